@@ -1,0 +1,47 @@
+# What a person types. Every target makes the virtual environment that it needs, and is quick when it exists.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SOURCES := src examples benchmarks tests conftest.py
+
+.PHONY: demo test check bench clean format help
+
+help:            ## list the targets
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*##/\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("authguard needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@echo "setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' >$(VENV)/setup.log 2>&1 \
+		|| { cat $(VENV)/setup.log; exit 1; }
+	@touch $@
+
+demo: $(READY)   ## start an issuer and the guarded app, and walk customers through every family
+	@$(BIN)/python -m examples.support_desk.demo
+
+test: $(READY)   ## every test that needs only Python, with the coverage gate
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+check: $(READY)  ## formatting, lint, types, import floors, every shipped policy and its scenarios
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/authguard policy check standard policies/*/policy.yaml
+	@$(BIN)/authguard policy test policies/*/policy.yaml
+
+bench: $(READY)  ## the main path against its limit and its peers, as ratios in one run
+	@$(BIN)/python benchmarks/main_path.py
+
+format: $(READY) ## format and mend what can be mended by itself
+	@$(BIN)/ruff check --fix --quiet $(SOURCES)
+	@$(BIN)/ruff format --quiet $(SOURCES)
+
+clean:           ## remove what the targets made
+	@rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build var

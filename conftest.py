@@ -1,0 +1,83 @@
+"""Every code block of README and docs is a test: files are written, Python runs, shell commands succeed.
+
+A block whose first line is a comment with a file's name (``# policy.yaml``) is written to that file in a folder of the
+document's own; Python blocks run there, shell blocks too, in the order of the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+if TYPE_CHECKING:
+    from sybil import Example
+
+_FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
+_SECONDS = 120
+
+
+def _enter(namespace: dict[str, Any]) -> None:
+    namespace["folder"] = tempfile.TemporaryDirectory(prefix="authguard-docs-")
+    namespace["cwd"] = Path.cwd()
+    namespace["environ"] = dict(os.environ)
+    os.chdir(namespace["folder"].name)
+    sys.path.insert(0, namespace["folder"].name)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def _leave(namespace: dict[str, Any]) -> None:
+    os.chdir(namespace["cwd"])
+    sys.path.remove(namespace["folder"].name)
+    os.environ.clear()
+    os.environ.update(namespace["environ"])
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(namespace["folder"].name):
+            del sys.modules[name]
+    namespace["folder"].cleanup()
+
+
+def _keep(source: str) -> bool:
+    """Write a block that names its file; tell whether it did."""
+    named = _FILE.match(source)
+    if named:
+        path = Path(named.group(1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, "utf-8")
+    return named is not None
+
+
+def _python(example: Example) -> None:
+    if not _keep(example.parsed):
+        code = compile(example.parsed, f"{example.path}:{example.line}", "exec")
+        exec(code, example.namespace)  # noqa: S102 - that is what a test of the documentation does
+
+
+def _yaml(example: Example) -> None:
+    assert _keep(example.parsed), "a YAML block in the docs names its file, so that something reads it"  # noqa: S101
+
+
+def _shell(example: Example) -> None:
+    done = subprocess.run(  # noqa: S603 - the documentation's own commands
+        ["/bin/sh", "-eu", "-c", example.parsed], capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"  # noqa: S101
+
+
+pytest_collect_file = Sybil(
+    parsers=[
+        CodeBlockParser(language="python", evaluator=_python),
+        CodeBlockParser(language="yaml", evaluator=_yaml),
+        CodeBlockParser(language="sh", evaluator=_shell),
+    ],
+    patterns=["README.md", "docs/*.md", "policies/*/README.md", "examples/*/README.md"],
+    setup=_enter,
+    teardown=_leave,
+).pytest()

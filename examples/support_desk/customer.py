@@ -1,0 +1,147 @@
+"""One customer at their own client: signs in at the identity provider, and talks to the desk over HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from authguard.testing import IdentityProvider, SignIn
+
+AUDIENCE: Final = "support-agent"
+SCOPES: Final = "chat orders:read refunds:write"
+#: seconds that a client waits for an answer
+PATIENCE: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: HTTP status.
+        headers: lower-case name -> value.
+        body: decoded JSON, or the text.
+        trace: the trace id under which the request was sent, by which the log knows it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    trace: str
+
+    def says(self, *path: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Look a member up in the body; empty where there is none."""
+        found = self.body
+        for name in path:
+            found = found.get(name, "") if isinstance(found, dict) else ""
+        return found
+
+
+@dataclass(slots=True)
+class Customer:
+    """A client with, at most, one sign-in.
+
+    Attributes:
+        name: the ``sub`` that the provider knows them by.
+        provider: where they sign in.
+        http: the client, with the desk's address.
+        sign_in: what they hold; ``None`` before they signed in.
+        token: sent instead of the sign-in's own, by somebody who forges.
+        tokens: every token that was ever sent, to look for in the log.
+    """
+
+    name: str
+    provider: IdentityProvider
+    http: httpx2.Client
+    sign_in: SignIn | None = None
+    token: str = ""
+    tokens: list[str] = field(default_factory=list)
+
+    def signs_in(self, acr: str = "aal2", *, again: bool = False, scope: str = SCOPES, **more: Any) -> Customer:  # noqa: ANN401 - passed on to the provider
+        """Sign in: with a password (``aal1``) or with a second factor (``aal2``).
+
+        Args:
+            acr: how strongly.
+            again: in the same session of the provider, as after a challenge.
+            scope: what the token permits.
+            more: see `IdentityProvider.sign_in`.
+        """
+        if again and self.sign_in is not None:
+            more["sid"] = self.sign_in.sid
+        self.sign_in = self.provider.sign_in(self.name, audience=AUDIENCE, scope=scope, acr=acr, **more)
+        return self
+
+    def refreshes(self) -> Customer:
+        """Trade the refresh token for a new access token of the same sign-in."""
+        if self.sign_in is not None:
+            self.sign_in = self.provider.refresh(self.sign_in)
+        return self
+
+    def says(self, message: str) -> Answer:
+        """Say something in the chat."""
+        return self.asks("POST", "/chat", {"message": message})
+
+    def orders(self, number: str = "1001") -> Answer:
+        """Look an order up."""
+        return self.asks("GET", f"/orders/{number}")
+
+    def refund(self, amount: object, key: str = "") -> Answer:
+        """Ask for money back, in euros."""
+        headers = {"idempotency-key": key} if key else {}
+        return self.asks("POST", "/orders/1001/refund", {"amount": amount, "currency": "EUR"}, headers)
+
+    def asks(self, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None) -> Answer:
+        """Send one request, with the credential that there is."""
+        trace, headers = self.headers()
+        headers |= more or {}
+        return self.received(self.http.request(method, path, json=body, headers=headers), trace)
+
+    @staticmethod
+    def received(answer: httpx2.Response, trace: str) -> Answer:
+        """Read what came back for a request that bore a trace id."""
+        document = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+        return Answer(answer.status_code, answer.headers, document, trace)
+
+    def streams(self, message: str) -> Answer:
+        """Say something, and read the answer as server-sent events, one by one as they come."""
+        trace, headers = self.headers()
+        with self.http.stream("POST", "/chat/stream", json={"message": message}, headers=headers) as answer:
+            events = [line.removeprefix("event: ") for line in answer.iter_lines() if line.startswith("event: ")]
+        return Answer(answer.status_code, answer.headers, {"events": events}, trace)
+
+    def talks(self, *messages: str) -> Answer:
+        """Talk over one WebSocket, and hang up; the body holds the answers, or why the handshake was refused."""
+        trace, headers = self.headers()
+        address = f"ws://{self.http.base_url.host}:{self.http.base_url.port}/live"
+        try:
+            with connect(
+                address, additional_headers=headers, proxy=None, open_timeout=PATIENCE, close_timeout=PATIENCE
+            ) as socket:
+                said = []
+                for message in messages:
+                    socket.send(json.dumps({"message": message}))
+                    said.append(json.loads(socket.recv(timeout=PATIENCE)))
+                return Answer(socket.response.status_code if socket.response else 0, {}, {"said": said}, trace)
+        except InvalidStatus as refused:
+            response = refused.response
+            return Answer(response.status_code, dict(response.headers), json.loads(response.body or b"{}"), trace)
+
+    def headers(self) -> tuple[str, dict[str, str]]:
+        """Name the request (W3C Trace Context) and present the credential."""
+        trace = secrets.token_hex(16)
+        headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+        token = self.token or (self.sign_in.access_token if self.sign_in else "")
+        if token:
+            self.tokens.append(token)
+            headers["authorization"] = f"Bearer {token}"
+        return trace, headers

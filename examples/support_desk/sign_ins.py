@@ -1,0 +1,269 @@
+"""Scenes about signing in: none, good, run out, idle, forged, out of reach, signed out."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import urlsafe_b64decode
+from typing import TYPE_CHECKING, Final
+
+from customer import AUDIENCE, SCOPES
+from stage import BLANK
+from world import IDLE
+
+from authguard.testing import Forgery, Mint, SigningKey, forge
+from authguard.testing.keys import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from customer import Customer
+    from stage import Stage
+
+#: seconds after a failed fetch before the guard asks an issuer for its keys again, and a little
+RETRY: Final = 2.2
+#: attacks by somebody who knows all that a token of the customer's would say, and lacks the key
+ATTACKS: Final = (Forgery.OTHER_KEY, Forgery.UNKNOWN_KID, Forgery.UNSIGNED, Forgery.EMBEDDED_KEY)
+NEW: Final = "live normal active unverified none"
+KNOWN: Final = "live normal active verified none"
+
+
+class _Now:
+    """The machine's clock, for a forger's mint."""
+
+    @staticmethod
+    def now() -> float:
+        return time.time()
+
+
+def keys_out_of_reach(stage: Stage) -> None:
+    """Nobody's fault, so nobody is turned away for good and nobody is let in: 503, and the token stays good."""
+    stage.scene("the issuer's keys cannot be reached")
+    provider, noor = stage.world.provider, stage.customer("noor").signs_in()
+    provider.outage("down")
+    answer = noor.says("Hello?")
+    stage.line(
+        "an honest token, while the identity provider is down",
+        answer,
+        status=503,
+        outcome="retry",
+        rule="try_later",
+        reason="keys-unreachable",
+        states=BLANK,
+        also={
+            "it says when to try again": "retry-after" in answer.headers,
+            "it does not call the token invalid": "www-authenticate" not in answer.headers,
+        },
+    )
+    provider.restore()
+    stage.wait(RETRY, "the provider is up again; the guard asks for keys at most every 2 s")
+    stage.line(
+        "the same token, now that the provider answers",
+        noor.orders(),
+        status=200,
+        outcome="allow",
+        rule="allow",
+        states=KNOWN,
+    )
+    provider.outage("down")
+    stage.line(
+        "somebody else signs in, and the provider's keys are known by now",
+        stage.customer("otis").signs_in().orders(),
+        status=200,
+        outcome="allow",
+        rule="allow",
+        states=KNOWN,
+    )
+    provider.restore()
+
+
+def no_sign_in(stage: Stage) -> None:
+    """Without a sign-in there is the health check, and a challenge that says where to begin."""
+    stage.scene("nobody has signed in")
+    ana = stage.customer("ana")
+    stage.line(
+        "the health check", ana.asks("GET", "/healthz"), status=200, outcome="allow", rule="allow",
+        reason="credential-missing", states=BLANK,
+    )  # fmt: skip
+    answer = ana.says("Where is my order?")
+    stage.line(
+        "a chat without a token",
+        answer,
+        status=401,
+        outcome="challenge",
+        rule="sign_in",
+        reason="credential-missing",
+        states=BLANK,
+        also={
+            "the challenge names no error (RFC 6750 3.1)": "error" not in answer.headers.get("www-authenticate", "error"),
+            "it says what to do next": answer.says("next", "action") == "authenticate",
+        },
+    )
+    stage.line(
+        "the handshake of a WebSocket without a token",
+        ana.talks("Hello?"),
+        status=401,
+        outcome="challenge",
+        rule="sign_in",
+        reason="credential-missing",
+        states=BLANK,
+    )
+
+
+def signed_in(stage: Stage) -> None:
+    """A password opens the chat; an order wants to know who asks; a scope that is missing is named."""
+    stage.scene("signed in")
+    ana = stage.customer("ana").signs_in("aal1")
+    stage.line("a chat, signed in with a password", ana.says("Hello"), status=200, outcome="allow", rule="allow", states=NEW)
+    answer = ana.orders()
+    stage.line(
+        "an order, before anything proved that it is her",
+        answer,
+        status=403,
+        outcome="verify",
+        rule="prove_identity",
+        states=NEW,
+        also={"it names the method": answer.says("next", "methods") == ["default"]},
+    )
+    ben = stage.customer("ben").signs_in()
+    stage.line(
+        "an order, signed in with a second factor", ben.orders(), status=200, outcome="allow", rule="allow", states=KNOWN
+    )
+    narrow = stage.customer("cleo").signs_in(scope="chat").orders()
+    stage.line(
+        "an order, with a token that may only chat",
+        narrow,
+        status=403,
+        outcome="deny",
+        rule="ask_scope",
+        states=KNOWN,
+        also={"it names the scope": 'scope="orders:read"' in narrow.headers.get("www-authenticate", "")},
+    )
+
+
+def run_out(stage: Stage) -> None:
+    """A token that runs out in mid-talk ends nothing: refreshed, the talk goes on."""
+    stage.scene("the token runs out in mid-talk")
+    dee = stage.customer("dee").signs_in("aal1", lifetime=2)
+    first = dee.says("Hello")
+    stage.line("the talk begins", first, status=200, outcome="allow", rule="allow", states=NEW)
+    stage.wait(2.0, "the token lives 2 s")
+    answer = dee.says("Are you still there?")
+    stage.line(
+        "the next message",
+        answer,
+        status=401,
+        outcome="challenge",
+        rule="sign_in_again",
+        reason="token-expired",
+        states=BLANK,
+        also={"the client is told that the token is the matter": 'error="invalid_token"' in _challenge(answer.headers)},
+    )
+    answer = dee.refreshes().says("And now?")
+    stage.line(
+        "the same message with a refreshed token",
+        answer,
+        status=200,
+        outcome="allow",
+        rule="allow",
+        states=NEW,
+        also={"the talk goes on where it stopped": answer.says("turn") == 2},
+    )
+
+
+def idle(stage: Stage) -> None:
+    """Who was away has to sign in afresh; a refreshed token proves only that a browser was left open."""
+    stage.scene("away for too long")
+    eli = stage.customer("eli").signs_in()
+    stage.line("an order", eli.orders(), status=200, outcome="allow", rule="allow", states=KNOWN)
+    stage.wait(IDLE + 0.2, "this demo's sessions are idle after 3 s")
+    answer = eli.refreshes().orders()
+    stage.line(
+        "the order again, with a refreshed token",
+        answer,
+        status=401,
+        outcome="step_up",
+        rule="sign_in_fresh",
+        states="live normal idle verified none",
+        also={"the challenge asks for a sign-in of now": "max_age=" in _challenge(answer.headers)},
+    )
+    stage.wait(1.0 - time.time() % 1, "sign-ins are told by the second")
+    stage.line(
+        "the order again, after a fresh sign-in",
+        eli.signs_in(again=True).orders(),
+        status=200,
+        outcome="allow",
+        rule="allow",
+        states=KNOWN,
+    )
+
+
+def forged(stage: Stage) -> None:
+    """A token that names a customer and proves nothing: refused, all alike, and nothing of the customer's moves."""
+    stage.scene("forged tokens that name a customer")
+    fay, thief = stage.customer("fay").signs_in(), stage.customer("a thief")
+    fays = stage.line("the customer looks an order up", fay.orders(), status=200, outcome="allow", rule="allow", states=KNOWN)
+    subject = stage.world.log.find(fays.trace).subject
+    before, seen = stage.world.log.moves(subject), set()
+    for attack, thief.token in _forged(stage, thief, fay):
+        answer = thief.asks("POST", "/.authguard/session/end")
+        seen.add((answer.says("detail"), _challenge(answer.headers)))
+        found = stage.world.log.find(answer.trace)
+        stage.line(
+            f"somebody tries to sign her out, with a forged token ({attack})",
+            answer,
+            status=401,
+            outcome="challenge",
+            rule="sign_in",
+            reason=found.reason,
+            states=BLANK,
+            also={"the log names nobody": not found.subject},
+        )
+    stage.act(
+        "all of this moved nothing of hers, and no two refusals differ",
+        also={
+            "her machines stand still": stage.world.log.moves(subject) == before > 0,
+            "the refusals are alike": len(seen) == 1,
+        },
+    )
+    stage.line("the customer goes on", fay.orders(), status=200, outcome="allow", rule="allow", states=KNOWN)
+
+
+def signed_out(stage: Stage) -> None:
+    """Signed out is signed out: no token of that sign-in is taken again."""
+    stage.scene("signed out")
+    gil = stage.customer("gil").signs_in()
+    gone = "live normal revoked unverified none"
+    answer = gil.says("Thank you, please sign me out")
+    stage.line("he asks the agent to sign him out", answer, status=200, outcome="allow", rule="allow", states=gone)
+    ended = gil.orders()
+    stage.line(
+        "the old token", ended, status=401, outcome="terminate", rule="end_session", states=gone,
+        also={"the client is told that the token is of no use": 'error="invalid_token"' in _challenge(ended.headers)},
+    )  # fmt: skip
+    stage.line(
+        "the old sign-in, refreshed", gil.refreshes().orders(), status=401, outcome="terminate", rule="end_session",
+        states=gone,
+    )  # fmt: skip
+    stage.line("a new sign-in", gil.signs_in().orders(), status=200, outcome="allow", rule="allow", states=KNOWN)
+    left = gil.asks("POST", "/.authguard/session/end")
+    stage.line("he signs out at the guard's own endpoint", left, status=200, outcome="allow", rule="allow", states=gone)
+
+
+def _forged(stage: Stage, thief: Customer, victim: Customer) -> Iterator[tuple[str, str]]:
+    """Forge tokens that name a customer, with all that anybody can know of the issuer."""
+    issuer = stage.world.provider.issuer
+    published = stage.world.http.get(f"{issuer}/jwks").json()["keys"]
+    key = SigningKey.generate(kid=next(key["kid"] for key in published if key["alg"] == "ES256"))
+    mint = Mint(_Now(), issuer, AUDIENCE, {key.alg: key})
+    sid = victim.sign_in.sid if victim.sign_in else None
+    for attack in ATTACKS:
+        yield attack, forge(mint, attack, sub=victim.name, sid=sid, client_id="app-1", acr="aal2", scope=SCOPES)
+    own = thief.signs_in().sign_in
+    header, payload, signature = (own.access_token if own else "").split(".")
+    claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) | {"sub": victim.name, "sid": sid}
+    yield "his own, altered", f"{header}.{segment(json.dumps(claims).encode())}.{signature}"
+
+
+def _challenge(headers: object) -> str:
+    return str(getattr(headers, "get", dict)("www-authenticate", ""))

@@ -1,0 +1,155 @@
+"""The demo's stage: each line of a scene is compared with what the policy says, shown as it happens, and kept.
+
+What is compared comes from two sides: the reply, as the customer got it, and the audit log, as an auditor reads it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from log import Recorded
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from customer import Answer, Customer
+    from rich.console import Console
+    from world import World
+
+#: the prefix of a problem's ``instance``
+RECORD: Final = "urn:authguard:record:"
+#: the states of the five machines where nothing has happened and nobody is known
+BLANK: Final = "live unknown absent unverified none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that happened.
+
+    Attributes:
+        family: the scene.
+        what: in a sentence.
+        found: in the log.
+        status: HTTP status; 0 for a command.
+        wrong: how it differs from what the policy says; empty where it does not.
+    """
+
+    family: str
+    what: str
+    found: Recorded
+    status: int
+    wrong: tuple[str, ...]
+
+
+class Stage:
+    """Plays scenes in a world, and keeps their lines."""
+
+    def __init__(self, world: World, console: Console) -> None:
+        """Begin without a line.
+
+        Args:
+            world: that the scenes play in.
+            console: where each line is shown as it happens.
+        """
+        self.world = world
+        self.lines: list[Line] = []
+        self._console = console
+        self._family = ""
+        self._customers: list[Customer] = []
+
+    def scene(self, family: str) -> None:
+        """Begin a scene."""
+        self._family = family
+        self._console.print(f"[bold]{family}[/]")
+
+    def customer(self, name: str) -> Customer:
+        """Let a customer come by."""
+        self._customers.append(self.world.customer(name))
+        return self._customers[-1]
+
+    @property
+    def tokens(self) -> set[str]:
+        """Every credential that was sent so far."""
+        return {token for customer in self._customers for token in customer.tokens}
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Let real time pass, as little as the scene needs."""
+        self._console.print(f"  [dim]... {seconds:.1f} s: {why}[/]")
+        time.sleep(seconds)
+
+    def line(
+        self,
+        what: str,
+        answer: Answer,
+        *,
+        status: int,
+        outcome: str,
+        rule: str,
+        states: str,
+        fallback: str = "",
+        reason: str = "decided",
+        also: dict[str, bool] | None = None,
+    ) -> Answer:
+        """Compare one request with what the policy says.
+
+        Args:
+            what: happened, in a sentence.
+            answer: to the request.
+            status: that the policy says.
+            outcome: one of the eleven; ``refused`` for a request that cannot be judged.
+            rule: what the rule that decides does.
+            states: of the five machines afterwards, in their order.
+            fallback: what is done, where it is not what the rule says, because attempts have run out.
+            reason: closed code in the log.
+            also: further sentences, and whether they hold.
+        """
+        try:
+            found = self.world.log.find(answer.trace)
+        except LookupError:
+            found = Recorded(id="", outcome="not recorded")
+        instance = str(answer.says("instance"))
+        expected = {
+            "status": (answer.status, status),
+            "outcome": (found.outcome, outcome),
+            "rule": (found.rule, rule),
+            "fallback": (found.fallback, fallback or rule),
+            "reason": (found.reason, reason),
+            "states": (" ".join(found.states), states),
+            "the reply's record": (instance.removeprefix(RECORD) or found.id, found.id),
+        }
+        wrong = [f"{name} is `{got}`, not `{want}`" for name, (got, want) in expected.items() if got != want]
+        self._keep(what, found, answer.status, wrong + _untrue(also))
+        return answer
+
+    def act(self, what: str, *, also: dict[str, bool]) -> None:
+        """Keep something that is no request: a command, or what the log holds."""
+        self._keep(what, Recorded(id="", outcome=""), 0, _untrue(also))
+
+    def _keep(self, what: str, found: Recorded, status: int, wrong: list[str]) -> None:
+        self.lines.append(Line(family=self._family, what=what, found=found, status=status, wrong=tuple(wrong)))
+        mark = "[red]NO[/]" if wrong else "[green]ok[/]"
+        self._console.print(f"  {mark} {status or '':>3} {found.outcome:<9} {what}", highlight=False)
+        for difference in wrong:
+            self._console.print(f"     [red]{difference}[/]", highlight=False)
+
+    def table(self) -> Table:
+        """Arrange all lines."""
+        table = Table(title="What happened, and what the policy said", title_justify="left", show_lines=False)
+        for name in ("", "what happened", "states afterwards", "rule", "outcome", "status"):
+            table.add_column(name, overflow="fold")
+        family = ""
+        for line in self.lines:
+            if line.family != family:
+                family = line.family
+                table.add_section()
+                table.add_row("", f"[bold]{family}[/]")
+            found = line.found
+            rule = found.rule if found.fallback in {"", found.rule} else f"{found.rule}, then {found.fallback}"
+            mark = "[red]NO[/]" if line.wrong else "[green]ok[/]"
+            table.add_row(mark, line.what, " ".join(found.states), rule, found.outcome, str(line.status or ""))
+        return table
+
+
+def _untrue(also: dict[str, bool] | None) -> list[str]:
+    return [f"not so: {sentence}" for sentence, holds in (also or {}).items() if not holds]

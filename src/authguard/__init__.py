@@ -1,0 +1,61 @@
+"""An explicit, total, checked authentication state machine between the world and an AI agent's endpoints.
+
+The public names load lazily, so that importing the core never loads Starlette.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from authguard.asgi.guard import Guard, current_guard
+    from authguard.errors import (
+        AuditError,
+        AuthguardError,
+        AuthorityError,
+        MachineFault,
+        PolicyError,
+        ReportRefused,
+        SettingsError,
+        StoreError,
+    )
+    from authguard.wiring import AuthGuard
+
+_HOMES: Final = {
+    "AuthGuard": "authguard.wiring",
+    "Guard": "authguard.asgi.guard",
+    "current_guard": "authguard.asgi.guard",
+    "AuditError": "authguard.errors",
+    "AuthguardError": "authguard.errors",
+    "AuthorityError": "authguard.errors",
+    "MachineFault": "authguard.errors",
+    "PolicyError": "authguard.errors",
+    "ReportRefused": "authguard.errors",
+    "SettingsError": "authguard.errors",
+    "StoreError": "authguard.errors",
+}
+
+__all__ = [
+    "AuditError",
+    "AuthGuard",
+    "AuthguardError",
+    "AuthorityError",
+    "Guard",
+    "MachineFault",
+    "PolicyError",
+    "ReportRefused",
+    "SettingsError",
+    "StoreError",
+    "current_guard",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
+    """Load a public name when it is first asked for (PEP 562)."""
+    import importlib  # noqa: PLC0415 - only when a name is asked for
+
+    if name not in _HOMES:
+        raise AttributeError(f"module `authguard` has no attribute `{name}`")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,78 @@
+"""Request bodies that the guard has to see: read once, bounded in size and time, given to the app as they came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from authguard.core.outcomes import Reason
+from authguard.runtime.verdict import Body, NoBody
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+
+
+class BodyReader:
+    """Reads a body when the guard asks for it, and replays it to the app."""
+
+    __slots__ = ("_bound", "_declared", "_messages", "_receive", "_result", "_seconds")
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, *, bound: int, seconds: float) -> None:
+        """Keep the channel; nothing is read yet.
+
+        Args:
+            scope: of type ``http``.
+            receive: of the server.
+            bound: bytes at the most.
+            seconds: in which it must have arrived.
+        """
+        self._receive = receive
+        self._bound = bound
+        self._seconds = seconds
+        self._declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        self._messages: list[Message] = []
+        self._result: Body | NoBody | None = None
+
+    async def read(self) -> Body | NoBody:
+        """Read the whole body, once; later calls give the same answer."""
+        if self._result is None:
+            self._result = await self._read()
+        return self._result
+
+    async def _read(self) -> Body | NoBody:
+        if self._declared.isdigit() and (
+            len(self._declared) > len(str(self._bound)) or int(self._declared) > self._bound
+        ):
+            return NoBody(Reason.BODY_TOO_LARGE)
+        parts: list[bytes] = []
+        size = 0
+        with anyio.move_on_after(self._seconds):
+            while True:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    return NoBody(Reason.BODY_CUT)
+                self._messages.append(message)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > self._bound:
+                    return NoBody(Reason.BODY_TOO_LARGE)
+                if not message.get("more_body", False):
+                    return Body(b"".join(parts))
+        return NoBody(Reason.BODY_TIMEOUT)
+
+    def replay(self) -> Receive:
+        """Give the app a channel on which it hears the body as it came, and then whatever follows."""
+        if not self._messages:
+            return self._receive
+        messages = iter(self._messages)
+
+        async def receive() -> Message:
+            for message in messages:
+                return message
+            return await self._receive()
+
+        return receive

@@ -1,0 +1,102 @@
+"""What was sent, read from the scope and not believed: headers, bounded and one of each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from authguard.core.facts import Evidence
+from authguard.core.outcomes import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: bytes of a header value, other than the credential's, that is read at all
+VALUE_BOUND: Final = 512
+#: the header in which a caller names a transaction, and the prefix of all that the guard keeps to itself
+TRANSACTION: Final = b"authguard-transaction"
+PREFIX: Final = b"authguard-"
+
+_ONCE: Final = {TRANSACTION: "transaction", b"idempotency-key": "idempotency"}
+_PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
+_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def read_evidence(scope: dict[str, Any], wanted: Iterable[bytes] = ()) -> Evidence | Reason:
+    """Read what a request or a handshake brings.
+
+    Args:
+        scope: of type ``http`` or ``websocket``.
+        wanted: lower-case names of further headers that the policy reads.
+
+    Returns:
+        The evidence; or why the request is malformed: two ``Authorization`` headers (RFC 6750 3.1), two of a header
+        that may come once, or a name of a transaction that no server gave out.
+    """
+    authorization: bytes | None = None
+    once: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    languages = trace = ""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if authorization is not None:
+                return Reason.CREDENTIAL_AMBIGUOUS
+            authorization = value
+        elif name in _ONCE:
+            field = _ONCE[name]
+            if field in once or not _PRINTABLE.fullmatch(value):
+                return Reason.REQUEST_MALFORMED
+            once[field] = value.decode("ascii")
+        elif name == b"accept-language":
+            languages = value[:VALUE_BOUND].decode("latin-1")
+        elif name == b"traceparent":
+            found = _TRACEPARENT.fullmatch(value)
+            trace = found.group(1).decode("ascii") if found else ""
+        elif name in wanted:
+            key = name.decode("latin-1")
+            # two channels at once are no channel: what cannot be told is told as such
+            headers[key] = "" if key in headers else value[:VALUE_BOUND].decode("latin-1")
+    client = scope.get("client")
+    return Evidence(
+        authorization=authorization or b"",
+        headers=headers,
+        peer=str(client[0]) if client else "",
+        languages=languages,
+        trace=trace,
+        **once,
+    )
+
+
+def is_preflight(scope: dict[str, Any]) -> bool:
+    """Whether this is a CORS pre-flight (Fetch standard): the only request that passes by its shape (WIRE 2)."""
+    if scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return b"origin" in names and b"access-control-request-method" in names
+
+
+def strip_own(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Take out the headers that only the guard may read; the same list where there are none."""
+    if any(name.startswith(PREFIX) for name, _ in headers):
+        return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+    return headers
+
+
+def content_type(scope: dict[str, Any]) -> str:
+    """Give the media type of the body, lower-case and without parameters; empty where there is none or several."""
+    values = [value for name, value in scope["headers"] if name == b"content-type"]
+    return values[0].partition(b";")[0].strip().lower().decode("latin-1") if len(values) == 1 else ""
+
+
+def languages(accepted: str) -> tuple[str, ...]:
+    """Order the languages of ``Accept-Language`` by their weight (RFC 9110 12.5.4); nonsense is passed over."""
+    weighed: list[tuple[float, int, str]] = []
+    for place, part in enumerate(accepted.split(",")[:16]):
+        tag, _, parameter = part.strip().lower().partition(";")
+        weight = 1.0
+        if parameter.strip().startswith("q="):
+            quality = parameter.strip()[2:]
+            weight = float(quality) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", quality) else 0.0
+        if weight and re.fullmatch(r"[a-z]{2,8}(-[a-z0-9]{1,8})*", tag.strip()):
+            weighed.append((-weight, place, tag.strip()))
+    return tuple(tag for _, _, tag in sorted(weighed))

@@ -1,0 +1,156 @@
+"""What the app sees of the guard: who speaks, in what states, and what the app may report back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
+
+from authguard.core.events import MACHINES
+from authguard.runtime.preview import briefing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.runtime.enforcer import Enforcer
+    from authguard.runtime.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The subject, as Starlette's ``request.user`` expects it.
+
+    Attributes:
+        identity: ``sub``; empty where nobody is signed in.
+    """
+
+    identity: str = ""
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether somebody is signed in."""
+        return bool(self.identity)
+
+    @property
+    def display_name(self) -> str:
+        """The subject: the guard knows no other name."""
+        return self.identity
+
+
+class Guard:
+    """One admitted request, as the guard sees it: ``request.state.authguard`` (WIRE 3)."""
+
+    def __init__(self, enforcer: Enforcer, verdict: Verdict) -> None:
+        """Keep the verdict; everything else is derived when asked for."""
+        self._enforcer = enforcer
+        self._verdict = verdict
+        self._states = verdict.snapshot.states()
+
+    @property
+    def subject(self) -> str:
+        """``sub`` of the credential; empty where nobody is proven."""
+        principal = self._verdict.principal
+        return principal.subject if principal else ""
+
+    @property
+    def actor(self) -> str:
+        """Who acts for the subject: ``sub`` of the outermost ``act``; empty where the subject acts (RFC 8693 4.1)."""
+        principal = self._verdict.principal
+        return principal.actor if principal else ""
+
+    @property
+    def channel(self) -> str:
+        """Where the customer speaks from, as far as it is believed; empty where unknown."""
+        return self._verdict.channel
+
+    @property
+    def operation(self) -> str:
+        """The operation that was matched."""
+        return self._verdict.operation.name
+
+    @property
+    def outcome(self) -> str:
+        """``allow`` or ``restrict``: an app that runs sees no other."""
+        return self._verdict.fallback.kind.value
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """Machine -> state, as of the last thing that happened. For the app: not for the customer."""
+        return dict(zip(MACHINES, self._states, strict=True))
+
+    @property
+    def assurance(self) -> Mapping[str, str | float]:
+        """``acr`` and ``auth_time`` (epoch seconds UTC, 0 for unknown) of the credential."""
+        principal = self._verdict.principal
+        return {"acr": principal.acr, "auth_time": principal.auth_time} if principal else {"acr": "", "auth_time": 0.0}
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What is left of the token's scopes."""
+        return self._verdict.token_scopes
+
+    @property
+    def transaction(self) -> str:
+        """The transaction that this request runs; empty where it is none."""
+        return self._verdict.transaction
+
+    @property
+    def record_id(self) -> str:
+        """The audit record of this request's decision."""
+        return self._verdict.record
+
+    @cached_property
+    def briefing(self) -> str:
+        """Two or three sentences for a model's prompt: what this customer may do now, what not, and how to ask."""
+        return briefing(self._enforcer.policy, self._verdict)
+
+    async def report(self, event: str, note: str = "") -> None:
+        """Report what the app learned of this customer; reports only tighten (DESIGN 2).
+
+        Args:
+            event: ``verification.doubted``, ``account.restricted``, ``session.ended`` ... (see the reference).
+            note: why, for the log; no personal data.
+
+        Raises:
+            ReportRefused: the event is unknown or would loosen, or nobody is signed in.
+            AuditError: it cannot be recorded, so it did not happen.
+            StoreError: it cannot be saved, so it did not happen.
+            TimeoutError: it did not happen within the policy's budget.
+        """
+        after = await self._enforcer.reports.report(self._verdict, event, note)
+        self._states = after.states()
+
+    async def end_session(self) -> None:
+        """Sign the customer out: no token of this session is taken again without a fresh sign-in.
+
+        Raises:
+            ReportRefused: nobody is signed in.
+            AuditError, StoreError, TimeoutError: as for `report`.
+        """
+        await self.report("session.ended")
+
+    def require(self, *scopes: str) -> None:
+        """Refuse to go on without further scopes.
+
+        Raises:
+            HTTPException: 403 with an ``insufficient_scope`` challenge that names all of them (RFC 6750 3.1).
+        """
+        if not self.scopes.issuperset(scopes):
+            wanted = " ".join(sorted(scopes))
+            challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+            raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
+
+
+def current_guard(connection: HTTPConnection) -> Guard:
+    """Give the guard of a request or WebSocket; also a FastAPI dependency: ``Depends(current_guard)``.
+
+    Raises:
+        HTTPException: 500 where the app is not behind `AuthGuard`: an unguarded app must not look guarded.
+    """
+    guard: Any = getattr(connection.state, "authguard", None)
+    if not isinstance(guard, Guard):
+        raise HTTPException(500, "this app is not behind AuthGuard; add the middleware")
+    return guard

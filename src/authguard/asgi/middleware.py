@@ -1,0 +1,250 @@
+"""The middleware: reads a scope, asks the enforcer, and either lets the app run or sends one reply.
+
+Rules of this file:
+- Pure ASGI; nothing that changes is kept here. Only `lifespan` and a true pre-flight pass undecided; other scope types
+  than ``http`` and ``websocket`` are refused.
+- An app that runs a transaction has its last byte sent only after the transaction was settled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.authentication import AuthCredentials
+
+from authguard.asgi.bodies import BodyReader
+from authguard.asgi.endpoints import ENDPOINTS, own_operations
+from authguard.asgi.evidence import content_type, is_preflight, read_evidence, strip_own
+from authguard.asgi.guard import Guard, User
+from authguard.asgi.operations import WEBSOCKET, OperationIndex, is_plain, route_path
+from authguard.asgi.replies import Replies, Reply
+from authguard.core.outcomes import Outcome, Reason
+from authguard.errors import AuthguardError
+from authguard.runtime.transactions import ANSWER_BOUND
+from authguard.runtime.verdict import Answer, Ask, Refusal, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from authguard.runtime.enforcer import Enforcer
+
+    Message = MutableMapping[str, Any]
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class GuardMiddleware:
+    """One guarded app; `authguard.AuthGuard` builds it from a policy and settings."""
+
+    def __init__(self, app: App, enforcer: Enforcer, *, prefix: str) -> None:
+        """Arrange what every request needs; nothing changes afterwards.
+
+        Args:
+            app: the guarded app.
+            enforcer: decides.
+            prefix: where the guard's own endpoints are.
+        """
+        policy = enforcer.policy
+        self._app: Final = app
+        self._enforcer: Final = enforcer
+        self._index: Final = OperationIndex((*own_operations(prefix), *policy.operations), policy.otherwise)
+        self._replies: Final = Replies(policy.name, policy.public_url + prefix)
+        self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
+        self._body_bound: Final = policy.body_budget
+        self._body_seconds: Final = policy.request_budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection.
+
+        Raises:
+            AuthguardError: the scope is of a type that cannot be guarded.
+        """
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case "lifespan":
+                await self._lifespan(scope, receive, send)
+            case _:
+                raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open before the app starts and close after it stops; a guard that cannot open fails the start-up."""
+        first = await receive()
+        try:
+            await self._enforcer.open()
+        except (AuthguardError, OSError) as error:
+            await send({"type": "lifespan.startup.failed", "message": f"authguard cannot start: {error}"})
+            return
+        pending = [first]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        try:
+            await self._app(scope, replay, send)
+        finally:
+            await self._enforcer.close()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_preflight(scope):
+            await self._app(scope, receive, send)
+            return
+        path = route_path(scope)
+        evidence = read_evidence(scope, self._wanted)
+        if isinstance(evidence, Reason) or not is_plain(path):
+            reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
+            await _send(self._replies.of_refusal(self._enforcer.refuse(None, reason)), send, scope)
+            return
+        body = BodyReader(scope, receive, bound=self._body_bound, seconds=self._body_seconds)
+        ask = Ask(
+            operation=self._index.find(scope["method"], path),
+            evidence=evidence,
+            method=scope["method"],
+            target=(scope.get("raw_path") or path.encode("utf-8", "surrogatepass")) + b"?" + scope["query_string"],
+            content_type=content_type(scope),
+            read_body=body.read,
+        )
+        verdict = await self._enforcer.decide(ask)
+        if isinstance(verdict, Refusal):
+            await _send(self._replies.of_refusal(verdict), send, scope)
+        elif not verdict.admits:
+            await _send(self._replies.of_verdict(verdict, ask), send, scope)
+        elif verdict.operation.name in ENDPOINTS:
+            await _send(await self._own(verdict, path), send, scope)
+        elif verdict.running:
+            await self._run(verdict, self._inner(scope, verdict), body.replay(), send)
+        elif verdict.fallback.kind is Outcome.RESTRICT:
+            await self._app(self._inner(scope, verdict), body.replay(), _saying_restricted(send))
+        else:
+            await self._app(self._inner(scope, verdict), body.replay(), send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = route_path(scope)
+        evidence = read_evidence(scope, self._wanted)
+        if isinstance(evidence, Reason) or not is_plain(path):
+            reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
+            await _deny(self._replies.of_refusal(self._enforcer.refuse(None, reason)), scope, receive, send)
+            return
+        ask = Ask(
+            operation=self._index.find(WEBSOCKET, path),
+            evidence=evidence,
+            method=WEBSOCKET,
+            target=path.encode("utf-8", "surrogatepass") + b"?" + scope["query_string"],
+        )
+        verdict = await self._enforcer.decide(ask)
+        if isinstance(verdict, Refusal):
+            await _deny(self._replies.of_refusal(verdict), scope, receive, send)
+        elif verdict.running:
+            await self._run(verdict, self._inner(scope, verdict), receive, send)
+        elif verdict.admits:
+            await self._app(self._inner(scope, verdict), receive, send)
+        else:
+            await _deny(self._replies.of_verdict(verdict, ask), scope, receive, send)
+
+    def _inner(self, scope: Scope, verdict: Verdict) -> Scope:
+        """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
+        guard = Guard(self._enforcer, verdict)
+        inner = dict(scope)
+        inner["headers"] = strip_own(scope["headers"])
+        inner["state"] = {**scope.get("state", {}), "authguard": guard}
+        inner["user"] = User(guard.subject)
+        inner["auth"] = AuthCredentials(sorted(verdict.token_scopes))
+        return inner
+
+    async def _own(self, verdict: Verdict, path: str) -> Reply:
+        """Answer one of the guard's own endpoints."""
+        try:
+            made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, path)
+        except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
+            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+            made = Reason.GUARD_FAULT
+        if isinstance(made, Reason):
+            return self._replies.of_refusal(Refusal(record=verdict.record, reason=made, operation=verdict.operation))
+        return made
+
+    async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app run a transaction, and settle it by the app's answer before the last byte leaves."""
+        answered = _Answered()
+        settled = False
+
+        async def watch(message: Message) -> None:
+            nonlocal settled
+            if answered.hear(message) and not settled:
+                settled = True
+                await self._enforcer.reports.settle(verdict, answered.answer())
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            if not settled:
+                await self._enforcer.reports.settle(verdict, Answer(0))
+
+
+class _Answered:
+    """What the app has answered so far, as far as it is kept."""
+
+    __slots__ = ("_body", "_content_type", "_status", "_whole")
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._content_type = ""
+        self._body = b""
+        self._whole = True
+
+    def hear(self, message: Message) -> bool:
+        """Take note of a message; tell whether the answer is complete with it."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            found = [value for name, value in message.get("headers", ()) if name.lower() == b"content-type"]
+            self._content_type = found[0].decode("latin-1") if found else ""
+            return False
+        if message["type"].startswith("websocket."):
+            return False  # no message of a WebSocket says whether what was asked was done
+        if message["type"] != "http.response.body":
+            # an answer in a form that cannot be kept (a file sent by the server) is complete, but not kept
+            self._whole = False
+            return bool(message["type"] == "http.response.pathsend")
+        chunk: bytes = message.get("body", b"")
+        if len(self._body) + len(chunk) <= ANSWER_BOUND:
+            self._body += chunk
+        else:
+            self._whole = False
+        return not message.get("more_body", False)
+
+    def answer(self) -> Answer:
+        """Give what was answered."""
+        return Answer(self._status, self._content_type, self._body, self._whole)
+
+
+async def _send(reply: Reply, send: Send, scope: Scope) -> None:
+    """Send a reply over HTTP; a ``HEAD`` has its headers alone (RFC 9110 9.3.2)."""
+    headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+
+
+async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a handshake: with the real status where the server offers it, else by a close that servers make a 403."""
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
+        await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": reply.body})
+    else:
+        await send({"type": "websocket.close", "code": reply.close, "reason": reply.label})
+
+
+def _saying_restricted(send: Send) -> Send:
+    """Mark the app's answer as restricted (WIRE 2)."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"authguard-outcome", b"restrict")]}
+        await send(message)
+
+    return marked

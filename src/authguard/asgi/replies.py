@@ -1,0 +1,209 @@
+"""What goes over the wire for each outcome: status, headers, problem body, close code (WIRE 2).
+
+The caller learns what to do next and no more: one body per outcome, the same bytes for refusals that must look alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from authguard.asgi.evidence import languages
+from authguard.core.facts import NotProven
+from authguard.core.outcomes import WIRE, Outcome, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from authguard.runtime.verdict import Ask, Refusal, Verdict
+
+PROBLEM: Final = b"application/problem+json"
+#: the customer's words where the policy has none
+WORDS: Final[Mapping[Outcome, str]] = {
+    Outcome.REPEAT: "This was already done.",
+    Outcome.CHALLENGE: "Please sign in.",
+    Outcome.STEP_UP: "Please sign in again to continue.",
+    Outcome.VERIFY: "Please confirm who you are to continue.",
+    Outcome.HOLD: "This needs an approval. It has been asked for.",
+    Outcome.HANDOFF: "A colleague will take over.",
+    Outcome.RETRY: "This cannot be done at the moment. Please try again later.",
+    Outcome.DENY: "This is not allowed.",
+    Outcome.TERMINATE: "Your session has ended. Please sign in again.",
+}
+#: outcome -> WebSocket close code (IANA: 3000 Unauthorized, 3003 Forbidden; RFC 6455 7.4.1)
+CLOSE: Final[Mapping[Outcome, int]] = {
+    Outcome.CHALLENGE: 3000,
+    Outcome.STEP_UP: 3000,
+    Outcome.TERMINATE: 3000,
+    Outcome.RETRY: 1013,
+    Outcome.HANDOFF: 1000,
+}
+FORBIDDEN: Final = 3003
+#: seconds to wait where a fallback does not say
+PATIENCE: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of the guard's own.
+
+    Attributes:
+        status: HTTP status.
+        headers: as ASGI takes them.
+        body: bytes.
+        close: WebSocket close code.
+        label: a word for the close frame.
+    """
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    close: int
+    label: str
+
+
+class Replies:
+    """Writes replies for one deployment."""
+
+    __slots__ = ("_prefix", "_realm")
+
+    def __init__(self, realm: str, prefix: str) -> None:
+        """Keep what every reply names.
+
+        Args:
+            realm: of the challenges (RFC 9110 11.5).
+            prefix: where the guard's own endpoints are, from the caller's side.
+        """
+        self._realm = _quotable(realm)
+        self._prefix = prefix
+
+    def of_verdict(self, verdict: Verdict, ask: Ask) -> Reply:
+        """Write the reply for a request that the app does not see."""
+        kind = verdict.fallback.kind
+        if kind is Outcome.REPEAT:
+            return _first_answer(verdict)
+        status, title, action = WIRE[kind]
+        status = verdict.fallback.status or status
+        headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
+        following: dict[str, Any] = {"action": action}
+        if kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error:
+            headers.append((b"www-authenticate", self._challenge(verdict)))
+        self._add_next(verdict, following, headers)
+        said = verdict.fallback.say.find(languages(ask.evidence.languages), verdict.channel)
+        body: dict[str, Any] = {
+            "type": f"urn:authguard:outcome:{kind.value}",
+            "title": title,
+            "status": status,
+            "detail": said or WORDS[kind],
+            "instance": f"urn:authguard:record:{verdict.record}",
+            "outcome": kind.value,
+            "operation": verdict.operation.name,
+            "next": following,
+        }
+        if verdict.fallback.discloses and verdict.principal is not None:
+            states = dict(
+                zip(("service", "account", "session", "verification"), verdict.snapshot.states(), strict=False)
+            )
+            body["states"] = {name: states[name] for name in sorted(verdict.fallback.discloses) if name in states}
+        return Reply(status, headers, msgspec.json.encode(body), CLOSE.get(kind, FORBIDDEN), kind.value)
+
+    def of_refusal(self, refusal: Refusal) -> Reply:
+        """Write the reply for a request that has no cell."""
+        reason = refusal.reason
+        headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
+        if reason is Reason.CREDENTIAL_AMBIGUOUS:
+            headers.append(
+                (b"www-authenticate", self._bearer(error="invalid_request", error_description=reason.public))
+            )
+        if reason.status == 503:  # noqa: PLR2004 - HTTP's own number
+            headers.append((b"retry-after", str(PATIENCE).encode()))
+        body = {
+            "type": f"urn:authguard:refusal:{reason.code}",
+            "title": "The request cannot be judged",
+            "status": reason.status,
+            "detail": reason.public,
+            "instance": f"urn:authguard:record:{refusal.record}",
+            "next": {"action": "retry" if reason.status == 503 else "stop"},  # noqa: PLR2004
+        }
+        close = 1009 if reason is Reason.BODY_TOO_LARGE else 1007
+        return Reply(reason.status, headers, msgspec.json.encode(body), close, reason.code)
+
+    def _add_next(self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
+        """Say what to do next, in the body and in the headers that belong to it."""
+        fallback = verdict.fallback
+        match fallback.kind:
+            case Outcome.STEP_UP:
+                if verdict.acr_values:
+                    following["acr_values"] = " ".join(verdict.acr_values)
+                if verdict.max_age >= 0:
+                    following["max_age"] = verdict.max_age
+            case Outcome.VERIFY:
+                following["methods"] = list(fallback.methods)
+            case Outcome.HOLD:
+                following["transaction"] = verdict.transaction
+                address = f"{self._prefix}/transactions/{verdict.transaction}"
+                headers.append((b"location", address.encode("latin-1")))
+                headers.append((b"retry-after", str(ceil(fallback.after) or PATIENCE).encode()))
+            case Outcome.HANDOFF:
+                following["queue"] = fallback.queue
+                if verdict.ticket:
+                    following["ticket"] = verdict.ticket
+            case Outcome.RETRY:
+                after = ceil(fallback.after) or PATIENCE
+                following["after"] = after
+                headers.append((b"retry-after", str(after).encode()))
+            case _:
+                pass
+
+    def _challenge(self, verdict: Verdict) -> bytes:
+        """Write the challenge: no ``error`` where nothing was sent (RFC 6750 3.1)."""
+        scopes = " ".join(sorted(verdict.operation.scopes))
+        fallback = verdict.fallback
+        credential = verdict.credential
+        if fallback.error:
+            return self._bearer(error=fallback.error, scope=scopes)
+        if fallback.kind is Outcome.STEP_UP:
+            return self._bearer(
+                error="insufficient_user_authentication",
+                error_description="a stronger or fresher sign-in is needed",
+                acr_values=" ".join(verdict.acr_values),
+                max_age=str(verdict.max_age) if verdict.max_age >= 0 else "",
+                scope=scopes,
+            )
+        if isinstance(credential, NotProven) and credential.condition == "missing":
+            return self._bearer(scope=scopes)
+        public = credential.reason.public if isinstance(credential, NotProven) else "the session has ended"
+        return self._bearer(error="invalid_token", error_description=public, scope=scopes)
+
+    def _bearer(self, **parameters: str) -> bytes:
+        given = {"realm": self._realm, **parameters}
+        return (
+            "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
+        ).encode()
+
+
+def _quotable(text: str) -> str:
+    """Keep what RFC 6750 3 allows inside quotes."""
+    return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')
+
+
+def _first_answer(verdict: Verdict) -> Reply:
+    """Give the first answer again; one too large to keep is told by its status and its transaction."""
+    record = verdict.snapshot.transaction
+    headers = [(b"cache-control", b"no-store"), (b"idempotency-replayed", b"true")]
+    if record.kept:
+        if record.content_type:
+            headers.append((b"content-type", record.content_type.encode("latin-1")))
+        return Reply(record.status, headers, record.answer, FORBIDDEN, "repeat")
+    headers.append((b"content-type", b"application/json"))
+    told = {"outcome": "repeat", "transaction": verdict.transaction, "status": record.status}
+    return Reply(record.status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
+
+
+def plain(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+    """Write an answer of the guard's own endpoints."""
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
+    return Reply(status, headers, msgspec.json.encode(body), FORBIDDEN, "")

@@ -1,0 +1,157 @@
+"""The files of a log: one chain per living writer, held by a lock, read from the end.
+
+``audit.jsonl`` is held with an exclusive ``flock`` for its writer's life; the next writer takes ``audit.1.jsonl``, then
+``audit.2.jsonl``, so that no two ever write to one chain and no line needs a lock. The kernel lets go when a process
+dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.chain import LINE_BOUND
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: most chains beside each other, so most living writers
+CHAINS: Final = 64
+#: how often a file may vanish between being opened and being locked
+TRIES: Final = 8
+
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file that this process alone writes to.
+
+    Attributes:
+        fd: open for reading and appending, with the lock.
+        path: its name.
+        identity: device and inode; a descriptor that no longer has them was closed under us and is somebody else's.
+    """
+
+    fd: int
+    path: Path
+    identity: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a log.
+
+    Attributes:
+        end: bytes of whole lines.
+        last: the last whole line with its newline; empty where there is none.
+        torn: the bytes after it.
+    """
+
+    end: int
+    last: bytes
+    torn: bytes
+
+
+def chains(path: Path) -> Iterator[Path]:
+    """Name every file that may hold a chain of this log, in the order in which writers take them."""
+    yield path
+    for number in range(1, CHAINS):
+        yield path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def claim(path: Path) -> Held:
+    """Take the first chain that no living process holds; the file gets mode 0600, its folder 0700.
+
+    Raises:
+        AuditError: none can be taken.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for candidate in chains(path):
+            fd = _lock(candidate)
+            if fd >= 0:
+                return Held(fd, candidate, _identity(os.fstat(fd)))
+    except OSError as error:
+        raise AuditError(f"the audit log `{path}` cannot be opened: {error.strerror}") from error
+    raise AuditError(f"the audit log `{path}` has {CHAINS} living writers, which is the most: stop one")
+
+
+def _lock(path: Path) -> int:
+    """Open a file and lock it; -1 where another holds it."""
+    for _ in range(TRIES):
+        fd = os.open(path, _FLAGS, 0o600)
+        try:
+            _refuse_devices(path, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if size(Held(fd, path, _identity(os.fstat(fd)))) >= 0:
+                return fd
+            # deleted or replaced between the two calls: the lock is on a file that nobody will ever find
+            os.close(fd)
+        except BlockingIOError:
+            os.close(fd)
+            return -1
+        except BaseException:
+            os.close(fd)
+            raise
+    raise AuditError(f"the audit log `{path}` is being replaced all the time: find out by whom")
+
+
+def _refuse_devices(path: Path, fd: int) -> None:
+    """Refuse what cannot be read back: a pipe, a terminal, a device."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise AuditError(f"the audit log `{path}` is not a regular file: name one")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def size(held: Held) -> int:
+    """Measure the file in bytes; -1 where it is gone: its name or its descriptor leads elsewhere or nowhere."""
+    try:
+        named, opened = held.path.lstat(), os.fstat(held.fd)
+    except OSError:
+        return -1
+    return opened.st_size if _identity(named) == _identity(opened) == held.identity else -1
+
+
+def let_go(held: Held, *, forked: bool = False) -> None:
+    """Close, and unlock also where a copy of the descriptor is still being synced.
+
+    Args:
+        held: the file.
+        forked: the lock is the parent's, and stays.
+    """
+    try:
+        if _identity(os.fstat(held.fd)) != held.identity:
+            return
+        if not forked:
+            fcntl.flock(held.fd, fcntl.LOCK_UN)
+        os.close(held.fd)
+    except OSError:
+        # closed under us: there is nothing left to let go of
+        return
+
+
+def tail(fd: int) -> Tail:
+    """Read the end of a log: two lines' worth of bytes, however long the file.
+
+    Raises:
+        AuditError: what is there is longer than any line, so nobody of us wrote it.
+        OSError: it cannot be read.
+    """
+    length = os.fstat(fd).st_size
+    # one byte more than two lines: the newline before the last whole line, a torn one behind it
+    start = max(0, length - 2 * LINE_BOUND - 1)
+    data = os.pread(fd, length - start, start)
+    cut = data.rfind(b"\n") + 1
+    before = data.rfind(b"\n", 0, max(cut - 1, 0)) + 1
+    if len(data) - cut > LINE_BOUND or (start > 0 and before == 0):
+        raise AuditError("the audit log does not end in a line of ours: look at it with `authguard audit verify`")
+    return Tail(end=start + cut, last=data[before:cut], torn=data[cut:])

@@ -1,0 +1,217 @@
+"""The log on disk: one JSON line per record, hash-chained, each handed to the kernel in one write.
+
+Rules: the chain moves on only after a whole write; a sink follows what it wrote last, never what it finds, so that
+lines which vanish while it runs leave a break that `authguard audit verify` shows; one thread appends. A process that
+forks may go on: the child leaves the parent's chain alone and takes the next free one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.files import Held, claim, let_go, size, tail
+from authguard.audit.flushing import Flusher
+from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, read
+from authguard.core.entries import Acted
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.core.chain import Flaw
+    from authguard.core.entries import Entry
+    from authguard.ports import Clock, Ids
+
+#: seconds, by the records' own times, between looks at whether the file is still there
+LOOK_EVERY: Final = 1.0
+
+
+class JsonlSink:
+    """Implements `authguard.ports.AuditSink` on a file.
+
+    Args:
+        path: of the log; where another process holds it, a sibling is taken (``audit.1.jsonl`` ...).
+        clock: for the record of a repair.
+        ids: for the record of a repair.
+        policy: digest of the policy, for the same record.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, ids: Ids, policy: str = "") -> None:
+        self._path: Final = path
+        self._clock: Final = clock
+        self._ids: Final = ids
+        self._policy: Final = policy
+        self._reset()
+
+    def _reset(self) -> None:
+        """Know nothing: as made, after `close`, and in a forked child."""
+        self._held: Held | None = None
+        self._fd = -1
+        self._pid = 0
+        self._opened = False
+        #: the file is ours and ends in our last line
+        self._sound = False
+        #: `_seq` and `_head` are of lines that we wrote or took over, not the blanks of a start
+        self._following = False
+        self._seq = 0
+        self._head = GENESIS
+        self._size = 0
+        self._looked = 0.0
+        self._position = 0
+        self._flusher = Flusher(lambda: (self._fd, self._position))
+
+    @property
+    def path(self) -> Path:
+        """The file that is written to; the one asked for where none is held."""
+        return self._held.path if self._held else self._path
+
+    def open(self) -> None:
+        """Take a chain, cut a torn last line off and record that, continue from the last whole line.
+
+        Raises:
+            AuditError: none can be taken, its last line was edited, or the repair cannot be written.
+        """
+        if self._opened and self._pid == os.getpid():
+            return
+        if self._held is not None:
+            let_go(self._held, forked=True)
+        self._reset()
+        self._take()
+        self._opened = True
+
+    def close(self) -> None:
+        """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
+        held, forked = self._held, self._pid != os.getpid()
+        self._reset()
+        if held is not None:
+            if not forked and size(held) == 0:
+                held.path.unlink(missing_ok=True)
+            let_go(held, forked=forked)
+
+    def append(self, entry: Entry) -> int:
+        """Hand one line to the operating system before returning.
+
+        Returns:
+            How many lines this sink has written, this one among them: the position for `secure`.
+
+        Raises:
+            AuditError: it was not written whole; the next call repairs first.
+        """
+        if not self._sound or self._pid != os.getpid() or not abs(entry.at - self._looked) < LOOK_EVERY:
+            self._make_sound(entry.at)
+        return self._write(entry)
+
+    async def secure(self, position: int) -> None:
+        """Wait until a line is on the disk; one fsync serves all who wait.
+
+        Raises:
+            AuditError: it could not be made durable.
+        """
+        await self._flusher.wait(position)
+
+    def _write(self, entry: Entry) -> int:
+        """Link and write one line."""
+        try:
+            line, head = link(entry, self._seq, self._head)
+        except ValueError as error:
+            raise AuditError("a record holds text that is not Unicode") from error
+        if len(line) > LINE_BOUND:
+            raise AuditError(f"a record is longer than {LINE_BOUND} bytes: nothing that long may get here")
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            self._sound = False
+            raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
+        if written != len(line):
+            self._sound = False
+            raise AuditError("the audit log took only a part of a line: look at the disk's space")
+        self._seq += 1
+        self._head = head
+        self._size += written
+        self._position += 1
+        return self._position
+
+    def _make_sound(self, at: float) -> None:
+        """Bring the file back to where a line can be appended, or say that it cannot.
+
+        Raises:
+            AuditError: it cannot now.
+        """
+        if not self._opened:
+            raise AuditError("the audit log is not open")
+        if self._pid != os.getpid():
+            self.open()
+        if self._held is not None:
+            self._look(self._held)
+        if self._held is None:
+            self._take()
+        elif not self._sound:
+            self._continue()
+        self._looked = at
+
+    def _take(self) -> None:
+        """Take a file, and continue it."""
+        self._held = claim(self._path)
+        self._fd = self._held.fd
+        self._pid = os.getpid()
+        self._flusher.name(self._held.path.parent)
+        try:
+            self._continue()
+        except AuditError:
+            let_go(self._held)
+            self._held, self._fd = None, -1
+            raise
+
+    def _continue(self) -> None:
+        """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
+        try:
+            found = tail(self._fd)
+            if found.last:
+                self._follow(read(found.last))
+            if found.torn:
+                os.ftruncate(self._fd, found.end)
+        except OSError as error:
+            raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
+        self._following = self._sound = True
+        self._size = found.end
+        if found.torn:
+            now = self._clock.now()
+            note = f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}"
+            self._write(
+                Acted(id=self._ids.record(now), at=now, policy=self._policy, act="repaired", by="audit", note=note)
+            )
+
+    def _follow(self, last: Linked | Flaw) -> None:
+        """Take the chain up after the file's last line, unless there is a line of our own to follow.
+
+        Raises:
+            AuditError: the line was edited, or is none of ours.
+        """
+        if not isinstance(last, Linked):
+            raise AuditError(
+                f"the last line of the audit log `{self.path}` cannot be continued ({last.words}): "
+                "look at it with `authguard audit verify`, then move the file away"
+            )
+        if not self._following:
+            self._seq, self._head = last.seq + 1, last.hash
+
+    def _look(self, held: Held) -> None:
+        """See whether the file is still there and has not shrunk; what was not yet durable then never will be.
+
+        Raises:
+            AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
+                `authguard audit verify` shows.
+        """
+        found, was_sound = size(held), self._sound
+        if found >= self._size:
+            return
+        self._sound = False
+        self._flusher.give_up(self._position)
+        if found < 0:
+            self._held, self._fd = None, -1
+            let_go(held)
+        if was_sound:
+            done = "cut" if found >= 0 else "deleted or replaced"
+            raise AuditError(f"the audit log `{held.path}` was {done} while it was written: find out by whom")

@@ -1,0 +1,58 @@
+"""A log that is kept in memory, chained as the one on disk; for tests, which can read what was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from authguard.core.chain import GENESIS, link
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from authguard.core.entries import Entry
+
+
+class MemorySink:
+    """Implements `authguard.ports.AuditSink` on a list.
+
+    Attributes:
+        lines: the log, oldest first.
+        full: set it to make every write fail, as a full disk does.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.full = False
+        self._head = GENESIS
+
+    def open(self) -> None:
+        """Nothing to make ready."""
+
+    def close(self) -> None:
+        """Nothing to let go of; the lines stay."""
+
+    def append(self, entry: Entry) -> int:
+        """Keep one line.
+
+        Raises:
+            AuditError: the sink is `full`.
+        """
+        if self.full:
+            raise AuditError("the audit log cannot be written: the sink is full")
+        line, self._head = link(entry, len(self.lines), self._head)
+        self.lines.append(line)
+        return len(self.lines)
+
+    async def secure(self, position: int) -> None:
+        """Nothing to wait for: memory is as durable as it gets.
+
+        Raises:
+            AuditError: the sink is `full`, or has no such line.
+        """
+        if self.full or position > len(self.lines):
+            raise AuditError("the audit log could not be made durable")
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Decode every line, with ``kind``, ``seq``, ``prev`` and ``hash``."""
+        return [msgspec.json.decode(line) for line in self.lines]

@@ -1,0 +1,174 @@
+"""The chain: how an entry becomes one line that names its predecessor, and where a run of lines first breaks.
+
+A line is the entry's JSON with ``,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``hash`` is
+the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is the hash of the line before, `GENESIS` in the
+first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
+
+Rules: the stored bytes are hashed, never a second encoding of them; a finding is a value, never an exception. What a
+chain alone cannot show is that its end was cut at a line, or that all of it was written anew.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authguard.core.entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+GENESIS: Final = "0" * 64
+#: longest line in bytes, its newline among them: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
+LINE_BOUND: Final = 65_535
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Entry).decode
+_LINK: Final = re.compile(rb',"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+#: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
+_AFTER: Final = 76
+
+
+class Flaw(StrEnum):
+    """What can be wrong with a log: the first four with a line, the others with a file."""
+
+    EDITED = "edited"
+    MISPLACED = "misplaced"
+    TORN = "torn"
+    FOREIGN = "foreign"
+    EMPTY = "empty"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+
+    @property
+    def words(self) -> str:
+        """What an operator is told."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Flaw.EDITED: "the line was edited: its bytes do not have the hash that it states",
+    Flaw.MISPLACED: "the line does not follow the one before it: lines were deleted, inserted or re-ordered",
+    Flaw.TORN: "a torn last line: a crash, or a cut",
+    Flaw.FOREIGN: "not a record of this log",
+    Flaw.EMPTY: "the file is empty: a log begins with a record of its start",
+    Flaw.MISSING: "there is no such file",
+    Flaw.UNREADABLE: "the file cannot be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """One line whose bytes have the hash that it states.
+
+    Attributes:
+        entry: what it says.
+        seq: its place in the chain, from 0.
+        prev: the hash of the line before.
+        hash: its own.
+    """
+
+    entry: Entry
+    seq: int
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Where a run of lines first breaks.
+
+    Attributes:
+        line: from 1; 0 where there is no line at all.
+        flaw: how.
+    """
+
+    line: int
+    flaw: Flaw
+
+
+@dataclass(frozen=True, slots=True)
+class Intact:
+    """A run of lines without a break.
+
+    Attributes:
+        lines: how many, at least one.
+        head: the hash of the last.
+    """
+
+    lines: int
+    head: str
+
+
+def link(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
+    """Encode an entry as the next line of a chain.
+
+    Args:
+        entry: what the line says.
+        seq: how many lines come before it.
+        prev: the hash of the line before, 64 hex digits; `GENESIS` where there is none.
+
+    Returns:
+        The line with its newline, and its hash, 64 hex digits.
+
+    Raises:
+        ValueError: a text of the entry is not Unicode (a lone surrogate).
+    """
+    hashed = _encode(entry)[:-1] + f',"seq":{seq},"prev":"{prev}"'.encode()
+    digest = sha256(hashed).hexdigest()
+    return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
+
+
+def read(line: bytes) -> Linked | Flaw:
+    """Check one line by itself: its form, its hash, and that it is a record.
+
+    Args:
+        line: with its newline, where it has one.
+    """
+    if not line.endswith(b"\n"):
+        return Flaw.TORN
+    # quotes inside a text are escaped, so the last of these can only be the link itself
+    found = _LINK.fullmatch(line, max(line.rfind(b',"seq":'), 0))
+    if found is None or len(line) > LINE_BOUND:
+        return Flaw.FOREIGN
+    seq, prev, stated = found.groups()
+    if sha256(line[:-_AFTER]).hexdigest().encode() != stated:
+        return Flaw.EDITED
+    try:
+        entry = _decode(line)
+    except msgspec.DecodeError:
+        return Flaw.FOREIGN
+    return Linked(entry, int(seq), prev.decode(), stated.decode())
+
+
+def follow(lines: Iterable[bytes]) -> Iterator[Linked | Broken]:
+    """Walk a chain from its genesis in constant memory.
+
+    Yields:
+        Every line up to the first break, then the break, and no more.
+    """
+    seq, prev = 0, GENESIS
+    for line in lines:
+        found = read(line)
+        if isinstance(found, Linked) and (found.seq, found.prev) != (seq, prev):
+            found = Flaw.MISPLACED
+        if not isinstance(found, Linked):
+            yield Broken(seq + 1, found)
+            return
+        yield found
+        seq, prev = seq + 1, found.hash
+    if seq == 0:
+        yield Broken(0, Flaw.EMPTY)
+
+
+def examine(lines: Iterable[bytes]) -> Intact | Broken:
+    """Find the first break of a chain; a chain without a line is broken."""
+    found: Linked | Broken = Broken(0, Flaw.EMPTY)
+    for found in follow(lines):  # noqa: B007 - the last one found is the answer
+        pass
+    return found if isinstance(found, Broken) else Intact(found.seq + 1, found.hash)

@@ -1,0 +1,61 @@
+"""The per-request dimensions of the table: how each condition of one request gets its value from a closed set.
+
+Every function answers for anything it is given; what cannot be told gets the strict value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+
+    from authguard.core.facts import Operation, Principal
+
+
+def scope(operation: Operation, token_scopes: frozenset[str]) -> str:
+    """``granted`` where the token holds all scopes that the operation needs (RFC 6750 3.1)."""
+    return "granted" if operation.scopes <= token_scopes else "missing"
+
+
+def assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:
+    """``insufficient`` by level, ``stale`` by age, else ``met`` (RFC 9470; ASVS 10.3.4).
+
+    Args:
+        operation: what it needs.
+        principal: what the credential proves; no ``auth_time`` is as old as can be.
+        rank: a level's place in the policy's order, 0 for unknown.
+        now: epoch seconds UTC.
+    """
+    if operation.acr and rank(principal.acr) < rank(operation.acr):
+        return "insufficient"
+    if operation.max_age and now - principal.auth_time > operation.max_age:
+        return "stale"
+    return "met"
+
+
+def channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> str:
+    """Compare where the customer speaks from with where trust was earned.
+
+    Args:
+        current: the channel of this request; empty where it cannot be told.
+        earned: the channel on which identity was proven; empty while it was not.
+        carry: channel -> the channels to which its trust carries.
+    """
+    if not current:
+        return "unknown"
+    if not earned or current == earned or current in carry.get(earned, ()):
+        return "same"
+    return "switched"
+
+
+def actor(principal: Principal, agents: Container[str]) -> str:
+    """Tell who acts: the outermost ``act`` (RFC 8693 4.1), else the client if it is a registered agent.
+
+    A token whose subject is its own client (client credentials) speaks for no person (RFC 9068 5).
+    """
+    if principal.actor:
+        return "agent" if principal.actor in agents else "stranger"
+    if principal.client and principal.client in agents:
+        return "agent"
+    return "stranger" if principal.subject == principal.client else "subject"

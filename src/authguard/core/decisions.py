@@ -1,0 +1,111 @@
+"""The decision table: an ordered list of rules over closed dimensions; the first that matches decides.
+
+The table answers a *cell* (one value per dimension) and remembers the answer, so that a request costs one look-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authguard.errors import MachineFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: the conditions of one request, each a closed set (DESIGN 3); the five machines come before them in a cell
+CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
+    "credential": ("good", "missing", "expired", "rejected", "unproven"),
+    "risk": ("public", "self", "routine", "sensitive", "high", "staff"),
+    "effect": ("read", "write"),
+    "scope": ("granted", "missing"),
+    "assurance": ("met", "insufficient", "stale"),
+    "limit": ("within", "exceeded", "unmeasured"),
+    "channel": ("same", "switched", "unknown"),
+    "actor": ("subject", "agent", "stranger"),
+}
+
+DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
+
+#: more distinct cells than this in one process are an attack on its memory; the memo then starts anew
+MEMO_BOUND: Final = 65_536
+
+Cell = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: a box of cells and the fallback for them.
+
+    Attributes:
+        when: dimension -> the values that match; a dimension that is not named takes any value.
+        do: ``allow`` or a fallback's name.
+        index: position in the merged table, from 0.
+        origin: where the rule was written, ``file:line``.
+    """
+
+    when: Mapping[str, frozenset[str]]
+    do: str
+    index: int
+    origin: str = ""
+
+    @property
+    def name(self) -> str:
+        """The rule as the log names it."""
+        return f"{self.index}:{self.do}"
+
+    def matches(self, cell: Cell) -> bool:
+        """Whether this rule takes a cell, by the definition and without any memo."""
+        return all(cell[DIMENSIONS.index(dimension)] in values for dimension, values in self.when.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rules over the values of every dimension.
+
+    Attributes:
+        values: dimension -> its closed set, in order; the machines' states first.
+        rules: first match wins.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    rules: tuple[Rule, ...]
+    _memo: dict[Cell, Rule] = field(default_factory=dict, compare=False, repr=False)
+
+    def decide(self, cell: Cell) -> Rule:
+        """Find the rule that decides a cell.
+
+        Args:
+            cell: one value per dimension, in the order of `DIMENSIONS`.
+
+        Raises:
+            MachineFault: no rule takes it, or a value is in no dimension's set.
+        """
+        rule = self._memo.get(cell)
+        if rule is None:
+            rule = self._first(cell)
+            if len(self._memo) >= MEMO_BOUND:
+                self._memo.clear()
+            self._memo[cell] = rule
+        return rule
+
+    def _first(self, cell: Cell) -> Rule:
+        for dimension, value in zip(DIMENSIONS, cell, strict=True):
+            if value not in self.values[dimension]:
+                raise MachineFault(f"`{value}` is no value of `{dimension}`")
+        for rule in self.rules:
+            if rule.matches(cell):
+                return rule
+        raise MachineFault("no rule decides this cell")
+
+
+def dimension_values(states: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Give every dimension's closed set: the machines' states, then the conditions.
+
+    Args:
+        states: machine -> its states.
+    """
+    return {
+        dimension: tuple(states[dimension]) if dimension in states else CONDITIONS[dimension]
+        for dimension in DIMENSIONS
+    }

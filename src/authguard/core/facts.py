@@ -1,0 +1,194 @@
+"""What is known of one request before it is judged: the evidence, the proven principal, the operation wanted.
+
+Values only. `Evidence` is what the shell read and nobody has verified; `Proven` and `NotProven` are the closed result
+of a credential check, never ``None``; `Operation` is what the policy says of the thing asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.outcomes import Reason
+
+NotGood = Literal["missing", "expired", "rejected", "unproven"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was sent, unverified.
+
+    Attributes:
+        authorization: the raw ``Authorization`` header value; empty where none was sent.
+        headers: the few other headers that the policy reads, lower-case name -> value.
+        peer: the address of the connection, for trusted proxies; empty where unknown.
+        transaction: the transaction that the caller names (``Authguard-Transaction``); empty for none.
+        idempotency: the ``Idempotency-Key``; empty for none.
+        languages: ``Accept-Language``, as sent.
+        trace: W3C ``traceparent``, as sent.
+    """
+
+    authorization: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
+    transaction: str = ""
+    idempotency: str = ""
+    languages: str = ""
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Subject, actor and issuer, once proven; only top-level claims and the outermost ``act`` (RFC 8693 4.1).
+
+    Attributes:
+        issuer: ``iss``.
+        subject: ``sub``.
+        client: ``client_id`` or ``azp``; empty where the issuer sends none.
+        sid: the issuer's session id; empty where it sends none.
+        actor: ``sub`` of the outermost ``act``; empty where the subject acts.
+        chain: all actors, outermost first, for the audit log only.
+        token_scopes: what the token permits.
+        acr: the authentication context class, as sent.
+        amr: authentication methods.
+        auth_time: when the person authenticated, epoch seconds UTC; 0 where the issuer sends none.
+        issued_at: ``iat``, epoch seconds UTC; 0 where the issuer sends none.
+        expires_at: ``exp``, epoch seconds UTC.
+        claims: the verified claims, for the policy's sources; never logged.
+        fingerprint: a short keyed hash of the credential, to tell two apart; not the credential.
+        account_key: of the account record; this and the next three are derived once, so a warm request hashes nothing.
+        session_key: of the session's record.
+        pseudonym: the subject as the log names it: a keyed hash, or the subject itself where the policy says so.
+        actor_pseudonym: the actor as the log names it; empty where the subject acts.
+    """
+
+    issuer: str
+    subject: str
+    client: str = ""
+    sid: str = ""
+    actor: str = ""
+    chain: tuple[str, ...] = ()
+    token_scopes: frozenset[str] = frozenset()
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    auth_time: float = 0.0
+    issued_at: float = 0.0
+    expires_at: float = 0.0
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    fingerprint: str = ""
+    account_key: bytes = b""
+    session_key: bytes = b""
+    pseudonym: str = ""
+    actor_pseudonym: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The credential is good: it was issued for us, by whom it says, and is in force."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """The credential is not good; a condition of this request and nobody's event.
+
+    Attributes:
+        condition: ``missing``, ``expired``, ``rejected`` or ``unproven`` (keys or introspection out of reach).
+        reason: the closed code that the log keeps.
+    """
+
+    condition: NotGood
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """No verdict is remembered for this credential: it has to be checked."""
+
+
+Credential = Proven | NotProven
+UNSEEN: Final = Unseen()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit of an operation.
+
+    Attributes:
+        name: unique within the policy: ``operation/index``.
+        amount: decimal digits of the most that may be spent; empty where the limit counts calls.
+        currency: of `amount`.
+        calls: how many calls; 0 where the limit counts an amount.
+        per: the window in seconds; 0 is ``per: call``.
+        by: ``subject`` or ``session``.
+    """
+
+    name: str
+    amount: str = ""
+    currency: str = ""
+    calls: int = 0
+    per: float = 0.0
+    by: str = "subject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """How an operation is recognised; empty fields are not asked for.
+
+    Attributes:
+        path: a path template, ``/orders/{order_id}/refund``; ``{rest:path}`` takes slashes too.
+        method: an HTTP method in capitals; empty takes any.
+        websocket: a path template of a WebSocket.
+    """
+
+    path: str = ""
+    method: str = ""
+    websocket: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What can be asked, and what it needs.
+
+    Attributes:
+        name: unique within the policy.
+        match: how it is recognised.
+        risk: ``public`` ``self`` ``routine`` ``sensitive`` ``high`` ``staff``.
+        effect: ``read`` or ``write``.
+        scopes: token scopes that it needs, all of them.
+        acr: the assurance level that it needs; empty for none.
+        max_age: seconds since authentication at the most; 0 for none.
+        amount_at: JSON Pointer (RFC 6901) to the amount; empty for none.
+        currency_at: JSON Pointer to the currency; empty where `currency` is fixed.
+        currency: the fixed currency.
+        limits: amounts and counts.
+        idempotency: whether an ``Idempotency-Key`` is required.
+        queue: where a hand-off of this operation goes; empty for the fallback's own.
+    """
+
+    name: str
+    match: Match = Match()
+    risk: str = "sensitive"
+    effect: str = "write"
+    scopes: frozenset[str] = frozenset()
+    acr: str = ""
+    max_age: float = 0.0
+    amount_at: str = ""
+    currency_at: str = ""
+    currency: str = ""
+    limits: tuple[Limit, ...] = ()
+    idempotency: bool = False
+
+    @property
+    def transactional(self) -> bool:
+        """Every write of ``risk: high`` is a transaction (DESIGN 6)."""
+        return self.risk == "high" and self.effect == "write"
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the guard must see the body before it can decide."""
+        return self.transactional or bool(self.amount_at)

@@ -1,0 +1,170 @@
+"""The eleven outcomes, the fallbacks that name them, and the closed reason codes.
+
+A `Reason` is one row: replies, the audit log, the reference and the tests read the same row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Outcome(StrEnum):
+    """What happens to a request (DESIGN 4)."""
+
+    ALLOW = "allow"
+    RESTRICT = "restrict"
+    REPEAT = "repeat"
+    CHALLENGE = "challenge"
+    STEP_UP = "step_up"
+    VERIFY = "verify"
+    HOLD = "hold"
+    HANDOFF = "handoff"
+    RETRY = "retry"
+    DENY = "deny"
+    TERMINATE = "terminate"
+
+
+#: The outcomes in which the app runs.
+ADMITTING: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT})
+
+#: outcome -> (HTTP status, title, next action) (WIRE 2); an admitted request has the app's own status.
+WIRE: Final[dict[Outcome, tuple[int, str, str]]] = {
+    Outcome.REPEAT: (200, "Already done", "stop"),
+    Outcome.CHALLENGE: (401, "Sign-in needed", "authenticate"),
+    Outcome.STEP_UP: (401, "Stronger or fresher sign-in needed", "authenticate"),
+    Outcome.VERIFY: (403, "Proof of identity needed", "verify"),
+    Outcome.HOLD: (202, "Waiting for an approval", "wait"),
+    Outcome.HANDOFF: (403, "A person takes over", "talk_to_person"),
+    Outcome.RETRY: (503, "Try again later", "retry"),
+    Outcome.DENY: (403, "Not allowed", "stop"),
+    Outcome.TERMINATE: (401, "The session has ended", "authenticate"),
+}
+
+
+class Reason(Enum):
+    """Why, as a closed code: ``(code, HTTP status where there is no cell, what the caller is told)``.
+
+    The text is the same for all reasons that an attacker could otherwise tell apart (WIRE, first paragraph).
+    """
+
+    # credentials: the status is never used, a credential's condition goes through the table
+    CREDENTIAL_MISSING = ("credential-missing", 401, "no credential was sent")
+    CREDENTIAL_MALFORMED = ("credential-malformed", 401, "the access token is not valid")
+    SCHEME_UNKNOWN = ("scheme-unknown", 401, "the access token is not valid")
+    TOKEN_TOO_LARGE = ("token-too-large", 401, "the access token is not valid")
+    TOKEN_EXPIRED = ("token-expired", 401, "the access token has expired")
+    TOKEN_NOT_YET_VALID = ("token-not-yet-valid", 401, "the access token is not valid")
+    SIGNATURE_INVALID = ("signature-invalid", 401, "the access token is not valid")
+    ALGORITHM_REFUSED = ("algorithm-refused", 401, "the access token is not valid")
+    TYPE_REFUSED = ("type-refused", 401, "the access token is not valid")
+    ISSUER_UNKNOWN = ("issuer-unknown", 401, "the access token is not valid")
+    AUDIENCE_WRONG = ("audience-wrong", 401, "the access token is not valid")
+    CLAIM_MISSING = ("claim-missing", 401, "the access token is not valid")
+    CLAIM_MALFORMED = ("claim-malformed", 401, "the access token is not valid")
+    LIFETIME_EXCEEDED = ("lifetime-exceeded", 401, "the access token is not valid")
+    KEY_UNKNOWN = ("key-unknown", 401, "the access token is not valid")
+    BOUND_TOKEN = ("bound-token", 401, "the access token is not valid")
+    KEYS_UNREACHABLE = ("keys-unreachable", 503, "the sign-in service cannot be reached")
+    # requests that have no cell
+    CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one Authorization header")
+    REQUEST_MALFORMED = ("request-malformed", 400, "the request is malformed")
+    BODY_TOO_LARGE = ("body-too-large", 413, "the body is larger than this service reads")
+    BODY_TIMEOUT = ("body-timeout", 408, "the body did not arrive in time")
+    BODY_CUT = ("body-cut", 400, "the body did not arrive whole")
+    TRANSACTION_UNKNOWN = ("transaction-unknown", 404, "there is no such transaction")
+    TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
+    IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
+    # the table and the guard itself
+    DECIDED = ("decided", 0, "")
+    ATTEMPTS_SPENT = ("attempts-spent", 0, "")
+    GUARD_FAULT = ("guard-fault", 503, "the service cannot answer now")
+    GUARD_TIMEOUT = ("guard-timeout", 503, "the service cannot answer now")
+
+    def __init__(self, code: str, status: int, public: str) -> None:
+        """Unpack the row."""
+        self.code = code
+        self.status = status
+        self.public = public
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the customer is told, per language and channel.
+
+    Attributes:
+        texts: (language or "", channel or "default") -> text.
+    """
+
+    texts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def find(self, languages: tuple[str, ...], channel: str) -> str:
+        """Choose the text for a caller: their languages in order, then the policy's default.
+
+        Args:
+            languages: lower-case language tags, most wanted first; ``de-at`` also finds ``de``.
+            channel: the caller's channel; empty for none.
+
+        Returns:
+            The text, or an empty string where the policy says nothing.
+        """
+        for language in languages:
+            for tag in (language, language.partition("-")[0]):
+                for place in (channel, "default"):
+                    if (tag, place) in self.texts:
+                        return self.texts[tag, place]
+        return self.texts.get(("", channel)) or self.texts.get(("", "default"), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """The named response that a policy gives when a request is not simply allowed (POLICY, "Fallbacks").
+
+    Attributes:
+        name: as the policy names it; ``allow`` is the engine's own.
+        kind: the outcome.
+        status: an HTTP status instead of the outcome's own; 0 for none.
+        say: the customer's words.
+        discloses: machines whose state the caller may learn.
+        attempts: how often before `then`; 0 for no bound.
+        per: the window of `attempts`, seconds.
+        then: the fallback once the attempts run out.
+        acr: the level to ask for; empty takes the operation's need.
+        max_age: seconds; 0 takes the operation's need.
+        since_entered: ask for a sign-in later than the session's state began.
+        methods: verification methods, by name.
+        role: who approves.
+        count: how many must.
+        queue: of a hand-off.
+        after: seconds to wait before a retry.
+        effects: what is left when restricted.
+        scopes: intersected with the token's when restricted; empty leaves them.
+        error: OAuth error code of a denial; empty for none.
+    """
+
+    name: str
+    kind: Outcome
+    status: int = 0
+    say: Words = Words()
+    discloses: frozenset[str] = frozenset()
+    attempts: int = 0
+    per: float = 0.0
+    then: str = ""
+    acr: str = ""
+    max_age: float = 0.0
+    since_entered: bool = False
+    methods: tuple[str, ...] = ()
+    role: str = ""
+    count: int = 1
+    queue: str = ""
+    after: float = 0.0
+    effects: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    error: str = ""
+
+
+ALLOW: Final = Fallback(name="allow", kind=Outcome.ALLOW)

@@ -1,0 +1,239 @@
+"""Where every machine stands: the four records that a request meets, their keys and versions.
+
+A record is small, frozen and knows its version; a store keeps it under a key and replaces it only if nobody else did
+(compare-and-set). The verification machine lives in the session's record: they share a key (DESIGN 2).
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_BYTES: Final = 16
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What one source last said of an account.
+
+    Attributes:
+        state: the account state it reported.
+        at: when it was true, epoch seconds UTC.
+    """
+
+    state: str
+    at: float
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """Attempts spent within one window.
+
+    Attributes:
+        since: when the window began, epoch seconds UTC.
+        count: attempts spent.
+        mark: fingerprint of the last attempt, so that repeating one request is not another attempt.
+    """
+
+    since: float
+    count: int
+    mark: str = ""
+
+
+class Spent(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a spending ledger.
+
+    Attributes:
+        limit: the limit that it counts against.
+        at: epoch seconds UTC.
+        amount: decimal digits of the amount; ``"1"`` for a call.
+        transaction: the transaction that reserved it; empty for a plain call.
+    """
+
+    limit: str
+    at: float
+    amount: str
+    transaction: str = ""
+
+
+class ServiceRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The deployment's record.
+
+    Attributes:
+        state: state of the ``service`` machine.
+        entered: when that state began, epoch seconds UTC.
+        faulted: the last fault or impairment.
+        version: counts replacements; 0 has never been stored.
+    """
+
+    state: str
+    entered: float = 0.0
+    faulted: float = 0.0
+    version: int = 0
+
+
+class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One account's record: issuer + subject.
+
+    Attributes:
+        state: state of the ``account`` machine.
+        entered: when that state began, epoch seconds UTC.
+        reported: the newest report's time.
+        decided: when a person last reinstated it; older reports are void.
+        not_before: sign-ins earlier than this are revoked, also in sessions never seen here.
+        reports: each source's last report.
+        tallies: attempts, by name.
+        ledger: amounts and calls counted by subject.
+        version: counts replacements.
+    """
+
+    state: str
+    entered: float = 0.0
+    reported: float = 0.0
+    decided: float = 0.0
+    not_before: float = 0.0
+    reports: dict[str, Report] | None = None
+    tallies: dict[str, Tally] | None = None
+    ledger: tuple[Spent, ...] = ()
+    version: int = 0
+
+
+class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One session's record: issuer + subject + client + ``sid``.
+
+    Attributes:
+        state: state of the ``session`` machine.
+        entered: when that state began, epoch seconds UTC.
+        signed_in: the credential's ``auth_time``, else when it was first seen.
+        last_seen: the person's last own act; an agent's traffic does not move it (NIST SP 800-63B-4 5.1.2).
+        verification: state of the ``verification`` machine.
+        verification_entered: when that state began.
+        channel: where trust was earned; empty until it was.
+        ledger: amounts and calls counted by session.
+        version: counts replacements.
+    """
+
+    state: str
+    entered: float = 0.0
+    signed_in: float = 0.0
+    last_seen: float = 0.0
+    verification: str = "unverified"
+    verification_entered: float = 0.0
+    channel: str = ""
+    ledger: tuple[Spent, ...] = ()
+    version: int = 0
+
+
+class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One high-security transaction.
+
+    Attributes:
+        state: state of the ``transaction`` machine.
+        entered: when that state began, epoch seconds UTC.
+        digest: of the exact request (DESIGN 6); empty while there is none.
+        operation: the operation's name.
+        account: key of the account that asked, so that a foreign id looks like a missing one.
+        session: key of the session that asked.
+        created: epoch seconds UTC.
+        status: HTTP status of the app's first answer; 0 while there is none.
+        content_type: media type of that answer.
+        answer: its body, for ``repeat``; empty where it was too large to keep.
+        kept: whether ``answer`` is the whole body.
+        version: counts replacements.
+    """
+
+    state: str
+    entered: float = 0.0
+    digest: str = ""
+    operation: str = ""
+    account: bytes = b""
+    session: bytes = b""
+    created: float = 0.0
+    status: int = 0
+    content_type: str = ""
+    answer: bytes = b""
+    kept: bool = False
+    version: int = 0
+
+
+Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord
+
+
+class Keys(msgspec.Struct, frozen=True, gc=False):
+    """The keys of the records that a request meets; an empty key names a record that it does not meet.
+
+    Attributes:
+        account: from `account_key`.
+        session: from `session_key`.
+        transaction: the transaction's id.
+    """
+
+    account: bytes = b""
+    session: bytes = b""
+    transaction: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    """All five machines' standing, as loaded or as stepped; equal versions are the same moment in the store."""
+
+    service: ServiceRecord
+    account: AccountRecord
+    session: SessionRecord
+    transaction: TransactionRecord
+
+    def states(self) -> tuple[str, str, str, str, str]:
+        """Give the five states, in the order of `authguard.core.events.MACHINES`."""
+        session = self.session
+        return (self.service.state, self.account.state, session.state, session.verification, self.transaction.state)
+
+
+#: machine -> (record of the snapshot, its field for the state, its field for `entered`)
+PLACES: Final[dict[str, tuple[str, str, str]]] = {
+    "service": ("service", "state", "entered"),
+    "account": ("account", "state", "entered"),
+    "session": ("session", "state", "entered"),
+    "verification": ("session", "verification", "verification_entered"),
+    "transaction": ("transaction", "state", "entered"),
+}
+
+#: record -> the fields that a change of it is stored under
+RECORDS: Final = ("service", "account", "session", "transaction")
+
+
+def blank(initial: Mapping[str, str]) -> Snapshot:
+    """Make the snapshot of something never seen.
+
+    Args:
+        initial: machine -> its initial state.
+    """
+    return Snapshot(
+        service=ServiceRecord(state=initial["service"]),
+        account=AccountRecord(state=initial["account"]),
+        session=SessionRecord(state=initial["session"], verification=initial["verification"]),
+        transaction=TransactionRecord(state=initial["transaction"]),
+    )
+
+
+def account_key(issuer: str, subject: str) -> bytes:
+    """Name an account: a digest, so that no store's key holds personal data.
+
+    Identity is (``iss``, ``sub``) (RFC 7519 4.1.2, RFC 8725 3.8); lengths are hashed too, so no two pairs collide.
+    """
+    return _key(b"account", issuer, subject)
+
+
+def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
+    """Name a session: never by token bytes, so that a refreshed token continues it (FIELD 5.6)."""
+    return _key(b"session", issuer, subject, client, sid)
+
+
+def _key(person: bytes, *parts: str) -> bytes:
+    digest = blake2b(digest_size=KEY_BYTES, person=person)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(4, "big"))
+        digest.update(raw)
+    return digest.digest()

@@ -1,0 +1,44 @@
+"""Reads a bearer token out of an ``Authorization`` header (RFC 6750 2.1); nothing in it is believed yet."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from authguard.core.facts import NotProven
+from authguard.core.outcomes import Reason
+
+#: bytes of a token at the most (WIRE 1)
+TOKEN_BOUND: Final = 16_384
+#: bytes of a header at the most: the token, and room for a scheme's name and blanks
+HEADER_BOUND: Final = TOKEN_BOUND + 64
+
+MISSING: Final = NotProven("missing", Reason.CREDENTIAL_MISSING)
+_MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+TOO_LARGE: Final = NotProven("rejected", Reason.TOKEN_TOO_LARGE)
+_OTHER_SCHEME: Final = NotProven("rejected", Reason.SCHEME_UNKNOWN)
+
+#: RFC 9110 11.2
+_TOKEN68: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+
+
+def read(header: bytes) -> bytes | NotProven:
+    """Take the token out of a header.
+
+    Args:
+        header: the raw value; empty where none was sent.
+
+    Returns:
+        The token, which is of the form ``token68`` (RFC 9110 11.2) and not too long, or why there is none.
+    """
+    if len(header) > HEADER_BOUND:
+        return TOO_LARGE
+    scheme, _, rest = header.strip(b" \t").partition(b" ")
+    if not scheme:
+        return MISSING
+    if scheme.lower() != b"bearer":
+        return _OTHER_SCHEME
+    token = rest.lstrip(b" ")
+    if len(token) > TOKEN_BOUND:
+        return TOO_LARGE
+    return token if _TOKEN68.fullmatch(token) else _MALFORMED

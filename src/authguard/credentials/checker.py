@@ -1,0 +1,167 @@
+"""The port `authguard.ports.CredentialCheck` for JWT bearer tokens of the policy's issuers (RFC 6750, RFC 9068)."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
+from authguard.core.outcomes import Reason
+from authguard.credentials import bearer, keys
+from authguard.credentials.cache import Cache, Entry
+from authguard.credentials.claims import EXPIRED, Names, judge
+from authguard.credentials.compact import is_kind, take_apart
+from authguard.credentials.fetch import Fetcher
+from authguard.credentials.held import from_file, from_secret
+from authguard.credentials.keyring import Keyring, Pace
+from authguard.credentials.signature import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import httpx2
+
+    from authguard.credentials.compact import Unverified
+    from authguard.policy.compiled import Issuer
+
+_ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
+_ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)
+_TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
+
+
+class JwtCheck:
+    """Checks bearer JWTs of several issuers, each with its own keys.
+
+    Args:
+        issuers: ``iss`` -> what the policy says of that issuer.
+        pseudonym: ``(issuer, subject)`` -> how the log names a subject.
+        fingerprint: a credential -> a short keyed hash of it.
+        environ: where the secrets of ``secret_env`` are read.
+        folder: the policy's, against which ``key_file`` is resolved.
+        client: the HTTP client for keys, which its owner closes; without it a new one is made for each fetch.
+        pace: how often issuers are asked for their keys.
+        cache: where good credentials are remembered.
+    """
+
+    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_keyrings", "_names")
+
+    def __init__(
+        self,
+        issuers: Mapping[str, Issuer],
+        *,
+        pseudonym: Callable[[str, str], str],
+        fingerprint: Callable[[bytes], str],
+        environ: Mapping[str, str],
+        folder: Path,
+        client: httpx2.AsyncClient | None = None,
+        pace: Pace | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        self._issuers = dict(issuers)
+        self._names = Names(pseudonym=pseudonym, fingerprint=fingerprint)
+        self._environ = environ
+        self._folder = folder
+        self._fetcher = Fetcher(client)
+        self._cache = Cache() if cache is None else cache
+        self._algorithms = {name: keys.allowed(issuer.algorithms) for name, issuer in self._issuers.items()}
+        self._keyrings = {name: self._keyring(issuer, pace or Pace()) for name, issuer in self._issuers.items()}
+
+    async def open(self) -> None:
+        """Load key files and secrets; issuers need not be up. Safe to call again, which reads them anew.
+
+        Raises:
+            SettingsError: a key file or a secret cannot be used.
+        """
+        for name, issuer in self._issuers.items():
+            if issuer.key_file:
+                self._keyrings[name].fix(from_file(issuer, self._folder, self._algorithms[name]))
+            elif issuer.secret_env:
+                self._keyrings[name].fix(from_secret(issuer, self._environ, self._algorithms[name]))
+        if any(_is_fetched(issuer) for issuer in self._issuers.values()):
+            self._fetcher.open()
+
+    async def close(self) -> None:
+        """Call back fetches that are on their way."""
+        for keyring in self._keyrings.values():
+            await keyring.close()
+
+    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Give a verdict that is remembered, or that needs no more than a look at the header; never waits.
+
+        Args:
+            evidence: whose ``authorization`` is read.
+            now: epoch seconds UTC.
+        """
+        header = evidence.authorization
+        if len(header) > bearer.HEADER_BOUND:
+            return bearer.TOO_LARGE
+        digest = sha256(header).digest()
+        entry = self._cache.find(digest)
+        if entry is not None:
+            proven, since, until, key, keyring, _ = entry
+            if since <= now < until and not key.retired and keyring.since <= now < keyring.due:
+                return proven
+            if key.retired:
+                self._cache.drop(digest)
+            elif now >= until:
+                self._cache.drop(digest)
+                return EXPIRED
+            return UNSEEN
+        token = bearer.read(header)
+        return token if isinstance(token, NotProven) else UNSEEN
+
+    async def check(self, evidence: Evidence, now: float) -> Credential:
+        """Check a credential; wait for its issuer's keys where they are not known.
+
+        Args:
+            evidence: whose ``authorization`` is read.
+            now: epoch seconds UTC.
+        """
+        header = evidence.authorization
+        token = bearer.read(header)
+        unverified = token if isinstance(token, NotProven) else self._screen(token)
+        if isinstance(unverified, NotProven):
+            return unverified
+        issuer = self._issuers[unverified.issuer]
+        keyring = self._keyrings[unverified.issuer]
+        # a shared secret is the only key there is, by whatever name
+        name = None if issuer.secret_env else unverified.header.key
+        key = await keyring.find(name, unverified.header.algorithm, now)
+        if isinstance(key, Reason):
+            return NotProven("unproven" if key is Reason.KEYS_UNREACHABLE else "rejected", key)
+        claims = verify(unverified, key, issuer)
+        standing = (
+            claims if isinstance(claims, NotProven) else judge(claims, issuer, self._names, unverified.token, now)
+        )
+        if isinstance(standing, NotProven):
+            return standing
+        entry = Entry(standing.proven, standing.since, standing.until, key, keyring, len(header))
+        self._cache.keep(sha256(header).digest(), entry)
+        return standing.proven
+
+    def _screen(self, token: bytes) -> Unverified | NotProven:
+        """Refuse what the policy refuses whatever the signature: another issuer, algorithm or kind of token."""
+        unverified = take_apart(token)
+        if isinstance(unverified, NotProven):
+            return unverified
+        issuer = self._issuers.get(unverified.issuer)
+        if issuer is None:
+            return _ISSUER_UNKNOWN
+        if unverified.header.algorithm not in self._algorithms[unverified.issuer]:
+            return _ALGORITHM_REFUSED
+        return unverified if is_kind(issuer.type, unverified.header.kind) else _TYPE_REFUSED
+
+    def _keyring(self, issuer: Issuer, pace: Pace) -> Keyring:
+        if _is_fetched(issuer):
+            return Keyring(partial(self._from_issuer, issuer), issuer.stale_keys, pace)
+        return Keyring(None, inf, pace)
+
+    async def _from_issuer(self, issuer: Issuer) -> keys.KeySet:
+        return keys.load(await self._fetcher.key_set(issuer), self._algorithms[issuer.issuer])
+
+
+def _is_fetched(issuer: Issuer) -> bool:
+    return issuer.discovery or bool(issuer.jwks_uri)

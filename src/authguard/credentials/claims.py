@@ -1,0 +1,167 @@
+"""Judges the claims of a token whose signature is good: their shapes, their times, whose they are (RFC 9068 2.2).
+
+The order is the meaning: ``expired`` is said only of a token that would otherwise be good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from authguard.core.facts import NotProven, Principal, Proven
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import account_key, session_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.policy.compiled import Issuer
+
+#: actors in a chain of delegation at the most (RFC 8693 4.1)
+CHAIN_BOUND: Final = 8
+#: scopes at the most
+SCOPES_BOUND: Final = 512
+
+_Text = Annotated[str, Meta(min_length=1, max_length=255)]
+_Loose = Annotated[str, Meta(max_length=255)]
+_Line = Annotated[str, Meta(max_length=8_192)]
+#: epoch seconds up to the year 5138; not a boolean, not infinite, not negative (RFC 7519 2)
+_Moment = Annotated[float, Meta(ge=0, le=1e11)]
+
+_MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
+_MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
+_BOUND: Final = NotProven("rejected", Reason.BOUND_TOKEN)
+_TOO_LONG: Final = NotProven("rejected", Reason.LIFETIME_EXCEEDED)
+_TOO_EARLY: Final = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
+EXPIRED: Final = NotProven("expired", Reason.TOKEN_EXPIRED)
+
+
+class _Act(msgspec.Struct):
+    """Who acts (RFC 8693 4.1); an actor without a name would be nobody."""
+
+    sub: _Text
+    act: _Act | UnsetType = UNSET
+
+
+class _Shape(msgspec.Struct):
+    """The claims that anything is made of; what is there has its type, or the token is refused."""
+
+    sub: _Text
+    exp: _Moment
+    iat: _Moment | UnsetType = UNSET
+    nbf: _Moment = 0.0
+    auth_time: _Moment = 0.0
+    client_id: _Loose = ""
+    azp: _Loose = ""
+    sid: _Loose = ""
+    acr: _Loose = ""
+    amr: Annotated[tuple[_Loose, ...], Meta(max_length=32)] = ()
+    scope: _Line | UnsetType = UNSET
+    scp: _Line | Annotated[list[_Loose], Meta(max_length=SCOPES_BOUND)] = ""
+    act: _Act | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How persons and credentials are named in the log.
+
+    Attributes:
+        pseudonym: ``(issuer, subject)`` -> a keyed hash, or the subject itself where the policy says so.
+        fingerprint: a credential -> a short keyed hash of it.
+    """
+
+    pseudonym: Callable[[str, str], str]
+    fingerprint: Callable[[bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A good credential and how long it is.
+
+    Attributes:
+        proven: what is proven.
+        since: epoch seconds UTC from which it is good, the leeway taken off.
+        until: epoch seconds UTC from which it is no longer, the leeway added.
+    """
+
+    proven: Proven
+    since: float
+    until: float
+
+
+def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now: float) -> Standing | NotProven:
+    """Tell what verified claims prove.
+
+    Args:
+        claims: verified by `authguard.credentials.signature`.
+        issuer: whose token it is; its leeway and longest lifetime count.
+        names: for the log.
+        token: the credential, for its fingerprint.
+        now: epoch seconds UTC.
+    """
+    if "cnf" in claims:
+        return _BOUND  # it is good only with a proof of possession, never as a bearer token (RFC 9449 7.2, RFC 8705 3)
+    try:
+        shape = msgspec.convert(claims, _Shape)
+    except msgspec.ValidationError:
+        return _MALFORMED
+    scopes, chain = _scopes(shape), _chain(shape.act)
+    if len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
+        return _MALFORMED
+    span = _in_force(shape, issuer, now)
+    if isinstance(span, NotProven):
+        return span
+    client, actor = shape.client_id or shape.azp, chain[0] if chain else ""
+    principal = Principal(
+        issuer=issuer.issuer,
+        subject=shape.sub,
+        client=client,
+        sid=shape.sid,
+        actor=actor,
+        chain=chain,
+        token_scopes=scopes,
+        acr=shape.acr,
+        amr=shape.amr,
+        # within the leeway the issuer's clock may run ahead; nobody has signed in later than now
+        auth_time=min(shape.auth_time, now),
+        issued_at=min(shape.iat or 0.0, now),
+        expires_at=shape.exp,
+        claims=claims,
+        fingerprint=names.fingerprint(token),
+        account_key=account_key(issuer.issuer, shape.sub),
+        session_key=session_key(issuer.issuer, shape.sub, client, shape.sid),
+        pseudonym=names.pseudonym(issuer.issuer, shape.sub),
+        actor_pseudonym=names.pseudonym(issuer.issuer, actor) if actor else "",
+    )
+    return Standing(Proven(principal), *span)
+
+
+def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
+    """Tell from when until when a token is good, leeway included, where it is now (RFC 7519 4.1.4 to 4.1.6)."""
+    if issuer.max_lifetime > 0:
+        if shape.iat is UNSET:
+            return _MISSING
+        if shape.exp - shape.iat > issuer.max_lifetime:
+            return _TOO_LONG
+    since = max(shape.nbf, shape.iat or 0.0, shape.auth_time) - issuer.leeway
+    until = shape.exp + issuer.leeway
+    if since > now:
+        return _TOO_EARLY
+    return EXPIRED if until <= now else (since, until)
+
+
+def _scopes(shape: _Shape) -> frozenset[str]:
+    """Read ``scope`` (RFC 9068 2.2.3), else ``scp`` as some issuers write it; never both, which would add."""
+    listed = shape.scp if shape.scope is UNSET else shape.scope
+    return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))
+
+
+def _chain(act: _Act | UnsetType) -> tuple[str, ...]:
+    actors: list[str] = []
+    while act is not UNSET:
+        actors.append(act.sub)
+        act = act.act
+    return tuple(actors)

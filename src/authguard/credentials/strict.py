@@ -1,0 +1,96 @@
+"""JSON and base64url as a security token may spell them: one spelling for each value, everything bounded.
+
+Stricter than the libraries: a name given twice, ``NaN``, ``Infinity``, a number beyond a double, a lone surrogate, too
+deep a nesting, padding or loose bits in base64url are all refused (RFC 8725 2.4 and 3.14, RFC 7515 2, RFC 7519 4).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from binascii import a2b_base64
+from typing import Final
+
+#: levels of nesting at the most
+DEPTH: Final = 16
+#: objects and arrays at the most, in all; it also bounds the recursion of the reader
+NODES: Final = 512
+
+_TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+#: what a canonical segment may end in, by its length modulo 4: the bits past the last byte are zero
+_ENDS: Final = (frozenset(_ALPHABET), frozenset[int](), frozenset(_ALPHABET[::16]), frozenset(_ALPHABET[::4]))
+
+
+def base64url(segment: bytes) -> bytes:
+    """Decode canonical base64url without padding (RFC 7515 2).
+
+    Args:
+        segment: of the alphabet ``A-Z a-z 0-9 - _``, which the caller has made sure of; not empty.
+
+    Raises:
+        ValueError: it is another spelling of what it decodes to, or spells nothing.
+    """
+    if segment[-1] not in _ENDS[len(segment) % 4]:
+        raise ValueError("not canonical base64url")
+    return a2b_base64(segment.translate(_TO_BASE64) + b"=" * (-len(segment) % 4))
+
+
+def json_object(raw: bytes, *, nodes: int = NODES) -> dict[str, object]:
+    """Read one JSON object, encoded as UTF-8.
+
+    Args:
+        raw: its bytes, whose length the caller has bounded.
+        nodes: objects and arrays at the most.
+
+    Raises:
+        ValueError: it is not one, or not strictly; the message holds nothing of it.
+    """
+    opened = raw.count(b"{") + raw.count(b"[")
+    if opened > nodes:
+        raise ValueError("too many objects and arrays")
+    try:
+        value = _DECODER.decode(raw.decode())
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log could hold
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON, or not strictly") from None
+    if not isinstance(value, dict) or (opened > DEPTH and _depth(value) > DEPTH):
+        raise ValueError("not an object, or nested too deeply")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Measure nesting, level by level; no deeper than it takes to know that it is too deep."""
+    level, depth = [value], 0
+    while level and depth <= DEPTH:
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        depth += any(isinstance(item, dict | list) for item in level)
+        level = inner
+    return depth
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _refuse(_: str) -> object:
+    raise ValueError("not a JSON number")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)

@@ -1,0 +1,226 @@
+"""Checks of what a deployment fills in: who may speak, where account states come from, what can be asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from authguard.core.decisions import CONDITIONS
+from authguard.policy.checks.machines import unknown
+from authguard.policy.problems import Place, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authguard.core.facts import Match, Operation
+    from authguard.policy.compiled import Issuer
+    from authguard.policy.draft import Draft
+
+SYMMETRIC: Final = ("HS256", "HS384", "HS512")
+ASYMMETRIC: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"),
+)
+#: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
+OPEN: Final = frozenset({"public", "self", "staff"})
+
+
+def accounts_are_declared(draft: Draft) -> Iterator[Problem]:
+    """The policy says where account states come from, and maps lead to states that a report can raise."""
+    if not draft.accounts_declared and not draft.base:
+        message = "the policy does not say where account states come from"
+        advice = (
+            "write `accounts: none` where every account is `normal`, else `- {from: claim, claim: NAME, map: {...}}`"
+        )
+        yield Problem(code="accounts-undeclared", place=draft.place("accounts"), message=message, advice=advice)
+    reported = tuple(
+        state
+        for state in (draft.machines["account"].states if "account" in draft.machines else ())
+        if state in draft.machines["account"].triggers
+    )
+    for index, source in enumerate(draft.accounts):
+        place = draft.place(f"accounts[{index}]", "accounts")
+        for status, state in source.map.items():
+            if state not in reported:
+                found = unknown(place, "an account state that a report can raise", state, reported)
+                message = f"`{status}` maps to `{state}`, which is no account state that a report can raise"
+                yield Problem(code="account-map", place=place, message=message, advice=found.advice)
+    yield from _unique(draft.place("accounts"), "account source", (source.name for source in draft.accounts))
+
+
+def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield Problem(code="duplicate-name", place=place, message=f"two of one name: {what} `{name}`")
+
+
+def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
+    """Somebody may speak, for us, with named algorithms and one source of keys (RFC 8725 3)."""
+    if not draft.issuers and not draft.base:
+        advice = "add `issuers: [{issuer: https://..., audience: ..., algorithms: [ES256], keys: discovery}]`"
+        yield Problem(code="issuer-missing", place=draft.place("issuers"), message="nobody may speak", advice=advice)
+    yield from _unique(draft.place("issuers"), "issuer", (issuer.issuer for issuer in draft.issuers))
+    for index, issuer in enumerate(draft.issuers):
+        place = draft.place(f"issuers[{index}]", "issuers")
+        yield from _algorithms(place, issuer)
+        if not issuer.audience:
+            message = f"issuer `{issuer.issuer}` has no audience, so tokens for someone else would pass"
+            yield Problem(code="issuer-audience", place=place, message=message, advice="add `audience: NAME`")
+        sources = [issuer.discovery, bool(issuer.jwks_uri), bool(issuer.key_file), bool(issuer.secret_env)]
+        if sum(sources) != 1:
+            message = f"issuer `{issuer.issuer}` names {sum(sources) or 'no'} sources of keys"
+            advice = "write one of `keys: discovery`, `{jwks_uri: ...}`, `{file: ...}`, `{secret_env: ...}`"
+            yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
+        fetched = [issuer.jwks_uri] if issuer.jwks_uri else [issuer.issuer] if issuer.discovery else []
+        for address in fetched:
+            if not _is_safe(address):
+                message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
+                yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
+
+
+def _is_safe(address: str) -> bool:
+    """Whether an address is fetched over TLS, or from this very machine."""
+    try:
+        parts = urlsplit(address)
+        if parts.scheme == "https":
+            return bool(parts.hostname)
+        return parts.scheme == "http" and (
+            parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+        )
+    except ValueError:
+        return False
+
+
+def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
+    who = f"issuer `{issuer.issuer}`"
+    if not issuer.algorithms:
+        advice = "add `algorithms: [ES256]`"
+        message = f"{who} does not say which algorithms it signs with"
+        yield Problem(code="issuer-without-algorithms", place=place, message=message, advice=advice)
+    for name in issuer.algorithms:
+        if name.casefold() == "none":
+            yield Problem(code="algorithm-none", place=place, message=f"{who} allows unsigned tokens")
+        elif name not in (*SYMMETRIC, *ASYMMETRIC):
+            advice = unknown(place, "", name, (*SYMMETRIC, *ASYMMETRIC)).advice
+            message = f"{who} allows `{name}`, which is no known algorithm"
+            yield Problem(code="algorithm-unknown", place=place, message=message, advice=advice)
+    symmetric = [name for name in issuer.algorithms if name.upper().startswith("HS")]
+    if symmetric and len(symmetric) < len(issuer.algorithms):
+        message = f"{who} allows symmetric and asymmetric algorithms together, so a public key could pass for a secret"
+        yield Problem(code="algorithm-mixed", place=place, message=message, advice="keep one kind")
+    if bool(symmetric) != bool(issuer.secret_env) and issuer.algorithms:
+        message = f"{who} allows HS* without `secret_env`" if symmetric else f"{who} has a secret and allows no HS*"
+        advice = "a secret goes with HS256, HS384 or HS512, and those with a secret"
+        yield Problem(code="algorithm-secret", place=place, message=message, advice=advice)
+
+
+def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
+    """Operations have names of their own, known risks and effects, and none hides behind an earlier one."""
+    yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
+    for index, operation in enumerate(draft.operations):
+        place = draft.place(f"operations[{index}]", "operations")
+        yield from _classified(place, operation)
+        for earlier in draft.operations[:index]:
+            if _covers(earlier.match, operation.match):
+                message = (
+                    f"operation `{operation.name}` is never met: `{earlier.name}` before it matches all that it does"
+                )
+                yield Problem(code="operation-shadowed", place=place, message=message, advice="move it before that one")
+                break
+    place = draft.place("otherwise")
+    yield from _classified(place, draft.otherwise)
+    if draft.otherwise.risk in OPEN:
+        message = f"what nobody named would be `{draft.otherwise.risk}`"
+        yield Problem(code="otherwise-open", place=place, message=message, advice="write `risk: sensitive` or `high`")
+
+
+def _classified(place: Place, operation: Operation) -> Iterator[Problem]:
+    for dimension, value in (("risk", operation.risk), ("effect", operation.effect)):
+        if value not in CONDITIONS[dimension]:
+            yield unknown(place, f"a value of `{dimension}`", value, CONDITIONS[dimension])
+
+
+def _covers(earlier: Match, later: Match) -> bool:
+    """Whether an earlier match takes everything that a later one does."""
+    if bool(earlier.websocket) != bool(later.websocket):
+        return False
+    if earlier.websocket:
+        return _path_covers(earlier.websocket, later.websocket)
+    return earlier.method in ("", later.method) and _path_covers(earlier.path, later.path)
+
+
+def _path_covers(earlier: str, later: str) -> bool:
+    if not earlier:
+        return True
+    if not later:
+        return False
+    wide, narrow = earlier.split("/"), later.split("/")
+    for place, segment in enumerate(wide):
+        if segment.endswith(":path}") and segment.startswith("{"):
+            return len(narrow) > place
+        if place >= len(narrow) or (narrow[place] != segment and not _takes(segment, narrow[place])):
+            return False
+    return len(wide) == len(narrow)
+
+
+def _takes(segment: str, narrow: str) -> bool:
+    """Whether a segment is a parameter that takes whatever the other segment takes."""
+    return segment.startswith("{") and segment.endswith("}") and ":" not in segment and not narrow.endswith(":path}")
+
+
+def limits_can_be_measured(draft: Draft) -> Iterator[Problem]:
+    """Each limit counts one thing, and an amount can be read where it is limited."""
+    for index, operation in enumerate(draft.operations):
+        place = draft.place(f"operations[{index}]", "operations")
+        for limit in operation.limits:
+            if bool(limit.amount) == (limit.calls > 0):
+                message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
+                yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
+        amounts = [limit for limit in operation.limits if limit.amount]
+        if not amounts:
+            continue
+        if not operation.amount_at or not (operation.currency_at or operation.currency):
+            what = "the amount" if not operation.amount_at else "the currency"
+            message = f"operation `{operation.name}` limits amounts and does not say where {what} stands"
+            advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
+            yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
+        for limit in amounts:
+            if operation.currency and limit.currency != operation.currency:
+                message = f"limit `{limit.name}` is in `{limit.currency}`, the amount in `{operation.currency}`"
+                yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")
+
+
+def levels_can_be_compared(draft: Draft) -> Iterator[Problem]:
+    """Every level that the policy asks for stands in `assurance.order` (RFC 9470 9: `acr` has no order of its own)."""
+    asked = [(draft.place("identity"), draft.identity)]
+    asked += [
+        (draft.place(f"operations[{index}]", "operations"), operation.acr)
+        for index, operation in enumerate(draft.operations)
+    ]
+    asked += [(draft.place("otherwise"), draft.otherwise.acr)]
+    asked += [(draft.place(f"fallbacks.{name}", "fallbacks"), item.acr) for name, item in draft.fallbacks.items()]
+    asked += [(draft.place("assurance"), level) for level in draft.assurance.map.values()]
+    for place, level in asked:
+        if level and level not in draft.assurance.order:
+            message = f"the level `{level}` is not in `assurance.order`"
+            advice = unknown(place, "", level, draft.assurance.order).advice
+            yield Problem(code="assurance-unknown", place=place, message=message, advice=advice)
+    yield from _unique(draft.place("assurance"), "level", draft.assurance.order)
+
+
+def methods_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every method combines verifiers that are declared."""
+    if draft.base:
+        return
+    for name, verifiers in draft.methods.items():
+        place = draft.place(f"methods.{name}", "methods")
+        if not verifiers:
+            message = f"method `{name}` combines no verifier"
+            yield Problem(code="method-unknown", place=place, message=message, advice="write `all: [VERIFIER]`")
+        for verifier in verifiers:
+            if verifier not in draft.verifiers:
+                advice = unknown(place, "", verifier, tuple(draft.verifiers)).advice
+                message = f"method `{name}` names the verifier `{verifier}`, which is not declared"
+                yield Problem(code="method-unknown", place=place, message=message, advice=advice)

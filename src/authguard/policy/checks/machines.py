@@ -1,0 +1,298 @@
+"""Checks of the machines and their timers: total, reachable, nothing shadowed, and always coming to rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.events import MACHINES, MOMENTS, REENTERING
+from authguard.core.machine import ANY, CHAIN_BOUND, STAY, Spec, expand
+from authguard.policy.problems import Place, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authguard.policy.draft import Draft
+
+#: events that say that somebody proved or decided something: neither time nor another event may raise them (DESIGN 2)
+EARNED: Final = REENTERING | {
+    "account.normal",
+    "account.reinstated",
+    "session.accepted",
+    "transaction.approved",
+    "verification.reset",
+}
+
+
+def _specs(draft: Draft) -> Iterator[Spec]:
+    """Give the machines whose names are the engine's own; others are reported by `names_resolve`."""
+    return (draft.machines[name] for name in MACHINES if name in draft.machines)
+
+
+def _line(draft: Draft, machine: str, index: int) -> Place:
+    return draft.place(f"machines.{machine}.transitions[{index}]", f"machines.{machine}.transitions", "machines")
+
+
+def unknown(place: Place, what: str, word: str, known: tuple[str, ...]) -> Problem:
+    """Report a name that is not declared.
+
+    Args:
+        place: where it stands.
+        what: what it should be, with its article: ``a state of machine `session` ``.
+        word: as typed.
+        known: what may be typed.
+    """
+    return Problem(
+        code="unknown-name", place=place, message=f"`{word}` is not {what}", advice=did_you_mean(word, known)
+    )
+
+
+def event_is_known(draft: Draft, event: str) -> bool:
+    """Whether an event is one that its machine answers."""
+    machine, _, trigger = event.partition(".")
+    return machine in MACHINES and machine in draft.machines and trigger in draft.machines[machine].triggers
+
+
+def _events(draft: Draft) -> tuple[str, ...]:
+    return tuple(f"{spec.name}.{trigger}" for spec in _specs(draft) for trigger in spec.triggers)
+
+
+def names_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every machine is there, and every name in it is declared."""
+    for name in MACHINES:
+        if name not in draft.machines:
+            place = draft.place("machines")
+            yield Problem(code="machine-missing", place=place, message=f"machine `{name}` is not declared")
+    for name in draft.machines:
+        if name not in MACHINES:
+            yield unknown(draft.place(f"machines.{name}", "machines"), "a machine", name, MACHINES)
+    for spec in _specs(draft):
+        states = draft.place(f"machines.{spec.name}.states", f"machines.{spec.name}", "machines")
+        for state in sorted({state for state in spec.states if spec.states.count(state) > 1}):
+            message = f"machine `{spec.name}` declares the state `{state}` twice"
+            yield Problem(code="duplicate-name", place=states, message=message)
+        if spec.initial not in spec.states:
+            place = draft.place(f"machines.{spec.name}.initial", f"machines.{spec.name}", "machines")
+            message = f"machine `{spec.name}` begins in `{spec.initial}`, which it does not have"
+            advice = did_you_mean(spec.initial, spec.states)
+            yield Problem(code="initial-unknown", place=place, message=message, advice=advice)
+        yield from _lines_resolve(draft, spec)
+
+
+def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
+    for index, line in enumerate(spec.lines):
+        place = _line(draft, spec.name, index)
+        for trigger in line.triggers:
+            if trigger not in (*spec.triggers, ANY):
+                yield unknown(place, f"an event of machine `{spec.name}`", trigger, spec.triggers)
+        for source in line.sources:
+            if source not in (*spec.states, ANY):
+                yield unknown(place, f"a state of machine `{spec.name}`", source, spec.states)
+        if line.dest not in (*spec.states, STAY):
+            yield unknown(place, f"a state of machine `{spec.name}`", line.dest, spec.states)
+        for event in line.raises:
+            if not event_is_known(draft, event):
+                yield unknown(place, "an event", event, _events(draft))
+
+
+def every_machine_is_total(draft: Draft) -> Iterator[Problem]:
+    """Every state answers every event; holes are grouped, and each comes with the line that fills it."""
+    for spec in _specs(draft):
+        missing: dict[str, list[str]] = {}
+        for state, trigger in expand(spec).holes:
+            missing.setdefault(trigger, []).append(state)
+        grouped: dict[tuple[str, ...], list[str]] = {}
+        for trigger, states in missing.items():
+            grouped.setdefault(tuple(states), []).append(trigger)
+        place = draft.place(f"machines.{spec.name}.transitions", f"machines.{spec.name}", "machines")
+        for holes, triggers in grouped.items():
+            everywhere = set(holes) == set(spec.states)
+            where = "any state" if everywhere else f"state{'s' if len(holes) > 1 else ''} {_names(holes)}"
+            source = "'*'" if everywhere else _yaml(holes)
+            yield Problem(
+                code="machine-hole",
+                place=place,
+                message=f"machine `{spec.name}` has no answer to {_names(triggers)} in {where}",
+                advice=f"add `- {{trigger: {_yaml(triggers)}, source: {source}, dest: '='}}`, or the state it leads to",
+            )
+
+
+def _names(words: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _yaml(words: list[str] | tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
+
+
+def no_line_is_shadowed(draft: Draft) -> Iterator[Problem]:
+    """Every line answers something; a line of an extended policy may be overridden, which is only noted."""
+    for spec in _specs(draft):
+        for index in expand(spec).shadowed:
+            place = _line(draft, spec.name, index)
+            message = f"line {index + 1} of machine `{spec.name}` answers nothing: earlier lines answer all of it"
+            if _dead_in_its_own_file(draft, spec, index):
+                advice = "move it before them, or delete it"
+                yield Problem(code="transition-shadowed", place=place, message=message, advice=advice)
+            else:
+                yield Problem(code="overridden", place=place, message=message, severity="note")
+
+
+def _dead_in_its_own_file(draft: Draft, spec: Spec, index: int) -> bool:
+    file = _line(draft, spec.name, index).file
+    own = [place for place in range(index + 1) if _line(draft, spec.name, place).file == file]
+    alone = expand(replace(spec, lines=tuple(spec.lines[place] for place in own)))
+    return len(own) - 1 in alone.shadowed
+
+
+def every_state_is_reachable(draft: Draft) -> Iterator[Problem]:
+    """Some path of transitions leads from the initial state to every other."""
+    for spec in _specs(draft):
+        leads: dict[str, set[str]] = {}
+        for (source, _), edge in expand(spec).edges.items():
+            leads.setdefault(source, set()).add(edge.dest)
+        reached, pending = {spec.initial}, [spec.initial]
+        while pending:
+            fresh = leads.get(pending.pop(), set()) - reached
+            reached |= fresh
+            pending.extend(fresh)
+        for index, state in enumerate(spec.states):
+            if state not in reached:
+                path = f"machines.{spec.name}"
+                place = draft.place(f"{path}.states[{index}]", f"{path}.states", path, "machines")
+                # a state of an extended policy that this one no longer enters harms nobody and cannot be taken out
+                own = place.file == draft.place().file
+                yield Problem(
+                    code="unreachable-state",
+                    place=place,
+                    message=f"no transition of machine `{spec.name}` leads to state `{state}`",
+                    advice="add a transition to it, or delete it",
+                    severity="error" if own else "note",
+                )
+
+
+def raised_events_end(draft: Draft) -> Iterator[Problem]:
+    """No event raises itself through others, and none raises more than one step may take."""
+    raised: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
+    widest: dict[str, tuple[str, ...]] = {}
+    for spec in _specs(draft):
+        for (_, trigger), edge in expand(spec).edges.items():
+            if edge.raises:
+                event = f"{spec.name}.{trigger}"
+                raised.setdefault(event, set()).update(edge.raises)
+                places.setdefault(event, _line(draft, spec.name, edge.line))
+                if len(edge.raises) > len(widest.get(event, ())):
+                    widest[event] = edge.raises
+    looping = {event for event in raised if circle(raised, event)}
+    for event in sorted(looping):
+        message = f"`{event}` raises itself: {_arrows((event, *circle(raised, event)))}"
+        yield Problem(code="chain-loop", place=places[event], message=message, advice="take out one `raises`")
+    if not looping:
+        for event in sorted(raised):
+            total = _follow_ups(raised, widest, event)
+            if total > CHAIN_BOUND:
+                message = f"`{event}` can raise {total} further events, more than the {CHAIN_BOUND} of one step"
+                yield Problem(code="chain-loop", place=places[event], message=message)
+
+
+def _follow_ups(raised: Mapping[str, set[str]], widest: Mapping[str, tuple[str, ...]], event: str) -> int:
+    """Count, at the worst, the events that follow one: as many as its widest line raises, each the longest."""
+    longest = max((_follow_ups(raised, widest, follow) for follow in raised.get(event, ())), default=0)
+    return len(widest.get(event, ())) * (1 + longest)
+
+
+def proofs_are_earned(draft: Draft) -> Iterator[Problem]:
+    """No timer and no transition raises an event that only a proof or a person may raise."""
+    raised = [(timer.event, draft.place(f"timers[{index}]", "timers")) for index, timer in enumerate(draft.timers)]
+    raised += [
+        (event, _line(draft, spec.name, index))
+        for spec in _specs(draft)
+        for index, line in enumerate(spec.lines)
+        for event in line.raises
+    ]
+    for event, place in raised:
+        if event in EARNED:
+            message = f"`{event}` says that somebody proved or decided something, so nothing else may raise it"
+            yield Problem(code="proof-unearned", place=place, message=message)
+
+
+def circle(leads: Mapping[str, set[str]], start: str) -> tuple[str, ...]:
+    """Find a way back to a node; empty where there is none.
+
+    Args:
+        leads: node -> the nodes after it.
+        start: where the way begins and ends; the answer ends with it.
+    """
+    seen: set[str] = set()
+    pending: list[tuple[str, ...]] = [()]
+    while pending:
+        way = pending.pop(0)
+        for node in sorted(leads.get(way[-1] if way else start, ())):
+            if node == start:
+                return (*way, node)
+            if node not in seen:
+                seen.add(node)
+                pending.append((*way, node))
+    return ()
+
+
+def _arrows(way: tuple[str, ...]) -> str:
+    return " -> ".join(f"`{node}`" for node in way)
+
+
+def timers_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every timer raises an event that exists, counts from a moment that exists, and can move something."""
+    for index, timer in enumerate(draft.timers):
+        place = draft.place(f"timers[{index}]", "timers")
+        if not event_is_known(draft, timer.event):
+            yield unknown(place, "an event", timer.event, _events(draft))
+            continue
+        machine, _, trigger = timer.event.partition(".")
+        spec = draft.machines[machine]
+        for state in timer.states:
+            if state not in spec.states:
+                yield unknown(place, f"a state of machine `{machine}`", state, spec.states)
+        if timer.since not in MOMENTS[machine]:
+            message = f"machine `{machine}` has no moment `{timer.since}`"
+            advice = did_you_mean(timer.since, MOMENTS[machine])
+            yield Problem(code="timer-moment", place=place, message=message, advice=advice)
+        if timer.after <= 0:
+            message = f"the timer of `{timer.event}` counts no time"
+            yield Problem(code="timer-moment", place=place, message=message, advice="write a duration such as `15m`")
+        edges = expand(spec).edges
+        moving = [edges[state, trigger] for state in timer.states or spec.states if (state, trigger) in edges]
+        if moving and not any(edge.moves for edge in moving):
+            message = f"the timer of `{timer.event}` never falls due: the event moves none of its states"
+            yield Problem(code="timer-idle", place=place, message=message)
+
+
+def timers_come_to_rest(draft: Draft) -> Iterator[Problem]:
+    """No machine is led round in a circle by time alone, however long nobody looks."""
+    leads: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
+    pending = [(timer.event, timer.states, f"timers[{index}]") for index, timer in enumerate(draft.timers)]
+    seen: set[str] = set()
+    for event, states, path in pending:  # grows: what a timer's event raises is moved by time too
+        if not event_is_known(draft, event):
+            continue
+        machine, _, trigger = event.partition(".")
+        spec = draft.machines[machine]
+        edges = expand(spec).edges
+        for state in states or spec.states:
+            edge = edges.get((state, trigger))
+            if edge is None or not edge.moves:
+                continue
+            leads.setdefault(f"{machine}.{state}", set()).add(f"{machine}.{edge.dest}")
+            places.setdefault(f"{machine}.{state}", draft.place(path, "timers"))
+            fresh = [raised for raised in edge.raises if raised not in seen]
+            seen.update(fresh)
+            pending.extend((raised, (), path) for raised in fresh)
+    told: set[str] = set()
+    for node in sorted(leads):
+        if node not in told and (way := circle(leads, node)):
+            told.update(way)
+            machine = node.partition(".")[0]
+            states_ = " -> ".join(f"`{step.partition('.')[2]}`" for step in (node, *way))
+            message = f"time alone leads machine `{machine}` round in a circle: {states_}"
+            yield Problem(code="timer-loop", place=places[node], message=message)

@@ -1,0 +1,289 @@
+"""Checks of the decision table, by the algebra of boxes: every cell decided, no rule idle, every invariant kept.
+
+Each works on the whole table, not on samples; an answer that the budget does not allow is a problem, not a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import (
+    BUDGET,
+    Box,
+    Proof,
+    Space,
+    Undecided,
+    count,
+    grow,
+    intersect,
+    is_empty,
+    reach,
+    widest,
+)
+from authguard.core.decisions import DIMENSIONS, dimension_values
+from authguard.core.events import MACHINES
+from authguard.core.machine import expand
+from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.checks.machines import unknown
+from authguard.policy.problems import Place, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.core.decisions import Rule
+    from authguard.core.facts import Operation
+    from authguard.policy.draft import Draft, Invariant
+
+OUTCOME: Final = "outcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a proof covered.
+
+    Attributes:
+        pairs: (state, event) pairs of all machines, each with one answer.
+        cells: cells of the decision table, each with one rule.
+        rules: rules of the table.
+        invariants: of the kind that is proved.
+    """
+
+    pairs: int
+    cells: int
+    rules: int
+    invariants: int
+
+
+def figures(draft: Draft) -> Figures:
+    """Count what the checks proved, over a draft without errors."""
+    return Figures(
+        pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
+        cells=count(space(draft).whole),
+        rules=len(draft.rules),
+        invariants=sum(bool(invariant.never) for invariant in draft.invariants),
+    )
+
+
+def space(draft: Draft) -> Space:
+    """Give the dimensions of the table; a machine that is missing has no values."""
+    return Space(
+        dimension_values({name: draft.machines[name].states if name in draft.machines else () for name in MACHINES})
+    )
+
+
+def _rule_place(draft: Draft, index: int) -> Place:
+    return draft.place(f"decisions[{index}]", "decisions")
+
+
+def _conditions_resolve(draft: Draft, place: Place, when: dict[str, frozenset[str]]) -> Iterator[Problem]:
+    known = {**space(draft).values, OUTCOME: tuple(Outcome)} if OUTCOME in when else space(draft).values
+    for dimension, values in when.items():
+        if dimension not in known:
+            yield unknown(place, "a machine or a condition", dimension, tuple(known))
+            continue
+        for value in sorted(values - set(known[dimension])):
+            yield unknown(place, f"a value of `{dimension}`", value, tuple(known[dimension]))
+
+
+def names_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every dimension and value in rules and invariants is declared, and every `do` names a fallback."""
+    for index, rule in enumerate(draft.rules):
+        place = _rule_place(draft, index)
+        if OUTCOME in rule.when:
+            yield unknown(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
+        else:
+            yield from _conditions_resolve(draft, place, dict(rule.when))
+        if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
+            yield unknown(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
+    for index, invariant in enumerate(draft.invariants):
+        place = draft.place(f"invariants[{index}]", "invariants")
+        yield from _conditions_resolve(draft, place, dict(invariant.never))
+        for outcome in invariant.always_reachable:
+            if outcome not in tuple(Outcome):
+                yield unknown(place, "an outcome", outcome, tuple(Outcome))
+        if not invariant.never and not invariant.always_reachable:
+            message = f"invariant `{invariant.name}` says nothing"
+            yield Problem(
+                code="invariant-empty", place=place, message=message, advice="write `never:` with a condition"
+            )
+        if invariant.always_reachable:
+            yield Problem(
+                code="not-proved-yet",
+                place=place,
+                message=f"invariant `{invariant.name}` is declared; this release does not prove `always_reachable`",
+                severity="note",
+            )
+
+
+def _proof(draft: Draft) -> Proof | Undecided | None:
+    """Prove the table, or nothing while the names it uses do not resolve."""
+    if any(problem.severity == "error" for problem in names_resolve(draft)):
+        return None
+    return reach(draft.rules, space(draft))
+
+
+def is_decidable(draft: Draft) -> Iterator[Problem]:
+    """The proof ends within its budget."""
+    proof = _proof(draft)
+    if isinstance(proof, Undecided):
+        yield Problem(
+            code="undecided",
+            place=_rule_place(draft, proof.rule),
+            message=f"the rules up to this one are too tangled: over {BUDGET} boxes to look at, so nothing is proved",
+            advice="name fewer dimensions at once, or put a broader rule before it",
+        )
+
+
+def has_no_gap(draft: Draft) -> Iterator[Problem]:
+    """Every cell is decided."""
+    proof = _proof(draft)
+    if not isinstance(proof, Proof) or not proof.gap:
+        return
+    known = space(draft)
+    rules = [known.box(rule.when) for rule in draft.rules]
+    gap = grow(widest(proof.gap), rules, known.whole)
+    condition = ", ".join(
+        f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
+        for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
+        if mask != full
+    )
+    yield Problem(
+        code="table-gap",
+        place=draft.place("decisions"),
+        message=f"no rule decides {sum(map(count, proof.gap))} cells, the widest box of them: {known.words(gap)}"
+        f" (for one: {known.cell_words(known.witness(gap))})",
+        advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
+    )
+
+
+def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
+    values = [value for place, value in enumerate(known) if mask >> place & 1]
+    return values[0] if len(values) == 1 else f"[{', '.join(values)}]"
+
+
+def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
+    """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
+    proof = _proof(draft)
+    if not isinstance(proof, Proof):
+        return
+    known = space(draft)
+    for index, (rule, reached) in enumerate(zip(draft.rules, proof.reaches, strict=True)):
+        if reached:
+            continue
+        place = _rule_place(draft, index)
+        box = known.box(rule.when)
+        takers = [
+            f"`{draft.rules[earlier].name}`"
+            for earlier in range(index)
+            if any(not is_empty(intersect(box, taken)) for taken in proof.reaches[earlier])
+        ]
+        message = (
+            f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
+        )
+        own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
+        alone = reach([draft.rules[earlier] for earlier in own], known)
+        if isinstance(alone, Proof) and alone.reaches[-1]:
+            yield Problem(code="overridden", place=place, message=message, severity="note")
+        else:
+            advice = "move it before them, or delete it"
+            yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
+
+
+def chain(draft: Draft, name: str) -> tuple[str, ...]:
+    """Follow `then` from a fallback: itself, and what comes once attempts run out; a loop ends where it closes."""
+    names: list[str] = []
+    while name in draft.fallbacks and name not in names:
+        names.append(name)
+        name = draft.fallbacks[name].then
+    return tuple(names)
+
+
+def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
+    """Give every outcome that a rule can lead to, also once attempts run out."""
+    if rule.do == Outcome.ALLOW:
+        return frozenset({Outcome.ALLOW})
+    return frozenset(draft.fallbacks[name].kind for name in chain(draft, rule.do))
+
+
+def invariants_hold(draft: Draft) -> Iterator[Problem]:
+    """No cell that an invariant names leads to an outcome that it forbids."""
+    proof = _proof(draft)
+    if isinstance(proof, Proof):
+        for index, invariant in enumerate(draft.invariants):
+            if invariant.never:
+                yield from _never(draft, proof, index, invariant)
+
+
+def _never(draft: Draft, proof: Proof, index: int, invariant: Invariant) -> Iterator[Problem]:
+    known = space(draft)
+    conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
+    forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
+    box = known.box(conditions)
+    for rule, reached in zip(draft.rules, proof.reaches, strict=True):
+        broken: list[Box] = [both for taken in reached if not is_empty(both := intersect(box, taken))]
+        for outcome in sorted(outcomes(draft, rule) & forbidden) if broken else ():
+            yield Problem(
+                code="invariant-broken",
+                place=draft.place(f"invariants[{index}]", "invariants"),
+                message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
+                f" to `{outcome}` in {sum(map(count, broken))} cells"
+                f" (for one: {known.cell_words(known.witness(widest(broken)))})",
+                advice="narrow the rule, or put one before it that refuses these cells",
+            )
+
+
+def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
+    """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
+    proof = _proof(draft)
+    if not isinstance(proof, Proof):
+        return
+    known = space(draft)
+    writes = known.box({"effect": {"write"}})
+    for index, (rule, reached) in enumerate(zip(draft.rules, proof.reaches, strict=True)):
+        for name in chain(draft, rule.do):
+            fallback = draft.fallbacks[name]
+            if fallback.kind is not Outcome.RESTRICT or "write" in fallback.effects:
+                continue
+            broken = [both for taken in reached if not is_empty(both := intersect(writes, taken))]
+            if broken:
+                yield Problem(
+                    code="restricts-writes",
+                    place=_rule_place(draft, index),
+                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them"
+                    f" (for one: {known.cell_words(known.witness(widest(broken)))})",
+                    advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
+                )
+
+
+def needs_are_asked(draft: Draft) -> Iterator[Problem]:
+    """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
+    proof = _proof(draft)
+    if not isinstance(proof, Proof):
+        return
+    known = space(draft)
+    named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
+    for operation, path in (*named, (draft.otherwise, "otherwise")):
+        for need, unmet in _needs(operation):
+            box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
+            for rule, reached in zip(draft.rules, proof.reaches, strict=True):
+                open_cells = [both for taken in reached if not is_empty(both := intersect(box, taken))]
+                if open_cells and outcomes(draft, rule) & ADMITTING:
+                    yield Problem(
+                        code="need-ignored",
+                        place=draft.place(path, "operations"),
+                        message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask"
+                        f" (for one: {known.cell_words(known.witness(widest(open_cells)))})",
+                        advice="give it a higher risk, put a rule first that asks, or take the need out",
+                    )
+
+
+def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
+    """Give what an operation needs, in words, and the conditions in which the need is unmet."""
+    if operation.scopes:
+        yield "`scopes`", {"scope": {"missing"}}
+    if operation.acr or operation.max_age:
+        yield "`assurance`", {"assurance": {"insufficient", "stale"}}
+    if operation.limits:  # one that was held and approved may exceed its limit
+        unmeasured = {"unmeasured"} if any(limit.amount for limit in operation.limits) else set()
+        yield "`limits`", {"limit": {"exceeded", *unmeasured}, "transaction": {"none"}}

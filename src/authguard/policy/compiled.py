@@ -1,0 +1,191 @@
+"""A policy that was proved and compiled: frozen values that requests run on, and nothing of the file's shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from authguard.core.outcomes import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.decisions import Table
+    from authguard.core.facts import Operation
+    from authguard.core.machine import Machine
+    from authguard.core.outcomes import Fallback
+    from authguard.core.timers import Timers
+
+Durability = Literal["async", "group", "sync"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who may speak.
+
+    Attributes:
+        issuer: ``iss``, compared exactly.
+        audience: ``aud`` must hold it.
+        algorithms: allowed ``alg`` names.
+        discovery: keys by discovery (RFC 8414, OpenID Connect Discovery).
+        jwks_uri: keys at this address; empty for none.
+        key_file: keys in this file (a JWK Set); empty for none. Resolved against the policy's folder.
+        secret_env: name of the variable that holds an HMAC secret (development only); empty for none.
+        leeway: seconds of clock skew.
+        stale_keys: seconds that known keys outlive an unreachable issuer.
+        type: the ``typ`` header asked for, ``at+jwt``, or ``any``.
+        max_lifetime: seconds; a credential that claims to live longer is refused.
+        renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    discovery: bool = False
+    jwks_uri: str = ""
+    key_file: str = ""
+    secret_env: str = ""
+    leeway: float = 30.0
+    stale_keys: float = 86_400.0
+    type: str = "at+jwt"
+    max_lifetime: float = 3_600.0
+    renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSource:
+    """Where account states come from.
+
+    Attributes:
+        name: unique: ``claim:account_status`` or ``python:module:function``.
+        claim: the claim's name; empty where it is a callable.
+        map: status -> account state, ``unrecognised`` where missing; empty where the source speaks our states.
+        call: ``module:function``; empty where it is a claim.
+        max_age: seconds that a callable's answer is used again.
+        timeout: seconds for a callable.
+    """
+
+    name: str
+    claim: str = ""
+    map: Mapping[str, str] = field(default_factory=dict)
+    call: str = ""
+    max_age: float = 300.0
+    timeout: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assurance:
+    """How sign-in strength is compared; ``acr`` has no order of its own (RFC 9470 9).
+
+    Attributes:
+        order: levels, weakest first.
+        map: an issuer's ``acr`` value -> a level.
+    """
+
+    order: tuple[str, ...] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+
+    def rank(self, acr: str) -> int:
+        """Give the level's place in the order, from 1; 0 for a value that the policy does not know."""
+        level = self.map.get(acr, acr)
+        return self.order.index(level) + 1 if level in self.order else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """Where the customer speaks from, and where trust may be carried.
+
+    Attributes:
+        header: the header that names the channel; empty for none. Believed only from `trusted_peers`.
+        trusted_peers: networks in CIDR form.
+        claim: the claim that names it; empty for none.
+        paths: path template -> channel.
+        carry: channel -> the channels to which trust earned there carries.
+        declared: whether the policy declares channels at all; if not, every request's channel is ``same``.
+    """
+
+    header: str = ""
+    trusted_peers: tuple[str, ...] = ()
+    claim: str = ""
+    paths: tuple[tuple[str, str], ...] = ()
+    carry: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A whole policy, proved and compiled.
+
+    Attributes:
+        name: as the file names it.
+        digest: SHA-256 (hex) of the merged document in canonical form; every record names it.
+        machines: all five, total.
+        initial: each machine's initial state.
+        timers: arranged by state.
+        table: proved to decide every cell.
+        fallbacks: by name; ``allow`` is among them.
+        on_fault: the fallback for a fault of the guard itself.
+        operations: first match wins.
+        otherwise: what nobody named falls to.
+        issuers: ``iss`` -> issuer.
+        agents: actors allowed to act for a subject.
+        accounts: sources; empty means that every account is ``normal``.
+        assurance: order and equivalence of levels.
+        identity: the level at which a sign-in proves identity itself; empty where only verifiers do.
+        channels: where the customer speaks from.
+        request_budget: seconds; every await of the guard ends within it.
+        body_budget: bytes of a body that the guard reads.
+        durability: risk -> how a decision is kept before anything is admitted.
+        pseudonymous: whether the log holds keyed hashes instead of subjects.
+        public_url: the origin that callers use; empty where the policy does not say.
+        rollback_roles: act (``engage``, ``release``) -> (role, count).
+        rollback_say: what the customer is told while rolled back.
+        origins: where things were written, ``rule:INDEX`` or ``fallback:NAME`` -> ``file:line``.
+        strictness: account state -> its place in the list of states; the strictest report wins.
+        coalesce: seconds by which the person's last act may lag in the store, a sixtieth of the shortest idle time.
+        effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
+    """
+
+    name: str
+    digest: str
+    machines: Mapping[str, Machine]
+    timers: Timers
+    table: Table
+    fallbacks: Mapping[str, Fallback]
+    on_fault: str
+    operations: tuple[Operation, ...] = ()
+    otherwise: Operation
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    agents: frozenset[str] = frozenset()
+    accounts: tuple[AccountSource, ...] = ()
+    assurance: Assurance = Assurance()
+    identity: str = ""
+    channels: Channels = Channels()
+    request_budget: float = 2.0
+    body_budget: int = 1_048_576
+    durability: Mapping[str, Durability] = field(default_factory=dict)
+    pseudonymous: bool = True
+    public_url: str = ""
+    rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    rollback_say: Words = field(default_factory=Words)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    initial: Mapping[str, str] = field(init=False)
+    strictness: Mapping[str, int] = field(init=False)
+    coalesce: float = field(init=False)
+    effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive what requests ask for often."""
+        derive = object.__setattr__
+        derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
+        derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
+        idle = [timer.after for timer in self.timers.declared if timer.since == "last_seen"]
+        derive(self, "coalesce", min(idle, default=60.0) / 60)
+        scopes: dict[str, frozenset[str]] = {"read": frozenset(), "write": frozenset()}
+        for operation in self.operations:
+            scopes[operation.effect] |= operation.scopes
+        derive(self, "effect_scopes", scopes)
+
+    def counts_idle(self, state: str) -> bool:
+        """Whether a timer counts from the person's last act while the session is in a state."""
+        return any(timer.moment == "last_seen" for timer in self.timers.armed.get(("session", state), ()))

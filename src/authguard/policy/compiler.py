@@ -1,0 +1,77 @@
+"""A draft that was proved becomes the tables that requests run on; a policy with an error becomes a `PolicyError`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.decisions import Table, dimension_values
+from authguard.core.machine import build
+from authguard.core.outcomes import ALLOW
+from authguard.core.timers import Timers
+from authguard.errors import PolicyError
+from authguard.policy.checks import check
+from authguard.policy.compiled import Policy
+from authguard.policy.reading import read_draft
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.policy.draft import Draft
+
+
+def load(source: str | Path, *, text: bytes | None = None) -> Policy:
+    """Read, prove and compile a policy.
+
+    Args:
+        source: a shipped name (``standard``, ``support-desk``) or a path.
+        text: the file's bytes, where they are at hand; `source` then only names it and its folder.
+
+    Raises:
+        PolicyError: it has errors; they come with every note, in the order of the files.
+    """
+    reading = read_draft(source, text=text)
+    found = [*reading.problems, *(check(reading.draft) if reading.draft else ())]
+    problems = sorted(found, key=lambda problem: problem.place)
+    if reading.draft is None or any(problem.severity == "error" for problem in problems):
+        raise PolicyError(problems)
+    return compile_draft(reading.draft)
+
+
+def compile_draft(draft: Draft) -> Policy:
+    """Compile a draft in which the checks found no error.
+
+    Raises:
+        MachineFault: a machine has a hole after all, or disagrees with its table; nothing is ever assumed.
+    """
+    machines = {name: build(spec) for name, spec in draft.machines.items()}
+    values = dimension_values({name: machine.spec.states for name, machine in machines.items()})
+    fallbacks = {ALLOW.name: ALLOW} | dict(draft.fallbacks)
+    origins = {f"rule:{rule.index}": rule.origin for rule in draft.rules}
+    for name in draft.fallbacks:
+        place = draft.place(f"fallbacks.{name}")
+        origins[f"fallback:{name}"] = f"{place.file}:{place.line}"
+    return Policy(
+        name=draft.name,
+        digest=draft.digest,
+        machines=machines,
+        timers=Timers.arrange(draft.timers, machines),
+        table=Table(values, draft.rules),
+        fallbacks=fallbacks,
+        on_fault=draft.on_fault,
+        operations=draft.operations,
+        otherwise=draft.otherwise,
+        issuers={issuer.issuer: issuer for issuer in draft.issuers},
+        agents=draft.agents,
+        accounts=draft.accounts,
+        assurance=draft.assurance,
+        identity=draft.identity,
+        channels=draft.channels,
+        request_budget=draft.request_budget,
+        body_budget=draft.body_budget,
+        durability=draft.durability,
+        pseudonymous=draft.pseudonymous,
+        public_url=draft.public_url,
+        rollback_roles=draft.rollback_roles,
+        rollback_say=draft.rollback_say,
+        origins=origins,
+    )

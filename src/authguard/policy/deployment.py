@@ -1,0 +1,240 @@
+"""What a deployment fills in, as pydantic models: who may speak, what can be asked, how sure one must be."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from authguard.policy.words import (
+    Address,
+    Callable_,
+    Currency,
+    Duration,
+    Header,
+    Money,
+    Name,
+    Network,
+    Period,
+    Pointer,
+    Say,
+    Size,
+    Template,
+    Text,
+    Token,
+    Tolerance,
+    Variable,
+)
+
+Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
+Effect = Literal["read", "write"]
+
+
+class Part(BaseModel):
+    """A mapping of the document; the one base class, because pydantic asks for one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Keys(Part):
+    """Where an issuer's keys come from."""
+
+    discovery: Literal[True] | None = None
+    jwks_uri: Address = ""
+    file: Text = ""
+    secret_env: Variable = ""
+
+
+def _by_discovery(typed: object) -> object:
+    return {"discovery": True} if typed == "discovery" else typed
+
+
+class Issuer(Part):
+    """Who may speak."""
+
+    issuer: Text
+    audience: Text
+    algorithms: tuple[Token, ...]
+    keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]
+    leeway: Tolerance = 30.0
+    stale_keys: Tolerance = 86_400.0
+    type: Literal["at+jwt", "any"] = "at+jwt"
+    max_lifetime: Duration = 3_600.0
+    renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    sender: Literal["none"] = "none"
+
+
+class AccountSource(Part):
+    """Where account states come from."""
+
+    source: Literal["claim", "python"] = Field(alias="from")
+    claim: Text = ""
+    map: dict[str, Name] = Field(default_factory=dict)
+    call: Callable_ = ""
+    max_age: Tolerance = 300.0
+    timeout: Duration = 0.5
+
+
+def accounts_or_none(typed: object) -> object:
+    """Read ``accounts: none`` as an empty list: it was said, and there are none."""
+    return () if typed == "none" else tuple(typed) if isinstance(typed, list) else typed
+
+
+class Match(Part):
+    """How an operation is recognised."""
+
+    path: Template = ""
+    method: Literal["", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] = ""
+    websocket: Template = ""
+
+
+class Need(Part):
+    """How strongly and how freshly somebody must have signed in."""
+
+    acr: Token = ""
+    max_age: Duration = 0.0
+
+
+class Amount(Part):
+    """Where in the body the amount stands."""
+
+    at: Pointer
+    currency: Currency
+
+
+class Limit(Part):
+    """The most that may be spent or called."""
+
+    amount: Money | None = None
+    calls: Annotated[int, Field(ge=1, le=1_000_000_000)] = 0
+    per: Period
+    by: Literal["subject", "session"] = "subject"
+
+
+class Otherwise(Part):
+    """What nobody named falls to."""
+
+    risk: Risk = "sensitive"
+    effect: Effect = "write"
+    scopes: tuple[Token, ...] = ()
+    assurance: Need = Need()
+
+
+class Operation(Part):
+    """What can be asked."""
+
+    name: Name
+    match: Match
+    risk: Risk
+    effect: Effect
+    scopes: tuple[Token, ...] = ()
+    assurance: Need = Need()
+    amount: Amount | None = None
+    limits: tuple[Limit, ...] = ()
+    idempotency: Literal["", "required"] = ""
+
+
+class Assurance(Part):
+    """How sign-in strength is compared."""
+
+    order: tuple[Token, ...]
+    map: dict[str, Token] = Field(default_factory=dict)
+
+
+class Identity(Part):
+    """What proves identity beside verifiers."""
+
+    credential: Token
+
+
+class Breaker(Part):
+    """When a verifier is no longer asked."""
+
+    failures: Annotated[int, Field(ge=1, le=1_000)]
+    open_for: Duration
+
+
+class Verifier(Part):
+    """A service that answers "is it them?"."""
+
+    type: Literal["http", "python"]
+    url: Address = ""
+    call: Callable_ = ""
+    timeout: Duration = 2.0
+    pass_at: Annotated[float, Field(ge=0, le=1)]
+    fail_at: Annotated[float, Field(ge=0, le=1)]
+    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    breaker: Breaker | None = None
+
+
+class Method(Part):
+    """How verifiers combine."""
+
+    all: tuple[Name, ...] = ()
+    quorum: Annotated[int, Field(ge=1, le=100)] = 0
+    of: tuple[Name, ...] = ()
+    on_contradiction: Literal["ambiguous"] = "ambiguous"
+    attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
+    per: Duration = 0.0
+
+
+class ChannelPath(Part):
+    """A channel that is known by its path."""
+
+    path: Template
+    channel: Name
+
+
+class ChannelFrom(Part):
+    """What names the channel."""
+
+    header: Header = ""
+    trusted_peers: tuple[Network, ...] = ()
+    claim: Text = ""
+    paths: tuple[ChannelPath, ...] = ()
+
+
+class Channels(Part):
+    """Where the customer speaks from."""
+
+    source: ChannelFrom = Field(alias="from")
+    carry: dict[Name, tuple[Name, ...]]
+
+
+class Budget(Part):
+    """What the guard may spend on one request."""
+
+    request: Duration = 2.0
+    body: Size = 1_048_576
+
+
+class Settings(Part):
+    """What the deployment may also set by argument or variable."""
+
+    public_url: Address = ""
+
+
+class Authority(Part):
+    """Whose decision it is."""
+
+    role: Name
+    count: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Drilled(Part):
+    """How fresh the last drill must be."""
+
+    within: Duration
+
+
+class Rollback(Part):
+    """How the agent is pulled back to people."""
+
+    authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
+    say: Say | None = None
+    drilled: Drilled | None = None
+
+
+class Audit(Part):
+    """How the log is kept."""
+
+    durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
+    subjects: Literal["pseudonymous", "plain"] = "pseudonymous"

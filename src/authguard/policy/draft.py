@@ -1,0 +1,113 @@
+"""A policy as merged and resolved, before anything about it is proved: what the checks look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from authguard.core.outcomes import Words
+from authguard.policy.problems import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.decisions import Rule
+    from authguard.core.facts import Operation
+    from authguard.core.machine import Spec
+    from authguard.core.outcomes import Fallback
+    from authguard.core.timers import Timer
+    from authguard.policy.compiled import AccountSource, Assurance, Channels, Durability, Issuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """Something that must never, or always, hold.
+
+    Attributes:
+        name: as the policy names it.
+        never: dimension -> values, over the dimensions of the table and ``outcome``; empty for the other kind.
+        always_reachable: outcomes; empty for the other kind.
+        by: whose events may be used: ``caller``, ``clock``, ``operator``.
+    """
+
+    name: str
+    never: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    always_reachable: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The merged document in core values, with the place of everything.
+
+    Names may still be unresolved, machines may have holes: the checks say so.
+
+    Attributes:
+        name: of the policy.
+        digest: SHA-256 (hex) of the merged document in canonical form.
+        base: made to be extended; what only a deployment can fill is not checked.
+        machines: by name, all five.
+        timers: merged.
+        rules: merged, in order.
+        fallbacks: merged by name, without ``allow``.
+        on_fault: fallback's name.
+        invariants: merged.
+        operations: first match wins.
+        otherwise: what nobody named falls to.
+        issuers: in order.
+        agents: actors allowed to act.
+        accounts: sources.
+        accounts_declared: whether the policy says where account states come from (``accounts: none`` says so too).
+        assurance: order and equivalence.
+        identity: level, or empty.
+        methods: names of verification methods -> names of the verifiers that they combine.
+        verifiers: names of verifiers.
+        channels: where the customer speaks from.
+        request_budget: seconds.
+        body_budget: bytes.
+        durability: by risk.
+        pseudonymous: of subjects in the log.
+        public_url: or empty.
+        rollback_roles: act -> (role, count).
+        rollback_say: what the customer is told while rolled back.
+        drilled_within: seconds that the last drill may lie back; 0 where the policy does not say.
+        places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
+            indexes are those of the merged lists.
+    """
+
+    name: str
+    digest: str
+    base: bool = False
+    machines: Mapping[str, Spec]
+    timers: tuple[Timer, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    fallbacks: Mapping[str, Fallback] = field(default_factory=dict)
+    on_fault: str = ""
+    invariants: tuple[Invariant, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    otherwise: Operation
+    issuers: tuple[Issuer, ...] = ()
+    agents: frozenset[str] = frozenset()
+    accounts: tuple[AccountSource, ...] = ()
+    accounts_declared: bool = False
+    assurance: Assurance
+    identity: str = ""
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    verifiers: frozenset[str] = frozenset()
+    channels: Channels
+    request_budget: float = 2.0
+    body_budget: int = 1_048_576
+    durability: Mapping[str, Durability] = field(default_factory=dict)
+    pseudonymous: bool = True
+    public_url: str = ""
+    rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    rollback_say: Words = field(default_factory=Words)
+    drilled_within: float = 0.0
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def place(self, *paths: str) -> Place:
+        """Find where something was written: the first of these dotted paths that is known."""
+        for path in paths:
+            if path in self.places:
+                return self.places[path]
+        return self.places.get("", Place())

@@ -1,0 +1,94 @@
+"""A policy is merged with what it extends, as trees, so that every value keeps the place where it was written.
+
+What is joined how is the table `JOINS`; of every other key the child's value replaces the parent's whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from authguard.policy.tree import Node
+
+Join = Callable[[Node, Node], Node]
+
+#: what a file says of itself, and nobody inherits
+OWN: Final = frozenset({"authguard", "name", "extends", "base"})
+
+
+def merge(parent: Node, child: Node) -> Node:
+    """Merge a policy over the one that it extends.
+
+    Args:
+        parent: merged already with what it extends in turn.
+        child: as written.
+    """
+    inherited = {key: node for key, node in parent.entries().items() if key not in OWN}
+    return _by_key(JOINS)(Node(inherited, parent.place), child)
+
+
+def _replace(_: Node, child: Node) -> Node:
+    return child
+
+
+def _by_key(joins: Mapping[str, Join], otherwise: Join = _replace) -> Join:
+    """Make the join of two mappings: what both have is joined by its key's join."""
+
+    def join(parent: Node, child: Node) -> Node:
+        if not isinstance(parent.value, dict) or not isinstance(child.value, dict):
+            return _malformed(parent, child, dict)
+        merged = dict(parent.value)
+        for key, node in child.value.items():
+            merged[key] = joins.get(key, otherwise)(merged[key], node) if key in merged else node
+        return Node(merged, child.place, child.sound)
+
+    return join
+
+
+def _malformed(parent: Node, child: Node, shape: type) -> Node:
+    """Give the one of two that has the wrong shape, so that the models report it where it was written."""
+    return parent if isinstance(child.value, shape) else child
+
+
+def _first(parent: Node, child: Node) -> Node:
+    """Put the child's items before the parent's."""
+    if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
+        return _malformed(parent, child, tuple)
+    return Node((*child.value, *parent.value), child.place, child.sound)
+
+
+def _last(parent: Node, child: Node) -> Node:
+    """Put the child's items after the parent's."""
+    if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
+        return _malformed(parent, child, tuple)
+    return Node((*parent.value, *child.value), child.place, child.sound)
+
+
+def _states(parent: Node, child: Node) -> Node:
+    """Append the child's new states, unless it repeats all of the parent's: then its order holds."""
+    inherited = {node.value for node in parent.items() if isinstance(node.value, str)}
+    if inherited <= {node.value for node in child.items() if isinstance(node.value, str)}:
+        return child
+    added = tuple(node for node in child.items() if not (isinstance(node.value, str) and node.value in inherited))
+    return _last(parent, Node(added, child.place, child.sound) if isinstance(child.value, tuple) else child)
+
+
+def _timers(parent: Node, child: Node) -> Node:
+    """Replace all timers of each event that the child times."""
+    timed = {_event(node) for node in child.items()}
+    kept = tuple(node for node in parent.items() if _event(node) not in timed)
+    return _last(Node(kept, parent.place, parent.sound) if isinstance(parent.value, tuple) else parent, child)
+
+
+def _event(timer: Node) -> str:
+    event = timer.entries().get("event")
+    return event.value if event and isinstance(event.value, str) else ""
+
+
+JOINS: Final[Mapping[str, Join]] = {
+    "machines": _by_key({}, otherwise=_by_key({"states": _states, "transitions": _first})),
+    "decisions": _first,
+    "fallbacks": _by_key({}),
+    "invariants": _last,
+    "timers": _timers,
+}

@@ -1,0 +1,159 @@
+"""What a deployment fills in becomes core values: operations, issuers, account sources, methods, channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.facts import Limit, Match, Operation
+from authguard.policy import library
+from authguard.policy.compiled import AccountSource, Channels, Issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from authguard.policy import deployment
+    from authguard.policy.findings import Findings
+
+
+def operation(index: int, operation: deployment.Operation, found: Findings) -> Operation:
+    """Assemble one operation; it is known by one path or one WebSocket."""
+    match, path = operation.match, f"operations[{index}].match"
+    if bool(match.path) == bool(match.websocket):
+        found.note("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of the two")
+    elif match.websocket and match.method:
+        found.note("match-unclear", path, "a WebSocket has no method", "take out `method`")
+    amount = operation.amount
+    pointer, currency = amount.currency if amount else ("", "")
+    return Operation(
+        name=operation.name,
+        match=Match(path=match.path, method=match.method, websocket=match.websocket),
+        risk=operation.risk,
+        effect=operation.effect,
+        scopes=frozenset(operation.scopes),
+        acr=operation.assurance.acr,
+        max_age=operation.assurance.max_age,
+        amount_at=amount.at if amount else "",
+        currency_at=pointer,
+        currency=currency,
+        limits=tuple(
+            _limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
+            for position, limit in enumerate(operation.limits)
+        ),
+        idempotency=operation.idempotency == "required",
+    )
+
+
+def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Limit:
+    if limit.calls and not limit.per:
+        found.note("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
+    amount, currency = limit.amount or ("", "")
+    return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
+
+
+def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
+    """Assemble one issuer; its key file lies within the policy's folder."""
+    return Issuer(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=issuer.algorithms,
+        discovery=bool(issuer.keys.discovery),
+        jwks_uri=issuer.keys.jwks_uri,
+        key_file=_key_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
+        secret_env=issuer.keys.secret_env,
+        leeway=issuer.leeway,
+        stale_keys=issuer.stale_keys,
+        type=issuer.type,
+        max_lifetime=issuer.max_lifetime,
+        renewal=issuer.renewal,
+    )
+
+
+def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
+    if not reference:
+        return ""
+    try:
+        return str(library.within(folder, folder, reference))
+    except library.Outside:
+        found.note(
+            "key-file-outside", path, "the key file lies outside of the policy's folder", "put it beside the policy"
+        )
+    except library.NotFound as error:
+        found.note("malformed-value", path, str(error))
+    return reference
+
+
+def account(index: int, source: deployment.AccountSource, found: Findings) -> AccountSource:
+    """Assemble one source of account states."""
+    path, kind = f"accounts[{index}]", source.source
+    allowed = {"from", "map", "claim"} if kind == "claim" else {"from", "map", "call", "max_age", "timeout"}
+    given = {"from" if name == "source" else name for name in source.model_fields_set}
+    found.only(path, given, frozenset(allowed), f"`from: {kind}`")
+    subject = source.claim if kind == "claim" else source.call
+    if not subject:
+        found.note("missing-key", path, f"the key `{'claim' if kind == 'claim' else 'call'}` is missing")
+    return AccountSource(
+        name=f"{kind}:{subject}",
+        claim=source.claim,
+        map=source.map,
+        call=source.call,
+        max_age=source.max_age,
+        timeout=source.timeout,
+    )
+
+
+def method(name: str, method: deployment.Method, found: Findings) -> tuple[str, ...]:
+    """Give the verifiers that a method combines."""
+    path = f"methods.{name}"
+    if bool(method.all) == bool(method.of) or bool(method.of) != bool(method.quorum):
+        found.note(
+            "method-unclear",
+            path,
+            "a method asks `all` of its verifiers, or a `quorum` of them",
+            "write `all: [...]`, or `quorum: 2` with `of: [...]`",
+        )
+    elif method.quorum > len(method.of):
+        found.note(
+            "method-unclear",
+            f"{path}.quorum",
+            f"a quorum of {method.quorum} among {len(method.of)}",
+            "name more verifiers",
+        )
+    return method.all or method.of
+
+
+def verifiers(declared: Mapping[str, deployment.Verifier], found: Findings) -> frozenset[str]:
+    """Give the verifiers' names; nothing asks them yet, and that is noted."""
+    for name, verifier in declared.items():
+        path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
+        found.only(path, verifier.model_fields_set & {other}, frozenset({key}), f"`type: {verifier.type}`")
+        if key not in verifier.model_fields_set:
+            found.note("missing-key", path, f"the key `{key}` is missing")
+        if verifier.fail_at >= verifier.pass_at:
+            found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
+    if declared:
+        message = "this release asks no verifier itself; verdicts enter through `guard.report`"
+        found.note("verifiers-not-asked", "verifiers", message, severity="note")
+    return frozenset(declared)
+
+
+def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
+    """Assemble the channels; a header is believed from named peers only."""
+    if channels is None:
+        return Channels()
+    source = channels.source
+    if sum((bool(source.header), bool(source.claim), bool(source.paths))) != 1:
+        found.note("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
+    if bool(source.header) != bool(source.trusted_peers):
+        message = "`header` and `trusted_peers` go together: anybody can send a header"
+        found.note(
+            "channel-unclear", "channels.from", message, "write `{header: X-Channel, trusted_peers: [10.0.0.0/8]}`"
+        )
+    return Channels(
+        header=source.header,
+        trusted_peers=source.trusted_peers,
+        claim=source.claim,
+        paths=tuple((one.path, one.channel) for one in source.paths),
+        carry={channel: frozenset(others) for channel, others in channels.carry.items()},
+        declared=True,
+    )

@@ -1,0 +1,296 @@
+"""Bytes of one YAML 1.2 file become a tree in which every node knows its place, or problems; nothing else.
+
+Rules of this file:
+- The only file that imports `ruamel.yaml`; it takes parser events only: no tag, alias or merge key is ever resolved.
+- Bounded before it is read: bytes, characters, nesting, nodes and items per list.
+- A bad file never raises: whatever the parser throws is one more problem.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from authguard.policy.problems import Place, Problem
+from authguard.policy.tree import Node, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BYTES_BOUND: Final = 1_048_576
+DEPTH_BOUND: Final = 32
+NODES_BOUND: Final = 100_000
+ITEMS_BOUND: Final = 10_000
+#: after this many the rest of a file says nothing new
+PROBLEMS_BOUND: Final = 200
+
+#: control characters, lone carriage returns, other line breaks, text that shows in another order than it reads,
+#: and halves of characters; a tab is among them, so that indentation is what it looks like
+_REFUSED_CHARACTER: Final = re.compile(
+    r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]|\r(?!\n)"
+)
+_DIRECTIVE: Final = re.compile(r"^%", re.MULTILINE)
+_WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_DECIMAL: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
+_NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
+#: what YAML 1.1 took for booleans and YAML 1.2 takes for text; who typed it unquoted meant one or the other
+_MAYBE_BOOLEAN: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
+_BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+_Event = Any  # ruamel.yaml leaves its events untyped
+
+
+class _BoundError(Exception):
+    """A bound was passed and told of; the rest of the file is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a file came to.
+
+    Attributes:
+        tree: its one mapping or list; an empty one, not sound, where it could not be read, and then there are problems.
+        problems: in the order of the file.
+        nodes: how many nodes were read.
+    """
+
+    tree: Node
+    problems: tuple[Problem, ...]
+    nodes: int = 0
+
+
+def read(data: bytes, file: str, nodes_bound: int = NODES_BOUND, *, listed: bool = False) -> Read:
+    """Read one file strictly.
+
+    Args:
+        data: its bytes; more than `BYTES_BOUND` are refused unread.
+        file: its name, for places.
+        nodes_bound: how many nodes it may have.
+        listed: the document is a list, as scenarios are, and not a mapping.
+    """
+    start = Place(file, 1, 1)
+    nothing = Node(() if listed else {}, start, sound=False)
+    if len(data) > BYTES_BOUND:
+        message = f"the file is larger than {BYTES_BOUND} bytes"
+        return Read(nothing, (Problem(code="file-too-large", place=start, message=message),))
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        message, advice = "the file begins with a byte order mark", "save it as UTF-8 without one"
+        return Read(nothing, (Problem(code="byte-order-mark", place=start, message=message, advice=advice),))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = _place_of(file, data[: error.start].decode("utf-8", "replace"), error.start)
+        return Read(nothing, (Problem(code="not-utf-8", place=place, message="this is not UTF-8 text"),))
+    if problems := (*_characters(text, file), *_directives(text, file)):
+        return Read(nothing, problems)
+    composer = _Composer(file, YAML(typ="safe", pure=True).parse(text), nodes_bound)
+    tree = composer.document(nothing)
+    return Read(tree, tuple(composer.problems), composer.nodes)
+
+
+def _place_of(file: str, text: str, position: int) -> Place:
+    before = text[:position]
+    return Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+
+
+def _characters(text: str, file: str) -> Iterator[Problem]:
+    for count, found in enumerate(_REFUSED_CHARACTER.finditer(text)):
+        if count >= PROBLEMS_BOUND // 10:
+            return
+        place = _place_of(file, text, found.start())
+        if found[0] == "\t":
+            yield Problem(code="tab", place=place, message="a tab", advice="indent with spaces")
+        else:
+            message = f"the character U+{ord(found[0]):04X} cannot stand in a policy"
+            yield Problem(code="refused-character", place=place, message=message, advice="remove it")
+
+
+def _directives(text: str, file: str) -> Iterator[Problem]:
+    if found := _DIRECTIVE.search(text):
+        place = _place_of(file, text, found.start())
+        advice = "remove the line; this is YAML 1.2"
+        yield Problem(code="directive", place=place, message="a YAML directive", advice=advice)
+
+
+@dataclass(slots=True)
+class _Composer:
+    """Events become nodes; what is refused becomes a problem, and reading goes on where that is safe."""
+
+    file: str
+    events: Iterator[_Event]
+    nodes_bound: int
+    problems: list[Problem] = field(default_factory=list)
+    nodes: int = 0
+
+    def document(self, nothing: Node) -> Node:
+        """Read the only document; `nothing` where there is none, or none of its kind."""
+        try:
+            return self._document(nothing)
+        except _BoundError:
+            return nothing
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = Place(self.file, mark.line + 1, mark.column + 1) if mark else nothing.place
+            self._note_syntax(place, str(error.problem or error.context or "it cannot be read"))
+        except Exception as error:  # noqa: BLE001 - the parser is not ours: whatever it throws, the file is at fault
+            self._note_syntax(nothing.place, type(error).__name__)
+        return nothing
+
+    def _note_syntax(self, place: Place, said: str) -> None:
+        message = f"this is not YAML: {' '.join(said.split())[:120]}"
+        self.problems.append(Problem(code="syntax", place=place, message=message))
+
+    def _document(self, nothing: Node) -> Node:
+        root = nothing
+        started = False
+        for event in self.events:
+            if isinstance(event, DocumentStartEvent):
+                if started:
+                    self._report("several-documents", event, "a second document", "keep one document in a file")
+                    return root
+                started = True
+            elif isinstance(event, NodeEvent):
+                root = self._node(event, 1)
+                if type(root.value) is not type(nothing.value):
+                    if isinstance(nothing.value, tuple):
+                        self._report("not-a-list", event, "scenarios are a list", "begin each with `- name:`")
+                    else:
+                        message, advice = "a policy is a mapping of keys", "begin with `authguard: 1`"
+                        self._report("not-a-mapping", event, message, advice)
+                    root = nothing
+        if not started:
+            self.problems.append(Problem(code="empty-file", place=nothing.place, message="the file is empty"))
+        return Node(root.value, nothing.place, root.sound)
+
+    def _report(self, code: str, event: _Event, message: str, advice: str = "") -> None:
+        self._add(Problem(code=code, place=self._place(event), message=message, advice=advice))
+
+    def _add(self, problem: Problem) -> None:
+        if len(self.problems) >= PROBLEMS_BOUND:
+            raise _BoundError
+        self.problems.append(problem)
+
+    def _place(self, event: _Event) -> Place:
+        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _node(self, event: _Event, depth: int, place: Place | None = None) -> Node:
+        """Read one node; under a key it bears the key's place."""
+        self.nodes += 1
+        if self.nodes > self.nodes_bound:
+            self._report("too-many-nodes", event, f"more than {NODES_BOUND} values in the policy and what it extends")
+            raise _BoundError
+        if depth > DEPTH_BOUND:
+            self._report("too-deep", event, f"nested deeper than {DEPTH_BOUND}")
+            raise _BoundError
+        place = place or self._place(event)
+        sound = self._plainly_written(event)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(event, depth, place, sound=sound)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(event, depth, place, sound=sound)
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, place, sound=sound)
+        return Node("", place, sound=False)
+
+    def _plainly_written(self, event: _Event) -> bool:
+        if isinstance(event, AliasEvent):
+            self._report("alias", event, f"the alias {quoted('*' + event.anchor)}", "write the value out")
+            return False
+        if event.anchor is not None:
+            self._report("anchor", event, f"the anchor {quoted('&' + event.anchor)}", "remove it; write values out")
+        if event.tag is not None:
+            self._report("tag", event, f"the tag {quoted(event.tag)}", "remove it; types come from the schema")
+        return event.anchor is None and event.tag is None
+
+    def _sequence(self, event: _Event, depth: int, place: Place, *, sound: bool) -> Node:
+        items: list[Node] = []
+        while not isinstance(inner := next(self.events), SequenceEndEvent):
+            self._count(event, len(items))
+            items.append(self._node(inner, depth + 1))
+        return Node(tuple(items), place, sound=sound)
+
+    def _mapping(self, event: _Event, depth: int, place: Place, *, sound: bool) -> Node:
+        entries: dict[str, Node] = {}
+        while not isinstance(inner := next(self.events), MappingEndEvent):
+            self._count(event, len(entries))
+            key = self._key(inner, depth)
+            value = self._node(next(self.events), depth + 1, self._place(inner))
+            if key is None:
+                sound = False
+            elif key in entries:
+                first = entries[key].place
+                self._report("duplicate-key", inner, f"{quoted(key)} is already set in line {first.line}", "keep one")
+            else:
+                entries[key] = value
+        return Node(entries, place, sound=sound)
+
+    def _count(self, event: _Event, items: int) -> None:
+        if items >= ITEMS_BOUND:
+            self._report("too-many-items", event, f"more than {ITEMS_BOUND} items in one list or mapping")
+            raise _BoundError
+
+    def _key(self, event: _Event, depth: int) -> str | None:
+        """Read a key; ``None`` for one that was refused, whose entry is then dropped."""
+        if not isinstance(event, ScalarEvent):
+            if not isinstance(event, AliasEvent):
+                self._report("key-not-text", event, "a key that is not plain text", "use a word as the key")
+            self._node(event, depth + 1)
+            return None
+        plain = not event.style
+        if plain and event.value == "<<":
+            self._report("merge-key", event, "the merge key `<<`", "write the values out, or use `extends`")
+            return None
+        if plain and event.value == "on":  # the spelling of a key in POLICY
+            return "on"
+        node = self._scalar(event, self._place(event), sound=self._plainly_written(event), noun="key")
+        if isinstance(node.value, str):
+            return node.value if node.sound else None
+        self._report("key-not-text", event, f"the key {quoted(event.value)} is not text", "quote it")
+        return None
+
+    def _scalar(self, event: _Event, place: Place, *, sound: bool, noun: str = "value") -> Node:
+        text: str = event.value
+        if found := _REFUSED_CHARACTER.search(text):
+            message = f"the character U+{ord(found[0]):04X} cannot stand in a policy, nor its escape"
+            self._report("refused-character", event, message, "remove it")
+            return Node("", place, sound=False)
+        if event.style or not sound:
+            return Node(text, place, sound=sound)
+        if text in _NULLS:
+            blank = Problem(
+                code="blank", place=place, message=f"a blank {noun}", advice="write one, or leave the key out"
+            )
+            self._add(blank)  # at its key: the parser finds a blank only where the next thing begins
+            return Node("", place, sound=False)
+        if text.lower() in _MAYBE_BOOLEAN:
+            advice = f'write `true` or `false`, or quote it: `"{text}"`'
+            self._report("ambiguous-boolean", event, f"the {noun} {quoted(text)} is unquoted", advice)
+            return Node(text, place, sound=False)
+        if _NO_NUMBER.fullmatch(text):
+            self._report("not-a-number", event, f"{quoted(text)} is no number that can be used")
+            return Node(text, place, sound=False)
+        return Node(_resolve(text), place)
+
+
+def _resolve(text: str) -> str | int | float | bool:
+    """Give a plain scalar its type: the YAML 1.2 core schema without octal, hexadecimal and exponents."""
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text

@@ -1,0 +1,221 @@
+"""The ports: what the guard asks of the world, as Protocols, with the values that cross them.
+
+Adapters implement these at the rim; `authguard.wiring` alone chooses them. A method says what its caller must do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.entries import Entry
+    from authguard.core.facts import Credential, Evidence, Principal, Unseen
+    from authguard.core.snapshot import Keys, Snapshot
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> float:
+        """Give the time, epoch seconds UTC; it may step back, and the guard bears it."""
+        ...
+
+
+class Ids(Protocol):
+    """The only source of randomness."""
+
+    def record(self, now: float) -> str:
+        """Make a record's id: unique, sorting by time, no secret."""
+        ...
+
+    def secret(self) -> str:
+        """Make an id that nobody can guess: at least 128 bits from the system's generator (ASVS 7.2.3)."""
+        ...
+
+
+class Store(Protocol):
+    """Where records live: read-write, compare-and-set.
+
+    Attributes:
+        immediate: whether `load` never suspends, so that no deadline is needed around it.
+    """
+
+    immediate: bool
+
+    async def open(self) -> None:
+        """Make ready; called once before anything else, and safe to call again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
+        """Read every record that the keys name, in one trip; what is not stored is as in `blank`.
+
+        Raises:
+            StoreError: it cannot be read now.
+        """
+        ...
+
+    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        """Replace every record that differs between the two snapshots, all or none.
+
+        Each is replaced only if its stored version is still that of `before`; the stored version becomes one more.
+
+        Returns:
+            False where another was faster; nothing was then changed, and the caller loads and steps again.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
+        ...
+
+    async def put(self, shelf: str, name: str, value: bytes) -> None:
+        """Keep a small document (a ticket, a key) under a name, replacing what was there."""
+        ...
+
+    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+        """Keep a document unless there is one; give back the one that is kept now."""
+        ...
+
+    async def get(self, shelf: str, name: str) -> bytes:
+        """Give a document; empty bytes where there is none."""
+        ...
+
+    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+        """List the names on a shelf, sorted, at most `limit`."""
+        ...
+
+
+class AuditSink(Protocol):
+    """Where records go: write-only. No record, no admission."""
+
+    def open(self) -> None:
+        """Make ready, repair a torn last line and continue the chain; safe to call again.
+
+        Raises:
+            AuditError: the log cannot be opened for writing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the file; everything appended is on its way to the disk."""
+        ...
+
+    def append(self, entry: Entry) -> int:
+        """Hand one line to the operating system before returning.
+
+        Returns:
+            The line's position, for `secure`.
+
+        Raises:
+            AuditError: it could not be written whole.
+        """
+        ...
+
+    async def secure(self, position: int) -> None:
+        """Wait until a line is on the disk (fsync shared with others who wait).
+
+        Raises:
+            AuditError: it could not be made durable.
+        """
+        ...
+
+
+class CredentialCheck(Protocol):
+    """Is the credential good? The answer is closed: proven, or one of four ways of not being so."""
+
+    async def open(self) -> None:
+        """Make ready (load key files); must not need the issuer to be up."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Give a verdict that is still remembered, or needs nothing from outside; never waits."""
+        ...
+
+    async def check(self, evidence: Evidence, now: float) -> Credential:
+        """Check for the first time; may fetch keys. Called after `recall` said `Unseen`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a directory says of an account.
+
+    Attributes:
+        status: in the directory's own words, bounded.
+        at: when it was true, epoch seconds UTC.
+    """
+
+    status: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The directory gave no answer that can be used.
+
+    Attributes:
+        cause: ``timeout``, ``error`` or ``nonsense``.
+    """
+
+    cause: str
+
+
+class AccountDirectory(Protocol):
+    """What state is this account in? One per declared source that is asked and not told."""
+
+    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+        """Ask for the status; never raises, never waits longer than the policy's time-out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """One hand-off to a person, with what was verified so far.
+
+    Attributes:
+        id: unguessable.
+        queue: where it waits.
+        opened: epoch seconds UTC.
+        operation: what the caller wanted.
+        subject: pseudonym.
+        account: the account's key, hex.
+        session: the session's key, hex.
+        states: machine -> state.
+        assurance: the credential's ``acr`` and authentication time as verified.
+        decisions: the last decisions in this session, oldest first: ``(at, operation, outcome, record id)``.
+        record: id of the decision that handed off.
+    """
+
+    id: str
+    queue: str
+    opened: float
+    operation: str
+    subject: str
+    account: str
+    session: str
+    states: Mapping[str, str] = field(default_factory=dict)
+    assurance: Mapping[str, str | float] = field(default_factory=dict)
+    decisions: tuple[tuple[float, str, str, str], ...] = ()
+    record: str = ""
+
+
+class HandoffDesk(Protocol):
+    """Where people take over."""
+
+    async def open_ticket(self, ticket: Ticket) -> Ticket:
+        """Keep a ticket; one that is open for the same account and queue is given back instead, so none multiply.
+
+        Raises:
+            StoreError: it cannot be kept now.
+        """
+        ...

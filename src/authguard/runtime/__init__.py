@@ -1,0 +1,1 @@
+"""The driver: loads, lets events happen, decides, records, saves, and only then admits."""

@@ -1,0 +1,269 @@
+"""The one choke point: every way in is decided here, and nothing is admitted that was not recorded first.
+
+Rules of this file:
+- Order: prove, load, judge, record (as durably as the risk demands), save if unchanged, then admit.
+- Every await has the policy's deadline; a store that is `immediate` never suspends and needs none.
+- Whatever is raised becomes the policy's `on_fault`; only cancellation passes, and then nothing was admitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from authguard.core.facts import NotProven, Proven, Unseen
+from authguard.core.outcomes import Outcome, Reason
+from authguard.core.snapshot import Keys, Report
+from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.ports import Stated
+from authguard.runtime import transactions
+from authguard.runtime.changes import TRIES, Standing
+from authguard.runtime.faults import Faults
+from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
+from authguard.runtime.referral import Referral
+from authguard.runtime.reports import Reports
+from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.facts import Credential, Principal
+    from authguard.core.snapshot import Snapshot
+    from authguard.policy.compiled import Policy
+    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Store
+    from authguard.runtime.journal import Journal
+    from authguard.runtime.verdict import Ask
+
+#: characters of a status that are looked up
+STATUS_BOUND: Final = 64
+
+
+class Enforcer:
+    """Decides requests; everything that a request may meet is handed in."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        store: Store,
+        journal: Journal,
+        checker: CredentialCheck,
+        desk: HandoffDesk,
+        clock: Clock,
+        ids: Ids,
+        directories: Mapping[str, AccountDirectory],
+    ) -> None:
+        """Keep the parts; nothing is opened yet.
+
+        Args:
+            policy: proved and compiled.
+            store: where records live.
+            journal: the audit log.
+            checker: of credentials.
+            desk: where people take over.
+            clock: the only source of time.
+            ids: the only source of randomness.
+            directories: the name of an account source that is asked -> its adapter.
+        """
+        self.policy: Final = policy
+        self.clock: Final = clock
+        self.journal: Final = journal
+        self.standing: Final = Standing(policy=policy, store=store, journal=journal, clock=clock)
+        self.faults: Final = Faults(self.standing)
+        self.reports: Final = Reports(self.standing, self.faults)
+        self._store = store
+        self._checker = checker
+        self._referral = Referral(desk, journal, ids)
+        self._ids = ids
+        self._directories = directories
+        self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
+        self._opening = anyio.Lock()
+        self._opened = False
+
+    async def open(self) -> None:
+        """Open the log, the store and the keys, once; record the start.
+
+        Raises:
+            AuditError: the log cannot be written.
+            StoreError: the store cannot be opened.
+        """
+        async with self._opening:
+            if self._opened:
+                return
+            self.journal.open()
+            await self._store.open()
+            await self._checker.open()
+            self.journal.acted("started", self.clock.now(), by=self.policy.name)
+            self._opened = True
+
+    async def close(self) -> None:
+        """Record the stop and let go of everything."""
+        async with self._opening:
+            if not self._opened:
+                return
+            self._opened = False
+            self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
+            await self._checker.close()
+            await self._store.close()
+            self.journal.close()
+
+    async def decide(self, ask: Ask) -> Verdict | Refusal:
+        """Decide one request; never raises but for cancellation.
+
+        Args:
+            ask: the request as the shell understood it.
+
+        Returns:
+            What happens, recorded and saved; the shell only carries it out.
+        """
+        try:
+            if not self._opened:
+                await self.standing.within(self.open())
+            return await self._decide(ask)
+        except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
+            return await self.faults.verdict(ask.operation, error)
+
+    def refuse(self, ask: Ask | None, reason: Reason, credential: Credential = NOBODY) -> Refusal:
+        """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same."""
+        try:
+            record = self.journal.refused(ask, reason, credential, self.clock.now())
+        except AuditError:
+            record, reason = "", Reason.GUARD_FAULT
+        return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
+
+    async def _decide(self, ask: Ask) -> Verdict | Refusal:
+        now = self.clock.now()
+        credential = await self._prove(ask, now)
+        known = Known(credential=credential, channel=self._channel(ask, credential))
+        keys = Keys()
+        decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None
+        if isinstance(credential, Proven):
+            known = await self._look_up(known, credential.principal, now)
+            keys = Keys(credential.principal.account_key, credential.principal.session_key)
+        if decided is None:
+            decided = await self._settle_on(ask, known, keys, now)
+        if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
+            body = await ask.read_body()
+            if isinstance(body, NoBody):
+                return self.refuse(ask, body.reason, credential)
+            bond = transactions.bind(ask, credential.principal, body.content, self._ids)
+            known = replace(known, body=body.content, bond=bond)
+            keys = Keys(keys.account, keys.session, bond.transaction)
+            decided = await self._settle_on(ask, known, keys, now)
+        if isinstance(decided, NeedsBody):
+            raise MachineFault("a request whose body was read needs it again")
+        return decided
+
+    @staticmethod
+    def _binds(ask: Ask, credential: Credential) -> bool:
+        """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
+        return isinstance(credential, Proven) and (ask.operation.reads_body or bool(ask.evidence.transaction))
+
+    async def _settle_on(self, ask: Ask, known: Known, keys: Keys, now: float) -> Verdict | Refusal | NeedsBody:
+        """Judge until nobody was faster; a bounded number of times."""
+        for _ in range(TRIES):
+            before = await self.standing.load(keys)
+            plan = judge(self.policy, ask, known, before, now)
+            if isinstance(plan, NeedsBody):
+                return plan
+            if isinstance(plan, Reason):
+                return self.refuse(ask, plan, known.credential)
+            verdict = await self._carry_out(ask, known, keys, before, plan, now)
+            if verdict is not None:
+                return verdict
+        raise StoreError("the standing of this request changed too often while it was judged")
+
+    async def _prove(self, ask: Ask, now: float) -> Credential:
+        """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
+        if ask.operation.risk == "public":
+            return NOBODY
+        credential = self._checker.recall(ask.evidence, now)
+        if not isinstance(credential, Unseen):
+            return credential
+        try:
+            return await self.standing.within(self._checker.check(ask.evidence, now))
+        except TimeoutError:
+            return NotProven("unproven", Reason.KEYS_UNREACHABLE)
+
+    def _channel(self, ask: Ask, credential: Credential) -> str:
+        """Tell where the caller speaks from, believing only what the policy says to believe."""
+        channels = self.policy.channels
+        if not channels.declared:
+            return ""
+        if channels.claim:
+            claims = credential.principal.claims if isinstance(credential, Proven) else {}
+            named = claims.get(channels.claim)
+        elif channels.header:
+            named = ask.evidence.headers.get(channels.header) if self._trusts(ask.evidence.peer) else None
+        else:
+            named = ask.channel
+        return named if isinstance(named, str) and named in channels.carry else ""
+
+    def _trusts(self, peer: str) -> bool:
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+    async def _look_up(self, known: Known, principal: Principal, now: float) -> Known:
+        """Collect what the account's sources say; a status that the policy does not map is ``unrecognised``."""
+        said: dict[str, Report] = {}
+        unreachable = False
+        for source in self.policy.accounts:
+            if not source.claim:
+                stated = await self.standing.within(self._directories[source.name].ask(principal, now))
+            elif source.claim in principal.claims:
+                claimed = principal.claims[source.claim]
+                stated = Stated(claimed if isinstance(claimed, str) else "", principal.issued_at)
+            else:
+                continue
+            if not isinstance(stated, Stated):
+                unreachable = True
+                continue
+            status = stated.status[:STATUS_BOUND]
+            state = source.map.get(status, "unrecognised") if source.map else status
+            known_state = state in self.policy.strictness and state != self.policy.initial["account"]
+            said[source.name] = Report(state if known_state else "unrecognised", stated.at)
+        return replace(known, said=said, unreachable=unreachable) if said or unreachable else known
+
+    async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
+        self, ask: Ask, known: Known, keys: Keys, before: Snapshot, plan: Plan, now: float
+    ) -> Verdict | None:
+        """Record, save, then admit; nothing comes back where another request was faster."""
+        record = self._ids.record(now)
+        ticket = ""
+        if plan.fallback.kind is Outcome.HANDOFF and isinstance(known.credential, Proven):
+            handing = self._referral.open_ticket(ask, known.credential.principal, plan, record, now)
+            ticket = await self.standing.within(handing)
+        subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
+        written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
+        position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
+        if self.policy.durability.get(ask.operation.risk, "async") != "async":
+            await self.standing.within(self.journal.secure(position))
+        if not await self.standing.save(keys, before, plan.after):
+            self.journal.withdrawn((*written, record), now)
+            return None
+        self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
+        return Verdict(
+            record=record,
+            operation=ask.operation,
+            fallback=plan.fallback,
+            reason=plan.reason if isinstance(known.credential, Proven) else known.credential.reason,
+            credential=known.credential,
+            snapshot=plan.after,
+            keys=keys,
+            cell=plan.cell,
+            rule=plan.rule,
+            at=now,
+            token_scopes=plan.token_scopes,
+            channel=known.channel,
+            transaction=keys.transaction if plan.opened else "",
+            ticket=ticket,
+            acr_values=plan.acr_values,
+            max_age=plan.max_age,
+            running=plan.running,
+        )

@@ -1,0 +1,176 @@
+"""Writing the audit log: every kind of line has one function here, and each gives back what its caller must keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.facts import Proven
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authguard.core.facts import Credential
+    from authguard.core.machine import Transition
+    from authguard.core.outcomes import Reason
+    from authguard.core.snapshot import Keys
+    from authguard.ports import AuditSink, Ids
+    from authguard.runtime.judge import Known, Plan
+    from authguard.runtime.verdict import Ask
+
+#: characters of a note that are kept
+NOTE_BOUND = 500
+
+
+class Journal:
+    """The log as the guard writes it: one policy's digest, one sink."""
+
+    __slots__ = ("_ids", "_policy", "_sink")
+
+    def __init__(self, policy: str, sink: AuditSink, ids: Ids) -> None:
+        """Keep the parts.
+
+        Args:
+            policy: digest that every line names.
+            sink: where lines go.
+            ids: for their ids.
+        """
+        self._policy = policy
+        self._sink = sink
+        self._ids = ids
+
+    def open(self) -> None:
+        """Open the sink."""
+        self._sink.open()
+
+    def close(self) -> None:
+        """Close the sink."""
+        self._sink.close()
+
+    async def secure(self, position: int) -> None:
+        """Wait until a line is on the disk."""
+        await self._sink.secure(position)
+
+    def decided(  # noqa: PLR0917 - the parts of one line
+        self, record: str, ask: Ask, known: Known, plan: Plan, keys: Keys, ticket: str, now: float
+    ) -> int:
+        """Write the decision on a request; give its position."""
+        credential = known.credential
+        principal = credential.principal if isinstance(credential, Proven) else None
+        return self._sink.append(
+            Decided(
+                id=record,
+                at=now,
+                policy=self._policy,
+                operation=ask.operation.name,
+                cell=plan.cell,
+                rule=plan.rule,
+                outcome=plan.fallback.kind.value,
+                fallback=plan.fallback.name,
+                reason=plan.reason.code if isinstance(credential, Proven) else credential.reason.code,
+                events=plan.events,
+                subject=principal.pseudonym if principal else "",
+                actor=principal.actor_pseudonym if principal else "",
+                session=keys.session.hex(),
+                credential=principal.fingerprint if principal else "",
+                transaction=keys.transaction if plan.opened else "",
+                channel=known.channel,
+                ticket=ticket,
+                trace=ask.evidence.trace,
+            )
+        )
+
+    def moved(
+        self,
+        transitions: Sequence[Transition],
+        keys: Keys,
+        *,
+        subject: str = "",
+        decision: str = "",
+        note: str = "",
+    ) -> tuple[str, ...]:
+        """Write the transitions of one step; give the ids of their lines."""
+        written = []
+        for transition in transitions:
+            record = self._ids.record(transition.at)
+            personal = transition.machine != "service"
+            self._sink.append(
+                Moved(
+                    id=record,
+                    at=transition.at,
+                    policy=self._policy,
+                    machine=transition.machine,
+                    event=transition.event,
+                    source=transition.source,
+                    dest=transition.dest,
+                    cause=transition.cause,
+                    decision=decision,
+                    subject=subject if personal else "",
+                    session=keys.session.hex() if transition.machine in {"session", "verification"} else "",
+                    transaction=keys.transaction if transition.machine == "transaction" else "",
+                    note=printable(note),
+                )
+            )
+            written.append(record)
+        return tuple(written)
+
+    def withdrawn(self, records: Sequence[str], now: float) -> None:
+        """Say that lines are void, because another request changed the same standing first."""
+        self._sink.append(
+            Withdrawn(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
+        )
+
+    def refused(self, ask: Ask | None, reason: Reason, credential: Credential, now: float, *, trace: str = "") -> str:
+        """Write a refusal that has no cell; give its id."""
+        record = self._ids.record(now)
+        self._sink.append(
+            Refused(
+                id=record,
+                at=now,
+                policy=self._policy,
+                reason=reason.code,
+                status=reason.status,
+                operation=ask.operation.name if ask else "",
+                subject=credential.principal.pseudonym if isinstance(credential, Proven) else "",
+                trace=ask.evidence.trace if ask else trace,
+            )
+        )
+        return record
+
+    def faulted(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
+        """Write a fault of the guard: the class of what was raised, never its message."""
+        record = self._ids.record(now)
+        self._sink.append(
+            Faulted(
+                id=record,
+                at=now,
+                policy=self._policy,
+                reason=reason.code,
+                where=where,
+                error=type(error).__name__,
+                operation=operation,
+            )
+        )
+        return record
+
+    def acted(self, act: str, now: float, *, by: str = "", note: str = "", subject: str = "", ticket: str = "") -> str:
+        """Write what a person or the deployment did; give its id."""
+        record = self._ids.record(now)
+        self._sink.append(
+            Acted(
+                id=record,
+                at=now,
+                policy=self._policy,
+                act=act,
+                by=printable(by),
+                note=printable(note),
+                subject=subject,
+                ticket=ticket,
+            )
+        )
+        return record
+
+
+def printable(text: str) -> str:
+    """Bound a person's text and take out what could forge a line or turn its direction (ASVS 16.4.1)."""
+    return "".join(character if character.isprintable() else " " for character in text[:NOTE_BOUND])

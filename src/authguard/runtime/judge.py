@@ -1,0 +1,255 @@
+"""Judging one request: the facts walk the machines, meet a cell of the table, and become a plan.
+
+Pure: a plan says what is to be recorded, saved and answered; the enforcer does it. Judging again after a lost race is
+judging from the start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authguard.core import conditions
+from authguard.core.facts import NotProven
+from authguard.core.limits import WITHIN, Measure, measure, reserve
+from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
+from authguard.runtime import transactions
+from authguard.runtime.attempts import spend_attempts
+from authguard.runtime.transactions import LOOSE, Bond
+from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.facts import Credential, Operation, Principal
+    from authguard.core.machine import Transition
+    from authguard.core.snapshot import Report, Snapshot
+    from authguard.policy.compiled import Policy
+    from authguard.runtime.verdict import Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was found out about a request before the machines were loaded.
+
+    Attributes:
+        credential: the closed result of its check.
+        body: as read; ``None`` where it was not read (yet).
+        bond: to a transaction.
+        said: account source -> its report.
+        unreachable: whether a directory gave no answer.
+        channel: where the caller speaks from, as far as it is believed.
+    """
+
+    credential: Credential
+    body: bytes | None = None
+    bond: Bond = LOOSE
+    said: Mapping[str, Report] = field(default_factory=dict)
+    unreachable: bool = False
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be recorded, saved and answered.
+
+    Attributes:
+        after: where the machines stand if it is saved.
+        cell: the cell that was met.
+        rule: the rule's name.
+        fallback: taken.
+        reason: closed code.
+        events: raised, in order.
+        transitions: machines that moved, in order.
+        token_scopes: what is left of the token's scopes.
+        acr_values: to ask for.
+        max_age: to ask for, seconds; -1 for none.
+        running: whether the app's answer settles a transaction.
+        opened: whether there is a transaction to speak of.
+    """
+
+    after: Snapshot
+    cell: tuple[str, ...]
+    rule: str
+    fallback: Fallback
+    reason: Reason
+    events: tuple[str, ...]
+    transitions: tuple[Transition, ...]
+    token_scopes: frozenset[str] = frozenset()
+    acr_values: tuple[str, ...] = ()
+    max_age: int = -1
+    running: bool = False
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsBody:
+    """The plan binds the exact request, so its body has to be read first."""
+
+
+NEEDS_BODY: Final = NeedsBody()
+
+
+def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) -> Plan | Reason | NeedsBody:
+    """Judge a request.
+
+    Args:
+        policy: proved.
+        ask: the request.
+        known: what was found out about it.
+        before: where the machines stand.
+        now: epoch seconds UTC.
+
+    Returns:
+        A plan; or the reason why this request has no cell; or that its body has to be read.
+    """
+    walk = Walk(policy, before, now)
+    walk.timers()
+    if isinstance(known.credential, NotProven):
+        cell = _unproven_cell(ask.operation, known.credential, walk)
+        return _plan(walk, ask, known, cell=cell, principal=None, measured=WITHIN)
+    principal = known.credential.principal
+    record = before.transaction
+    if transactions.is_foreign(known.bond, record, principal):
+        return Reason.TRANSACTION_UNKNOWN
+    acting = conditions.actor(principal, policy.agents)
+    take_credential(walk, principal, acts=acting == "subject")
+    take_reports(walk, known.said, unreachable=known.unreachable)
+    take_identity(walk, principal, known.channel)
+    channel = take_channel(walk, known.channel)
+    if walk.snapshot is not before:
+        walk.timers()
+    if transactions.is_altered(known.bond, record) and not walk.happen("transaction.altered", "caller"):
+        return Reason.TRANSACTION_ALTERED
+    measured = _measure(walk, ask.operation, known)
+    cell = (
+        *walk.snapshot.states(),
+        "good",
+        ask.operation.risk,
+        ask.operation.effect,
+        conditions.scope(ask.operation, principal.token_scopes),
+        conditions.assurance(ask.operation, principal, policy.assurance.rank, now),
+        measured.condition,
+        channel,
+        acting,
+    )
+    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured)
+
+
+def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> tuple[str, ...]:
+    """Make the cell of a request that proves nobody: nothing that it lacks is taken for granted."""
+    return (
+        *walk.snapshot.states(),
+        credential.condition,
+        operation.risk,
+        operation.effect,
+        "missing" if operation.scopes else "granted",
+        "insufficient" if operation.acr or operation.max_age else "met",
+        "unmeasured" if operation.limits else "within",
+        "unknown" if walk.policy.channels.declared else "same",
+        "subject",
+    )
+
+
+def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
+    return measure(
+        operation,
+        known.body or b"",
+        by_subject=walk.snapshot.account.ledger,
+        by_session=walk.snapshot.session.ledger,
+        now=walk.now,
+        transaction=known.bond.transaction,
+    )
+
+
+def _plan(
+    walk: Walk,
+    ask: Ask,
+    known: Known,
+    *,
+    cell: tuple[str, ...],
+    principal: Principal | None,
+    measured: Measure,
+) -> Plan | Reason | NeedsBody:
+    policy = walk.policy
+    rule = policy.table.decide(cell)
+    fallback, reason = policy.fallbacks[rule.do], Reason.DECIDED
+    if principal is not None and fallback.attempts:
+        fallback, reason = spend_attempts(walk, ask.operation, principal, fallback)
+    running = False
+    if principal is not None:
+        binds = fallback.kind is Outcome.HOLD or (fallback.kind is Outcome.ALLOW and _transactional(walk, ask))
+        if binds and known.body is None:
+            return NEEDS_BODY
+        if ask.operation.idempotency and fallback.kind in (*ADMITTING, Outcome.HOLD) and not _names_one(ask):
+            return Reason.IDEMPOTENCY_MISSING
+        if binds:
+            transactions.open_transaction(walk, known.bond, ask, principal)
+            starts = fallback.kind is Outcome.ALLOW
+            running = walk.happen("transaction.started" if starts else "transaction.held", "guard") and starts
+        if fallback.kind in ADMITTING:
+            _reserve(walk, ask.operation, measured)
+        if fallback.kind is Outcome.TERMINATE:
+            walk.happen("session.ended", "guard")
+    return Plan(
+        after=walk.snapshot,
+        cell=cell,
+        rule=rule.name,
+        fallback=fallback,
+        reason=reason,
+        events=tuple(walk.events),
+        transitions=tuple(walk.transitions),
+        token_scopes=_scopes(policy, principal, fallback),
+        acr_values=_acr_values(policy, ask.operation, fallback),
+        max_age=_max_age(walk, ask.operation, fallback),
+        running=running,
+        opened=bool(walk.snapshot.transaction.digest),
+    )
+
+
+def _transactional(walk: Walk, ask: Ask) -> bool:
+    """Every high write is a transaction, and so is whatever once was held."""
+    return ask.operation.transactional or walk.snapshot.transaction.version > 0
+
+
+def _names_one(ask: Ask) -> bool:
+    return bool(ask.evidence.idempotency or ask.evidence.transaction)
+
+
+def _reserve(walk: Walk, operation: Operation, measured: Measure) -> None:
+    if measured.subject:
+        ledger = reserve(walk.snapshot.account.ledger, measured.subject, operation.limits, walk.now)
+        walk.amend("account", ledger=ledger)
+    if measured.session:
+        ledger = reserve(walk.snapshot.session.ledger, measured.session, operation.limits, walk.now)
+        walk.amend("session", ledger=ledger)
+
+
+def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:
+    """Cut the token's scopes to those of the named effects: an intersection, never an addition."""
+    if principal is None:
+        return frozenset()
+    scopes = principal.token_scopes
+    if fallback.kind is not Outcome.RESTRICT:
+        return scopes
+    allowed = frozenset[str]().union(*(policy.effect_scopes[effect] for effect in fallback.effects))
+    return scopes & allowed & fallback.scopes if fallback.scopes else scopes & allowed
+
+
+def _acr_values(policy: Policy, operation: Operation, fallback: Fallback) -> tuple[str, ...]:
+    """List the values that satisfy the level, the policy's own name first (RFC 9470 3: any one suffices)."""
+    if fallback.kind is not Outcome.STEP_UP:
+        return ()
+    level = fallback.acr or operation.acr
+    if not level:
+        return ()
+    return (level, *(value for value, mapped in policy.assurance.map.items() if mapped == level and value != level))
+
+
+def _max_age(walk: Walk, operation: Operation, fallback: Fallback) -> int:
+    if fallback.kind is not Outcome.STEP_UP:
+        return -1
+    if fallback.since_entered:
+        return max(0, int(walk.now - walk.snapshot.session.entered))
+    seconds = fallback.max_age or operation.max_age
+    return int(seconds) if seconds else -1

@@ -1,0 +1,99 @@
+"""What a caller could do next: each operation's outcome as the table would give it now, and the same in sentences.
+
+Neither tells a state, a score or a rule: only operations by name, and the next step for those that need one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core import conditions
+from authguard.core.outcomes import WIRE, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.policy.compiled import Policy
+    from authguard.runtime.verdict import Verdict
+
+#: operations that are told of at the most, so that a prompt stays short
+SHOWN: Final = 40
+
+_NOW: Final = "now"
+_SENTENCES: Final[Mapping[str, str]] = {
+    "authenticate": "For {names} the customer has to sign in again, or more strongly, first: say so and point to it.",
+    "verify": "For {names} the customer has to prove who they are first: offer it.",
+    "wait": "For {names} an approval is needed: say that it will be asked for.",
+    "talk_to_person": "For {names} a colleague takes over: offer to connect them.",
+    "retry": "{names} cannot be done at the moment: say so and try again later.",
+    "stop": "Do not offer {names}.",
+}
+
+
+def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
+    """Tell, for each operation that the policy names, what its caller would have to do next.
+
+    Args:
+        policy: proved.
+        verdict: of the request in whose light this is told; nobody proven can do nothing yet.
+
+    Returns:
+        Operation -> ``now``, or the next action of the reply that it would get.
+    """
+    return {
+        operation.name: _next(policy, verdict, index)
+        for index, operation in enumerate(policy.operations[:SHOWN])
+        if operation.risk not in {"self", "staff"}
+    }
+
+
+def _next(policy: Policy, verdict: Verdict, index: int) -> str:
+    operation = policy.operations[index]
+    principal = verdict.principal
+    states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
+    if principal is None:
+        credential = (
+            "missing",
+            operation.risk,
+            operation.effect,
+            "missing",
+            "insufficient",
+            "within",
+            "same",
+            "subject",
+        )
+        cell = (*states, *credential)
+    else:
+        channel = "same"
+        if policy.channels.declared:
+            channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.carry)
+        cell = (
+            *states,
+            "good",
+            operation.risk,
+            operation.effect,
+            conditions.scope(operation, verdict.token_scopes),
+            conditions.assurance(operation, principal, policy.assurance.rank, verdict.at),
+            "within",
+            channel,
+            conditions.actor(principal, policy.agents),
+        )
+    kind = policy.fallbacks[policy.table.decide(cell).do].kind
+    return _NOW if kind in {Outcome.ALLOW, Outcome.RESTRICT} else WIRE[kind][2]
+
+
+def briefing(policy: Policy, verdict: Verdict) -> str:
+    """Tell a model, in a few sentences, what this customer may do now, what not, and how to ask.
+
+    It is safe to put in a prompt: names of operations from the policy, fixed sentences, nothing that a customer may not
+    read.
+    """
+    steps = preview(policy, verdict)
+    groups: dict[str, list[str]] = {}
+    for name, step in steps.items():
+        groups.setdefault(step, []).append(name.replace("_", " ").replace("-", " "))
+    allowed = ", ".join(groups.pop(_NOW, [])) or "nothing that needs the guard's consent"
+    restricted = verdict.fallback.kind is Outcome.RESTRICT
+    sentences = [f"This customer may now use: {allowed}{' (reading only)' if restricted else ''}."]
+    sentences.extend(_SENTENCES[step].format(names=", ".join(names)) for step, names in sorted(groups.items()))
+    return " ".join(sentences)

@@ -1,0 +1,74 @@
+"""Handing a customer to a person: a ticket with what was verified so far, the states and the last decisions."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.events import MACHINES
+from authguard.ports import Ticket
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Principal
+    from authguard.ports import HandoffDesk, Ids
+    from authguard.runtime.journal import Journal
+    from authguard.runtime.judge import Plan
+    from authguard.runtime.verdict import Ask
+
+#: sessions whose last decisions are remembered, and how many of each
+REMEMBERED: Final = 4_096
+DECISIONS: Final = 5
+
+Decision = tuple[float, str, str, str]
+
+
+class Referral:
+    """Opens tickets, and remembers what a person who takes over wants to see first."""
+
+    __slots__ = ("_desk", "_ids", "_journal", "_recent")
+
+    def __init__(self, desk: HandoffDesk, journal: Journal, ids: Ids) -> None:
+        """Keep the parts."""
+        self._desk = desk
+        self._journal = journal
+        self._ids = ids
+        self._recent: OrderedDict[bytes, deque[Decision]] = OrderedDict()
+
+    def remember(self, session: bytes, now: float, operation: str, outcome: str, record: str) -> None:
+        """Remember a decision of a session; the sessions that were quiet the longest are forgotten first."""
+        if not session:
+            return
+        decisions = self._recent.get(session)
+        if decisions is None:
+            if len(self._recent) >= REMEMBERED:
+                self._recent.popitem(last=False)
+            decisions = self._recent[session] = deque(maxlen=DECISIONS)
+        else:
+            self._recent.move_to_end(session)
+        decisions.append((now, operation, outcome, record))
+
+    async def open_ticket(self, ask: Ask, principal: Principal, plan: Plan, record: str, now: float) -> str:
+        """Open a ticket, or find the one that is open; give its id.
+
+        Raises:
+            StoreError: the desk cannot keep it.
+        """
+        asked = Ticket(
+            id=self._ids.secret(),
+            queue=plan.fallback.queue,
+            opened=now,
+            operation=ask.operation.name,
+            subject=principal.pseudonym,
+            account=principal.account_key.hex(),
+            session=principal.session_key.hex(),
+            states=dict(zip(MACHINES, plan.after.states(), strict=True)),
+            assurance={"acr": principal.acr, "auth_time": principal.auth_time},
+            decisions=tuple(self._recent.get(principal.session_key, ())),
+            record=record,
+        )
+        kept = await self._desk.open_ticket(asked)
+        if kept.id == asked.id:
+            self._journal.acted(
+                "handoff.opened", now, by="guard", note=kept.queue, subject=principal.pseudonym, ticket=kept.id
+            )
+        return kept.id

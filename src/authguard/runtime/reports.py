@@ -1,0 +1,112 @@
+"""What the app and the guard's own endpoints may make happen after a request was admitted.
+
+The app's reports only tighten: nothing here lifts a restriction, whatever is asked (DESIGN 2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from authguard.core.events import NOT_REPORTS, TIGHTENING
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Keys, Report
+from authguard.errors import ReportRefused
+from authguard.runtime import transactions
+from authguard.runtime.attempts import count_attempt
+from authguard.runtime.walk import APP, take_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.snapshot import Snapshot
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.faults import Faults
+    from authguard.runtime.verdict import Answer, Verdict
+    from authguard.runtime.walk import Walk
+
+#: verdicts of a verification service that are no pass: each is an attempt (DESIGN 2, "Attempts")
+ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
+
+
+class Reports:
+    """Lets the app report what it learned of a customer, and settles what it answered."""
+
+    __slots__ = ("_faults", "_standing")
+
+    def __init__(self, standing: Standing, faults: Faults) -> None:
+        """Keep the standing that reports move."""
+        self._standing = standing
+        self._faults = faults
+
+    async def report(self, verdict: Verdict, event: str, note: str = "") -> Snapshot:
+        """Let an event happen that the app reports of the customer of an admitted request.
+
+        Args:
+            verdict: of the request.
+            event: ``machine.trigger``; one of `authguard.core.events.TIGHTENING`, or ``account.STATE``.
+            note: why, for the log; bounded, no personal data.
+
+        Returns:
+            Where the machines stand now.
+
+        Raises:
+            ReportRefused: the event is unknown, would loosen, or nobody is proven whom it could be about.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+        make = self._maker(verdict, event)
+        keys = Keys(verdict.keys.account, verdict.keys.session)
+        principal = verdict.principal
+        subject = principal.pseudonym if principal else ""
+        return await self._standing.change(keys, make, subject=subject, decision=verdict.record, note=note)
+
+    def _maker(self, verdict: Verdict, event: str) -> Callable[[Walk], None]:
+        machine, _, trigger = event.partition(".")
+        if machine != "service" and verdict.principal is None:
+            raise ReportRefused("a report needs a signed-in customer whom it is about")
+        if machine == "account":
+            if trigger in {"normal", *NOT_REPORTS} or trigger not in self._standing.policy.strictness:
+                raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
+            return lambda walk: take_reports(walk, {APP: _newer(walk, trigger)}, unreachable=False)
+        if event not in TIGHTENING:
+            raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
+        return lambda walk: _happen(walk, event)
+
+    async def end_session(self, verdict: Verdict) -> Snapshot:
+        """Sign the customer of an admitted request out."""
+        return await self.report(verdict, "session.ended")
+
+    async def settle(self, verdict: Verdict, answer: Answer) -> None:
+        """Let the app's answer settle its transaction; never raises, and survives the caller's going away.
+
+        What cannot be settled now stays `running`, and the policy's timer makes it `in_doubt`.
+        """
+        principal = verdict.principal
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._standing.change(
+                    verdict.keys,
+                    lambda walk: transactions.settle(walk, verdict.transaction, answer),
+                    subject=principal.pseudonym if principal else "",
+                    decision=verdict.record,
+                )
+            except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
+                await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+
+
+def _newer(walk: Walk, state: str) -> Report:
+    """Make the app's report; a laxer one than its last keeps the stricter state."""
+    last = (walk.snapshot.account.reports or {}).get(APP)
+    rank = walk.policy.strictness
+    if last is not None and last.at > walk.snapshot.account.decided and rank[last.state] > rank[state]:
+        return Report(last.state, walk.now)
+    return Report(state, walk.now)
+
+
+def _happen(walk: Walk, event: str) -> None:
+    machine = event.partition(".")[0]
+    moments = (("faulted", walk.now),) if machine == "service" else ()
+    walk.happen(event, APP, moments)
+    if event in ATTEMPTS:
+        count_attempt(walk)

@@ -1,0 +1,47 @@
+"""The switch: an operator pulls the agent back to human service, and lets it act again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.snapshot import Keys
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import ServiceRecord
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.walk import Walk
+
+
+class Rollback:
+    """The deployment's own machine, as an operator moves it; every act is recorded before it is saved."""
+
+    __slots__ = ("_standing",)
+
+    def __init__(self, standing: Standing) -> None:
+        """Keep the standing that the switch moves."""
+        self._standing = standing
+
+    async def status(self) -> ServiceRecord:
+        """Give where the service stands, with the timers that are due."""
+        return (await self._standing.change(Keys(), lambda _: None)).service
+
+    async def engage(self, by: str, note: str) -> ServiceRecord:
+        """Pull the agent back: no agent acts, every customer goes to a person.
+
+        Args:
+            by: who orders it, as the log will name them.
+            note: why.
+        """
+        return await self._act("engaged", by, note)
+
+    async def release(self, by: str, note: str) -> ServiceRecord:
+        """Let the agent act again; high-security writes still wait for an approval until it has recovered."""
+        return await self._act("released", by, note)
+
+    async def _act(self, trigger: str, by: str, note: str) -> ServiceRecord:
+        self._standing.journal.acted(f"rollback.{trigger}", self._standing.clock.now(), by=by, note=note)
+
+        def make(walk: Walk) -> None:
+            walk.happen(f"service.{trigger}", "operator")
+
+        return (await self._standing.change(Keys(), make, note=note)).service

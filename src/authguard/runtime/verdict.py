@@ -1,0 +1,149 @@
+"""What the shell hands to the enforcer, and what it gets back: frozen values, closed kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from authguard.core.facts import Evidence, NotProven, Operation
+from authguard.core.outcomes import ADMITTING, Fallback, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from authguard.core.facts import Credential, Principal
+    from authguard.core.snapshot import Keys, Snapshot
+
+#: where nobody is proven and nothing was looked at
+NOBODY = NotProven("missing", Reason.CREDENTIAL_MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that arrived whole."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoBody:
+    """A body that did not.
+
+    Attributes:
+        reason: ``BODY_TOO_LARGE``, ``BODY_TIMEOUT`` or ``BODY_CUT``.
+    """
+
+    reason: Reason
+
+
+async def no_body() -> Body:
+    """Read the body of something that has none (a WebSocket handshake)."""
+    return Body(b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request as the shell understood it.
+
+    Attributes:
+        evidence: what was sent, unverified.
+        operation: what it wants.
+        method: HTTP method; ``WEBSOCKET`` for a handshake.
+        target: raw path and query, for the digest.
+        content_type: of the body, lower-case, without parameters.
+        channel: named by the path, where the policy reads channels from paths.
+        read_body: reads (once) and remembers the body, bounded in size and time.
+    """
+
+    operation: Operation
+    evidence: Evidence = field(default_factory=Evidence)
+    method: str = "GET"
+    target: bytes = b"/"
+    content_type: str = ""
+    channel: str = ""
+    read_body: Callable[[], Awaitable[Body | NoBody]] = no_body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One request that met a cell, or that met a fault of the guard.
+
+    Attributes:
+        record: id of the audit record.
+        operation: what was asked.
+        fallback: what happens; its ``kind`` is the outcome.
+        reason: closed code.
+        credential: the closed result of its check.
+        snapshot: where the machines stand afterwards.
+        keys: of the records met.
+        cell: one value per dimension; empty after a fault.
+        rule: name of the rule; empty after a fault.
+        at: when it was decided, epoch seconds UTC.
+        token_scopes: what is left of the token's scopes.
+        channel: as believed.
+        transaction: id; empty for none.
+        ticket: of the hand-off; empty for none.
+        acr_values: levels to ask for, best first (RFC 9470 3).
+        max_age: seconds to ask for; -1 for none.
+        running: whether the app's answer settles a transaction.
+    """
+
+    record: str
+    operation: Operation
+    fallback: Fallback
+    reason: Reason
+    credential: Credential
+    snapshot: Snapshot
+    keys: Keys
+    cell: tuple[str, ...] = ()
+    rule: str = ""
+    at: float = 0.0
+    token_scopes: frozenset[str] = frozenset()
+    channel: str = ""
+    transaction: str = ""
+    ticket: str = ""
+    acr_values: tuple[str, ...] = ()
+    max_age: int = -1
+    running: bool = False
+
+    @property
+    def admits(self) -> bool:
+        """Whether the app runs."""
+        return self.fallback.kind in ADMITTING
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is proven; ``None`` says that nobody is, and is no verdict."""
+        return None if isinstance(self.credential, NotProven) else self.credential.principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One request that has no cell: malformed, too large, an unknown transaction.
+
+    Attributes:
+        record: id of the audit record; empty where even that could not be written.
+        reason: closed code with its status and public text.
+        operation: where one was matched.
+    """
+
+    record: str
+    reason: Reason
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the app answered to a transaction.
+
+    Attributes:
+        status: HTTP status; 0 where it never answered.
+        content_type: of the body.
+        body: as far as it was kept.
+        whole: whether `body` is all of it.
+    """
+
+    status: int
+    content_type: str = ""
+    body: bytes = b""
+    whole: bool = True

@@ -1,0 +1,183 @@
+"""One request's walk through the machines: what is known becomes events, in the order that DESIGN 2 gives.
+
+Pure: everything comes in as values, the time too. The order of the functions below is the order in which they run:
+timers, credential, account reports, channel, timers again; the decision and its own events are the enforcer's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authguard.core import conditions
+from authguard.core.events import Event
+from authguard.core.machine import Transition, step
+from authguard.core.snapshot import PLACES, Report, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.facts import Principal
+    from authguard.policy.compiled import Policy
+
+#: the source under which reports of the app itself are kept
+APP: Final = "app"
+#: the source where the policy declares that there are no accounts to ask
+NO_SOURCE: Final = "none"
+
+
+class Walk:
+    """Where the machines stand while one request is being judged, and what has happened so far."""
+
+    __slots__ = ("events", "now", "policy", "snapshot", "transitions")
+
+    def __init__(self, policy: Policy, snapshot: Snapshot, now: float) -> None:
+        """Begin from what the store holds."""
+        self.policy = policy
+        self.snapshot = snapshot
+        self.now = now
+        self.events: list[str] = []
+        self.transitions: list[Transition] = []
+
+    def happen(self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = ()) -> bool:
+        """Let one event happen now; tell whether its machine moved."""
+        self.events.append(name)
+        event = Event(name=name, at=self.now, cause=cause, moments=moments)
+        self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
+        self.transitions.extend(transitions)
+        return bool(transitions)
+
+    def would_move(self, name: str) -> bool:
+        """Tell whether an event would move its machine from where it stands."""
+        machine, _, trigger = name.partition(".")
+        record, field, _ = PLACES[machine]
+        state = getattr(getattr(self.snapshot, record), field)
+        return self.policy.machines[machine].table[state, trigger].moves
+
+    def amend(self, record: str, **fields: object) -> None:
+        """Change fields of a record that belong to no machine (ledgers, tallies, reports)."""
+        changed = msgspec.structs.replace(getattr(self.snapshot, record), **fields)
+        self.snapshot = msgspec.structs.replace(self.snapshot, **{record: changed})
+
+    def timers(self) -> None:
+        """Let every timer happen that is due."""
+        self.snapshot, transitions = self.policy.timers.run(self.policy.machines, self.snapshot, self.now)
+        for transition in transitions:
+            if transition.cause == "timer":
+                self.events.append(transition.event)
+        self.transitions.extend(transitions)
+
+
+def authenticated_at(policy: Policy, principal: Principal) -> float:
+    """Tell when the person authenticated, by what the issuer's policy takes as proof; 0 where nothing proves it."""
+    if policy.issuers[principal.issuer].renewal == "auth_time":
+        return principal.auth_time
+    return principal.issued_at
+
+
+def is_fresh(policy: Policy, principal: Principal, snapshot: Snapshot) -> bool:
+    """Whether the person authenticated after the session's state began, in a sign-in not counted before.
+
+    Strictly later on both counts: the sign-in that the session already knows never revives it, whatever the clocks say.
+    """
+    if policy.issuers[principal.issuer].renewal == "sid":
+        return False  # a fresh sign-in is a new `sid`, hence another session
+    proof = authenticated_at(policy, principal)
+    return proof > snapshot.session.entered and proof > snapshot.session.signed_in
+
+
+def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> None:
+    """Let a proven credential move its session.
+
+    Args:
+        walk: of this request.
+        principal: proven; nothing unproven comes here.
+        acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4 5.1.2).
+    """
+    session, account, policy = walk.snapshot.session, walk.snapshot.account, walk.policy
+    proof = authenticated_at(policy, principal)
+    if account.not_before and proof <= account.not_before:
+        walk.happen("session.revoked", "credential")
+        return
+    if session.version and is_fresh(policy, principal, walk.snapshot):
+        moments = (("signed_in", proof), ("last_seen", walk.now if acts else proof))
+        walk.happen("session.renewed", "credential", moments)
+    elif not session.version:
+        signed_in = principal.auth_time or walk.now
+        moments = (("signed_in", signed_in), ("last_seen", walk.now if acts else signed_in))
+        walk.happen("session.accepted", "credential", moments)
+    elif walk.would_move("session.accepted"):
+        walk.happen("session.accepted", "credential")
+    else:
+        walk.events.append("session.accepted")
+        if acts and walk.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
+            walk.amend("session", last_seen=walk.now)
+
+
+def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -> None:
+    """Keep what the sources say of the account, and raise the strictest of their last reports.
+
+    Args:
+        walk: of this request.
+        said: source -> report. An older report than the kept one, or than a person's decision, changes nothing.
+        unreachable: whether a directory gave no answer.
+    """
+    account = walk.snapshot.account
+    kept = account.reports or {}
+    if not walk.policy.accounts and (NO_SOURCE not in kept or walk.would_move("account.normal")):
+        said = {**said, NO_SOURCE: Report("normal", walk.now)}
+    rank = walk.policy.strictness
+    newer = {
+        source: report
+        for source, report in said.items()
+        if report.at > account.decided and _supersedes(report, kept.get(source), rank)
+    }
+    if unreachable:
+        walk.happen("account.unreachable", "directory")
+    if not newer:
+        return
+    reports = {source: report for source, report in kept.items() if report.at > account.decided} | newer
+    strictest = max(reports.values(), key=lambda report: rank[report.state])
+    walk.amend("account", reports=reports)
+    newest = max(report.at for report in reports.values())
+    walk.happen(f"account.{strictest.state}", ",".join(sorted(newer)), (("reported", newest),))
+
+
+def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:
+    if last is None or report.at > last.at:
+        return True
+    return report.at == last.at and rank[report.state] > rank[last.state]
+
+
+def take_identity(walk: Walk, principal: Principal, channel: str) -> None:
+    """Let a strong enough sign-in prove identity itself, once per sign-in and only from where nothing was proven.
+
+    A sign-in that is older than the verification's state proves nothing again: what aged, moved or was doubted since
+    wants a new proof.
+    """
+    policy, session = walk.policy, walk.snapshot.session
+    if not policy.identity or session.verification != policy.initial["verification"]:
+        return
+    if policy.assurance.rank(principal.acr) < policy.assurance.rank(policy.identity):
+        return
+    if authenticated_at(policy, principal) <= session.verification_entered:
+        return
+    walk.happen("verification.started", "credential")
+    if walk.happen("verification.passed", "credential"):
+        walk.amend("session", channel=channel)
+
+
+def take_channel(walk: Walk, current: str) -> str:
+    """Compare the channel with where trust was earned, and let the trust lapse where it does not carry.
+
+    Returns:
+        The condition ``channel``.
+    """
+    channels = walk.policy.channels
+    if not channels.declared:
+        return "same"
+    condition = conditions.channel(current, walk.snapshot.session.channel, channels.carry)
+    if condition == "switched":
+        walk.happen("verification.moved", "channel")
+    return condition

@@ -1,0 +1,99 @@
+"""Settings: explicit arguments first, ``AUTHGUARD_*`` variables second, embedded defaults last.
+
+Nothing is read at import; variables are read once, when a guard is built.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: ``memory`` instead of a file keeps nothing over a restart
+MEMORY: Final = "memory"
+DEFAULT_STORE: Final = "var/authguard.db"
+DEFAULT_LOG: Final = "var/audit.jsonl"
+DEFAULT_PREFIX: Final = "/.authguard"
+#: bytes of the key under which subjects are pseudonymised (as long as SHA-256's output, RFC 2104 3)
+KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a deployment chooses; build it with `resolve`.
+
+    Attributes:
+        policy: a shipped policy's name, or the path of a file.
+        store: path of the SQLite file, or ``memory``. Variable: ``AUTHGUARD_STORE``.
+        log: path of the audit log. Variable: ``AUTHGUARD_LOG``.
+        pseudonym_key: key under which subjects are pseudonymised in the log, at least 32 bytes; empty keeps one beside
+            the store. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
+        prefix: path prefix of the guard's own endpoints.
+        modules: the modules whose functions a policy's ``call:`` may name.
+    """
+
+    policy: str
+    store: str = DEFAULT_STORE
+    log: str = DEFAULT_LOG
+    pseudonym_key: bytes = b""
+    prefix: str = DEFAULT_PREFIX
+    modules: tuple[str, ...] = ()
+
+    @classmethod
+    def resolve(
+        cls,
+        policy: str | Path | None = None,
+        *,
+        store: str | Path | None = None,
+        log: str | Path | None = None,
+        pseudonym_key: bytes | None = None,
+        prefix: str = DEFAULT_PREFIX,
+        modules: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Choose each setting: the argument, else its variable, else the default.
+
+        Args:
+            policy: or ``AUTHGUARD_POLICY``.
+            store: or ``AUTHGUARD_STORE``.
+            log: or ``AUTHGUARD_LOG``.
+            pseudonym_key: or ``AUTHGUARD_PSEUDONYM_KEY`` (hex).
+            prefix: of the guard's own endpoints.
+            modules: that a policy's ``call:`` may name.
+            environ: instead of the process's own variables.
+
+        Raises:
+            SettingsError: there is no policy, a key is too short, or the prefix is no path.
+        """
+        variables = os.environ if environ is None else environ
+        chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
+        if not chosen:
+            raise SettingsError("there is no policy: pass `policy=` or set AUTHGUARD_POLICY to a name or a path")
+        if not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix:
+            raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a slash at its end")
+        return cls(
+            policy=chosen,
+            store=str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE,
+            log=str(log) if log else variables.get("AUTHGUARD_LOG") or DEFAULT_LOG,
+            pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
+            prefix=prefix,
+            modules=modules,
+        )
+
+
+def _key(given: bytes | None, variable: str) -> bytes:
+    key = given or b""
+    if not key and variable:
+        try:
+            key = bytes.fromhex(variable)
+        except ValueError:
+            raise SettingsError("AUTHGUARD_PSEUDONYM_KEY has to be hexadecimal: 64 digits or more") from None
+    if key and len(key) < KEY_BYTES:
+        raise SettingsError(f"the pseudonym key has to be at least {KEY_BYTES} bytes long")
+    return key

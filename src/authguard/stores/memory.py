@@ -1,0 +1,151 @@
+"""Records in this process's memory: for one process, for tests and demos; a restart forgets, so sign-ins start anew.
+
+Rules: nothing here suspends, so every method is atomic on the event loop; records are kept as bytes, so that nobody
+holds a reference into the store; what still matters is never dropped to make room: at capacity new keys are refused.
+"""
+
+from __future__ import annotations
+
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final
+
+from authguard.core import stored
+from authguard.errors import StoreError
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import Keys, Snapshot
+
+#: a day beyond the default life of a credential (`authguard.policy.compiled.Issuer.max_lifetime`), seconds
+KEEP: Final = 90_000.0
+#: records looked at, for each new one, to see whether their time is over; so that all are seen before it is full
+LOOKS: Final = 4
+#: the same once the store is full
+LOOKS_WHEN_FULL: Final = 64
+#: one dictionary of a million grows in one go, for tens of milliseconds; none of 256 is ever that large
+SHARDS: Final = 256
+
+
+class MemoryStore:
+    """Implements `authguard.ports.Store` in memory, bounded.
+
+    Args:
+        capacity: records and documents together; a new one beyond it is refused with `StoreError`.
+        keep: seconds for which a record outlives its last change at least. Not less than the longest ``max_lifetime``
+            of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
+    """
+
+    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size")
+
+    #: `load` never suspends
+    immediate = True
+
+    def __init__(self, capacity: int = 1_000_000, keep: float = KEEP) -> None:
+        self._capacity = capacity
+        self._keep = keep
+        self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
+        self._shelves: dict[str, dict[str, bytes]] = {}
+        self._size = 0
+        self._hand = 0
+        self._looking: list[bytes] = []
+
+    async def open(self) -> None:
+        """Do nothing: memory is always ready."""
+
+    async def close(self) -> None:
+        """Do nothing: what is kept stays until the process ends."""
+
+    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
+        """Read every record that the keys name; what is not stored is as in `blank`.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        shards = self._records
+        found = [(name, value) for name in stored.names(keys) if (value := shards[name[-1]].get(name))]
+        return stored.assemble(found, blank)
+
+    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        """Replace every record that differs, all or none; False where another was faster.
+
+        Raises:
+            StoreError: there is no room for a new record, or a stored one is damaged.
+        """
+        changes = stored.changes(keys, before, after)
+        for name, version, _ in changes:
+            value = self._records[name[-1]].get(name)
+            if version != (stored.decode(name, value).version if value else 0):
+                return False
+        if not all(version for _, version, _ in changes):
+            self._sweep(stored.newest(after) - self._keep)
+        new = sum(name not in self._records[name[-1]] for name, _, _ in changes)
+        self._take_room(new)
+        for name, _, value in changes:
+            self._records[name[-1]][name] = value
+        return True
+
+    async def put(self, shelf: str, name: str, value: bytes) -> None:
+        """Keep a document, replacing what was there; empty bytes remove it.
+
+        Raises:
+            StoreError: it is too large, or there is no room.
+        """
+        stored.check_document(shelf, name, value)
+        documents = self._shelves.setdefault(shelf, {})
+        self._take_room(bool(value) - (name in documents))
+        if value:
+            documents[name] = value
+        else:
+            documents.pop(name, None)
+
+    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+        """Keep a document unless there is one; give back the one that is kept now.
+
+        Raises:
+            StoreError: it is too large, or there is no room.
+        """
+        await self.replace(shelf, name, b"", value)
+        return await self.get(shelf, name)
+
+    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+        """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
+
+        Raises:
+            StoreError: it is too large, or there is no room.
+        """
+        if await self.get(shelf, name) != old:
+            return False
+        await self.put(shelf, name, new)
+        return True
+
+    async def get(self, shelf: str, name: str) -> bytes:
+        """Give a document; empty bytes where there is none."""
+        return self._shelves.get(shelf, {}).get(name, b"")
+
+    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+        """List the names on a shelf, sorted, at most `limit`."""
+        return tuple(nsmallest(limit, self._shelves.get(shelf, {})))
+
+    def _sweep(self, before: float) -> None:
+        """Look at the next few records, round and round, and drop those whose time is over.
+
+        A little with each new record, so that no request ever pays for all of them.
+        """
+        for _ in range(LOOKS_WHEN_FULL if self._size >= self._capacity else LOOKS):
+            if not self._looking:
+                self._hand = (self._hand + 1) % SHARDS
+                self._looking = list(self._records[self._hand])
+                continue
+            name = self._looking.pop()
+            records = self._records[name[-1]]
+            value = records.get(name)
+            if value and stored.is_over(name, value, before):
+                del records[name]
+                self._size -= 1
+
+    def _take_room(self, new: int) -> None:
+        if new > 0 and self._size + new > self._capacity:
+            raise StoreError(
+                f"the memory store is full ({self._capacity} records and documents): "
+                "give it more capacity, or use a store on disk"
+            )
+        self._size += new

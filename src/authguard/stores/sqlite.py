@@ -1,0 +1,266 @@
+"""Records in one SQLite file on a local disk: for one machine, any number of processes; survives kill and power cut.
+
+Rules: what may wait (a write, a lock, an fsync, a listing) runs in a worker thread, one at a time; on the event loop
+there are only reads by key, through a connection of their own, which write-ahead logging lets pass any writer; a
+commit is on the disk when it returns (``synchronous=FULL``: without it a power cut could revive what was revoked).
+A network file system is no local disk: SQLite's locks and shared memory do not work there. A store is opened in the
+process that uses it, after any fork.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from threading import Lock
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from authguard.core import stored
+from authguard.errors import StoreError
+from authguard.stores.sqlite_file import connect, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from authguard.core.snapshot import Keys, Snapshot
+
+Answer = TypeVar("Answer")
+
+#: number of names -> one statement for all of them; a fifth quicker than ``IN (?, ?, ?)``
+LOAD: Final = tuple(" UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(5))
+INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
+LOOK: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
+FORGET: Final = "DELETE FROM records WHERE name = ? AND version = ?"
+GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
+PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
+NAMES: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
+#: records that `SqliteStore.prune` looks at while it keeps others from writing
+BATCH: Final = 1_000
+
+
+class SqliteStore:
+    """Implements `authguard.ports.Store` on one SQLite file.
+
+    A caller that is cancelled while it waits for a commit does not know whether it happened: it must take that for a
+    fault and load again. The store itself stays usable, since the worker finishes or rolls back on its own.
+
+    Args:
+        path: the file; made with mode 0600, and its folder with 0700, where they are missing.
+        patience: seconds to wait for another writer's lock before `StoreError`.
+    """
+
+    __slots__ = ("_limiter", "_lock", "_path", "_patience", "_reader", "_writer")
+
+    #: `load` never suspends
+    immediate = True
+
+    def __init__(self, path: Path, patience: float = 1.0) -> None:
+        self._path = path
+        self._patience = patience
+        self._lock = Lock()
+        self._limiter: CapacityLimiter | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Make the file and its tables where they are missing; safe to call again, and after `close`.
+
+        Raises:
+            StoreError: the file cannot be used, or a newer authguard or another program wrote it.
+        """
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(1)
+        await self._in_worker("opened", self._connect)
+
+    async def close(self) -> None:
+        """Wait for the write that runs, and let go of the file.
+
+        Raises:
+            StoreError: that write does not come back.
+        """
+        if self._limiter is not None:
+            await self._in_worker("closed", self._disconnect)
+            self._limiter = None
+
+    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
+        """Read every record that the keys name, in one statement; what is not stored is as in `blank`.
+
+        Raises:
+            StoreError: it cannot be read now.
+        """
+        names = stored.names(keys)
+        try:
+            rows = self._in_use(self._reader).execute(LOAD[len(names)], names).fetchall()
+        except sqlite3.Error as error:
+            raise failure(self._path, "read", error) from error
+        return stored.assemble(rows, blank)
+
+    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        """Replace every record that differs, all or none; False where another was faster.
+
+        Raises:
+            StoreError: it cannot be written now; then nothing was.
+        """
+        changes = stored.changes(keys, before, after)
+
+        def replace(writer: sqlite3.Connection) -> bool:
+            for name, version, value in changes:
+                row = (version + 1, value, name)
+                done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
+                if done.rowcount != 1:
+                    return False
+            return True
+
+        return not changes or await self._write(replace)
+
+    async def put(self, shelf: str, name: str, value: bytes) -> None:
+        """Keep a document, replacing what was there; empty bytes remove it.
+
+        Raises:
+            StoreError: it is too large, or cannot be written now.
+        """
+        stored.check_document(shelf, name, value)
+        await self._write(lambda writer: _put(writer, shelf, name, value))
+
+    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+        """Keep a document unless there is one; give back the one that is kept now.
+
+        Raises:
+            StoreError: it is too large, or cannot be written now.
+        """
+        stored.check_document(shelf, name, value)
+
+        def add(writer: sqlite3.Connection) -> bytes:
+            return _get(writer, shelf, name) or _put(writer, shelf, name, value)
+
+        return await self._write(add)
+
+    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+        """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
+
+        Raises:
+            StoreError: it is too large, or cannot be written now.
+        """
+        stored.check_document(shelf, name, new)
+
+        def replace(writer: sqlite3.Connection) -> bool:
+            if _get(writer, shelf, name) != old:
+                return False
+            _put(writer, shelf, name, new)
+            return True
+
+        return await self._write(replace)
+
+    async def get(self, shelf: str, name: str) -> bytes:
+        """Give a document; empty bytes where there is none.
+
+        Raises:
+            StoreError: it cannot be read now.
+        """
+        try:
+            return _get(self._in_use(self._reader), shelf, name)
+        except sqlite3.Error as error:
+            raise failure(self._path, "read", error) from error
+
+    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+        """List the names on a shelf, sorted, at most `limit`.
+
+        Raises:
+            StoreError: it cannot be read now.
+        """
+
+        def listed() -> tuple[str, ...]:
+            return tuple(name for (name,) in self._in_use(self._writer).execute(NAMES, (shelf, limit)))
+
+        return await self._in_worker("read", listed)
+
+    async def prune(self, before: float) -> int:
+        """Forget the records whose time is over, a batch at a time, so that commits pass in between.
+
+        Args:
+            before: as `authguard.core.stored.is_over` takes it.
+
+        Returns:
+            How many were forgotten.
+
+        Raises:
+            StoreError: it cannot be read or written now; what went before stays forgotten.
+        """
+        forgotten, last, more = 0, b"", True
+
+        def batch(writer: sqlite3.Connection) -> bool:
+            nonlocal forgotten, last, more
+            rows: list[tuple[bytes, int, bytes]] = writer.execute(LOOK, (last, BATCH)).fetchall()
+            over = [(name, version) for name, version, value in rows if stored.is_over(name, value, before)]
+            writer.executemany(FORGET, over)
+            forgotten, last, more = forgotten + len(over), rows[-1][0] if rows else last, len(rows) == BATCH
+            return True
+
+        while more:
+            await self._write(batch)
+        return forgotten
+
+    async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Run one transaction; one that answers ``False``, or raises, changes nothing."""
+
+        def transaction() -> Answer:
+            writer = self._in_use(self._writer)
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                answer = change(writer)
+                writer.execute("ROLLBACK" if answer is False else "COMMIT")
+            finally:
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK")
+            return answer
+
+        return await self._in_worker("written", transaction)
+
+    async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
+        """Run a job off the event loop, one at a time.
+
+        A caller may leave at its deadline; the job goes on then, and the lock keeps the next one out until it is back.
+        """
+
+        def alone() -> Answer:
+            if not self._lock.acquire(timeout=self._patience):
+                raise StoreError(f"the store {self._path} still waits for an earlier write: look at the disk")
+            try:
+                return job()
+            except sqlite3.Error as error:
+                raise failure(self._path, done, error) from error
+            finally:
+                self._lock.release()
+
+        return await to_thread.run_sync(alone, abandon_on_cancel=True, limiter=self._limiter)
+
+    def _connect(self) -> None:
+        if self._writer is None:
+            self._writer, self._reader = connect(self._path, self._patience)
+
+    def _disconnect(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._reader = self._writer = None
+
+    def _in_use(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if connection is None:
+            raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
+        return connection
+
+
+def _get(connection: sqlite3.Connection, shelf: str, name: str) -> bytes:
+    rows: list[tuple[bytes]] = connection.execute(GET, (shelf, name)).fetchall()
+    return rows[0][0] if rows else b""
+
+
+def _put(writer: sqlite3.Connection, shelf: str, name: str, value: bytes) -> bytes:
+    if value:
+        writer.execute(PUT, (shelf, name, value))
+    else:
+        writer.execute(REMOVE, (shelf, name))
+    return value

@@ -1,0 +1,120 @@
+"""What the machine itself gives: its clock, its randomness, and the key under which subjects are pseudonymised."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from authguard.errors import SettingsError
+from authguard.settings import KEY_BYTES
+
+#: hexadecimal digits of a pseudonym and of a credential's fingerprint
+PSEUDONYM_DIGITS: Final = 32
+FINGERPRINT_DIGITS: Final = 16
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    @staticmethod
+    def now() -> float:
+        """Give the time, epoch seconds UTC."""
+        return time.time()
+
+
+class SystemIds:
+    """Ids from the system's generator.
+
+    A record's id is the time in milliseconds and a counter that began at random in this process: unique, sorting by
+    time, cheap. It is no secret; `secret` is.
+    """
+
+    __slots__ = ("_counter",)
+
+    def __init__(self) -> None:
+        """Begin the counter at random, with room to count."""
+        self._counter = secrets.randbits(79)
+
+    def record(self, now: float) -> str:
+        """Make a record's id, 32 hexadecimal digits."""
+        self._counter = (self._counter + 1) & ((1 << 80) - 1)
+        return f"{int(now * 1000) & 0xFFFFFFFFFFFF:012x}{self._counter:020x}"
+
+    @staticmethod
+    def secret() -> str:
+        """Make an id of 128 bits that nobody can guess (ASVS 7.2.3)."""
+        return secrets.token_hex(16)
+
+
+class Pseudonyms:
+    """Names subjects and credentials in the log by keyed hashes, so that the log alone tells nobody's name."""
+
+    __slots__ = ("_key", "_plain")
+
+    def __init__(self, key: bytes, *, plain: bool = False) -> None:
+        """Keep the key.
+
+        Args:
+            key: at least 32 bytes.
+            plain: whether the policy wants subjects by their names.
+        """
+        self._key = key
+        self._plain = plain
+
+    def subject(self, issuer: str, subject: str) -> str:
+        """Name a subject of an issuer."""
+        if self._plain:
+            return subject
+        return self._hash(b"subject", issuer.encode(), subject.encode("utf-8", "surrogatepass"))[:PSEUDONYM_DIGITS]
+
+    def fingerprint(self, credential: bytes) -> str:
+        """Tell two credentials apart without holding either."""
+        return self._hash(b"credential", credential)[:FINGERPRINT_DIGITS]
+
+    def _hash(self, *parts: bytes) -> str:
+        digest = hmac.new(self._key, digestmod=sha256)
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.hexdigest()
+
+
+def key_beside(store: Path) -> bytes:
+    """Read the key that is kept beside a store, making one the first time.
+
+    Two processes that make one at the same moment end up with the same: the file appears whole or not at all.
+
+    Raises:
+        SettingsError: it cannot be read or made, or is too short to be one.
+    """
+    path = store.with_name(store.name + ".key")
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path)
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the pseudonym key `{path}` cannot be read or made: {type(error).__name__}") from error
+    if len(key) < KEY_BYTES:
+        raise SettingsError(f"the pseudonym key `{path}` is too short; restore it, or remove it to begin anew")
+    return key
+
+
+def _make(path: Path) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return  # another process was faster: its key is the key
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""What a user's own tests import: a fake clock, a mint for tokens and forgeries, and an identity provider process."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authguard.testing.clock import FakeClock
+    from authguard.testing.forging import Forgery, forge
+    from authguard.testing.keys import SigningKey
+    from authguard.testing.minting import Mint
+    from authguard.testing.process import IdentityProvider
+    from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn
+
+__all__ = [
+    "FakeClock",
+    "Forgery",
+    "IdentityProvider",
+    "IdentityProviderError",
+    "Mint",
+    "RefreshRefused",
+    "SignIn",
+    "SigningKey",
+    "forge",
+]
+
+_HOME = {
+    "FakeClock": "clock",
+    "Forgery": "forging",
+    "IdentityProvider": "process",
+    "IdentityProviderError": "sign_ins",
+    "Mint": "minting",
+    "RefreshRefused": "sign_ins",
+    "SignIn": "sign_ins",
+    "SigningKey": "keys",
+    "forge": "forging",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for (PEP 562): pytest imports this package at every start."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

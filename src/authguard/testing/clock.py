@@ -1,0 +1,50 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import math
+
+
+class FakeClock:
+    """Implements the port `authguard.ports.Clock` without a wall behind it.
+
+    Args:
+        start: the first answer of `now`, in seconds since the epoch, UTC.
+    """
+
+    __slots__ = ("_now",)
+
+    def __init__(self, start: float = 1_800_000_000.0) -> None:
+        self._now = _finite(start)
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch, UTC; the same until `advance` or `set`."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by that many seconds.
+
+        Raises:
+            ValueError: the seconds are negative or not finite; going back is said aloud, with `set`.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"a clock advances by 0 or more seconds, not {seconds}: use `set` to go back")
+        self._now = _finite(self._now + seconds)
+
+    def set(self, time: float) -> None:
+        """Jump to a time in seconds since the epoch, UTC, also backwards, as a corrected machine clock does.
+
+        Raises:
+            ValueError: the time is not finite.
+        """
+        self._now = _finite(time)
+
+    def __repr__(self) -> str:
+        return f"FakeClock({self._now!r})"
+
+
+def _finite(time: float) -> float:
+    """Refuse infinities and NaN: every comparison of a timer with them would silently answer the same."""
+    if not math.isfinite(time):
+        raise ValueError(f"a time is a finite number of seconds, not {time}")
+    return float(time)

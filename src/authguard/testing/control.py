@@ -1,0 +1,121 @@
+"""The control surface of the test identity provider: what a test may ask that no real one would grant.
+
+Rule: JSON in, JSON out, and the content type must say so, so that no web page can post here by a plain form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from authguard.testing.keys import Published  # noqa: TC001 - msgspec reads the annotation
+from authguard.testing.provider import HANG_LIMIT_S, Mode, Order, Outage, Place, Provider
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_Body = TypeVar("_Body")
+BODY_LIMIT = 65_536
+
+
+class AccountOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose later tokens carry which `account_status`; None takes the claim away."""
+
+    subject: str
+    status: str | None
+
+
+class RotateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which algorithms get fresh keys (none named: all), and whether the old keys stay published."""
+
+    overlap: bool = True
+    algs: tuple[Published, ...] = ()
+
+
+class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What fails, how, and for `hang` how many seconds a caller waits; mode None ends it."""
+
+    mode: Mode | None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=HANG_LIMIT_S)] = 30.0
+    at: tuple[Place, ...] = ("discovery", "jwks")
+
+
+class ClockOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds off the wall clock, or the time (seconds since the epoch) to stand still at."""
+
+    offset: float = 0.0
+    at: float | None = None
+
+
+async def body_of(request: Request) -> bytes:
+    """Read a request body of bounded size.
+
+    Raises:
+        HTTPException: 413, the body is over 64 KiB.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise HTTPException(413)
+    return body
+
+
+async def _read(request: Request, shape: type[_Body]) -> _Body:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415, "send application/json")
+    try:
+        return msgspec.json.decode(await body_of(request) or b"{}", type=shape)
+    except msgspec.DecodeError as problem:  # what does not fit the shape is a kind of it
+        raise HTTPException(400, str(problem)) from problem
+
+
+def control_routes(provider: Provider) -> list[Route]:
+    """Return the routes under `/control` of one provider."""
+
+    async def sign_in(request: Request) -> Response:
+        return JSONResponse(provider.sign_in(await _read(request, Order)))
+
+    async def account(request: Request) -> Response:
+        order = await _read(request, AccountOrder)
+        provider.set_status(order.subject, order.status)
+        return Response(status_code=204)
+
+    async def rotate(request: Request) -> Response:
+        order = await _read(request, RotateOrder)
+        return JSONResponse(provider.rotate(order.algs, overlap=order.overlap))
+
+    async def outage(request: Request) -> Response:
+        order = await _read(request, OutageOrder)
+        provider.outage = order.mode and Outage(order.mode, order.seconds, frozenset(order.at))
+        return Response(status_code=204)
+
+    async def clock(request: Request) -> Response:
+        order = await _read(request, ClockOrder)  # JSON has no infinities: every number is a time
+        provider.set_clock(offset=order.offset, at=order.at)
+        return JSONResponse({"now": provider.now()})
+
+    async def reset(request: Request) -> Response:
+        await _read(request, dict)
+        provider.reset()
+        return Response(status_code=204)
+
+    async def requests(_: Request) -> Response:
+        return JSONResponse(dict(provider.counts))
+
+    posts = {
+        "sign-in": sign_in,
+        "account": account,
+        "rotate": rotate,
+        "outage": outage,
+        "clock": clock,
+        "reset": reset,
+    }
+    return [
+        *(Route(f"/control/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
+        Route("/control/requests", requests, methods=["GET"]),
+    ]

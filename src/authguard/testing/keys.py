@@ -1,0 +1,118 @@
+"""Signing keys, and the compact form that they sign (RFC 7515 section 7.1), for tests only.
+
+Rules:
+- A key signs with the one algorithm that it was made for (RFC 8725 section 3.1); breaking that is `forging`'s job.
+- No private half leaves a key by `repr` or by `jwk`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Algorithm: TypeAlias = Literal["ES256", "RS256", "EdDSA", "Ed25519", "HS256"]
+Published: TypeAlias = Literal["ES256", "RS256", "EdDSA"]
+Private: TypeAlias = EllipticCurvePrivateKey | RSAPrivateKey | Ed25519PrivateKey | bytes
+
+ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "RS256", "EdDSA", "Ed25519", "HS256")
+PUBLISHABLE: Final[tuple[Published, ...]] = ("ES256", "RS256", "EdDSA")
+"""What an ordinary issuer publishes. RFC 9864's name `Ed25519` is left out: some key sets drop such a key silently."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key of an issuer.
+
+    Attributes:
+        kid: its name in the JWKS and in the header of what it signs (RFC 7517 section 4.5).
+        alg: the one algorithm that it signs with; `Ed25519` is RFC 9864's name for what `EdDSA` meant.
+        private: the secret half; for HS256 the 32 shared bytes.
+    """
+
+    kid: str
+    alg: Algorithm
+    private: Private = field(repr=False)
+
+    @classmethod
+    def generate(cls, alg: Algorithm = "ES256", *, kid: str | None = None) -> SigningKey:
+        """Make a fresh key: P-256, RSA of 2048 bits, Ed25519 or 256 shared bits."""
+        private: Private
+        match alg:
+            case "ES256":
+                private = generate_private_key(SECP256R1())
+            case "RS256":
+                private = generate_rsa(public_exponent=65537, key_size=2048)
+            case "EdDSA" | "Ed25519":
+                private = Ed25519PrivateKey.generate()
+            case "HS256":
+                private = secrets.token_bytes(32)
+        return cls(kid or f"{alg.lower()}-{secrets.token_hex(4)}", alg, private)
+
+    def jwk(self) -> dict[str, Any]:
+        """Return the public half as a JSON Web Key (RFC 7517, RFC 8037) with `kid`, `use` and `alg`.
+
+        Raises:
+            ValueError: the key is symmetric, so that it has no public half.
+        """
+        plain = dict(_algorithm(self.alg).to_jwk(self._public(), as_dict=True))
+        # `key_ops` is dropped since RFC 7517 section 4.3 advises against it beside `use`.
+        plain.pop("key_ops", None)
+        return plain | {"kid": self.kid, "use": "sig", "alg": self.alg}
+
+    def public_pem(self) -> bytes:
+        """Return the public half as PEM, the form in which it becomes a shared secret in algorithm confusion.
+
+        Raises:
+            ValueError: the key is symmetric.
+        """
+        pem: bytes = self._public().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return pem
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over the message, in the form that RFC 7518 section 3 gives this algorithm."""
+        return _algorithm(self.alg).sign(message, self.private)
+
+    def _public(self) -> Any:  # noqa: ANN401 - each algorithm has its own type, and PyJWT takes any
+        match self.private:
+            case bytes():
+                raise ValueError("a shared secret has no public half: never publish an HS256 key")
+            case pair:
+                return pair.public_key()
+
+
+def compact(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes, sign: Callable[[bytes], bytes]) -> str:
+    """Return the compact serialisation (RFC 7515 section 7.1) of any header over any payload, valid or not.
+
+    PyJWT is not asked to encode, because it rightly refuses to write most of what a test needs to send.
+    """
+    body = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
+    signing_input = f"{segment(json.dumps(header, separators=(',', ':')).encode())}.{segment(body)}"
+    return f"{signing_input}.{segment(sign(signing_input.encode()))}"
+
+
+def segment(raw: bytes) -> str:
+    """Return unpadded base64url (RFC 7515 section 2)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def jwks(*keys: SigningKey) -> dict[str, Any]:
+    """Return a JWK set (RFC 7517 section 5) of the public halves; symmetric keys are left out."""
+    return {"keys": [key.jwk() for key in keys if key.alg != "HS256"]}
+
+
+def _algorithm(alg: Algorithm) -> jwt.algorithms.Algorithm:
+    """PyJWT's implementation; it knows Ed25519 by its older name only."""
+    return jwt.get_algorithm_by_name("EdDSA" if alg == "Ed25519" else alg)

@@ -1,0 +1,137 @@
+"""An issuer without a process: keys, their JWKS and tokens, for unit tests.
+
+Rule: time comes from the clock that the test gives, never from the wall.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from authguard.testing.keys import ALGORITHMS, PUBLISHABLE, Algorithm, SigningKey, compact, jwks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from authguard.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """An issuer's keys, and the tokens that they sign.
+
+    Attributes:
+        clock: where `iat`, `exp` and `auth_time` come from.
+        issuer: the `iss` of every token.
+        audience: the `aud` of every token unless `mint` is told otherwise.
+        keys: one key for each algorithm.
+    """
+
+    clock: Clock
+    issuer: str
+    audience: str
+    keys: Mapping[Algorithm, SigningKey] = field(repr=False)
+
+    @classmethod
+    def create(cls, clock: Clock, *, issuer: str = "https://issuer.test", audience: str = "https://agent.test") -> Mint:
+        """Make an issuer with a key for each of ES256, RS256, EdDSA, Ed25519 and HS256.
+
+        One issuer name keeps its keys for the life of the test process, since an RSA key costs a tenth of a second;
+        two names never share a key. `rotated` makes new ones.
+        """
+        return cls(clock, issuer, audience, _keys_of(issuer))
+
+    def rotated(self, *algs: Algorithm) -> Mint:
+        """Return the same issuer with fresh keys, for the named algorithms or for all of them."""
+        fresh = {alg: SigningKey.generate(alg) for alg in algs or tuple(self.keys)}
+        return Mint(self.clock, self.issuer, self.audience, MappingProxyType({**self.keys, **fresh}))
+
+    def jwks(self, *algs: Algorithm) -> dict[str, Any]:
+        """Return the JWK set (RFC 7517 section 5) of the named algorithms; ES256, RS256 and EdDSA unless told.
+
+        `Ed25519` (RFC 9864) is published when named; HS256 never is.
+        """
+        return jwks(*(self.keys[alg] for alg in algs or PUBLISHABLE))
+
+    def claims(self, *, lifetime: float = 300.0, drop: Collection[str] = (), **claims: Any) -> dict[str, Any]:  # noqa: ANN401 - a claim is any JSON value
+        """Return the claims of an access token (RFC 9068 section 2.2), yours over the defaults.
+
+        Args:
+            lifetime: seconds from `iat` to `exp`; negative for a token that is born expired.
+            drop: names of claims to leave out.
+            claims: what to add or replace, by claim name.
+        """
+        now = int(self.clock.now())
+        defaults: dict[str, Any] = {
+            "iss": self.issuer,
+            "sub": "customer-1",
+            "aud": self.audience,
+            "client_id": "app-1",
+            "iat": now,
+            "exp": now + int(lifetime),
+            "jti": secrets.token_urlsafe(12),
+            "auth_time": now,
+            "acr": "aal1",
+            "amr": ["pwd"],
+            "scope": "",
+            "sid": "session-1",
+        }
+        return {name: value for name, value in (defaults | claims).items() if name not in drop}
+
+    def mint(
+        self,
+        *,
+        alg: Algorithm = "ES256",
+        typ: str | None = "at+jwt",
+        header: Mapping[str, Any] | None = None,
+        lifetime: float = 300.0,
+        drop: Collection[str] = (),
+        **claims: Any,  # noqa: ANN401 - a claim is any JSON value
+    ) -> str:
+        """Return a signed access token (RFC 9068).
+
+        Args:
+            alg: which of the issuer's keys signs.
+            typ: the header's `typ` (RFC 9068 section 2.1); None leaves it out.
+            header: header parameters to add or replace.
+            lifetime: seconds from `iat` to `exp`; negative for a token that is born expired.
+            drop: names of claims to leave out.
+            claims: what to add or replace, by claim name.
+        """
+        key = self.keys[alg]
+        payload = self.claims(lifetime=lifetime, drop=drop, **claims)
+        return compact(self.header(alg, typ) | dict(header or {}), payload, key.sign)
+
+    def mint_event(self, event_type: str, subject: Mapping[str, Any], *, alg: Algorithm = "ES256", **event: Any) -> str:  # noqa: ANN401 - a member is any JSON value
+        """Return a signed security event token (RFC 8417 section 2.2; CAEP and RISC payloads).
+
+        Args:
+            event_type: the event's URI.
+            subject: the `sub_id` (RFC 9493), such as `{"format": "iss_sub", "iss": ..., "sub": ...}`.
+            alg: which of the issuer's keys signs.
+            event: members of the event itself, such as `event_timestamp`.
+        """
+        payload = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "iat": int(self.clock.now()),
+            "jti": secrets.token_urlsafe(12),
+            "sub_id": dict(subject),
+            "events": {event_type: event},
+        }
+        return compact(self.header(alg, "secevent+jwt"), payload, self.keys[alg].sign)
+
+    def header(self, alg: Algorithm = "ES256", typ: str | None = "at+jwt") -> dict[str, Any]:
+        """Return the header of an honest token: the key's `alg` and `kid`, and `typ` unless None."""
+        key = self.keys[alg]
+        return {"alg": key.alg, "kid": key.kid} | ({} if typ is None else {"typ": typ})
+
+
+@lru_cache(maxsize=16)
+def _keys_of(issuer: str) -> Mapping[Algorithm, SigningKey]:
+    """Generate once per issuer name, which is the cache's key."""
+    del issuer
+    return MappingProxyType({alg: SigningKey.generate(alg) for alg in ALGORITHMS})

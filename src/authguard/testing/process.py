@@ -1,0 +1,285 @@
+"""A test's hold on an identity provider that runs in a process of its own on loopback.
+
+Its calls block, for a few milliseconds each; being another process it answers also while an event loop here waits.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from threading import Thread
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import httpx2
+
+from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn, signed_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from authguard.testing.keys import Published
+    from authguard.testing.provider import Mode, Place
+
+_STOP_WITHIN_S = 5.0
+_ANSWER_WITHIN_S = 10.0
+
+
+class IdentityProvider:
+    """Starts an identity provider, asks things of it, and stops that process and no other.
+
+    Use it as a context manager, or call `start` and `stop`. The process also ends by itself when this one does.
+
+    Args:
+        port: the loopback port; 0 takes a free one.
+        ready_within: seconds until it must listen.
+    """
+
+    def __init__(self, *, port: int = 0, ready_within: float = 20.0) -> None:
+        self._port = port
+        self._ready_within = ready_within
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: httpx2.Client | None = None
+        self._issuer = ""
+
+    def start(self) -> Self:
+        """Start the process and wait until it listens.
+
+        Raises:
+            IdentityProviderError: it ended, or did not listen in time; it has been stopped.
+        """
+        if self._process is not None:
+            raise IdentityProviderError("the identity provider already runs")
+        with tempfile.TemporaryFile() as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
+                _command(self._port), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            )
+            try:
+                self._issuer = _announced(self._process, self._ready_within)
+            except BaseException as problem:  # an interrupted wait, too, leaves no process behind
+                self.stop()
+                if not isinstance(problem, ValueError):
+                    raise
+                errors.seek(0)
+                said = errors.read().decode(errors="replace").strip()[-2000:] or "no word"
+                raise IdentityProviderError(f"no identity provider within {self._ready_within} s: {said}") from problem
+        # Neither a proxy nor a .netrc of the environment has a say about loopback.
+        self._client = httpx2.Client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S, trust_env=False)
+        return self
+
+    def stop(self) -> int | None:
+        """End the process, by force if it does not go within 5 seconds; twice is no error.
+
+        Returns:
+            its exit code, 0 when it ended cleanly; None if it did not run.
+        """
+        process, self._process = self._process, None
+        client, self._client = self._client, None
+        self._issuer = ""
+        if client is not None:
+            client.close()
+        if process is None:
+            return None
+        with process:  # closes the pipes
+            if process.stdin is not None:
+                process.stdin.close()
+            for insist in (process.terminate, process.kill):
+                try:
+                    return process.wait(_STOP_WITHIN_S)
+                except subprocess.TimeoutExpired:
+                    insist()
+        return process.returncode
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def issuer(self) -> str:
+        """Its `iss`, also the address of its metadata and endpoints, without a trailing slash.
+
+        Raises:
+            IdentityProviderError: it does not run.
+        """
+        if not self._issuer:
+            raise IdentityProviderError("the identity provider does not run: call `start`, or use `with`")
+        return self._issuer
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, None when it does not run."""
+        return None if self._process is None else self._process.pid
+
+    def sign_in(
+        self,
+        subject: str = "customer-1",
+        *,
+        client_id: str = "app-1",
+        audience: str | Sequence[str] = "https://agent.test",
+        scope: str = "",
+        acr: str | None = "aal1",
+        amr: Sequence[str] = ("pwd",),
+        lifetime: int = 300,
+        alg: Published = "ES256",
+        account_status: str | None = None,
+        act: Mapping[str, Any] | None = None,
+        sid: str | bool = True,
+        auth_time: int | None = None,
+        auth_time_offset: int = 0,
+        typ: str | None = "at+jwt",
+        opaque: bool = False,
+        claims: Mapping[str, Any] | None = None,
+    ) -> SignIn:
+        """Sign somebody in, as their browser would.
+
+        Args:
+            subject: the `sub`.
+            client_id: the client that gets the tokens.
+            audience: the `aud`, one or several.
+            scope: space-separated (RFC 6749 section 3.3).
+            acr: how strongly they authenticated; None leaves it out.
+            amr: by which methods (RFC 8176); none leaves it out.
+            lifetime: seconds that each access token lives; negative for one born expired.
+            alg: which key signs.
+            account_status: sets the subject's status as `set_account_status` does; None leaves it as it is.
+            act: who acts for the subject (RFC 8693 section 4.1).
+            sid: True for a new session name, False for none, or the name.
+            auth_time: when they authenticated, seconds since the epoch; None for the provider's now.
+            auth_time_offset: seconds added to it; -3600 for a sign-in an hour ago.
+            typ: the header's `typ`; None leaves it out.
+            opaque: the access token is a random string, for introspection (RFC 7662).
+            claims: further claims, such as `cnf`, in every token of this sign-in.
+
+        Raises:
+            IdentityProviderError: an argument was refused; the message says which.
+        """
+        order = {
+            "subject": subject,
+            "client_id": client_id,
+            "audience": audience if isinstance(audience, str) else list(audience),
+            "scope": scope,
+            "acr": acr,
+            "amr": list(amr),
+            "lifetime": lifetime,
+            "alg": alg,
+            "account_status": account_status,
+            "act": act,
+            "sid": sid,
+            "auth_time": auth_time,
+            "auth_time_offset": auth_time_offset,
+            "typ": typ,
+            "opaque": opaque,
+            "claims": dict(claims or {}),
+        }
+        return signed_in(self._control("sign-in", order), subject, client_id)
+
+    def refresh(self, sign_in: SignIn, *, scope: str | None = None) -> SignIn:
+        """Trade the refresh token for new tokens of the same sign-in (RFC 6749 section 6), for fewer scopes if named.
+
+        Raises:
+            RefreshRefused: it was used before, revoked, or asked for more than was granted.
+        """
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": sign_in.refresh_token,
+            "client_id": sign_in.client_id,
+        } | ({} if scope is None else {"scope": scope})
+        answer = self._http().post("/token", data=form)
+        if answer.status_code == httpx2.codes.BAD_REQUEST:
+            raise RefreshRefused(answer.json()["error"])
+        return signed_in(_checked(answer).json(), sign_in.subject, sign_in.client_id)
+
+    def revoke(self, sign_in: SignIn, *, token: Literal["refresh_token", "access_token"] = "refresh_token") -> None:  # noqa: S107 - which, not what
+        """End the whole sign-in by its refresh token, or the one access token (RFC 7009 section 2.1)."""
+        chosen = sign_in.refresh_token if token == "refresh_token" else sign_in.access_token  # noqa: S105 - which, not what
+        _checked(self._http().post("/revoke", data={"token": chosen, "client_id": sign_in.client_id}))
+
+    def set_account_status(self, subject: str, status: str | None) -> None:
+        """Let every later token of the subject, refreshed ones too, carry that `account_status`, or none."""
+        self._control("account", {"subject": subject, "status": status})
+
+    def rotate_keys(self, *algs: Published, overlap: bool = True) -> dict[str, str]:
+        """Sign with fresh keys from now on, for the named algorithms or all; return the signing `kid` by algorithm.
+
+        Args:
+            algs: `ES256`, `RS256`, `EdDSA`.
+            overlap: whether the old keys stay published (three generations of them); False takes them away at once.
+        """
+        names: dict[str, str] = self._control("rotate", {"algs": algs, "overlap": overlap})
+        return names
+
+    def outage(self, mode: Mode, *, seconds: float = 30.0, at: Sequence[Place] = ("discovery", "jwks")) -> None:
+        """Let endpoints fail until `restore`.
+
+        Args:
+            mode: `down` answers 503; `hang` answers well but `seconds` late; `garbage` answers 200 with bytes that are
+                no JSON; `redirect` answers 302.
+            seconds: how late, at most 60.
+            at: which endpoints.
+        """
+        self._control("outage", {"mode": mode, "seconds": seconds, "at": list(at)})
+
+    def restore(self) -> None:
+        """End the outage; a caller that already hangs still waits its time."""
+        self._control("outage", {"mode": None})
+
+    def set_clock(self, *, offset: float = 0.0, at: float | None = None) -> float:
+        """Run `offset` seconds off the wall clock, or stand still `at` a time; neither: the wall clock again.
+
+        Returns:
+            the provider's time, in seconds since the epoch.
+        """
+        now: float = self._control("clock", {"offset": offset, "at": at})["now"]
+        return now
+
+    def requests(self) -> dict[str, int]:
+        """Return how many requests each path got since the start or the last `reset`; control requests do not count."""
+        counts: dict[str, int] = _checked(self._http().get("/control/requests")).json()
+        return counts
+
+    def reset(self) -> None:
+        """Forget sign-ins, statuses, the outage, the clock's offset and the counts; the keys stay."""
+        self._control("reset", {})
+
+    def _control(self, name: str, order: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each order has its own answer
+        answer = _checked(self._http().post(f"/control/{name}", json=order))
+        return answer.json() if answer.content else None
+
+    def _http(self) -> httpx2.Client:
+        if self._client is None:
+            raise IdentityProviderError("the identity provider does not run: call `start`, or use `with`")
+        return self._client
+
+
+def _command(port: int) -> list[str]:
+    return [sys.executable, "-m", "authguard.testing.idp", "--port", str(port), "--until-stdin-closes"]
+
+
+def _announced(process: subprocess.Popen[bytes], within: float) -> str:
+    """Read the issuer from the process's first line.
+
+    Raises:
+        ValueError: no such line in time.
+    """
+    lines: list[bytes] = []
+    stream: IO[bytes] | None = process.stdout
+    if stream is not None:
+        # A pipe has no read with a deadline on every system; a thread that waits for it has.
+        reader = Thread(target=lambda: lines.append(stream.readline()), daemon=True)
+        reader.start()
+        reader.join(within)
+    announcement: dict[str, str] = json.loads(b"".join(lines))
+    return announcement["issuer"]
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    if answer.is_success:
+        return answer
+    raise IdentityProviderError(f"the identity provider answered {answer.status_code}: {answer.text[:500]}")

@@ -1,0 +1,247 @@
+"""What the test identity provider remembers: keys, sign-ins, tokens, statuses, its clock and its outage.
+
+Everything is in memory and bounded: past the bound the oldest is forgotten, which refuses and never admits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from authguard.testing.keys import PUBLISHABLE, Published, SigningKey, compact, jwks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIMIT: Final = 10_000
+GENERATIONS: Final = 4
+HANG_LIMIT_S: Final = 60.0
+COUNTED: Final[dict[str, str]] = {
+    "/.well-known/openid-configuration": "discovery",
+    "/.well-known/oauth-authorization-server": "discovery",
+    "/jwks": "jwks",
+    "/token": "token",
+    "/revoke": "revocation",
+    "/introspect": "introspection",
+}
+RESERVED: Final = frozenset(
+    "iss sub aud client_id iat exp jti auth_time acr amr scope sid act account_status".split()  # noqa: SIM905 - reads as the list in the RFC
+)
+
+Mode: TypeAlias = Literal["down", "hang", "garbage", "redirect"]
+Place: TypeAlias = Literal["discovery", "jwks", "token", "revocation", "introspection"]
+_Value = TypeVar("_Value")
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a test asks of a sign-in; see `IdentityProvider.sign_in` for each member."""
+
+    subject: str = "customer-1"
+    client_id: str = "app-1"
+    audience: str | tuple[str, ...] = "https://agent.test"
+    scope: str = ""
+    acr: str | None = "aal1"
+    amr: tuple[str, ...] = ("pwd",)
+    lifetime: int = 300
+    alg: Published = "ES256"
+    account_status: str | None = None
+    act: dict[str, Any] | None = None
+    sid: str | bool = True
+    auth_time: int | None = None
+    auth_time_offset: int = 0
+    typ: str | None = "at+jwt"
+    opaque: bool = False
+    claims: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse extra claims under a name that has its own member, since one of the two would be lost."""
+        if taken := sorted(RESERVED & self.claims.keys()):
+            raise ValueError(f"claims may not hold {', '.join(taken)}: set them by the argument, or use a `Mint`")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One sign-in and all that descends from it; it ends as a whole (RFC 9700 section 4.14.2)."""
+
+    name: str
+    order: Order
+    sid: str | None
+    auth_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """How some of the endpoints fail; `seconds` is how long `hang` keeps a caller waiting."""
+
+    mode: Mode
+    seconds: float
+    places: frozenset[str]
+
+
+class Provider:
+    """The state of one identity provider process; used by one event loop, so nothing here locks.
+
+    Attributes:
+        issuer: its URL, without a trailing slash.
+        counts: requests by path, whatever the answer was; unknown paths together as `other`.
+        statuses: account status by subject, for every later token.
+        outage: what fails now, or None.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        self.issuer = issuer
+        self._keys = {alg: [SigningKey.generate(alg)] for alg in PUBLISHABLE}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the keys."""
+        self.counts: Counter[str] = Counter()
+        self.statuses: OrderedDict[str, str] = OrderedDict()
+        self.outage: Outage | None = None
+        self._offset = 0.0
+        self._frozen_at: float | None = None
+        self._grants: OrderedDict[str, Grant] = OrderedDict()
+        self._refreshes: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+
+    def now(self) -> float:
+        """Return the provider's time in seconds since the epoch: the wall's plus an offset, or where it was stopped."""
+        return time.time() + self._offset if self._frozen_at is None else self._frozen_at
+
+    def set_clock(self, *, offset: float = 0.0, at: float | None = None) -> None:
+        """Run that many seconds off the wall clock, or stand still at a time (seconds since the epoch)."""
+        self._offset, self._frozen_at = offset, at
+
+    def jwks(self) -> dict[str, Any]:
+        """Return what is published: for each algorithm the signing key and those it overlaps with, newest first."""
+        return jwks(*(key for line in self._keys.values() for key in line))
+
+    def rotate(self, algs: Sequence[Published], *, overlap: bool) -> dict[str, str]:
+        """Sign with fresh keys from now on and return their names; without overlap the old ones are gone at once."""
+        for alg in algs or PUBLISHABLE:
+            kept = self._keys[alg][: GENERATIONS - 1] if overlap else []
+            self._keys[alg] = [SigningKey.generate(alg), *kept]
+        return {alg: line[0].kid for alg, line in self._keys.items()}
+
+    def set_status(self, subject: str, status: str | None) -> None:
+        """Let every later token of the subject carry that `account_status`, or none."""
+        self.statuses.pop(subject, None)
+        if status is not None:
+            _keep(self.statuses, subject, status)
+
+    def sign_in(self, order: Order) -> dict[str, Any]:
+        """Start a sign-in and return its token response (RFC 6749 section 5.1) with `sid`."""
+        if order.account_status is not None:
+            self.set_status(order.subject, order.account_status)
+        sid = order.sid if isinstance(order.sid, str) else secrets.token_urlsafe(12) if order.sid else None
+        started = int(self.now()) if order.auth_time is None else order.auth_time
+        grant = Grant(secrets.token_urlsafe(12), order, sid, started + order.auth_time_offset)
+        _keep(self._grants, grant.name, grant)
+        return self._respond(grant, order.scope)
+
+    def refresh(self, token: str, client_id: str | None, scope: str | None) -> dict[str, Any] | str:
+        """Return a token response, or the error code (RFC 6749 section 5.2) that refuses it.
+
+        A refresh token works once. Its second use ends the whole sign-in, since one of the two users is a thief and
+        nobody can tell which (RFC 9700 section 4.14.2).
+        """
+        name, unused = self._refreshes.get(_digest(token), ("", False))
+        grant = self._grants.get(name)
+        if grant is None or (client_id is not None and client_id != grant.order.client_id):
+            return "invalid_grant"
+        if not unused:
+            self._grants.pop(name)
+            return "invalid_grant"
+        granted = grant.order.scope if scope is None else scope
+        if not set(granted.split()) <= set(grant.order.scope.split()):
+            return "invalid_scope"
+        _keep(self._refreshes, _digest(token), (name, False))
+        return self._respond(grant, granted)
+
+    def revoke(self, token: str, client_id: str | None) -> str | None:
+        """End a refresh token's whole sign-in, or one access token (RFC 7009 section 2.1); an unknown one is no error.
+
+        Returns:
+            None, or the error code that refuses another client's token.
+        """
+        digest = _digest(token)
+        name = self._refreshes.get(digest, ("", False))[0] or self._tokens.get(digest, ("", {}))[0]
+        grant = self._grants.get(name)
+        if grant is None:
+            return None
+        if client_id is not None and client_id != grant.order.client_id:
+            return "invalid_grant"
+        if digest in self._refreshes:
+            self._grants.pop(name)
+        self._tokens.pop(digest, None)
+        return None
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Return the introspection response (RFC 7662 section 2.2); why a token is inactive is not said."""
+        name, claims = self._tokens.get(_digest(token), ("", {}))
+        if name not in self._grants or claims["exp"] <= self.now():
+            return {"active": False}
+        cnf = claims.get("cnf")
+        bound = isinstance(cnf, dict) and "jkt" in cnf
+        return {"active": True, "token_type": "DPoP" if bound else "Bearer"} | claims
+
+    def _respond(self, grant: Grant, scope: str) -> dict[str, Any]:
+        order = msgspec.structs.replace(grant.order, scope=scope)
+        claims = self._claims(replace(grant, order=order))
+        if order.opaque:
+            access = secrets.token_urlsafe(32)
+        else:
+            key = self._keys[order.alg][0]
+            header = {"alg": key.alg, "kid": key.kid} | ({} if order.typ is None else {"typ": order.typ})
+            access = compact(header, claims, key.sign)
+        renewal = secrets.token_urlsafe(32)
+        _keep(self._tokens, _digest(access), (grant.name, claims))
+        _keep(self._refreshes, _digest(renewal), (grant.name, True))
+        return {
+            "access_token": access,
+            "token_type": "Bearer",
+            "expires_in": order.lifetime,
+            "refresh_token": renewal,
+            "scope": scope,
+            "sid": grant.sid,
+        }
+
+    def _claims(self, grant: Grant) -> dict[str, Any]:
+        """Return the claims of RFC 9068 section 2.2, without those that this sign-in has no value for."""
+        order, now = grant.order, int(self.now())
+        claims = order.claims | {
+            "iss": self.issuer,
+            "sub": order.subject,
+            "aud": order.audience,
+            "client_id": order.client_id,
+            "iat": now,
+            "exp": now + order.lifetime,
+            "jti": secrets.token_urlsafe(12),
+            "auth_time": grant.auth_time,
+            "acr": order.acr,
+            "amr": list(order.amr) or None,
+            "scope": order.scope,
+            "sid": grant.sid,
+            "act": order.act,
+            "account_status": self.statuses.get(order.subject),
+        }
+        return {name: value for name, value in claims.items() if value is not None}
+
+
+def _digest(token: str) -> str:
+    """Name a token without keeping it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _keep(kept: OrderedDict[str, _Value], key: str, value: _Value) -> None:
+    """Remember as the newest, and forget the oldest past the bound."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > LIMIT:
+        kept.popitem(last=False)

@@ -1,0 +1,154 @@
+"""The only place that chooses adapters: a policy and settings become one guarded app."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from authguard.asgi.middleware import GuardMiddleware
+from authguard.audit.jsonl import JsonlSink
+from authguard.credentials.checker import JwtCheck
+from authguard.directories import PythonDirectory, find_function
+from authguard.logs import AnnouncingSink
+from authguard.policy.compiler import load
+from authguard.runtime.changes import Standing
+from authguard.runtime.enforcer import Enforcer
+from authguard.runtime.handoff import StoreDesk
+from authguard.runtime.journal import Journal
+from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    import httpx2
+
+    from authguard.policy.compiled import Policy
+    from authguard.ports import AuditSink, Clock, Ids, Store
+
+    App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class AuthGuard:
+    """Guards an ASGI app by a policy: ``app = AuthGuard(app, policy="support-desk.yaml")``.
+
+    Works as Starlette middleware too: ``app.add_middleware(AuthGuard, policy=...)``.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        policy: str | Path | None = None,
+        *,
+        store: str | Path | None = None,
+        log: str | Path | None = None,
+        pseudonym_key: bytes | None = None,
+        prefix: str = DEFAULT_PREFIX,
+        modules: tuple[str, ...] = (),
+        clock: Clock | None = None,
+        client: httpx2.AsyncClient | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Load and prove the policy, and build the guard; nothing is opened before the app starts.
+
+        Args:
+            app: any ASGI app.
+            policy: a shipped policy's name or a file's path; else ``AUTHGUARD_POLICY``.
+            store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
+            log: path of the audit log; else ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
+            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
+            prefix: path prefix of the guard's own endpoints.
+            modules: the modules whose functions the policy's ``call:`` may name.
+            clock: instead of the machine's, for tests.
+            client: the HTTP client for keys, instead of one of its own.
+            environ: instead of the process's variables.
+
+        Raises:
+            PolicyError: the policy has a problem; every problem is in the message.
+            SettingsError: an argument or a variable cannot be used.
+        """
+        settings = Settings.resolve(
+            policy,
+            store=store,
+            log=log,
+            pseudonym_key=pseudonym_key,
+            prefix=prefix,
+            modules=modules,
+            environ=environ,
+        )
+        self.enforcer = build(settings, clock=clock, client=client, environ=environ)
+        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix)
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
+        """Serve one ASGI connection."""
+        return self._serve(scope, receive, send)
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    client: httpx2.AsyncClient | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Enforcer:
+    """Choose the adapters and put the enforcer together.
+
+    Raises:
+        PolicyError: the policy has a problem.
+        SettingsError: a setting cannot be used.
+    """
+    policy = load(settings.policy)
+    clock = clock or SystemClock()
+    ids = SystemIds()
+    store = choose_store(settings)
+    pseudonyms = Pseudonyms(_key(settings), plain=not policy.pseudonymous)
+    checker = JwtCheck(
+        policy.issuers,
+        pseudonym=pseudonyms.subject,
+        fingerprint=pseudonyms.fingerprint,
+        environ=os.environ if environ is None else environ,
+        client=client,
+        folder=Path(settings.policy).parent,
+    )
+    return Enforcer(
+        policy=policy,
+        store=store,
+        journal=Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids),
+        checker=checker,
+        desk=StoreDesk(store),
+        clock=clock,
+        ids=ids,
+        directories={
+            source.name: PythonDirectory(source, find_function(source.call, settings.modules))
+            for source in policy.accounts
+            if source.call
+        },
+    )
+
+
+def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
+    """Put together what an operator's command needs: the same store and its own chain of the same log."""
+    policy = load(settings.policy)
+    clock, ids = SystemClock(), SystemIds()
+    store = choose_store(settings)
+    journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
+    return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
+
+
+def choose_store(settings: Settings) -> Store:
+    """Choose the store: a SQLite file, or memory."""
+    return MemoryStore() if settings.store == MEMORY else SqliteStore(Path(settings.store))
+
+
+def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
+    """Choose the log: chained JSON lines, with what moves announced through structlog."""
+    return AnnouncingSink(JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest))
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.pseudonym_key:
+        return settings.pseudonym_key
+    return os.urandom(32) if settings.store == MEMORY else key_beside(Path(settings.store))

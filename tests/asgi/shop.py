@@ -1,0 +1,99 @@
+"""A small app behind the guard, for the tests of the shell: it says what it saw, and counts how often it ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.authentication import requires
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+
+from authguard.asgi.guard import current_guard
+from authguard.asgi.middleware import GuardMiddleware
+from tests.kit import POLICY, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.websockets import WebSocket
+
+
+class Shop:
+    """The desk's enforcer in front of an app that counts."""
+
+    def __init__(self, text: str = POLICY, **parts: Any) -> None:
+        self.desk = Desk(text, **parts)
+        self.runs: list[str] = []
+        self.answer: Response | Exception = JSONResponse({"refunded": True})
+        self.app = GuardMiddleware(self._app(), self.desk.enforcer, prefix="/.authguard")
+
+    def client(self) -> httpx2.AsyncClient:
+        """Give a client that talks to the guarded app in this process."""
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://shop.test")
+
+    def _app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/healthz", self._healthz),
+                Route("/chat", self._chat, methods=["POST"]),
+                Route("/balance", self._needs_admin),
+                Route("/orders/{order_id}/refund", self._refund, methods=["POST"]),
+                Route("/stream", self._stream),
+                WebSocketRoute("/live", self._live),
+            ]
+        )
+
+    async def _healthz(self, _: Request) -> Response:
+        self.runs.append("healthz")
+        return JSONResponse({"ok": True})
+
+    async def _chat(self, request: Request) -> Response:
+        self.runs.append("chat")
+        guard = current_guard(request)
+        said = (await request.body()).decode()
+        if said.startswith("report "):
+            await guard.report(said.removeprefix("report "))
+        if said.startswith("require "):
+            guard.require(*said.removeprefix("require ").split())
+        return JSONResponse(
+            {
+                "said": said,
+                "user": request.user.display_name,
+                "authenticated": request.user.is_authenticated,
+                "scopes": list(request.auth.scopes),
+                "outcome": guard.outcome,
+                "states": guard.states,
+                "briefing": guard.briefing,
+                "record": guard.record_id,
+                "own": [name for name in request.headers if name.startswith("authguard-")],
+            }
+        )
+
+    @requires("admin")
+    async def _needs_admin(self, request: Request) -> Response:
+        self.runs.append("balance")
+        return JSONResponse({})
+
+    async def _refund(self, request: Request) -> Response:
+        self.runs.append("refund")
+        await request.body()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def _stream(self, _: Request) -> Response:
+        async def words() -> AsyncIterator[str]:
+            for word in ("one", "two"):
+                yield f"data: {word}\n\n"
+
+        self.runs.append("stream")
+        return StreamingResponse(words(), media_type="text/event-stream")
+
+    async def _live(self, websocket: WebSocket) -> None:
+        self.runs.append("live")
+        await websocket.accept()
+        await websocket.send_json({"user": websocket.user.display_name})
+        await websocket.close()

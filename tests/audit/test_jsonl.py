@@ -1,0 +1,483 @@
+"""The log on disk: continued, repaired, refused, and whole whatever happens to the disk, the file or the process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.audit.verify import verify
+from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, examine
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from authguard.audit.jsonl import JsonlSink
+    from authguard.core.entries import Acted
+    from authguard.testing import FakeClock
+
+    Act = Callable[[str], Acted]
+    NewSink = Callable[[], JsonlSink]
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines(path)]
+
+
+# --- one writer
+
+
+def test_it_writes_one_chained_line_per_record_and_counts_positions(sink: JsonlSink, log: Path, act: Act) -> None:
+    assert [sink.append(act(f"note {number}")) for number in range(3)] == [1, 2, 3]
+    assert [record["seq"] for record in records(log)] == [0, 1, 2]
+    assert isinstance(examine(lines(log)), Intact)
+
+
+def test_the_file_and_its_folder_are_for_their_owner_only(sink: JsonlSink, log: Path) -> None:
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    assert sink.path == log
+
+
+def test_opening_again_changes_nothing(sink: JsonlSink, log: Path, act: Act) -> None:
+    sink.append(act("1"))
+    sink.open()
+    sink.append(act("2"))
+    assert [record["seq"] for record in records(log)] == [0, 1]
+
+
+def test_a_sink_that_is_not_open_takes_nothing(new_sink: NewSink, act: Act) -> None:
+    sink = new_sink()
+    with pytest.raises(AuditError, match="not open"):
+        sink.append(act("early"))
+    sink.open()
+    sink.close()
+    with pytest.raises(AuditError, match="not open"):
+        sink.append(act("late"))
+
+
+def test_the_next_process_continues_the_chain(new_sink: NewSink, log: Path, act: Act) -> None:
+    for round_ in range(3):
+        sink = new_sink()
+        sink.open()
+        assert [sink.append(act(f"{round_}")), sink.append(act("again"))] == [1, 2]
+        sink.close()
+    assert examine(lines(log)) == Intact(6, records(log)[-1]["hash"])
+
+
+def test_a_long_log_is_continued_by_reading_its_end_only(new_sink: NewSink, log: Path, act: Act) -> None:
+    first = new_sink()
+    first.open()
+    for number in range(2_000):
+        first.append(act(f"{number} {'x' * 200}"))
+    first.close()
+    # what comes before the last lines is not even looked at
+    content = log.read_bytes()
+    assert len(content) > 5 * LINE_BOUND
+    log.write_bytes(b"\0" * (len(content) - 2 * LINE_BOUND) + content[-2 * LINE_BOUND :])
+    second = new_sink()
+    second.open()
+    second.append(act("after"))
+    assert json.loads(lines(log)[-1])["seq"] == 2_000
+
+
+def test_the_longest_line_is_written_and_continued_and_one_byte_more_is_refused(
+    sink: JsonlSink, new_sink: NewSink, log: Path, act: Act
+) -> None:
+    sink.append(act("n"))
+    room = LINE_BOUND - len(lines(log)[0])
+    sink.append(act("n" * (room + 1)))
+    assert len(lines(log)[1]) == LINE_BOUND
+    with pytest.raises(AuditError, match="longer"):
+        sink.append(act("n" * (room + 2)))
+    sink.close()
+    with log.open("ab") as file:
+        file.write(b"t" * (LINE_BOUND - 1))
+    again = new_sink()
+    again.open()
+    again.append(act("after"))
+    assert isinstance(examine(lines(log)), Intact)
+
+
+def test_text_that_is_not_unicode_is_refused_and_the_chain_goes_on(sink: JsonlSink, log: Path, act: Act) -> None:
+    with pytest.raises(AuditError, match="Unicode"):
+        sink.append(act("\ud800"))
+    sink.append(act("fine"))
+    assert isinstance(examine(lines(log)), Intact)
+
+
+def test_a_sink_that_wrote_nothing_leaves_no_empty_file(new_sink: NewSink, log: Path) -> None:
+    sink = new_sink()
+    sink.open()
+    sink.close()
+    assert not log.exists()
+
+
+# --- a torn or edited end
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_torn_last_line_is_cut_off_and_recorded(
+    new_sink: NewSink, log: Path, act: Act, clock: FakeClock, kept: int
+) -> None:
+    sink = new_sink()
+    sink.open()
+    for number in range(kept + 1):
+        sink.append(act(f"{number}"))
+    sink.close()
+    *whole, last = lines(log)
+    log.write_bytes(b"".join(whole) + last[:-9])
+    clock.advance(5)
+    again = new_sink()
+    again.open()
+    again.append(act("after"))
+    assert isinstance(examine(lines(log)), Intact)
+    repaired = records(log)[kept]
+    assert repaired["act"] == "repaired"
+    assert repaired["at"] == clock.now()
+    assert repaired["policy"] == "ab"
+    assert repaired["note"] == f"{len(last) - 9} bytes, sha256 {hashlib.sha256(last[:-9]).hexdigest()}"
+
+
+@pytest.mark.parametrize("ending", [b"not ours\n", b'{"kind":"act"}\n', b"\n", b"x" * (LINE_BOUND + 1), b"x" * 200_000])
+def test_a_log_that_ends_in_no_line_of_ours_is_not_continued(
+    new_sink: NewSink, log: Path, act: Act, ending: bytes
+) -> None:
+    sink = new_sink()
+    sink.open()
+    sink.append(act("1"))
+    sink.close()
+    with log.open("ab") as file:
+        file.write(ending)
+    before = log.read_bytes()
+    again = new_sink()
+    for _ in range(2):
+        with pytest.raises(AuditError, match="authguard audit verify"):
+            again.open()
+    with pytest.raises(AuditError, match="not open"):
+        again.append(act("2"))
+    assert log.read_bytes() == before
+
+
+def test_a_last_line_that_was_edited_is_not_continued_even_before_a_torn_one(
+    new_sink: NewSink, log: Path, act: Act
+) -> None:
+    sink = new_sink()
+    sink.open()
+    sink.append(act("honest"))
+    sink.close()
+    log.write_bytes(log.read_bytes().replace(b"honest", b"forged") + b'{"kind":"ac')
+    with pytest.raises(AuditError, match="edited"):
+        new_sink().open()
+    assert log.read_bytes().endswith(b'{"kind":"ac')
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "blocked"])
+def test_only_a_regular_file_is_a_log(new_sink: NewSink, log: Path, tmp_path: Path, kind: str) -> None:
+    if kind == "blocked":
+        log.parent.write_text("a file where the folder should be")
+    else:
+        log.parent.mkdir()
+    if kind == "link":
+        log.symlink_to(tmp_path / "elsewhere")
+    elif kind == "pipe":
+        os.mkfifo(log)
+    elif kind == "folder":
+        log.mkdir()
+    with pytest.raises(AuditError):
+        new_sink().open()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# --- the file goes away
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced", "renamed"])
+def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
+    sink: JsonlSink, log: Path, act: Act, clock: FakeClock, how: str
+) -> None:
+    sink.append(act("1"))
+    if how == "deleted":
+        log.unlink()
+    elif how == "renamed":
+        log.rename(log.with_name("old"))
+    else:
+        (log.parent / "new").touch()
+        (log.parent / "new").rename(log)
+    clock.advance(1)
+    with pytest.raises(AuditError, match="deleted or replaced"):
+        sink.append(act("2"))
+    sink.append(act("3"))
+    assert [record["note"] for record in records(log)] == ["3"]
+    assert verify(log).chains[0].result == Broken(1, Flaw.MISPLACED)
+
+
+def test_a_log_that_is_emptied_under_its_writer_is_noticed_and_leaves_a_break(
+    sink: JsonlSink, log: Path, act: Act, clock: FakeClock
+) -> None:
+    sink.append(act("1"))
+    os.truncate(log, 0)
+    clock.advance(1)
+    with pytest.raises(AuditError, match="cut"):
+        sink.append(act("2"))
+    sink.append(act("3"))
+    assert verify(log).chains[0].result == Broken(1, Flaw.MISPLACED)
+
+
+def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
+    sink: JsonlSink, log: Path, act: Act, clock: FakeClock
+) -> None:
+    for number in range(3):
+        sink.append(act(f"{number}"))
+    os.truncate(log, log.stat().st_size - 5)
+    clock.set(clock.now() - 3)  # a clock that steps back looks too
+    with pytest.raises(AuditError, match="cut"):
+        sink.append(act("3"))
+    sink.append(act("4"))
+    assert verify(log).chains[0].result == Broken(3, Flaw.MISPLACED)
+
+
+def test_nothing_is_raised_where_nothing_happened(sink: JsonlSink, log: Path, act: Act, clock: FakeClock) -> None:
+    for _ in range(3):
+        sink.append(act("steady"))
+        clock.advance(60)
+    assert isinstance(examine(lines(log)), Intact)
+
+
+async def test_lines_are_made_durable_and_those_of_a_file_that_went_away_are_not(
+    sink: JsonlSink, log: Path, act: Act, clock: FakeClock
+) -> None:
+    first = sink.append(act("1"))
+    await sink.secure(first)
+    second = sink.append(act("2"))
+    log.unlink()  # noqa: ASYNC240 - nothing else runs on the test's loop
+    clock.advance(1)
+    with pytest.raises(AuditError, match="deleted"):
+        sink.append(act("3"))
+    await sink.secure(first)
+    with pytest.raises(AuditError, match="durable"):
+        await sink.secure(second)
+    third = sink.append(act("4"))
+    assert third == 3
+    await sink.secure(third)
+    with pytest.raises(AuditError, match="durable"):
+        await sink.secure(second)
+
+
+# --- the disk fails, by real means
+
+
+def test_a_full_disk_refuses_the_record_and_the_chain_goes_on_after_it(sink: JsonlSink, log: Path, act: Act) -> None:
+    sink.append(act("1"))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, sink._fd)
+    try:
+        with pytest.raises(AuditError, match="No space left"):
+            sink.append(act("2"))
+        stolen = sink._fd
+        assert sink.append(act("3")) == 2
+        os.fstat(stolen)  # a descriptor that is no longer ours is not closed by us
+    finally:
+        os.close(full)
+        os.close(stolen)
+    assert [record["note"] for record in records(log)] == ["1", "3"]
+    assert isinstance(examine(lines(log)), Intact)
+
+
+def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Path, act: Act) -> None:
+    sink.append(act("1"))
+    os.close(sink._fd)
+    with pytest.raises(AuditError, match="Bad file descriptor"):
+        sink.append(act("2"))
+    sink.append(act("3"))
+    assert [record["note"] for record in records(log)] == ["1", "3"]
+    assert isinstance(examine(lines(log)), Intact)
+
+
+def run(script: str, *arguments: str) -> str:
+    """Run a writer in a process of its own, to its end."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and script
+        [sys.executable, "-W", "error", "-c", WRITER + script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+WRITER = """
+import os, resource, sys
+from pathlib import Path
+from authguard.audit.jsonl import JsonlSink
+from authguard.core.entries import Acted
+from authguard.errors import AuditError
+from authguard.system import SystemIds
+from authguard.testing import FakeClock
+
+clock = FakeClock()
+sink = JsonlSink(Path(sys.argv[1]), clock=clock, ids=SystemIds(), policy="ab")
+def act(note):
+    return Acted(id="x", at=clock.now(), policy="ab", act="started", by=str(os.getpid()), note=str(note))
+sink.open()
+"""
+
+
+def test_a_disk_that_takes_half_a_line_is_repaired_before_the_next(log: Path) -> None:
+    # the kernel itself cuts the write short at the limit, then refuses with EFBIG
+    printed = run(
+        """
+for number in range(10): sink.append(act(number))
+limit = sink.path.stat().st_size + 100
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+for number in range(3):
+    try: sink.append(act("lost"))
+    except AuditError as error: print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(sink.append(act("after")))
+sink.close()
+""",
+        str(log),
+    )
+    assert "took only a part of a line" in printed
+    found = verify(log)
+    assert found.ok
+    assert found.repairs == 1
+    assert [record["note"] for record in records(log) if record["act"] == "started"] == [*"0123456789", "after"]
+
+
+def test_a_disk_that_stays_full_loses_no_line_that_was_acknowledged(log: Path) -> None:
+    run(
+        """
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+written = failed = 0
+while failed < 50:
+    try:
+        sink.append(act(f"kept {written}"))
+        written += 1
+    except AuditError:
+        failed += 1
+print(written)
+""",
+        str(log),
+    )
+    # the process ended on a full disk; the next one has room
+    run("sink.append(act('after'))", str(log))
+    found = verify(log)
+    assert found.ok
+    kept = [record["note"] for record in records(log) if record["note"].startswith("kept")]
+    assert kept == [f"kept {number}" for number in range(len(kept))]
+    assert len(kept) > 50
+
+
+# --- several processes
+
+
+def test_two_sinks_never_share_a_chain(new_sink: NewSink, log: Path, act: Act) -> None:
+    first, second, third = new_sink(), new_sink(), new_sink()
+    for sink in (first, second):
+        sink.open()
+    for number in range(20):
+        first.append(act(f"{number}"))
+        second.append(act(f"{number}"))
+    assert (first.path, second.path) == (log, log.with_name("audit.1.jsonl"))
+    first.close()
+    third.open()
+    third.append(act("20"))
+    assert third.path == log
+    assert [(chain.lines, chain.path) for chain in verify(log).chains] == [(21, log), (20, second.path)]
+    assert verify(log).ok
+
+
+def test_processes_that_write_at_once_leave_whole_chains(log: Path) -> None:
+    script = "print('ready', flush=True); sys.stdin.readline()\nfor number in range(2000): sink.append(act(number))"
+    writers = [
+        subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-c", WRITER + script, str(log)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.communicate("go\n", timeout=60)
+        assert writer.returncode == 0
+    found = verify(log)
+    assert found.ok
+    assert [chain.lines for chain in found.chains] == [2000] * 4
+    assert {len({record["by"] for record in records(chain.path)}) for chain in found.chains} == {1}
+
+
+def test_a_forked_child_takes_a_chain_of_its_own(log: Path) -> None:
+    run(
+        """
+for number in range(5): sink.append(act(number))
+child = os.fork()
+for number in range(5): sink.append(act(number))
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    sink.append(act("parent"))
+sink.close()
+""",
+        str(log),
+    )
+    found = verify(log)
+    assert found.ok
+    assert [chain.lines for chain in found.chains] == [11, 5]
+
+
+def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_written(log: Path) -> None:
+    chance = random.Random(20_260_316)  # noqa: S311 - a seed, so that a failure repeats
+    script = """
+number = 0
+while True:
+    sink.append(act("x" * (number % 4000)))
+    number += 1
+    os.write(1, b"%d\\n" % number)
+"""
+    acknowledged = 0
+    for _ in range(8):
+        writer = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-c", WRITER + script, str(log)], stdout=subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        for _ in range(chance.randint(1, 400)):
+            assert writer.stdout.readline()
+        writer.kill()
+        rest = writer.stdout.read().splitlines()
+        acknowledged += int(rest[-1]) if rest and rest[-1].isdigit() else 1
+        writer.wait(60)
+        writer.stdout.close()
+        # what a kill leaves is a matter of luck; a line cut by hand is not
+        if chance.random() < 0.5:
+            torn = lines(log)[-1]
+            with log.open("ab") as file:
+                file.write(torn[: chance.randint(1, len(torn) - 1)])
+    run("sink.append(act('after'))", str(log))
+    found = verify(log)
+    assert found.ok
+    assert len(found.chains) == 1
+    assert found.repairs >= 1
+    assert found.chains[0].lines >= acknowledged
+
+
+def test_a_position_is_durable_after_the_process_says_so(log: Path) -> None:
+    run("import anyio\nanyio.run(sink.secure, sink.append(act(1)))\nos._exit(0)", str(log))
+    assert verify(log).ok

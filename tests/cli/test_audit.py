@@ -1,0 +1,206 @@
+"""`authguard audit`: what a person sees of the log, and what exit code a script gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from authguard.cli.audit import app, describe, escaped
+from authguard.core.chain import GENESIS, link
+from authguard.core.entries import Acted, Decided, Moved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT = 1_800_000_000.0
+DECIDED = Decided(
+    id="d1",
+    at=AT + 1,
+    policy="ab",
+    operation="pay",
+    cell=("live", "normal"),
+    rule="3:no",
+    outcome="deny",
+    fallback="no",
+)
+
+
+def write(path: Path, *entries: Acted | Decided | Moved) -> list[bytes]:
+    """Chain entries into a file."""
+    lines, head = [], GENESIS
+    for seq, entry in enumerate(entries):
+        line, head = link(entry, seq, head)
+        lines.append(line)
+    path.write_bytes(b"".join(lines))
+    return lines
+
+
+def act(note: str, at: float = AT) -> Acted:
+    return Acted(id="a", at=at, policy="ab", act="started", by="bank", note=note)
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name a log, and be in its folder with no variable set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUTHGUARD_LOG", raising=False)
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def run() -> CliRunner:
+    return CliRunner()
+
+
+# --- verify
+
+
+def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) -> None:
+    lines = write(log, act("1"), DECIDED)
+    write(log.with_name("audit.1.jsonl"), act("2", AT - 60))
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 0
+    head = json.loads(lines[-1])["hash"]
+    assert done.output.splitlines()[0] == f"{log}: ok, 2 lines, head {head}"
+    assert "records: 2 act, 1 decision" in done.output
+    assert "from 2027-01-15T07:59:00.000Z to 2027-01-15T08:00:01.000Z" in done.output
+    assert "outcomes: 1 deny" in done.output
+    assert "unsigned: a cut tail" in done.output
+
+
+def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: Path) -> None:
+    lines = write(log, act("1"), DECIDED, act("3"))
+    log.write_bytes(b"".join(lines).replace(b'"deny"', b'"done"'))
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert f"{log}, line 2: the line was edited" in done.stderr
+    assert "(1 line before it verified)" in done.stderr
+    assert "unsigned" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"), [(slice(1, None), "line 1: the line does not follow"), (slice(0, 0), "the file is empty")]
+)
+def test_verify_tells_deleted_lines_and_an_emptied_file(run: CliRunner, log: Path, keep: slice, words: str) -> None:
+    lines = write(log, act("1"), DECIDED, act("3"))
+    log.write_bytes(b"".join(lines[keep]))
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert words in done.stderr
+
+
+def test_verify_tells_a_torn_end_from_an_edit(run: CliRunner, log: Path) -> None:
+    lines = write(log, act("1"), DECIDED)
+    log.write_bytes(b"".join(lines)[:-20])
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert "line 2: a torn last line: a crash, or a cut" in done.stderr
+
+
+def test_verify_of_no_file_is_not_well(run: CliRunner, log: Path) -> None:
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert "there is no such file" in done.stderr
+
+
+def test_verify_tells_repairs(run: CliRunner, log: Path) -> None:
+    write(log, Acted(id="a", at=AT, policy="ab", act="repaired", note="9 bytes"))
+    assert "1 torn line cut off" in run.invoke(app, ["verify", str(log)]).output
+
+
+def test_the_log_is_named_by_argument_then_variable_then_default(
+    run: CliRunner, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "var/audit.jsonl: there is no such file" in run.invoke(app, ["verify"]).stderr
+    write(log, act("1"))
+    monkeypatch.setenv("AUTHGUARD_LOG", str(log))
+    assert run.invoke(app, ["verify"]).exit_code == 0
+    assert run.invoke(app, ["verify", "elsewhere"]).exit_code == 4
+
+
+# --- tail
+
+
+def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: Path) -> None:
+    write(log, act("one"), DECIDED)
+    moved = Moved(id="m", at=AT + 0.5, policy="ab", machine="session", event="e.x", source="a", dest="b", cause="timer")
+    write(log.with_name("audit.1.jsonl"), moved)
+    done = run.invoke(app, ["tail", str(log), "-n", "2"])
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        "2027-01-15T08:00:00.500Z transition machine=session event=e.x source=a dest=b cause=timer id=m",
+        "2027-01-15T08:00:01.000Z decision   operation=pay outcome=deny fallback=no rule=3:no cell=live,normal id=d1",
+    ]
+
+
+def test_tail_shows_raw_lines_that_stay_the_same_json(run: CliRunner, log: Path) -> None:
+    lines = write(log, act("turned \u202e round, \x7f, \x1b[31m, \U000e0001, and ü"))
+    done = run.invoke(app, ["tail", str(log), "--json"])
+    shown = done.output.rstrip("\n")
+    assert shown.isprintable()
+    assert json.loads(shown) == json.loads(lines[0])
+
+
+def test_what_does_not_print_is_shown_by_its_code_and_a_value_cannot_pass_for_two(run: CliRunner, log: Path) -> None:
+    write(log, act('\x1b[2J\nx outcome=allow "q" \u202e'))
+    done = run.invoke(app, ["tail", str(log)])
+    assert done.output.rstrip("\n").isprintable()
+    assert r'note="\u001b[2J\u000ax outcome=allow \"q\" \u202e"' in done.output
+
+
+def test_a_line_that_is_no_record_is_shown_as_such(run: CliRunner, log: Path) -> None:
+    log.write_bytes(b"\xff\x1b not json\n" + b'{"kind":["x"],"at":"soon","rule":{"a":1},"cell":[1,[2]]}\n')
+    done = run.invoke(app, ["tail", str(log)])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[0] == r"not a record: \xff\u001b not json"
+    assert done.output.splitlines()[1].startswith("(no time)")
+
+
+def test_a_long_value_is_cut() -> None:
+    shown = describe({"kind": "act", "at": AT, "note": "n" * 5_000}, b"")
+    assert shown.endswith("n…")
+    assert len(shown) < 300
+
+
+def test_escaping_leaves_what_prints_alone() -> None:
+    assert escaped("Straße 5 € ✓") == "Straße 5 € ✓"
+
+
+def test_tail_of_no_file_says_what_to_do(run: CliRunner, log: Path) -> None:
+    done = run.invoke(app, ["tail", str(log)])
+    assert done.exit_code == 1
+    assert "set AUTHGUARD_LOG" in done.stderr
+
+
+@pytest.mark.parametrize("count", ["-1", "10001", "x"])
+def test_tail_takes_a_bounded_number_of_lines(run: CliRunner, log: Path, count: str) -> None:
+    write(log, act("1"))
+    assert run.invoke(app, ["tail", str(log), "-n", count]).exit_code == 2
+
+
+def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> None:
+    write(log, act("before"))
+    # as the console script does it, in a process of its own so that the interrupt is a real one
+    script = "from authguard.cli import main; main()"
+    follower = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+        [sys.executable, "-c", script, "audit", "tail", str(log), "-f"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert follower.stdout is not None
+    assert "note=before" in follower.stdout.readline()
+    write(log.with_name("audit.1.jsonl"), act("after", AT + 5))
+    assert "note=after" in follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    _, complaints = follower.communicate(timeout=30)
+    assert follower.returncode == 0
+    assert complaints == ""

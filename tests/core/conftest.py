@@ -1,0 +1,22 @@
+"""What the tests of the core share: the standard policy, compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from authguard.policy.compiler import load
+
+if TYPE_CHECKING:
+    from authguard.policy.compiled import Policy
+
+settings.register_profile("no wall clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("no wall clock")
+
+
+@pytest.fixture(scope="session")
+def standard() -> Policy:
+    """Give the standard policy; values only, so one serves every test."""
+    return load("standard")

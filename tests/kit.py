@@ -1,0 +1,256 @@
+"""What the tests of the driver and the shell share: a small policy, and an enforcer on memory with a scripted check."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from authguard.core.facts import UNSEEN, Evidence, NotProven, Principal, Proven
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import account_key, session_key
+from authguard.policy.compiler import load
+from authguard.runtime.enforcer import Enforcer
+from authguard.runtime.handoff import StoreDesk
+from authguard.runtime.journal import Journal
+from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
+from authguard.stores.memory import MemoryStore
+from authguard.testing import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.entries import Entry
+    from authguard.core.facts import Credential, Unseen
+    from authguard.policy.compiled import Policy
+    from authguard.ports import AccountDirectory, Store
+
+ISSUER = "https://issuer.test"
+AUDIENCE = "https://agent.test"
+
+POLICY = """\
+authguard: 1
+name: test-desk
+extends: standard
+issuers:
+  - issuer: https://issuer.test
+    audience: https://agent.test
+    algorithms: [ES256]
+    keys: {file: keys.json}
+agents: [concierge]
+accounts:
+  - from: claim
+    claim: account_status
+    map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}
+operations:
+  - {name: health, match: {path: /healthz, method: GET}, risk: public, effect: read}
+  - {name: chat, match: {path: /chat, method: POST}, risk: routine, effect: read, scopes: [chat]}
+  - {name: live, match: {websocket: /live}, risk: routine, effect: read, scopes: [chat]}
+  - {name: balance, match: {path: '/balance', method: GET}, risk: sensitive, effect: read, scopes: [accounts]}
+  - name: refund
+    match: {path: '/orders/{order_id}/refund', method: POST}
+    risk: high
+    effect: write
+    scopes: [refunds]
+    assurance: {acr: aal2, max_age: 5m}
+    amount: {at: /amount, currency: {at: /currency}}
+    limits:
+      - {amount: 500 EUR, per: call}
+      - {amount: 1000 EUR, per: 1d, by: subject}
+      - {calls: 5, per: 10m, by: session}
+    idempotency: required
+otherwise: {risk: sensitive, effect: write}
+assurance: {order: [aal1, aal2, aal3], map: {'urn:example:2fa': aal2}}
+identity: {credential: aal2}
+verifiers:
+  otp: {type: python, call: "desk:otp", pass_at: 0.9, fail_at: 0.4}
+methods:
+  default: {all: [otp], attempts: 3, per: 15m}
+  alternate: {all: [otp], attempts: 2, per: 15m}
+"""
+
+
+@lru_cache(maxsize=64)
+def policy_of(text: str = POLICY) -> Policy:
+    """Compile a policy from its text."""
+    return load("test-desk.yaml", text=text.encode())
+
+
+def signed_in(subject: str = "alice", *, at: float, sid: str = "s1", **facts: object) -> Proven:
+    """Prove somebody who signed in at a moment, strongly and just now unless told otherwise."""
+    principal = Principal(
+        issuer=ISSUER,
+        subject=subject,
+        client="app",
+        sid=sid,
+        token_scopes=frozenset({"chat", "accounts", "refunds"}),
+        acr="aal2",
+        auth_time=at,
+        issued_at=at,
+        expires_at=at + 300,
+        claims={"account_status": "ok"},
+        fingerprint=f"print-{subject}-{at}",
+        account_key=account_key(ISSUER, subject),
+        session_key=session_key(ISSUER, subject, "app", sid),
+        pseudonym=f"pseudonym-{len(subject)}",
+    )
+    return Proven(replace(principal, **facts))  # type: ignore[arg-type]  # the facts of a test are its own
+
+
+@dataclass
+class ScriptedCheck:
+    """A credential check that answers what the test put down for an `Authorization` value."""
+
+    known: dict[bytes, Credential] = field(default_factory=dict)
+    checks: int = 0
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Remember nothing but that nothing was sent."""
+        del now
+        return UNSEEN if evidence.authorization else NotProven("missing", Reason.CREDENTIAL_MISSING)
+
+    async def check(self, evidence: Evidence, now: float) -> Credential:
+        """Answer by the script."""
+        del now
+        self.checks += 1
+        return self.known.get(evidence.authorization, NotProven("rejected", Reason.SIGNATURE_INVALID))
+
+
+class ListSink:
+    """A log in a list."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.secured: list[int] = []
+        self.broken: Exception | None = None
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def append(self, entry: Entry) -> int:
+        """Keep a line."""
+        if self.broken:
+            raise self.broken
+        self.entries.append(entry)
+        return len(self.entries)
+
+    async def secure(self, position: int) -> None:
+        """Note that the line was asked to be durable."""
+        self.secured.append(position)
+
+    def of(self, kind: type[Entry]) -> list[Entry]:
+        """Give the lines of one kind."""
+        return [entry for entry in self.entries if isinstance(entry, kind)]
+
+
+class CountingIds:
+    """Ids that count."""
+
+    def __init__(self) -> None:
+        self._records = itertools.count(1)
+        self._secrets = itertools.count(1)
+
+    def record(self, now: float) -> str:
+        """Count records."""
+        del now
+        return f"r{next(self._records)}"
+
+    def secret(self) -> str:
+        """Count secrets."""
+        return f"secret{next(self._secrets):026d}"
+
+
+class Desk:
+    """An enforcer on memory, and the short way to ask it."""
+
+    def __init__(
+        self,
+        text: str = POLICY,
+        *,
+        store: Store | None = None,
+        directories: Mapping[str, AccountDirectory] | None = None,
+    ) -> None:
+        self.policy = policy_of(text)
+        self.clock = FakeClock()
+        self.sink = ListSink()
+        self.store = store or MemoryStore()
+        self.check = ScriptedCheck()
+        self.ids = CountingIds()
+        self.enforcer = Enforcer(
+            policy=self.policy,
+            store=self.store,
+            journal=Journal(self.policy.digest, self.sink, self.ids),
+            checker=self.check,
+            desk=StoreDesk(self.store),
+            clock=self.clock,
+            ids=self.ids,
+            directories=directories or {},
+        )
+
+    def login(self, subject: str = "alice", **facts: object) -> bytes:
+        """Sign somebody in now, and give the header value that proves it."""
+        proven = signed_in(subject, at=self.clock.now(), **facts)
+        header = f"Bearer {len(self.check.known)}".encode()
+        self.check.known[header] = proven
+        return header
+
+    def refreshed(self, header: bytes) -> bytes:
+        """Refresh a token: a new one of the same sign-in."""
+        old = self.check.known[header]
+        assert isinstance(old, Proven)
+        now = self.clock.now()
+        principal = replace(old.principal, issued_at=now, expires_at=now + 300, fingerprint=f"again-{now}")
+        new = f"Bearer {len(self.check.known)}".encode()
+        self.check.known[new] = Proven(principal)
+        return new
+
+    async def ask(
+        self, operation: str, header: bytes = b"", *, body: object = None, method: str = "POST", **evidence: str
+    ) -> Verdict:
+        """Ask for an operation; it must meet a cell."""
+        answer = await self.ask_any(operation, header, body=body, method=method, **evidence)
+        assert isinstance(answer, Verdict), answer
+        return answer
+
+    async def ask_any(
+        self, operation: str, header: bytes = b"", *, body: object = None, method: str = "POST", **evidence: str
+    ) -> Verdict | Refusal:
+        """Ask for an operation."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+
+        async def read() -> Body:
+            return Body(content)
+
+        wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
+        found = Evidence(authorization=header, **evidence)  # type: ignore[arg-type]  # all of them are text
+        ask = Ask(
+            operation=wanted,
+            evidence=found,
+            method=method,
+            target=f"/{operation}".encode(),
+            content_type="application/json",
+            read_body=read,
+        )
+        return await self.enforcer.decide(ask)
+
+
+def outcome(verdict: Verdict) -> tuple[str, str]:
+    """Tell what happened in two words: the outcome and the fallback."""
+    return verdict.fallback.kind.value, verdict.fallback.name
+
+
+def states(verdict: Verdict) -> dict[str, str]:
+    """Tell where the machines stand."""
+    names = ("service", "account", "session", "verification", "transaction")
+    return dict(zip(names, verdict.snapshot.states(), strict=True))

@@ -1,0 +1,33 @@
+"""What the tests of the policy language share: the standard policy, as a draft and compiled, and the worked one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from authguard.policy.compiler import load
+from authguard.policy.reading import read_draft
+
+if TYPE_CHECKING:
+    from authguard.policy.compiled import Policy
+    from authguard.policy.draft import Draft
+
+settings.register_profile("no wall clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("no wall clock")
+
+
+@pytest.fixture(scope="session")
+def standard_draft() -> Draft:
+    """Give the standard policy before it is proved, as if one file without places held it."""
+    draft = read_draft("standard").draft
+    assert draft is not None
+    return replace(draft, places={})
+
+
+@pytest.fixture(scope="session")
+def support_desk() -> Policy:
+    """Give the worked policy, compiled."""
+    return load("support-desk")

@@ -1,0 +1,105 @@
+"""Every policy that ships proves, passes its own scenarios, and its README tells the truth about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from authguard.core.boxes import Proof, Space, count, intersect, is_empty, reach
+from authguard.core.outcomes import Outcome
+from authguard.policy import library
+from authguard.policy.checks import check
+from authguard.policy.compiler import load
+from authguard.policy.reading import read_draft
+from authguard.policy.scenario_reader import read_scenarios
+from authguard.policy.scenarios import run
+
+SHIPPED = sorted(library.shipped())
+EXAMPLES = [name for name in SHIPPED if name != "standard"]
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+def test_the_worked_example_ships_beside_the_standard_policy() -> None:
+    assert {"standard", "support-desk"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_has_nothing_to_refuse(name: str) -> None:
+    reading = read_draft(name)
+    assert reading.draft is not None
+    problems = (*reading.problems, *check(reading.draft))
+    assert [str(problem) for problem in problems if problem.severity == "error"] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_is_proved_with_little_work(name: str) -> None:
+    policy = load(name)
+    proof = reach(policy.table.rules, Space(policy.table.values))
+    assert isinstance(proof, Proof)
+    assert proof.gap == ()
+    assert sum(count(box) for boxes in proof.reaches for box in boxes) == count(Space(policy.table.values).whole)
+    assert proof.nodes < 2_000, "far from the budget, so that what a deployment adds stays provable"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_its_scenarios_pass_and_take_every_line_and_every_rule(name: str) -> None:
+    policy = load(name)
+    scenarios, problems = read_scenarios((POLICIES / name / "scenarios").glob("*.yaml"), policy)
+    assert problems == ()
+    report = run(policy, scenarios)
+    assert [(result.scenario.name, result.differences) for result in report.failed] == []
+    assert report.untaken_lines == ()
+    assert report.untaken_rules == ()
+    assert {scenario.operation for scenario in scenarios} >= {operation.name for operation in policy.operations}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_word_for_customers_is_there_in_english_and_german(name: str) -> None:
+    for fallback in load(name).fallbacks.values():
+        if fallback.say.texts and fallback.name != "allow":
+            assert {language for language, _ in fallback.say.texts} == {"", "de"}, fallback.name
+
+
+def test_the_readme_names_every_operation_as_the_policy_has_it() -> None:
+    text = (POLICIES / "support-desk" / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text, re.MULTILINE))
+    for operation in load("support-desk").operations:
+        assert (operation.match.path or operation.match.websocket) in rows[operation.name]
+        assert operation.match.method in rows[operation.name]
+
+
+def test_what_the_example_puts_before_the_standard_rules_changes_only_which_desk_takes_over() -> None:
+    standard, example = load("standard"), load("support-desk")
+    proof = reach(standard.table.rules, Space(standard.table.values))
+    assert isinstance(proof, Proof)
+    added = len(example.table.rules) - len(standard.table.rules)
+    assert added == 2
+    for rule in example.table.rules[:added]:
+        assert example.fallbacks[rule.do].kind is Outcome.HANDOFF
+        box = Space(example.table.values).box(rule.when)
+        before = {
+            standard.table.rules[index].do
+            for index, boxes in enumerate(proof.reaches)
+            if any(not is_empty(intersect(box, taken)) for taken in boxes)
+        }
+        assert before == {"to_a_person"}, "nobody is handed over who was to sign in, or learns more than before"
+
+
+def test_a_deployment_extends_the_example_with_its_own_issuer_and_shorter_timers() -> None:
+    text = b"""
+authguard: 1
+name: mine
+extends: support-desk
+issuers:
+  - {issuer: 'https://idp.example', audience: mine, algorithms: [ES256], keys: discovery}
+timers:
+  - {event: session.idled, after: 5s, since: last_seen, states: [active]}
+"""
+    policy = load("mine.yaml", text=text)
+    assert set(policy.issuers) == {"https://idp.example"}
+    assert [timer.after for timer in policy.timers.declared if timer.event == "session.idled"] == [5.0]
+    assert [operation.name for operation in policy.operations] == [
+        operation.name for operation in load("support-desk").operations
+    ]

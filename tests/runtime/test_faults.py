@@ -1,0 +1,192 @@
+"""Failure is an event: whatever fails in the guard refuses, is recorded as far as it can be, and moves the service."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.core.entries import Decided, Faulted, Moved, Withdrawn
+from authguard.core.outcomes import Reason
+from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.runtime.verdict import Answer, Refusal
+from authguard.stores.memory import MemoryStore
+from tests.kit import POLICY, Desk, outcome, states
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Credential
+    from authguard.core.snapshot import Keys, Snapshot
+
+REFUND = {"amount": 12.5, "currency": "EUR"}
+
+
+class BrokenStore(MemoryStore):
+    """A store that fails when told to."""
+
+    broken: Exception | None = None
+    losing = 0
+    hanging = False
+
+    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
+        """Load, or fail."""
+        if self.broken:
+            raise self.broken
+        return await super().load(keys, blank)
+
+    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        """Commit, fail, lose the race or never come back."""
+        if self.broken:
+            raise self.broken
+        if self.hanging:
+            await asyncio.Event().wait()
+        if self.losing:
+            self.losing -= 1
+            return False
+        return await super().commit(keys, before, after)
+
+
+@pytest.mark.parametrize("error", [StoreError("x"), MachineFault("x"), ZeroDivisionError("x"), TimeoutError("x")])
+async def test_whatever_is_raised_becomes_the_policys_on_fault_and_is_recorded(error: Exception) -> None:
+    store = BrokenStore()
+    desk = Desk(store=store)
+    token = desk.login()
+    await desk.ask("chat", token)
+    store.broken = error
+    verdict = await desk.ask("chat", token)
+    assert outcome(verdict) == ("retry", "try_later")
+    assert verdict.reason in {Reason.GUARD_FAULT, Reason.GUARD_TIMEOUT}
+    fault = desk.sink.of(Faulted)[-1]
+    assert isinstance(fault, Faulted)
+    assert fault.error == type(error).__name__
+    store.broken = None
+    assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
+
+
+async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repairs_itself() -> None:
+    desk = Desk()
+    token = desk.login()
+    await desk.ask("chat", token)
+
+    async def failing(*_: object) -> Credential:
+        raise RuntimeError
+
+    kept, desk.check.check = desk.check.check, failing  # type: ignore[method-assign]
+    await desk.ask("chat", token)
+    desk.check.check = kept  # type: ignore[method-assign]
+    verdict = await desk.ask("refund", token, body=REFUND, idempotency="k")
+    assert states(verdict)["service"] == "degraded"
+    assert outcome(verdict) == ("hold", "await_approval")
+    desk.clock.advance(301)
+    verdict = await desk.ask("refund", desk.login(), body=REFUND, idempotency="k2")
+    assert outcome(verdict) == ("allow", "allow")
+
+
+async def test_without_a_record_nothing_is_admitted_and_nothing_is_saved() -> None:
+    desk = Desk()
+    token = desk.login()
+    desk.sink.broken = AuditError("disk full")
+    verdict = await desk.ask("chat", token)
+    assert outcome(verdict) == ("retry", "try_later")
+    assert verdict.record == ""
+    desk.sink.broken = None
+    snapshot = (await desk.ask("chat", token)).snapshot
+    assert snapshot.session.version == 0, "the session that could not be recorded was not saved"
+
+
+async def test_a_lost_race_is_withdrawn_and_judged_again() -> None:
+    store = BrokenStore()
+    desk = Desk(store=store)
+    store.losing = 2
+    verdict = await desk.ask("chat", desk.login())
+    assert outcome(verdict) == ("allow", "allow")
+    withdrawn = [record for entry in desk.sink.of(Withdrawn) for record in entry.records]
+    written = {entry.id for entry in desk.sink.entries if isinstance(entry, Decided | Moved)}
+    assert set(withdrawn) < written
+    assert verdict.record not in withdrawn
+    assert len([entry for entry in desk.sink.of(Decided) if entry.id not in withdrawn]) == 1
+
+
+async def test_a_race_that_is_lost_again_and_again_ends_in_the_policys_on_fault() -> None:
+    store = BrokenStore()
+    desk = Desk(store=store)
+    store.losing = 1_000_000
+    assert outcome(await desk.ask("chat", desk.login())) == ("retry", "try_later")
+
+
+async def test_a_store_that_never_answers_is_cut_off_by_the_budget() -> None:
+    store = BrokenStore()
+    desk = Desk(text=_with_budget("50ms"), store=store)
+    store.hanging = True
+    verdict = await desk.ask("chat", desk.login())
+    assert outcome(verdict) == ("retry", "try_later")
+    assert verdict.reason is Reason.GUARD_TIMEOUT
+
+
+async def test_a_check_that_never_answers_leaves_the_credential_unproven() -> None:
+    desk = Desk(text=_with_budget("50ms"))
+
+    async def hanging(*_: object) -> Credential:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    desk.check.check = hanging  # type: ignore[method-assign]
+    verdict = await desk.ask("chat", b"Bearer x")
+    assert verdict.reason is Reason.KEYS_UNREACHABLE
+    assert not desk.sink.of(Faulted)
+
+
+async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_once() -> None:
+    desk = Desk()
+    token = desk.login()
+    verdicts = await asyncio.gather(*(desk.ask("chat", token) for _ in range(64)))
+    assert {outcome(verdict) for verdict in verdicts} == {("allow", "allow")}
+    withdrawn = {record for entry in desk.sink.of(Withdrawn) for record in entry.records}
+    standing = [entry for entry in desk.sink.of(Decided) if entry.id not in withdrawn]
+    assert len(standing) == 64
+
+
+async def test_of_parallel_runs_of_one_refund_one_reaches_the_app() -> None:
+    desk = Desk()
+    token = desk.login()
+    verdicts = await asyncio.gather(
+        *(desk.ask("refund", token, body=REFUND, idempotency="k") for _ in range(32)),
+    )
+    assert sum(verdict.running for verdict in verdicts) == 1
+    assert sum(verdict.admits for verdict in verdicts) == 1
+
+
+async def test_parallel_refunds_never_both_fit_the_last_of_the_budget() -> None:
+    desk = Desk()
+    token = desk.login()
+    body = {"amount": 300, "currency": "EUR"}
+    verdicts = await asyncio.gather(
+        *(desk.ask("refund", token, body=body, idempotency=f"k{number}") for number in range(10)),
+    )
+    assert sum(verdict.admits for verdict in verdicts) == 3
+    assert {outcome(verdict) for verdict in verdicts if not verdict.admits} == {("hold", "await_approval")}
+
+
+async def test_settling_survives_a_store_that_fails_and_leaves_the_rest_to_the_clock() -> None:
+    store = BrokenStore()
+    desk = Desk(store=store)
+    token = desk.login()
+    verdict = await desk.ask("refund", token, body=REFUND, idempotency="k")
+    store.broken = StoreError("gone")
+    await desk.enforcer.reports.settle(verdict, Answer(200, "", b""))
+    store.broken = None
+    desk.clock.advance(121)
+    again = await desk.ask("refund", token, body=REFUND, idempotency="k")
+    assert states(again)["transaction"] == "in_doubt"
+
+
+async def test_a_refusal_without_a_cell_is_recorded_and_told_even_where_the_log_fails() -> None:
+    desk = Desk()
+    assert desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record
+    desk.sink.broken = AuditError("disk full")
+    refusal = desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED)
+    assert refusal == Refusal(record="", reason=Reason.GUARD_FAULT)
+
+
+def _with_budget(request: str) -> str:
+    return POLICY + f"budget: {{request: {request}, body: 1MiB}}\n"

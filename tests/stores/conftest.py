@@ -1,0 +1,32 @@
+"""Every store, open, one after the other: an adapter that is listed here has to keep the whole contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MemoryStore | SqliteStore]:
+    """Give one store, empty and open."""
+    made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "records.db")
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """Give a SQLite store that has little patience, empty and open, in the file ``records.db``."""
+    made = SqliteStore(tmp_path / "records.db", patience=0.02)
+    await made.open()
+    yield made
+    await made.close()

@@ -1,0 +1,248 @@
+"""What every store promises: `authguard.ports.Store`, method by method, and against a plain dictionary."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from authguard.core.snapshot import Keys
+from authguard.core.stored import DOCUMENT_BYTES, NAME_CHARACTERS
+from authguard.errors import StoreError
+from tests.stores.samples import BLANK, amended, increment, keys, signed_in, snapshot
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import Snapshot
+    from authguard.stores.memory import MemoryStore
+    from authguard.stores.sqlite import SqliteStore
+
+    AnyStore = MemoryStore | SqliteStore
+
+RECORDS = ("service", "account", "session", "transaction")
+ANNA = keys("anna", "t1")
+
+
+def versions(of: Snapshot) -> tuple[int, ...]:
+    return tuple(getattr(of, record).version for record in RECORDS)
+
+
+async def test_what_is_not_stored_is_as_in_the_blank(store: AnyStore) -> None:
+    assert await store.load(ANNA, BLANK) == BLANK
+
+
+async def test_load_never_suspends(store: AnyStore) -> None:
+    assert store.immediate
+    with pytest.raises(StopIteration) as done:
+        store.load(ANNA, BLANK).send(None)
+    assert done.value.value == BLANK
+
+
+async def test_a_first_commit_creates_the_records_that_differ_and_no_other(store: AnyStore) -> None:
+    assert await store.commit(ANNA, BLANK, signed_in(BLANK))
+    loaded = await store.load(ANNA, BLANK)
+    assert versions(loaded) == (0, 1, 1, 0)
+    expected = amended(amended(signed_in(BLANK), "account", version=1), "session", version=1)
+    assert loaded == expected
+
+
+async def test_a_commit_that_changes_nothing_succeeds_and_moves_no_version(store: AnyStore) -> None:
+    assert await store.commit(ANNA, BLANK, BLANK)
+    assert await store.load(ANNA, BLANK) == BLANK
+
+
+async def test_each_commit_makes_the_version_one_more(store: AnyStore) -> None:
+    for count in range(1, 6):
+        assert await increment(store, ANNA)
+        assert versions(await store.load(ANNA, BLANK)) == (0, count, count, 0)
+
+
+async def test_a_commit_on_a_version_that_has_moved_is_refused_and_changes_nothing(store: AnyStore) -> None:
+    await increment(store, ANNA)
+    stale = await store.load(ANNA, BLANK)
+    await increment(store, ANNA)
+    current = await store.load(ANNA, BLANK)
+    assert not await store.commit(ANNA, stale, amended(stale, "session", state="revoked"))
+    assert await store.load(ANNA, BLANK) == current
+
+
+async def test_a_change_of_another_field_is_a_conflict_too(store: AnyStore) -> None:
+    before = await store.load(ANNA, BLANK)
+    assert await store.commit(ANNA, before, amended(before, "session", channel="web"))
+    assert not await store.commit(ANNA, before, amended(before, "session", verification="verified"))
+    assert (await store.load(ANNA, BLANK)).session.verification == "unverified"
+
+
+async def test_what_exists_cannot_be_created_again(store: AnyStore) -> None:
+    assert await store.commit(ANNA, BLANK, signed_in(BLANK))
+    assert not await store.commit(ANNA, BLANK, signed_in(BLANK))
+
+
+async def test_what_was_never_stored_cannot_be_replaced(store: AnyStore) -> None:
+    imagined = amended(BLANK, "session", version=3)
+    assert not await store.commit(ANNA, imagined, amended(imagined, "session", state="active"))
+    assert await store.load(ANNA, BLANK) == BLANK
+
+
+@pytest.mark.parametrize("moved", RECORDS)
+async def test_one_record_that_moved_holds_back_all_of_them(store: AnyStore, moved: str) -> None:
+    before = await store.load(ANNA, BLANK)
+    assert await store.commit(ANNA, before, amended(before, moved, entered=1.0))
+    current = await store.load(ANNA, BLANK)
+    after = before
+    for record in RECORDS:
+        after = amended(after, record, state="other")
+    assert not await store.commit(ANNA, before, after)
+    assert await store.load(ANNA, BLANK) == current
+
+
+async def test_a_record_that_did_not_change_is_not_compared(store: AnyStore) -> None:
+    before = await store.load(ANNA, BLANK)
+    assert await store.commit(ANNA, before, amended(before, "service", state="degraded"))
+    assert await store.commit(ANNA, before, amended(before, "session", state="active"))
+
+
+async def test_an_empty_key_names_a_record_that_is_neither_stored_nor_found(store: AnyStore) -> None:
+    after = BLANK
+    for record in RECORDS:
+        after = amended(after, record, state="other")
+    assert await store.commit(Keys(), BLANK, after)
+    assert versions(await store.load(Keys(), BLANK)) == (1, 0, 0, 0)
+    assert versions(await store.load(ANNA, BLANK)) == (1, 0, 0, 0)
+
+
+async def test_the_same_bytes_name_an_account_a_session_and_a_transaction_apart(store: AnyStore) -> None:
+    same = Keys(b"k", b"k", "k")
+    after = BLANK
+    for record in RECORDS:
+        after = amended(after, record, state=f"{record}'s")
+    assert await store.commit(same, BLANK, after)
+    assert (await store.load(same, BLANK)).states() == (
+        "service's",
+        "account's",
+        "session's",
+        "unverified",
+        "transaction's",
+    )
+
+
+async def test_two_people_share_the_service_and_nothing_else(store: AnyStore) -> None:
+    assert await store.commit(ANNA, BLANK, amended(signed_in(BLANK), "service", state="degraded"))
+    assert versions(await store.load(keys("ben", "t2"), BLANK)) == (1, 0, 0, 0)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=snapshot)
+async def test_records_come_back_equal_whatever_they_hold(store: AnyStore, written: Snapshot) -> None:
+    before = await store.load(ANNA, BLANK)
+    after = written
+    for record in RECORDS:
+        after = amended(after, record, version=getattr(before, record).version)
+    assert await store.commit(ANNA, before, after)
+    loaded = await store.load(ANNA, BLANK)
+    for record in RECORDS:
+        changed = getattr(before, record) != getattr(after, record)
+        version = getattr(before, record).version + changed
+        assert getattr(loaded, record) == msgspec.structs.replace(getattr(after, record), version=version)
+
+
+async def test_nobody_holds_a_reference_into_the_store(store: AnyStore) -> None:
+    await store.commit(ANNA, BLANK, signed_in(BLANK))
+    loaded = await store.load(ANNA, BLANK)
+    assert loaded.account.reports
+    loaded.account.reports.clear()
+    assert (await store.load(ANNA, BLANK)).account.reports
+
+
+async def test_of_64_commits_at_once_exactly_one_wins_each_version(store: AnyStore) -> None:
+    before = await store.load(ANNA, BLANK)
+    first = [amended(before, "session", last_seen=float(number)) for number in range(1, 65)]
+    won = await asyncio.gather(*(store.commit(ANNA, before, after) for after in first))
+    assert sum(won) == 1
+    kept = await store.load(ANNA, BLANK)
+    assert (kept.session.version, kept.session.last_seen) == (1, first[won.index(True)].session.last_seen)
+
+
+async def test_64_that_load_again_until_they_win_lose_no_update(store: AnyStore) -> None:
+    async def until_won() -> None:
+        while not await increment(store, ANNA):
+            pass
+
+    await asyncio.gather(*(until_won() for _ in range(64)))
+    kept = await store.load(ANNA, BLANK)
+    assert (kept.session.version, kept.session.last_seen, kept.account.reported) == (64, 64.0, 64.0)
+
+
+async def test_opening_again_keeps_everything(store: AnyStore) -> None:
+    await store.open()
+    await increment(store, ANNA)
+    await store.put("shelf", "name", b"value")
+    await store.close()
+    await store.open()
+    assert versions(await store.load(ANNA, BLANK)) == (0, 1, 1, 0)
+    assert await store.get("shelf", "name") == b"value"
+
+
+async def test_a_document_is_empty_until_it_is_put(store: AnyStore) -> None:
+    assert await store.get("shelf", "name") == b""
+    await store.put("shelf", "name", b"one")
+    await store.put("shelf", "name", b"two")
+    assert await store.get("shelf", "name") == b"two"
+    assert await store.get("other", "name") == b""
+
+
+async def test_adding_keeps_what_was_there_first(store: AnyStore) -> None:
+    assert await store.add("shelf", "name", b"one") == b"one"
+    assert await store.add("shelf", "name", b"two") == b"one"
+    assert await store.get("shelf", "name") == b"one"
+
+
+async def test_of_64_that_add_at_once_all_get_the_same_document(store: AnyStore) -> None:
+    kept = await asyncio.gather(*(store.add("shelf", "name", b"%d" % number) for number in range(64)))
+    assert len(set(kept)) == 1
+    assert await store.get("shelf", "name") == kept[0]
+
+
+async def test_empty_bytes_remove_a_document_and_are_none_themselves(store: AnyStore) -> None:
+    await store.put("shelf", "name", b"one")
+    await store.put("shelf", "name", b"")
+    assert await store.names("shelf", 10) == ()
+    await store.put("shelf", "name", b"")
+    assert await store.add("shelf", "name", b"") == b""
+    assert await store.names("shelf", 10) == ()
+    assert await store.add("shelf", "name", b"two") == b"two"
+
+
+@pytest.mark.parametrize("there", [b"", b"one"])
+@pytest.mark.parametrize("old", [b"", b"one", b"two"])
+@pytest.mark.parametrize("new", [b"", b"one", b"three"])
+async def test_a_document_is_replaced_only_while_it_is_the_old_one(
+    store: AnyStore, there: bytes, old: bytes, new: bytes
+) -> None:
+    await store.put("shelf", "name", there)
+    assert await store.replace("shelf", "name", old, new) == (old == there)
+    assert await store.get("shelf", "name") == (new if old == there else there)
+
+
+async def test_names_come_sorted_and_no_more_than_asked_for(store: AnyStore) -> None:
+    for name in ("c", "a", "b"):
+        await store.put("shelf", name, b"-")
+    await store.put("other", "0", b"-")
+    assert await store.names("shelf", 10) == ("a", "b", "c")
+    assert await store.names("shelf", 2) == ("a", "b")
+    assert await store.names("none", 10) == ()
+
+
+async def test_what_is_too_large_for_a_shelf_is_refused(store: AnyStore) -> None:
+    large, long = bytes(DOCUMENT_BYTES + 1), "n" * (NAME_CHARACTERS + 1)
+    for name, value in (("name", large), (long, b"-")):
+        with pytest.raises(StoreError, match="a document has at most"):
+            await store.put("shelf", name, value)
+        with pytest.raises(StoreError, match="a document has at most"):
+            await store.add("shelf", name, value)
+        with pytest.raises(StoreError, match="a document has at most"):
+            await store.replace("shelf", name, b"", value)
+    await store.put("shelf", "name", large[1:])
+    assert await store.get("shelf", "name") == large[1:]

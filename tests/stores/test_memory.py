@@ -1,0 +1,114 @@
+"""What the memory store promises beyond the contract: it is bounded, and forgets nothing that matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from authguard.errors import StoreError
+from authguard.stores.memory import KEEP, LOOKS_WHEN_FULL, SHARDS, MemoryStore
+from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
+
+AFTERWARDS = NOW + KEEP + 1.0
+
+
+async def sign_in(store: MemoryStore, subject: str, now: float, account: str = "normal") -> bool:
+    """Store an account and a session."""
+    after = amended(signed_in(BLANK, now), "account", state=account)
+    return await store.commit(keys(subject), BLANK, after)
+
+
+async def try_until_looked_at_all(store: MemoryStore, now: float) -> bool:
+    """Try to store one more, as often as it takes to look at every record; tell whether there came to be room."""
+    for _ in range(2 + SHARDS // LOOKS_WHEN_FULL):
+        try:
+            return await sign_in(store, "one more", now)
+        except StoreError:
+            continue
+    return False
+
+
+async def test_at_capacity_a_new_key_is_refused_and_nothing_is_lost() -> None:
+    store = MemoryStore(capacity=4)
+    assert await sign_in(store, "anna", NOW)
+    assert await sign_in(store, "ben", NOW)
+    with pytest.raises(StoreError, match="the memory store is full"):
+        await sign_in(store, "carl", NOW)
+    assert await store.load(keys("carl"), BLANK) == BLANK
+    assert (await store.load(keys("anna"), BLANK)).states()[1:3] == ("normal", "active")
+    assert (await store.load(keys("ben"), BLANK)).states()[1:3] == ("normal", "active")
+
+
+async def test_at_capacity_what_is_stored_can_still_be_replaced() -> None:
+    store = MemoryStore(capacity=2)
+    await sign_in(store, "anna", NOW)
+    assert await increment(store, keys("anna"))
+
+
+async def test_two_new_records_need_two_places() -> None:
+    store = MemoryStore(capacity=3)
+    await sign_in(store, "anna", NOW)
+    with pytest.raises(StoreError, match="full"):
+        await sign_in(store, "ben", NOW)
+    assert await store.load(keys("ben"), BLANK) == BLANK
+
+
+async def test_documents_count_too_and_are_never_dropped() -> None:
+    store = MemoryStore(capacity=3)
+    await sign_in(store, "anna", NOW)
+    await store.put("shelf", "one", b"-")
+    with pytest.raises(StoreError, match="full"):
+        await store.put("shelf", "two", b"-")
+    with pytest.raises(StoreError, match="full"):
+        await store.add("shelf", "two", b"-")
+    await store.put("shelf", "one", b"+")
+    assert not await try_until_looked_at_all(store, NOW)
+    await store.put("shelf", "one", b"")
+    await store.put("shelf", "two", b"-")
+    assert await store.names("shelf", 10) == ("two",)
+
+
+async def test_room_is_made_from_what_is_over() -> None:
+    store = MemoryStore(capacity=4)
+    await sign_in(store, "anna", NOW)
+    await sign_in(store, "ben", NOW)
+    assert await try_until_looked_at_all(store, AFTERWARDS)
+    assert (await store.load(keys("one more"), BLANK)).states()[1:3] == ("normal", "active")
+
+
+async def test_room_is_not_made_from_what_was_touched_since() -> None:
+    store = MemoryStore(capacity=2)
+    await sign_in(store, "anna", NOW)
+    before = await store.load(keys("anna"), BLANK)
+    later = amended(amended(before, "account", reported=AFTERWARDS), "session", last_seen=AFTERWARDS)
+    await store.commit(keys("anna"), before, later)
+    assert not await try_until_looked_at_all(store, AFTERWARDS)
+
+
+@pytest.mark.parametrize("state", ["locked", "compromised", "dormant", "sim_swap_hold"])
+async def test_an_account_that_stands_badly_is_never_dropped(state: str) -> None:
+    store = MemoryStore(capacity=2)
+    await sign_in(store, "anna", NOW, state)
+    assert not await try_until_looked_at_all(store, AFTERWARDS), "its session goes, yet two places are needed"
+    kept = await store.load(keys("anna"), BLANK)
+    assert (kept.account.state, kept.session.state) == (state, "absent")
+
+
+async def test_an_account_that_revoked_its_sign_ins_is_never_dropped() -> None:
+    store = MemoryStore(capacity=2)
+    await store.commit(keys("anna"), BLANK, amended(signed_in(BLANK), "account", not_before=NOW))
+    assert not await try_until_looked_at_all(store, AFTERWARDS)
+    assert (await store.load(keys("anna"), BLANK)).account.not_before == NOW
+
+
+async def test_how_long_a_record_is_kept_can_be_set() -> None:
+    store = MemoryStore(capacity=2, keep=10.0)
+    await sign_in(store, "anna", NOW)
+    assert not await try_until_looked_at_all(store, NOW + 10.0)
+    assert await try_until_looked_at_all(store, NOW + 10.5)
+
+
+async def test_a_store_that_is_used_long_enough_never_fills_up() -> None:
+    store = MemoryStore(capacity=8 * SHARDS, keep=10.0)
+    for number in range(16 * SHARDS):
+        assert await sign_in(store, str(number), NOW + number / 50)
+    assert (await store.load(keys(str(number)), BLANK)).session.state == "active"

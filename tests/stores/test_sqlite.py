@@ -1,0 +1,303 @@
+"""What the SQLite store promises beyond the contract: it waits off the loop, survives kill -9, and shares its file."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from authguard.errors import StoreError
+from authguard.stores import sqlite as module
+from authguard.stores.sqlite import SqliteStore
+from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
+
+ANNA = keys("anna")
+INCREMENTING = (sys.executable, str(Path(__file__).with_name("incrementing.py")))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.db"
+
+
+def locked(path: Path) -> closing[sqlite3.Connection]:
+    """Hold the write lock as another process would, until the connection is closed."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return closing(other)
+
+
+def wipe_all_but_the_first_page(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+def connections(store: SqliteStore) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    assert store._reader is not None
+    assert store._writer is not None
+    return store._reader, store._writer
+
+
+async def test_a_commit_is_on_the_disk_when_it_returns(sqlite: SqliteStore) -> None:
+    _, writer = connections(sqlite)
+    assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+async def test_a_load_is_one_statement_on_the_loop_and_a_commit_is_none(sqlite: SqliteStore) -> None:
+    reader, writer = connections(sqlite)
+    read: list[int] = []
+    written: list[int] = []
+    reader.set_trace_callback(lambda _: read.append(threading.get_ident()))
+    writer.set_trace_callback(lambda _: written.append(threading.get_ident()))
+    here = threading.get_ident()
+    loaded = await sqlite.load(keys("anna", "t1"), BLANK)
+    assert (read, written) == ([here], [])
+    assert await sqlite.commit(ANNA, loaded, signed_in(loaded))
+    await sqlite.put("shelf", "name", b"-")
+    await sqlite.names("shelf", 10)
+    assert read == [here]
+    assert written
+    assert here not in written
+
+
+async def test_reads_pass_a_writer_that_holds_the_lock(sqlite: SqliteStore, path: Path) -> None:
+    await increment(sqlite, ANNA)
+    with locked(path) as other:
+        other.execute("DELETE FROM records")
+        assert (await sqlite.load(ANNA, BLANK)).session.version == 1
+        assert await sqlite.get("shelf", "name") == b""
+
+
+async def test_a_lock_that_is_not_let_go_is_an_error_and_soon_over(sqlite: SqliteStore, path: Path) -> None:
+    with locked(path), pytest.raises(StoreError, match=r"SQLITE_BUSY.*another process holds its lock"):
+        await increment(sqlite, ANNA)
+    assert await increment(sqlite, ANNA)
+
+
+async def test_a_full_disk_is_an_error_and_changes_nothing(sqlite: SqliteStore) -> None:
+    await increment(sqlite, ANNA)
+    _, writer = connections(sqlite)
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count={pages}")
+    before = await sqlite.load(keys("anna", "t1"), BLANK)
+    after = amended(amended(before, "session", state="active"), "transaction", state="done", answer=bytes(50_000))
+    with pytest.raises(StoreError, match=r"SQLITE_FULL.*make room"):
+        await sqlite.commit(keys("anna", "t1"), before, after)
+    assert await sqlite.load(keys("anna", "t1"), BLANK) == before
+    writer.execute(f"PRAGMA max_page_count={pages + 100}")
+    assert await sqlite.commit(keys("anna", "t1"), before, after)
+
+
+async def test_a_file_that_cannot_be_written_is_an_error_and_can_still_be_read(sqlite: SqliteStore) -> None:
+    await increment(sqlite, ANNA)
+    connections(sqlite)[1].execute("PRAGMA query_only=1")
+    with pytest.raises(StoreError, match=r"SQLITE_READONLY.*writable"):
+        await increment(sqlite, ANNA)
+    assert (await sqlite.load(ANNA, BLANK)).session.version == 1
+
+
+async def test_a_damaged_record_is_an_error_and_never_a_blank(sqlite: SqliteStore, path: Path) -> None:
+    await increment(sqlite, ANNA)
+    for damaged in (b"", b"\x00", b"\xc1", b"\x91\xa1\xff"):
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("UPDATE records SET value = ? WHERE name >= x'73'", (damaged,))
+        with pytest.raises(StoreError, match="cannot be read back"):
+            await sqlite.load(ANNA, BLANK)
+
+
+async def test_a_damaged_file_is_an_error_and_never_a_blank(sqlite: SqliteStore, path: Path) -> None:
+    for number in range(50):
+        await increment(sqlite, keys(str(number)))
+    await sqlite.close()
+    wipe_all_but_the_first_page(path)
+    with pytest.raises(StoreError, match="restore the file"):
+        await sqlite.open()
+
+
+async def test_no_message_holds_a_key_or_a_value(sqlite: SqliteStore, path: Path) -> None:
+    with locked(path), pytest.raises(StoreError) as raised:
+        await sqlite.put("shelf", "a-name", b"a-value")
+    cause = raised.value.__cause__
+    assert cause is not None
+    assert "a-name" not in f"{raised.value} {cause}"
+    assert "a-value" not in f"{raised.value} {cause}"
+
+
+async def test_before_it_is_opened_and_after_it_is_closed_everything_is_an_error(path: Path) -> None:
+    store = SqliteStore(path)
+    await store.close()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is not open"):
+            await store.load(ANNA, BLANK)
+        with pytest.raises(StoreError, match="is not open"):
+            await store.get("shelf", "name")
+        with pytest.raises(StoreError, match="is not open"):
+            await store.commit(ANNA, BLANK, signed_in(BLANK))
+        with pytest.raises(StoreError, match="is not open"):
+            await store.names("shelf", 1)
+        await store.open()
+        await store.close()
+
+
+async def test_a_caller_that_leaves_at_its_deadline_leaves_the_store_usable(path: Path) -> None:
+    store = SqliteStore(path, patience=30.0)
+    await store.open()
+    with locked(path):
+        leaving = asyncio.create_task(increment(store, ANNA))
+        while not store._lock.locked():  # noqa: ASYNC110 - a thread's lock has no event to wait for
+            await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert (await store.load(ANNA, BLANK)).session.version == 0
+        following = asyncio.create_task(store.put("shelf", "name", b"-"))
+        await asyncio.sleep(0)
+    await following
+    assert (await store.load(ANNA, BLANK)).session.version == 1, "the abandoned commit went on, alone, and was whole"
+    assert await increment(store, ANNA)
+    await store.close()
+
+
+async def test_a_write_that_never_comes_back_is_an_error_for_the_next(sqlite: SqliteStore) -> None:
+    with sqlite._lock, pytest.raises(StoreError, match="still waits for an earlier write"):
+        await sqlite.put("shelf", "name", b"-")
+    await sqlite.put("shelf", "name", b"-")
+
+
+def test_it_works_under_trio_and_its_deadlines(path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(path, patience=30.0)
+        await store.open()
+        assert await increment(store, ANNA)
+        with locked(path), trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+
+                async def cancel_once_it_waits() -> None:
+                    while not store._lock.locked():
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+
+                nursery.start_soon(cancel_once_it_waits)
+                await increment(store, ANNA)
+        assert scope.cancelled_caught
+        while (await store.load(ANNA, BLANK)).session.version < 2:
+            await trio.lowlevel.checkpoint()
+        assert await increment(store, ANNA)
+        await store.close()
+
+    trio.run(main)
+
+
+def test_one_store_can_be_opened_on_one_loop_after_another(path: Path) -> None:
+    store = SqliteStore(path)
+
+    async def main() -> None:
+        await store.open()
+        await asyncio.gather(*(increment(store, keys(str(number))) for number in range(4)))
+        await store.close()
+
+    asyncio.run(main())
+    asyncio.run(main())
+    trio.run(store.open)
+    trio.run(store.close)
+
+
+def test_two_processes_on_one_file_lose_no_update(path: Path) -> None:
+    both = [
+        subprocess.Popen([*INCREMENTING, path, "200"], stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+        for _ in range(2)
+    ]
+    printed = [process.communicate(timeout=120)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert [len(lines) for lines in printed] == [200, 200]
+
+    async def main() -> None:
+        store = SqliteStore(path)
+        await store.open()
+        kept = await store.load(ANNA, BLANK)
+        assert (kept.session.version, kept.session.last_seen, kept.account.reported) == (400, 400.0, 400.0)
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_what_was_committed_survives_kill_9_and_every_record_is_whole(path: Path) -> None:
+    survived = 0
+    for lines in (1, 7, 20, 41, 60):
+        process = subprocess.Popen([*INCREMENTING, path, "100000"], stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+        with process:
+            assert process.stdout is not None
+            promised = 0
+            for _ in range(lines):
+                promised = int(process.stdout.readline())
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+
+        async def main(promised: int) -> int:
+            store = SqliteStore(path)
+            await store.open()
+            kept = await store.load(ANNA, BLANK)
+            assert connections(store)[1].execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert kept.session.version >= promised
+            assert kept.session.version == kept.account.version == kept.session.last_seen == kept.account.reported
+            assert await increment(store, ANNA)
+            await store.close()
+            return kept.session.version + 1
+
+        before, survived = survived, asyncio.run(main(promised))
+        assert survived >= before + lines
+
+
+async def test_pruning_forgets_what_is_over_in_batches_and_nothing_else(
+    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 4)
+    for number in range(10):
+        await sqlite.commit(keys(f"old {number}"), BLANK, signed_in(BLANK, NOW))
+        await sqlite.commit(keys(f"new {number}"), BLANK, signed_in(BLANK, NOW + 100))
+    await sqlite.commit(keys("bad"), BLANK, amended(signed_in(BLANK, NOW), "account", state="locked"))
+    assert await sqlite.prune(NOW) == 0
+    assert await sqlite.prune(NOW + 50) == 21
+    assert await sqlite.prune(NOW + 50) == 0
+    for number in range(10):
+        assert await sqlite.load(keys(f"old {number}"), BLANK) == BLANK
+        assert (await sqlite.load(keys(f"new {number}"), BLANK)).states()[1:3] == ("normal", "active")
+    assert (await sqlite.load(keys("bad"), BLANK)).account.state == "locked"
+
+
+async def test_a_commit_after_its_record_was_forgotten_is_a_conflict(sqlite: SqliteStore) -> None:
+    await sqlite.commit(ANNA, BLANK, signed_in(BLANK, NOW))
+    before = await sqlite.load(ANNA, BLANK)
+    await sqlite.prune(NOW + 1)
+    assert not await sqlite.commit(ANNA, before, amended(before, "session", last_seen=NOW + 2))
+
+
+async def test_a_file_whose_tables_are_gone_is_an_error_and_never_a_blank(sqlite: SqliteStore, path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DROP TABLE records")
+        other.execute("DROP TABLE documents")
+    with pytest.raises(StoreError, match="cannot be read"):
+        await sqlite.load(ANNA, BLANK)
+    with pytest.raises(StoreError, match="cannot be read"):
+        await sqlite.get("shelf", "name")
+
+
+async def test_what_fails_in_the_middle_is_undone_and_leaves_no_lock_behind(sqlite: SqliteStore, path: Path) -> None:
+    await sqlite.commit(ANNA, BLANK, signed_in(BLANK, NOW))
+    kept = await sqlite.load(ANNA, BLANK)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("INSERT INTO records VALUES (x'7a', 1, x'c1')")
+        with pytest.raises(StoreError, match="cannot be read back"):
+            await sqlite.prune(NOW + 1)
+        other.execute("DELETE FROM records WHERE name = x'7a'")
+    assert await sqlite.load(ANNA, BLANK) == kept
+    assert await increment(sqlite, ANNA)

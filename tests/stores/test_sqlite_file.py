@@ -1,0 +1,124 @@
+"""How the SQLite file is made and recognised."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from threading import Barrier, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.errors import StoreError
+from authguard.stores.sqlite_file import SCHEMA_VERSION, connect, failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def opened(path: Path, patience: float = 1.0) -> None:
+    for connection in connect(path, patience):
+        connection.close()
+
+
+def test_the_file_and_its_companions_are_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder" / "records.db"
+    writer, reader = connect(path, 1.0)
+    with closing(writer), closing(reader):
+        found = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert found == {"records.db": 0o600, "records.db-wal": 0o600, "records.db-shm": 0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_reader_cannot_write_and_never_waits(tmp_path: Path) -> None:
+    writer, reader = connect(tmp_path / "records.db", 1.0)
+    with closing(writer), closing(reader):
+        assert reader.execute("PRAGMA busy_timeout").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM records")
+
+
+def test_the_schema_says_its_version(tmp_path: Path) -> None:
+    opened(tmp_path / "records.db")
+    with closing(sqlite3.connect(tmp_path / "records.db")) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    opened(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    with pytest.raises(StoreError, match=f"has schema {SCHEMA_VERSION + 1} .*upgrade authguard"):
+        connect(path, 1.0)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+def test_another_programs_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match="another program's tables"):
+        connect(path, 1.0)
+    assert path.read_bytes() == content
+
+
+def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"nothing of the kind\n" * 100)
+    with pytest.raises(sqlite3.DatabaseError) as raised:
+        connect(path, 1.0)
+    assert "restore it from a copy" in str(failure(path, "opened", raised.value))
+    assert path.read_bytes() == b"nothing of the kind\n" * 100
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="make its folder writable"):
+        connect(tmp_path / "file" / "records.db", 1.0)
+
+
+def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError) as raised:
+        connect(tmp_path, 1.0)
+    assert "SQLITE_CANTOPEN" in str(failure(tmp_path, "opened", raised.value))
+
+
+def test_a_database_in_memory_has_no_write_ahead_log_and_a_lock_on_the_journal_is_not_waited_for_forever(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "records.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="needs write-ahead logging"):
+            connect(path, 0.02)
+        other.execute("ROLLBACK")
+    opened(path)
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
+    for attempt in range(10):
+        path = tmp_path / f"{attempt}.db"
+        barrier = Barrier(4)
+        failed: list[Exception] = []
+
+        def make(path: Path = path, barrier: Barrier = barrier, failed: list[Exception] = failed) -> None:
+            barrier.wait()
+            try:
+                opened(path, 30.0)
+            except (StoreError, sqlite3.Error) as error:
+                failed.append(error)
+
+        threads = [Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+
+
+def test_an_error_without_a_code_still_gets_advice(tmp_path: Path) -> None:
+    message = str(failure(tmp_path, "read", sqlite3.ProgrammingError("closed")))
+    assert "cannot be read (ProgrammingError): look at the disk" in message

@@ -1,0 +1,152 @@
+"""The app's pipeline hears what the audit log was told, after it was told, and can undo nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from authguard.audit.memory import MemorySink
+from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.errors import AuditError
+from authguard.logs import AnnouncingSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMON: dict[str, Any] = {"id": "1", "at": 5.0, "policy": "ab"}
+MOVED = Moved(machine="session", event="session.accepted", source="absent", dest="active", cause="request", **COMMON)
+ACTED = Acted(act="rollback.engaged", by="mara", note="name and msg and level", **COMMON)
+FAULTED = Faulted(reason="store", where="load", error="StoreError", **COMMON)
+WITHDRAWN = Withdrawn(records=("2", "3"), **COMMON)
+DECIDED = Decided(operation="pay", cell=("live",), rule="1:x", outcome="deny", fallback="x", **COMMON)
+REFUSED = Refused(reason="body-too-large", status=413, **COMMON)
+ANNOUNCED = (MOVED, ACTED, FAULTED, WITHDRAWN)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured() -> Iterator[None]:
+    """Leave structlog as it was found: not configured."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def inner() -> MemorySink:
+    return MemorySink()
+
+
+@pytest.fixture
+def sink(inner: MemorySink) -> AnnouncingSink:
+    return AnnouncingSink(inner)
+
+
+def configure(*processors: Any) -> None:
+    structlog.configure(processors=[*processors, structlog.processors.JSONRenderer()])
+
+
+def test_what_moves_is_announced_and_what_is_decided_per_request_is_not(
+    sink: AnnouncingSink, inner: MemorySink
+) -> None:
+    configure()
+    with capture_logs() as heard:
+        for entry in (*ANNOUNCED, DECIDED, REFUSED):
+            sink.append(entry)
+    assert [(line["event"], line["log_level"]) for line in heard] == [
+        ("authguard.transitioned", "info"),
+        ("authguard.acted", "info"),
+        ("authguard.faulted", "error"),
+        ("authguard.withdrawn", "info"),
+    ]
+    assert [entry["kind"] for entry in inner.entries()] == [
+        *("transition", "act", "fault", "withdrawn", "decision", "refusal")
+    ]
+
+
+def test_data_goes_in_keys_and_empty_ones_are_left_out(sink: AnnouncingSink) -> None:
+    configure()
+    with capture_logs() as heard:
+        sink.append(MOVED)
+        sink.append(WITHDRAWN)
+    assert heard[0] == {
+        **COMMON,
+        "event": "authguard.transitioned",
+        "log_level": "info",
+        "machine": "session",
+        "trigger": "session.accepted",
+        "source": "absent",
+        "dest": "active",
+        "cause": "request",
+        "v": 1,
+    }
+    assert heard[1]["records"] == ("2", "3")
+
+
+def test_the_record_is_written_before_it_is_announced(sink: AnnouncingSink, inner: MemorySink) -> None:
+    seen: list[int] = []
+
+    def look(_logger: object, _name: str, _event: dict[str, Any]) -> dict[str, Any]:
+        seen.append(len(inner.lines))
+        raise structlog.DropEvent
+
+    configure(look)
+    sink.append(MOVED)
+    assert seen == [1]
+
+
+def test_what_was_not_written_is_not_announced(sink: AnnouncingSink, inner: MemorySink) -> None:
+    configure()
+    inner.full = True
+    with capture_logs() as heard, pytest.raises(AuditError):
+        sink.append(MOVED)
+    assert heard == []
+
+
+def test_a_processor_that_raises_loses_nothing_and_is_counted(sink: AnnouncingSink, inner: MemorySink) -> None:
+    def explode(_logger: object, _name: str, _event: dict[str, Any]) -> dict[str, Any]:
+        raise RuntimeError("the app's pipeline")
+
+    configure(explode)
+    assert [sink.append(entry) for entry in (*ANNOUNCED, DECIDED)] == [1, 2, 3, 4, 5]
+    assert len(inner.lines) == 5
+    assert sink.unheard == 4
+
+
+def test_an_app_without_structlog_hears_it_through_the_standard_logger(
+    sink: AnnouncingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.INFO, "authguard"):
+        for entry in ANNOUNCED:
+            sink.append(entry)
+    assert [(line.name, line.levelname, line.getMessage()) for line in caplog.records] == [
+        ("authguard", "INFO", "authguard.transitioned"),
+        ("authguard", "INFO", "authguard.acted"),
+        ("authguard", "ERROR", "authguard.faulted"),
+        ("authguard", "INFO", "authguard.withdrawn"),
+    ]
+    assert vars(caplog.records[0])["trigger"] == "session.accepted"
+    assert vars(caplog.records[1])["by"] == "mara"
+    assert sink.unheard == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_an_app_without_any_logging_set_up_is_not_spammed(
+    sink: AnnouncingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.WARNING, "authguard"):
+        sink.append(MOVED)
+    assert caplog.records == []
+    assert capsys.readouterr() == ("", "")
+    assert sink.unheard == 0
+
+
+async def test_the_rest_is_the_inner_sinks(sink: AnnouncingSink) -> None:
+    sink.open()
+    await sink.secure(sink.append(DECIDED))
+    with pytest.raises(AuditError):
+        await sink.secure(2)
+    sink.close()
