@@ -1,4 +1,4 @@
-"""One customer at their own client: signs in at the identity provider, and talks to the desk over HTTP and WebSocket."""
+"""One customer at their own client: signs in at the identity provider, and talks to the desk by HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class Answer:
     body: Any
     trace: str
 
+    @property
+    def challenge(self) -> str:
+        """``WWW-Authenticate``; empty where there is none."""
+        return self.headers.get("www-authenticate", "")
+
     def says(self, *path: str) -> Any:  # noqa: ANN401 - any JSON value
         """Look a member up in the body; empty where there is none."""
         found = self.body
@@ -78,6 +83,7 @@ class Customer:
         """
         if again and self.sign_in is not None:
             more["sid"] = self.sign_in.sid
+        more.setdefault("account_status", "ok")
         self.sign_in = self.provider.sign_in(self.name, audience=AUDIENCE, scope=scope, acr=acr, **more)
         return self
 

@@ -74,7 +74,9 @@ def main() -> int:
     console.print(stage.table(), "", verified, "", highlight=False)
     wrong = sum(bool(line.wrong) for line in stage.lines)
     seconds = time.monotonic() - began
-    console.print(f"{len(stage.lines)} lines, {wrong} not as the policy says; {seconds:.0f} s", style="red" if wrong else "green")
+    console.print(
+        f"{len(stage.lines)} lines, {wrong} not as the policy says; {seconds:.0f} s", style="red" if wrong else "green"
+    )
     console.print(_further(folder), highlight=False, soft_wrap=True)
     return 1 if wrong else 0
 

@@ -52,18 +52,19 @@ class Log:
         """Give the whole of it: a demo's log is small."""
         return "".join(file.read_text("utf-8") for file in sorted(self.path.parent.glob(f"{self.path.stem}*.jsonl")))
 
-    def find(self, trace: str) -> Recorded:
-        """Find the decision on the request that bore a trace id.
+    def find(self, trace: str, instance: str = "") -> Recorded:
+        """Find the decision on a request.
 
-        Raises:
-            LookupError: it was not recorded.
+        Args:
+            trace: the trace id that it bore.
+            instance: the record that its reply names; needed for what is so malformed that its headers are not read.
         """
         records = list(self._records())
         void = {withdrawn for record in records for withdrawn in record.get("records", ())}
         for record in reversed(records):
-            if record.get("trace") == trace and record["id"] not in void:
+            if record["id"] not in void and (record.get("trace") == trace or record["id"] == instance):
                 return _recorded(record, records)
-        raise LookupError("this request was not recorded")
+        return Recorded(id="", outcome="not recorded")
 
     def moves(self, subject: str) -> int:
         """Count the transitions of a customer."""

@@ -19,22 +19,22 @@ def doubt(stage: Stage) -> None:
     """A maybe is no yes: it stays one until another method lifts it, whatever else is tried."""
     stage.scene("the proof of identity is ambiguous")
     hal, doubted = stage.customer("hal").signs_in("aal1"), "live normal active ambiguous none"
-    stage.line(
-        "he answers two questions, one of them right", hal.says(HALF_RIGHT), status=200, outcome="allow", rule="allow",
-        states=doubted,
-    )  # fmt: skip
+    stage.line("he answers two questions, one of them right", hal.says(HALF_RIGHT), "200 allow allow", doubted)
     answer = hal.orders()
     stage.line(
-        "an order, now", answer, status=403, outcome="verify", rule="prove_otherwise", states=doubted,
+        "an order, now",
+        answer,
+        "403 verify prove_otherwise",
+        doubted,
         also={"another method is asked for": answer.says("next", "methods") == ["alternate"]},
-    )  # fmt: skip
-    stage.line(
-        "he answers again, now both are right", hal.says(RIGHT), status=200, outcome="allow", rule="allow", states=doubted
     )
+    stage.line("he answers again, now both are right", hal.says(RIGHT), "200 allow allow", doubted)
     stage.line(
-        "an order, after a stronger sign-in in the same session", hal.signs_in(again=True).orders(), status=403,
-        outcome="verify", rule="prove_otherwise", states=doubted,
-    )  # fmt: skip
+        "an order, after a stronger sign-in in the same session",
+        hal.signs_in(again=True).orders(),
+        "403 verify prove_otherwise",
+        doubted,
+    )
 
 
 def failure(stage: Stage) -> None:
@@ -43,47 +43,48 @@ def failure(stage: Stage) -> None:
     ida, failed = stage.customer("ida").signs_in("aal1"), "live normal active failed none"
     spent = "live normal active exhausted none"
     for attempt in range(1, ATTEMPTS + 1):
-        stage.line(
-            f"wrong answers ({attempt})", ida.says(WRONG), status=200, outcome="allow", rule="allow", states=failed
-        )
+        stage.line(f"wrong answers ({attempt})", ida.says(WRONG), "200 allow allow", failed)
         if attempt < ATTEMPTS:
-            stage.line("an order", ida.orders(), status=403, outcome="verify", rule="prove_identity", states=failed)
+            stage.line("an order", ida.orders(), "403 verify prove_identity", failed)
     answer = ida.orders()
     stage.line(
-        "an order, after the last attempt", answer, status=403, outcome="handoff", rule="prove_identity", fallback=PERSON,
-        reason="attempts-spent", states=spent,
+        "an order, after the last attempt",
+        answer,
+        "403 handoff prove_identity>to_a_person attempts-spent",
+        spent,
         also={"there is a ticket, and a next step": bool(answer.says("next", "ticket")) and _person(answer.body)},
-    )  # fmt: skip
-    stage.line(
-        "the chat, from now on", ida.says("Hello?"), status=403, outcome="handoff", rule=PERSON, states=spent
     )
+    stage.line("the chat, from now on", ida.says("Hello?"), "403 handoff to_a_person", spent)
     stage.line(
         "an order, in a session of its own: the attempts are the person's",
-        ida.signs_in("aal1").orders(), status=403, outcome="handoff", rule="prove_identity", fallback=PERSON,
-        reason="attempts-spent", states=spent,
-    )  # fmt: skip
+        ida.signs_in("aal1").orders(),
+        "403 handoff prove_identity>to_a_person attempts-spent",
+        spent,
+    )
 
 
 def service_down(stage: Stage) -> None:
     """A service that gives no answer is neither yes nor no: nothing sensitive is shown, and the talk goes on."""
     stage.scene("the verification service is down")
     jon, nobody = stage.customer("jon").signs_in("aal1"), "live normal active unavailable none"
-    stage.line(
-        "he wants to be known by his voice", jon.says("You know my voice"), status=200, outcome="allow", rule="allow",
-        states=nobody,
-    )  # fmt: skip
+    stage.line("he wants to be known by his voice", jon.says("You know my voice"), "200 allow allow", nobody)
     answer = jon.orders()
     stage.line(
-        "an order", answer, status=503, outcome="retry", rule="try_later", states=nobody,
+        "an order",
+        answer,
+        "503 retry try_later",
+        nobody,
         also={"it says when to try again": "retry-after" in answer.headers},
-    )  # fmt: skip
-    stage.line("the chat goes on", jon.says("A pity"), status=200, outcome="allow", rule="allow", states=nobody)
+    )
+    stage.line("the chat goes on", jon.says("A pity"), "200 allow allow", nobody)
     proved = stage.customer("kim").signs_in()
     for _ in range(2):
         stage.line(
-            "an outage takes nothing back from somebody who was proved", proved.says("You know my voice"), status=200,
-            outcome="allow", rule="allow", states="live normal active verified none",
-        )  # fmt: skip
+            "an outage takes nothing back from somebody who was proved",
+            proved.says("You know my voice"),
+            "200 allow allow",
+            "live normal active verified none",
+        )
 
 
 def accounts(stage: Stage) -> None:
@@ -93,41 +94,45 @@ def accounts(stage: Stage) -> None:
     locked = "live locked active verified none"
     answer = lou.says("Hello")
     stage.line(
-        "a locked account: the chat", answer, status=200, outcome="restrict", rule="read_only", states=locked,
+        "a locked account: the chat",
+        answer,
+        "200 restrict read_only",
+        locked,
         also={
             "the reply says that it is restricted": answer.headers.get("authguard-outcome") == "restrict",
             "the agent knows": "reading only" in answer.says("reply"),
         },
-    )  # fmt: skip
+    )
     refused = lou.orders()
     stage.line(
-        "a locked account: an order", refused, status=403, outcome="handoff", rule=PERSON, states=locked,
+        "a locked account: an order",
+        refused,
+        "403 handoff to_a_person",
+        locked,
         also={"nobody is told that it is locked": "lock" not in str(refused.body)},
-    )  # fmt: skip
+    )
     strange = stage.customer("max").signs_in(account_status="zombie").orders()
     stage.line(
-        "a status that the policy does not know: an order", strange, status=403, outcome="handoff", rule=PERSON,
-        states="live unrecognised active verified none",
-    )  # fmt: skip
+        "a status that the policy does not know: an order",
+        strange,
+        "403 handoff to_a_person",
+        "live unrecognised active verified none",
+    )
     estate = stage.customer("nan").signs_in(account_status="estate").says("Hello")
     stage.line(
-        "a customer who died: the chat", estate, status=403, outcome="handoff", rule="to_bereavement",
-        states="live deceased active verified none",
+        "a customer who died: the chat",
+        estate,
+        "403 handoff to_bereavement",
+        "live deceased active verified none",
         also={
             "the right desk takes over": estate.says("next", "queue") == "bereavement",
             "the words are those of any hand-off": estate.says("detail") == refused.says("detail"),
         },
-    )  # fmt: skip
+    )
     ola, stolen = stage.customer("ola").signs_in(), "live compromised active verified none"
-    stage.line(
-        "somebody says that their account was hacked", ola.says("I was hacked!"), status=200, outcome="allow",
-        rule="allow", states=stolen,
-    )  # fmt: skip
+    stage.line("somebody says that their account was hacked", ola.says("I was hacked!"), "200 allow allow", stolen)
     taken = ola.signs_in().orders()
-    stage.line(
-        "an order, after a new sign-in whose claims say that all is well", taken, status=403, outcome="handoff",
-        rule="to_fraud", states=stolen,
-    )  # fmt: skip
+    stage.line("an order, after a new sign-in whose claims say that all is well", taken, "403 handoff to_fraud", stolen)
 
 
 def _person(body: object) -> bool:

@@ -79,44 +79,31 @@ class Stage:
         time.sleep(seconds)
 
     def line(
-        self,
-        what: str,
-        answer: Answer,
-        *,
-        status: int,
-        outcome: str,
-        rule: str,
-        states: str,
-        fallback: str = "",
-        reason: str = "decided",
-        also: dict[str, bool] | None = None,
+        self, what: str, answer: Answer, policy_says: str, states: str, also: dict[str, bool] | None = None
     ) -> Answer:
         """Compare one request with what the policy says.
 
         Args:
             what: happened, in a sentence.
             answer: to the request.
-            status: that the policy says.
-            outcome: one of the eleven; ``refused`` for a request that cannot be judged.
-            rule: what the rule that decides does.
-            states: of the five machines afterwards, in their order.
-            fallback: what is done, where it is not what the rule says, because attempts have run out.
-            reason: closed code in the log.
+            policy_says: HTTP status, outcome (``refused`` for what cannot be judged), what the rule that decides does
+                (``>`` and what is done instead, where attempts have run out; ``-`` for no rule), and the log's reason
+                where that is not ``decided``: ``403 handoff prove_identity>to_a_person attempts-spent``.
+            states: of the five machines afterwards, in their order; empty where the request cannot be judged.
             also: further sentences, and whether they hold.
         """
-        try:
-            found = self.world.log.find(answer.trace)
-        except LookupError:
-            found = Recorded(id="", outcome="not recorded")
-        instance = str(answer.says("instance"))
+        instance = str(answer.says("instance")).removeprefix(RECORD)
+        found = self.world.log.find(answer.trace, instance)
+        status, outcome, rules, *reason = policy_says.split()
+        rule, _, fallback = rules.removeprefix("-").partition(">")
         expected = {
-            "status": (answer.status, status),
+            "status": (str(answer.status), status),
             "outcome": (found.outcome, outcome),
             "rule": (found.rule, rule),
             "fallback": (found.fallback, fallback or rule),
-            "reason": (found.reason, reason),
+            "reason": (found.reason, *(reason or ["decided"])),
             "states": (" ".join(found.states), states),
-            "the reply's record": (instance.removeprefix(RECORD) or found.id, found.id),
+            "the record that the reply names": (instance or found.id, found.id),
         }
         wrong = [f"{name} is `{got}`, not `{want}`" for name, (got, want) in expected.items() if got != want]
         self._keep(what, found, answer.status, wrong + _untrue(also))

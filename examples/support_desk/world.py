@@ -1,4 +1,4 @@
-"""The demo's world: an identity provider and the guarded desk, each a process of its own, and a folder for what is kept.
+"""The demo's world: an identity provider and the guarded desk, each its own process, and a folder for what is kept.
 
 Rules: everything listens on loopback; every wait is bounded; only processes that were started here are ended.
 """
@@ -124,7 +124,7 @@ def world(folder: Path) -> Iterator[World]:
 @contextmanager
 def _desk(made: World) -> Iterator[str]:
     """Serve the desk on a free port; give its address."""
-    words = ["app:app", "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", "0", "--no-access-log", "--no-use-colors"]
+    words = ["app:app", "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", "0", "--no-access-log"]
     output = made.folder / "desk.txt"
     with output.open("w") as file:
         process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file

@@ -75,11 +75,15 @@ class Store(Protocol):
         ...
 
     async def put(self, shelf: str, name: str, value: bytes) -> None:
-        """Keep a small document (a ticket, a key) under a name, replacing what was there."""
+        """Keep a small document (a ticket, a key) under a name, replacing what was there; empty bytes remove it."""
         ...
 
     async def add(self, shelf: str, name: str, value: bytes) -> bytes:
         """Keep a document unless there is one; give back the one that is kept now."""
+        ...
+
+    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+        """Replace a document only if it is still `old`; empty bytes stand for none, on either side."""
         ...
 
     async def get(self, shelf: str, name: str) -> bytes:

@@ -82,9 +82,9 @@ class AuthGuard:
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
         self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix)
 
-    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
-        """Serve one ASGI connection."""
-        return self._serve(scope, receive, send)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""
+        await self._serve(scope, receive, send)
 
 
 def build(
@@ -103,7 +103,7 @@ def build(
     policy = load(settings.policy)
     clock = clock or SystemClock()
     ids = SystemIds()
-    store = choose_store(settings)
+    store = choose_store(settings, policy)
     pseudonyms = Pseudonyms(_key(settings), plain=not policy.pseudonymous)
     checker = JwtCheck(
         policy.issuers,
@@ -133,14 +133,14 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     """Put together what an operator's command needs: the same store and its own chain of the same log."""
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
-    store = choose_store(settings)
+    store = choose_store(settings, policy)
     journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
     return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
-def choose_store(settings: Settings) -> Store:
+def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    return MemoryStore() if settings.store == MEMORY else SqliteStore(Path(settings.store))
+    return MemoryStore(keep=policy.retention) if settings.store == MEMORY else SqliteStore(Path(settings.store))
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:

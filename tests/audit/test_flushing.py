@@ -135,7 +135,17 @@ def test_a_failed_sync_fails_all_whom_it_covered_for_ever_and_nobody_later(run: 
     run(test)
 
 
-def test_who_leaves_hurts_nobody_and_only_one_thread_syncs(run: Run, disk: Disk) -> None:
+def test_who_leaves_hurts_nobody_and_only_one_thread_syncs(
+    run: Run, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    async def look(seconds: float) -> None:
+        looks.append(seconds)
+        await checkpoint()
+
+    monkeypatch.setattr(flushing.anyio, "sleep", look)
+
     async def test() -> None:
         async with anyio.create_task_group() as others:
             async with anyio.create_task_group() as leader:
@@ -150,6 +160,7 @@ def test_who_leaves_hurts_nobody_and_only_one_thread_syncs(run: Run, disk: Disk)
                     await disk.flusher.wait(1)
                 assert scope.cancelled_caught
             assert disk.syncs == 1
+            assert set(looks) == {flushing.LOOK}
             disk.gate.release()
         assert disk.syncs == 1
         await disk.flusher.wait(1)

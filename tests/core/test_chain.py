@@ -126,6 +126,11 @@ def test_a_forged_line_that_fits_its_predecessor_is_found_at_its_successor(place
     assert examine([*LOG[:place], forged, *LOG[place + 1 :]]) == Broken(place + 2, Flaw.MISPLACED)
 
 
+def test_a_forged_last_line_that_skips_places_is_found() -> None:
+    forged, _ = link(Acted(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
+    assert examine([*LOG, forged]) == Broken(21, Flaw.MISPLACED)
+
+
 @given(st.integers(1, len(TEXT) - 1).filter(lambda place: place not in STARTS))
 def test_a_log_cut_inside_a_line_ends_in_a_torn_one(place: int) -> None:
     expected = next(line for line, start in enumerate(STARTS) if start > place)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from threading import Barrier, Thread
-from typing import TYPE_CHECKING
 
 import pytest
 
 from authguard.errors import StoreError
+from authguard.stores import sqlite_file
 from authguard.stores.sqlite_file import SCHEMA_VERSION, connect, failure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def opened(path: Path, patience: float = 1.0) -> None:
@@ -86,16 +84,38 @@ def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
     assert "SQLITE_CANTOPEN" in str(failure(tmp_path, "opened", raised.value))
 
 
-def test_a_database_in_memory_has_no_write_ahead_log_and_a_lock_on_the_journal_is_not_waited_for_forever(
-    tmp_path: Path,
-) -> None:
+def test_a_lock_on_a_new_file_is_waited_for_until_it_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "records.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="needs write-ahead logging"):
+        waited: list[float] = []
+
+        def let_go_the_third_time(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                other.execute("ROLLBACK")
+
+        monkeypatch.setattr(sqlite_file, "sleep", let_go_the_third_time)
+        opened(path, 0.02)
+    assert len(waited) == 3
+
+
+def test_a_lock_on_a_new_file_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "records.db"
+    waited: list[float] = []
+    monkeypatch.setattr(sqlite_file, "sleep", waited.append)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as raised:
             connect(path, 0.02)
-        other.execute("ROLLBACK")
-    opened(path)
+    assert "another process holds its lock" in str(failure(path, "opened", raised.value))
+    assert sum(waited) == pytest.approx(0.02)
+
+
+def test_what_cannot_log_ahead_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="needs write-ahead logging"):
+        connect(Path(":memory:"), 1.0)
 
 
 def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def size(held: Held) -> int:
         named, opened = held.path.lstat(), os.fstat(held.fd)
     except OSError:
         return -1
-    return opened.st_size if _identity(named) == _identity(opened) == held.identity else -1
+    return opened.st_size if _identity(named) == _identity(opened) else -1
 
 
 def let_go(held: Held, *, forked: bool = False) -> None:
@@ -147,11 +147,10 @@ def tail(fd: int) -> Tail:
         OSError: it cannot be read.
     """
     length = os.fstat(fd).st_size
-    # one byte more than two lines: the newline before the last whole line, a torn one behind it
-    start = max(0, length - 2 * LINE_BOUND - 1)
+    start = max(0, length - 2 * LINE_BOUND)
     data = os.pread(fd, length - start, start)
     cut = data.rfind(b"\n") + 1
     before = data.rfind(b"\n", 0, max(cut - 1, 0)) + 1
-    if len(data) - cut > LINE_BOUND or (start > 0 and before == 0):
+    if len(data) - cut >= LINE_BOUND or (start > 0 and before == 0):
         raise AuditError("the audit log does not end in a line of ours: look at it with `authguard audit verify`")
     return Tail(end=start + cut, last=data[before:cut], torn=data[cut:])

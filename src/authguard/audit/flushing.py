@@ -141,7 +141,7 @@ class Flusher:
         self._round = None
         if current.failed:
             self.give_up(current.target)
-        elif current.target > self._void:
+        else:
             self._durable = max(self._durable, current.target)
             if current.folder == self._folder:
                 self._folder = None

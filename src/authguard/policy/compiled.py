@@ -144,6 +144,7 @@ class Policy:
         strictness: account state -> its place in the list of states; the strictest report wins.
         coalesce: seconds by which the person's last act may lag in the store, a sixtieth of the shortest idle time.
         effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
+        retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Policy:
     strictness: Mapping[str, int] = field(init=False)
     coalesce: float = field(init=False)
     effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
+    retention: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive what requests ask for often."""
@@ -185,6 +187,26 @@ class Policy:
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes
         derive(self, "effect_scopes", scopes)
+        derive(self, "retention", self._retention())
+
+    def _retention(self) -> float:
+        """Tell how long a record may still be named (DESIGN 2, "Nothing revives by being forgotten").
+
+        A session that was forgotten is met as a new one; its old sign-in must by then be older than the absolute
+        time-out, so that the timer ends it on the same look. Where no such timer counts from the sign-in, or an
+        issuer proves sign-ins by ``sid`` alone, nothing can be forgotten.
+        """
+        absolute = [
+            timer.after
+            for timer in self.timers.declared
+            if timer.event == "session.aged" and timer.since == "signed_in" and not timer.states
+        ]
+        if not absolute or any(issuer.renewal == "sid" for issuer in self.issuers.values()):
+            return float("inf")
+        lives = [issuer.max_lifetime + 2 * issuer.leeway for issuer in self.issuers.values()]
+        windows = [limit.per for operation in self.operations for limit in operation.limits]
+        attempts = [fallback.per for fallback in self.fallbacks.values()]
+        return min(absolute) + max([*lives, *windows, *attempts], default=0.0) + 86_400.0
 
     def counts_idle(self, state: str) -> bool:
         """Whether a timer counts from the person's last act while the session is in a state."""

@@ -8,38 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from authguard.errors import StoreError
 from authguard.ports import Ticket
 
+if TYPE_CHECKING:
+    from authguard.ports import Store
+
 SHELF: Final = "handoff"
 #: tickets looked through for one id
 MOST: Final = 100_000
 #: how often a ticket that others keep changing is looked at again
 TRIES: Final = 16
-
-
-class Shelf(Protocol):
-    """What the desk asks of a store: `authguard.ports.Store`'s documents, and compare-and-set on them."""
-
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
-        """Keep a document unless there is one; give back the one that is kept now."""
-        ...
-
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
-        """Replace a document only if it is still `old`; empty bytes stand for none, on either side."""
-        ...
-
-    async def get(self, shelf: str, name: str) -> bytes:
-        """Give a document; empty bytes where there is none."""
-        ...
-
-    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
-        """List the names on a shelf, sorted, at most `limit`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +54,7 @@ class StoreDesk:
 
     __slots__ = ("_store",)
 
-    def __init__(self, store: Shelf) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def open_ticket(self, ticket: Ticket) -> Ticket:

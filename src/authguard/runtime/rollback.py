@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.snapshot import Keys
+from authguard.runtime.walk import Walk
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import ServiceRecord
     from authguard.runtime.changes import Standing
-    from authguard.runtime.walk import Walk
 
 
 class Rollback:
@@ -22,8 +22,11 @@ class Rollback:
         self._standing = standing
 
     async def status(self) -> ServiceRecord:
-        """Give where the service stands, with the timers that are due."""
-        return (await self._standing.change(Keys(), lambda _: None)).service
+        """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
+        standing = self._standing
+        walk = Walk(standing.policy, await standing.load(Keys()), standing.clock.now())
+        walk.timers()
+        return walk.snapshot.service
 
     async def engage(self, by: str, note: str) -> ServiceRecord:
         """Pull the agent back: no agent acts, every customer goes to a person.

@@ -24,6 +24,7 @@ SCHEMA: Final = (
     "CREATE TABLE documents (shelf TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (shelf, name)) WITHOUT ROWID",
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
+WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
 ATTEMPTS: Final = 20
 #: what to do about SQLite's own codes; the first that a code's name begins with
@@ -87,10 +88,10 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
     _is_new(path, writer)  # refuses another program's file while it is untouched
     for _ in range(ATTEMPTS):  # SQLite's own patience does not cover a change of the journal's mode
         with suppress(sqlite3.OperationalError):
-            writer.execute("PRAGMA journal_mode=WAL")
+            writer.execute(WAL)
             break
         sleep(patience / ATTEMPTS)
-    if writer.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+    if writer.execute(WAL).fetchone() != ("wal",):
         raise StoreError(f"the store {path} needs write-ahead logging: put it on a local disk")
     writer.execute("PRAGMA synchronous=FULL")
     writer.execute("BEGIN IMMEDIATE")

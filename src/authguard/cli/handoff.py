@@ -1,0 +1,94 @@
+"""`authguard handoff`: who waits for a person, and how far people have come with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import anyio
+import msgspec
+import typer
+
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.cli.output import BROKE, complain
+from authguard.runtime.handoff import NoTicket, StoreDesk
+
+if TYPE_CHECKING:
+    from authguard.runtime.handoff import Filed
+
+app = typer.Typer()
+
+#: tickets that are shown, and looked through, at the most
+MOST: Final = 100_000
+
+TicketArgument = Annotated[str, typer.Argument(help="The ticket's id, as `handoff list` and the reply show it.")]
+Who = Annotated[str, typer.Option("--by", help="Who it is, as the log will name them.")]
+Why = Annotated[str, typer.Option("--note", help="What was done; it goes to the log.")]
+
+
+@app.command("list")
+def show(
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
+    whole: Annotated[bool, typer.Option("--json", help="Show each ticket whole, one JSON document a line.")] = False,
+) -> None:
+    """Show who waits or is being helped, whoever has waited the longest first. Nothing is changed or recorded."""
+
+    async def look() -> tuple[Filed, ...]:
+        async with operating(policy, store, log, records=False) as (_, opened):
+            return await StoreDesk(opened).tickets(MOST)
+
+    for filed in anyio.run(look):
+        typer.echo(msgspec.json.encode(filed).decode("ascii", "backslashreplace") if whole else _told(filed))
+
+
+@app.command("take")
+def take(
+    ticket: TicketArgument, *, by: Who, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """Take a ticket: whoever takes it first keeps it. Exit 1 where somebody else has it."""
+    anyio.run(_act, "take", ticket, by, "", policy, store, log)
+
+
+@app.command("close")
+def close(
+    ticket: TicketArgument,
+    *,
+    by: Who,
+    note: Why = "",
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
+) -> None:
+    """Close a ticket: the customer was helped. What their machines say is not changed by it."""
+    anyio.run(_act, "close", ticket, by, note, policy, store, log)
+
+
+async def _act(  # noqa: PLR0917 - a command's parts
+    act: Literal["take", "close"], ticket: str, by: str, note: str, policy: str, store: str, log: str
+) -> None:
+    """Record, then change; what another did first is withdrawn from the record."""
+    (name,) = named([by])
+    async with operating(policy, store, log, records=True) as (standing, opened):
+        desk, journal, now = StoreDesk(opened), standing.journal, standing.clock.now()
+        found = next((filed for filed in await desk.tickets(MOST) if filed.ticket.id == ticket), None)
+        if found is None:
+            complain("there is no such ticket: it was closed, or never opened")
+            raise typer.Exit(BROKE)
+        done = {"take": "taken", "close": "closed"}[act]
+        record = journal.acted(
+            f"handoff.{done}", now, by=name, note=note, subject=found.ticket.subject, ticket=found.ticket.id
+        )
+        filed = await (desk.take if act == "take" else desk.close)(ticket, name, now)
+        if isinstance(filed, NoTicket) or filed.by != name:
+            journal.withdrawn((record,), now)
+            complain("the ticket is closed" if isinstance(filed, NoTicket) else f"{filed.by} has taken it already")
+            raise typer.Exit(BROKE)
+        typer.echo(_told(filed))
+
+
+def _told(filed: Filed) -> str:
+    ticket = filed.ticket
+    how = f"{filed.state} by {filed.by}" if filed.by else filed.state
+    states = " ".join(f"{machine}={state}" for machine, state in ticket.states.items())
+    return f"{ticket.id} {ticket.queue} {how} since {moment(filed.at)}: {ticket.operation}, {states}"

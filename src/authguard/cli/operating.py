@@ -1,0 +1,98 @@
+"""What the operator's commands share: the deployment's own store and log, found and opened, or a word about why not.
+
+Rules: a command never makes a store, since an empty one would be nobody's and the running app would not hear of it; who
+may write the store may operate, so a store that cannot be written is a want of authority (exit code 5).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from authguard.errors import AuthorityError, SettingsError
+from authguard.runtime.journal import printable
+from authguard.settings import MEMORY, Settings
+from authguard.wiring import operate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from authguard.ports import Store
+    from authguard.runtime.changes import Standing
+
+PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
+StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
+LogOption = Annotated[str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_LOG, else the default.")]
+
+#: characters of a person's name
+NAME_BOUND: Final = 100
+
+
+@asynccontextmanager
+async def operating(policy: str, store: str, log: str, *, records: bool) -> AsyncIterator[tuple[Standing, Store]]:
+    """Open what the app itself uses; let go of it at the end.
+
+    Args:
+        policy: as typed, or empty.
+        store: as typed, or empty.
+        log: as typed, or empty.
+        records: whether the command changes something, so that the log is written.
+
+    Raises:
+        SettingsError: there is no such store, or it lives in the memory of another process.
+        AuthorityError: whoever calls may not write it.
+        AuthguardError: anything else that a policy, a store or a log cannot do now.
+    """
+    settings = Settings.resolve(policy, store=store, log=log)
+    _demand(settings.store)
+    standing, opened, journal = operate(settings)
+    await opened.open()
+    try:
+        if records:
+            journal.open()
+        yield standing, opened
+    finally:
+        journal.close()
+        await opened.close()
+
+
+def _demand(store: str) -> None:
+    """Demand that the store is there and may be written by whoever calls."""
+    if store == MEMORY:
+        raise SettingsError("a store in memory is its app's alone: name the app's SQLite file with --store")
+    path = Path(store)
+    try:
+        path.stat()
+    except PermissionError:
+        raise _unauthorised(store) from None
+    except OSError:
+        raise SettingsError(f"there is no store at `{store}`: name the app's with --store, or start the app") from None
+    # SQLite writes its log beside the file
+    if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise _unauthorised(store)
+
+
+def _unauthorised(store: str) -> AuthorityError:
+    return AuthorityError(f"you may not write the store `{store}`: act as an account that may")
+
+
+def named(names: list[str]) -> tuple[str, ...]:
+    """Take the names of who acts, each once, fit to be printed and kept.
+
+    Raises:
+        typer.BadParameter: one is empty or too long.
+    """
+    given = tuple(dict.fromkeys(" ".join(printable(name).split()) for name in names))
+    if any(not name or len(name) > NAME_BOUND for name in given):
+        raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters", param_hint="--by")
+    return given
+
+
+def moment(at: float) -> str:
+    """Show epoch seconds as UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "the beginning"

@@ -1,0 +1,62 @@
+"""`authguard rollback`: pull the agent back to human service, let it act again, and see where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import anyio
+import typer
+
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.errors import AuthorityError
+from authguard.runtime.rollback import Rollback
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import ServiceRecord
+
+app = typer.Typer()
+
+Who = Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person that must agree.")]
+Why = Annotated[str, typer.Option("--note", help="Why; it goes to the log.")]
+
+
+@app.command("status")
+def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+    """Show where the service stands. Nothing is changed or recorded."""
+
+    async def look() -> ServiceRecord:
+        async with operating(policy, store, log, records=False) as (standing, _):
+            return await Rollback(standing).status()
+
+    typer.echo(_told(anyio.run(look)))
+
+
+@app.command("engage")
+def engage(by: Who, note: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+    """Pull the agent back: from the next request on, every customer is handed to a person."""
+    typer.echo(_told(anyio.run(_act, "engage", by, note, policy, store, log)))
+
+
+@app.command("release")
+def release(by: Who, note: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+    """Let the agent act again; high-security writes wait for an approval until the service has recovered."""
+    typer.echo(_told(anyio.run(_act, "release", by, note, policy, store, log)))
+
+
+async def _act(  # noqa: PLR0917 - a command's parts
+    act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
+) -> ServiceRecord:
+    names = named(by)
+    async with operating(policy, store, log, records=True) as (standing, _):
+        role, count = standing.policy.rollback_roles.get(act, ("", 1))
+        if len(names) < count:
+            raise AuthorityError(
+                f"the policy wants {count} persons of role `{role}` to {act}: name each with --by, with their consent"
+            )
+        switch = Rollback(standing)
+        move = switch.engage if act == "engage" else switch.release
+        return await move(", ".join(names), note)
+
+
+def _told(service: ServiceRecord) -> str:
+    return f"{service.state} since {moment(service.entered)}"

@@ -1,0 +1,175 @@
+"""What the tests of credentials share: an issuer in this process, a checker that knows its keys, a scripted network."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx2
+import pytest
+from hypothesis import HealthCheck, settings
+
+from authguard.core.facts import UNSEEN, Evidence, Unseen
+from authguard.credentials.checker import JwtCheck
+from authguard.policy.compiled import Issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from authguard.core.facts import Credential
+    from authguard.testing import FakeClock, Mint
+
+settings.register_profile(
+    "credentials", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+settings.load_profile("credentials")
+
+ALGORITHMS = ("ES256", "RS256", "EdDSA")
+
+
+def settle(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits")
+
+
+class Door:
+    """A checker as the enforcer uses it: `recall` first, then `check`."""
+
+    def __init__(self, check: JwtCheck, clock: FakeClock) -> None:
+        self.check = check
+        self.clock = clock
+        self.checked = 0
+
+    def recall(self, token: str | bytes) -> Credential | Unseen:
+        return self.check.recall(evidence(token), self.clock.now())
+
+    async def knock(self, token: str | bytes) -> Credential:
+        found = self.recall(token)
+        if found is not UNSEEN:
+            return found
+        self.checked += 1
+        return await self.check.check(evidence(token), self.clock.now())
+
+    def ask(self, token: str | bytes) -> Credential:
+        """Knock where keys are held, so that nothing waits."""
+        return settle(self.knock(token))
+
+
+def evidence(token: str | bytes) -> Evidence:
+    raw = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token
+    return Evidence(authorization=b"Bearer " + raw)
+
+
+class Network:
+    """An issuer's metadata and keys over a scripted HTTP transport.
+
+    Attributes:
+        documents: path -> what it answers: a document, raw bytes, a status, a response, or ``"hang"``.
+        asked: the paths asked for, in order.
+        gate: where set, answers wait for it.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        self.issuer = issuer
+        self.documents: dict[str, Any] = {
+            "/.well-known/openid-configuration": {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+        }
+        self.asked: list[str] = []
+        self.gate: anyio.Event | None = None
+
+    @property
+    def fetches(self) -> int:
+        """How often the keys were asked for, or would have been."""
+        return self.asked.count("/.well-known/openid-configuration")
+
+    def publish(self, jwks: object) -> None:
+        self.documents["/jwks"] = jwks
+
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(request.url.path)
+        if self.gate is not None:
+            await self.gate.wait()
+        found = self.documents.get(request.url.path, 404)
+        if found == "hang":
+            await anyio.sleep_forever()
+        if isinstance(found, Exception):
+            raise found
+        if isinstance(found, httpx2.Response):
+            return found
+        if isinstance(found, int):
+            return httpx2.Response(found)
+        return httpx2.Response(200, content=found if isinstance(found, bytes) else json.dumps(found).encode())
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., JwtCheck]:
+    """Build checkers: of the issuer given, with names that can be told apart."""
+
+    def build(*issuers: Issuer, **arguments: Any) -> JwtCheck:
+        given = {
+            "pseudonym": lambda issuer, subject: f"name of {subject} at {issuer}",
+            "fingerprint": lambda token: sha256(token).hexdigest()[:16],
+            "environ": {},
+            "folder": tmp_path,
+        }
+        return JwtCheck({issuer.issuer: issuer for issuer in issuers}, **(given | arguments))
+
+    return build
+
+
+@pytest.fixture
+def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
+    """Describe a mint as a policy would, its keys in a file."""
+
+    def describe(mint: Mint, **fields: Any) -> Issuer:
+        if not {"discovery", "jwks_uri", "secret_env", "key_file"} & fields.keys():
+            (tmp_path / "keys.json").write_text(json.dumps(mint.jwks()))
+            fields["key_file"] = "keys.json"
+        given = {"issuer": mint.issuer, "audience": mint.audience, "algorithms": ALGORITHMS}
+        return Issuer(**(given | fields))
+
+    return describe
+
+
+@pytest.fixture
+def door_of(
+    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+) -> Callable[..., Door]:
+    """Open a door to the in-process issuer under a policy with these fields."""
+
+    def build(**fields: Any) -> Door:
+        check = make(issuer_of(authguard_issuer, **fields))
+        settle(check.open())
+        return Door(check, authguard_issuer.clock)
+
+    return build
+
+
+@pytest.fixture
+def door(door_of: Callable[..., Door]) -> Door:
+    """Open a door under an ordinary policy."""
+    return door_of()
+
+
+@pytest.fixture
+def network(authguard_issuer: Mint) -> Network:
+    """Publish the in-process issuer's keys on a scripted network."""
+    network = Network(authguard_issuer.issuer)
+    network.publish(authguard_issuer.jwks())
+    return network
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Run a test's coroutine function on both event loops."""
+    return lambda work: anyio.run(work, backend=request.param)

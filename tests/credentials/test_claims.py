@@ -1,0 +1,217 @@
+"""What verified claims prove, and the order in which they are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.facts import NotProven, Principal
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import account_key, session_key
+from authguard.credentials.claims import CHAIN_BOUND, Names, Standing, judge
+from authguard.policy.compiled import Issuer
+
+NOW = 1_800_000_000.0
+_ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), leeway=30.0, max_lifetime=3_600.0)
+_NAMES = Names(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>")
+_GOOD = {"iss": "https://i.test", "aud": "a", "sub": "alice", "iat": NOW, "exp": NOW + 300}
+
+
+def _judge(issuer: Issuer = _ISSUER, now: float = NOW, **claims: Any) -> Standing | NotProven:
+    given = {name: value for name, value in (_GOOD | claims).items() if value is not ...}
+    return judge(given, issuer, _NAMES, b"token", now)
+
+
+def _principal(**claims: Any) -> Principal:
+    found = _judge(**claims)
+    assert isinstance(found, Standing)
+    return found.proven.principal
+
+
+def _refused(reason: Reason, condition: str = "rejected") -> NotProven:
+    return NotProven(condition, reason)
+
+
+def test_everything_a_principal_holds_is_derived_once() -> None:
+    claims = {
+        "client_id": "app",
+        "azp": "other",
+        "sid": "s1",
+        "acr": "aal2",
+        "amr": ["pwd", "otp"],
+        "auth_time": NOW - 60,
+        "scope": "read  write",
+        "act": {"sub": "bot", "act": {"sub": "older", "iss": "x"}},
+        "extra": [1],
+    }
+    assert _principal(**claims) == Principal(
+        issuer="https://i.test",
+        subject="alice",
+        client="app",
+        sid="s1",
+        actor="bot",
+        chain=("bot", "older"),
+        token_scopes=frozenset({"read", "write"}),
+        acr="aal2",
+        amr=("pwd", "otp"),
+        auth_time=NOW - 60,
+        issued_at=NOW,
+        expires_at=NOW + 300,
+        claims=_GOOD | claims,
+        fingerprint="<5>",
+        account_key=account_key("https://i.test", "alice"),
+        session_key=session_key("https://i.test", "alice", "app", "s1"),
+        pseudonym="https://i.test|alice",
+        actor_pseudonym="https://i.test|bot",
+    )
+
+
+def test_what_the_issuer_does_not_send_is_empty() -> None:
+    found = _principal()
+    assert (found.client, found.sid, found.actor, found.chain, found.acr, found.amr) == ("", "", "", (), "", ())
+    assert (found.token_scopes, found.auth_time, found.actor_pseudonym) == (frozenset(), 0.0, "")
+
+
+def test_the_authorised_party_is_the_client_where_there_is_no_client_id() -> None:
+    assert _principal(azp="app").client == "app"
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ({"scope": "a b"}, {"a", "b"}),
+        ({"scp": ["a", "b"]}, {"a", "b"}),
+        ({"scp": "a b"}, {"a", "b"}),
+        ({"scope": "a", "scp": ["b"]}, {"a"}),
+        ({"scope": "", "scp": ["b"]}, set()),
+        ({"scp": ["", "b"]}, {"b"}),
+    ],
+)
+def test_scopes_are_read_in_either_form_and_never_added_up(claims: dict[str, Any], scopes: set[str]) -> None:
+    assert _principal(**claims).token_scopes == scopes
+
+
+@pytest.mark.parametrize("cnf", [{"jkt": "x"}, {"x5t#S256": "x"}, {}, None, "x"])
+def test_a_bound_token_is_no_bearer_token(cnf: object) -> None:
+    assert _judge(cnf=cnf) == _refused(Reason.BOUND_TOKEN)
+
+
+_WRONG = [True, False, "1", [1], {}, -1, -0.5, 1e12, 10**400]
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
+@pytest.mark.parametrize("value", [*_WRONG, None], ids=repr)
+def test_a_time_is_a_number_of_seconds(claim: str, value: object) -> None:
+    assert _judge(**{claim: value}) == _refused(Reason.CLAIM_MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("sub", ""),
+        ("sub", "s" * 256),
+        ("sub", None),
+        *((name, "x" * 256) for name in ("client_id", "azp", "sid", "acr")),
+        *((name, wrong) for name in ("client_id", "azp", "sid", "acr", "scope") for wrong in (1, None, ["x"], {})),
+        ("amr", "pwd"),
+        ("amr", [1]),
+        ("amr", ["x"] * 33),
+        ("amr", ["x" * 256]),
+        ("amr", None),
+        ("scope", "x" * 8_193),
+        ("scope", " ".join(str(number) for number in range(513))),
+        ("scp", [1]),
+        ("scp", {"a": 1}),
+        ("scp", [str(number) for number in range(513)]),
+        ("act", "bot"),
+        ("act", None),
+        ("act", []),
+        ("act", {}),
+        ("act", {"sub": ""}),
+        ("act", {"sub": 1}),
+        ("act", {"sub": "x" * 256}),
+        ("act", {"sub": "bot", "act": {}}),
+        ("act", {"sub": "bot", "act": "x"}),
+    ],
+)
+def test_a_claim_of_the_wrong_shape_is_refused(claim: str, value: object) -> None:
+    assert _judge(**{claim: value}) == _refused(Reason.CLAIM_MALFORMED)
+
+
+def _chain(length: int) -> dict[str, Any]:
+    act: dict[str, Any] = {"sub": "first"}
+    for number in range(length - 1):
+        act = {"sub": f"bot-{number}", "act": act}
+    return act
+
+
+def test_a_chain_of_actors_is_bounded() -> None:
+    assert len(_principal(act=_chain(CHAIN_BOUND)).chain) == CHAIN_BOUND
+    assert _judge(act=_chain(CHAIN_BOUND + 1)) == _refused(Reason.CLAIM_MALFORMED)
+
+
+def test_a_token_without_iat_has_no_measurable_lifetime() -> None:
+    assert _judge(iat=...) == _refused(Reason.CLAIM_MISSING)
+    unmeasured = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), max_lifetime=0)
+    found = _judge(unmeasured, iat=..., exp=NOW + 1e9)
+    assert isinstance(found, Standing)
+    assert found.proven.principal.issued_at == 0.0
+
+
+def test_a_lifetime_beyond_the_policy_is_refused_also_when_it_is_over() -> None:
+    assert isinstance(_judge(exp=NOW + 3_600), Standing)
+    assert _judge(exp=NOW + 3_601) == _refused(Reason.LIFETIME_EXCEEDED)
+    assert _judge(now=NOW + 9_999, exp=NOW + 3_601) == _refused(Reason.LIFETIME_EXCEEDED)
+
+
+def test_a_token_is_good_until_its_expiry_and_the_leeway() -> None:
+    assert isinstance(_judge(now=NOW + 329.9), Standing)
+    assert _judge(now=NOW + 330) == _refused(Reason.TOKEN_EXPIRED, "expired")
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat", "auth_time"])
+def test_nothing_lies_in_the_future_but_for_the_leeway(claim: str) -> None:
+    early = {claim: NOW + 30}
+    found = _judge(**early)
+    assert isinstance(found, Standing)
+    assert found.since == NOW
+    assert max(found.proven.principal.auth_time, found.proven.principal.issued_at) <= NOW
+    assert _judge(**{claim: NOW + 31}) == _refused(Reason.TOKEN_NOT_YET_VALID)
+
+
+def test_only_what_would_otherwise_be_good_is_expired() -> None:
+    late = {"now": NOW + 9_999}
+    assert _judge(**late, acr=1) == _refused(Reason.CLAIM_MALFORMED)
+    assert _judge(**late, cnf={}) == _refused(Reason.BOUND_TOKEN)
+    assert _judge(**late) == _refused(Reason.TOKEN_EXPIRED, "expired")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["sub", "act", "x"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("sub exp iat nbf auth_time client_id azp sid acr amr scope scp act".split()),  # noqa: SIM905 - reads as a list
+        _JSON,
+    ),
+    st.floats(0, 1e10),
+)
+def test_any_claims_are_judged_and_what_is_proven_holds_now(claims: dict[str, Any], now: float) -> None:
+    found = _judge(now=now, **claims)
+    if isinstance(found, Standing):
+        principal = found.proven.principal
+        assert found.since <= now < found.until
+        assert principal.auth_time <= now
+        assert principal.issued_at <= now
+        assert 0 < len(principal.subject) < 256
+
+
+def test_no_claim_is_in_the_repr() -> None:
+    assert "secret-claim" not in repr(_judge(private="secret-claim"))

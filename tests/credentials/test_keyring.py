@@ -1,0 +1,355 @@
+"""One fetch for all who wait, none for made-up names, and an outage is never a forgery; on both event loops."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from authguard.core.outcomes import Reason
+from authguard.credentials.keyring import LOST, Keyring, Pace
+from authguard.credentials.keys import Key, KeySet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACE = Pace(timeout=1.5, refresh=300.0, cooldown=30.0, retry=2.0)
+STALE = 3_600.0
+NOW = 1_000_000.0
+
+
+class Issuer:
+    """A source of keys that a test scripts; `hold` makes every fetch wait."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.fetches = 0
+        self.is_down = False
+        self.gate: anyio.Event | None = None
+
+    async def read(self) -> KeySet:
+        self.fetches += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.is_down:
+            raise OSError("down")
+        return KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in self.names))
+
+    def hold(self) -> anyio.Event:
+        self.gate = anyio.Event()
+        return self.gate
+
+    def ring(self, stale: float = STALE, pace: Pace = PACE) -> Keyring:
+        return Keyring(self.read, stale, pace)
+
+
+async def _landed(ring: Keyring) -> None:
+    """Wait for the fetch that is on its way, if one is."""
+    if ring._flight is not None:
+        await ring._flight.landed.wait()
+
+
+async def _ask(ring: Keyring, name: str, now: float) -> str:
+    found = await ring.find(name, "ES256", now)
+    return found.name if isinstance(found, Key) else found.code
+
+
+UNKNOWN, UNREACHABLE = Reason.KEY_UNKNOWN.code, Reason.KEYS_UNREACHABLE.code
+
+
+def test_the_first_sight_fetches_and_the_second_does_not(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        assert await _ask(ring, "a", NOW) == "a"
+        assert await _ask(ring, "a", NOW + 299) == "a"
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_five_hundred_first_sights_make_one_fetch(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, gate, found = issuer.ring(), issuer.hold(), []
+
+        async def ask() -> None:
+            found.append(await _ask(ring, "a", NOW))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(500):
+                group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+        assert found == ["a"] * 500
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_who_gives_up_cancels_nobody(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, gate, found = issuer.ring(), issuer.hold(), []
+        first = anyio.CancelScope()
+
+        async def give_up() -> None:
+            with first:
+                await _ask(ring, "a", NOW)
+
+        async def ask() -> None:
+            found.append(await _ask(ring, "a", NOW))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(give_up)
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            first.cancel()
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+        assert first.cancelled_caught
+        assert found == ["a"]
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_still_serves_the_next(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, gate = issuer.ring(), issuer.hold()
+        with anyio.move_on_after(0):
+            await _ask(ring, "a", NOW)
+        gate.set()
+        assert await _ask(ring, "a", NOW) == "a"
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_a_made_up_name_is_unknown_and_leads_to_one_fetch_per_cooldown(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        for number in range(1_000):
+            assert await _ask(ring, f"made-up-{number}", NOW + number / 100) == UNKNOWN
+        assert issuer.fetches == 1
+        assert await _ask(ring, "made-up", NOW + 30) == UNKNOWN
+        assert issuer.fetches == 2
+        assert await _ask(ring, "a", NOW + 30) == "a"
+
+    run(scene)
+
+
+def test_a_new_key_is_found_after_the_cooldown(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.names = ("a", "b")
+        assert await _ask(ring, "b", NOW + 29) == UNKNOWN
+        assert await _ask(ring, "b", NOW + 30) == "b"
+        assert await _ask(ring, "a", NOW + 30) == "a"
+
+    run(scene)
+
+
+def test_a_key_for_something_else_leads_to_no_fetch(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        assert await ring.find("a", "RS256", NOW + 60) is Reason.ALGORITHM_REFUSED
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_an_issuer_that_was_never_reached_leaves_every_key_unproven(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        issuer.is_down = True
+        ring = issuer.ring()
+        assert await _ask(ring, "a", NOW) == UNREACHABLE
+        assert await _ask(ring, "a", NOW + 1.9) == UNREACHABLE
+        assert issuer.fetches == 1
+        issuer.is_down = False
+        assert await _ask(ring, "a", NOW + 2) == "a"
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_keys_are_refreshed_while_nobody_waits(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        gate = issuer.hold()
+        issuer.names = ("b",)
+        assert await _ask(ring, "a", NOW + 300) == "a"
+        assert await _ask(ring, "a", NOW + 300) == "a"
+        await anyio.wait_all_tasks_blocked()
+        assert issuer.fetches == 2
+        gate.set()
+        await _landed(ring)
+        assert await _ask(ring, "a", NOW + 301) == UNKNOWN
+        assert await _ask(ring, "b", NOW + 301) == "b"
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_known_keys_outlive_an_outage_for_as_long_as_the_policy_says(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.is_down = True
+        for age in (300, 600, 1_800, STALE - 1):
+            assert await _ask(ring, "a", NOW + age) == "a"
+            await _landed(ring)
+            assert await _ask(ring, "made-up", NOW + age) == UNREACHABLE
+        assert await _ask(ring, "a", NOW + STALE) == UNREACHABLE
+        issuer.is_down = False
+        assert await _ask(ring, "a", NOW + STALE + 2) == "a"
+        assert await _ask(ring, "made-up", NOW + STALE + 2) == UNKNOWN
+
+    run(scene)
+
+
+def test_while_the_last_fetch_failed_an_unknown_key_is_no_forgery(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.is_down = True
+        assert await _ask(ring, "b", NOW + 40) == UNREACHABLE
+        assert await _ask(ring, "b", NOW + 41) == UNREACHABLE
+        assert issuer.fetches == 2
+        issuer.is_down, issuer.names = False, ("b",)
+        assert await _ask(ring, "b", NOW + 42) == "b"
+
+    run(scene)
+
+
+def test_an_issuer_that_hangs_is_an_outage_after_the_time_out(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        issuer.hold()
+        ring = issuer.ring(pace=Pace(timeout=0.01))
+        assert await _ask(ring, "a", NOW) == UNREACHABLE
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_what_was_verified_counts_until_the_next_look_is_due(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        assert not ring.since <= NOW < ring.due
+        await _ask(ring, "a", NOW)
+        assert ring.since <= NOW < ring.due == NOW + 300
+        issuer.is_down = True
+        await _ask(ring, "a", NOW + 300)
+        await _landed(ring)
+        assert ring.due == NOW + 302
+        await _ask(ring, "a", NOW + STALE - 1)
+        await _landed(ring)
+        assert ring.due == NOW + STALE
+
+    run(scene)
+
+
+@pytest.mark.parametrize("stale", [0.0, 10.0, 60.0])
+def test_keys_that_may_not_grow_stale_are_refreshed_in_time(run: Callable[..., Any], stale: float) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring(stale)
+        for number in range(50):
+            assert await _ask(ring, "a", NOW + number) == "a"
+            await _landed(ring)
+        assert issuer.fetches > 1
+        issuer.is_down = True
+        assert await _ask(ring, "a", NOW + 50 + max(stale, 2)) == UNREACHABLE
+
+    run(scene)
+
+
+def test_a_clock_that_stepped_back_leads_to_a_look_and_to_no_outage(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.is_down = True
+        earlier = NOW - 1_000_000
+        assert not ring.since <= earlier < ring.due
+        assert await _ask(ring, "a", earlier) == "a"
+        await _landed(ring)
+        assert issuer.fetches == 2
+        assert await _ask(ring, "a", earlier + STALE) == UNREACHABLE
+
+    run(scene)
+
+
+def test_a_request_a_moment_behind_another_leads_to_no_look(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        assert ring.since <= NOW - 0.5
+        assert await _ask(ring, "made-up", NOW - 0.5) == UNKNOWN
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_for_ever(run: Callable[..., Any]) -> None:
+    issuer = Issuer("a")
+    ring = issuer.ring()
+
+    async def lose() -> None:
+        issuer.hold()
+        with anyio.move_on_after(0):
+            await _ask(ring, "a", NOW)
+        ring._flight.scope = anyio.CancelScope()  # nobody will ever end it
+
+    async def scene() -> None:
+        await lose()
+        old = ring._flight
+        issuer.gate = None
+        assert await _ask(ring, "a", NOW + LOST * PACE.timeout) == "a"
+        assert ring._flight is None
+        assert old is not None
+
+    run(scene)
+
+
+def test_closing_calls_back_the_fetch(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        issuer.hold()
+        with anyio.move_on_after(0):
+            await _ask(ring, "a", NOW)
+        await ring.close()
+        assert ring._flight is None
+        await ring.close()
+
+    run(scene)
+
+
+def test_fixed_keys_are_never_fetched_and_never_grow_old(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        ring = Keyring(None, inf, PACE)
+        assert await _ask(ring, "a", NOW) == UNREACHABLE
+        ring.fix(KeySet((Key("a", ("a",), {"ES256": None}),)))
+        assert ring.since <= NOW < ring.due
+        assert await _ask(ring, "a", NOW * 1_000) == "a"
+        assert await _ask(ring, "b", NOW) == UNKNOWN
+
+    run(scene)

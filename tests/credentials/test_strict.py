@@ -1,0 +1,125 @@
+"""One spelling for each value, and everything bounded."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.credentials.strict import DEPTH, NODES, base64url, json_object
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.binary(min_size=1))
+def test_the_canonical_spelling_of_any_bytes_is_read(raw: bytes) -> None:
+    assert base64url(urlsafe_b64encode(raw).rstrip(b"=")) == raw
+
+
+@given(st.text(_ALPHABET, min_size=1))
+def test_what_is_read_has_no_second_spelling(text: str) -> None:
+    try:
+        raw = base64url(text.encode())
+    except ValueError:
+        return
+    assert urlsafe_b64encode(raw).rstrip(b"=").decode() == text
+
+
+@pytest.mark.parametrize("segment", [b"A", b"AAAAA", b"AB", b"AAB", b"__"])
+def test_loose_bits_and_impossible_lengths_are_refused(segment: bytes) -> None:
+    with pytest.raises(ValueError, match="canonical"):
+        base64url(segment)
+
+
+@given(st.dictionaries(st.text(), _VALUES, max_size=4))
+def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]) -> None:
+    assert json_object(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b'"text"',
+        b"1",
+        b"null",
+        b"{",
+        b"{} {}",
+        b"{}\x00",
+        b'{"a":1,"a":1}',
+        b'{"a":{"b":1,"b":2}}',
+        b'{"a":[{"b":1,"b":2}]}',
+        b'{"a":1,"\\u0061":2}',
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":-Infinity}',
+        b'{"a":1e400}',
+        b'{"a":-1e400}',
+        b'{"a":"\\ud800"}',
+        b'{"\\udfff":1}',
+        b'{"a":"\xff"}',
+        b"\xef\xbb\xbf{}",
+        '{"a":1}'.encode("utf-16"),
+        '{"a":1}'.encode("utf-16-le"),
+        '{"a":1}'.encode("utf-32-be"),
+        b'{"a":01}',
+        b'{"a":.5}',
+        b"{'a':1}",
+        b'{"a":1,}',
+        b'{"a":"\n"}',
+        b'{"a":' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_what_is_not_strictly_one_object_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="not JSON|not an object"):
+        json_object(raw)
+
+
+def test_an_escaped_pair_of_surrogates_is_a_character() -> None:
+    assert json_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+def _nested(levels: int) -> bytes:
+    return b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+
+
+def test_nesting_is_bounded() -> None:
+    assert json_object(_nested(DEPTH))
+    with pytest.raises(ValueError, match="deeply"):
+        json_object(_nested(DEPTH + 1))
+    with pytest.raises(ValueError, match="deeply"):
+        json_object(b'{"a":' + b"[" * DEPTH + b"]" * DEPTH + b"}")
+
+
+def test_many_flat_lists_are_not_deep() -> None:
+    assert len(json_object(json.dumps({str(n): [n] for n in range(NODES - 1)}).encode())) == NODES - 1
+
+
+@pytest.mark.parametrize("raw", [b"[" * 16_000, b'{"a":' * 3_000, b"[" * (NODES + 1)])
+def test_more_objects_than_bounded_are_not_read_at_all(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="too many"):
+        json_object(raw)
+
+
+def test_no_message_holds_what_was_read() -> None:
+    with pytest.raises(ValueError, match="^not JSON, or not strictly$") as caught:
+        json_object(b'{"sub":"alice" "x"}')
+    assert caught.value.__suppress_context__
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_an_object_or_a_value_error(raw: bytes) -> None:
+    try:
+        found = json_object(raw)
+    except ValueError:
+        return
+    assert json.loads(raw) == found
