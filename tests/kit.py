@@ -230,7 +230,7 @@ class Desk:
         content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
 
         async def read() -> Body:
-            return Body(content)
+            return Body(content, f"/{operation}".encode(), "application/json")
 
         wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
         found = Evidence(authorization=header, **evidence)  # type: ignore[arg-type]  # all of them are text
@@ -238,8 +238,6 @@ class Desk:
             operation=wanted,
             evidence=found,
             method=method,
-            target=f"/{operation}".encode(),
-            content_type="application/json",
             read_body=read,
         )
         return await self.enforcer.decide(ask)

@@ -1,7 +1,7 @@
 """The demo: customers walk through everything that can happen to a sign-in, over real HTTP and WebSockets.
 
-Run it from the repository's root: ``python examples/support_desk/demo.py``. It starts an identity provider and the desk,
-compares every line with what the policy says, verifies the log, and exits 1 where anything differs.
+Run it from the repository's root: ``python examples/support_desk/demo.py``. It starts an identity provider and the
+desk, compares every line with what the policy says, verifies the log, and exits 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ SCENES: Final = (
     proofs.service_down,
     proofs.accounts,
     refunds.step_up,
+    refunds.at_once,
     refunds.limits,
     refunds.degraded,
     operations.streams,
     operations.unnamed,
+    operations.for_somebody_else,
     operations.nonsense,
     operations.rolled_back,
     operations.people,
@@ -71,7 +73,8 @@ def main() -> int:
             f"none of the {len(stage.tokens)} credentials that were sent is in the log",
             also={"none is": not any(token in text for token in stage.tokens)},
         )
-    console.print(stage.table(), "", verified, "", highlight=False)
+    console.print(stage.table())
+    console.print(verified, highlight=False, soft_wrap=True)
     wrong = sum(bool(line.wrong) for line in stage.lines)
     seconds = time.monotonic() - began
     console.print(
@@ -82,15 +85,19 @@ def main() -> int:
 
 
 def _further(folder: Path) -> str:
+    """Tell what there is to look at."""
+    beside = Path(sys.executable).with_name("authguard")
+    inside = beside.is_relative_to(Path.cwd())
+    authguard = beside.relative_to(Path.cwd()) if inside else beside
     where = f"--policy {folder}/policy.yaml --store {folder}/authguard.db"
     return f"""
 Look further:
-  authguard audit tail {folder}/audit.jsonl
-  authguard audit verify {folder}/audit.jsonl
-  authguard rollback status {where} --log {folder}/audit.jsonl
-  authguard handoff list {where}
-  authguard policy check {folder}/policy.yaml
-  authguard policy test support-desk
+  {authguard} audit tail {folder}/audit.jsonl
+  {authguard} audit verify {folder}/audit.jsonl
+  {authguard} rollback status {where}
+  {authguard} handoff list {where}
+  {authguard} policy check {folder}/policy.yaml
+  {authguard} policy test support-desk
 and examples/support_desk/README.md talks to the desk by hand."""
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from stage import Stage
 
 KNOWN: Final = "live normal active verified none"
+#: the exit code of a command that is refused for want of authority
+UNAUTHORISED: Final = 5
 
 
 def streams(stage: Stage) -> None:
@@ -28,13 +30,14 @@ def streams(stage: Stage) -> None:
         KNOWN,
         also={"they come word by word": events[-1] == "done" and events.count("word") > 1},
     )
-    answer = una.talks("Hello", "How are you?")
+    messages = ("Hello", "How are you?")
+    answer = una.talks(*messages)
     stage.line(
         "a talk over a WebSocket",
         answer,
         "101 allow allow",
         KNOWN,
-        also={"every message is answered": len(answer.says("said")) == 2},
+        also={"every message is answered": len(answer.says("said")) == len(messages)},
     )
     answer = una.talks(HALF_RIGHT)
     doubted = "live normal active ambiguous none"
@@ -63,6 +66,20 @@ def unnamed(stage: Stage) -> None:
         "200 allow allow",
         KNOWN,
     )
+
+
+def for_somebody_else(stage: Stage) -> None:
+    """An agent that the policy names may act for a customer, up to a point; one that it does not name may nothing."""
+    stage.scene("an agent acts for the customer")
+    zoe = stage.customer("zoe").signs_in(act={"sub": "concierge"})
+    stage.line("the registered concierge looks an order up", zoe.orders(), "200 allow allow", KNOWN)
+    held = "live normal active verified held"
+    stage.line("the concierge wants a refund", zoe.refund(10), "202 hold await_approval", held)
+    stage.line(
+        "the concierge wants to sign her out", zoe.asks("POST", "/.authguard/session/end"), "403 deny refuse", KNOWN
+    )
+    stranger = stage.customer("zoe").signs_in(act={"sub": "a-bot-from-somewhere"})
+    stage.line("an agent that nobody registered", stranger.orders(), "403 deny refuse", KNOWN)
 
 
 def nonsense(stage: Stage) -> None:
@@ -100,8 +117,8 @@ def rolled_back(stage: Stage) -> None:
         "403 handoff to_a_person",
         back,
         also={
-            "a ticket names the queue": bool(answer.says("next", "ticket"))
-            and answer.says("next", "queue") == "service"
+            "there is a ticket": bool(answer.says("next", "ticket")),
+            "in the queue of the desk": answer.says("next", "queue") == "service",
         },
     )
     stage.line("a refund", xia.refund(10), "403 handoff to_a_person", back)
@@ -113,7 +130,12 @@ def rolled_back(stage: Stage) -> None:
     )
     code, said = stage.world.command("rollback", "release", "--by", "Ines", "--note", "it was a test")
     stage.act(
-        "`authguard rollback release`",
+        "`authguard rollback release` by one person, where the policy wants two",
+        also={f"exit code 5: {said}": code == UNAUTHORISED},
+    )
+    code, said = stage.world.command("rollback", "release", "--by", "Ines", "--by", "Omar", "--note", "it was a test")
+    stage.act(
+        "`authguard rollback release` by two",
         also={f"exit code 0 and `recovering`: {said}": code == 0 and "recovering" in said},
     )
     yun = stage.customer("yun").signs_in()

@@ -1,4 +1,4 @@
-"""Scenes about who somebody is: doubt, wrong answers, a verification service that is down; and what their account is."""
+"""Scenes about who somebody is: doubt, wrong answers, a verification service that is down; and about their account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ HALF_RIGHT: Final = "My mother's maiden name is Okafor and my first pet was Bell
 WRONG: Final = "My mother's maiden name is Smith and my first pet was Bello"
 #: how many verdicts that were no pass the policy takes
 ATTEMPTS: Final = 3
-PERSON: Final = "to_a_person"
+PERSON: Final = "talk_to_person"
+KNOWN: Final = "live normal active verified none"
 
 
 def doubt(stage: Stage) -> None:
@@ -52,7 +53,10 @@ def failure(stage: Stage) -> None:
         answer,
         "403 handoff prove_identity>to_a_person attempts-spent",
         spent,
-        also={"there is a ticket, and a next step": bool(answer.says("next", "ticket")) and _person(answer.body)},
+        also={
+            "a person is next, with a ticket": answer.says("next", "action") == PERSON
+            and bool(answer.says("next", "ticket"))
+        },
     )
     stage.line("the chat, from now on", ida.says("Hello?"), "403 handoff to_a_person", spent)
     stage.line(
@@ -78,13 +82,10 @@ def service_down(stage: Stage) -> None:
     )
     stage.line("the chat goes on", jon.says("A pity"), "200 allow allow", nobody)
     proved = stage.customer("kim").signs_in()
-    for _ in range(2):
-        stage.line(
-            "an outage takes nothing back from somebody who was proved",
-            proved.says("You know my voice"),
-            "200 allow allow",
-            "live normal active verified none",
-        )
+    stage.line(
+        "somebody whose identity was proved says so too", proved.says("You know my voice"), "200 allow allow", KNOWN
+    )
+    stage.line("the outage takes back nothing of that", proved.orders(), "200 allow allow", KNOWN)
 
 
 def accounts(stage: Stage) -> None:
@@ -133,7 +134,3 @@ def accounts(stage: Stage) -> None:
     stage.line("somebody says that their account was hacked", ola.says("I was hacked!"), "200 allow allow", stolen)
     taken = ola.signs_in().orders()
     stage.line("an order, after a new sign-in whose claims say that all is well", taken, "403 handoff to_fraud", stolen)
-
-
-def _person(body: object) -> bool:
-    return isinstance(body, dict) and body["next"]["action"] == "talk_to_person"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+import httpx2
 from world import CALM
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ OLD: Final = -360
 KNOWN: Final = "live normal active verified none"
 DONE: Final = "live normal active verified done"
 HELD: Final = "live normal active verified held"
+#: how often a refund is asked for at the same moment
+AT_ONCE: Final = 6
 
 
 def step_up(stage: Stage) -> None:
@@ -60,6 +64,23 @@ def step_up(stage: Stage) -> None:
         "200 allow allow",
         DONE,
         also={"nothing was paid in between": other.says("refunds_paid") == first.says("refunds_paid") + 1},
+    )
+
+
+def at_once(stage: Stage) -> None:
+    """However often one refund is asked for at the same moment, it is paid once."""
+    stage.scene("the same refund, many times at once")
+    quin = stage.customer("quin").signs_in()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(lambda _: quin.refund(20, "quin-1"), range(AT_ONCE)))
+    found = [stage.world.log.find(answer.trace).outcome for answer in answers]
+    stage.act(
+        f"{AT_ONCE} times at once: {', '.join(sorted(found))}",
+        also={
+            "one ran": found.count("allow") == 1,
+            "the others were told to wait, or got its answer": set(found) <= {"allow", "repeat", "retry"},
+            "they agree": len({str(answer.body) for answer in answers if answer.status == httpx2.codes.OK}) == 1,
+        },
     )
 
 

@@ -40,7 +40,7 @@ class Store(Protocol):
     """Where records live: read-write, compare-and-set.
 
     Attributes:
-        immediate: whether `load` never suspends, so that no deadline is needed around it.
+        immediate: whether `load` never suspends, so that no deadline is needed around it, and `glance` may be asked.
     """
 
     immediate: bool
@@ -55,6 +55,18 @@ class Store(Protocol):
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
         """Read every record that the keys name, in one trip; what is not stored is as in `blank`.
+
+        Raises:
+            StoreError: it cannot be read now.
+        """
+        ...
+
+    def places(self, keys: Keys) -> tuple[bytes, ...]:
+        """Name the places of the records that the keys name, for `glance`."""
+        ...
+
+    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+        """See whether anything there changed: equal answers are the same records. Only asked of an `immediate` store.
 
         Raises:
             StoreError: it cannot be read now.

@@ -53,7 +53,7 @@ class Shop:
     async def _chat(self, request: Request) -> Response:
         self.runs.append("chat")
         guard = current_guard(request)
-        said = (await request.body()).decode()
+        said = (await request.body()).decode("utf-8", "replace")
         if said.startswith("report "):
             await guard.report(said.removeprefix("report "))
         if said.startswith("require "):

@@ -98,7 +98,9 @@ def test_what_is_not_named_exactly_falls_to_otherwise(method: str, path: str, na
         Operation(name="files", match=Match(path="/files/{rest:path}")),
         Operation(name="live", match=Match(websocket="/live")),
     ]
-    assert OperationIndex(wanted, OTHERWISE).find(method, path).name == name
+    found = OperationIndex(wanted, OTHERWISE).find(method, path)
+    assert found is not None
+    assert found.name == name
 
 
 @given(st.sampled_from(["", "/api", "/api/v1"]), PATHS)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from authguard.core.facts import UNSEEN, Evidence, Unseen
 from authguard.credentials.checker import JwtCheck
+from authguard.credentials.keyring import Pace
 from authguard.policy.compiled import Issuer
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from authguard.core.facts import Credential
     from authguard.testing import FakeClock, Mint
 
-settings.register_profile(
-    "credentials", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-settings.load_profile("credentials")
+#: for properties: a busy machine is no failure, and a checker is the same for every example
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
@@ -167,6 +166,20 @@ def network(authguard_issuer: Mint) -> Network:
     network = Network(authguard_issuer.issuer)
     network.publish(authguard_issuer.jwks())
     return network
+
+
+@pytest.fixture
+def reach(
+    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, network: Network
+) -> Callable[..., Door]:
+    """Open a door to the issuer on the scripted network; no fetch that can succeed is cut on a busy machine."""
+
+    def build(timeout: float = 10.0) -> Door:
+        described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)
+        pace = Pace(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
+        return Door(make(described, client=network.client(), pace=pace), authguard_issuer.clock)
+
+    return build
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -10,6 +10,8 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.credentials.bearer import HEADER_BOUND, TOKEN_BOUND, read
 
+from .conftest import UNHURRIED
+
 
 @pytest.mark.parametrize("scheme", [b"Bearer", b"bearer", b"BEARER", b"bEaReR"])
 def test_the_scheme_is_case_insensitive(scheme: bytes) -> None:
@@ -25,14 +27,25 @@ def test_nothing_sent_is_missing(header: bytes) -> None:
     assert read(header) == NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 
-@pytest.mark.parametrize("header", [b"Basic dTpw", b"DPoP abc", b"Bearertoken", b"bearer\tabc", b"Token abc", b"\xff x"])
+@pytest.mark.parametrize(
+    "header", [b"Basic dTpw", b"DPoP abc", b"Bearertoken", b"bearer\tabc", b"Token abc", b"\xff x"]
+)
 def test_another_scheme_is_rejected(header: bytes) -> None:
     assert read(header) == NotProven("rejected", Reason.SCHEME_UNKNOWN)
 
 
 @pytest.mark.parametrize(
     "header",
-    [b"Bearer", b"Bearer  ", b"Bearer a b", b"Bearer a,b", b"Bearer =", b"Bearer a=b", b"Bearer a\n", b"Bearer \xc3\xa4"],
+    [
+        b"Bearer",
+        b"Bearer  ",
+        b"Bearer a b",
+        b"Bearer a,b",
+        b"Bearer =",
+        b"Bearer a=b",
+        b"Bearer a\n",
+        b"Bearer \xc3\xa4",
+    ],
 )
 def test_what_is_no_token_is_rejected(header: bytes) -> None:
     assert read(header) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
@@ -47,6 +60,7 @@ def test_a_header_beyond_the_bound_is_not_looked_at() -> None:
     assert read(b" " * (HEADER_BOUND + 1)) == NotProven("rejected", Reason.TOKEN_TOO_LARGE)
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_whatever_is_sent_gives_a_token_or_a_verdict(header: bytes) -> None:
     found = read(header)

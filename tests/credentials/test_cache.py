@@ -10,6 +10,8 @@ from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.keyring import Keyring, Pace
 from authguard.credentials.keys import Key
 
+from .conftest import UNHURRIED
+
 _KEYS = st.sampled_from([bytes([number]) for number in range(8)])
 
 
@@ -46,6 +48,7 @@ class Remembering(RuleBasedStateMachine):
 
 
 TestRemembering = Remembering.TestCase
+TestRemembering.settings = UNHURRIED
 
 
 def test_a_credential_heavier_than_the_bound_is_not_kept() -> None:

@@ -14,6 +14,8 @@ from authguard.core.snapshot import account_key, session_key
 from authguard.credentials.claims import CHAIN_BOUND, Names, Standing, judge
 from authguard.policy.compiled import Issuer
 
+from .conftest import UNHURRIED
+
 NOW = 1_800_000_000.0
 _ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), leeway=30.0, max_lifetime=3_600.0)
 _NAMES = Names(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>")
@@ -191,11 +193,14 @@ def test_only_what_would_otherwise_be_good_is_expired() -> None:
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["sub", "act", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["sub", "act", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
+@UNHURRIED
 @given(
     st.dictionaries(
         st.sampled_from("sub exp iat nbf auth_time client_id azp sid acr amr scope scp act".split()),  # noqa: SIM905 - reads as a list

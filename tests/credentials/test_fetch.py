@@ -73,7 +73,16 @@ def test_metadata_that_names_another_issuer_is_not_this_ones(named: object) -> N
 
 @pytest.mark.parametrize(
     "address",
-    ["http://i.test/set", "http://127.0.0.1/set", "ftp://i.test/set", "file:///etc/passwd", "//i.test/set", "", "http://[", 7],
+    [
+        "http://i.test/set",
+        "http://127.0.0.1/set",
+        "ftp://i.test/set",
+        "file:///etc/passwd",
+        "//i.test/set",
+        "",
+        "http://[",
+        7,
+    ],
 )
 def test_metadata_read_over_tls_leads_nowhere_without(address: object) -> None:
     found, asked = _fetch({f"https://i.test{_OIDC}": {"issuer": "https://i.test", "jwks_uri": address}})
@@ -97,7 +106,9 @@ def test_an_issuer_elsewhere_may_not() -> None:
     "answer",
     [
         pytest.param(302, id="redirect"),
-        pytest.param(httpx2.Response(302, headers={"Location": "https://i.test/elsewhere"}), id="redirect with a place"),
+        pytest.param(
+            httpx2.Response(302, headers={"Location": "https://i.test/elsewhere"}), id="redirect with a place"
+        ),
         pytest.param(404, id="not found"),
         pytest.param(500, id="broken"),
         pytest.param(204, id="empty"),

@@ -57,6 +57,6 @@ def test_a_missing_secret_is_named(environ: dict[str, str]) -> None:
 
 
 def test_a_short_secret_is_refused_and_not_shown() -> None:
-    with pytest.raises(SettingsError, match="THE_SECRET cannot be used .* at least 32 bytes") as caught:
+    with pytest.raises(SettingsError, match=r"THE_SECRET cannot be used .* at least 32 bytes") as caught:
         from_secret(_SECRET, {"THE_SECRET": "hunter2"}, frozenset({"HS256"}))
     assert "hunter2" not in str(caught.value)

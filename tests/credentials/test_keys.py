@@ -138,7 +138,9 @@ def test_keys_without_a_name_do_not_share_one() -> None:
     assert len(_sound(_jwk("ES256", kid=...), _jwk("EdDSA", kid=...))) == 2
 
 
-@pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"keys": [{}] * (KEYS_BOUND + 1)}])
+@pytest.mark.parametrize(
+    "document", [{}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"keys": [{}] * (KEYS_BOUND + 1)}]
+)
 def test_what_is_no_set_or_too_large_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="JWK Set"):
         load(document, EVERYTHING)
@@ -205,7 +207,10 @@ def test_a_secret_is_for_nothing_but_hmac() -> None:
 
 
 def test_a_public_key_is_no_secret() -> None:
-    for value in (SigningKey.generate("RS256").public_pem(), b'{"kty":"oct","k":"' + urlsafe_b64encode(b"s" * 64) + b'"}'):
+    for value in (
+        SigningKey.generate("RS256").public_pem(),
+        b'{"kty":"oct","k":"' + urlsafe_b64encode(b"s" * 64) + b'"}',
+    ):
         with pytest.raises(ValueError, match="not a secret") as caught:
             secret(value if isinstance(value, bytes) else value.encode(), frozenset({"HS256"}))
         assert caught.value.__suppress_context__

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from authguard.credentials.strict import DEPTH, NODES, base64url, json_object
 
+from .conftest import UNHURRIED
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -19,11 +21,13 @@ _VALUES = st.recursive(
 )
 
 
+@UNHURRIED
 @given(st.binary(min_size=1))
 def test_the_canonical_spelling_of_any_bytes_is_read(raw: bytes) -> None:
     assert base64url(urlsafe_b64encode(raw).rstrip(b"=")) == raw
 
 
+@UNHURRIED
 @given(st.text(_ALPHABET, min_size=1))
 def test_what_is_read_has_no_second_spelling(text: str) -> None:
     try:
@@ -39,6 +43,7 @@ def test_loose_bits_and_impossible_lengths_are_refused(segment: bytes) -> None:
         base64url(segment)
 
 
+@UNHURRIED
 @given(st.dictionaries(st.text(), _VALUES, max_size=4))
 def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]) -> None:
     assert json_object(json.dumps(value).encode()) == value
@@ -80,7 +85,7 @@ def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]
     ],
 )
 def test_what_is_not_strictly_one_object_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="not JSON|not an object"):
+    with pytest.raises(ValueError, match=r"not JSON|not an object"):
         json_object(raw)
 
 
@@ -111,11 +116,12 @@ def test_more_objects_than_bounded_are_not_read_at_all(raw: bytes) -> None:
 
 
 def test_no_message_holds_what_was_read() -> None:
-    with pytest.raises(ValueError, match="^not JSON, or not strictly$") as caught:
+    with pytest.raises(ValueError, match=r"^not JSON, or not strictly$") as caught:
         json_object(b'{"sub":"alice" "x"}')
     assert caught.value.__suppress_context__
 
 
+@UNHURRIED
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_object_or_a_value_error(raw: bytes) -> None:
     try:

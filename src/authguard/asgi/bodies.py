@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from authguard.asgi.evidence import content_type, target
 from authguard.core.outcomes import Reason
 from authguard.runtime.verdict import Body, NoBody
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class BodyReader:
-    """Reads a body when the guard asks for it, and replays it to the app."""
+    """Reads a body when the guard asks for it, and replays it to the app; until then it costs next to nothing."""
 
-    __slots__ = ("_bound", "_declared", "_messages", "_receive", "_result", "_seconds")
+    __slots__ = ("_bound", "_messages", "_receive", "_result", "_scope", "_seconds")
 
-    def __init__(self, scope: dict[str, Any], receive: Receive, *, bound: int, seconds: float) -> None:
+    def __init__(self, scope: dict[str, Any], receive: Receive, bound: int, seconds: float) -> None:
         """Keep the channel; nothing is read yet.
 
         Args:
@@ -30,23 +31,23 @@ class BodyReader:
             bound: bytes at the most.
             seconds: in which it must have arrived.
         """
+        self._scope = scope
         self._receive = receive
         self._bound = bound
         self._seconds = seconds
-        self._declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        self._messages: list[Message] = []
+        self._messages: list[Message] | None = None
         self._result: Body | NoBody | None = None
 
     async def read(self) -> Body | NoBody:
         """Read the whole body, once; later calls give the same answer."""
         if self._result is None:
-            self._result = await self._read()
+            self._messages = []
+            self._result = await self._read(self._messages)
         return self._result
 
-    async def _read(self) -> Body | NoBody:
-        if self._declared.isdigit() and (
-            len(self._declared) > len(str(self._bound)) or int(self._declared) > self._bound
-        ):
+    async def _read(self, messages: list[Message]) -> Body | NoBody:
+        declared = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"")
+        if declared.isdigit() and (len(declared) > len(str(self._bound)) or int(declared) > self._bound):
             return NoBody(Reason.BODY_TOO_LARGE)
         parts: list[bytes] = []
         size = 0
@@ -55,13 +56,13 @@ class BodyReader:
                 message = await self._receive()
                 if message["type"] != "http.request":
                     return NoBody(Reason.BODY_CUT)
-                self._messages.append(message)
+                messages.append(message)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > self._bound:
                     return NoBody(Reason.BODY_TOO_LARGE)
                 if not message.get("more_body", False):
-                    return Body(b"".join(parts))
+                    return Body(b"".join(parts), target(self._scope), content_type(self._scope))
         return NoBody(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:

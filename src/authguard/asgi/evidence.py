@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from authguard.core.facts import Evidence
 from authguard.core.outcomes import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: bytes of a header value, other than the credential's, that is read at all
 VALUE_BOUND: Final = 512
@@ -17,12 +14,15 @@ VALUE_BOUND: Final = 512
 TRANSACTION: Final = b"authguard-transaction"
 PREFIX: Final = b"authguard-"
 
-_ONCE: Final = {TRANSACTION: "transaction", b"idempotency-key": "idempotency"}
+IDEMPOTENCY: Final = b"idempotency-key"
+
+_ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
+_READ: Final = _ONCE | {b"accept-language", b"traceparent"}
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def read_evidence(scope: dict[str, Any], wanted: Iterable[bytes] = ()) -> Evidence | Reason:
+def read_evidence(scope: dict[str, Any], wanted: frozenset[bytes] = frozenset()) -> Evidence | Reason:
     """Read what a request or a handshake brings.
 
     Args:
@@ -34,25 +34,29 @@ def read_evidence(scope: dict[str, Any], wanted: Iterable[bytes] = ()) -> Eviden
         that may come once, or a name of a transaction that no server gave out.
     """
     authorization: bytes | None = None
-    once: dict[str, str] = {}
+    once: dict[bytes, str] = {}
     headers: dict[str, str] = {}
     languages = trace = ""
+    names_own = False
     for name, value in scope["headers"]:
         if name == b"authorization":
             if authorization is not None:
                 return Reason.CREDENTIAL_AMBIGUOUS
             authorization = value
-        elif name in _ONCE:
-            field = _ONCE[name]
-            if field in once or not _PRINTABLE.fullmatch(value):
-                return Reason.REQUEST_MALFORMED
-            once[field] = value.decode("ascii")
-        elif name == b"accept-language":
-            languages = value[:VALUE_BOUND].decode("latin-1")
-        elif name == b"traceparent":
-            found = _TRACEPARENT.fullmatch(value)
-            trace = found.group(1).decode("ascii") if found else ""
-        elif name in wanted:
+            continue
+        if name.startswith(PREFIX):
+            names_own = True
+        if name in _READ:
+            if name in _ONCE:
+                if name in once or not _PRINTABLE.fullmatch(value):
+                    return Reason.REQUEST_MALFORMED
+                once[name] = value.decode("ascii")
+            elif name == b"accept-language":
+                languages = value[:VALUE_BOUND].decode("latin-1")
+            else:
+                found = _TRACEPARENT.fullmatch(value)
+                trace = found.group(1).decode("ascii") if found else ""
+        if name in wanted:
             key = name.decode("latin-1")
             # two channels at once are no channel: what cannot be told is told as such
             headers[key] = "" if key in headers else value[:VALUE_BOUND].decode("latin-1")
@@ -61,9 +65,11 @@ def read_evidence(scope: dict[str, Any], wanted: Iterable[bytes] = ()) -> Eviden
         authorization=authorization or b"",
         headers=headers,
         peer=str(client[0]) if client else "",
+        transaction=once.get(TRANSACTION, ""),
+        idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        **once,
+        names_own=names_own,
     )
 
 
@@ -76,16 +82,21 @@ def is_preflight(scope: dict[str, Any]) -> bool:
 
 
 def strip_own(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Take out the headers that only the guard may read; the same list where there are none."""
-    if any(name.startswith(PREFIX) for name, _ in headers):
-        return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
-    return headers
+    """Take out the headers that only the guard may read."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
 
 
 def content_type(scope: dict[str, Any]) -> str:
     """Give the media type of the body, lower-case and without parameters; empty where there is none or several."""
     values = [value for name, value in scope["headers"] if name == b"content-type"]
     return values[0].partition(b";")[0].strip().lower().decode("latin-1") if len(values) == 1 else ""
+
+
+def target(scope: dict[str, Any]) -> bytes:
+    """Give the request target as it was sent: raw path and query."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
+    query: bytes = scope.get("query_string", b"")
+    return path + b"?" + query
 
 
 def languages(accepted: str) -> tuple[str, ...]:

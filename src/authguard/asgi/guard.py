@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from authguard.runtime.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """The subject, as Starlette's ``request.user`` expects it.
 
     Attributes:
@@ -40,14 +39,20 @@ class User:
         return self.identity
 
 
+#: the user where nobody is signed in
+NOBODY: Final = User()
+
+
 class Guard:
     """One admitted request, as the guard sees it: ``request.state.authguard`` (WIRE 3)."""
+
+    __slots__ = ("_enforcer", "_snapshot", "_verdict")
 
     def __init__(self, enforcer: Enforcer, verdict: Verdict) -> None:
         """Keep the verdict; everything else is derived when asked for."""
         self._enforcer = enforcer
         self._verdict = verdict
-        self._states = verdict.snapshot.states()
+        self._snapshot = verdict.snapshot
 
     @property
     def subject(self) -> str:
@@ -79,7 +84,7 @@ class Guard:
     @property
     def states(self) -> Mapping[str, str]:
         """Machine -> state, as of the last thing that happened. For the app: not for the customer."""
-        return dict(zip(MACHINES, self._states, strict=True))
+        return dict(zip(MACHINES, self._snapshot.states(), strict=True))
 
     @property
     def assurance(self) -> Mapping[str, str | float]:
@@ -102,10 +107,10 @@ class Guard:
         """The audit record of this request's decision."""
         return self._verdict.record
 
-    @cached_property
+    @property
     def briefing(self) -> str:
         """Two or three sentences for a model's prompt: what this customer may do now, what not, and how to ask."""
-        return briefing(self._enforcer.policy, self._verdict)
+        return briefing(self._enforcer.policy, replace(self._verdict, snapshot=self._snapshot))
 
     async def report(self, event: str, note: str = "") -> None:
         """Report what the app learned of this customer; reports only tighten (DESIGN 2).
@@ -120,8 +125,7 @@ class Guard:
             StoreError: it cannot be saved, so it did not happen.
             TimeoutError: it did not happen within the policy's budget.
         """
-        after = await self._enforcer.reports.report(self._verdict, event, note)
-        self._states = after.states()
+        self._snapshot = await self._enforcer.reports.report(self._verdict, event, note)
 
     async def end_session(self) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.

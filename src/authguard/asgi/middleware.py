@@ -14,14 +14,14 @@ from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.evidence import content_type, is_preflight, read_evidence, strip_own
-from authguard.asgi.guard import Guard, User
-from authguard.asgi.operations import WEBSOCKET, OperationIndex, is_plain, route_path
+from authguard.asgi.evidence import is_preflight, read_evidence, strip_own, target
+from authguard.asgi.guard import NOBODY, Guard, User
+from authguard.asgi.operations import WEBSOCKET, OperationIndex, route_path
 from authguard.asgi.replies import Replies, Reply
 from authguard.core.outcomes import Outcome, Reason
 from authguard.errors import AuthguardError
 from authguard.runtime.transactions import ANSWER_BOUND
-from authguard.runtime.verdict import Answer, Ask, Refusal, Verdict
+from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -90,69 +90,67 @@ class GuardMiddleware:
             await self._enforcer.close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if is_preflight(scope):
+        method = scope["method"]
+        if method == "OPTIONS" and is_preflight(scope):
             await self._app(scope, receive, send)
             return
-        path = route_path(scope)
         evidence = read_evidence(scope, self._wanted)
-        if isinstance(evidence, Reason) or not is_plain(path):
+        operation = self._index.find(method, route_path(scope))
+        if isinstance(evidence, Reason) or operation is None:
             reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
             await _send(self._replies.of_refusal(self._enforcer.refuse(None, reason)), send, scope)
             return
-        body = BodyReader(scope, receive, bound=self._body_bound, seconds=self._body_seconds)
-        ask = Ask(
-            operation=self._index.find(scope["method"], path),
-            evidence=evidence,
-            method=scope["method"],
-            target=(scope.get("raw_path") or path.encode("utf-8", "surrogatepass")) + b"?" + scope["query_string"],
-            content_type=content_type(scope),
-            read_body=body.read,
-        )
+        body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
+        ask = Ask(operation=operation, evidence=evidence, method=method, read_body=body.read)
         verdict = await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
+            return
+        kind = verdict.fallback.kind
+        if kind is Outcome.ALLOW and not verdict.running and operation.name not in ENDPOINTS:
+            await self._app(self._inner(scope, ask, verdict), body.replay(), send)
         elif not verdict.admits:
             await _send(self._replies.of_verdict(verdict, ask), send, scope)
-        elif verdict.operation.name in ENDPOINTS:
-            await _send(await self._own(verdict, path), send, scope)
+        elif operation.name in ENDPOINTS:
+            await _send(await self._own(verdict, route_path(scope)), send, scope)
         elif verdict.running:
-            await self._run(verdict, self._inner(scope, verdict), body.replay(), send)
-        elif verdict.fallback.kind is Outcome.RESTRICT:
-            await self._app(self._inner(scope, verdict), body.replay(), _saying_restricted(send))
+            await self._run(verdict, self._inner(scope, ask, verdict), body.replay(), send)
         else:
-            await self._app(self._inner(scope, verdict), body.replay(), send)
+            await self._app(self._inner(scope, ask, verdict), body.replay(), _saying_restricted(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = route_path(scope)
         evidence = read_evidence(scope, self._wanted)
-        if isinstance(evidence, Reason) or not is_plain(path):
+        operation = self._index.find(WEBSOCKET, route_path(scope))
+        if isinstance(evidence, Reason) or operation is None:
             reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
             await _deny(self._replies.of_refusal(self._enforcer.refuse(None, reason)), scope, receive, send)
             return
-        ask = Ask(
-            operation=self._index.find(WEBSOCKET, path),
-            evidence=evidence,
-            method=WEBSOCKET,
-            target=path.encode("utf-8", "surrogatepass") + b"?" + scope["query_string"],
-        )
+
+        async def handshake() -> Body:
+            return Body(b"", target(scope))
+
+        ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, read_body=handshake)
         verdict = await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)
-        elif verdict.running:
-            await self._run(verdict, self._inner(scope, verdict), receive, send)
-        elif verdict.admits:
-            await self._app(self._inner(scope, verdict), receive, send)
-        else:
+        elif not verdict.admits:
             await _deny(self._replies.of_verdict(verdict, ask), scope, receive, send)
+        elif verdict.running:
+            await self._run(verdict, self._inner(scope, ask, verdict), receive, send)
+        else:
+            await self._app(self._inner(scope, ask, verdict), receive, send)
 
-    def _inner(self, scope: Scope, verdict: Verdict) -> Scope:
+    def _inner(self, scope: Scope, ask: Ask, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
         guard = Guard(self._enforcer, verdict)
-        inner = dict(scope)
-        inner["headers"] = strip_own(scope["headers"])
-        inner["state"] = {**scope.get("state", {}), "authguard": guard}
-        inner["user"] = User(guard.subject)
-        inner["auth"] = AuthCredentials(sorted(verdict.token_scopes))
+        inner = scope.copy()
+        if ask.evidence.names_own:
+            inner["headers"] = strip_own(scope["headers"])
+        state = scope.get("state")
+        inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
+        principal = verdict.principal
+        inner["user"] = User(principal.subject) if principal else NOBODY
+        inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
     async def _own(self, verdict: Verdict, path: str) -> Reply:

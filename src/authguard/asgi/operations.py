@@ -55,15 +55,17 @@ class OperationIndex:
             (method, template): self._search(method, template) for template in literal for method in methods if method
         }
 
-    def find(self, method: str, path: str) -> Operation:
-        """Find the operation.
+    def find(self, method: str, path: str) -> Operation | None:
+        """Find the operation; ``None`` for a path that a router may read differently, which is no request at all.
 
         Args:
             method: HTTP method as sent, or `WEBSOCKET`.
             path: as the app's router sees it.
         """
         found = self._exact.get((method, path))
-        return self._search(method, path) if found is None else found
+        if found is None and is_plain(path):
+            return self._search(method, path)
+        return found
 
     def _plant(self, template: str, index: int, method: str) -> None:
         node = self._root

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 NotGood = Literal["missing", "expired", "rejected", "unproven"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was sent, unverified.
 
     Attributes:
@@ -28,16 +29,22 @@ class Evidence:
         transaction: the transaction that the caller names (``Authguard-Transaction``); empty for none.
         idempotency: the ``Idempotency-Key``; empty for none.
         languages: ``Accept-Language``, as sent.
-        trace: W3C ``traceparent``, as sent.
+        trace: the trace id of W3C ``traceparent``; empty where there is none.
+        names_own: whether headers came that only the guard may read.
     """
 
     authorization: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     peer: str = ""
     transaction: str = ""
     idempotency: str = ""
     languages: str = ""
     trace: str = ""
+    names_own: bool = False
+
+    def __repr__(self) -> str:
+        """Tell nothing: what was sent may be a credential."""
+        return "Evidence(...)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ async def _read(client: httpx2.AsyncClient, address: str) -> dict[str, object]:
         if answer.status_code != httpx2.codes.OK or "content-encoding" in answer.headers:
             raise ValueError("not an answer that can be used")
         body = bytearray()
-        async for chunk in answer.aiter_raw():
+        async for chunk in answer.aiter_bytes():
             body += chunk
             if len(body) > ANSWER_BOUND:
                 raise ValueError("the answer is too large")

@@ -8,11 +8,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from msgspec.structs import replace
 
 from authguard.core.facts import NotProven, Proven, Unseen
 from authguard.core.outcomes import Outcome, Reason
@@ -23,6 +23,7 @@ from authguard.runtime import transactions
 from authguard.runtime.changes import TRIES, Standing
 from authguard.runtime.faults import Faults
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
+from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable, name_of
 from authguard.runtime.referral import Referral
 from authguard.runtime.reports import Reports
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
@@ -30,6 +31,7 @@ from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.entries import Decided
     from authguard.core.facts import Credential, Principal
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
@@ -80,6 +82,7 @@ class Enforcer:
         self._ids = ids
         self._directories = directories
         self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
+        self._recollections = Recollections()
         self._opening = anyio.Lock()
         self._opened = False
 
@@ -122,7 +125,7 @@ class Enforcer:
         try:
             if not self._opened:
                 await self.standing.within(self.open())
-            return await self._decide(ask)
+            return self._decide_again(ask) or await self._decide(ask)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
             return await self.faults.verdict(ask.operation, error)
 
@@ -133,6 +136,26 @@ class Enforcer:
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
         return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
+
+    def _decide_again(self, ask: Ask) -> Verdict | None:
+        """Decide as a moment ago, where judging could only give the same; ``None`` says that it has to be judged.
+
+        Nothing here waits, so what is seen in the store is what the record is about.
+        """
+        if not self._store.immediate or ask.evidence.transaction:
+            return None
+        now = self.clock.now()
+        credential = NOBODY if ask.operation.risk == "public" else self._checker.recall(ask.evidence, now)
+        if isinstance(credential, Unseen):
+            return None
+        found = self._recollections.find(name_of(credential, ask.operation, self._channel(ask, credential)))
+        if found is None or found.credential is not credential or now >= found.until:
+            return None
+        if self._store.glance(found.places) != found.seen:
+            return None
+        record = self._ids.record(now)
+        self.journal.decided_again(found.entry, record, now, ask.evidence.trace)
+        return replace(found.verdict, record=record, at=now)
 
     async def _decide(self, ask: Ask) -> Verdict | Refusal:
         now = self.clock.now()
@@ -149,7 +172,7 @@ class Enforcer:
             body = await ask.read_body()
             if isinstance(body, NoBody):
                 return self.refuse(ask, body.reason, credential)
-            bond = transactions.bind(ask, credential.principal, body.content, self._ids)
+            bond = transactions.bind(ask, credential.principal, body, self._ids)
             known = replace(known, body=body.content, bond=bond)
             keys = Keys(keys.account, keys.session, bond.transaction)
             decided = await self._settle_on(ask, known, keys, now)
@@ -241,14 +264,13 @@ class Enforcer:
             ticket = await self.standing.within(handing)
         subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
         written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
-        position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
+        entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
         if self.policy.durability.get(ask.operation.risk, "async") != "async":
             await self.standing.within(self.journal.secure(position))
         if not await self.standing.save(keys, before, plan.after):
             self.journal.withdrawn((*written, record), now)
             return None
-        self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
-        return Verdict(
+        verdict = Verdict(
             record=record,
             operation=ask.operation,
             fallback=plan.fallback,
@@ -267,3 +289,17 @@ class Enforcer:
             max_age=plan.max_age,
             running=plan.running,
         )
+        if not verdict.admits:
+            self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
+        if self._store.immediate and is_repeatable(self.policy, ask, known, plan, before):
+            await self._recollect(ask, known, entry, verdict)
+        return verdict
+
+    async def _recollect(self, ask: Ask, known: Known, entry: Decided, verdict: Verdict) -> None:
+        """Remember a decision that may be made again, if what is seen now is what was judged."""
+        places = self._store.places(verdict.keys)
+        seen = self._store.glance(places)
+        if await self.standing.load(verdict.keys) != verdict.snapshot:
+            return  # another process was faster: what was seen is newer than what was judged
+        recollection = Recollection(known.credential, places, seen, good_until(self.policy, verdict), entry, verdict)
+        self._recollections.keep(name_of(known.credential, ask.operation, known.channel), recollection)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.facts import Proven
 
@@ -53,32 +55,35 @@ class Journal:
 
     def decided(  # noqa: PLR0917 - the parts of one line
         self, record: str, ask: Ask, known: Known, plan: Plan, keys: Keys, ticket: str, now: float
-    ) -> int:
-        """Write the decision on a request; give its position."""
+    ) -> tuple[Decided, int]:
+        """Write the decision on a request; give the line and its position."""
         credential = known.credential
         principal = credential.principal if isinstance(credential, Proven) else None
-        return self._sink.append(
-            Decided(
-                id=record,
-                at=now,
-                policy=self._policy,
-                operation=ask.operation.name,
-                cell=plan.cell,
-                rule=plan.rule,
-                outcome=plan.fallback.kind.value,
-                fallback=plan.fallback.name,
-                reason=plan.reason.code if isinstance(credential, Proven) else credential.reason.code,
-                events=plan.events,
-                subject=principal.pseudonym if principal else "",
-                actor=principal.actor_pseudonym if principal else "",
-                session=keys.session.hex(),
-                credential=principal.fingerprint if principal else "",
-                transaction=keys.transaction if plan.opened else "",
-                channel=known.channel,
-                ticket=ticket,
-                trace=ask.evidence.trace,
-            )
+        entry = Decided(
+            id=record,
+            at=now,
+            policy=self._policy,
+            operation=ask.operation.name,
+            cell=plan.cell,
+            rule=plan.rule,
+            outcome=plan.fallback.kind.value,
+            fallback=plan.fallback.name,
+            reason=plan.reason.code if isinstance(credential, Proven) else credential.reason.code,
+            events=plan.events,
+            subject=principal.pseudonym if principal else "",
+            actor=principal.actor_pseudonym if principal else "",
+            session=keys.session.hex(),
+            credential=principal.fingerprint if principal else "",
+            transaction=keys.transaction if plan.opened else "",
+            channel=known.channel,
+            ticket=ticket,
+            trace=ask.evidence.trace,
         )
+        return entry, self._sink.append(entry)
+
+    def decided_again(self, entry: Decided, record: str, now: float, trace: str) -> None:
+        """Write a decision that is the same as an earlier one but for its time, its id and its trace."""
+        self._sink.append(replace(entry, id=record, at=now, trace=trace))
 
     def moved(
         self,

@@ -6,8 +6,10 @@ judging from the start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from authguard.core import conditions
 from authguard.core.facts import NotProven
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from authguard.runtime.verdict import Ask
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was found out about a request before the machines were loaded.
 
     Attributes:
@@ -44,13 +45,12 @@ class Known:
     credential: Credential
     body: bytes | None = None
     bond: Bond = LOOSE
-    said: Mapping[str, Report] = field(default_factory=dict)
+    said: Mapping[str, Report] = {}
     unreachable: bool = False
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is to be recorded, saved and answered.
 
     Attributes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authguard.core.facts import Principal
     from authguard.core.snapshot import TransactionRecord
     from authguard.ports import Ids
-    from authguard.runtime.verdict import Answer, Ask
+    from authguard.runtime.verdict import Answer, Ask, Body
     from authguard.runtime.walk import Walk
 
 #: bytes of an app's first answer that are kept for `repeat`; a larger one is told by its status alone
@@ -47,13 +47,13 @@ class Bond:
 LOOSE: Final = Bond()
 
 
-def bind(ask: Ask, principal: Principal, body: bytes, ids: Ids) -> Bond:
+def bind(ask: Ask, principal: Principal, body: Body, ids: Ids) -> Bond:
     """Bind a request whose body was read.
 
     Args:
         ask: the request.
         principal: who asks.
-        body: as sent.
+        body: as sent, with the target that it was sent to.
         ids: for the id of a transaction that nobody named.
     """
     digest = request_digest(ask, principal, body)
@@ -67,7 +67,7 @@ def bind(ask: Ask, principal: Principal, body: bytes, ids: Ids) -> Bond:
     return Bond(ids.secret(), digest=digest)
 
 
-def request_digest(ask: Ask, principal: Principal, body: bytes) -> str:
+def request_digest(ask: Ask, principal: Principal, body: Body) -> str:
     """Digest the exact request: method, target, canonical body, subject, session, actor and operation.
 
     JSON is taken in its canonical form (RFC 8785), anything else byte by byte. Parts are hashed with their lengths, so
@@ -77,8 +77,8 @@ def request_digest(ask: Ask, principal: Principal, body: bytes) -> str:
     actor = principal.actor.encode("utf-8", "surrogatepass")
     parts = (
         ask.method.encode(),
-        ask.target,
-        _canonical(body, ask.content_type),
+        body.target,
+        _canonical(body.content, body.content_type),
         principal.account_key,
         principal.session_key,
         actor,

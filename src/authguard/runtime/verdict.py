@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from authguard.core.facts import Evidence, NotProven, Operation
 from authguard.core.outcomes import ADMITTING, Fallback, Reason
@@ -20,9 +22,17 @@ NOBODY = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that arrived whole."""
+    """A body that arrived whole, and what else a request is bound to.
+
+    Attributes:
+        content: as sent.
+        target: raw path and query, as sent.
+        content_type: lower-case, without parameters; empty where there is none.
+    """
 
     content: bytes
+    target: bytes = b""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +51,25 @@ async def no_body() -> Body:
     return Body(b"")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One request as the shell understood it.
 
     Attributes:
         evidence: what was sent, unverified.
         operation: what it wants.
         method: HTTP method; ``WEBSOCKET`` for a handshake.
-        target: raw path and query, for the digest.
-        content_type: of the body, lower-case, without parameters.
         channel: named by the path, where the policy reads channels from paths.
         read_body: reads (once) and remembers the body, bounded in size and time.
     """
 
     operation: Operation
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: Evidence = Evidence()
     method: str = "GET"
-    target: bytes = b"/"
-    content_type: str = ""
     channel: str = ""
     read_body: Callable[[], Awaitable[Body | NoBody]] = no_body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request that met a cell, or that met a fault of the guard.
 
     Attributes:
@@ -106,10 +110,19 @@ class Verdict:
     max_age: int = -1
     running: bool = False
 
+    def __repr__(self) -> str:
+        """Tell no more than the log does."""
+        return f"Verdict({self.fallback.kind.value}, record={self.record!r})"
+
     @property
     def admits(self) -> bool:
         """Whether the app runs."""
         return self.fallback.kind in ADMITTING
+
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes that are left, sorted; a new list each time, so that no app changes another request's."""
+        return sorted(self.token_scopes)
 
     @property
     def principal(self) -> Principal | None:

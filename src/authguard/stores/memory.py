@@ -64,6 +64,16 @@ class MemoryStore:
         found = [(name, value) for name in stored.names(keys) if (value := shards[name[-1]].get(name))]
         return stored.assemble(found, blank)
 
+    @staticmethod
+    def places(keys: Keys) -> tuple[bytes, ...]:
+        """Name the places of the records that the keys name."""
+        return tuple(stored.names(keys))
+
+    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+        """See whether anything there changed: equal answers are the same records."""
+        shards = self._records
+        return tuple([shards[name[-1]].get(name) for name in places])
+
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.
 

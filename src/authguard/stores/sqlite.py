@@ -91,12 +91,23 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read now.
         """
-        names = stored.names(keys)
+        return stored.assemble(self.glance(self.places(keys)), blank)
+
+    @staticmethod
+    def places(keys: Keys) -> tuple[bytes, ...]:
+        """Name the places of the records that the keys name."""
+        return tuple(stored.names(keys))
+
+    def glance(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+        """Read the rows at some places, in one statement; equal answers are the same records.
+
+        Raises:
+            StoreError: they cannot be read now.
+        """
         try:
-            rows = self._in_use(self._reader).execute(LOAD[len(names)], names).fetchall()
+            return tuple(self._in_use(self._reader).execute(LOAD[len(places)], places).fetchall())
         except sqlite3.Error as error:
             raise failure(self._path, "read", error) from error
-        return stored.assemble(rows, blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.

@@ -1,0 +1,338 @@
+"""Writes docs/reference.md from the code alone; `--check` tells whether the page is in step with the code.
+
+Rules: nothing is written here that the code does not say; the same code gives the same bytes on every machine.
+"""  # noqa: INP001 - scripts are no package
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import authguard
+import authguard.testing
+from authguard.asgi.endpoints import ENDPOINTS, own_operations
+from authguard.asgi.replies import CLOSE, FORBIDDEN, WORDS
+from authguard.cli import GROUPS, build
+from authguard.core import entries
+from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
+from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
+from authguard.policy import checks, reading, scenario_reader
+from authguard.policy.assemble import DURABILITY
+from authguard.policy.compiler import load
+from authguard.policy.document import KIND_KEYS
+from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
+from authguard.wiring import AuthGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from authguard.core.decisions import Rule
+    from authguard.core.machine import Machine
+    from authguard.policy.compiled import Policy
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
+HOW = "python scripts/reference.py"
+INTRODUCTION = f"""\
+This page is generated from the code by `{HOW}`; do not edit it. [The guide](guide.md),
+[the policy workshop](policies.md) and [the operator's page](operations.md) explain what it lists."""
+#: columns of a command's help, whatever terminal this runs in
+COLUMNS = 100
+#: reasons of a credential: its condition goes through the table
+_OF_THE_TABLE = {one for one in Reason if one.status == 401} | {Reason.KEYS_UNREACHABLE}  # noqa: PLR2004 - HTTP's own
+LINES = (entries.Decided, entries.Moved, entries.Refused, entries.Faulted, entries.Withdrawn, entries.Acted)
+
+
+def page() -> str:
+    """Give the whole page."""
+    standard = load("standard")
+    sections: tuple[tuple[str, Iterator[str]], ...] = (
+        ("Outcomes", outcomes()),
+        ("Reasons", reasons()),
+        ("Machines of the standard policy", machines(standard)),
+        ("Timers of the standard policy", timers(standard)),
+        ("Dimensions of the table", dimensions(standard)),
+        ("Decision table of the standard policy", table_of_decisions(standard)),
+        ("Fallbacks of the standard policy", fallbacks(standard)),
+        ("Problems of a policy", problems()),
+        ("Settings", settings()),
+        ("Endpoints of the guard", endpoints()),
+        ("Lines of the audit log", log_lines()),
+        ("Public names", public_names()),
+        ("Commands", commands()),
+    )
+    told = ["# Reference", INTRODUCTION]
+    told.append("\n".join(f"- [{title}](#{title.lower().replace(' ', '-')})" for title, _ in sections))
+    for title, blocks in sections:
+        told += [f"## {title}", *blocks]
+    return "\n\n".join(told) + "\n"
+
+
+def outcomes() -> Iterator[str]:
+    """Tell the eleven outcomes as they go over the wire."""
+    rows: list[tuple[object, ...]] = []
+    for outcome in Outcome:
+        if outcome in ADMITTING:
+            rows.append((code(outcome), "the app's own", "", "", "", ""))
+            continue
+        status, title, action = WIRE[outcome]
+        if outcome is Outcome.REPEAT:
+            rows.append((code(outcome), "that of the first answer", "", "", "", ""))
+            continue
+        rows.append((code(outcome), status, title, code(action), CLOSE.get(outcome, FORBIDDEN), WORDS[outcome]))
+    heads = (
+        "outcome",
+        "HTTP status",
+        "title",
+        "`next.action`",
+        "WebSocket close code",
+        "words where the policy has none",
+    )
+    yield grid(heads, rows)
+    yield "A policy may set another status for a fallback."
+
+
+def reasons() -> Iterator[str]:
+    """Tell the closed reason codes."""
+    yield (
+        "Why, as the log's `reason` says it. A status is given where a request is refused before the table is asked; "
+        "the others get the status of their outcome."
+    )
+    rows = ((code(one.code), "" if one in _OF_THE_TABLE else one.status or "", one.public) for one in Reason)
+    yield grid(("reason", "HTTP status", "public words"), rows)
+
+
+def machines(policy: Policy) -> Iterator[str]:
+    """Tell every machine: its states, and what each event does in each of them."""
+    yield (
+        "An event is written `machine.event`. In a state that a row does not name, the event changes nothing. "
+        "The last column says what `guard.report` takes."
+    )
+    for name in MACHINES:
+        machine = policy.machines[name]
+        yield f"### `{name}`"
+        states = ", ".join(code(state) for state in machine.spec.states)
+        order = ", from the laxest to the strictest report" if name == "account" else ""
+        yield f"States{order}: {states}. It begins in {code(machine.spec.initial)}."
+        rows = [
+            (code(f"{name}.{event}"), moves(machine, event), report(name, event)) for event in machine.spec.triggers
+        ]
+        yield grid(("event", "what it does", "the app may report it"), rows)
+
+
+def moves(machine: Machine, event: str) -> str:
+    """Tell what one event does, in as few words as there are destinations."""
+    found: dict[str, list[str]] = {}
+    for state in machine.spec.states:
+        edge = machine.table[state, event]
+        if edge.moves:
+            raised = "".join(f", raises {code(name)}" for name in edge.raises)
+            found.setdefault(f"{code(edge.dest)}{raised}", []).append(state)
+    return "; ".join(f"{sources(machine, states)} to {dest}" for dest, states in found.items()) or "nothing"
+
+
+def sources(machine: Machine, states: Sequence[str]) -> str:
+    """Name states, or those that are missing where that is shorter."""
+    missing = [state for state in machine.spec.states if state not in states]
+    if len(missing) < len(states) and len(missing) < 4:  # noqa: PLR2004 - a list that is read at a glance
+        return "any" + (f" but {', '.join(map(code, missing))}" if missing else "")
+    return ", ".join(map(code, states))
+
+
+def report(machine: str, event: str) -> str:
+    """Tell whether an app may report an event."""
+    account = machine == "account" and event not in {"normal", *NOT_REPORTS}
+    return "yes" if account or f"{machine}.{event}" in TIGHTENING else ""
+
+
+def timers(policy: Policy) -> Iterator[str]:
+    """Tell the timers."""
+    rows = (
+        (code(one.event), span(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
+        for one in policy.timers.declared
+    )
+    yield grid(("raises", "after", "since", "in the states"), rows)
+
+
+def dimensions(policy: Policy) -> Iterator[str]:
+    """Tell what a cell is made of."""
+    values = policy.table.values
+    cells = 1
+    for name in DIMENSIONS:
+        cells *= len(values[name])
+    yield f"A cell has one value of each, in this order, as the log's `cell` does: {cells:,} cells."
+    rows = (
+        (
+            code(name),
+            "condition of the request" if name in CONDITIONS else "machine",
+            ", ".join(map(code, values[name])),
+        )
+        for name in DIMENSIONS
+    )
+    yield grid(("dimension", "kind", "values"), rows)
+
+
+def table_of_decisions(policy: Policy) -> Iterator[str]:
+    """Tell the rules as the log numbers them."""
+    yield (
+        "The first rule that matches decides. A rule's number is its place in the merged table, from 0, as the log's "
+        "`rule` has it; rules that a policy adds come before these and move the numbers."
+    )
+    rows = ((rule.index, conditions(policy, rule), code(rule.do)) for rule in policy.table.rules)
+    yield grid(("number", "when", "do"), rows)
+
+
+def conditions(policy: Policy, rule: Rule) -> str:
+    """Tell a rule's box, its dimensions and values in the table's order."""
+    told = (
+        f"{name} is {' or '.join(code(value) for value in policy.table.values[name] if value in rule.when[name])}"
+        for name in DIMENSIONS
+        if name in rule.when
+    )
+    return "; ".join(told) or "always"
+
+
+def fallbacks(policy: Policy) -> Iterator[str]:
+    """Tell the named responses, and the keys that each kind takes."""
+    rows = []
+    for one in policy.fallbacks.values():
+        attempts = f"{one.attempts} in {span(one.per)}, then {code(one.then)}" if one.attempts else ""
+        rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.say.find((), "")))
+    yield grid(("fallback", "kind", "status", "attempts", "says"), rows)
+    yield f"A fault of the guard itself is answered by {code(policy.on_fault)}."
+    own = (f"{code(kind)}: {', '.join(map(code, sorted(keys)))}" for kind, keys in sorted(KIND_KEYS.items()))
+    yield f"Keys that only some kinds take: {'; '.join(own)}."
+    kept = ", ".join(f"{code(risk)} {code(how)}" for risk, how in DURABILITY.items())
+    yield f"How a decision is kept before anything is admitted, by risk, where `audit.durability` says nothing: {kept}."
+
+
+def problems() -> Iterator[str]:
+    """Tell the closed problem codes."""
+    yield "A problem is one line, `file:line:column: error[code]: what is wrong; what to type instead`."
+    for title, found in (
+        ("Found when a policy is read", reading.CODES),
+        ("Found when a policy is checked", checks.CODES),
+        ("Found in scenarios alone", scenario_reader.CODES),
+    ):
+        yield f"### {title}"
+        yield grid(("code", "what it means"), ((code(name), prose(words)) for name, words in sorted(found.items())))
+
+
+def settings() -> Iterator[str]:
+    """Tell the arguments of `AuthGuard` and the variables."""
+    yield "The arguments of `AuthGuard(app, ...)`. An argument comes first, its variable second, the default last."
+    told = arguments(AuthGuard.__init__)
+    defaults = {"store": code(DEFAULT_STORE), "log": code(DEFAULT_LOG), "prefix": code(DEFAULT_PREFIX)}
+    variables = {name: re.findall(r"AUTHGUARD_\w+", words) for name, words in told.items()}
+    rows = (
+        (code(name), ", ".join(map(code, variables[name])), defaults.get(name, ""), prose(words.rstrip(".")))
+        for name, words in told.items()
+        if name != "app"
+    )
+    yield grid(("argument", "variable", "default", "meaning"), rows)
+
+
+def arguments(function: Callable[..., Any]) -> dict[str, str]:
+    """Read the arguments of a function from its docstring."""
+    section = (inspect.getdoc(function) or "").partition("Args:\n")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^ {4}(\w+): (.+)$", re.sub(r"\n {5,}", " ", section), re.MULTILINE))
+
+
+def endpoints() -> Iterator[str]:
+    """Tell the guard's own endpoints."""
+    rows = (
+        (code(f"{one.match.method} {one.match.path}"), code(one.name), code(one.risk), summary(ENDPOINTS[one.name]))
+        for one in own_operations(DEFAULT_PREFIX)
+    )
+    yield grid(("request", "operation", "risk", "what it answers"), rows)
+
+
+def log_lines() -> Iterator[str]:
+    """Tell the kinds of lines and what each holds."""
+    yield "Every line also has `seq`, `prev` and `hash`: its place, the hash of the line before and its own."
+    rows = (
+        (code(kind.__struct_config__.tag), summary(kind), ", ".join(map(code, kind.__struct_fields__)))
+        for kind in LINES
+    )
+    yield grid(("kind", "what it is", "members; an empty one is left out"), rows)
+
+
+def public_names() -> Iterator[str]:
+    """Tell what may be imported, with one line each."""
+    for module in (authguard, authguard.testing):
+        yield f"### `{module.__name__}`"
+        exported = sorted(module.__all__, key=str.lower)
+        yield grid(("name", "what it is"), ((code(name), summary(getattr(module, name))) for name in exported))
+    yield "### `Guard`"
+    members = (
+        (code(name), summary(member))
+        for name, member in vars(authguard.Guard).items()
+        if not name.startswith("_") and inspect.getdoc(member)
+    )
+    yield grid(("member", "what it is"), members)
+
+
+def commands() -> Iterator[str]:
+    """Tell every command's help, as plain text of a fixed width."""
+    for group in sorted(GROUPS):
+        tree: Any = typer.main.get_command(build(group))
+        for name, command in tree.commands[group].commands.items():
+            title = f"authguard {group} {name}"
+            command.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
+            context = command.make_context(title, [], resilient_parsing=True, terminal_width=COLUMNS)
+            yield f"### `{title}`"
+            yield f"```text\n{command.get_help(context)}\n```"
+
+
+def summary(thing: Any) -> str:  # noqa: ANN401 - whatever has a docstring
+    """Give the first sentence of a docstring."""
+    first = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+    return prose(first.rstrip("."))
+
+
+def prose(words: str) -> str:
+    """Turn a docstring's literals into Markdown's, and leave out where a rule comes from that is on no page here."""
+    return re.sub(r"`+([^`]+)`+", r"`\1`", re.sub(r" \((?:DESIGN|POLICY|WIRE)[^)]*\)", "", words))
+
+
+def code(text: object) -> str:
+    """Set something as code."""
+    return f"`{text}`"
+
+
+def span(seconds: float) -> str:
+    """Write a duration as a policy does."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def grid(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Write the page, or compare it; give the exit code."""
+    if wanted not in ([], ["--check"]):
+        sys.stderr.write(f"usage: {HOW} [--check]\n")
+        return 2
+    written = page()
+    if not wanted:
+        PAGE.write_text(written, "utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text("utf-8") == written:
+        return 0
+    sys.stderr.write(f"docs/{PAGE.name} is not in step with the code: run `{HOW}`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

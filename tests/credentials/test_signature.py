@@ -1,0 +1,90 @@
+"""PyJWT is told everything, and whatever it says of a token is a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.core.facts import NotProven
+from authguard.core.outcomes import Reason
+from authguard.credentials.compact import take_apart
+from authguard.credentials.keys import allowed, load, secret
+from authguard.credentials.signature import verify
+from authguard.policy.compiled import Issuer
+from authguard.testing.keys import compact
+
+if TYPE_CHECKING:
+    from authguard.testing import Mint
+
+_ALGORITHMS = allowed(["ES256", "RS256", "EdDSA"])
+
+
+def _verify(mint: Mint, token: str, alg: str = "ES256", audience: str = "") -> dict[str, Any] | NotProven:
+    found = take_apart(token.encode())
+    key = load(mint.jwks("ES256", "RS256", "EdDSA", "Ed25519"), _ALGORITHMS).choose(found.header.key, alg)
+    return verify(found, key, Issuer(issuer=mint.issuer, audience=audience or mint.audience, algorithms=(alg,)))
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA", "Ed25519"])
+def test_a_good_signature_gives_the_claims(authguard_issuer: Mint, alg: Any) -> None:
+    assert _verify(authguard_issuer, authguard_issuer.mint(alg=alg), alg)["sub"] == "customer-1"
+
+
+@pytest.mark.parametrize(("header", "key"), [("Ed25519", "EdDSA"), ("EdDSA", "Ed25519")])
+def test_an_ed25519_key_verifies_under_both_names(authguard_issuer: Mint, header: str, key: Any) -> None:
+    token = authguard_issuer.mint(alg=key, header={"alg": header})
+    assert _verify(authguard_issuer, token, header)["sub"] == "customer-1"
+
+
+def test_the_wall_clock_has_no_say(authguard_issuer: Mint) -> None:
+    token = authguard_issuer.mint(exp=1, iat=99_999_999_999, nbf=99_999_999_999)
+    assert _verify(authguard_issuer, token)["exp"] == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"aud": "other"}, Reason.AUDIENCE_WRONG),
+        ({"aud": ["other", "another"]}, Reason.AUDIENCE_WRONG),
+        ({"aud": [1]}, Reason.AUDIENCE_WRONG),
+        ({"aud": {"a": 1}}, Reason.AUDIENCE_WRONG),
+        ({"aud": "https://agent.test/"}, Reason.AUDIENCE_WRONG),
+        ({"aud": "HTTPS://AGENT.TEST"}, Reason.AUDIENCE_WRONG),
+        ({"aud": ""}, Reason.CLAIM_MISSING),
+        ({"aud": []}, Reason.CLAIM_MISSING),
+        ({"aud": None}, Reason.CLAIM_MISSING),
+        ({"sub": None}, Reason.CLAIM_MISSING),
+        ({"exp": None}, Reason.CLAIM_MISSING),
+        ({"sub": 1}, Reason.CLAIM_MALFORMED),
+        ({"jti": 1}, Reason.CLAIM_MALFORMED),
+        ({"iss": "https://other.test"}, Reason.ISSUER_UNKNOWN),
+    ],
+)
+def test_what_is_wrong_has_its_own_code(authguard_issuer: Mint, claims: dict[str, Any], reason: Reason) -> None:
+    assert _verify(authguard_issuer, authguard_issuer.mint(**claims)) == NotProven("rejected", reason)
+
+
+def test_one_audience_among_several_is_enough(authguard_issuer: Mint) -> None:
+    token = authguard_issuer.mint(aud=["other", authguard_issuer.audience])
+    assert _verify(authguard_issuer, token)["sub"] == "customer-1"
+
+
+def test_a_forged_signature_is_said_before_anything_else(authguard_issuer: Mint) -> None:
+    token = compact(authguard_issuer.header(), {"exp": 1}, lambda _: b"x" * 64)
+    assert _verify(authguard_issuer, token) == NotProven("rejected", Reason.SIGNATURE_INVALID)
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
+@pytest.mark.parametrize("signature", [b"x", b"\0" * 64, b"\xff" * 64, b"x" * 63, b"x" * 65, b"x" * 4_000])
+def test_a_signature_of_any_length_is_only_invalid(authguard_issuer: Mint, alg: Any, signature: bytes) -> None:
+    token = compact(authguard_issuer.header(alg), authguard_issuer.claims(), lambda _: signature)
+    assert _verify(authguard_issuer, token, alg) == NotProven("rejected", Reason.SIGNATURE_INVALID)
+
+
+def test_a_key_that_makes_the_library_stumble_is_a_verdict_too(authguard_issuer: Mint) -> None:
+    (key,) = secret(b"s" * 32, frozenset({"HS256"})).keys
+    key.verifiers["HS256"].key = object()
+    found = take_apart(authguard_issuer.mint(alg="HS256").encode())
+    described = Issuer(issuer=authguard_issuer.issuer, audience="a", algorithms=("HS256",))
+    assert verify(found, key, described) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
