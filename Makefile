@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)   ## start an issuer and the guarded app, and walk customers through every family
-	@$(BIN)/python -m examples.support_desk.demo
+	@$(BIN)/python examples/support_desk/demo.py
 
 test: $(READY)   ## every test that needs only Python, with the coverage gate
 	@$(BIN)/coverage erase

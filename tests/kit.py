@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Store
 
+MISSING = NotProven("missing", Reason.CREDENTIAL_MISSING)
 ISSUER = "https://issuer.test"
 AUDIENCE = "https://agent.test"
 
@@ -104,6 +105,7 @@ class ScriptedCheck:
     """A credential check that answers what the test put down for an `Authorization` value."""
 
     known: dict[bytes, Credential] = field(default_factory=dict)
+    seen: dict[bytes, Credential] = field(default_factory=dict)
     checks: int = 0
 
     async def open(self) -> None:
@@ -113,15 +115,20 @@ class ScriptedCheck:
         """Nothing to close."""
 
     def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Remember nothing but that nothing was sent."""
+        """Remember what was checked before and is still in the script."""
         del now
-        return UNSEEN if evidence.authorization else NotProven("missing", Reason.CREDENTIAL_MISSING)
+        if not evidence.authorization:
+            return MISSING
+        found = self.known.get(evidence.authorization)
+        return found if found is not None and found is self.seen.get(evidence.authorization) else UNSEEN
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
         """Answer by the script."""
         del now
         self.checks += 1
-        return self.known.get(evidence.authorization, NotProven("rejected", Reason.SIGNATURE_INVALID))
+        found = self.known.get(evidence.authorization, NotProven("rejected", Reason.SIGNATURE_INVALID))
+        self.seen[evidence.authorization] = found
+        return found
 
 
 class ListSink:

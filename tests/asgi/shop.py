@@ -75,7 +75,7 @@ class Shop:
     @requires("admin")
     async def _needs_admin(self, request: Request) -> Response:
         self.runs.append("balance")
-        return JSONResponse({})
+        return JSONResponse({"path": request.url.path})
 
     async def _refund(self, request: Request) -> Response:
         self.runs.append("refund")

@@ -13,6 +13,8 @@ from starlette.routing import Route
 
 from authguard import AuthGuard, PolicyError, SettingsError
 from authguard.audit.verify import verify
+from authguard.core.facts import Evidence, Proven
+from authguard.core.snapshot import Keys
 from authguard.testing import FakeClock, Forgery, Mint, forge
 from tests.kit import POLICY
 
@@ -112,9 +114,6 @@ async def test_no_forgery_reaches_the_app_or_moves_its_victim(house: House, forg
 
 
 def _keys_of_victim(house: House, token: str) -> Any:
-    from authguard.core.facts import Evidence, Proven
-    from authguard.core.snapshot import Keys
-
     found = house.guard.enforcer._checker.recall(Evidence(authorization=f"Bearer {token}".encode()), house.clock.now())
     assert isinstance(found, Proven)
     return Keys(found.principal.account_key, found.principal.session_key)
@@ -137,5 +136,5 @@ def test_without_a_policy_the_guard_says_what_to_do() -> None:
 
 def test_a_short_pseudonym_key_is_refused(tmp_path: Path) -> None:
     for settings in ({"pseudonym_key": b"short"}, {"environ": {"AUTHGUARD_PSEUDONYM_KEY": "xyz"}}):
-        with pytest.raises(SettingsError, match="key|KEY"):
+        with pytest.raises(SettingsError, match=r"key|KEY"):
             AuthGuard(chat, tmp_path / "policy.yaml", **settings)  # type: ignore[arg-type]

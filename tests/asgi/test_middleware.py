@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +18,10 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, AuthguardError
 from tests.asgi.shop import Shop
+from tests.kit import POLICY
+
+if TYPE_CHECKING:
+    import httpx2
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
@@ -290,8 +294,6 @@ async def test_a_body_is_not_read_of_somebody_who_proves_nothing() -> None:
 
 
 async def test_a_body_that_does_not_arrive_is_the_callers_fault_and_not_the_guards() -> None:
-    from tests.kit import POLICY
-
     shop = Shop(POLICY + "budget: {request: 50ms, body: 1MiB}\n")
     headers = {**bearer(shop.desk.login()), "Idempotency-Key": "k"}
     sent = await talk(shop, "/orders/7/refund", headers, [{"type": "http.request", "body": b"{", "more_body": True}])
@@ -335,8 +337,6 @@ async def test_the_words_come_in_the_callers_language() -> None:
 fallbacks:
   sign_in: {kind: challenge, say: {default: "Please sign in.", de: {default: "Bitte melden Sie sich an."}}}
 """
-    from tests.kit import POLICY
-
     shop = Shop(POLICY + words)
     async with shop.client() as client:
         for accepted, said in (
@@ -418,8 +418,6 @@ async def test_a_guard_that_cannot_open_fails_the_start_up() -> None:
 
 async def talk(shop: Shop, path: str, headers: dict[str, str], messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Speak ASGI by hand; after the messages, nothing comes any more."""
-    import anyio
-
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -345,7 +344,7 @@ def test_closing_calls_back_the_fetch(run: Callable[..., Any]) -> None:
 
 def test_fixed_keys_are_never_fetched_and_never_grow_old(run: Callable[..., Any]) -> None:
     async def scene() -> None:
-        ring = Keyring(None, inf, PACE)
+        ring = Keyring(None, STALE, PACE)
         assert await _ask(ring, "a", NOW) == UNREACHABLE
         ring.fix(KeySet((Key("a", ("a",), {"ES256": None}),)))
         assert ring.since <= NOW < ring.due

@@ -109,7 +109,7 @@ def test_the_readme_holds_what_it_says_by_hand(
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    statuses = [int(status) for status in re.findall(r"^HTTP/1.1 (\d+)", done.stdout, re.MULTILINE)]
+    statuses = [int(status) for status in re.findall(r"HTTP/1.1 (\d+) ", done.stdout)]
     assert statuses == [401, 200, 403, 200, 200, 200, 202, 200, 403, 403]
     assert "idempotency-replayed: true" in done.stdout
     assert "rolled_back since" in done.stdout
@@ -170,10 +170,10 @@ def test_a_message_without_end_is_not_read_to_its_end(client: TestClient) -> Non
 def test_an_order_that_is_not_theirs_is_not_found_and_nothing_is_paid_for_it(client: TestClient) -> None:
     assert client.get("/orders/1002").json() == {"order": "1002", "item": "a camera"}
     assert client.get("/orders/7").status_code == 404
-    refund = {"amount": "12.50", "currency": "EUR"}
+    refund = {"amount": 12.5, "currency": "EUR"}
     assert client.post("/orders/7/refund", json=refund, headers={"idempotency-key": "a"}).status_code == 404
     paid = client.post("/orders/1002/refund", json=refund, headers={"idempotency-key": "b"})
-    assert paid.json() == {"order": "1002", "refunded": "12.50 EUR", "refunds_paid": 1}
+    assert paid.json() == {"order": "1002", "refunded": "12.5 EUR", "refunds_paid": 1}
 
 
 def test_a_websocket_survives_nonsense_and_ends_with_the_sign_in(client: TestClient) -> None:

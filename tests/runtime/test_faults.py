@@ -72,7 +72,7 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
         raise RuntimeError
 
     kept, desk.check.check = desk.check.check, failing  # type: ignore[method-assign]
-    await desk.ask("chat", token)
+    await desk.ask("chat", b"Bearer never seen")
     desk.check.check = kept  # type: ignore[method-assign]
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k")
     assert states(verdict)["service"] == "degraded"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from hashlib import sha256
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
@@ -155,9 +154,8 @@ class JwtCheck:
         return unverified if is_kind(issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
     def _keyring(self, issuer: Issuer, pace: Pace) -> Keyring:
-        if _is_fetched(issuer):
-            return Keyring(partial(self._from_issuer, issuer), issuer.stale_keys, pace)
-        return Keyring(None, inf, pace)
+        read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
+        return Keyring(read, issuer.stale_keys, pace)
 
     async def _from_issuer(self, issuer: Issuer) -> keys.KeySet:
         return keys.load(await self._fetcher.key_set(issuer), self._algorithms[issuer.issuer])

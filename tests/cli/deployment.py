@@ -1,0 +1,90 @@
+"""A deployment for an operator's commands: a policy, a store that an app has made, a log; and the commands on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from authguard.audit.verify import verify
+from authguard.cli import main
+from authguard.runtime.handoff import StoreDesk
+from authguard.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.ports import Ticket
+
+POLICY = """\
+authguard: 1
+name: mine
+extends: standard
+issuers: [{issuer: 'https://idp.example', audience: us, algorithms: [ES256], keys: discovery}]
+accounts: none
+operations:
+  - {name: chat, match: {path: /chat}, risk: routine, effect: read, scopes: [chat]}
+assurance: {order: [aal1, aal2]}
+verifiers: {otp: {type: http, url: 'https://otp.example', pass_at: 0.9, fail_at: 0.4}}
+methods: {default: {all: [otp]}, alternate: {all: [otp]}}
+rollback: {authority: {engage: {role: operations}, release: {role: operations, count: 2}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One app's folder.
+
+    Attributes:
+        folder: with the policy, the store and the log.
+        capsys: hears what a command says.
+    """
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "authguard.db"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return (
+            *("--policy", str(self.folder / "policy.yaml")),
+            *("--store", str(self.store)),
+            *("--log", str(self.folder / "audit.jsonl")),
+        )
+
+    def call(self, *words: str, options: tuple[str, ...] | None = None) -> tuple[int, str, str]:
+        """Run a command in this process: its exit code and what it said."""
+        with pytest.raises(SystemExit) as end:
+            main([*words, *(self.options if options is None else options)])
+        out, err = self.capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    def log(self) -> list[dict[str, Any]]:
+        """Give every line of the log, which has to verify."""
+        path = self.folder / "audit.jsonl"
+        if not path.exists():
+            return []
+        assert verify(path).ok
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def deploy(folder: Path, capsys: pytest.CaptureFixture[str], *tickets: Ticket) -> Deployment:
+    """Make a deployment whose app has run, and handed these customers over."""
+
+    async def make(path: Path) -> None:
+        store = SqliteStore(path)
+        await store.open()
+        for ticket in tickets:
+            await StoreDesk(store).open_ticket(ticket)
+        await store.close()
+
+    (folder / "policy.yaml").write_text(POLICY, "utf-8")
+    made = Deployment(folder, capsys)
+    anyio.run(make, made.store)
+    return made

@@ -1,0 +1,92 @@
+"""`authguard handoff`: who waits is seen, taken once, and closed; the log says by whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.cli.output import BROKE, USAGE, YES
+from authguard.ports import Ticket
+from tests.cli.deployment import Deployment, deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST = Ticket(
+    id="0first",
+    queue="fraud",
+    opened=1_800_000_000.0,
+    operation="order",
+    subject="p-1",
+    account="aa",
+    session="bb",
+    states={"service": "live", "account": "compromised"},
+)
+SECOND = replace(FIRST, id="1second", account="cc", subject="p-2", opened=1_700_000_000.0)
+
+
+@pytest.fixture
+def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
+    return deploy(tmp_path, capsys, FIRST, SECOND)
+
+
+def test_an_empty_desk_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy(tmp_path, capsys).call("handoff", "list") == (YES, "", "")
+
+
+def test_who_waits_the_longest_is_shown_first_and_looking_records_nothing(app: Deployment) -> None:
+    code, out, _ = app.call("handoff", "list")
+    assert code == YES
+    assert out.splitlines() == [
+        "1second fraud open since 2023-11-14T22:13:20Z: order, service=live account=compromised",
+        "0first fraud open since 2027-01-15T08:00:00Z: order, service=live account=compromised",
+    ]
+    assert app.log() == []
+
+
+def test_a_program_reads_each_ticket_whole(app: Deployment) -> None:
+    _, out, _ = app.call("handoff", "list", "--json")
+    assert [json.loads(line)["ticket"]["subject"] for line in out.splitlines()] == ["p-2", "p-1"]
+
+
+def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deployment) -> None:
+    code, out, _ = app.call("handoff", "take", "0first", "--by", "Ines")
+    assert code == YES
+    assert "0first fraud taken by Ines since" in out
+    code, out, err = app.call("handoff", "take", "0first", "--by", "Omar")
+    assert (code, out) == (BROKE, "")
+    assert err == "Ines has taken it already\n"
+    taken, tried, void = app.log()
+    assert (taken["act"], taken["by"], taken["ticket"], taken["subject"]) == ("handoff.taken", "Ines", "0first", "p-1")
+    assert void["records"] == [tried["id"]]
+
+
+def test_a_closed_ticket_is_gone(app: Deployment) -> None:
+    app.call("handoff", "take", "0first", "--by", "Ines")
+    code, out, _ = app.call("handoff", "close", "0first", "--by", "Omar", "--note", "called back")
+    assert code == YES
+    assert "closed by Omar" in out
+    assert "0first" not in app.call("handoff", "list")[1]
+    assert app.log()[-1]["act"] == "handoff.closed"
+    assert app.log()[-1]["note"] == "called back"
+
+
+@pytest.mark.parametrize("act", ["take", "close"])
+def test_a_ticket_that_is_not_there_is_said_to_be_so_and_not_recorded(app: Deployment, act: str) -> None:
+    code, _, err = app.call("handoff", act, "never", "--by", "Ines")
+    assert code == BROKE
+    assert "there is no such ticket" in err
+    assert app.log() == []
+
+
+@pytest.mark.parametrize("words", [("take", "0first"), ("close", "0first"), ("take", "--by", "Ines"), ("tkae",)])
+def test_who_and_which_are_always_told(app: Deployment, words: tuple[str, ...]) -> None:
+    assert app.call("handoff", *words)[0] == USAGE
+
+
+def test_a_name_of_nobody_takes_nothing(app: Deployment) -> None:
+    assert app.call("handoff", "take", "0first", "--by", " ")[0] == USAGE
+    assert "open since" in app.call("handoff", "list")[1].splitlines()[1]

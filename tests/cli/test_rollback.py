@@ -1,0 +1,103 @@
+"""`authguard rollback`: the switch moves for those who may, is recorded before it moves, and says where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.cli.output import BROKE, UNAUTHORISED, USAGE, YES
+from tests.cli.deployment import Deployment, deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INES = ("--by", "Ines", "--note", "refunds look odd")
+
+
+@pytest.fixture
+def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
+    return deploy(tmp_path, capsys)
+
+
+def test_a_service_that_nobody_touched_is_live_and_looking_records_nothing(app: Deployment) -> None:
+    assert app.call("rollback", "status") == (YES, "live since the beginning\n", "")
+    assert app.log() == []
+
+
+def test_engaged_it_is_rolled_back_and_the_log_says_by_whom_and_why(app: Deployment) -> None:
+    code, out, _ = app.call("rollback", "engage", *INES)
+    assert code == YES
+    assert out.startswith("rolled_back since 2")
+    assert app.call("rollback", "status")[1] == out
+    act, moved = app.log()
+    assert (act["kind"], act["act"], act["by"], act["note"]) == ("act", "rollback.engaged", "Ines", "refunds look odd")
+    assert (moved["machine"], moved["source"], moved["dest"]) == ("service", "live", "rolled_back")
+    assert moved["cause"] == "operator"
+
+
+def test_released_by_as_many_as_the_policy_wants_it_recovers(app: Deployment) -> None:
+    app.call("rollback", "engage", *INES)
+    code, out, _ = app.call("rollback", "release", *INES, "--by", "Omar")
+    assert code == YES
+    assert out.startswith("recovering since")
+    assert app.log()[2]["by"] == "Ines, Omar"
+
+
+@pytest.mark.parametrize("others", [(), ("--by", "Ines"), ("--by", " Ines ")])
+def test_fewer_people_than_the_policy_wants_release_nothing(app: Deployment, others: tuple[str, ...]) -> None:
+    app.call("rollback", "engage", *INES)
+    code, out, err = app.call("rollback", "release", *INES, *others)
+    assert (code, out) == (UNAUTHORISED, "")
+    assert "wants 2 persons of role `operations` to release" in err
+    assert app.call("rollback", "status")[1].startswith("rolled_back")
+    assert [line["kind"] for line in app.log()] == ["act", "transition"], "what was refused is not recorded as done"
+
+
+def test_what_is_engaged_twice_is_recorded_twice_and_stays(app: Deployment) -> None:
+    app.call("rollback", "engage", *INES)
+    assert app.call("rollback", "engage", "--by", "Omar", "--note", "me too")[0] == YES
+    assert [line.get("by") for line in app.log() if line["kind"] == "act"] == ["Ines", "Omar"]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "\x07"])
+def test_somebody_without_a_name_does_nothing(app: Deployment, name: str) -> None:
+    code, _, err = app.call("rollback", "engage", "--by", name, "--note", "why")
+    assert code == USAGE
+    assert "a name has 1 to 100 characters" in err
+    assert app.log() == []
+
+
+@pytest.mark.parametrize("missing", ["--by", "--note"])
+def test_who_and_why_are_always_told(app: Deployment, missing: str) -> None:
+    told = {"--by": "Ines", "--note": "why"}
+    told.pop(missing)
+    assert app.call("rollback", "engage", *(word for pair in told.items() for word in pair))[0] == USAGE
+
+
+def test_a_name_cannot_forge_a_line_nor_turn_the_writing_round(app: Deployment) -> None:
+    app.call("rollback", "engage", "--by", "Ines\n\u202eOmar", "--note", "a\nb")
+    act = app.log()[0]
+    assert (act["by"], act["note"]) == ("Ines Omar", "a b")
+
+
+def test_a_store_that_is_not_there_is_never_made(app: Deployment, tmp_path: Path) -> None:
+    elsewhere = (*app.options, "--store", str(tmp_path / "typo.db"))
+    for words in (("status",), ("engage", *INES)):
+        code, _, err = app.call("rollback", *words, options=elsewhere)
+        assert code == BROKE
+        assert "there is no store at" in err
+    assert not (tmp_path / "typo.db").exists()
+
+
+def test_a_store_in_memory_cannot_be_operated_from_outside(app: Deployment) -> None:
+    code, _, err = app.call("rollback", "engage", *INES, options=(*app.options, "--store", "memory"))
+    assert code == BROKE
+    assert "--store" in err
+
+
+def test_without_a_policy_the_command_says_how_to_name_one(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
+    code, _, err = app.call("rollback", "status", options=())
+    assert code == BROKE
+    assert "AUTHGUARD_POLICY" in err

@@ -1,0 +1,147 @@
+"""What is decided again without judging is what judging would have given, and stops the moment anything changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.core.entries import Decided
+from authguard.runtime import enforcer as module
+from authguard.runtime.recollection import REMEMBERED, Recollections
+from authguard.runtime.rollback import Rollback
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+from tests.kit import POLICY, Desk, outcome, states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each time that a request is really judged."""
+    names: list[str] = []
+    judge: Callable[..., object] = module.judge
+
+    def noting(policy: object, ask: object, *rest: object) -> object:
+        names.append(ask.operation.name)  # type: ignore[attr-defined]
+        return judge(policy, ask, *rest)
+
+    monkeypatch.setattr(module, "judge", noting)
+    return names
+
+
+async def test_a_settled_conversation_is_judged_twice_and_recorded_each_time(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login()
+    verdicts = [await desk.ask("chat", token) for _ in range(10)]
+    assert len(judged) == 2, "the first sight moves the session; the second is the steady state"
+    entries = desk.sink.of(Decided)
+    assert [entry.id for entry in entries] == [verdict.record for verdict in verdicts]
+    assert len({entry.id for entry in entries}) == 10
+
+
+async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login()
+    for _ in range(3):
+        verdict = await desk.ask("chat", token)
+    judged.clear()
+    await desk.enforcer.reports.report(verdict, "account.restricted")
+    assert states(await desk.ask("chat", token))["account"] == "restricted"
+    await Rollback(desk.enforcer.standing).engage("operator", "drill")
+    assert outcome(await desk.ask("chat", token)) == ("handoff", "to_a_person")
+    assert len(judged) == 2
+
+
+async def test_an_operator_in_another_process_is_heard_at_the_next_request(tmp_path: Path) -> None:
+    mine, theirs = (Desk(store=SqliteStore(tmp_path / "s.db")) for _ in range(2))
+    await theirs.enforcer.open()
+    token = mine.login()
+    for _ in range(3):
+        assert outcome(await mine.ask("chat", token)) == ("allow", "allow")
+    await Rollback(theirs.enforcer.standing).engage("operator", "drill")
+    assert outcome(await mine.ask("chat", token)) == ("handoff", "to_a_person")
+    await mine.enforcer.close()
+    await theirs.enforcer.close()
+
+
+async def test_a_timer_ends_what_was_remembered(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login(actor="concierge")
+    for _ in range(3):
+        await desk.ask("chat", token)
+    judged.clear()
+    desk.clock.advance(15 * 60 - 1)
+    assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
+    assert judged == []
+    desk.clock.advance(1)
+    assert outcome(await desk.ask("chat", token)) == ("step_up", "sign_in_fresh")
+
+
+async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_present() -> None:
+    desk = Desk()
+    token = desk.login()
+    keys = (await desk.ask("chat", token)).keys
+    for _ in range(100):
+        desk.clock.advance(20)
+        await desk.ask("chat", token)
+    session = (await desk.enforcer.standing.load(keys)).session
+    assert desk.clock.now() - session.last_seen <= desk.policy.coalesce
+    assert session.state == "active"
+
+
+async def test_an_age_that_is_reached_ends_what_was_remembered() -> None:
+    text = POLICY.replace("name: balance,", "name: balance, assurance: {max_age: 1m},")
+    desk = Desk(text)
+    token = desk.login()
+    for _ in range(3):
+        assert outcome(await desk.ask("balance", token, method="GET")) == ("allow", "allow")
+    desk.clock.advance(61)
+    assert outcome(await desk.ask("balance", token, method="GET")) == ("step_up", "step_up")
+
+
+async def test_a_credential_that_was_checked_anew_is_judged_anew(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login()
+    for _ in range(3):
+        await desk.ask("chat", token)
+    judged.clear()
+    assert outcome(await desk.ask("chat", desk.login(token_scopes=frozenset()))) == ("deny", "ask_scope")
+    assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
+    assert judged == ["chat", "chat"]
+
+
+async def test_refunds_holds_and_hand_offs_are_never_remembered(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login()
+    gone = desk.login("bob", claims={"account_status": "estate"})
+    for number in range(3):
+        await desk.ask("refund", token, body={"amount": 1, "currency": "EUR"}, idempotency=f"k{number}")
+        await desk.ask("chat", gone)
+    assert judged.count("refund") == 3
+    assert judged.count("chat") == 3
+
+
+async def test_a_store_that_is_far_away_is_asked_each_time(judged: list[str]) -> None:
+    class Far(MemoryStore):
+        immediate = False
+
+    desk = Desk(store=Far())
+    token = desk.login()
+    for _ in range(4):
+        assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
+    assert len(judged) == 4
+
+
+def test_what_is_remembered_is_bounded_and_the_recent_stays() -> None:
+    recollections = Recollections()
+    for number in range(3 * REMEMBERED):
+        recollections.keep((number, "chat", ""), number)  # type: ignore[arg-type]
+        recollections.find((0, "chat", ""))
+    assert len(recollections._recent) + len(recollections._older) <= REMEMBERED
+    assert recollections.find((3 * REMEMBERED - 1, "chat", "")) is not None
+    assert recollections.find((0, "chat", "")) == 0, "what is used often is kept"
+    assert recollections.find((1, "chat", "")) is None
