@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from log import Recorded
+from log import MACHINES, Recorded
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ class Stage:
 
     def table(self) -> Table:
         """Arrange all lines."""
-        table = Table(title="What happened, and what the policy said", title_justify="left", show_lines=False)
+        machines = ", ".join(MACHINES)
+        table = Table(
+            title="What happened, and what the policy said", caption=f"states: {machines}", title_justify="left"
+        )
         for name in ("", "what happened", "states afterwards", "rule", "outcome", "status"):
             table.add_column(name, overflow="fold")
         family = ""

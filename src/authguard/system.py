@@ -17,6 +17,7 @@ from authguard.settings import KEY_BYTES
 #: hexadecimal digits of a pseudonym and of a credential's fingerprint
 PSEUDONYM_DIGITS: Final = 32
 FINGERPRINT_DIGITS: Final = 16
+_COUNTER: Final = (1 << 80) - 1
 
 
 class SystemClock:
@@ -35,16 +36,22 @@ class SystemIds:
     time, cheap. It is no secret; `secret` is.
     """
 
-    __slots__ = ("_counter",)
+    __slots__ = ("_counter", "_milliseconds", "_prefix")
 
     def __init__(self) -> None:
         """Begin the counter at random, with room to count."""
         self._counter = secrets.randbits(79)
+        self._milliseconds = -1
+        self._prefix = ""
 
     def record(self, now: float) -> str:
         """Make a record's id, 32 hexadecimal digits."""
-        self._counter = (self._counter + 1) & ((1 << 80) - 1)
-        return f"{int(now * 1000) & 0xFFFFFFFFFFFF:012x}{self._counter:020x}"
+        milliseconds = int(now * 1000)
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._prefix = f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
+        self._counter += 1
+        return f"{self._prefix}{self._counter & _COUNTER:020x}"
 
     @staticmethod
     def secret() -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -117,6 +118,12 @@ def _keys_of_victim(house: House, token: str) -> Any:
     found = house.guard.enforcer._checker.recall(Evidence(authorization=f"Bearer {token}".encode()), house.clock.now())
     assert isinstance(found, Proven)
     return Keys(found.principal.account_key, found.principal.session_key)
+
+
+def test_servers_take_the_guard_for_an_asgi_3_app(house: House) -> None:
+    config = uvicorn.Config(house.guard, log_config=None)
+    config.load()
+    assert config.interface == "asgi3"
 
 
 def test_a_policy_with_a_hole_does_not_load_and_the_message_names_the_hole(tmp_path: Path) -> None:

@@ -56,20 +56,27 @@ class GuardMiddleware:
         self._body_seconds: Final = policy.request_budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection.
+        """Serve one ASGI connection; a coroutine function, by which servers tell ASGI 3 from ASGI 2.
 
         Raises:
             AuthguardError: the scope is of a type that cannot be guarded.
         """
-        match scope["type"]:
-            case "http":
-                await self._http(scope, receive, send)
-            case "websocket":
-                await self._websocket(scope, receive, send)
-            case "lifespan":
-                await self._lifespan(scope, receive, send)
-            case _:
-                raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
+        await self.serve(scope, receive, send)
+
+    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Give what serves one connection, to be awaited.
+
+        Raises:
+            AuthguardError: the scope is of a type that cannot be guarded.
+        """
+        kind = scope["type"]
+        if kind == "http":
+            return self._http(scope, receive, send)
+        if kind == "websocket":
+            return self._websocket(scope, receive, send)
+        if kind == "lifespan":
+            return self._lifespan(scope, receive, send)
+        raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open before the app starts and close after it stops; a guard that cannot open fails the start-up."""

@@ -5,11 +5,11 @@ The caller learns what to do next and no more: one body per outcome, the same by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from authguard.asgi.evidence import languages
 from authguard.core.facts import NotProven
@@ -42,12 +42,15 @@ CLOSE: Final[Mapping[Outcome, int]] = {
     Outcome.HANDOFF: 1000,
 }
 FORBIDDEN: Final = 3003
+#: outcomes whose reply is the same each time, but for the record that it names
+SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
+#: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
+RECORD: Final = b"urn:authguard:record:"
 #: seconds to wait where a fallback does not say
 PATIENCE: Final = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One answer of the guard's own.
 
     Attributes:
@@ -68,7 +71,7 @@ class Reply:
 class Replies:
     """Writes replies for one deployment."""
 
-    __slots__ = ("_prefix", "_realm")
+    __slots__ = ("_prefix", "_realm", "_written")
 
     def __init__(self, realm: str, prefix: str) -> None:
         """Keep what every reply names.
@@ -79,12 +82,28 @@ class Replies:
         """
         self._realm = _quotable(realm)
         self._prefix = prefix
+        self._written: dict[tuple[str, str, str, str], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, ask: Ask) -> Reply:
         """Write the reply for a request that the app does not see."""
         kind = verdict.fallback.kind
         if kind is Outcome.REPEAT:
             return _first_answer(verdict)
+        said = verdict.fallback.say.find(languages(ask.evidence.languages), verdict.channel) or WORDS[kind]
+        if kind not in SAME or verdict.fallback.discloses:
+            return self._write(verdict, said, verdict.record)
+        name = (verdict.fallback.name, verdict.operation.name, verdict.reason.code, said)
+        written = self._written.get(name)
+        if written is None:
+            reply = self._write(verdict, said, "")
+            # what stands before the record is the engine's own, so the first place of its prefix is the one
+            before, prefix, after = reply.body.partition(RECORD)
+            written = self._written[name] = (reply, before + prefix, after)
+        reply, before, after = written
+        return replace(reply, body=before + verdict.record.encode() + after)
+
+    def _write(self, verdict: Verdict, said: str, record: str) -> Reply:
+        kind = verdict.fallback.kind
         status, title, action = WIRE[kind]
         status = verdict.fallback.status or status
         headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
@@ -92,13 +111,12 @@ class Replies:
         if kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error:
             headers.append((b"www-authenticate", self._challenge(verdict)))
         self._add_next(verdict, following, headers)
-        said = verdict.fallback.say.find(languages(ask.evidence.languages), verdict.channel)
         body: dict[str, Any] = {
             "type": f"urn:authguard:outcome:{kind.value}",
             "title": title,
             "status": status,
-            "detail": said or WORDS[kind],
-            "instance": f"urn:authguard:record:{verdict.record}",
+            "instance": f"{RECORD.decode()}{record}",
+            "detail": said,
             "outcome": kind.value,
             "operation": verdict.operation.name,
             "next": following,
@@ -125,7 +143,7 @@ class Replies:
             "title": "The request cannot be judged",
             "status": reason.status,
             "detail": reason.public,
-            "instance": f"urn:authguard:record:{refusal.record}",
+            "instance": f"{RECORD.decode()}{refusal.record}",
             "next": {"action": "retry" if reason.status == 503 else "stop"},  # noqa: PLR2004
         }
         close = 1009 if reason is Reason.BODY_TOO_LARGE else 1007

@@ -28,6 +28,20 @@ if TYPE_CHECKING:
 LOOK_EVERY: Final = 1.0
 
 
+class _Lineage:
+    """How often this process descends by forking: tells a child from its parent without a system call per line."""
+
+    forks = 0
+
+    def fork(self) -> None:
+        """Count, in the child."""
+        self.forks += 1
+
+
+_lineage: Final = _Lineage()
+os.register_at_fork(after_in_child=_lineage.fork)
+
+
 class JsonlSink:
     """Implements `authguard.ports.AuditSink` on a file.
 
@@ -49,7 +63,7 @@ class JsonlSink:
         """Know nothing: as made, after `close`, and in a forked child."""
         self._held: Held | None = None
         self._fd = -1
-        self._pid = 0
+        self._forks = _lineage.forks
         self._opened = False
         #: the file is ours and ends in our last line
         self._sound = False
@@ -73,7 +87,7 @@ class JsonlSink:
         Raises:
             AuditError: none can be taken, its last line was edited, or the repair cannot be written.
         """
-        if self._opened and self._pid == os.getpid():
+        if self._opened and self._forks == _lineage.forks:
             return
         if self._held is not None:
             let_go(self._held, forked=True)
@@ -83,7 +97,7 @@ class JsonlSink:
 
     def close(self) -> None:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
-        held, forked = self._held, self._pid != os.getpid()
+        held, forked = self._held, self._forks != _lineage.forks
         self._reset()
         if held is not None:
             if not forked and size(held) == 0:
@@ -99,7 +113,7 @@ class JsonlSink:
         Raises:
             AuditError: it was not written whole; the next call repairs first.
         """
-        if not self._sound or self._pid != os.getpid() or not abs(entry.at - self._looked) < LOOK_EVERY:
+        if not self._sound or self._forks != _lineage.forks or not abs(entry.at - self._looked) < LOOK_EVERY:
             self._make_sound(entry.at)
         return self._write(entry)
 
@@ -141,7 +155,7 @@ class JsonlSink:
         """
         if not self._opened:
             raise AuditError("the audit log is not open")
-        if self._pid != os.getpid():
+        if self._forks != _lineage.forks:
             self.open()
         if self._held is not None:
             self._look(self._held)
@@ -155,7 +169,7 @@ class JsonlSink:
         """Take a file, and continue it."""
         self._held = claim(self._path)
         self._fd = self._held.fd
-        self._pid = os.getpid()
+        self._forks = _lineage.forks
         self._flusher.name(self._held.path.parent)
         try:
             self._continue()
