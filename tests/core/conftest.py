@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
-
-settings.register_profile("no wall clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("no wall clock")
 
 
 @pytest.fixture(scope="session")

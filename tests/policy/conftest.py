@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from authguard.policy.compiler import load
 from authguard.policy.reading import read_draft
@@ -14,9 +13,6 @@ from authguard.policy.reading import read_draft
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
     from authguard.policy.draft import Draft
-
-settings.register_profile("no wall clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("no wall clock")
 
 
 @pytest.fixture(scope="session")

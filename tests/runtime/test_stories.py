@@ -127,6 +127,16 @@ async def test_a_strong_sign_in_proves_identity_once_and_what_aged_wants_a_new_p
     assert outcome(await desk.ask("balance", desk.login(), method="GET")) == ("allow", "allow")
 
 
+async def test_a_sign_in_from_a_clock_that_is_ahead_proves_identity_once_and_no_more() -> None:
+    desk = Desk()
+    token = desk.login(auth_time=desk.clock.now() + 25)
+    verdict = await desk.ask("balance", token, method="GET")
+    assert outcome(verdict) == ("allow", "allow")
+    await desk.enforcer.reports.report(verdict, "verification.moved")
+    desk.clock.advance(5)
+    assert outcome(await desk.ask("balance", desk.refreshed(token), method="GET")) == ("verify", "prove_identity")
+
+
 async def test_a_weak_sign_in_proves_no_identity() -> None:
     desk = Desk()
     assert outcome(await desk.ask("balance", desk.login(acr="aal1"), method="GET")) == ("verify", "prove_identity")

@@ -125,9 +125,10 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         token_scopes=scopes,
         acr=shape.acr,
         amr=shape.amr,
-        # within the leeway the issuer's clock may run ahead; nobody has signed in later than now
-        auth_time=min(shape.auth_time, now),
-        issued_at=min(shape.iat or 0.0, now),
+        # as sent, though the issuer's clock may run ahead within the leeway: moved towards our clock, one sign-in would
+        # look later each time that it is checked, and revive what was ended since
+        auth_time=shape.auth_time,
+        issued_at=shape.iat or 0.0,
         expires_at=shape.exp,
         claims=claims,
         fingerprint=names.fingerprint(token),

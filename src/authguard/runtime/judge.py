@@ -113,9 +113,10 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
     if transactions.is_foreign(known.bond, record, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.actor(principal, policy.agents)
-    take_credential(walk, principal, acts=acting == "subject")
+    is_new = take_credential(walk, principal, acts=acting == "subject")
     take_reports(walk, known.said, unreachable=known.unreachable)
-    take_identity(walk, principal, known.channel)
+    if is_new:
+        take_identity(walk, principal, known.channel)
     channel = take_channel(walk, known.channel)
     if walk.snapshot is not before:
         walk.timers()

@@ -72,7 +72,7 @@ def _next(policy: Policy, verdict: Verdict, index: int) -> str:
             "good",
             operation.risk,
             operation.effect,
-            conditions.scope(operation, verdict.token_scopes),
+            conditions.scope(operation, principal.token_scopes),  # what a restriction cut is back in the next request
             conditions.assurance(operation, principal, policy.assurance.rank, verdict.at),
             "within",
             channel,

@@ -87,32 +87,38 @@ def is_fresh(policy: Policy, principal: Principal, snapshot: Snapshot) -> bool:
     return proof > snapshot.session.entered and proof > snapshot.session.signed_in
 
 
-def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> None:
+def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
     """Let a proven credential move its session.
 
     Args:
         walk: of this request.
         principal: proven; nothing unproven comes here.
         acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4 5.1.2).
+
+    Returns:
+        Whether this sign-in is met for the first time, so that it may prove what it has not proved yet.
     """
     session, account, policy = walk.snapshot.session, walk.snapshot.account, walk.policy
     proof = authenticated_at(policy, principal)
     if account.not_before and proof <= account.not_before:
         walk.happen("session.revoked", "credential")
-        return
+        return False
     if session.version and is_fresh(policy, principal, walk.snapshot):
         moments = (("signed_in", proof), ("last_seen", walk.now if acts else proof))
         walk.happen("session.renewed", "credential", moments)
-    elif not session.version:
+        return True
+    if not session.version:
         signed_in = principal.auth_time or walk.now
         moments = (("signed_in", signed_in), ("last_seen", walk.now if acts else signed_in))
         walk.happen("session.accepted", "credential", moments)
-    elif walk.would_move("session.accepted"):
+        return True
+    if walk.would_move("session.accepted"):
         walk.happen("session.accepted", "credential")
     else:
         walk.events.append("session.accepted")
         if acts and walk.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
             walk.amend("session", last_seen=walk.now)
+    return False
 
 
 def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -> None:
@@ -151,10 +157,10 @@ def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) ->
 
 
 def take_identity(walk: Walk, principal: Principal, channel: str) -> None:
-    """Let a strong enough sign-in prove identity itself, once per sign-in and only from where nothing was proven.
+    """Let a strong enough sign-in that is met for the first time prove identity itself, where nothing was proven yet.
 
-    A sign-in that is older than the verification's state proves nothing again: what aged, moved or was doubted since
-    wants a new proof.
+    A sign-in that is older than the verification's state proves nothing: what aged, moved or was doubted since wants a
+    new proof.
     """
     policy, session = walk.policy, walk.snapshot.session
     if not policy.identity or session.verification != policy.initial["verification"]:

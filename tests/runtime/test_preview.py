@@ -1,0 +1,44 @@
+"""What a caller is told of the next step is what the next request meets, and never why."""
+
+from __future__ import annotations
+
+import pytest
+
+from authguard.core.outcomes import WIRE, Outcome
+from authguard.runtime.preview import briefing, preview
+from tests.kit import Desk, outcome
+
+REFUND = {"amount": 10, "currency": "EUR"}
+
+
+@pytest.mark.parametrize("status", ["ok", "locked", "frozen", "estate", "kid", "a word that nobody knows"])
+@pytest.mark.parametrize("acr", ["aal1", "aal2"])
+async def test_each_operation_meets_what_was_foretold(status: str, acr: str) -> None:
+    desk = Desk()
+    token = desk.login(claims={"account_status": status}, acr=acr)
+    told = preview(desk.policy, await desk.ask("chat", token))
+    assert set(told) == {"health", "chat", "live", "balance", "refund"}
+    for operation, step in told.items():
+        kind = Outcome(outcome(await desk.ask(operation, token, body=REFUND, idempotency="k"))[0])
+        assert step == ("now" if kind in {Outcome.ALLOW, Outcome.RESTRICT} else WIRE[kind][2]), operation
+
+
+async def test_who_proved_nothing_is_told_to_sign_in() -> None:
+    desk = Desk()
+    told = preview(desk.policy, await desk.ask("chat"))
+    assert told == dict.fromkeys(("chat", "live", "balance", "refund"), "authenticate") | {"health": "now"}
+
+
+@pytest.mark.parametrize("status", ["locked", "frozen", "estate"])
+async def test_a_briefing_never_says_what_is_the_matter_with_an_account(status: str) -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login(claims={"account_status": status}))
+    said = briefing(desk.policy, verdict)
+    assert not any(word in said for word in ("lock", "suspend", "frozen", "deceased", "estate", "account"))
+    assert "a colleague takes over: offer to connect them" in said
+
+
+async def test_a_briefing_for_a_restricted_talk_says_so() -> None:
+    desk = Desk()
+    said = briefing(desk.policy, await desk.ask("chat", desk.login(claims={"account_status": "locked"})))
+    assert said.startswith("This customer may now use: health, chat, live (reading only).")
