@@ -10,6 +10,7 @@ from authguard.asgi.middleware import GuardMiddleware
 from authguard.audit.jsonl import JsonlSink
 from authguard.credentials.checker import JwtCheck
 from authguard.directories import PythonDirectory, find_function
+from authguard.errors import SettingsError
 from authguard.logs import AnnouncingSink
 from authguard.policy.compiler import load
 from authguard.runtime.changes import Standing
@@ -101,6 +102,10 @@ def build(
         SettingsError: a setting cannot be used.
     """
     policy = load(settings.policy)
+    if not policy.issuers:
+        raise SettingsError(
+            f"the policy `{policy.name}` is a base that names no issuer: extend it, and say who may speak"
+        )
     clock = clock or SystemClock()
     ids = SystemIds()
     store = choose_store(settings, policy)

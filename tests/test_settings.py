@@ -1,0 +1,36 @@
+"""Settings: the argument, else the variable, else the embedded default."""
+
+from __future__ import annotations
+
+import pytest
+
+from authguard.errors import SettingsError
+from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, Settings
+
+
+def test_an_argument_wins_over_its_variable_and_a_variable_over_the_default() -> None:
+    environ = {
+        "AUTHGUARD_POLICY": "p.yaml",
+        "AUTHGUARD_STORE": "s.db",
+        "AUTHGUARD_LOG": "l.jsonl",
+        "AUTHGUARD_PSEUDONYM_KEY": "ab" * 32,
+    }
+    default = Settings.resolve("x", environ={})
+    assert (default.store, default.log, default.pseudonym_key) == (DEFAULT_STORE, DEFAULT_LOG, b"")
+    told = Settings.resolve(environ=environ)
+    assert (told.policy, told.store, told.log, told.pseudonym_key) == ("p.yaml", "s.db", "l.jsonl", b"\xab" * 32)
+    given = Settings.resolve("q", store="memory", log="m", pseudonym_key=b"k" * 32, environ=environ)
+    assert (given.policy, given.store, given.log, given.pseudonym_key) == ("q", "memory", "m", b"k" * 32)
+
+
+@pytest.mark.parametrize("prefix", ["guard", "/guard/", "/{x}", ""])
+def test_a_prefix_is_a_path(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="prefix"):
+        Settings.resolve("x", prefix=prefix, environ={})
+
+
+@pytest.mark.parametrize("key", ["zz" * 32, "ab" * 31])
+def test_a_key_that_is_none_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.resolve("x", environ={"AUTHGUARD_PSEUDONYM_KEY": key})
+    assert key not in str(refused.value)
