@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-SOURCES := src examples benchmarks tests conftest.py
+SOURCES := src examples benchmarks scripts tests conftest.py
 
 .PHONY: demo test check bench clean format help
 
@@ -33,6 +33,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/reference.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test policies/*/policy.yaml
 

@@ -1,7 +1,7 @@
 """Writes docs/reference.md from the code alone; `--check` tells whether the page is in step with the code.
 
 Rules: nothing is written here that the code does not say; the same code gives the same bytes on every machine.
-"""  # noqa: INP001 - scripts are no package
+"""
 
 from __future__ import annotations
 

@@ -201,6 +201,7 @@ async def test_a_refund_over_the_limit_waits_and_its_address_can_be_polled_by_it
     assert foreign.status_code == missing.status_code == 404
     strip = [answer.text.replace(answer.json()["instance"], "") for answer in (foreign, missing)]
     assert strip[0] == strip[1]
+    assert [entry.reason for entry in shop.desk.sink.of(Refused)] == ["transaction-unknown"] * 2  # type: ignore[union-attr]
     assert shop.runs == []
 
 

@@ -124,7 +124,6 @@ settings: {public_url: https://support.example}
 rollback:
   authority: {engage: {role: operations}, release: {role: operations, count: 2}}
   say: {default: a, voice: b, DE: {default: c}}
-  drilled: {within: 90d}
 audit: {durability: {high: group}, subjects: plain}
 fallbacks:
   fresh: {kind: step_up, max_age: since_entered, acr: aal2}
@@ -164,7 +163,6 @@ fallbacks:
     assert draft.rollback_roles == {"engage": ("operations", 1), "release": ("operations", 2)}
     assert draft.rollback_say.find(("de-at",), "voice") == "c"
     assert draft.rollback_say.find(("fr",), "voice") == "b"
-    assert draft.drilled_within == 7_776_000.0
     assert (draft.durability["high"], draft.durability["public"], draft.pseudonymous) == ("group", "async", False)
     fresh, approve = draft.fallbacks["fresh"], draft.fallbacks["approve"]
     assert (fresh.kind, fresh.since_entered, fresh.max_age, fresh.acr) == (Outcome.STEP_UP, True, 0.0, "aal2")

@@ -7,7 +7,7 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.runtime.rollback import Rollback
 from authguard.runtime.verdict import Answer, Refusal
-from tests.kit import Desk, outcome, states
+from tests.kit import POLICY, Desk, outcome, states
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
@@ -152,6 +152,18 @@ async def test_doubt_is_not_laundered_by_signing_in_again() -> None:
     verdict = await desk.ask("balance", desk.login(), method="GET")
     assert outcome(verdict) == ("verify", "prove_otherwise")
     assert states(verdict)["verification"] == "ambiguous"
+
+
+async def test_doubt_is_not_laundered_by_a_session_of_its_own() -> None:
+    desk = Desk()
+    for event in ("verification.doubted", "verification.failed", "verification.contradicted"):
+        verdict = await desk.ask("chat", desk.login(event, sid="one"))
+        await desk.enforcer.reports.report(verdict, event)
+        desk.clock.advance(10)
+        elsewhere = await desk.ask("balance", desk.login(event, sid="two"), method="GET")
+        assert outcome(elsewhere) == ("verify", "prove_identity"), event
+    desk.clock.advance(15 * 60)
+    assert outcome(await desk.ask("balance", desk.login(event, sid="three"), method="GET")) == ("allow", "allow")
 
 
 async def test_three_failed_verifications_end_with_a_person_and_cool_down() -> None:
@@ -390,6 +402,16 @@ async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_af
     verdict = await desk.ask("refund", desk.login(), body=REFUND, idempotency="k2")
     assert states(verdict)["service"] == "live"
     assert outcome(verdict) == ("allow", "allow")
+
+
+async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
+    desk = Desk(POLICY + 'rollback: {say: {default: "You are now talking to our team."}}\n')
+    assert (await desk.ask("chat")).fallback.say.find((), "") == ""
+    await Rollback(desk.enforcer.standing).engage("operator", "drill")
+    verdict = await desk.ask("chat", desk.login())
+    assert verdict.fallback.say.find((), "") == "You are now talking to our team."
+    gone = await desk.ask("balance", desk.login(claims={"account_status": "estate"}), method="GET")
+    assert gone.fallback.say.find((), "") == "You are now talking to our team."
 
 
 async def test_an_agent_reads_but_its_refund_waits_for_a_person() -> None:

@@ -125,7 +125,8 @@ class Guard:
             StoreError: it cannot be saved, so it did not happen.
             TimeoutError: it did not happen within the policy's budget.
         """
-        self._snapshot = await self._enforcer.reports.report(self._verdict, event, note)
+        after = await self._enforcer.reports.report(self._verdict, event, note)
+        self._snapshot = replace(after, transaction=self._snapshot.transaction)
 
     async def end_session(self) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.

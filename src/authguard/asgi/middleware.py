@@ -50,7 +50,7 @@ class GuardMiddleware:
         self._app: Final = app
         self._enforcer: Final = enforcer
         self._index: Final = OperationIndex((*own_operations(prefix), *policy.operations), policy.otherwise)
-        self._replies: Final = Replies(policy.name, policy.public_url + prefix)
+        self._replies: Final = Replies(policy.name, policy.public_url, prefix)
         self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
         self._body_bound: Final = policy.body_budget
         self._body_seconds: Final = policy.request_budget
@@ -117,9 +117,9 @@ class GuardMiddleware:
         if kind is Outcome.ALLOW and not verdict.running and operation.name not in ENDPOINTS:
             await self._app(self._inner(scope, ask, verdict), body.replay(), send)
         elif not verdict.admits:
-            await _send(self._replies.of_verdict(verdict, ask), send, scope)
+            await _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
         elif operation.name in ENDPOINTS:
-            await _send(await self._own(verdict, route_path(scope)), send, scope)
+            await _send(await self._own(ask, verdict, route_path(scope)), send, scope)
         elif verdict.running:
             await self._run(verdict, self._inner(scope, ask, verdict), body.replay(), send)
         else:
@@ -160,7 +160,7 @@ class GuardMiddleware:
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, verdict: Verdict, path: str) -> Reply:
+    async def _own(self, ask: Ask, verdict: Verdict, path: str) -> Reply:
         """Answer one of the guard's own endpoints."""
         try:
             made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, path)
@@ -168,7 +168,7 @@ class GuardMiddleware:
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
-            return self._replies.of_refusal(Refusal(record=verdict.record, reason=made, operation=verdict.operation))
+            return self._replies.of_refusal(self._enforcer.refuse(ask, made, verdict.credential))
         return made
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

@@ -46,6 +46,8 @@ FORBIDDEN: Final = 3003
 SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
 RECORD: Final = b"urn:authguard:record:"
+#: statuses of refusals after which the same request may do (RFC 9110 15.5.9, 15.6.4)
+LATER: Final = frozenset({408, 503})
 #: seconds to wait where a fallback does not say
 PATIENCE: Final = 30
 
@@ -71,38 +73,46 @@ class Reply(msgspec.Struct, frozen=True):
 class Replies:
     """Writes replies for one deployment."""
 
-    __slots__ = ("_prefix", "_realm", "_written")
+    __slots__ = ("_origin", "_prefix", "_realm", "_written")
 
-    def __init__(self, realm: str, prefix: str) -> None:
+    def __init__(self, realm: str, origin: str, prefix: str) -> None:
         """Keep what every reply names.
 
         Args:
             realm: of the challenges (RFC 9110 11.5).
-            prefix: where the guard's own endpoints are, from the caller's side.
+            origin: the public origin that callers use; empty where the policy does not say, then paths are told.
+            prefix: of the guard's own endpoints.
         """
         self._realm = _quotable(realm)
+        self._origin = origin
         self._prefix = prefix
         self._written: dict[tuple[str, str, str, str], tuple[Reply, bytes, bytes]] = {}
 
-    def of_verdict(self, verdict: Verdict, ask: Ask) -> Reply:
-        """Write the reply for a request that the app does not see."""
+    def of_verdict(self, verdict: Verdict, ask: Ask, root: str = "") -> Reply:
+        """Write the reply for a request that the app does not see.
+
+        Args:
+            verdict: that does not admit.
+            ask: what was asked.
+            root: the path under which the app is mounted.
+        """
         kind = verdict.fallback.kind
         if kind is Outcome.REPEAT:
             return _first_answer(verdict)
         said = verdict.fallback.say.find(languages(ask.evidence.languages), verdict.channel) or WORDS[kind]
         if kind not in SAME or verdict.fallback.discloses:
-            return self._write(verdict, said, verdict.record)
+            return self._write(verdict, said, verdict.record, root)
         name = (verdict.fallback.name, verdict.operation.name, verdict.reason.code, said)
         written = self._written.get(name)
         if written is None:
-            reply = self._write(verdict, said, "")
+            reply = self._write(verdict, said, "", root)
             # what stands before the record is the engine's own, so the first place of its prefix is the one
             before, prefix, after = reply.body.partition(RECORD)
             written = self._written[name] = (reply, before + prefix, after)
         reply, before, after = written
         return replace(reply, body=before + verdict.record.encode() + after)
 
-    def _write(self, verdict: Verdict, said: str, record: str) -> Reply:
+    def _write(self, verdict: Verdict, said: str, record: str, root: str) -> Reply:
         kind = verdict.fallback.kind
         status, title, action = WIRE[kind]
         status = verdict.fallback.status or status
@@ -110,7 +120,7 @@ class Replies:
         following: dict[str, Any] = {"action": action}
         if kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error:
             headers.append((b"www-authenticate", self._challenge(verdict)))
-        self._add_next(verdict, following, headers)
+        self._add_next(verdict, following, headers, root)
         body: dict[str, Any] = {
             "type": f"urn:authguard:outcome:{kind.value}",
             "title": title,
@@ -136,7 +146,7 @@ class Replies:
             headers.append(
                 (b"www-authenticate", self._bearer(error="invalid_request", error_description=reason.public))
             )
-        if reason.status == 503:  # noqa: PLR2004 - HTTP's own number
+        if reason.status in LATER:
             headers.append((b"retry-after", str(PATIENCE).encode()))
         body = {
             "type": f"urn:authguard:refusal:{reason.code}",
@@ -144,12 +154,14 @@ class Replies:
             "status": reason.status,
             "detail": reason.public,
             "instance": f"{RECORD.decode()}{refusal.record}",
-            "next": {"action": "retry" if reason.status == 503 else "stop"},  # noqa: PLR2004
+            "next": {"action": "retry" if reason.status in LATER else "stop"},
         }
         close = 1009 if reason is Reason.BODY_TOO_LARGE else 1007
         return Reply(reason.status, headers, msgspec.json.encode(body), close, reason.code)
 
-    def _add_next(self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
+    def _add_next(
+        self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]], root: str
+    ) -> None:
         """Say what to do next, in the body and in the headers that belong to it."""
         fallback = verdict.fallback
         match fallback.kind:
@@ -162,7 +174,7 @@ class Replies:
                 following["methods"] = list(fallback.methods)
             case Outcome.HOLD:
                 following["transaction"] = verdict.transaction
-                address = f"{self._prefix}/transactions/{verdict.transaction}"
+                address = f"{self._origin or root}{self._prefix}/transactions/{verdict.transaction}"
                 headers.append((b"location", address.encode("latin-1")))
                 headers.append((b"retry-after", str(ceil(fallback.after) or PATIENCE).encode()))
             case Outcome.HANDOFF:

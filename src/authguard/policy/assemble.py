@@ -91,7 +91,6 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         public_url=document.settings.public_url,
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),
-        drilled_within=rollback.drilled.within if rollback.drilled else 0.0,
         places=found.places,
     )
     return draft, tuple(found.problems)

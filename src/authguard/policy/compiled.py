@@ -144,6 +144,7 @@ class Policy:
         strictness: account state -> its place in the list of states; the strictest report wins.
         coalesce: seconds by which the person's last act may lag in the store, a sixtieth of the shortest idle time.
         effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
+        pulled_back: state of the service once an operator engaged the rollback.
         retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
     """
 
@@ -174,6 +175,7 @@ class Policy:
     strictness: Mapping[str, int] = field(init=False)
     coalesce: float = field(init=False)
     effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
+    pulled_back: str = field(init=False)
     retention: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -187,6 +189,7 @@ class Policy:
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes
         derive(self, "effect_scopes", scopes)
+        derive(self, "pulled_back", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
 
     def _retention(self) -> float:

@@ -219,18 +219,11 @@ class Authority(Part):
     count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
-class Drilled(Part):
-    """How fresh the last drill must be."""
-
-    within: Duration
-
-
 class Rollback(Part):
     """How the agent is pulled back to people."""
 
     authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
     say: Say | None = None
-    drilled: Drilled | None = None
 
 
 class Audit(Part):

@@ -70,7 +70,6 @@ class Draft:
         public_url: or empty.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
-        drilled_within: seconds that the last drill may lie back; 0 where the policy does not say.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
             indexes are those of the merged lists.
     """
@@ -102,7 +101,6 @@ class Draft:
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
-    drilled_within: float = 0.0
     places: Mapping[str, Place] = field(default_factory=dict)
 
     def place(self, *paths: str) -> Place:

@@ -29,6 +29,7 @@ LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
     (("signals",), frozenset(), 0),
     (("streams",), frozenset(), 0),
     (("rollback", "criteria"), frozenset(), 0),
+    (("rollback", "drilled"), frozenset(), 0),
     (("audit", "checkpoint"), frozenset(), 0),
 )
 

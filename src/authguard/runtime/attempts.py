@@ -48,10 +48,20 @@ def spend_attempts(
 
 
 def count_attempt(walk: Walk) -> None:
-    """Count one verdict that was no pass, within the longest window that a `verify` fallback asks for."""
-    windows = (item.per for item in walk.policy.fallbacks.values() if item.kind is Outcome.VERIFY)
-    tally = _current(walk.snapshot.account, VERIFICATIONS, max(windows, default=0.0), walk.now)
+    """Count one verdict that was no pass."""
+    tally = _verdicts(walk)
     _keep(walk, VERIFICATIONS, Tally(tally.since or walk.now, tally.count + 1))
+
+
+def is_in_doubt(walk: Walk) -> bool:
+    """Whether verdicts that were no pass count against this person now, in whichever session they came in."""
+    return _verdicts(walk).count > 0
+
+
+def _verdicts(walk: Walk) -> Tally:
+    """Give the tally of verdicts within the longest window that a `verify` fallback asks for."""
+    windows = (item.per for item in walk.policy.fallbacks.values() if item.kind is Outcome.VERIFY)
+    return _current(walk.snapshot.account, VERIFICATIONS, max(windows, default=0.0), walk.now)
 
 
 def _current(account: AccountRecord, name: str, per: float, now: float) -> Tally:

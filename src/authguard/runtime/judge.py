@@ -6,7 +6,7 @@ judging from the start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +16,7 @@ from authguard.core.facts import NotProven
 from authguard.core.limits import WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.runtime import transactions
-from authguard.runtime.attempts import spend_attempts
+from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
 from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports
 
@@ -115,7 +115,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
     acting = conditions.actor(principal, policy.agents)
     is_new = take_credential(walk, principal, acts=acting == "subject")
     take_reports(walk, known.said, unreachable=known.unreachable)
-    if is_new:
+    if is_new and not is_in_doubt(walk):
         take_identity(walk, principal, known.channel)
     channel = take_channel(walk, known.channel)
     if walk.snapshot is not before:
@@ -177,6 +177,8 @@ def _plan(
     fallback, reason = policy.fallbacks[rule.do], Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(walk, ask.operation, principal, fallback)
+    if fallback.kind is Outcome.HANDOFF and policy.rollback_say.texts and cell[0] == policy.pulled_back:
+        fallback = replace(fallback, say=policy.rollback_say)
     running = False
     if principal is not None:
         binds = fallback.kind is Outcome.HOLD or (fallback.kind is Outcome.ALLOW and _transactional(walk, ask))

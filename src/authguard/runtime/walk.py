@@ -159,8 +159,8 @@ def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) ->
 def take_identity(walk: Walk, principal: Principal, channel: str) -> None:
     """Let a strong enough sign-in that is met for the first time prove identity itself, where nothing was proven yet.
 
-    A sign-in that is older than the verification's state proves nothing: what aged, moved or was doubted since wants a
-    new proof.
+    A sign-in that is older than the verification's state proves nothing: what aged or moved since wants a new proof.
+    Doubt of the person, in whichever session it came up, is not laundered by signing in (`is_in_doubt`).
     """
     policy, session = walk.policy, walk.snapshot.session
     if not policy.identity or session.verification != policy.initial["verification"]:

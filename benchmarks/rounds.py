@@ -1,0 +1,99 @@
+"""Interleaved rounds: every case takes its turn in each round, so that a machine that changes its speed changes all.
+
+A round gives one time per case; a ratio is taken within each round, and the median over the rounds is quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median, quantiles
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+MICROSECONDS: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that is timed.
+
+    Attributes:
+        name: short, unique in a run.
+        prepare: makes a batch of so many requests; not timed.
+        run: works through a batch; timed.
+    """
+
+    name: str
+    prepare: Callable[[int], Sequence[Any]]
+    run: Callable[[Sequence[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a run measured.
+
+    Attributes:
+        rounds: case -> microseconds per request, one number per round.
+    """
+
+    rounds: dict[str, list[float]]
+
+    def of(self, case: str) -> float:
+        """Give the median time of a case, microseconds per request."""
+        return median(self.rounds[case])
+
+    def above(self, case: str, base: str) -> list[float]:
+        """Give what a case costs above another, per round, in microseconds."""
+        return [mine - under for mine, under in zip(self.rounds[case], self.rounds[base], strict=True)]
+
+    def ratio(self, case: str, to: str, *, base: str = "", to_base: str = "") -> Spread:
+        """Compare two cases within each round.
+
+        Args:
+            case: the one.
+            to: the other.
+            base: what is taken off the first before; empty for nothing.
+            to_base: what is taken off the other before; empty for nothing.
+        """
+        upper = self.above(case, base) if base else self.rounds[case]
+        lower = self.above(to, to_base) if to_base else self.rounds[to]
+        return Spread.of([a / b for a, b in zip(upper, lower, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median and the middle half of what it is the median of."""
+
+    middle: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Summarise."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        low, middle, high = quantiles(values, n=4, method="inclusive")
+        return cls(middle, low, high)
+
+
+async def play(cases: Sequence[Case], *, rounds: int, size: int) -> Times:
+    """Let every case take its turn in every round.
+
+    Args:
+        cases: in their order; the order turns by one from round to round, so that none always follows the same one.
+        rounds: how many.
+        size: requests of each case in each round.
+    """
+    times: dict[str, list[float]] = {case.name: [] for case in cases}
+    for number in range(rounds):
+        turn = number % len(cases)
+        for case in (*cases[turn:], *cases[:turn]):
+            batch = case.prepare(size)
+            start = perf_counter()
+            await case.run(batch)
+            times[case.name].append((perf_counter() - start) / len(batch) * MICROSECONDS)
+    return Times(times)

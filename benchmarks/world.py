@@ -1,0 +1,197 @@
+"""What every case shares: one issuer, one policy, one bare app, and requests whose header bytes are fresh each time.
+
+Rule: the guarded side is the public `AuthGuard` with a policy file, a key file and a log file, as a user runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from authguard import AuthGuard
+from authguard.testing import FakeClock, Mint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    Scope = dict[str, Any]
+    Message = MutableMapping[str, Any]
+    App = Callable[[Any, Any, Any], Awaitable[None]]
+
+ISSUER: Final = "https://issuer.test"
+AUDIENCE: Final = "https://agent.test"
+PATH: Final = "/chat"
+#: seconds for which a token lives: longer than any run
+LIFETIME: Final = 7200
+POLICY: Final = """\
+authguard: 1
+name: bench
+extends: standard
+issuers:
+  - issuer: https://issuer.test
+    audience: https://agent.test
+    algorithms: [ES256]
+    keys: {file: keys.json}
+    max_lifetime: 4h
+agents: [concierge]
+accounts:
+  - {from: claim, claim: account_status, map: {ok: normal, frozen: suspended, estate: deceased}}
+operations:
+  - {name: health, match: {path: /healthz, method: GET}, risk: public, effect: read}
+  - {name: chat, match: {path: /chat, method: GET}, risk: routine, effect: read, scopes: [chat]}
+  - {name: order, match: {path: '/orders/{order_id}', method: GET}, risk: sensitive, effect: read, scopes: [orders]}
+  - name: refund
+    match: {path: '/orders/{order_id}/refund', method: POST}
+    risk: high
+    effect: write
+    scopes: [refunds]
+    assurance: {acr: aal2, max_age: 5m}
+otherwise: {risk: sensitive, effect: write}
+assurance: {order: [aal1, aal2, aal3]}
+identity: {credential: aal2}
+fallbacks:
+  prove_identity: {kind: handoff, queue: identity}
+  prove_otherwise: {kind: handoff, queue: identity}
+"""
+
+
+class StillClock:
+    """Asks the machine's clock, and pays for it, but answers a moment that stands still until it is moved.
+
+    A session's last own act is written again after 15 seconds, and that would be a change of state: the warm rows have
+    none, the rows of state changes move this clock.
+    """
+
+    __slots__ = ("moment",)
+
+    def __init__(self, moment: float) -> None:
+        self.moment = moment
+
+    def now(self) -> float:
+        """Give the moment, epoch seconds UTC."""
+        time.time()
+        return self.moment
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One issuer and one deployment's files, in a folder of the run's own.
+
+    Attributes:
+        folder: holds the policy, the keys, the logs and the stores.
+        mint: signs tokens.
+        minting: the clock of the mint.
+        began: epoch seconds UTC at which the first token was issued.
+    """
+
+    folder: Path
+    mint: Mint
+    minting: FakeClock
+    began: float
+
+    @classmethod
+    def create(cls, folder: Path, policy: str = POLICY) -> World:
+        """Write the policy and the keys."""
+        began = float(int(time.time()))
+        minting = FakeClock(began)
+        mint = Mint.create(minting, issuer=ISSUER, audience=AUDIENCE)
+        (folder / "keys.json").write_text(json.dumps(mint.jwks("ES256")), encoding="utf-8")
+        (folder / "policy.yaml").write_text(policy, encoding="utf-8")
+        return cls(folder, mint, minting, began)
+
+    def tokens(self, number: int, *, after: float = 0.0, first: int = 0) -> tuple[str, ...]:
+        """Sign one token for each of a number of customers, each in a session of its own.
+
+        Args:
+            number: of tokens.
+            after: seconds after the beginning at which they are issued; the sign-in stays where it was, so that later
+                ones are refreshed tokens of the same sessions.
+            first: number of the first customer.
+        """
+        self.minting.set(self.began + after)
+        return tuple(
+            self.mint.mint(
+                sub=f"customer-{index}",
+                sid=f"session-{index}",
+                lifetime=LIFETIME,
+                auth_time=int(self.began),
+                acr="aal2",
+                scope="chat orders refunds",
+                account_status="ok",
+            )
+            for index in range(first, first + number)
+        )
+
+    def guarded(self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory") -> AuthGuard:
+        """Put the public middleware in front of the bare app; `name` names its log."""
+        return AuthGuard(
+            bare() if app is None else app,
+            policy=self.folder / "policy.yaml",
+            store=store,
+            log=self.folder / f"{name}.jsonl",
+            pseudonym_key=b"benchmark" * 4,
+            clock=clock,
+            environ={},
+        )
+
+
+async def answer(_: Request) -> Response:
+    """Answer as short as an app can."""
+    return PlainTextResponse("ok")
+
+
+def bare() -> Starlette:
+    """Make the bare app: one route, no middleware of its own."""
+    return Starlette(routes=[Route(PATH, answer)])
+
+
+def request(authorization: bytes = b"", *, path: str = PATH) -> Scope:
+    """Make the scope of one request as a server would, with header bytes that no dictionary has hashed yet."""
+    headers = [(b"host", b"agent.test"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
+    if authorization:
+        headers.append((b"authorization", b"Bearer %b" % authorization))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 50000),
+        "scheme": "http",
+        "method": "GET",
+        "root_path": "",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "state": {},
+    }
+
+
+async def receive() -> Message:
+    """Give an empty body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Message) -> None:
+    """Take an answer and forget it."""
+
+
+async def status_of(app: App, scope: Scope) -> int:
+    """Ask once, and tell the status: what a case is worth only if it answers what it should."""
+    seen: list[int] = []
+
+    async def note(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            seen.append(message["status"])
+
+    await app(scope, receive, note)
+    return seen[0]
