@@ -103,7 +103,7 @@ def limits(stage: Stage) -> None:
         "the same refund again, before anybody approved", ray.refund(600, "ray-1"), "202 hold await_approval", HELD
     )
     foreign = stage.customer("sue").signs_in().asks("GET", address)
-    stage.line("somebody else asks there", foreign, "404 allow allow", KNOWN)
+    stage.line("somebody else asks there", foreign, "404 refused - transaction-unknown", "")
     stage.line("an amount that is no number", ray.refund("plenty"), "403 deny refuse", KNOWN)
 
 
