@@ -81,7 +81,6 @@ def test_data_goes_in_keys_and_empty_ones_are_left_out(sink: AnnouncingSink) -> 
         "source": "absent",
         "dest": "active",
         "cause": "request",
-        "v": 1,
     }
     assert heard[1]["records"] == ("2", "3")
 

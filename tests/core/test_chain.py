@@ -61,7 +61,7 @@ def test_a_line_states_its_place_its_predecessor_and_the_hash_of_its_own_bytes()
     for seq, line in enumerate(LOG):
         record = json.loads(line)
         assert (record["seq"], record["prev"]) == (seq, prev)
-        assert list(record)[-3:] == ["seq", "prev", "hash"]
+        assert list(record)[-4:] == ["v", "seq", "prev", "hash"]
         hashed = line[: line.rindex(b',"hash":"')]
         assert record["hash"] == hashlib.sha256(hashed).hexdigest()
         prev = record["hash"]
@@ -160,14 +160,16 @@ def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> Non
     ],
 )
 def test_a_line_with_a_right_hash_that_is_no_record_is_foreign(body: bytes) -> None:
-    hashed = body + b',"seq":0,"prev":"' + GENESIS.encode() + b'"'
+    hashed = body + b',"v":1,"seq":0,"prev":"' + GENESIS.encode() + b'"'
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
     assert examine([line]) == Broken(1, Flaw.FOREIGN)
 
 
 @pytest.mark.parametrize("number", [b"00", b"-1", b"1.0", b"1e2", b"9" * 19])
 def test_a_place_is_written_in_one_way_only(number: bytes) -> None:
-    hashed = b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
+    hashed = (
+        b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","v":1,"seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
+    )
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
     assert read(line) is Flaw.FOREIGN
 

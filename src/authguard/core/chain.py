@@ -1,8 +1,8 @@
 """The chain: how an entry becomes one line that names its predecessor, and where a run of lines first breaks.
 
-A line is the entry's JSON with ``,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``hash`` is
-the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is the hash of the line before, `GENESIS` in the
-first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
+A line is the entry's JSON with ``,"v":1,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
+is the version of the form of lines; ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is the
+hash of the line before, `GENESIS` in the first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
 
 Rules: the stored bytes are hashed, never a second encoding of them; a finding is a value, never an exception. What a
 chain alone cannot show is that its end was cut at a line, or that all of it was written anew.
@@ -29,7 +29,7 @@ LINE_BOUND: Final = 65_535
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Entry).decode
-_LINK: Final = re.compile(rb',"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+_LINK: Final = re.compile(rb',"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
 #: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
 _AFTER: Final = 76
 
@@ -119,7 +119,7 @@ def link(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
     Raises:
         ValueError: a text of the entry is not Unicode (a lone surrogate).
     """
-    hashed = _encode(entry)[:-1] + f',"seq":{seq},"prev":"{prev}"'.encode()
+    hashed = _encode(entry)[:-1] + f',"v":1,"seq":{seq},"prev":"{prev}"'.encode()
     digest = sha256(hashed).hexdigest()
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 
@@ -133,7 +133,7 @@ def read(line: bytes) -> Linked | Flaw:
     if not line.endswith(b"\n"):
         return Flaw.TORN
     # quotes inside a text are escaped, so the last of these can only be the link itself
-    found = _LINK.fullmatch(line, max(line.rfind(b',"seq":'), 0))
+    found = _LINK.fullmatch(line, max(line.rfind(b',"v":1,"seq":'), 0))
     if found is None or len(line) > LINE_BOUND:
         return Flaw.FOREIGN
     seq, prev, stated = found.groups()

@@ -70,7 +70,7 @@ class Table:
 
     values: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
-    _memo: dict[Cell, Rule] = field(default_factory=dict, compare=False, repr=False)
+    _memo: dict[Cell, tuple[Rule, Cell]] = field(default_factory=dict, compare=False, repr=False)
 
     def decide(self, cell: Cell) -> Rule:
         """Find the rule that decides a cell.
@@ -81,13 +81,21 @@ class Table:
         Raises:
             MachineFault: no rule takes it, or a value is in no dimension's set.
         """
-        rule = self._memo.get(cell)
-        if rule is None:
-            rule = self._first(cell)
+        return self.find(cell)[0]
+
+    def find(self, cell: Cell) -> tuple[Rule, Cell]:
+        """Find the rule that decides a cell, and the one tuple that is kept for all cells equal to it.
+
+        Raises:
+            MachineFault: no rule takes it, or a value is in no dimension's set.
+        """
+        found = self._memo.get(cell)
+        if found is None:
+            found = (self._first(cell), cell)
             if len(self._memo) >= MEMO_BOUND:
                 self._memo.clear()
-            self._memo[cell] = rule
-        return rule
+            self._memo[cell] = found
+        return found
 
     def _first(self, cell: Cell) -> Rule:
         for dimension, value in zip(DIMENSIONS, cell, strict=True):

@@ -1,16 +1,12 @@
 """What the audit log says: one frozen value per kind of line, with a closed set of kinds.
 
 Rules: no credential, no claim, no raw subject in any field (subjects are pseudonyms); every text comes from a closed
-vocabulary or is bounded and printable before it gets here. The chain adds ``seq``, ``prev`` and ``hash`` to each line.
+vocabulary or is bounded and printable before it gets here. The chain adds ``v``, ``seq``, ``prev`` and ``hash``.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
-
-SCHEMA: Final = 1
 
 
 class Decided(
@@ -37,7 +33,6 @@ class Decided(
         channel: as believed; empty for none.
         ticket: of a hand-off.
         trace: W3C trace id.
-        v: schema version.
     """
 
     id: str
@@ -58,7 +53,6 @@ class Decided(
     channel: str = ""
     ticket: str = ""
     trace: str = ""
-    v: int = SCHEMA
 
 
 class Moved(
@@ -80,7 +74,6 @@ class Moved(
         session: key, hex.
         transaction: id.
         note: bounded text of an operator or of the app.
-        v: schema version.
     """
 
     id: str
@@ -96,7 +89,6 @@ class Moved(
     session: str = ""
     transaction: str = ""
     note: str = ""
-    v: int = SCHEMA
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
@@ -111,7 +103,6 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
         operation: where one was matched.
         subject: pseudonym, where one was proven.
         trace: W3C trace id.
-        v: schema version.
     """
 
     id: str
@@ -122,7 +113,6 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
     operation: str = ""
     subject: str = ""
     trace: str = ""
-    v: int = SCHEMA
 
 
 class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False):
@@ -137,7 +127,6 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field=
         error: the exception's class, never its message.
         operation: where one was matched.
         outcome: what the caller got.
-        v: schema version.
     """
 
     id: str
@@ -148,7 +137,6 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field=
     error: str
     operation: str = ""
     outcome: str = ""
-    v: int = SCHEMA
 
 
 class Withdrawn(
@@ -161,14 +149,12 @@ class Withdrawn(
         at: epoch seconds UTC.
         policy: digest.
         records: ids of the records that are void.
-        v: schema version.
     """
 
     id: str
     at: float
     policy: str
     records: tuple[str, ...]
-    v: int = SCHEMA
 
 
 class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
@@ -184,7 +170,6 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         subject: pseudonym.
         ticket: of a hand-off.
         decision: id of the request's record.
-        v: schema version.
     """
 
     id: str
@@ -196,7 +181,6 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     subject: str = ""
     ticket: str = ""
     decision: str = ""
-    v: int = SCHEMA
 
 
 Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted

@@ -173,7 +173,7 @@ def _plan(
     measured: Measure,
 ) -> Plan | Reason | NeedsBody:
     policy = walk.policy
-    rule = policy.table.decide(cell)
+    rule, cell = policy.table.find(cell)
     fallback, reason = policy.fallbacks[rule.do], Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(walk, ask.operation, principal, fallback)
