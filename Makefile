@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := $(VENV)/.peers
 SOURCES := src examples benchmarks scripts tests conftest.py
 
 .PHONY: demo test check bench clean format help
@@ -37,8 +38,14 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test policies/*/policy.yaml
 
-bench: $(READY)  ## the main path against its limit and its peers, as ratios in one run
-	@$(BIN)/python benchmarks/main_path.py
+$(PEERS): $(READY)
+	@echo "fetching the peers to be measured against (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]' >$(VENV)/peers.log 2>&1 \
+		|| { cat $(VENV)/peers.log; exit 1; }
+	@touch $@
+
+bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about five minutes)
+	@$(BIN)/python -m benchmarks.main_path
 
 format: $(READY) ## format and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --quiet $(SOURCES)

@@ -1,20 +1,17 @@
-"""The peers on FastAPI: `HTTPBearer` with PyJWT, and fastapi-users.
+"""The peer that a FastAPI user has at hand: `HTTPBearer` with PyJWT in a dependency.
 
 Rule: no postponed annotations here, because FastAPI reads them where a function is defined.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from fastapi_users import BaseUserManager, FastAPIUsers
-from fastapi_users.authentication import AuthenticationBackend, BearerTransport, JWTStrategy
 
 from benchmarks.peers import decode
-from benchmarks.world import AUDIENCE, PATH
+from benchmarks.world import PATH
 
 
 def fastapi_bare() -> FastAPI:
@@ -41,46 +38,6 @@ def fastapi_bearer(key: Any) -> FastAPI:  # noqa: ANN401 - PyJWT takes any key
 
     @app.get(PATH)
     async def chat(_: Annotated[dict[str, Any], Depends(claims)]) -> PlainTextResponse:
-        return PlainTextResponse("ok")
-
-    return app
-
-
-@dataclass
-class _User:
-    id: str
-    is_active: bool = True
-    is_verified: bool = True
-    is_superuser: bool = False
-
-
-class _Users(BaseUserManager[Any, str]):
-    """Knows everybody: no database is timed."""
-
-    def parse_id(self, value: Any) -> str:  # noqa: ANN401 - fastapi-users says so
-        """Take an id as it is."""
-        return str(value)
-
-    async def get(self, id: str) -> _User:  # noqa: A002 - fastapi-users says so
-        """Find a user."""
-        return _User(id)
-
-
-def fastapi_users(public_pem: str) -> FastAPI:
-    """Guard it by fastapi-users with its `JWTStrategy`."""
-    app = FastAPI()
-
-    async def manager() -> _Users:
-        return _Users(None)
-
-    def strategy() -> JWTStrategy[Any, str]:
-        return JWTStrategy("unused", 3600, [AUDIENCE], "ES256", public_pem)
-
-    backend = AuthenticationBackend(name="jwt", transport=BearerTransport("login"), get_strategy=strategy)
-    users = FastAPIUsers[Any, str](manager, [backend])
-
-    @app.get(PATH)
-    async def chat(_: Annotated[_User, Depends(users.current_user(active=True))]) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
     return app

@@ -36,7 +36,7 @@ m = r.sub == p.sub && r.obj == p.obj && r.act == p.act
 
 
 def fastmcp_chain(public_pem: str) -> Starlette:
-    """Put what FastMCP puts around its endpoint around the bare one: its middleware, then its `RequireAuthMiddleware`."""
+    """Put around the bare endpoint what FastMCP puts around its own: middleware, then `RequireAuthMiddleware`."""
     verifier = JWTVerifier(
         public_key=public_pem, issuer=ISSUER, audience=AUDIENCE, algorithm="ES256", required_scopes=["chat"]
     )

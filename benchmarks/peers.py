@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
+from starlette.applications import Starlette
 from starlette.authentication import (
     AuthCredentials,
     AuthenticationBackend,
@@ -13,7 +14,6 @@ from starlette.authentication import (
     BaseUser,
     SimpleUser,
 )
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Route
@@ -33,9 +33,7 @@ def decode(token: str, key: Any) -> dict[str, Any]:  # noqa: ANN401 - PyJWT take
     Raises:
         jwt.PyJWTError: it is not good.
     """
-    return jwt.decode(
-        token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options={"require": REQUIRED}
-    )
+    return jwt.decode(token, key, algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER, options={"require": REQUIRED})
 
 
 def bearer(connection: HTTPConnection) -> str:
@@ -92,6 +90,4 @@ class CachedBackend(AuthenticationBackend):
 
 def authenticated(backend: AuthenticationBackend) -> Starlette:
     """Put Starlette's middleware with a backend around the bare app."""
-    return Starlette(
-        routes=[Route(PATH, answer)], middleware=[Middleware(AuthenticationMiddleware, backend=backend)]
-    )
+    return Starlette(routes=[Route(PATH, answer)], middleware=[Middleware(AuthenticationMiddleware, backend=backend)])

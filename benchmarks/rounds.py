@@ -24,11 +24,13 @@ class Case:
         name: short, unique in a run.
         prepare: makes a batch of so many requests; not timed.
         run: works through a batch; timed.
+        size: requests in each round, instead of as many as the others; 0 for as many.
     """
 
     name: str
     prepare: Callable[[int], Sequence[Any]]
     run: Callable[[Sequence[Any]], Awaitable[None]]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ async def play(cases: Sequence[Case], *, rounds: int, size: int) -> Times:
     for number in range(rounds):
         turn = number % len(cases)
         for case in (*cases[turn:], *cases[:turn]):
-            batch = case.prepare(size)
+            batch = case.prepare(case.size or size)
             start = perf_counter()
             await case.run(batch)
             times[case.name].append((perf_counter() - start) / len(batch) * MICROSECONDS)

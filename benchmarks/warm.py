@@ -1,10 +1,9 @@
-"""The warm path: 20,000 live tokens in random order, no state change, each decision recorded before the app runs."""
+"""The cases in one process: warm, cold and refused requests of the guarded app, the limit, and the peers' upkeep."""
 
 from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -12,44 +11,23 @@ import jwt
 from benchmarks.limit import Limit
 from benchmarks.peers import CachedBackend, PyJwtBackend, authenticated, decode
 from benchmarks.rounds import Case
-from benchmarks.world import StillClock, World, bare, receive, request, send, status_of
+from benchmarks.world import bare, receive, request, send, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.world import App, Scope
+    from benchmarks.world import App, Scope, World
 
-#: seconds after the first token's issue at which refreshed tokens are issued, and at which requests are made
+#: seconds after the sign-ins at which tokens are refreshed, and at which requests are made
 REFRESHED: Final = 5.0
 NOW: Final = 8.0
+#: tokens that are shown to a peer which remembers none
+FEW: Final = 5
+OK: Final = 200
 
 
 class UnfairError(Exception):
     """A case did not answer what it should, so that its time says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Warm:
-    """The cases that are played together, and the tokens that they know.
-
-    Attributes:
-        cases: bare, limit, guarded, refusal, first sight, `jwt.decode`, and the peers.
-        world: of the run.
-    """
-
-    cases: tuple[Case, ...]
-    world: World
-
-
-def asgi(name: str, app: App, requests: Requests, status: int = 200) -> Case:
-    """Make a case of an app."""
-
-    async def run(batch: Sequence[Scope]) -> None:
-        for scope in batch:
-            await app(scope, receive, send)
-
-    del status
-    return Case(name, requests.some, run)
 
 
 class Requests:
@@ -75,48 +53,28 @@ class Unseen:
         self._left = [token.encode() for token in tokens]
 
     def some(self, number: int) -> list[Scope]:
-        """Take so many requests."""
+        """Take so many requests.
+
+        Raises:
+            UnfairError: they have run out.
+        """
         taken, self._left = self._left[:number], self._left[number:]
         if len(taken) < number:
             raise UnfairError("there are too few tokens that were never shown")
         return [request(token) for token in taken]
 
 
-async def warm_up(app: App, tokens: Sequence[str], times: int = 2) -> None:
-    """Show every token until nothing changes any more, and see that the app answers."""
-    for _ in range(times):
-        for token in tokens:
-            status = await status_of(app, request(token.encode()))
-            if status != 200:  # noqa: PLR2004 - HTTP's own number
-                raise UnfairError(f"a warm request was answered {status}")
-    status = await status_of(app, request(tokens[0].encode()))
-    if status != 200:  # noqa: PLR2004
-        raise UnfairError(f"a warm request was answered {status}")
+def asgi(name: str, app: App, prepare: Any, size: int = 0) -> Case:  # noqa: ANN401 - as `Case` takes it
+    """Make a case of an app."""
+
+    async def run(batch: Sequence[Scope]) -> None:
+        for scope in batch:
+            await app(scope, receive, send)
+
+    return Case(name, prepare, run, size)
 
 
-@contextmanager
-def limit_of(world: World, example: bytes, tokens: Sequence[str]) -> Iterator[Case]:
-    """Make the case of the limit, from a line that the guard wrote."""
-    limit = Limit(world.folder / "limit.jsonl", example, [b"Bearer %b" % token.encode() for token in tokens])
-    requests = Requests(tokens)
-
-    async def run(batch: Sequence[bytes]) -> None:
-        limit.run(batch)
-
-    try:
-        yield Case("limit", requests.headers, run)
-    finally:
-        limit.close()
-
-
-def last_decision(world: World, name: str) -> bytes:
-    """Give the last line of a log, which is a decision."""
-    with (world.folder / f"{name}.jsonl").open("rb") as file:
-        file.seek(-4096, 2)
-        return file.read().splitlines()[-1]
-
-
-def decoding(tokens: Sequence[str], key: Any) -> Case:  # noqa: ANN401 - PyJWT takes any key
+def decoding(tokens: Sequence[str], key: Any, size: int) -> Case:  # noqa: ANN401 - PyJWT takes any key
     """Make the case of `jwt.decode` alone."""
     order = random.Random(2)  # noqa: S311 - an order, no secret
 
@@ -124,7 +82,49 @@ def decoding(tokens: Sequence[str], key: Any) -> Case:  # noqa: ANN401 - PyJWT t
         for token in batch:
             decode(token, key)
 
-    return Case("jwt.decode", lambda number: order.choices(tokens, k=number), run)
+    return Case("decode", lambda number: order.choices(tokens, k=number), run, size)
+
+
+@contextmanager
+def limit_of(world: World, example: bytes, tokens: Sequence[str]) -> Iterator[Case]:
+    """Make the case of the limit, from a line that the guard wrote."""
+    limit = Limit(world.folder / "limit.jsonl", example, [b"Bearer %b" % token.encode() for token in tokens])
+
+    async def run(batch: Sequence[bytes]) -> None:
+        limit.run(batch)
+
+    try:
+        yield Case("limit", Requests(tokens).headers, run)
+    finally:
+        limit.close()
+
+
+async def show(app: App, tokens: Sequence[str], times: int = 2) -> None:
+    """Show every token until nothing changes any more.
+
+    Raises:
+        UnfairError: one is not let through.
+    """
+    for token in (*(token for _ in range(times) for token in tokens), tokens[0]):
+        status = await status_of(app, request(token.encode()))
+        if status != OK:
+            raise UnfairError(f"a request that should pass was answered {status}")
+
+
+async def see_refused(app: App, statuses: Sequence[int]) -> None:
+    """See that a request without a token is refused.
+
+    Raises:
+        UnfairError: it is not.
+    """
+    status = await status_of(app, request())
+    if status not in statuses:
+        raise UnfairError(f"a request without a token was answered {status}")
+
+
+def last_line(world: World, name: str) -> bytes:
+    """Give the last line of a log."""
+    return (world.folder / f"{name}.jsonl").read_bytes().splitlines()[-1]
 
 
 def public_key(world: World) -> Any:  # noqa: ANN401 - PyJWT gives any key
@@ -132,15 +132,31 @@ def public_key(world: World) -> Any:  # noqa: ANN401 - PyJWT gives any key
     return jwt.PyJWK(world.mint.jwks("ES256")["keys"][0]).key
 
 
-def bare_case(requests: Requests) -> Case:
-    """Make the case of the bare app."""
-    return asgi("bare", bare(), requests)
+def guarded_cases(
+    world: World, guarded: App, tokens: Sequence[str], cold: Mapping[str, Sequence[str]], size: int
+) -> list[Case]:
+    """Make the cases of the guarded app, the bare app and `jwt.decode`.
+
+    Args:
+        world: of the run.
+        guarded: to which every one of `tokens` was shown.
+        tokens: live.
+        cold: name of a case -> tokens that are shown in it for the first time.
+        size: requests of a cold case, and of `jwt.decode`, in each round.
+    """
+    requests = Requests(tokens)
+    return [
+        asgi("bare", bare(), requests.some),
+        asgi("guarded", guarded, requests.some),
+        asgi("refused", guarded, lambda number: [request() for _ in range(number)]),
+        decoding(tokens, public_key(world), size),
+        *(asgi(name, guarded, Unseen(unseen).some, size) for name, unseen in cold.items()),
+    ]
 
 
-def starlette_peers(tokens: Sequence[str], key: Any) -> Mapping[str, App]:  # noqa: ANN401 - PyJWT takes any key
+def starlette_peers(key: Any) -> dict[str, App]:  # noqa: ANN401 - PyJWT takes any key
     """Name the peers that need nothing but Starlette and PyJWT."""
-    del tokens
     return {
         "middleware": authenticated(PyJwtBackend(key)),
-        "middleware, cached": authenticated(CachedBackend(key)),
+        "cached": authenticated(CachedBackend(key)),
     }

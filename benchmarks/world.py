@@ -131,7 +131,9 @@ class World:
             for index in range(first, first + number)
         )
 
-    def guarded(self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory") -> AuthGuard:
+    def guarded(
+        self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory"
+    ) -> AuthGuard:
         """Put the public middleware in front of the bare app; `name` names its log."""
         return AuthGuard(
             bare() if app is None else app,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
     from authguard.core.facts import Credential, Evidence, Principal, Unseen
     from authguard.core.snapshot import Keys, Snapshot
@@ -41,9 +42,11 @@ class Store(Protocol):
 
     Attributes:
         immediate: whether `load` never suspends, so that no deadline is needed around it, and `glance` may be asked.
+        instant: whether `commit` never suspends either.
     """
 
     immediate: bool
+    instant: bool
 
     async def open(self) -> None:
         """Make ready; called once before anything else, and safe to call again."""
@@ -70,6 +73,14 @@ class Store(Protocol):
 
         Raises:
             StoreError: it cannot be read now.
+        """
+        ...
+
+    def gather(self, places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+        """Put what `glance` saw there into a snapshot, as `load` does.
+
+        Raises:
+            StoreError: a record is damaged.
         """
         ...
 
@@ -133,6 +144,14 @@ class AuditSink(Protocol):
         """
         ...
 
+    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+        """Write a decision that is the same as an earlier one but for its id, its time and its trace, as `append` does.
+
+        Raises:
+            AuditError: it could not be written whole.
+        """
+        ...
+
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk (fsync shared with others who wait).
 
@@ -157,8 +176,12 @@ class CredentialCheck(Protocol):
         """Give a verdict that is still remembered, or needs nothing from outside; never waits."""
         ...
 
+    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Check for the first time with the keys that are at hand; never waits. Called after `recall` said `Unseen`."""
+        ...
+
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        """Check for the first time; may fetch keys. Called after `recall` said `Unseen`."""
+        """Check for the first time; may fetch keys. Called after `examine` said `Unseen`."""
         ...
 
 

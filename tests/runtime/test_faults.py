@@ -28,11 +28,13 @@ class BrokenStore(MemoryStore):
     losing = 0
     hanging = False
 
-    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
-        """Load, or fail."""
+    instant = False
+
+    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+        """See, or fail."""
         if self.broken:
             raise self.broken
-        return await super().load(keys, blank)
+        return super().glance(places)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Commit, fail, lose the race or never come back."""

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard.core.chain import Stencil
 from authguard.core.entries import Decided
+from authguard.core.facts import NotProven
+from authguard.core.outcomes import Reason
 from authguard.runtime import enforcer as module
-from authguard.runtime.recollection import REMEMBERED, Recollections
+from authguard.runtime.recollection import REMEMBERED, Recollection, Recollections
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -88,7 +91,7 @@ async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_prese
     for _ in range(100):
         desk.clock.advance(20)
         await desk.ask("chat", token)
-    session = (await desk.enforcer.standing.load(keys)).session
+    session = (await desk.enforcer.standing.load(keys)).snapshot.session
     assert desk.clock.now() - session.last_seen <= desk.policy.coalesce
     assert session.state == "active"
 
@@ -111,7 +114,7 @@ async def test_a_credential_that_was_checked_anew_is_judged_anew(judged: list[st
     judged.clear()
     assert outcome(await desk.ask("chat", desk.login(token_scopes=frozenset()))) == ("deny", "ask_scope")
     assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
-    assert judged == ["chat", "chat"]
+    assert judged == ["chat"], "what was decided of the other credential still stands"
 
 
 async def test_refunds_holds_and_hand_offs_are_never_remembered(judged: list[str]) -> None:
@@ -136,12 +139,11 @@ async def test_a_store_that_is_far_away_is_asked_each_time(judged: list[str]) ->
     assert len(judged) == 4
 
 
-def test_what_is_remembered_is_bounded_and_the_recent_stays() -> None:
+def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     recollections = Recollections()
+    lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * REMEMBERED):
-        recollections.keep((number, "chat", ""), number)  # type: ignore[arg-type]
-        recollections.find((0, "chat", ""))
-    assert len(recollections._recent) + len(recollections._older) <= REMEMBERED
-    assert recollections.find((3 * REMEMBERED - 1, "chat", "")) is not None
-    assert recollections.find((0, "chat", "")) == 0, "what is used often is kept"
-    assert recollections.find((1, "chat", "")) is None
+        recollections.keep(lacking, f"operation {number}", Recollection((), (), 0.0, Stencil(b""), None))  # type: ignore[arg-type]
+    assert len(recollections._lacking) <= REMEMBERED
+    assert recollections.find(lacking, f"operation {3 * REMEMBERED - 1}") is not None
+    assert recollections.find(lacking, "operation 0") is None

@@ -26,10 +26,10 @@ LOOSENING = [
 async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: str) -> None:
     desk = Desk()
     verdict = await desk.ask("chat", desk.login())
-    before = await desk.enforcer.standing.load(verdict.keys)
+    before = (await desk.enforcer.standing.load(verdict.keys)).snapshot
     with pytest.raises(ReportRefused):
         await desk.enforcer.reports.report(verdict, event)
-    assert await desk.enforcer.standing.load(verdict.keys) == before
+    assert (await desk.enforcer.standing.load(verdict.keys)).snapshot == before
 
 
 async def test_a_report_needs_somebody_whom_it_is_about() -> None:

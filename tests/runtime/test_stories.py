@@ -94,7 +94,7 @@ async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> N
     desk = Desk()
     token = desk.login()
     keys = (await desk.ask("chat", token)).keys
-    before = await desk.enforcer.standing.load(keys)
+    before = (await desk.enforcer.standing.load(keys)).snapshot
     for condition, reason in (
         ("rejected", Reason.SIGNATURE_INVALID),
         ("expired", Reason.TOKEN_EXPIRED),
@@ -103,7 +103,7 @@ async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> N
         desk.check.known[b"Bearer forged"] = NotProven(condition, reason)  # type: ignore[arg-type]
         verdict = await desk.ask("refund", b"Bearer forged", body=REFUND)
         assert not verdict.admits
-    assert await desk.enforcer.standing.load(keys) == before
+    assert (await desk.enforcer.standing.load(keys)).snapshot == before
     assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
 
 

@@ -41,7 +41,7 @@ async def _healthz(_: Enforcer, __: Verdict, ___: str) -> Reply:
 async def _transaction(enforcer: Enforcer, verdict: Verdict, path: str) -> Reply | Reason:
     """The requester polls; a foreign or unknown id looks the same."""
     name = path.rsplit("/", 1)[-1]
-    found = (await enforcer.standing.load(Keys(transaction=name))).transaction
+    found = (await enforcer.standing.load(Keys(transaction=name))).snapshot.transaction
     principal = verdict.principal
     if not found.version or principal is None or found.account != principal.account_key:
         return Reason.TRANSACTION_UNKNOWN

@@ -109,7 +109,7 @@ class GuardMiddleware:
             return
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
         ask = Ask(operation=operation, evidence=evidence, method=method, read_body=body.read)
-        verdict = await self._enforcer.decide(ask)
+        verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
             return
@@ -137,7 +137,7 @@ class GuardMiddleware:
             return Body(b"", target(scope))
 
         ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, read_body=handshake)
-        verdict = await self._enforcer.decide(ask)
+        verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)
         elif not verdict.admits:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit.files import Held, claim, let_go, size, tail
 from authguard.audit.flushing import Flusher
-from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, read
+from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.core.chain import Flaw
+    from authguard.core.chain import Flaw, Stencil
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
@@ -115,7 +115,18 @@ class JsonlSink:
         """
         if not self._sound or self._forks != _lineage.forks or not abs(entry.at - self._looked) < LOOK_EVERY:
             self._make_sound(entry.at)
-        return self._write(entry)
+        return self._link(entry)
+
+    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+        """Hand a decision that differs from an earlier one by its id, its time and its trace to the operating system.
+
+        Raises:
+            AuditError: it was not written whole; the next call repairs first.
+        """
+        if not self._sound or self._forks != _lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
+            self._make_sound(at)
+        line, head = press(stencil, record, at, trace, self._seq, self._head)
+        return self._write(line, head)
 
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk; one fsync serves all who wait.
@@ -125,12 +136,16 @@ class JsonlSink:
         """
         await self._flusher.wait(position)
 
-    def _write(self, entry: Entry) -> int:
-        """Link and write one line."""
+    def _link(self, entry: Entry) -> int:
+        """Link and write one record."""
         try:
             line, head = link(entry, self._seq, self._head)
         except ValueError as error:
             raise AuditError("a record holds text that is not Unicode") from error
+        return self._write(line, head)
+
+    def _write(self, line: bytes, head: str) -> int:
+        """Write one line; only then does the chain move on."""
         if len(line) > LINE_BOUND:
             raise AuditError(f"a record is longer than {LINE_BOUND} bytes: nothing that long may get here")
         try:
@@ -193,7 +208,7 @@ class JsonlSink:
         if found.torn:
             now = self._clock.now()
             note = f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}"
-            self._write(
+            self._link(
                 Acted(id=self._ids.record(now), at=now, policy=self._policy, act="repaired", by="audit", note=note)
             )
 

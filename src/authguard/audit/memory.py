@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, link, press
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
+    from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
 
 
@@ -41,6 +42,18 @@ class MemorySink:
         if self.full:
             raise AuditError("the audit log cannot be written: the sink is full")
         line, self._head = link(entry, len(self.lines), self._head)
+        self.lines.append(line)
+        return len(self.lines)
+
+    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+        """Keep a decision that differs from an earlier one by its id, its time and its trace.
+
+        Raises:
+            AuditError: the sink is `full`.
+        """
+        if self.full:
+            raise AuditError("the audit log cannot be written: the sink is full")
+        line, self._head = press(stencil, record, at, trace, len(self.lines), self._head)
         self.lines.append(line)
         return len(self.lines)
 

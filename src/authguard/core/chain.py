@@ -1,8 +1,8 @@
 """The chain: how an entry becomes one line that names its predecessor, and where a run of lines first breaks.
 
 A line is the entry's JSON with ``,"v":1,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
-is the version of the form of lines; ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is the
-hash of the line before, `GENESIS` in the first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
+is the version of the form of lines; ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is
+the hash of the line before, `GENESIS` in the first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
 
 Rules: the stored bytes are hashed, never a second encoding of them; a finding is a value, never an exception. What a
 chain alone cannot show is that its end was cut at a line, or that all of it was written anew.
@@ -17,8 +17,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from authguard.core.entries import Entry
+from authguard.core.entries import Decided, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,6 +121,47 @@ def link(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
         ValueError: a text of the entry is not Unicode (a lone surrogate).
     """
     hashed = _encode(entry)[:-1] + f',"v":1,"seq":{seq},"prev":"{prev}"'.encode()
+    digest = sha256(hashed).hexdigest()
+    return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
+
+
+class Stencil(msgspec.Struct, frozen=True, gc=False):
+    """The line of a decision that is made again and again: all of it but its id, its time and its trace.
+
+    Attributes:
+        middle: the bytes between the time and the trace, the same each time.
+    """
+
+    middle: bytes
+
+
+def cut_stencil(entry: Decided) -> Stencil:
+    """Keep of a decision's line what does not change from one to the next."""
+    whole = _encode(replace(entry, trace=""))
+    return Stencil(whole[whole.index(b',"policy":') : -1])
+
+
+def press(  # noqa: PLR0917 - the hot path: a name for each would cost as much as the hash
+    stencil: Stencil, record: str, at: float, trace: str, seq: int, prev: str
+) -> tuple[bytes, str]:
+    """Make the line that `link` would make of the same decision with another id, time and trace.
+
+    Args:
+        stencil: of the decision.
+        record: id, of the letters and digits that the port `authguard.ports.Ids` gives.
+        at: epoch seconds UTC, finite.
+        trace: W3C trace id; empty for none.
+        seq: how many lines come before it.
+        prev: the hash of the line before.
+    """
+    traced = f',"trace":"{trace}"' if trace else ""
+    hashed = b"".join(
+        (
+            f'{{"kind":"decision","id":"{record}","at":{at!r}'.encode(),
+            stencil.middle,
+            f'{traced},"v":1,"seq":{seq},"prev":"{prev}"'.encode(),
+        )
+    )
     digest = sha256(hashed).hexdigest()
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 

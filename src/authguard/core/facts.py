@@ -94,9 +94,15 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """The credential is good: it was issued for us, by whom it says, and is in force."""
+    """The credential is good: it was issued for us, by whom it says, and is in force.
+
+    Attributes:
+        principal: who is proven.
+        notes: what was decided of this very credential, by operation; it is forgotten with the credential.
+    """
 
     principal: Principal
+    notes: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

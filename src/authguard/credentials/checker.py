@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.credentials.compact import Unverified
+    from authguard.credentials.keys import Key
     from authguard.policy.compiled import Issuer
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
@@ -112,6 +113,19 @@ class JwtCheck:
         token = bearer.read(header)
         return token if isinstance(token, NotProven) else UNSEEN
 
+    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Check a credential with the keys that are at hand; never waits.
+
+        Args:
+            evidence: whose ``authorization`` is read.
+            now: epoch seconds UTC.
+        """
+        unverified = self._read(evidence.authorization)
+        if isinstance(unverified, NotProven):
+            return unverified
+        key = self._keyrings[unverified.issuer].at_hand(self._key_name(unverified), unverified.header.algorithm, now)
+        return key if isinstance(key, Unseen) else self._verify(evidence.authorization, unverified, key, now)
+
     async def check(self, evidence: Evidence, now: float) -> Credential:
         """Check a credential; wait for its issuer's keys where they are not known.
 
@@ -119,18 +133,27 @@ class JwtCheck:
             evidence: whose ``authorization`` is read.
             now: epoch seconds UTC.
         """
-        header = evidence.authorization
-        token = bearer.read(header)
-        unverified = token if isinstance(token, NotProven) else self._screen(token)
+        unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
-        issuer = self._issuers[unverified.issuer]
         keyring = self._keyrings[unverified.issuer]
-        # a shared secret is the only key there is, by whatever name
-        name = None if issuer.secret_env else unverified.header.key
-        key = await keyring.find(name, unverified.header.algorithm, now)
+        key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
             return NotProven("unproven" if key is Reason.KEYS_UNREACHABLE else "rejected", key)
+        return self._verify(evidence.authorization, unverified, key, now)
+
+    def _read(self, header: bytes) -> Unverified | NotProven:
+        token = bearer.read(header)
+        return token if isinstance(token, NotProven) else self._screen(token)
+
+    def _key_name(self, unverified: Unverified) -> str | None:
+        """Give the name of the key; a shared secret is the only key there is, by whatever name."""
+        return None if self._issuers[unverified.issuer].secret_env else unverified.header.key
+
+    def _verify(self, header: bytes, unverified: Unverified, key: Key, now: float) -> Credential:
+        """Verify the signature and judge the claims; remember what is good."""
+        issuer = self._issuers[unverified.issuer]
+        keyring = self._keyrings[unverified.issuer]
         claims = verify(unverified, key, issuer)
         standing = (
             claims if isinstance(claims, NotProven) else judge(claims, issuer, self._names, unverified.token, now)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from authguard.core.facts import UNSEEN, Unseen
 from authguard.core.outcomes import Reason
 from authguard.credentials import background
 from authguard.credentials.keys import Key, KeySet
@@ -103,6 +104,14 @@ class Keyring:
         self._keys = self._keys.succeed(keys)
         self._last_failed = False
         self._good_at = self._tried_at = self.due = inf
+
+    def at_hand(self, name: str | None, algorithm: str, now: float) -> Key | Unseen:
+        """Give the key that should have signed a token where that needs no look at the issuer now."""
+        if self.since <= now < self.due:
+            found = self._look(name, algorithm, now)
+            if isinstance(found, Key):
+                return found
+        return UNSEEN
 
     async def find(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
         """Find the key that should have signed a token, and fetch where it takes that.

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
+import msgspec
 
 from authguard.core.snapshot import Snapshot, blank
 from authguard.errors import StoreError
 from authguard.runtime.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from authguard.core.snapshot import Keys
     from authguard.policy.compiled import Policy
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 TRIES: Final = 16
 
 T = TypeVar("T")
+
+
+class Loaded(msgspec.Struct, frozen=True, gc=False):
+    """Where the machines stood, and by what that can be told again.
+
+    Attributes:
+        snapshot: as put together.
+        places: of the records in an immediate store; none for another.
+        seen: what stood there.
+    """
+
+    snapshot: Snapshot
+    places: tuple[bytes, ...] = ()
+    seen: tuple[object, ...] = ()
 
 
 class Standing:
@@ -49,15 +64,21 @@ class Standing:
         with anyio.fail_after(self.policy.request_budget):
             return await awaitable
 
-    async def load(self, keys: Keys) -> Snapshot:
+    async def load(self, keys: Keys) -> Loaded:
         """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
-        if self.store.immediate:
-            return await self.store.load(keys, self.blank)
-        return await self.within(self.store.load(keys, self.blank))
+        store = self.store
+        if not store.immediate:
+            return Loaded(await self.within(store.load(keys, self.blank)))
+        places = store.places(keys)
+        seen = store.glance(places)
+        return Loaded(store.gather(places, seen, self.blank), places, seen)
 
     async def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Save what differs; tell whether nobody was faster."""
-        return after is before or await self.within(self.store.commit(keys, before, after))
+        if after is before:
+            return True
+        committing = self.store.commit(keys, before, after)
+        return await (committing if self.store.instant else self.within(committing))
 
     async def change(
         self, keys: Keys, make: Callable[[Walk], None], *, subject: str = "", decision: str = "", note: str = ""
@@ -80,13 +101,21 @@ class Standing:
             TimeoutError: the store did not answer in time.
         """
         for _ in range(TRIES):
-            before = await self.load(keys)
+            before = (await self.load(keys)).snapshot
             walk = Walk(self.policy, before, self.clock.now())
             walk.timers()
             make(walk)
             written = self.journal.moved(walk.transitions, keys, subject=subject, decision=decision, note=note)
-            if await self.save(keys, before, walk.snapshot):
+            try:
+                saved = await self.save(keys, before, walk.snapshot)
+            except StoreError:
+                self._withdraw(written, walk.now)
+                raise
+            if saved:
                 return walk.snapshot
-            if written:
-                self.journal.withdrawn(written, walk.now)
+            self._withdraw(written, walk.now)
         raise StoreError("the standing changed too often to be saved; try again")
+
+    def _withdraw(self, written: Sequence[str], now: float) -> None:
+        if written:
+            self.journal.withdrawn(written, now)

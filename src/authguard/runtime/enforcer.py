@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
+from authguard.core.chain import cut_stencil
 from authguard.core.facts import NotProven, Proven, Unseen
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
@@ -23,7 +24,7 @@ from authguard.runtime import transactions
 from authguard.runtime.changes import TRIES, Standing
 from authguard.runtime.faults import Faults
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
-from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable, name_of
+from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
 from authguard.runtime.reports import Reports
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
@@ -31,11 +32,10 @@ from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.entries import Decided
     from authguard.core.facts import Credential, Principal
-    from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Store
+    from authguard.runtime.changes import Loaded
     from authguard.runtime.journal import Journal
     from authguard.runtime.verdict import Ask
 
@@ -125,7 +125,7 @@ class Enforcer:
         try:
             if not self._opened:
                 await self.standing.within(self.open())
-            return self._decide_again(ask) or await self._decide(ask)
+            return await self._decide(ask)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
             return await self.faults.verdict(ask.operation, error)
 
@@ -137,25 +137,32 @@ class Enforcer:
             record, reason = "", Reason.GUARD_FAULT
         return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
 
-    def _decide_again(self, ask: Ask) -> Verdict | None:
-        """Decide as a moment ago, where judging could only give the same; ``None`` says that it has to be judged.
+    def decide_again(self, ask: Ask) -> Verdict | None:
+        """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.
 
-        Nothing here waits, so what is seen in the store is what the record is about.
+        Nothing here waits, so what is seen in the store is what the record is about. What fails here is met again, and
+        answered, when the request is judged.
         """
-        if not self._store.immediate or ask.evidence.transaction:
+        if not self._opened or not self._store.immediate or ask.evidence.transaction:
             return None
-        now = self.clock.now()
-        credential = NOBODY if ask.operation.risk == "public" else self._checker.recall(ask.evidence, now)
-        if isinstance(credential, Unseen):
+        try:
+            now = self.clock.now()
+            operation = ask.operation
+            credential = NOBODY if operation.risk == "public" else self._checker.recall(ask.evidence, now)
+            if isinstance(credential, Unseen):
+                return None
+            found = self._recollections.find(credential, self._about(ask, self._channel(ask, credential)))
+            if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
+                return None
+            record = self.journal.decided_again(found.stencil, now, ask.evidence.trace)
+        except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
             return None
-        found = self._recollections.find(name_of(credential, ask.operation, self._channel(ask, credential)))
-        if found is None or found.credential is not credential or now >= found.until:
-            return None
-        if self._store.glance(found.places) != found.seen:
-            return None
-        record = self._ids.record(now)
-        self.journal.decided_again(found.entry, record, now, ask.evidence.trace)
         return replace(found.verdict, record=record, at=now)
+
+    @staticmethod
+    def _about(ask: Ask, channel: str) -> str:
+        """Name what was asked and from where; no name of an operation holds a line feed."""
+        return f"{ask.operation.name}\n{channel}" if channel else ask.operation.name
 
     async def _decide(self, ask: Ask) -> Verdict | Refusal:
         now = self.clock.now()
@@ -189,7 +196,7 @@ class Enforcer:
         """Judge until nobody was faster; a bounded number of times."""
         for _ in range(TRIES):
             before = await self.standing.load(keys)
-            plan = judge(self.policy, ask, known, before, now)
+            plan = judge(self.policy, ask, known, before.snapshot, now)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
@@ -204,6 +211,8 @@ class Enforcer:
         if ask.operation.risk == "public":
             return NOBODY
         credential = self._checker.recall(ask.evidence, now)
+        if isinstance(credential, Unseen):
+            credential = self._checker.examine(ask.evidence, now)
         if not isinstance(credential, Unseen):
             return credential
         try:
@@ -254,7 +263,7 @@ class Enforcer:
         return replace(known, said=said, unreachable=unreachable) if said or unreachable else known
 
     async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
-        self, ask: Ask, known: Known, keys: Keys, before: Snapshot, plan: Plan, now: float
+        self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
     ) -> Verdict | None:
         """Record, save, then admit; nothing comes back where another request was faster."""
         record = self._ids.record(now)
@@ -265,9 +274,16 @@ class Enforcer:
         subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
         written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
         entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
-        if self.policy.durability.get(ask.operation.risk, "async") != "async":
-            await self.standing.within(self.journal.secure(position))
-        if not await self.standing.save(keys, before, plan.after):
+        try:
+            if self.policy.durability.get(ask.operation.risk, "async") != "async":
+                await self.standing.within(self.journal.secure(position))
+            saved = await self.standing.save(keys, before.snapshot, plan.after)
+        except BaseException as error:
+            # this decision is void; whether what it moved was saved all the same, a deadline does not tell
+            unsaved = isinstance(error, AuditError | StoreError)
+            self.journal.withdrawn((*written, record) if unsaved else (record,), now)
+            raise
+        if not saved:
             self.journal.withdrawn((*written, record), now)
             return None
         verdict = Verdict(
@@ -291,15 +307,8 @@ class Enforcer:
         )
         if not verdict.admits:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
-        if self._store.immediate and is_repeatable(self.policy, ask, known, plan, before):
-            await self._recollect(ask, known, entry, verdict)
+        if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):
+            until = good_until(self.policy, verdict)
+            recollection = Recollection(before.places, before.seen, until, cut_stencil(entry), verdict)
+            self._recollections.keep(known.credential, self._about(ask, known.channel), recollection)
         return verdict
-
-    async def _recollect(self, ask: Ask, known: Known, entry: Decided, verdict: Verdict) -> None:
-        """Remember a decision that may be made again, if what is seen now is what was judged."""
-        places = self._store.places(verdict.keys)
-        seen = self._store.glance(places)
-        if await self.standing.load(verdict.keys) != verdict.snapshot:
-            return  # another process was faster: what was seen is newer than what was judged
-        recollection = Recollection(known.credential, places, seen, good_until(self.policy, verdict), entry, verdict)
-        self._recollections.keep(name_of(known.credential, ask.operation, known.channel), recollection)

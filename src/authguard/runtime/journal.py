@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.facts import Proven
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authguard.core.chain import Stencil
     from authguard.core.facts import Credential
     from authguard.core.machine import Transition
     from authguard.core.outcomes import Reason
@@ -81,9 +80,11 @@ class Journal:
         )
         return entry, self._sink.append(entry)
 
-    def decided_again(self, entry: Decided, record: str, now: float, trace: str) -> None:
-        """Write a decision that is the same as an earlier one but for its time, its id and its trace."""
-        self._sink.append(replace(entry, id=record, at=now, trace=trace))
+    def decided_again(self, stencil: Stencil, now: float, trace: str) -> str:
+        """Write a decision that is the same as an earlier one but for its time, its id and its trace; give its id."""
+        record = self._ids.record(now)
+        self._sink.append_again(stencil, record, now, trace)
+        return record
 
     def moved(
         self,

@@ -10,76 +10,71 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.facts import Proven
+from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from authguard.core.entries import Decided
-    from authguard.core.facts import Credential, Operation
+    from authguard.core.chain import Stencil
+    from authguard.core.facts import Credential
+    from authguard.core.outcomes import Reason
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.runtime.judge import Known, Plan
     from authguard.runtime.verdict import Ask, Verdict
 
-#: decisions remembered at the most; when they are more, the older half is forgotten
-REMEMBERED: Final = 65_536
+#: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
+REMEMBERED: Final = 4_096
 #: outcomes whose reply does not depend on the moment
 STEADY: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
-
-Name = tuple[object, str, str]
 
 
 class Recollection(msgspec.Struct, frozen=True, gc=False):
     """One decision that may be made again.
 
     Attributes:
-        credential: the very value that was judged; another check gives another.
         places: of the records that it met.
         seen: what stood there.
         until: epoch seconds UTC at which time alone would change it.
-        entry: its line in the log.
+        stencil: its line in the log, but for what differs each time.
         verdict: its answer.
     """
 
-    credential: Credential
     places: tuple[bytes, ...]
     seen: tuple[object, ...]
     until: float
-    entry: Decided
+    stencil: Stencil
     verdict: Verdict
 
 
 class Recollections:
-    """The decisions that may be made again, bounded."""
+    """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
 
-    __slots__ = ("_older", "_recent")
+    __slots__ = ("_lacking",)
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._recent: dict[Name, Recollection] = {}
-        self._older: dict[Name, Recollection] = {}
+        self._lacking: dict[tuple[Reason, str], Recollection] = {}
 
-    def find(self, name: Name) -> Recollection | None:
-        """Find a decision; ``None`` says that there is none, and is no verdict."""
-        found = self._recent.get(name)
-        if found is None:
-            found = self._older.get(name)
-            if found is not None:
-                self.keep(name, found)
-        return found
+    def find(self, credential: Credential, about: str) -> Recollection | None:
+        """Find a decision; ``None`` says that there is none, and is no verdict.
 
-    def keep(self, name: Name, recollection: Recollection) -> None:
+        Args:
+            credential: the very value that was judged; another check gives another, with notes of its own.
+            about: what was asked and from where.
+        """
+        if isinstance(credential, NotProven):
+            return self._lacking.get((credential.reason, about))
+        found = credential.notes.get(about)
+        return found if isinstance(found, Recollection) else None
+
+    def keep(self, credential: Credential, about: str, recollection: Recollection) -> None:
         """Remember a decision."""
-        if len(self._recent) >= REMEMBERED // 2:
-            self._older, self._recent = self._recent, {}
-        self._recent[name] = recollection
-
-
-def name_of(credential: Credential, operation: Operation, channel: str) -> Name:
-    """Name what a decision was about: whose session or which lack of proof, what was asked, from where."""
-    if isinstance(credential, Proven):
-        return (credential.principal.session_key, operation.name, channel)
-    return (credential.reason, operation.name, channel)
+        if isinstance(credential, Proven):
+            credential.notes[about] = recollection
+            return
+        if len(self._lacking) >= REMEMBERED:
+            self._lacking.clear()
+        self._lacking[credential.reason, about] = recollection
 
 
 def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Snapshot) -> bool:

@@ -98,10 +98,11 @@ class Reports:
 def _newer(walk: Walk, state: str) -> Report:
     """Make the app's report; a laxer one than its last keeps the stricter state."""
     last = (walk.snapshot.account.reports or {}).get(APP)
+    if last is None or last.at <= walk.snapshot.account.decided:
+        return Report(state, walk.now)
     rank = walk.policy.strictness
-    if last is not None and last.at > walk.snapshot.account.decided and rank[last.state] > rank[state]:
-        return Report(last.state, walk.now)
-    return Report(state, walk.now)
+    # never before the last one: a report that came after the clock stepped back counts all the same
+    return Report(max(last.state, state, key=rank.__getitem__), max(last.at, walk.now))
 
 
 def _happen(walk: Walk, event: str) -> None:

@@ -24,7 +24,7 @@ class Rollback:
     async def status(self) -> ServiceRecord:
         """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
         standing = self._standing
-        walk = Walk(standing.policy, await standing.load(Keys()), standing.clock.now())
+        walk = Walk(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
         walk.timers()
         return walk.snapshot.service
 

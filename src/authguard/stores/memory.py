@@ -36,8 +36,8 @@ class MemoryStore:
 
     __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size")
 
-    #: `load` never suspends
-    immediate = True
+    #: `load` never suspends, nor does `commit`
+    immediate = instant = True
 
     def __init__(self, capacity: int = 1_000_000, keep: float = KEEP) -> None:
         self._capacity = capacity
@@ -60,9 +60,8 @@ class MemoryStore:
         Raises:
             StoreError: a record is damaged.
         """
-        shards = self._records
-        found = [(name, value) for name in stored.names(keys) if (value := shards[name[-1]].get(name))]
-        return stored.assemble(found, blank)
+        places = self.places(keys)
+        return self.gather(places, self.glance(places), blank)
 
     @staticmethod
     def places(keys: Keys) -> tuple[bytes, ...]:
@@ -73,6 +72,16 @@ class MemoryStore:
         """See whether anything there changed: equal answers are the same records."""
         shards = self._records
         return tuple([shards[name[-1]].get(name) for name in places])
+
+    @staticmethod
+    def gather(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+        """Put what was seen there into a snapshot.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        rows = zip(places, seen, strict=True)
+        return stored.assemble([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.

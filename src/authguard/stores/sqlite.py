@@ -54,8 +54,9 @@ class SqliteStore:
 
     __slots__ = ("_limiter", "_lock", "_path", "_patience", "_reader", "_writer")
 
-    #: `load` never suspends
+    #: `load` never suspends: a local read takes microseconds; `commit` runs in a worker thread
     immediate = True
+    instant = False
 
     def __init__(self, path: Path, patience: float = 1.0) -> None:
         self._path = path
@@ -91,7 +92,8 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read now.
         """
-        return stored.assemble(self.glance(self.places(keys)), blank)
+        places = self.places(keys)
+        return self.gather(places, self.glance(places), blank)
 
     @staticmethod
     def places(keys: Keys) -> tuple[bytes, ...]:
@@ -108,6 +110,16 @@ class SqliteStore:
             return tuple(self._in_use(self._reader).execute(LOAD[len(places)], places).fetchall())
         except sqlite3.Error as error:
             raise failure(self._path, "read", error) from error
+
+    @staticmethod
+    def gather(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+        """Put the rows that were seen into a snapshot.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        del places  # the rows bear their names
+        return stored.assemble([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.

@@ -1,0 +1,40 @@
+"""The main path against its limit and its peers: ``make bench`` prints one table, and writes it into the docs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from benchmarks.everyone import all_peers
+from benchmarks.measure import (
+    Scale,
+    end_to_end,
+    footprints,
+    in_process,
+    on_change,
+    rows_in_process,
+    rows_of_times,
+    starts,
+)
+from benchmarks.table import markdown, publish
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
+
+def main() -> None:
+    """Measure everything, print the table, and write it into the page."""
+    scale = Scale()
+    times, peers = asyncio.run(in_process(scale, all_peers))
+    rows = rows_in_process(times, peers)
+    rows += asyncio.run(on_change(scale))
+    rows += end_to_end(scale)
+    rows += footprints(scale)
+    rows += starts(scale)
+    text = f"{markdown(rows)}\n\nWhat the ratios in one process are made of:\n\n{markdown(rows_of_times(times, peers))}"
+    print(text)
+    publish(PAGE, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""End to end: three uvicorn servers, one worker each, and a load generator in this process, on the other core.
+
+One server is loaded at a time, in short turns; the others wait and cost nothing. The clock is the machine's own, so the
+guarded app also writes what a real one does: a session's last own act, every 15 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.rounds import Times
+from benchmarks.server import KINDS
+from benchmarks.warm import UnfairError
+from benchmarks.world import PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.world import World
+
+#: seconds that a server has to start, and to stop
+PATIENCE: Final = 20.0
+#: turns of load before anything is counted, so that every token was shown
+WARMING: Final = 4
+#: connections that are kept busy
+CONNECTIONS: Final = 16
+ANSWER: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server process and where it listens."""
+
+    address: tuple[str, int]
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def serving(kind: str, world: World, loop: str, http: str) -> Iterator[Server]:
+    """Start a server, and stop it afterwards."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        descriptor = listener.fileno()
+        command = [sys.executable, "-m", "benchmarks.server", kind, str(world.folder), str(descriptor), loop, http]
+        process = subprocess.Popen(command, pass_fds=[descriptor])
+        try:
+            yield Server(listener.getsockname(), process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wire(token: str) -> bytes:
+    """Write one request as it goes over the wire."""
+    return f"GET {PATH} HTTP/1.1\r\nHost: agent.test\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
+def load(server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS) -> float:
+    """Keep connections busy for a while.
+
+    Args:
+        server: to be loaded.
+        requests: sent in turn, over and over.
+        seconds: how long.
+        connections: each waits for its answer before it asks again.
+
+    Returns:
+        Answers per second.
+
+    Raises:
+        UnfairError: an answer is not what it should be, or none comes.
+    """
+    turns = cycle(requests)
+    with ExitStack() as stack:
+        poll = stack.enter_context(select.epoll())
+        sockets: dict[int, socket.socket] = {}
+        begun: dict[int, bytes] = {}
+        for _ in range(connections):
+            connection = stack.enter_context(socket.create_connection(server.address, PATIENCE))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sockets[connection.fileno()] = connection
+            poll.register(connection, select.EPOLLIN)
+            connection.sendall(next(turns))
+        answers, start = 0, time.perf_counter()
+        while (now := time.perf_counter()) < start + seconds:
+            ready = poll.poll(PATIENCE)
+            if not ready:
+                raise UnfairError("the server does not answer")
+            for descriptor, _ in ready:
+                connection = sockets[descriptor]
+                answer = begun.pop(descriptor, b"") + connection.recv(ANSWER)
+                if not answer.startswith(b"HTTP/1.1 200"):
+                    raise UnfairError(f"the server answered {answer[:16]!r}")
+                if not answer.endswith(b"\r\n\r\nok"):
+                    begun[descriptor] = answer
+                    continue
+                answers += 1
+                connection.sendall(next(turns))
+        return answers / (now - start)
+
+
+def play_served(
+    world: World, tokens: Sequence[str], *, rounds: int, seconds: float, loop: str = "uvloop", http: str = "httptools"
+) -> Times:
+    """Load the three servers in turn.
+
+    Returns:
+        Microseconds per request, by kind of server.
+    """
+    requests = [wire(token) for token in tokens]
+    random.Random(3).shuffle(requests)  # noqa: S311 - an order, no secret
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    allowed = os.sched_getaffinity(0)
+    with ExitStack() as stack:
+        servers = {kind: stack.enter_context(serving(kind, world, loop, http)) for kind in KINDS}
+        stack.callback(os.sched_setaffinity, 0, allowed)
+        os.sched_setaffinity(0, sorted(allowed)[-1:])
+        for server in servers.values():
+            load(server, requests, seconds * WARMING)
+        for number in range(rounds):
+            turn = number % len(KINDS)
+            for kind in (*KINDS[turn:], *KINDS[:turn]):
+                times[kind].append(1e6 / load(servers[kind], requests, seconds))
+    return Times(times)

@@ -1,0 +1,63 @@
+"""What a start costs: the proof of the standard policy, the whole check as a command, and the import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from authguard.policy.checks import check
+from authguard.policy.compiler import compile_draft
+from authguard.policy.reading import read_draft
+from benchmarks.rounds import Spread
+from benchmarks.warm import UnfairError
+
+SECONDS: Final = 60
+BARE: Final = "import starlette.applications, starlette.middleware, starlette.requests, starlette.responses"
+IMPORT: Final = """\
+from time import perf_counter
+{before}
+start = perf_counter()
+import authguard
+authguard.AuthGuard
+print((perf_counter() - start) * 1000)
+"""
+
+
+def proof(times: int) -> Spread:
+    """Time the proof of the standard policy after parsing: every check and the compilation; milliseconds."""
+    draft = read_draft("standard").draft
+    if draft is None:
+        raise UnfairError("the standard policy cannot be read")
+    taken = []
+    for _ in range(times):
+        start = perf_counter()
+        problems = check(draft)
+        compile_draft(draft)
+        taken.append((perf_counter() - start) * 1000)
+        if any(problem.severity == "error" for problem in problems):
+            raise UnfairError("the standard policy is not proved")
+    return Spread.of(taken)
+
+
+def command(times: int) -> Spread:
+    """Time `authguard policy check standard` as a process; milliseconds."""
+    script = str(Path(sys.executable).with_name("authguard"))
+    taken = []
+    for _ in range(times):
+        start = perf_counter()
+        subprocess.run([script, "policy", "check", "standard"], check=True, capture_output=True, timeout=SECONDS)
+        taken.append((perf_counter() - start) * 1000)
+    return Spread.of(taken)
+
+
+def importing(times: int) -> Spread:
+    """Time the import in fresh interpreters that have imported Starlette; milliseconds."""
+    program = IMPORT.format(before=BARE)
+    taken = []
+    for _ in range(times):
+        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=SECONDS)
+        taken.append(float(done.stdout))
+    return Spread.of(taken)

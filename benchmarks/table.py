@@ -1,0 +1,108 @@
+"""The one table that comes out: a row for each thing measured, what it must reach, and whether it does.
+
+The part of `docs/performance.md` between two markers is this table, written anew by every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.rounds import Spread
+
+BEGIN: Final = "<!-- make bench: begin -->"
+END: Final = "<!-- make bench: end -->"
+HEAD: Final = ("row", "measured", "must reach", "aim for", "met?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: is measured.
+        value: the median.
+        unit: behind every number: ``x``, ``us``, ``ms``, ``bytes``.
+        must: what it must reach; 0 for nothing, so that it only informs.
+        aim: what it aims for.
+        more: whether more is better.
+        spread: the middle half, where there are rounds.
+    """
+
+    what: str
+    value: float
+    unit: str = "x"
+    must: float = 0.0
+    aim: float = 0.0
+    more: bool = False
+    spread: tuple[float, float] | None = None
+
+    @classmethod
+    def of(
+        cls, what: str, spread: Spread, must: float = 0.0, aim: float = 0.0, *, unit: str = "x", more: bool = False
+    ) -> Row:
+        """Make a row of what rounds gave."""
+        return cls(
+            what=what, value=spread.middle, unit=unit, must=must, aim=aim, more=more, spread=(spread.low, spread.high)
+        )
+
+    @property
+    def met(self) -> str:
+        """Whether it reaches what it must, and its aim."""
+        if not self.must:
+            return ""
+        if self._reaches(self.aim):
+            return "yes, and the aim"
+        return "yes" if self._reaches(self.must) else "**no**"
+
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """Write the row."""
+        middle = self._number(self.value)
+        if self.spread:
+            low, high = (_digits(value) for value in self.spread)
+            middle += f" ({low} to {high})"
+        sign = ">=" if self.more else "<="
+        limits = (f"{sign} {self._number(limit)}" if self.must else "" for limit in (self.must, self.aim))
+        must, aim = limits
+        return self.what, middle, must, aim, self.met
+
+    def _reaches(self, limit: float) -> bool:
+        return self.value >= limit if self.more else self.value <= limit
+
+    def _number(self, value: float) -> str:
+        return f"{_digits(value)} {self.unit}"
+
+
+def _digits(value: float) -> str:
+    """Write a number with three digits that count."""
+    for least, places in ((100, 0), (10, 1), (1, 2)):
+        if abs(value) >= least:
+            return f"{value:.{places}f}"
+    return f"{value:.3f}"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Write the rows as a table that reads well as text too."""
+    lines = [HEAD, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    ruled = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in ruled
+    )
+
+
+def publish(page: Path, text: str) -> None:
+    """Put a text between the markers of a page.
+
+    Raises:
+        ValueError: the page has no such markers.
+    """
+    before, begun, rest = page.read_text("utf-8").partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise ValueError(f"the page has to hold `{BEGIN}` and `{END}`")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")

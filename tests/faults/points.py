@@ -1,0 +1,119 @@
+"""Every point at which a kill could leave something else behind: found by watching the process, not by choosing.
+
+A process that is killed leaves what it did to the world: files, locks, and what it told its caller. So the points are
+each call that leaves Python for the operating system or for SQLite, on whatever thread, and each suspension of the
+guarded app, whatever it waits for. Between two of them there is only arithmetic.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+    from types import FrameType
+
+#: modules, written in C, whose calls reach the disk
+WORLD: Final = frozenset({"posix", "fcntl", "sqlite3", "_sqlite3", "_io"})
+#: calls of theirs that only compute
+PURE: Final = frozenset({"fspath", "fsencode", "fsdecode", "getpid", "WIFEXITED"})
+
+
+def die() -> NoReturn:
+    """Be killed as the kernel kills: nothing is flushed, no `finally` runs."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+class Points:
+    """Counts the points of this process while it is armed, and dies at the one that was asked for.
+
+    Args:
+        fatal: number of the point to die at, from 1.
+    """
+
+    def __init__(self, fatal: int) -> None:
+        self._fatal = fatal
+        self._turn = threading.Lock()
+        self.met: list[str] = []
+        self.armed = False
+
+    def watch(self) -> None:
+        """Watch this thread, and those that start from now on."""
+        threading.setprofile(self._profile)
+        sys.setprofile(self._profile)
+
+    def meet(self, name: str) -> None:
+        """Come to a point."""
+        if not self.armed:
+            return
+        with self._turn:
+            self.met.append(name)
+            if len(self.met) == self._fatal:
+                die()
+
+    def _profile(self, frame: FrameType, event: str, called: Any) -> None:
+        del frame
+        if self.armed and event == "c_call" and called.__name__ not in PURE and home(called) in WORLD:
+            self.meet(f"{home(called)}.{called.__name__}")
+
+    def stepping(self, coroutine: Coroutine[Any, Any, object]) -> Stepped:
+        """Meet a point at each suspension of a coroutine, too."""
+        return Stepped(coroutine, self)
+
+
+class Stepped:
+    """Runs a coroutine, and comes to a point whenever it waits."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, object], points: Points) -> None:
+        self._coroutine = coroutine
+        self._points = points
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        """Hand everything through, both ways."""
+        step = self._coroutine.send
+        sent: Any = None
+        while True:
+            try:
+                waiting = step(sent)
+            except StopIteration as stop:
+                return stop.value
+            self._points.meet("suspended")
+            try:
+                sent = yield waiting
+                step = self._coroutine.send
+            except BaseException as error:  # noqa: BLE001 - a cancellation is the coroutine's own matter
+                sent, step = error, self._coroutine.throw
+
+
+def home(called: Any) -> str:
+    """Name the module of a function in C, also of a method of one of its objects."""
+    return called.__module__ or type(getattr(called, "__self__", None)).__module__
+
+
+def tear(fatal: int) -> list[int]:
+    """Die in the middle of a write to the log: half of its bytes are there.
+
+    Args:
+        fatal: number of the write to die in, from 1.
+
+    Returns:
+        The lengths of the writes so far, as a list that grows.
+    """
+    whole = os.write
+    met: list[int] = []
+
+    def write(handle: int, data: bytes) -> int:
+        if b'"hash":"' in data:
+            met.append(len(data))
+            if len(met) == fatal:
+                whole(handle, data[: len(data) // 2])
+                die()
+        return whole(handle, data)
+
+    os.write = write
+    return met

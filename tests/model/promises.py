@@ -1,0 +1,91 @@
+"""What a person would say must hold, whatever happens: the model that the enforcer is tested against.
+
+It knows no machine, no table and no record: only who signed in, who was signed out, what was reported, and the time.
+Where what happened is not known (a fault after a save), it promises nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Principal
+    from authguard.runtime.verdict import Verdict
+
+MINUTE = 60.0
+NEVER = float("-inf")
+PROVING = frozenset({"sensitive", "high"})
+
+
+@dataclass
+class Promises:
+    """Keeps what was promised, and looks at each admission.
+
+    Attributes:
+        signed: session -> its newest sign-in.
+        acted: session -> the person's last own act in it.
+        ended: session -> the sign-ins up to this moment are void.
+        barred: account -> the same, for all of its sessions.
+        doubted: session -> the lowest the clock stood at since somebody doubted who it is.
+        dead: accounts that no agent serves any more.
+        ran: account and key of every refund that ran.
+        spent: account -> when and how much it was refunded.
+        pulled: whether an operator pulled the agent back.
+        latest: the highest the clock ever stood at.
+    """
+
+    signed: dict[bytes, float] = field(default_factory=dict)
+    acted: dict[bytes, float] = field(default_factory=dict)
+    ended: dict[bytes, float] = field(default_factory=dict)
+    barred: dict[bytes, float] = field(default_factory=dict)
+    doubted: dict[bytes, float] = field(default_factory=dict)
+    dead: set[bytes] = field(default_factory=set)
+    ran: set[tuple[bytes, str]] = field(default_factory=set)
+    spent: dict[bytes, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    pulled: bool = False
+    latest: float = NEVER
+
+    def tick(self, now: float) -> None:
+        """The clock stands somewhere else."""
+        self.latest = max(self.latest, now)
+        self.doubted = {session: min(low, now) for session, low in self.doubted.items()}
+
+    def shown(self, who: Principal, now: float, *, acts: bool) -> None:
+        """A good credential was shown: a sign-in later than the end revives a session, nothing else does."""
+        session, proof = who.session_key, who.auth_time
+        if proof > max(self.ended.get(session, NEVER), self.barred.get(who.account_key, NEVER)):
+            self.ended.pop(session, None)
+        self.signed[session] = max(self.signed.get(session, NEVER), proof)
+        self.acted[session] = max(self.acted.get(session, NEVER), now if acts else proof, proof)
+
+    def end(self, session: bytes, now: float) -> None:
+        """A session was signed out or revoked."""
+        self.ended[session] = max(now, self.signed.get(session, NEVER))
+
+    def admitted(self, verdict: Verdict, who: Principal, now: float) -> None:
+        """Look at the admission of an operation that is not public."""
+        session, account, risk = who.session_key, who.account_key, verdict.operation.risk
+        assert session not in self.ended, "a session that was signed out came back without a sign-in"
+        assert who.auth_time > self.barred.get(account, NEVER), "a sign-in that was revoked for the account was taken"
+        assert now - self.signed[session] < 12 * 60 * MINUTE, "a sign-in lasted longer than half a day"
+        assert now - self.acted[session] < 15 * MINUTE, "nobody was there for a quarter of an hour"
+        assert verdict.token_scopes <= who.token_scopes, "a scope came from nowhere"
+        assert verdict.operation.scopes <= verdict.token_scopes, "a scope was missing"
+        if risk == "self":
+            return
+        assert not self.pulled, "the agent acted although it was pulled back"
+        assert account not in self.dead, "an agent served an account that only people may serve"
+        if risk in PROVING and session in self.doubted:
+            assert now - self.doubted[session] >= 15 * MINUTE, "doubt was laundered"
+
+    def runs(self, who: Principal, key: str, amount: float, now: float) -> None:
+        """Look at a refund that runs."""
+        account = who.account_key
+        assert (account, key) not in self.ran, "a refund ran twice"
+        self.ran.add((account, key))
+        self.spent[account].append((now, amount))
+        if now == self.latest:  # what fell out of the window once is not counted again when the clock steps back
+            day = [amount for at, amount in self.spent[account] if now - at < 24 * 60 * MINUTE]
+            assert sum(day) <= 1000, "a person got more than the daily budget"

@@ -1,0 +1,310 @@
+"""The real enforcer on instrumented parts: what it wrote and saved in one sequence, and faults where a test puts them.
+
+Beside it stands a second enforcer that remembers nothing and saves nothing: what it says of the same request at the same
+moment is what judging afresh gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Keys, Snapshot
+from authguard.core.stored import SERVICE
+from authguard.errors import AuditError, StoreError
+from authguard.runtime.enforcer import Enforcer
+from authguard.runtime.handoff import StoreDesk
+from authguard.runtime.journal import Journal
+from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+from tests.kit import MISSING, CountingIds, Desk, ListSink, signed_in
+
+if TYPE_CHECKING:
+    from authguard.core.entries import Entry
+
+EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
+EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
+FORGED = NotProven("rejected", Reason.SIGNATURE_INVALID)
+#: seconds that a token may be ahead, as `Issuer.leeway`
+LEEWAY = 30
+#: records in the memory store at the most: enough for the customers here, and for a few transactions each
+CAPACITY = 40
+
+
+class Killed(BaseException):
+    """The process ended here: nothing after it runs."""
+
+
+@dataclass
+class Tape:
+    """What was written and saved, in the order in which it happened, and where the next fault is.
+
+    Attributes:
+        events: ``("line", entry)`` and ``("saved", keys)``.
+        fuse: calls of store and log until one fails; 0 for none.
+        error: what it raises then.
+        broke: what has failed since the test last looked: ``store`` or ``log``.
+    """
+
+    events: list[tuple[str, Any]] = field(default_factory=list)
+    fuse: int = 0
+    error: type[BaseException] = StoreError
+    broke: list[str] = field(default_factory=list)
+    dead: bool = False
+
+    def touch(self, part: str, *, done: bool = False) -> None:
+        """Count one call, and fail where the fuse ends; what was done already fails as one does not know it."""
+        if self.dead:
+            raise Killed
+        if self.fuse:
+            self.fuse -= 1
+            if not self.fuse:
+                self.broke.append(part)
+                self.dead = self.error is Killed
+                wrong = self.error is StoreError and (done or part == "log")
+                raise TimeoutError if wrong and done else AuditError if wrong else self.error
+
+
+class TapedStore:
+    """A store whose calls are counted, and whose commits let others go first."""
+
+    def __init__(self, inner: MemoryStore | SqliteStore, tape: Tape) -> None:
+        self.inner = inner
+        self.tape = tape
+        self.immediate = inner.immediate
+        self.open = inner.open
+        self.close = inner.close
+        self.places = inner.places
+        self.names = inner.names
+
+    async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
+        self.tape.touch("store")
+        return await self.inner.load(keys, blank)
+
+    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+        self.tape.touch("store")
+        return self.inner.glance(places)
+
+    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        self.tape.touch("store")
+        await asyncio.sleep(0)
+        saved = await self.inner.commit(keys, before, after)
+        if saved:
+            self.tape.events.append(("saved", keys))
+            self.tape.touch("store", done=True)
+        return saved
+
+    async def put(self, shelf: str, name: str, value: bytes) -> None:
+        self.tape.touch("store")
+        await self.inner.put(shelf, name, value)
+
+    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+        self.tape.touch("store")
+        return await self.inner.add(shelf, name, value)
+
+    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+        self.tape.touch("store")
+        return await self.inner.replace(shelf, name, old, new)
+
+    async def get(self, shelf: str, name: str) -> bytes:
+        self.tape.touch("store")
+        return await self.inner.get(shelf, name)
+
+
+class ReadOnly:
+    """The same records, to be read; what is saved here is saved nowhere."""
+
+    immediate = False
+
+    def __init__(self, inner: MemoryStore | SqliteStore) -> None:
+        self.load = inner.load
+        self.get = inner.get
+        self.names = inner.names
+        self.places = inner.places
+        self.glance = inner.glance
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def commit(self, *_: object) -> bool:
+        return True
+
+    async def put(self, *_: object) -> None:
+        """Keep nothing."""
+
+    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+        return await self.get(shelf, name) or value
+
+    async def replace(self, *_: object) -> bool:
+        return True
+
+
+class TapedSink(ListSink):
+    """A log whose lines are taped."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self.tape = tape
+
+    def append(self, entry: Entry) -> int:
+        self.tape.touch("log")
+        self.tape.events.append(("line", entry))
+        return super().append(entry)
+
+
+class TimedCheck:
+    """Credentials as a real check sees them: good in their own time, and remembered once they were checked."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Credential] = {}
+        self.seen: set[bytes] = set()
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        if not evidence.authorization:
+            return MISSING
+        return self.judge(evidence.authorization, now) if evidence.authorization in self.seen else UNSEEN
+
+    async def check(self, evidence: Evidence, now: float) -> Credential:
+        found = self.judge(evidence.authorization, now)
+        if isinstance(found, Proven):
+            self.seen.add(evidence.authorization)
+        return found
+
+    def judge(self, header: bytes, now: float) -> Credential:
+        """Tell what a header is worth at a moment."""
+        found = self.known.get(header, FORGED if header else MISSING)
+        if isinstance(found, NotProven):
+            return found
+        if now >= found.principal.expires_at + LEEWAY:
+            return EXPIRED
+        return EARLY if now < found.principal.issued_at - LEEWAY else found
+
+
+class Rig:
+    """One deployment: a store that outlives its process, a log, a clock, and who may come."""
+
+    def __init__(self, kind: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.kind = kind
+        self.folder = Path(tempfile.mkdtemp(prefix="authguard-model-"))
+        self.tape = Tape()
+        self.sink = TapedSink(self.tape)
+        self.check = TimedCheck()
+        self.desk = Desk()
+        self.clock = self.desk.clock
+        self.policy = self.desk.policy
+        self.ids = CountingIds()
+        self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=CAPACITY, keep=self.policy.retention)
+        if kind == "sqlite":
+            self.inner = SqliteStore(self.folder / "store.db")
+        self.start()
+
+    def start(self) -> None:
+        """Start the process anew on what the store holds: nothing is remembered but that."""
+        self.tape.dead = False
+        self.tape.fuse = 0
+        self.check.seen.clear()
+        self.run(self.inner.open())
+        self.enforcer = self._enforcer(TapedStore(self.inner, self.tape), self.sink, self.ids)
+        self.afresh = self._enforcer(ReadOnly(self.inner), ListSink(), CountingIds())
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.run(self.inner.close())
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+    def restart(self) -> None:
+        """End the process, and start the next."""
+        if self.kind == "sqlite":
+            self.run(self.inner.close())
+        self.start()
+
+    def run(self, doing: Any) -> Any:
+        """Run a coroutine to its end."""
+        return self.loop.run_until_complete(doing)
+
+    def sign_in(self, subject: str, *, skew: float, lifetime: float = 300.0, **facts: object) -> bytes:
+        """Sign somebody in, on an issuer whose clock is `skew` seconds ahead."""
+        now = self.clock.now() + skew
+        proven = signed_in(subject, at=now, **facts)
+        principal = replace(proven.principal, expires_at=now + lifetime, pseudonym=f"pseudonym-{len(subject)}")
+        return self._known(Proven(principal))
+
+    def refresh(self, header: bytes) -> bytes:
+        """Refresh a token: a new one of the same sign-in, however long that is ago."""
+        old = self.check.known[header]
+        if isinstance(old, NotProven):
+            return header
+        now = self.clock.now()
+        return self._known(Proven(replace(old.principal, issued_at=now, expires_at=now + 300)))
+
+    def bad(self, credential: NotProven) -> bytes:
+        """Make up a credential that is not good."""
+        return self._known(credential)
+
+    def ask(self, operation: str, header: bytes, body: bytes, key: str) -> Ask:
+        """Put a question together."""
+        wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
+
+        async def read() -> Body:
+            await asyncio.sleep(0)
+            return Body(body, f"/{operation}".encode(), "application/json")
+
+        evidence = Evidence(authorization=header, idempotency=key)
+        return Ask(operation=wanted, evidence=evidence, method="POST", read_body=read)
+
+    def decide(self, ask: Ask) -> tuple[Verdict | Refusal, Verdict | Refusal]:
+        """Let both decide: the one that judges afresh first, for it changes nothing."""
+        seen = set(self.check.seen)
+        afresh = self.run(self.afresh.decide(ask))
+        self.check.seen = seen
+        return self.run(self.enforcer.decide(ask)), afresh
+
+    def stored(self) -> dict[bytes, bytes]:
+        """Give everything that is stored of customers: all records but the service's, and all documents."""
+        if isinstance(self.inner, MemoryStore):
+            found = {name: value for shard in self.inner._records for name, value in shard.items()}
+            for shelf in self.inner._shelves.values():
+                found |= {name.encode(): value for name, value in shelf.items()}
+        else:
+            reader = self.inner._in_use(self.inner._reader)
+            found = dict(reader.execute("SELECT name, value FROM records").fetchall())
+            found |= {n.encode(): v for n, v in reader.execute("SELECT name, value FROM documents").fetchall()}
+        found.pop(SERVICE, None)
+        return found
+
+    def _known(self, credential: Credential) -> bytes:
+        header = f"Bearer {len(self.check.known)}".encode()
+        if isinstance(credential, Proven):
+            credential = Proven(replace(credential.principal, fingerprint=header.decode()))
+        self.check.known[header] = credential
+        return header
+
+    def _enforcer(self, store: Any, sink: ListSink, ids: CountingIds) -> Enforcer:
+        return Enforcer(
+            policy=self.policy,
+            store=store,
+            journal=Journal(self.policy.digest, sink, ids),
+            checker=self.check,
+            desk=StoreDesk(store),
+            clock=self.clock,
+            ids=ids,
+            directories={},
+        )
