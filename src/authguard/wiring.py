@@ -81,7 +81,7 @@ class AuthGuard:
             environ=environ,
         )
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
-        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix)
+        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix).serve
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""

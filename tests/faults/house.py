@@ -71,6 +71,12 @@ class Reply:
     body: bytes = b""
 
     @property
+    def next(self) -> dict[str, Any]:
+        """What the guard says to do next."""
+        found: dict[str, Any] = json.loads(self.body)["next"]
+        return found
+
+    @property
     def outcome(self) -> str:
         """The guard's outcome; `ran` where the app answered."""
         found = json.loads(self.body or b"{}")
@@ -93,6 +99,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
+        self._tokens: dict[str, str] = {}
         self.mint = Mint(self.clock, ISSUER, AUDIENCE, MappingProxyType({"ES256": SigningKey.generate("ES256")}))
         (self.home / "keys.json").write_text(json.dumps(self.mint.jwks("ES256")), "utf-8")
         (self.home / "policy.yaml").write_text(self.text, "utf-8")
@@ -104,9 +111,12 @@ class House:
         self.guard = AuthGuard(app, self.home / "policy.yaml", clock=self.clock, environ={}, **given)
 
     def token(self, **claims: Any) -> str:
-        """Mint a token of a customer in good standing, who signed in now."""
+        """Mint a token of a customer in good standing, who signed in now; the same at the same moment."""
         plain = {"sub": "alice", "scope": "chat accounts refunds", "acr": "aal2", "account_status": "ok"}
-        return self.mint.mint(**(plain | claims))
+        name = repr((self.clock.now(), claims))
+        if name not in self._tokens:
+            self._tokens[name] = self.mint.mint(**(plain | claims))
+        return self._tokens[name]
 
     async def ask(
         self,
@@ -155,10 +165,12 @@ class House:
         """Chat."""
         return await self.ask("/chat", token or self.token(), **more)
 
-    async def refund(self, token: str = "", *, key: str = "k1", amount: int = 100, then: str = "answer") -> Reply:
-        """Ask for money."""
+    async def refund(
+        self, token: str = "", *, key: str = "k1", amount: int = 100, then: str = "answer", **more: Any
+    ) -> Reply:
+        """Ask for money; `then` is what the app does."""
         body = {"amount": amount, "currency": "EUR", "app": then}
-        return await self.ask(REFUND, token or self.token(), body=body, key=key)
+        return await self.ask(REFUND, token or self.token(), body=body, key=key, **more)
 
 
 def runs() -> list[tuple[str, str]]:

@@ -79,6 +79,8 @@ class TapedStore:
         self.inner = inner
         self.tape = tape
         self.immediate = inner.immediate
+        self.instant = False
+        self.gather = inner.gather
         self.open = inner.open
         self.close = inner.close
         self.places = inner.places
@@ -121,10 +123,11 @@ class TapedStore:
 class ReadOnly:
     """The same records, to be read; what is saved here is saved nowhere."""
 
-    immediate = False
+    immediate = instant = False
 
     def __init__(self, inner: MemoryStore | SqliteStore) -> None:
         self.load = inner.load
+        self.gather = inner.gather
         self.get = inner.get
         self.names = inner.names
         self.places = inner.places
@@ -180,11 +183,23 @@ class TimedCheck:
             return MISSING
         return self.judge(evidence.authorization, now) if evidence.authorization in self.seen else UNSEEN
 
+    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Have no key at hand, so that `check` is asked."""
+        del evidence, now
+        return UNSEEN
+
     async def check(self, evidence: Evidence, now: float) -> Credential:
         found = self.judge(evidence.authorization, now)
         if isinstance(found, Proven):
             self.seen.add(evidence.authorization)
         return found
+
+    def forget(self) -> None:
+        """Remember no check, nor what was noted of any credential."""
+        self.seen.clear()
+        for header, found in self.known.items():
+            if isinstance(found, Proven):
+                self.known[header] = Proven(found.principal)
 
     def judge(self, header: bytes, now: float) -> Credential:
         """Tell what a header is worth at a moment."""
@@ -219,7 +234,7 @@ class Rig:
         """Start the process anew on what the store holds: nothing is remembered but that."""
         self.tape.dead = False
         self.tape.fuse = 0
-        self.check.seen.clear()
+        self.check.forget()
         self.run(self.inner.open())
         self.enforcer = self._enforcer(TapedStore(self.inner, self.tape), self.sink, self.ids)
         self.afresh = self._enforcer(ReadOnly(self.inner), ListSink(), CountingIds())
@@ -275,7 +290,11 @@ class Rig:
         seen = set(self.check.seen)
         afresh = self.run(self.afresh.decide(ask))
         self.check.seen = seen
-        return self.run(self.enforcer.decide(ask)), afresh
+        return self.run(self.answer(ask)), afresh
+
+    async def answer(self, ask: Ask) -> Verdict | Refusal:
+        """Decide as the shell does."""
+        return self.enforcer.decide_again(ask) or await self.enforcer.decide(ask)
 
     def stored(self) -> dict[bytes, bytes]:
         """Give everything that is stored of customers: all records but the service's, and all documents."""

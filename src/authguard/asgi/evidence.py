@@ -101,6 +101,8 @@ def target(scope: dict[str, Any]) -> bytes:
 
 def languages(accepted: str) -> tuple[str, ...]:
     """Order the languages of ``Accept-Language`` by their weight (RFC 9110 12.5.4); nonsense is passed over."""
+    if not accepted:
+        return ()
     weighed: list[tuple[float, int, str]] = []
     for place, part in enumerate(accepted.split(",")[:16]):
         tag, _, parameter = part.strip().lower().partition(";")

@@ -18,6 +18,7 @@ from authguard.asgi.evidence import is_preflight, read_evidence, strip_own, targ
 from authguard.asgi.guard import NOBODY, Guard, User
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, route_path
 from authguard.asgi.replies import Replies, Reply
+from authguard.core.facts import Proven
 from authguard.core.outcomes import Outcome, Reason
 from authguard.errors import AuthguardError
 from authguard.runtime.transactions import ANSWER_BOUND
@@ -155,8 +156,8 @@ class GuardMiddleware:
             inner["headers"] = strip_own(scope["headers"])
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        principal = verdict.principal
-        inner["user"] = User(principal.subject) if principal else NOBODY
+        credential = verdict.credential
+        inner["user"] = User(credential.principal.subject) if isinstance(credential, Proven) else NOBODY
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 

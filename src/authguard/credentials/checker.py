@@ -96,6 +96,8 @@ class JwtCheck:
             now: epoch seconds UTC.
         """
         header = evidence.authorization
+        if not header:
+            return bearer.MISSING
         if len(header) > bearer.HEADER_BOUND:
             return bearer.TOO_LARGE
         digest = sha256(header).digest()

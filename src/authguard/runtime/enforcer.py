@@ -298,6 +298,7 @@ class Enforcer:
             rule=plan.rule,
             at=now,
             token_scopes=plan.token_scopes,
+            scopes=tuple(sorted(plan.token_scopes)),
             channel=known.channel,
             transaction=keys.transaction if plan.opened else "",
             ticket=ticket,

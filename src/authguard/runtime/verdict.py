@@ -84,6 +84,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         rule: name of the rule; empty after a fault.
         at: when it was decided, epoch seconds UTC.
         token_scopes: what is left of the token's scopes.
+        scopes: the same, sorted.
         channel: as believed.
         transaction: id; empty for none.
         ticket: of the hand-off; empty for none.
@@ -103,6 +104,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rule: str = ""
     at: float = 0.0
     token_scopes: frozenset[str] = frozenset()
+    scopes: tuple[str, ...] = ()
     channel: str = ""
     transaction: str = ""
     ticket: str = ""
@@ -118,11 +120,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def admits(self) -> bool:
         """Whether the app runs."""
         return self.fallback.kind in ADMITTING
-
-    @property
-    def scopes(self) -> list[str]:
-        """The scopes that are left, sorted; a new list each time, so that no app changes another request's."""
-        return sorted(self.token_scopes)
 
     @property
     def principal(self) -> Principal | None:

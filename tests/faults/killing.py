@@ -1,0 +1,127 @@
+"""Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
+
+``python -m tests.faults.killing FOLDER KIND...`` prints what was found as JSON. Everything is imported and built once; each
+point has a forked process that dies there, and another one that finds what it left. No process that forks has a loop,
+a thread or an open file of the guard's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from authguard.audit.verify import verify
+from authguard.core.snapshot import account_key
+from tests.faults import remains
+from tests.faults.house import LOG, House, note
+from tests.faults.kinds import KINDS, Kind
+from tests.faults.points import Points, tear
+from tests.kit import ISSUER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: what a process writes when it comes to its end
+VERDICT = Path("verdict")
+#: a request that has more points than this is not killed but endless
+MOST = 1_000
+MODES = ("points", "torn")
+
+
+async def victim(house: House, kind: Kind, fatal: int, mode: str) -> list[str]:
+    """Do what goes before, then what is killed; come back only where there is no such point."""
+    points = Points(fatal if mode == "points" else 0)
+
+    async def heard(message: dict[str, Any]) -> None:
+        note(remains.TOLD, remains.message_line(message))
+
+    if mode == "points":
+        points.watch()
+    await kind.before(house)
+    remains.arm(house.clock.now())
+    torn = tear(fatal) if mode == "torn" else []
+    points.armed = True
+    await points.stepping(kind.killed(house, heard))
+    points.armed = False
+    return points.met if mode == "points" else [f"line {number}" for number in range(1, len(torn) + 1)]
+
+
+async def survivor(house: House, kind: Kind) -> list[str]:
+    """Look at what is left, open it as a new process does, and ask for what must be true; say it in a word."""
+    house.clock.set(remains.armed().now)
+    policy = house.guard.enforcer.policy
+    remains.check(dict(policy.initial), account=account_key(ISSUER, "alice"), alone=kind.alone)
+    _, torn = remains.log()
+    found = await kind.after(house, remains.told())
+    await house.guard.enforcer.open()
+    other = await house.chat(house.token(sub="bob"))
+    assert other.status < 500, f"the next customer gets {other.status}"
+    await house.guard.enforcer.close()
+    verification = verify(LOG)
+    assert verification.ok, [chain.found for chain in verification.chains]
+    assert verification.repairs == bool(torn), "a torn line is repaired, and that is recorded, once"
+    return [found]
+
+
+def forked(folder: Path, work: Callable[[], list[str]]) -> int:
+    """Run something in a process of its own in a folder; give how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.chdir(folder)
+            VERDICT.write_text(json.dumps(work()), "utf-8")
+            code = 0
+        except BaseException:  # noqa: BLE001 - a child tells its parent, and never runs the parent's code
+            VERDICT.write_text(json.dumps([traceback.format_exc()]), "utf-8")
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def kill_everywhere(house: House, kind: Kind, folder: Path) -> dict[str, Any]:
+    """Kill one kind of request at each of its points, in both ways."""
+    found: Counter[str] = Counter()
+    failures: list[str] = []
+    met: dict[str, list[str]] = {}
+    for mode in MODES:
+        for fatal in range(1, MOST):
+            place = folder / f"{mode}-{fatal}"
+            place.mkdir(parents=True)
+            ended = forked(place, lambda: asyncio.run(victim(house, kind, fatal, mode)))  # noqa: B023 - run at once
+            if ended == 0:
+                met[mode] = json.loads((place / VERDICT).read_text("utf-8"))
+            elif ended != -signal.SIGKILL:
+                failures.append(f"{mode} {fatal}: {json.loads((place / VERDICT).read_text('utf-8'))[0]}")
+                break
+            code = forked(place, lambda: asyncio.run(survivor(house, kind)))
+            said = json.loads((place / VERDICT).read_text("utf-8"))[0]
+            if code:
+                failures.append(f"{mode} {fatal}: {said}")
+            else:
+                found[said] += 1
+            shutil.rmtree(place)
+            if ended == 0:
+                break
+        else:
+            failures.append(f"{mode}: there is no end of points")
+    return {"points": met, "found": dict(sorted(found.items())), "failures": failures}
+
+
+def main() -> None:
+    """Kill the kinds that were named."""
+    home, *names = sys.argv[1:]
+    house = House(Path(home))
+    print(json.dumps({name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names}))  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""What a killed process left on the disk, read as it stands, and what has to be true of it before anybody repairs it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from authguard.core import stored
+from authguard.core.chain import Linked, Stencil, read
+from authguard.core.entries import Decided, Moved, Withdrawn
+from authguard.core.snapshot import AccountRecord, Record, SessionRecord, TransactionRecord
+from tests.faults.house import LOG, RUNS, STORE, Reply, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authguard.core.entries import Entry
+
+#: what stood before the kill, and what reached the caller
+ARMED = Path("armed")
+TOLD = Path("told")
+
+#: (name of a row in hex, machine) -> state
+States = dict[tuple[str, str], str]
+_ = Stencil, RUNS
+
+
+class Armed(msgspec.Struct, frozen=True):
+    """What stood when the request began that was to be killed.
+
+    Attributes:
+        now: the clock.
+        lines: of the log.
+        states: as stored, ``ROW MACHINE`` -> state.
+        versions: row -> version.
+    """
+
+    now: float
+    lines: int
+    states: dict[str, str]
+    versions: dict[str, int]
+
+
+def arm(now: float) -> None:
+    """Write down what stands."""
+    found = rows()
+    lines, _ = log()
+    states = {" ".join(place): state for place, state in standing(found).items()}
+    versions = {name: record.version for name, record in found.items()}
+    ARMED.write_bytes(msgspec.json.encode(Armed(now, len(lines), states, versions)))
+
+
+def armed() -> Armed:
+    """Read it back."""
+    return msgspec.json.decode(ARMED.read_bytes(), type=Armed)
+
+
+def told() -> Reply:
+    """Give the answer that the caller has whole; none where there is none."""
+    status, body = 0, ""
+    for line in TOLD.read_text("utf-8").splitlines() if TOLD.exists() else []:
+        message = json.loads(line)
+        status = message.get("status", status)
+        body = message.get("body", body)
+        if message["type"] != "http.response.start":
+            return Reply(status, body.encode())
+    return Reply()
+
+
+def message_line(message: dict[str, Any]) -> str:
+    """Write a message to the caller as a line."""
+    return json.dumps({"type": message["type"]} | _told(message))
+
+
+def _told(message: dict[str, Any]) -> dict[str, Any]:
+    if "body" in message:
+        return {"body": message["body"].decode()}
+    return {"status": message["status"]}
+
+
+def log() -> tuple[list[Linked], bytes]:
+    """Read the whole lines of the log, each with the hash that it states, and what is torn after them."""
+    raw = LOG.read_bytes() if LOG.exists() else b""
+    whole, torn = raw[: raw.rfind(b"\n") + 1], raw[raw.rfind(b"\n") + 1 :]
+    lines = []
+    for line in whole.splitlines(keepends=True):
+        found = read(line)
+        assert isinstance(found, Linked), f"a line of the log is {found}"
+        assert found.seq == len(lines), "the log has lost a line"
+        assert not lines or found.prev == lines[-1].hash, "the log does not hang together"
+        lines.append(found)
+    return lines, torn
+
+
+def rows() -> dict[str, Record]:
+    """Read every record of the store, each decoded whole and with the version that its row states."""
+    if not STORE.exists():
+        return {}
+    with closing(sqlite3.connect(STORE)) as connection:
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'records'").fetchone()
+        found = connection.execute("SELECT name, version, value FROM records").fetchall() if tables[0] else []
+    records = {name.hex(): stored.decode(name, value) for name, _, value in found}
+    for name, version, _ in found:
+        assert records[name.hex()].version == version, "a row and its record have different versions"
+    return records
+
+
+def standing(records: dict[str, Record]) -> States:
+    """Give where each machine stands, by the row that holds it."""
+    states: States = {}
+    for name, record in records.items():
+        if isinstance(record, SessionRecord):
+            states[name, "verification"] = record.verification
+        machine = {"v": "service", "a": "account", "s": "session", "t": "transaction"}[chr(bytes.fromhex(name)[0])]
+        states[name, machine] = record.state
+    return states
+
+
+def check(initial: dict[str, str], *, account: bytes, alone: bool) -> None:
+    """Hold what was left against the promises.
+
+    Args:
+        initial: machine -> initial state.
+        account: key of the one account that the killed request was about.
+        alone: whether only one request was under way.
+    """
+    before, records = armed(), rows()
+    lines, _ = log()
+    news: list[Entry] = [line.entry for line in lines[before.lines :]]
+    withdrawn = {name for line in lines if isinstance(line.entry, Withdrawn) for name in line.entry.records}
+    decided = {line.entry.id: line.entry for line in lines if isinstance(line.entry, Decided)}
+    for record, _ in runs():
+        assert record in decided, "the app ran without a decision on the disk"
+        assert decided[record].outcome in {"allow", "restrict"}, "the app ran though it was not admitted"
+        assert record not in withdrawn, "the app ran by a decision that was withdrawn"
+    assert max(Counter(record for record, _ in runs()).values(), default=0) <= 1, "one decision admitted twice"
+    standing_now = [entry for entry in news if isinstance(entry, Decided) and entry.id not in withdrawn]
+    assert len(standing_now) <= (1 if alone else 2), "a request has two decisions"
+    _check_steps(before, records, [entry for entry in news if _id(entry) not in withdrawn], initial, account, alone)
+    _check_ledgers(records)
+
+
+def _id(entry: Entry) -> str:
+    return entry.id
+
+
+def _check_steps(
+    before: Armed, records: dict[str, Record], news: list[Entry], initial: dict[str, str], account: bytes, alone: bool
+) -> None:
+    """What is stored is what the log says up to the end of some step: no step without its lines, none by half."""
+    base: States = {(place.split()[0], place.split()[1]): state for place, state in before.states.items()}
+    reached = [base]
+    for run in steps(news):
+        after = [_moved(states, run, account) for states in (reached if not alone else reached[-1:])]
+        reached += after
+    now = standing(records)
+    for states in reached:
+        places = {*states, *now}
+        if all(states.get(place, initial[place[1]]) == now.get(place, initial[place[1]]) for place in places):
+            break
+    else:
+        raise AssertionError(f"what is stored is the end of no recorded step: {now}, after {reached}")
+    moved = any(record.version > before.versions.get(name, 0) for name, record in records.items())
+    assert not moved or news, "something was saved and nothing recorded"
+
+
+def steps(news: Iterable[Entry]) -> list[list[Moved]]:
+    """Split the lines into steps: transitions that follow each other are one, for they are saved as one."""
+    found: list[list[Moved]] = [[]]
+    for entry in news:
+        if isinstance(entry, Moved):
+            found[-1].append(entry)
+        elif found[-1]:
+            found.append([])
+    return [step for step in found if step]
+
+
+def _moved(states: States, run: list[Moved], account: bytes) -> States:
+    after = dict(states)
+    for entry in run:
+        name = {
+            "service": stored.SERVICE.hex(),
+            "account": b"a".hex() + account.hex(),
+            "session": b"s".hex() + entry.session,
+            "verification": b"s".hex() + entry.session,
+            "transaction": (b"t" + entry.transaction.encode()).hex(),
+        }[entry.machine]
+        after[name, entry.machine] = entry.dest
+    return after
+
+
+def _check_ledgers(records: dict[str, Record]) -> None:
+    """What runs, ran or may have run is counted against the budget once; what did not is not."""
+    spent = Counter(
+        entry.transaction
+        for record in records.values()
+        if isinstance(record, AccountRecord)
+        for entry in record.ledger
+    )
+    for name, record in records.items():
+        if isinstance(record, TransactionRecord):
+            counted = spent[bytes.fromhex(name)[1:].decode()]
+            assert counted == (record.state in {"running", "done", "in_doubt"}), (record.state, counted)
