@@ -8,7 +8,7 @@ write-ahead log with ``synchronous=FULL``, to files on the same disk.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from benchmarks.warm import Unseen, asgi, show
 from benchmarks.world import POLICY, StillClock, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
 AGING: Final = """\
@@ -32,7 +32,8 @@ VALUE: Final = 90
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 
 
-async def changing(folder: Path, number: int) -> tuple[Case, World]:
+@asynccontextmanager
+async def changing(folder: Path, number: int) -> AsyncIterator[tuple[Case, World]]:
     """Make the case of the guarded app, with so many sessions that each change once.
 
     Args:
@@ -41,11 +42,11 @@ async def changing(folder: Path, number: int) -> tuple[Case, World]:
     """
     world = World.create(folder, POLICY + AGING)
     clock = StillClock(world.began + 1)
-    guarded = world.guarded("changes", clock, store=folder / "store.db")
-    tokens = world.tokens(number)
-    await show(guarded, tokens, times=1)
-    clock.moment = world.began + AGED
-    return asgi("change", guarded, Unseen(tokens).some), world
+    async with world.guarded("changes", clock, store=folder / "store.db") as guarded:
+        tokens = world.tokens(number)
+        await show(guarded, tokens, times=1)
+        clock.moment = world.began + AGED
+        yield asgi("change", guarded, Unseen(tokens).some), world
 
 
 def changed(world: World) -> int:

@@ -51,11 +51,11 @@ async def example(folder: Path) -> tuple[Snapshot, Snapshot]:
         Where the machines of something never seen stand, and where those of a customer who signed in.
     """
     world = World.create(folder)
-    guarded = world.guarded("footprint", StillClock(world.began + 1))
-    await show(guarded, world.tokens(1), times=1)
-    keys = Keys(account_key(ISSUER, "customer-0"), session_key(ISSUER, "customer-0", "app-1", "session-0"))
-    standing = guarded.enforcer.standing
-    return standing.blank, await standing.store.load(keys, standing.blank)
+    async with world.guarded("footprint", StillClock(world.began + 1)) as guarded:
+        await show(guarded, world.tokens(1), times=1)
+        keys = Keys(account_key(ISSUER, "customer-0"), session_key(ISSUER, "customer-0", "app-1", "session-0"))
+        standing = guarded.enforcer.standing
+        return standing.blank, await standing.store.load(keys, standing.blank)
 
 
 def signed_in(like: Snapshot, number: int, *, accounts: bool) -> Iterator[tuple[Keys, Snapshot]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from authguard.credentials.cache import ENTRIES
 from authguard.policy.checks import check
 from authguard.policy.reading import read_draft
 from authguard.stores.sqlite import SqliteStore
@@ -42,19 +44,14 @@ DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 BARE: Final = "times the bare app's request"
 #: records that one customer has
 RECORDS: Final = 2
-ACCOUNTS: Final = [
-    "normal",
-    "dormant",
-    "minor",
-    "delegated",
-    "restricted",
-    "unrecognised",
-    "locked",
-    "suspended",
-    "compromised",
-    "merged",
-]
-VERIFICATIONS: Final = ["unverified", "pending", "verified", "ambiguous", "failed", "unavailable", "exhausted"]
+#: eight, seven, three, three and three make 1,512 different cells
+CELLS: Final = (
+    ("normal", "dormant", "minor", "delegated", "restricted", "locked", "suspended", "closed"),
+    ("unverified", "pending", "verified", "ambiguous", "failed", "unavailable", "exhausted"),
+    ("same", "switched", "unknown"),
+    ("within", "exceeded", "unmeasured"),
+    ("met", "insufficient", "stale"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +61,7 @@ class Steps:
     Attributes:
         sessions: in the store.
         rules: in front of the standard ones.
+        tokens: live, and shown in random order.
         operations: in the policy.
         at_once: requests that run together.
         active: tokens that are shown.
@@ -73,6 +71,7 @@ class Steps:
 
     sessions: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rules: tuple[int, ...] = (10, 100, 300, 1_000)
+    tokens: tuple[int, ...] = (1_000, 10_000, 60_000, 100_000)
     operations: tuple[int, ...] = (10, 100, 1_000, 9_990)
     at_once: tuple[int, ...] = (1, 10, 100, 1_000)
     active: int = 400
@@ -80,7 +79,7 @@ class Steps:
     size: int = 400
 
 
-async def by_sessions(steps: Steps, folder: Path) -> dict[str, Line]:
+async def by_sessions(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
     """Fill the stores with sessions of others, and ask for the active ones."""
     nothing, like = await example(_folder(folder, "example"))
     like = replace(like, service=nothing.service)
@@ -89,13 +88,13 @@ async def by_sessions(steps: Steps, folder: Path) -> dict[str, Line]:
         world = World.create(_folder(folder, f"sessions-{number}"))
         tokens = world.tokens(steps.active, first=max(steps.sessions))
         clock = StillClock(world.began + NOW)
-        remembering = world.guarded("memory", clock)
+        remembering = await stack.enter_async_context(world.guarded("memory", clock))
         await show(remembering, tokens)
         await _fill_memory(remembering, nothing, like, number - RECORDS * steps.active - 1)
         path = world.folder / "store.db"
         await _make(path)
         fill(path, nothing, like, number, accounts=False)
-        writing = world.guarded("sqlite", clock, store=path)
+        writing = await stack.enter_async_context(world.guarded("sqlite", clock, store=path))
         await show(writing, tokens)
         cases += [
             asgi(f"memory {number}", remembering, Requests(tokens).some),
@@ -105,14 +104,27 @@ async def by_sessions(steps: Steps, folder: Path) -> dict[str, Line]:
     return {store: _line(times, store, steps.sessions) for store in ("memory", "SQLite")}
 
 
-async def by_rules(steps: Steps, folder: Path) -> tuple[dict[str, Line], dict[str, Line]]:
+async def by_tokens(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
+    """Show live tokens in random order: more than the guard remembers are checked again."""
+    world = World.create(_folder(folder, "tokens"))
+    tokens = world.tokens(max(steps.tokens))
+    cases = [asgi("bare", bare(), Requests(["-"]).some)]
+    for number in steps.tokens:
+        guarded = await stack.enter_async_context(world.guarded(f"tokens-{number}", StillClock(world.began + NOW)))
+        await show(guarded, tokens[:number], times=2 if number <= ENTRIES else 1)
+        cases.append(asgi(f"guarded {number}", guarded, Requests(tokens[:number]).some))
+    times = await play(cases, rounds=steps.rounds, size=steps.size)
+    return {"guarded": _line(times, "guarded", steps.tokens)}
+
+
+async def by_rules(steps: Steps, folder: Path, stack: AsyncExitStack) -> tuple[dict[str, Line], dict[str, Line]]:
     """Put rules in front of the standard ones: what a warm request costs, and what the proof does."""
     cases = [asgi("bare", bare(), Requests(["-"]).some)]
     proofs: Line = []
     for number in steps.rules:
         world = World.create(_folder(folder, f"rules-{number}"), with_rules(number))
         tokens = world.tokens(steps.active)
-        guarded = world.guarded("rules", StillClock(world.began + NOW))
+        guarded = await stack.enter_async_context(world.guarded("rules", StillClock(world.began + NOW)))
         await show(guarded, tokens)
         cases.append(asgi(f"warm {number}", guarded, Requests(tokens).some))
         proofs.append((number, _proof(world.folder / "policy.yaml")))
@@ -120,7 +132,7 @@ async def by_rules(steps: Steps, folder: Path) -> tuple[dict[str, Line], dict[st
     return {"warm": _line(times, "warm", steps.rules)}, {"proof": proofs}
 
 
-async def by_operations(steps: Steps, folder: Path) -> dict[str, Line]:
+async def by_operations(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
     """Name many operations, and ask for the last one, which has a parameter in its path."""
     anything = Starlette(routes=[Route("/{rest:path}", answer)])
     cases = [asgi("bare", anything, lambda number: [request(path="/op-0/7") for _ in range(number)])]
@@ -128,7 +140,8 @@ async def by_operations(steps: Steps, folder: Path) -> dict[str, Line]:
         world = World.create(_folder(folder, f"operations-{number}"), with_operations(number))
         token = world.tokens(1)[0].encode()
         path = f"/op-{number - 1}/7"
-        guarded = world.guarded("operations", StillClock(world.began + NOW), app=anything)
+        opening = world.guarded("operations", StillClock(world.began + NOW), app=anything)
+        guarded = await stack.enter_async_context(opening)
         await guarded(request(token, path=path), receive, send)
 
         def prepare(size: int, token: bytes = token, path: str = path) -> list[Scope]:
@@ -139,7 +152,7 @@ async def by_operations(steps: Steps, folder: Path) -> dict[str, Line]:
     return {"the last operation": _line(times, "last", steps.operations)}
 
 
-async def by_requests(steps: Steps, folder: Path) -> dict[str, Line]:
+async def by_requests(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
     """Let many requests be under way at once, in an app that waits."""
     world = World.create(_folder(folder, "requests"))
     tokens = world.tokens(steps.active)
@@ -149,7 +162,8 @@ async def by_requests(steps: Steps, folder: Path) -> dict[str, Line]:
         return PlainTextResponse("ok")
 
     waiting = Starlette(routes=[Route(PATH, wait)])
-    guarded = world.guarded("requests", StillClock(world.began + NOW), app=waiting)
+    opening = world.guarded("requests", StillClock(world.began + NOW), app=waiting)
+    guarded = await stack.enter_async_context(opening)
     await show(guarded, tokens)
     requests = Requests(tokens)
     cases = [
@@ -176,17 +190,10 @@ def _together(name: str, app: App, requests: Requests, number: int) -> Case:
 
 def with_rules(number: int) -> str:
     """Write a policy with so many rules of its own, each of which some cell meets first."""
-    cells = product(
-        ACCOUNTS,
-        VERIFICATIONS,
-        ("same", "switched", "unknown"),
-        ("within", "exceeded", "unmeasured"),
-        ("met", "insufficient", "stale"),
-    )
     lines = [
         f"  - {{when: {{risk: high, session: active, account: {account}, verification: {verification}, "
         f"channel: {channel}, limit: {limit}, assurance: {assurance}}}, do: refuse}}\n"
-        for account, verification, channel, limit, assurance in islice(cells, number)
+        for account, verification, channel, limit, assurance in islice(product(*CELLS), number)
     ]
     return f"{POLICY}decisions:\n{''.join(lines)}"
 
@@ -202,9 +209,9 @@ def with_operations(number: int) -> str:
     return f"{before}operations:\n{''.join(lines)}{rest}"
 
 
-def draw(name: str, title: str, across: str, up: str, lines: dict[str, Line]) -> None:
-    """Draw one plot into the docs."""
-    (DOCS / f"growth-{name}.svg").write_text(svg(title, across, up, lines), "utf-8")
+def draw(path: Path, title: str, across: str, up: str, lines: dict[str, Line]) -> None:
+    """Draw one plot into a file."""
+    path.write_text(svg(title, across, up, lines), "utf-8")
     print(title, lines)
 
 
@@ -239,16 +246,21 @@ async def _fill_memory(guarded: AuthGuard, nothing: Snapshot, like: Snapshot, nu
         await store.commit(keys, nothing, snapshot)
 
 
-async def main(steps: Steps) -> None:
+async def main(steps: Steps, docs: Path = DOCS) -> None:
     """Measure and draw everything."""
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        draw("sessions", "Sessions in the store", "sessions", BARE, await by_sessions(steps, folder))
-        requests, proofs = await by_rules(steps, folder)
-        draw("rules", "Rules in front of the standard ones", "rules", BARE, requests)
-        draw("proof", "The proof of a policy", "rules", "milliseconds", proofs)
-        draw("operations", "Operations in the policy", "operations", BARE, await by_operations(steps, folder))
-        draw("requests", "Requests at once", "requests under way", BARE, await by_requests(steps, folder))
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        sessions = await by_sessions(steps, folder, stack)
+        draw(docs / "growth-sessions.svg", "Sessions in the store", "sessions", BARE, sessions)
+        tokens = await by_tokens(steps, folder, stack)
+        draw(docs / "growth-tokens.svg", "Live tokens in random order", "tokens", BARE, tokens)
+        rules, proofs = await by_rules(steps, folder, stack)
+        draw(docs / "growth-rules.svg", "Rules in front of the standard ones", "rules", BARE, rules)
+        draw(docs / "growth-proof.svg", "The proof of a policy", "rules", "milliseconds", proofs)
+        operations = await by_operations(steps, folder, stack)
+        draw(docs / "growth-operations.svg", "Operations in the policy", "operations", BARE, operations)
+        at_once = await by_requests(steps, folder, stack)
+        draw(docs / "growth-requests.svg", "Requests at once", "requests under way", BARE, at_once)
 
 
 if __name__ == "__main__":

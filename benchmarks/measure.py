@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -98,7 +98,8 @@ async def in_process(scale: Scale, peers: Peers) -> tuple[Times, tuple[str, ...]
     Returns:
         The times, and the names of the peers.
     """
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         world = World.create(Path(folder))
         tokens = world.tokens(scale.tokens)
         number = scale.rounds * scale.cold
@@ -107,7 +108,7 @@ async def in_process(scale: Scale, peers: Peers) -> tuple[Times, tuple[str, ...]
             "new token": world.tokens(number, after=REFRESHED, first=scale.tokens),
             "new session": world.tokens(number, after=REFRESHED, first=scale.tokens + number),
         }
-        guarded = world.guarded("audit", StillClock(world.began + NOW))
+        guarded = await stack.enter_async_context(world.guarded("audit", StillClock(world.began + NOW)))
         await show(guarded, known, times=1)
         asked = peers(world)
         for name, app in asked.items():
@@ -183,9 +184,9 @@ async def on_change(scale: Scale) -> list[Row]:
 async def _change(scale: Scale, base: Path | None) -> Spread:
     number = scale.rounds * scale.changes
     with tempfile.TemporaryDirectory(dir=base) as folder:
-        case, world = await changing(Path(folder), number)
         with two_statements(Path(folder) / "bare.db", number) as statements:
-            times = await play([case, statements], rounds=scale.rounds, size=scale.changes)
+            async with changing(Path(folder), number) as (case, world):
+                times = await play([case, statements], rounds=scale.rounds, size=scale.changes)
         if changed(world) != number:
             raise UnfairError("not every request changed its session's state")
     return times.ratio("change", "statements")

@@ -15,6 +15,7 @@ LEFT: Final = 64
 RIGHT: Final = 150
 TOP: Final = 44
 BOTTOM: Final = 52
+MIDDLE: Final = (LEFT + WIDTH - RIGHT) // 2
 #: colours that differ in lightness too (Okabe and Ito), so that they can be told apart without seeing colour
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#000000")
 STEPS: Final = 5
@@ -39,13 +40,12 @@ def svg(title: str, across: str, up: str, lines: Mapping[str, Sequence[tuple[flo
         return round(right, 1), round(HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        ' font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">',
+        '<g font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="18" font-size="14">{escape(title)}</text>',
         f'<text x="{LEFT}" y="{TOP - 8}" fill="#555555">{escape(up)}</text>',
-        f'<text x="{(LEFT + WIDTH - RIGHT) // 2}" y="{HEIGHT - 12}" text-anchor="middle" fill="#555555">'
-        f"{escape(across)}</text>",
+        f'<text x="{MIDDLE}" y="{HEIGHT - 12}" text-anchor="middle" fill="#555555">{escape(across)}</text>',
     ]
     for exponent in range(low, high + 1):
         x, base = place(10.0**exponent, 0)
@@ -56,7 +56,7 @@ def svg(title: str, across: str, up: str, lines: Mapping[str, Sequence[tuple[flo
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{count * step:g}</text>')
     for index, (name, line) in enumerate(lines.items()):
         parts += _line(name, [place(x, y) for x, y in line], COLOURS[index % len(COLOURS)], TOP + 18 * index + 8)
-    return "\n".join([*parts, "</svg>", ""])
+    return "\n".join([*parts, "</g>", "</svg>", ""])
 
 
 def _line(name: str, line: Sequence[tuple[float, float]], colour: str, at: int) -> list[str]:

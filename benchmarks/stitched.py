@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from pathlib import Path
 
+    from transitions.core import TransitionConfigDict
+
     from benchmarks.world import App, Scope
 
     Encode = Callable[[Any], bytes]
 
-TRANSITIONS: Final = [
+TRANSITIONS: Final[list[TransitionConfigDict]] = [
     {"trigger": "accepted", "source": ["absent", "active"], "dest": "active"},
     {"trigger": "idled", "source": "active", "dest": "idle"},
     {"trigger": "aged", "source": ["active", "idle"], "dest": "expired"},

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi_users import BaseUserManager, FastAPIUsers
 from fastapi_users.authentication import AuthenticationBackend, BearerTransport, JWTStrategy
+from fastapi_users.db import BaseUserDatabase
 
 from benchmarks.world import AUDIENCE, PATH
 
@@ -39,7 +40,7 @@ def fastapi_users(public_pem: str) -> FastAPI:
     app = FastAPI()
 
     async def manager() -> _Users:
-        return _Users(None)
+        return _Users(BaseUserDatabase())
 
     def strategy() -> JWTStrategy[Any, str]:
         return JWTStrategy("unused", 3600, [AUDIENCE], "ES256", public_pem)

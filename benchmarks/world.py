@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from authguard import AuthGuard
 from authguard.testing import FakeClock, Mint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
     from pathlib import Path
 
     from starlette.requests import Request
@@ -131,11 +132,19 @@ class World:
             for index in range(first, first + number)
         )
 
-    def guarded(
+    @asynccontextmanager
+    async def guarded(
         self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory"
-    ) -> AuthGuard:
-        """Put the public middleware in front of the bare app; `name` names its log."""
-        return AuthGuard(
+    ) -> AsyncIterator[AuthGuard]:
+        """Put the public middleware in front of the bare app, and close it afterwards.
+
+        Args:
+            name: of its log.
+            clock: the guard's.
+            app: instead of the bare one.
+            store: as `AuthGuard` takes it.
+        """
+        guarded = AuthGuard(
             bare() if app is None else app,
             policy=self.folder / "policy.yaml",
             store=store,
@@ -144,6 +153,10 @@ class World:
             clock=clock,
             environ={},
         )
+        try:
+            yield guarded
+        finally:
+            await guarded.enforcer.close()
 
 
 async def answer(_: Request) -> Response:

@@ -1,0 +1,189 @@
+"""Every benchmark runs once with tiny counts, so that none can rot; what its times are worth is not asked here."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from benchmarks import footprint, growth
+from benchmarks.measure import (
+    Scale,
+    end_to_end,
+    footprints,
+    in_process,
+    on_change,
+    own_peers,
+    rows_in_process,
+    rows_of_times,
+    starts,
+)
+from benchmarks.plot import svg
+from benchmarks.rounds import Case, Spread, Times, play
+from benchmarks.table import BEGIN, END, Row, markdown, publish
+from benchmarks.warm import UnfairError, Unseen, see_refused, show
+from benchmarks.world import StillClock, World, bare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.world import App
+
+TINY = Scale(
+    tokens=3,
+    rounds=2,
+    size=2,
+    cold=1,
+    changes=1,
+    turns=2,
+    seconds=0.05,
+    sessions=50,
+    starts=1,
+    loop="asyncio",
+    http="h11",
+)
+STEPS = growth.Steps(
+    sessions=(10, 20), tokens=(1, 2), rules=(1, 2), operations=(1, 2), at_once=(1, 2), active=2, rounds=2, size=2
+)
+
+
+def peers(world: World) -> dict[str, App]:
+    return own_peers(world, msgspec.json.encode)
+
+
+async def test_the_guarded_app_is_timed_beside_the_limit_and_the_peers() -> None:
+    times, asked = await in_process(TINY, peers)
+
+    rows = rows_in_process(times, asked)
+    assert asked == ("middleware", "cached", "stitched", "HTTPBearer")
+    assert {row.what for row in rows if row.must} >= {
+        "warm / the limit",
+        "warm / stitched by hand",
+        "first sight of a token / `jwt.decode`",
+        "recorded refusal / the bare app's 200",
+    }
+    assert all(len(series) == TINY.rounds for series in times.rounds.values())
+    assert {row.unit for row in rows_of_times(times, asked)} == {"us"}
+
+
+async def test_a_change_of_state_is_timed_beside_two_statements() -> None:
+    rows = await on_change(TINY)
+
+    assert rows[0].value > 0
+
+
+def test_three_servers_are_loaded_in_turn() -> None:
+    rows = end_to_end(replace(TINY, tokens=2))
+
+    assert [row.value > 0 for row in rows] == [True, True, True]
+
+
+def test_what_a_session_takes_is_measured_in_both_stores() -> None:
+    rows = footprints(TINY)
+
+    assert len(rows) == 4
+    assert all("50 sessions" in row.what for row in rows)
+
+
+async def test_the_million_sessions_are_the_guards_own_records(tmp_path: Path) -> None:
+    nothing, like = await footprint.example(tmp_path)
+
+    assert nothing.states() == ("live", "unknown", "absent", "unverified", "none")
+    assert like.states() == ("live", "normal", "active", "verified", "none")
+
+
+def test_proof_command_and_import_are_timed() -> None:
+    assert [row.unit for row in starts(TINY)] == ["ms", "ms", "ms"]
+
+
+async def test_growth_is_measured_and_drawn(tmp_path: Path) -> None:
+    await growth.main(STEPS, tmp_path)
+
+    drawn = sorted(path.name for path in tmp_path.iterdir())
+    assert drawn == [
+        f"growth-{name}.svg" for name in ("operations", "proof", "requests", "rules", "sessions", "tokens")
+    ]
+    for path in tmp_path.iterdir():
+        assert ET.fromstring(path.read_text("utf-8")).tag.endswith("svg")  # noqa: S314 - we drew it
+
+
+async def test_an_app_that_refuses_what_should_pass_is_not_timed(tmp_path: Path) -> None:
+    world = World.create(tmp_path)
+    async with world.guarded("audit", StillClock(world.began + 1)) as guarded:
+        with pytest.raises(UnfairError, match="401"):
+            await show(guarded, ["no-token"])
+
+
+async def test_an_app_that_lets_anybody_in_is_not_timed_as_a_peer() -> None:
+    with pytest.raises(UnfairError, match="200"):
+        await see_refused(bare(), [401])
+
+
+def test_a_token_is_never_first_seen_twice() -> None:
+    unseen = Unseen(["a", "b"])
+
+    assert len(unseen.some(2)) == 2
+    with pytest.raises(UnfairError):
+        unseen.some(1)
+
+
+async def test_every_case_takes_its_turn_in_every_round_and_the_order_turns() -> None:
+    order: list[str] = []
+
+    def case(name: str) -> Case:
+        async def run(batch: object) -> None:
+            del batch
+            order.append(name)
+
+        return Case(name, lambda number: [0] * number, run)
+
+    await play([case("a"), case("b")], rounds=2, size=1)
+
+    assert order == ["a", "b", "b", "a"]
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    times = Times({"bare": [1.0, 2.0, 3.0], "one": [3.0, 6.0, 9.0], "other": [2.0, 4.0, 6.0]})
+
+    assert times.ratio("one", "other", base="bare", to_base="bare") == Spread(2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "met"),
+    [(1.0, False, "yes, and the aim"), (2.0, False, "yes"), (5.0, False, "**no**"), (5.0, True, "yes, and the aim")],
+)
+def test_a_row_says_whether_it_reaches_its_limits(value: float, more: bool, met: str) -> None:  # noqa: FBT001 - a case
+    row = Row(what="x", value=value, must=4.0, aim=1.5 if not more else 4.5, more=more)
+
+    assert row.met == met
+
+
+def test_a_run_replaces_only_what_stands_between_the_markers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+
+    publish(page, markdown([Row(what="x", value=1.0)]))
+
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "| x " in text
+
+
+def test_a_page_without_markers_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("words\n", "utf-8")
+
+    with pytest.raises(ValueError, match="make bench"):
+        publish(page, "x")
+    assert page.read_text("utf-8") == "words\n"
+
+
+def test_points_are_drawn_where_they_belong() -> None:
+    drawing = svg("t", "a", "u", {"line": [(1, 0.0), (10, 5.0)]})
+
+    assert 'points="64.0,268.0 410.0,44.0"' in drawing
