@@ -27,7 +27,7 @@ from authguard.policy.assemble import DURABILITY
 from authguard.policy.compiler import load
 from authguard.policy.document import KIND_KEYS
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
-from authguard.wiring import AuthGuard
+from authguard.entry import AuthGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from authguard.asgi.guard import Guard, current_guard
+    from authguard.entry import AuthGuard
     from authguard.errors import (
         AuditError,
         AuthguardError,
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
         SettingsError,
         StoreError,
     )
-    from authguard.wiring import AuthGuard
 
 _HOMES: Final = {
-    "AuthGuard": "authguard.wiring",
+    "AuthGuard": "authguard.entry",
     "Guard": "authguard.asgi.guard",
     "current_guard": "authguard.asgi.guard",
     "AuditError": "authguard.errors",

@@ -1,12 +1,11 @@
-"""The only place that chooses adapters: a policy and settings become one guarded app."""
+"""The only place that chooses adapters: a policy and settings become one enforcer."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from authguard.asgi.middleware import GuardMiddleware
 from authguard.audit.jsonl import JsonlSink
 from authguard.credentials.checker import JwtCheck
 from authguard.directories import PythonDirectory, find_function
@@ -17,75 +16,19 @@ from authguard.runtime.changes import Standing
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
+from authguard.settings import MEMORY
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     import httpx2
 
     from authguard.policy.compiled import Policy
     from authguard.ports import AuditSink, Clock, Ids, Store
-
-    App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-class AuthGuard:
-    """Guards an ASGI app by a policy: ``app = AuthGuard(app, policy="support-desk.yaml")``.
-
-    Works as Starlette middleware too: ``app.add_middleware(AuthGuard, policy=...)``.
-    """
-
-    def __init__(
-        self,
-        app: App,
-        policy: str | Path | None = None,
-        *,
-        store: str | Path | None = None,
-        log: str | Path | None = None,
-        pseudonym_key: bytes | None = None,
-        prefix: str = DEFAULT_PREFIX,
-        modules: tuple[str, ...] = (),
-        clock: Clock | None = None,
-        client: httpx2.AsyncClient | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
-        """Load and prove the policy, and build the guard; nothing is opened before the app starts.
-
-        Args:
-            app: any ASGI app.
-            policy: a shipped policy's name or a file's path; else ``AUTHGUARD_POLICY``.
-            store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
-            log: path of the audit log; else ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
-            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
-            prefix: path prefix of the guard's own endpoints.
-            modules: the modules whose functions the policy's ``call:`` may name.
-            clock: instead of the machine's, for tests.
-            client: the HTTP client for keys, instead of one of its own.
-            environ: instead of the process's variables.
-
-        Raises:
-            PolicyError: the policy has a problem; every problem is in the message.
-            SettingsError: an argument or a variable cannot be used.
-        """
-        settings = Settings.resolve(
-            policy,
-            store=store,
-            log=log,
-            pseudonym_key=pseudonym_key,
-            prefix=prefix,
-            modules=modules,
-            environ=environ,
-        )
-        self.enforcer = build(settings, clock=clock, client=client, environ=environ)
-        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix).serve
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
-        """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""
-        await self._serve(scope, receive, send)
+    from authguard.settings import Settings
 
 
 def build(

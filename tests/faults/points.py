@@ -54,6 +54,7 @@ class Points:
         with self._turn:
             self.met.append(name)
             if len(self.met) == self._fatal:
+                self.armed = False  # dying is no point
                 die()
 
     def _profile(self, frame: FrameType, event: str, called: Any) -> None:

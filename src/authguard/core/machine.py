@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -122,6 +123,7 @@ class Transition(msgspec.Struct, frozen=True):
     cause: str
 
 
+@lru_cache(maxsize=64)
 def expand(spec: Spec) -> Expansion:
     """Expand lists and wildcards; the first line that answers a pair wins.
 

@@ -31,7 +31,7 @@ Effect = Literal["read", "write"]
 class Part(BaseModel):
     """A mapping of the document; the one base class, because pydantic asks for one."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class Keys(Part):

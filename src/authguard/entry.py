@@ -1,0 +1,78 @@
+"""The one line that an engineer adds: an ASGI app, guarded by a policy.
+
+Rule: what a guard is made of loads when one is built, so that importing the name costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from authguard.asgi.middleware import GuardMiddleware
+from authguard.settings import DEFAULT_PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    import httpx2
+
+    from authguard.ports import Clock
+
+    App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class AuthGuard:
+    """Guards an ASGI app by a policy: ``app = AuthGuard(app, policy="support-desk.yaml")``.
+
+    Works as Starlette middleware too: ``app.add_middleware(AuthGuard, policy=...)``.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        policy: str | Path | None = None,
+        *,
+        store: str | Path | None = None,
+        log: str | Path | None = None,
+        pseudonym_key: bytes | None = None,
+        prefix: str = DEFAULT_PREFIX,
+        modules: tuple[str, ...] = (),
+        clock: Clock | None = None,
+        client: httpx2.AsyncClient | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Load and prove the policy, and build the guard; nothing is opened before the app starts.
+
+        Args:
+            app: any ASGI app.
+            policy: a shipped policy's name or a file's path; else ``AUTHGUARD_POLICY``.
+            store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
+            log: path of the audit log; else ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
+            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
+            prefix: path prefix of the guard's own endpoints.
+            modules: the modules whose functions the policy's ``call:`` may name.
+            clock: instead of the machine's, for tests.
+            client: the HTTP client for keys, instead of one of its own.
+            environ: instead of the process's variables.
+
+        Raises:
+            PolicyError: the policy has a problem; every problem is in the message.
+            SettingsError: an argument or a variable cannot be used.
+        """
+        settings = Settings.resolve(
+            policy,
+            store=store,
+            log=log,
+            pseudonym_key=pseudonym_key,
+            prefix=prefix,
+            modules=modules,
+            environ=environ,
+        )
+        from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
+
+        self.enforcer = build(settings, clock=clock, client=client, environ=environ)
+        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix).serve
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""
+        await self._serve(scope, receive, send)
