@@ -61,6 +61,7 @@ async def warm(house: House) -> None:
 
 async def states(house: House, subject: str = "alice") -> tuple[str, ...]:
     """Read where the machines of a customer stand, as stored."""
+    await house.guard.enforcer.open()
     keys = Keys(account_key(ISSUER, subject), session_key(ISSUER, subject, "app-1", "session-1"))
     return (await house.guard.enforcer.standing.load(keys)).snapshot.states()
 
@@ -179,6 +180,11 @@ async def released(house: House, told: Reply) -> str:
     return found
 
 
+async def two_at_once(house: House, heard: Any) -> None:
+    """Ask for one refund twice, before the first answer is there."""
+    await asyncio.gather(house.refund(heard=heard), house.refund())
+
+
 async def engage(house: House, heard: Any) -> None:
     """Pull the agent back, as the operator's command does."""
     await Rollback(house.guard.enforcer.standing).engage("dana", "why")
@@ -276,7 +282,7 @@ KINDS = {
     "repeat": Kind(words="a refund repeated", before=House.refund, killed=refund(), after=once("answer", "repeated")),
     "two": Kind(
         words="two refunds at once by one key",
-        killed=lambda house, heard: asyncio.gather(house.refund(heard=heard), house.refund()),
+        killed=two_at_once,
         after=once("answer", "repeated"),
         alone=False,
     ),

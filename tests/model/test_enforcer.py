@@ -102,8 +102,7 @@ class Deployment(RuleBasedStateMachine):
         self.promises = Promises()
         self.promises.tick(self.rig.clock.now())
         self.highest = self.rig.clock.now()
-        self.asked: tuple[bytes, str, str, object] = (b"", "chat", "", 1)
-        self.last: Verdict | Refusal | None = None
+        self.ran: tuple[tuple[bytes, str, str, object], Verdict] | None = None
 
     def teardown(self) -> None:
         if hasattr(self, "rig"):
@@ -141,11 +140,14 @@ class Deployment(RuleBasedStateMachine):
     def refreshes_and_asks(self, token: bytes, operation: str) -> Any:
         return self.ask(self.rig.refresh(token), operation, "k1", 1)
 
-    @rule(target=verdicts, status=st.sampled_from([0, 200, 409, 500]))
-    def is_answered_and_asks_the_same_again(self, status: int) -> Any:
-        if isinstance(self.last, Verdict) and status:
-            self.the_app_answers(self.last, status)
-        return self.ask(*self.asked)
+    @precondition(lambda self: self.ran)
+    @rule(target=verdicts, status=st.sampled_from([0, 200, 200, 409, 500]))
+    def what_ran_is_answered_and_asked_again(self, status: int) -> Any:
+        assert self.ran
+        asked, verdict = self.ran
+        if status:
+            self.the_app_answers(verdict, status)
+        return self.ask(*asked)
 
     @rule(target=verdicts, token=tokens, operation=OPERATIONS, times=st.integers(2, 4))
     def asks_again_and_again(self, token: bytes, operation: str, times: int) -> Any:
@@ -289,8 +291,11 @@ class Deployment(RuleBasedStateMachine):
             assert self.rig.stored() == before, "a credential that proves nobody moved what is stored"
         self.in_order(answer)
         self.look(one, answer, key, amount)
+        if isinstance(answer, Verdict) and answer.admits:
+            self.saved(answer)
         self.rig.tape.broke.clear()
-        self.asked, self.last = (token, operation, key, amount), answer
+        if _admits(answer) and answer.running:
+            self.ran = ((token, operation, key, amount), answer)
         return answer if isinstance(answer, Verdict) and answer.admits else multiple()
 
     def show(self, one: Ask) -> bool:
@@ -335,7 +340,6 @@ class Deployment(RuleBasedStateMachine):
         found = self.rig.check.judge(one.evidence.authorization, now)
         assert isinstance(found, Proven), "somebody was admitted who proved nothing"
         self.promises.admitted(answer, found.principal, now)
-        self.saved(answer)
         if answer.running:
             assert isinstance(amount, int | float)
             self.promises.runs(found.principal, key, amount, now)

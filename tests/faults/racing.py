@@ -1,0 +1,163 @@
+"""Races two processes against each other on one store and one log: a program of its own.
+
+``python -m tests.faults.racing FOLDER RACE...`` prints what each process saw, as JSON. Both are forked from one that
+built the guard, as a server forks its workers; both have opened it before either begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from authguard.core import stored
+from tests.faults.house import TEXT, House
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from authguard.core.snapshot import Keys, Snapshot
+    from tests.faults.house import Reply
+
+PROCESSES: Final = 2
+CONCURRENT: Final = 64
+PURCHASES: Final = 100
+#: ten purchases of 100 fit the day, and nothing else limits them
+BUDGET: Final = TEXT.replace("      - {calls: 5, per: 10m, by: session}\n", "")
+#: seconds that a writer waits for the other process's: a busy machine is no failure of a race
+PATIENCE: Final = 60.0
+
+
+async def first_sight(house: House, process: int) -> list[Reply]:
+    """Meet one customer for the first time."""
+    del process
+    return await gather(house.chat() for _ in range(CONCURRENT))
+
+
+async def one_refund(house: House, process: int) -> list[Reply]:
+    """Ask for one refund under one key."""
+    del process
+    return await gather(house.refund() for _ in range(CONCURRENT))
+
+
+async def budget(house: House, process: int) -> list[Reply]:
+    """Buy a hundred times, where the day's budget is for ten."""
+    return await gather(house.refund(key=f"{process}-{number}") for number in range(PURCHASES))
+
+
+async def reports(house: House, process: int) -> list[Reply]:
+    """Let the app report doubt of one customer with every request."""
+    del process
+    return await gather(house.chat(body={"app": "report"}) for _ in range(CONCURRENT))
+
+
+async def statuses(house: House, process: int) -> list[Reply]:
+    """Come with tokens that say different things of one account at different moments."""
+    tokens = []
+    for number in range(CONCURRENT):
+        house.clock.advance(1)
+        wanted = ("ok", "frozen", "locked", "kid")[(number + process) % 4]
+        tokens.append(house.token(account_status=wanted))
+    return await gather(house.chat(token) for token in tokens)
+
+
+async def sign_outs(house: House, process: int) -> list[Reply]:
+    """Sign out while the same session talks."""
+    ways = (house.chat, lambda: house.ask("/.authguard/session/end", house.token()))
+    return await gather(ways[(number + process) % 2]() for number in range(CONCURRENT))
+
+
+RACES: Final = {race.__name__: race for race in (first_sight, one_refund, budget, reports, statuses, sign_outs)}
+
+
+async def gather(requests: Any) -> list[Reply]:
+    """Send requests at once."""
+    return list(await asyncio.gather(*requests, return_exceptions=True))
+
+
+async def run(house: House, race: Callable[[House, int], Awaitable[list[Reply]]], process: int, ready: int, go: int) -> Any:
+    """Open the guard, wait for the other process, race; give the replies, and how often each row was replaced."""
+    store = house.guard.enforcer.standing.store
+    store._patience = PATIENCE
+    replaced: Counter[str] = Counter()
+    commit = store.commit
+
+    async def counted(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        saved = await commit(keys, before, after)
+        if saved:
+            replaced.update(change.name.hex() for change in stored.changes(keys, before, after))
+        return saved
+
+    house.guard.enforcer.standing.store = Counted(store, counted)
+    await house.guard.enforcer.open()
+    os.write(ready, b".")
+    await asyncio.to_thread(os.read, go, 1)
+    replies = await race(house, process)
+    await house.guard.enforcer.close()
+    counts = Counter(
+        f"{reply.status} {reply.outcome}" if not isinstance(reply, BaseException) else repr(reply) for reply in replies
+    )
+    return {"replies": counts, "replaced": replaced}
+
+
+class Counted:
+    """A store whose commits are counted."""
+
+    def __init__(self, store: Any, commit: Any) -> None:
+        self._store = store
+        self.commit = commit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def race(house: House, name: str, folder: Path) -> list[Any]:
+    """Fork the processes, let them go at the same moment, and collect what they saw."""
+    folder.mkdir()
+    ready, say_ready = os.pipe()
+    go, say_go = os.pipe()
+    pids = []
+    for process in range(PROCESSES):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.chdir(folder)
+                os.close(say_go)
+                found = asyncio.run(run(house, RACES[name], process, say_ready, go))
+                Path(f"found.{process}").write_text(json.dumps(found), "utf-8")
+                code = 0
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        pids.append(pid)
+    os.close(say_ready)
+    seen = b""
+    while len(seen) < PROCESSES and (more := os.read(ready, PROCESSES)):
+        seen += more
+    os.close(say_go)
+    ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    assert ended == [0] * PROCESSES, ended
+    return [json.loads((folder / f"found.{process}").read_text("utf-8")) for process in range(PROCESSES)]
+
+
+def main() -> None:
+    """Run the races that were named; every house has a folder of its own."""
+    home, *names = sys.argv[1:]
+    found = {}
+    for name in names:
+        place = Path(home) / f"{name}.house"
+        place.mkdir()
+        house = House(place, BUDGET)
+        gc.freeze()
+        found[name] = race(house, name, Path(home) / name)
+    print(json.dumps(found))  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main()
