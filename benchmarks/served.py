@@ -16,9 +16,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.rounds import Times
+from benchmarks.rounds import MICROSECONDS, Times
 from benchmarks.server import KINDS
 from benchmarks.warm import UnfairError
 from benchmarks.world import PATH
@@ -35,6 +36,9 @@ WARMING: Final = 4
 #: connections that are kept busy
 CONNECTIONS: Final = 16
 ANSWER: Final = 65_536
+WORKED: Final = ", worked"
+#: seconds
+TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class Server:
 
     address: tuple[str, int]
     process: subprocess.Popen[bytes]
+
+    def worked(self) -> float:
+        """Give the seconds of processor time that it has used; unlike its answers, they do not depend on the client."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK
 
 
 @contextmanager
@@ -67,7 +76,9 @@ def wire(token: str) -> bytes:
     return f"GET {PATH} HTTP/1.1\r\nHost: agent.test\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
 
 
-def load(server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS) -> float:
+def load(
+    server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS
+) -> tuple[float, float]:
     """Keep connections busy for a while.
 
     Args:
@@ -77,7 +88,7 @@ def load(server: Server, requests: Sequence[bytes], seconds: float, connections:
         connections: each waits for its answer before it asks again.
 
     Returns:
-        Answers per second.
+        Microseconds for each answer: that passed, and of the server's processor time.
 
     Raises:
         UnfairError: an answer is not what it should be, or none comes.
@@ -93,7 +104,7 @@ def load(server: Server, requests: Sequence[bytes], seconds: float, connections:
             sockets[connection.fileno()] = connection
             poll.register(connection, select.EPOLLIN)
             connection.sendall(next(turns))
-        answers, start = 0, time.perf_counter()
+        answers, worked, start = 0, server.worked(), time.perf_counter()
         while (now := time.perf_counter()) < start + seconds:
             ready = poll.poll(PATIENCE)
             if not ready:
@@ -108,7 +119,8 @@ def load(server: Server, requests: Sequence[bytes], seconds: float, connections:
                     continue
                 answers += 1
                 connection.sendall(next(turns))
-        return answers / (now - start)
+        work = max(server.worked() - worked, TICK)  # the system counts in ticks: less than one is taken for one
+        return (now - start) / answers * MICROSECONDS, work / answers * MICROSECONDS
 
 
 def play_served(
@@ -117,11 +129,11 @@ def play_served(
     """Load the three servers in turn.
 
     Returns:
-        Microseconds per request, by kind of server.
+        Microseconds per request, by kind of server; as ``KIND, worked`` those of its processor time.
     """
     requests = [wire(token) for token in tokens]
     random.Random(3).shuffle(requests)  # noqa: S311 - an order, no secret
-    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    times: dict[str, list[float]] = {f"{kind}{which}": [] for kind in KINDS for which in ("", WORKED)}
     allowed = os.sched_getaffinity(0)
     with ExitStack() as stack:
         servers = {kind: stack.enter_context(serving(kind, world, loop, http)) for kind in KINDS}
@@ -132,5 +144,7 @@ def play_served(
         for number in range(rounds):
             turn = number % len(KINDS)
             for kind in (*KINDS[turn:], *KINDS[:turn]):
-                times[kind].append(1e6 / load(servers[kind], requests, seconds))
+                passed, worked = load(servers[kind], requests, seconds)
+                times[kind].append(passed)
+                times[kind + WORKED].append(worked)
     return Times(times)

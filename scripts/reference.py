@@ -22,12 +22,12 @@ from authguard.core import entries
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
+from authguard.entry import AuthGuard
 from authguard.policy import checks, reading, scenario_reader
 from authguard.policy.assemble import DURABILITY
 from authguard.policy.compiler import load
 from authguard.policy.document import KIND_KEYS
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
-from authguard.entry import AuthGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +29,24 @@ def test_record_ids_are_unique_and_sort_by_time() -> None:
 def test_record_ids_of_one_moment_differ() -> None:
     ids = SystemIds()
     assert len({ids.record(1.0) for _ in range(1_000)}) == 1_000
+
+
+def test_forked_processes_do_not_count_alike() -> None:
+    # a server that loads the app before it forks its workers
+    script = """
+import os
+from authguard.system import SystemIds
+ids = SystemIds()
+for _ in range(4):
+    if os.fork() == 0:
+        print(ids.record(1.0), flush=True)
+        os._exit(0)
+for _ in range(4):
+    os.wait()
+print(ids.record(1.0))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own interpreter and script
+    assert len(set(done.stdout.split())) == 5
 
 
 def test_a_secret_has_128_bits_and_is_never_the_same() -> None:

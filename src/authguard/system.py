@@ -9,6 +9,7 @@ import time
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 from authguard.errors import SettingsError
 from authguard.settings import KEY_BYTES
@@ -28,20 +29,35 @@ class SystemClock:
         return time.time()
 
 
+def _begin_anew() -> None:
+    """Let every counter of a forked process begin anew."""
+    for ids in _counting:
+        ids.begin_anew()
+
+
+_counting: Final[WeakSet[SystemIds]] = WeakSet()
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 class SystemIds:
     """Ids from the system's generator.
 
     A record's id is the time in milliseconds and a counter that began at random in this process: unique, sorting by
-    time, cheap. It is no secret; `secret` is.
+    time, cheap. A forked process begins anew, or siblings would count alike. It is no secret; `secret` is.
     """
 
-    __slots__ = ("_counter", "_milliseconds", "_prefix")
+    __slots__ = ("__weakref__", "_counter", "_milliseconds", "_prefix")
 
     def __init__(self) -> None:
         """Begin the counter at random, with room to count."""
         self._counter = secrets.randbits(79)
         self._milliseconds = -1
         self._prefix = ""
+        _counting.add(self)
+
+    def begin_anew(self) -> None:
+        """Begin the counter at random again."""
+        self._counter = secrets.randbits(79)
 
     def record(self, now: float) -> str:
         """Make a record's id, 32 hexadecimal digits."""

@@ -66,10 +66,17 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the caller got; status 0 where it got nothing."""
+    """What the caller got; status 0 where it got nothing.
+
+    Attributes:
+        status: of HTTP.
+        body: as sent.
+        mark: the guard's outcome on an answer of the app's.
+    """
 
     status: int = 0
     body: bytes = b""
+    mark: str = ""
 
     @property
     def next(self) -> dict[str, Any]:
@@ -92,11 +99,13 @@ class House:
         home: the folder of the policy and of the issuer's keys.
         text: of the policy.
         settings: further arguments of `AuthGuard`.
+        issuer: an issuer in a process of its own, where there is one.
     """
 
     home: Path
     text: str = TEXT
     settings: dict[str, Any] = field(default_factory=dict)
+    issuer: Any = None
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
@@ -126,15 +135,17 @@ class House:
         *,
         body: object = None,
         key: str = "",
+        method: str = "POST",
         heard: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
     ) -> Reply:
         """Send one request and hear the whole answer.
 
         Args:
-            path: of the request; the method is POST, and GET for what has no body and is not `/chat`.
+            path: of the request.
             token: bearer token.
             body: JSON value.
             key: ``Idempotency-Key``.
+            method: of the request.
             heard: told of each message that reaches the caller, before this hears of it.
         """
         content = b"" if body is None else json.dumps(body).encode()
@@ -143,24 +154,25 @@ class House:
             headers.append((b"authorization", f"Bearer {token}".encode()))
         if key:
             headers.append((b"idempotency-key", key.encode()))
-        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
         scope |= {"headers": headers, "root_path": "", "client": ("127.0.0.1", 1), "extensions": {}}
-        status, parts = 0, []
+        status, mark, parts = 0, "", []
 
         async def receive() -> dict[str, Any]:
             await asyncio.sleep(0)  # as a server's does
             return {"type": "http.request", "body": content}
 
         async def send(message: dict[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, mark
             await asyncio.sleep(0)
             if heard is not None:
                 await heard(message)
             status = message.get("status", status)
+            mark = dict(message.get("headers", ())).get(b"authguard-outcome", mark.encode()).decode()
             parts.append(message.get("body", b""))
 
         await self.guard(scope, receive, send)
-        return Reply(status, b"".join(parts))
+        return Reply(status, b"".join(parts), mark)
 
     async def chat(self, token: str = "", **more: Any) -> Reply:
         """Chat."""

@@ -1,6 +1,6 @@
 """Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
 
-``python -m tests.faults.killing FOLDER KIND...`` prints what was found as JSON. Everything is imported and built once; each
+``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. Everything is imported and built once; each
 point has a forked process that dies there, and another one that finds what it left. No process that forks has a loop,
 a thread or an open file of the guard's.
 """
@@ -67,7 +67,7 @@ async def survivor(house: House, kind: Kind) -> list[str]:
     assert other.status < 500, f"the next customer gets {other.status}"
     await house.guard.enforcer.close()
     verification = verify(LOG)
-    assert verification.ok, [chain.found for chain in verification.chains]
+    assert verification.ok, [chain.result for chain in verification.chains]
     assert verification.repairs == bool(torn), "a torn line is repaired, and that is recorded, once"
     return [found]
 
@@ -114,7 +114,7 @@ def kill_everywhere(house: House, kind: Kind, folder: Path) -> dict[str, Any]:
                 break
         else:
             failures.append(f"{mode}: there is no end of points")
-    return {"points": met, "found": dict(sorted(found.items())), "failures": failures}
+    return {"words": kind.words, "points": met, "found": dict(sorted(found.items())), "failures": failures}
 
 
 def import_all(house: House, folder: Path) -> None:
@@ -134,13 +134,14 @@ def import_all(house: House, folder: Path) -> None:
 
 
 def main() -> None:
-    """Kill the kinds that were named."""
+    """Kill the kinds that were named, or all of them."""
     home, *names = sys.argv[1:]
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     gc.freeze()  # a child that collects would copy the memory that it shares with its parent
     gc.disable()
-    print(json.dumps({name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names}))  # noqa: T201 - its answer
+    found = {name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names or KINDS}
+    print(json.dumps(found))  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":

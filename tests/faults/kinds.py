@@ -277,8 +277,12 @@ KINDS = {
         after=aged,
     ),
     "refund": Kind(words="a refund", killed=refund(), after=once("answer", "repeated")),
-    "refund_failed": Kind(words="a refund over which the app fails", killed=refund(then="fail"), after=once("fail", "with a person")),
-    "refund_refused": Kind(words="a refund that the app refuses", killed=refund(then="refuse"), after=once("refuse", "with a person")),
+    "refund_failed": Kind(
+        words="a refund over which the app fails", killed=refund(then="fail"), after=once("fail", "with a person")
+    ),
+    "refund_refused": Kind(
+        words="a refund that the app refuses", killed=refund(then="refuse"), after=once("refuse", "with a person")
+    ),
     "repeat": Kind(words="a refund repeated", before=House.refund, killed=refund(), after=once("answer", "repeated")),
     "two": Kind(
         words="two refunds at once by one key",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
     from types import FrameType
 
+SUSPENDED: Final = "suspended"
 #: modules, written in C, whose calls reach the disk
 WORLD: Final = frozenset({"posix", "fcntl", "sqlite3", "_sqlite3", "_io"})
 #: calls of theirs that leave nothing behind
@@ -51,8 +52,8 @@ class Points:
         sys.setprofile(self._profile)
 
     def meet(self, name: str) -> None:
-        """Come to a point."""
-        if not self.armed:
+        """Come to a point; to wait again where nothing was done since the last wait is the same point."""
+        if not self.armed or (name == SUSPENDED and self.met[-1:] == [SUSPENDED]):
             return
         with self._turn:
             self.met.append(name)
@@ -86,7 +87,7 @@ class Stepped:
                 waiting = step(sent)
             except StopIteration as stop:
                 return stop.value
-            self._points.meet("suspended")
+            self._points.meet(SUSPENDED)
             try:
                 sent = yield waiting
                 step = self._coroutine.send

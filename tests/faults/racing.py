@@ -80,7 +80,9 @@ async def gather(requests: Any) -> list[Reply]:
     return list(await asyncio.gather(*requests, return_exceptions=True))
 
 
-async def run(house: House, race: Callable[[House, int], Awaitable[list[Reply]]], process: int, ready: int, go: int) -> Any:
+async def run(
+    house: House, race: Callable[[House, int], Awaitable[list[Reply]]], process: int, ready: int, go: int
+) -> Any:
     """Open the guard, wait for the other process, race; give the replies, and how often each row was replaced."""
     store = house.guard.enforcer.standing.store
     store._patience = PATIENCE

@@ -198,10 +198,7 @@ def _moved(states: States, run: list[Moved], account: bytes) -> States:
 def _check_ledgers(records: dict[str, Record]) -> None:
     """What runs, ran or may have run is counted against the budget once; what did not is not."""
     spent = Counter(
-        entry.transaction
-        for record in records.values()
-        if isinstance(record, AccountRecord)
-        for entry in record.ledger
+        entry.transaction for record in records.values() if isinstance(record, AccountRecord) for entry in record.ledger
     )
     for name, record in records.items():
         if isinstance(record, TransactionRecord):

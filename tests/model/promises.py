@@ -31,7 +31,7 @@ class Promises:
         doubted: session -> the lowest the clock stood at since somebody doubted who it is.
         dead: accounts that no agent serves any more.
         ran: account and key of every refund that ran.
-        spent: account -> when and how much it was refunded.
+        spent: account -> its refunds that stand: transaction -> when and how much.
         pulled: whether an operator pulled the agent back.
         latest: the highest the clock ever stood at.
     """
@@ -43,7 +43,7 @@ class Promises:
     doubted: dict[bytes, float] = field(default_factory=dict)
     dead: set[bytes] = field(default_factory=set)
     ran: set[tuple[bytes, str]] = field(default_factory=set)
-    spent: dict[bytes, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    spent: dict[bytes, dict[str, tuple[float, float]]] = field(default_factory=lambda: defaultdict(dict))
     pulled: bool = False
     latest: float = NEVER
 
@@ -80,12 +80,16 @@ class Promises:
         if risk in PROVING and session in self.doubted:
             assert now - self.doubted[session] >= 15 * MINUTE, "doubt was laundered"
 
-    def runs(self, who: Principal, key: str, amount: float, now: float) -> None:
+    def runs(self, who: Principal, key: str, transaction: str, amount: float, now: float) -> None:
         """Look at a refund that runs."""
         account = who.account_key
         assert (account, key) not in self.ran, "a refund ran twice"
         self.ran.add((account, key))
-        self.spent[account].append((now, amount))
+        self.spent[account][transaction] = (now, amount)
         if now == self.latest:  # what fell out of the window once is not counted again when the clock steps back
-            day = [amount for at, amount in self.spent[account] if now - at < 24 * 60 * MINUTE]
+            day = [amount for at, amount in self.spent[account].values() if now - at < 24 * 60 * MINUTE]
             assert sum(day) <= 1000, "a person got more than the daily budget"
+
+    def refused(self, who: Principal, transaction: str) -> None:
+        """The app refused a refund: nothing happened, so it does not count."""
+        self.spent[who.account_key].pop(transaction, None)

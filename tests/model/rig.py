@@ -1,7 +1,7 @@
 """The real enforcer on instrumented parts: what it wrote and saved in one sequence, and faults where a test puts them.
 
-Beside it stands a second enforcer that remembers nothing and saves nothing: what it says of the same request at the same
-moment is what judging afresh gives.
+Beside it stands a second enforcer that remembers nothing and saves nothing: what it says of the same request at the
+same moment is what judging afresh gives.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.core.outcomes import Reason
-from authguard.core.snapshot import Keys, Snapshot
 from authguard.core.stored import SERVICE
 from authguard.errors import AuditError, StoreError
 from authguard.runtime.enforcer import Enforcer
@@ -28,6 +27,7 @@ from tests.kit import MISSING, CountingIds, Desk, ListSink, signed_in
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
+    from authguard.core.snapshot import Keys, Snapshot
 
 EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)

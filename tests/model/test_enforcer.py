@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
 import os
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,23 +23,34 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
-from authguard.core.events import TIGHTENING
-from authguard.core.facts import NotProven, Proven
-from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, StoreError
-from authguard.policy.reading import read_draft
 from authguard.runtime.rollback import Rollback
-from authguard.runtime.verdict import Answer, Refusal, Verdict
-from tests.kit import POLICY
+from authguard.runtime.verdict import Answer
+from authguard.stores.sqlite import SqliteStore
+from tests.model.choices import (
+    AMOUNTS,
+    BACK,
+    BAD,
+    COMES,
+    EVENTS,
+    FACTS,
+    JUMPS,
+    KEYS,
+    LAST,
+    OPERATIONS,
+    RARELY,
+    SESSIONS,
+    SKEWS,
+    SUBJECTS,
+)
+from tests.model.looker import Looker
 from tests.model.promises import Promises
 from tests.model.rig import Killed, Rig
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
-    from authguard.core.snapshot import Snapshot
-    from authguard.runtime.verdict import Ask
+    from authguard.core.facts import NotProven
+    from authguard.runtime.verdict import Verdict
     from authguard.runtime.walk import Walk
 
 STEPS = int(os.environ.get("AUTHGUARD_MODEL_STEPS", "1500"))
@@ -51,47 +59,11 @@ AT_A_TIME = 50
 SLICE = 10_000
 FAULTS = (AuditError, StoreError, TimeoutError)
 
-_DRAFT = read_draft("test-desk.yaml", text=POLICY.encode()).draft
-assert _DRAFT is not None
-NEVER = [item for item in _DRAFT.invariants if item.never]
-DIMENSIONS = ("service", "account", "session", "verification", "transaction")
-CONDITIONS = ("credential", "risk", "effect", "scope", "assurance", "limit", "channel", "actor")
-
-OPERATIONS = st.sampled_from(["health", "chat", "live", "balance", "balance", "refund", "refund", "unnamed"])
-SUBJECTS = st.sampled_from(["al", "bob", "carol", "dan"])
-SESSIONS = st.sampled_from(["s1", "s2"])
-KEYS = st.sampled_from(["k1", "k2", "k3", ""])
-AMOUNTS = st.sampled_from([1, 12.5, 400, 400, 400, 501, "nonsense"])
-DEADLY = ("compromised", "merged", "deceased", "closed")
-EVENTS = st.sampled_from([*sorted(TIGHTENING), "account.minor", "account.suspended"])
-LAST = st.sampled_from([f"account.{state}" for state in DEADLY])
-#: what would end most walks at once happens in few of them
-RARELY = st.integers(0, 4).map(lambda odds: odds == 0)
-FACTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "acr": st.sampled_from(["aal1", "urn:example:2fa", "invented"]),
-        "actor": st.sampled_from(["concierge", "mallory"]),
-        "token_scopes": st.sampled_from([frozenset({"chat"}), frozenset[str]()]),
-        "claims": st.sampled_from([{}, *({"account_status": word} for word in ("frozen", "locked", "kid", "never"))]),
-    },
-)
-BAD = st.sampled_from(
-    [
-        NotProven("rejected", Reason.SIGNATURE_INVALID),
-        NotProven("expired", Reason.TOKEN_EXPIRED),
-        NotProven("unproven", Reason.KEYS_UNREACHABLE),
-    ]
-)
-JUMPS = st.sampled_from([0.5, 5, 16, 61, 121, 299, 301, 899, 900, 1801, 3_601, 43_201, 86_401, 259_201])
-BACK = st.sampled_from([1, 31, 600, 3_600, 80_000])
-
 
 class Deployment(RuleBasedStateMachine):
     """Everything that can happen to one guarded deployment."""
 
     steps = 0
-    met: Counter[str] = Counter()
     tokens = Bundle("tokens")
     verdicts = Bundle("verdicts")
     rig: Rig
@@ -102,7 +74,7 @@ class Deployment(RuleBasedStateMachine):
         self.promises = Promises()
         self.promises.tick(self.rig.clock.now())
         self.highest = self.rig.clock.now()
-        self.ran: tuple[tuple[bytes, str, str, object], Verdict] | None = None
+        self.looker = Looker(self.rig, self.promises)
 
     def teardown(self) -> None:
         if hasattr(self, "rig"):
@@ -110,13 +82,13 @@ class Deployment(RuleBasedStateMachine):
 
     # who comes
 
-    @rule(target=tokens, subject=SUBJECTS, sid=SESSIONS, skew=st.sampled_from([0, 0, 0, 25, -20]), facts=FACTS)
+    @rule(target=tokens, subject=SUBJECTS, sid=SESSIONS, skew=SKEWS, facts=FACTS)
     def signs_in(self, subject: str, sid: str, skew: float, facts: dict[str, Any]) -> bytes:
         return self.rig.sign_in(subject, skew=skew, sid=sid, **facts)
 
-    @rule(target=tokens, subject=SUBJECTS, sid=SESSIONS)
-    def signs_in_for_long(self, subject: str, sid: str) -> bytes:
-        return self.rig.sign_in(subject, skew=0, lifetime=3_600, sid=sid)
+    @rule(target=tokens, subject=SUBJECTS, sid=SESSIONS, actor=st.sampled_from(["", "concierge"]))
+    def signs_in_for_long(self, subject: str, sid: str, actor: str) -> bytes:
+        return self.rig.sign_in(subject, skew=0, lifetime=3_600, sid=sid, actor=actor)
 
     @rule(target=tokens, token=tokens)
     def refreshes(self, token: bytes) -> bytes:
@@ -140,69 +112,85 @@ class Deployment(RuleBasedStateMachine):
     def refreshes_and_asks(self, token: bytes, operation: str) -> Any:
         return self.ask(self.rig.refresh(token), operation, "k1", 1)
 
-    @precondition(lambda self: self.ran)
+    @rule(target=verdicts, token=tokens, operation=OPERATIONS, seconds=JUMPS)
+    def asks_and_asks_again_later(self, token: bytes, operation: str, seconds: float) -> Any:
+        for _ in range(3):
+            self.ask(token, operation, "", 1)
+        self.time_passes(seconds)
+        return self.ask(token, operation, "", 1)
+
+    @rule(target=verdicts, subject=SUBJECTS, sid=SESSIONS, skew=SKEWS, seconds=st.sampled_from([0, 1, 30]))
+    def signs_out_and_asks_again(self, subject: str, sid: str, skew: float, seconds: float) -> Any:
+        token = self.rig.sign_in(subject, skew=skew, sid=sid)
+        verdict = self.looker.ask(token, "chat", "", 1)
+        if verdict is not None:
+            self.signs_out(verdict)
+        self.time_passes(seconds)
+        return self.ask(token, "chat", "", 1)
+
+    @precondition(lambda self: self.looker.ran)
     @rule(target=verdicts, status=st.sampled_from([0, 200, 200, 409, 500]))
     def what_ran_is_answered_and_asked_again(self, status: int) -> Any:
-        assert self.ran
-        asked, verdict = self.ran
+        assert self.looker.ran
+        asked, verdict = self.looker.ran
         if status:
             self.the_app_answers(verdict, status)
         return self.ask(*asked)
 
     @rule(target=verdicts, token=tokens, operation=OPERATIONS, times=st.integers(2, 4))
     def asks_again_and_again(self, token: bytes, operation: str, times: int) -> Any:
-        answers = [self.ask(token, operation, "", 1) for _ in range(times)]
-        return answers[-1]
+        for _ in range(times - 1):
+            self.ask(token, operation, "", 1)
+        return self.ask(token, operation, "", 1)
 
-    @rule(token=tokens, others=st.lists(tokens, min_size=1, max_size=3), operation=OPERATIONS, key=KEYS)
-    def many_ask_at_once(self, token: bytes, others: list[bytes], operation: str, key: str) -> None:
-        self.rig.tape.events.clear()
-        asks = [self.rig.ask(operation, each, _body(400), key) for each in (token, *others)]
-        for one in asks:
-            self.show(one)
-
-        async def together() -> list[Any]:
-            return await asyncio.gather(*(self.rig.answer(one) for one in asks))
-
-        answers = self.rig.run(together())
-        assert len(self.standing()) == len(asks) or "log" in self.rig.tape.broke
-        for one, answer in zip(asks, answers, strict=True):
-            self.look(one, answer, key, 400)
-        self.rig.tape.broke.clear()
+    @rule(tokens=st.lists(tokens, min_size=2, max_size=4), operation=OPERATIONS, key=KEYS)
+    def many_ask_at_once(self, tokens: list[bytes], operation: str, key: str) -> None:
+        self.looker.ask_at_once(tokens, operation, key, 400)
 
     @rule()
     def somebody_comes_without_a_token(self) -> None:
-        self.ask(b"", "chat", "", 1)
+        self.looker.ask(b"", "chat", "", 1)
 
     # what the app and others say
 
-    @rule(verdict=verdicts, event=EVENTS)
-    def the_app_reports(self, verdict: Verdict, event: str) -> None:
-        if verdict.principal is None:
+    @rule(verdict=verdicts, event=EVENTS, comes=COMES)
+    def the_app_reports(self, verdict: Verdict, event: str, comes: str) -> None:
+        who, now = verdict.principal, self.rig.clock.now()
+        if who is None:
             return
         after = self.act(self.rig.enforcer.reports.report(verdict, event))
         if after is None:
             return
-        who, now = verdict.principal, self.rig.clock.now()
         if event in ("session.ended", "session.revoked"):
             self.promises.end(who.session_key, now)
         if event.endswith(("doubted", "contradicted")) and after.session.verification == "ambiguous":
             self.promises.doubted[who.session_key] = now
+        self.comes(verdict, comes, "balance")
 
-    @rule(verdict=verdicts, event=LAST, happens=RARELY)
-    def the_account_ends(self, verdict: Verdict, event: str, *, happens: bool) -> None:
+    @rule(verdict=verdicts, event=LAST, back=BACK, comes=COMES, happens=RARELY)
+    def the_account_ends(self, verdict: Verdict, event: str, back: float, comes: str, *, happens: bool) -> None:
         who = verdict.principal
-        if happens and who is not None and self.act(self.rig.enforcer.reports.report(verdict, event)) is not None:
+        if not happens or who is None:
+            return
+        self.act(self.rig.enforcer.reports.report(verdict, "account.minor"))
+        self.the_clock_steps_back(back)
+        if self.act(self.rig.enforcer.reports.report(verdict, event)) is not None:
             self.promises.dead.add(who.account_key)
+        self.comes(verdict, comes, "chat")
 
-    @rule(verdict=verdicts)
-    def the_customer_signs_out(self, verdict: Verdict) -> None:
-        who = verdict.principal
-        if who is not None and self.act(self.rig.enforcer.reports.end_session(verdict)) is not None:
-            self.promises.end(who.session_key, self.rig.clock.now())
+    @rule(verdict=verdicts, again=st.booleans(), comes=COMES)
+    def the_customer_signs_out(self, verdict: Verdict, comes: str, *, again: bool) -> None:
+        self.signs_out(verdict)
+        if again and verdict.principal is not None:
+            self.time_passes(5)
+            between = self.signs_in_again(verdict)
+            self.time_passes(5)
+            self.signs_out(verdict)
+            self.ask(between, "chat", "", 1)
+        self.comes(verdict, comes, "chat")
 
-    @rule(verdict=verdicts, happens=RARELY)
-    def the_issuer_revokes_every_sign_in_so_far(self, verdict: Verdict, *, happens: bool) -> None:
+    @rule(verdict=verdicts, comes=COMES, happens=RARELY)
+    def the_issuer_revokes_every_sign_in_so_far(self, verdict: Verdict, comes: str, *, happens: bool) -> None:
         who, now = verdict.principal, self.rig.clock.now()
         if who is None or not happens:
             return
@@ -212,6 +200,7 @@ class Deployment(RuleBasedStateMachine):
 
         if self.act(self.rig.enforcer.standing.change(Keys(who.account_key), bar)) is not None:
             self.promises.barred[who.account_key] = max(now, self.promises.barred.get(who.account_key, now))
+        self.comes(verdict, comes, "chat")
 
     @rule(verdict=verdicts, status=st.sampled_from([200, 201, 409, 500, 0]))
     def an_app_answers(self, verdict: Verdict, status: int) -> None:
@@ -221,7 +210,7 @@ class Deployment(RuleBasedStateMachine):
         if verdict.running:
             self.act(self.rig.enforcer.reports.settle(verdict, Answer(status, "application/json", b"{}")))
             if 400 <= status < 500 and verdict.principal is not None:
-                self.promises.spent[verdict.principal.account_key].clear()
+                self.promises.refused(verdict.principal, verdict.transaction)
 
     @rule(happens=RARELY)
     def an_operator_pulls_the_agent_back(self, *, happens: bool) -> None:
@@ -260,17 +249,18 @@ class Deployment(RuleBasedStateMachine):
         try:
             self.ask(token, operation, key, 1)
         except Killed:
-            self.met["killed"] += 1
+            Looker.met["killed"] += 1
         self.rig.restart()
 
     @rule()
     def it_restarts(self) -> None:
         self.rig.restart()
 
-    @precondition(lambda self: self.rig.kind == "sqlite")
     @rule()
     def what_is_over_is_forgotten(self) -> None:
-        self.rig.run(self.rig.inner.prune(self.rig.clock.now() - self.rig.policy.retention))  # type: ignore[union-attr]  # by the precondition
+        """A store in memory does so by itself."""
+        if isinstance(self.rig.inner, SqliteStore):
+            self.rig.run(self.rig.inner.prune(self.rig.clock.now() - self.rig.policy.retention))
 
     # what holds
 
@@ -279,76 +269,26 @@ class Deployment(RuleBasedStateMachine):
         Deployment.steps += 1
 
     def ask(self, token: bytes, operation: str, key: str, amount: object) -> Any:
-        """Ask once, and look at all that came of it."""
-        self.rig.tape.events.clear()
-        one = self.rig.ask(operation, token, _body(amount), key)
-        proven = self.show(one)
-        before = self.rig.stored()
-        answer, afresh = self.rig.decide(one)
-        if not self.rig.tape.broke:
-            assert told(answer) == told(afresh), "what was remembered is not what judging afresh gives"
-        if not proven:
-            assert self.rig.stored() == before, "a credential that proves nobody moved what is stored"
-        self.in_order(answer)
-        self.look(one, answer, key, amount)
-        if isinstance(answer, Verdict) and answer.admits:
-            self.saved(answer)
-        self.rig.tape.broke.clear()
-        if _admits(answer) and answer.running:
-            self.ran = ((token, operation, key, amount), answer)
-        return answer if isinstance(answer, Verdict) and answer.admits else multiple()
+        """Ask, and keep the verdict for later rules if it admits."""
+        verdict = self.looker.ask(token, operation, key, amount)
+        return multiple() if verdict is None else verdict
 
-    def show(self, one: Ask) -> bool:
-        """Note a credential that is about to be shown; tell whether it proves somebody here."""
-        now = self.rig.clock.now()
-        found = self.rig.check.judge(one.evidence.authorization, now)
-        proven = isinstance(found, Proven) and one.operation.risk != "public"
-        if proven and isinstance(found, Proven):
-            self.promises.shown(found.principal, now, acts=not found.principal.actor)
-        return proven
+    def comes(self, verdict: Verdict, how: str, operation: str) -> None:
+        """The customer of an earlier request comes again: with the same token, or freshly signed in, or not at all."""
+        if how and verdict.principal is not None:
+            token = self.looker.tokens[verdict.record] if how == "the same" else self.signs_in_again(verdict)
+            self.ask(token, operation, "", 1)
 
-    def standing(self) -> list[str]:
-        """Give the ids of what was decided, refused or failed since the last look, and was not withdrawn."""
-        lines = [entry for kind, entry in self.rig.tape.events if kind == "line"]
-        void = {record for entry in lines if isinstance(entry, Withdrawn) for record in entry.records}
-        return [entry.id for entry in lines if isinstance(entry, Decided | Refused | Faulted) and entry.id not in void]
+    def signs_in_again(self, verdict: Verdict) -> bytes:
+        """Sign the customer of an earlier request in anew, in the same session."""
+        assert verdict.principal is not None
+        return self.rig.sign_in(verdict.principal.subject, skew=0, sid=verdict.principal.sid)
 
-    def in_order(self, answer: Verdict | Refusal) -> None:
-        """One record stands for the request; it was written before anything was saved, and saved before it was told."""
-        broken_log = "log" in self.rig.tape.broke
-        assert self.standing() == [answer.record] or (broken_log and not _admits(answer)), self.rig.tape.events
-        places = {kind: place for place, (kind, _) in enumerate(self.rig.tape.events)}
-        if _admits(answer) and "saved" in places:
-            assert places["line"] < places["saved"], "something was saved before it was recorded"
-        for place, (kind, entry) in enumerate(self.rig.tape.events):
-            if kind == "line" and isinstance(entry, Moved) and entry.decision == answer.record:
-                assert any(later == "saved" for later, _ in self.rig.tape.events[place:]) or not _admits(answer)
-
-    def look(self, one: Ask, answer: Verdict | Refusal, key: str, amount: object) -> None:
-        """Look at one answer, as a person would."""
-        now = self.rig.clock.now()
-        kind = answer.fallback.kind.value if isinstance(answer, Verdict) else answer.reason.code
-        self.met[kind] += 1
-        if not isinstance(answer, Verdict) or not answer.admits:
-            return
-        cell = dict(zip((*DIMENSIONS, *CONDITIONS), answer.cell, strict=True)) | {"outcome": kind}
-        for item in NEVER:
-            forbidden = all(cell[name] in values for name, values in item.never.items())
-            assert not forbidden, f"the policy's invariant `{item.name}` was broken"
-        if one.operation.risk == "public":
-            return
-        found = self.rig.check.judge(one.evidence.authorization, now)
-        assert isinstance(found, Proven), "somebody was admitted who proved nothing"
-        self.promises.admitted(answer, found.principal, now)
-        if answer.running:
-            assert isinstance(amount, int | float)
-            self.promises.runs(found.principal, key, amount, now)
-
-    def saved(self, verdict: Verdict) -> None:
-        """What an admission stands on is in the store, unless nothing of it ever moved."""
-        if len([kind for kind, _ in self.rig.tape.events if kind == "saved"]) == 1 and not self.rig.tape.broke:
-            stored: Snapshot = self.rig.run(self.rig.inner.load(verdict.keys, self.rig.enforcer.standing.blank))
-            assert stored.states() == verdict.snapshot.states()
+    def signs_out(self, verdict: Verdict) -> None:
+        """Sign the customer of an earlier request out."""
+        who = verdict.principal
+        if who is not None and self.act(self.rig.enforcer.reports.end_session(verdict)) is not None:
+            self.promises.end(who.session_key, self.rig.clock.now())
 
     def act(self, doing: Any) -> Any:
         """Let something happen outside a request; nothing is known of it where it fails."""
@@ -358,23 +298,6 @@ class Deployment(RuleBasedStateMachine):
             done = None
         self.rig.tape.broke.clear()
         return done
-
-
-def told(answer: Verdict | Refusal) -> tuple[Any, ...]:
-    """Give what a caller or the log could tell two answers apart by, but for their records."""
-    if isinstance(answer, Refusal):
-        return ("refused", answer.reason)
-    parts = (answer.fallback, answer.reason, answer.cell, answer.rule, answer.token_scopes, answer.channel)
-    whose = (answer.keys.account, answer.keys.session)  # the id of a transaction that nobody named is random
-    return (*parts, *whose, answer.acr_values, answer.max_age, answer.running, answer.snapshot, answer.at)
-
-
-def _admits(answer: Verdict | Refusal) -> bool:
-    return isinstance(answer, Verdict) and answer.admits
-
-
-def _body(amount: object) -> bytes:
-    return json.dumps({"amount": amount, "currency": "EUR"}).encode()
 
 
 @pytest.mark.parametrize("slice_", range(-(-STEPS // SLICE)))
@@ -389,8 +312,8 @@ def test_the_enforcer_keeps_every_promise(slice_: int) -> None:
         report_multiple_bugs=False,
     )
     Deployment.steps = 0
-    Deployment.met.clear()
+    Looker.met.clear()
     walks = itertools.count(slice_ * SLICE)
     while Deployment.steps < wanted:
         run_state_machine_as_test(seed(next(walks))(Deployment), settings=walk)
-    assert {"allow", "challenge", "handoff", "step_up", "retry"} <= set(Deployment.met), "the walk met too little"
+    assert {"allow", "challenge", "handoff", "step_up", "retry"} <= set(Looker.met), "the walk met too little"

@@ -109,6 +109,25 @@ async def test_a_lost_race_is_withdrawn_and_judged_again() -> None:
     assert len([entry for entry in desk.sink.of(Decided) if entry.id not in withdrawn]) == 1
 
 
+async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alone_stands() -> None:
+    class Failing(MemoryStore):
+        instant = False
+
+        async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+            if keys.session:
+                raise StoreError("disk full")
+            return await super().commit(keys, before, after)
+
+    desk = Desk(store=Failing())
+    assert outcome(await desk.ask("chat", desk.login())) == ("retry", "try_later")
+    (decided,) = desk.sink.of(Decided)
+    (withdrawn,) = desk.sink.of(Withdrawn)
+    moved = {entry.id for entry in desk.sink.of(Moved) if isinstance(entry, Moved) and entry.decision == decided.id}
+    assert isinstance(withdrawn, Withdrawn)
+    assert set(withdrawn.records) == {decided.id} | moved
+    assert len(desk.sink.of(Faulted)) == 1
+
+
 async def test_a_race_that_is_lost_again_and_again_ends_in_the_policys_on_fault() -> None:
     store = BrokenStore()
     desk = Desk(store=store)

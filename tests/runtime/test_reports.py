@@ -59,3 +59,26 @@ async def test_a_note_is_bounded_and_cannot_forge_a_line() -> None:
     assert "\u202e" not in moved.note
     assert len(moved.note) == 500
     assert moved.decision == verdict.record
+
+
+async def test_a_report_after_the_clock_stepped_back_counts_all_the_same() -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login())
+    await desk.enforcer.reports.report(verdict, "account.minor")
+    desk.clock.set(desk.clock.now() - 3_600)
+    await desk.enforcer.reports.report(verdict, "account.compromised")
+    assert states(await desk.ask("chat", desk.login()))["account"] == "compromised"
+
+
+@pytest.mark.parametrize("event", ["session.ended", "session.revoked"])
+async def test_a_session_that_is_ended_once_more_takes_no_sign_in_from_between(event: str) -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login())
+    await desk.enforcer.reports.report(verdict, event)
+    desk.clock.advance(10)
+    between = desk.login()
+    desk.clock.advance(10)
+    await desk.enforcer.reports.report(verdict, event)
+    assert states(await desk.ask("chat", between))["session"] == "revoked"
+    desk.clock.advance(10)
+    assert states(await desk.ask("chat", desk.login()))["session"] == "active"

@@ -16,7 +16,7 @@ from authguard.asgi.bodies import BodyReader
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.evidence import is_preflight, read_evidence, strip_own, target
 from authguard.asgi.guard import NOBODY, Guard, User
-from authguard.asgi.operations import WEBSOCKET, OperationIndex, route_path
+from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
 from authguard.asgi.replies import Replies, Reply
 from authguard.core.facts import Proven
 from authguard.core.outcomes import Outcome, Reason
@@ -51,6 +51,7 @@ class GuardMiddleware:
         self._app: Final = app
         self._enforcer: Final = enforcer
         self._index: Final = OperationIndex((*own_operations(prefix), *policy.operations), policy.otherwise)
+        self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(policy.name, policy.public_url, prefix)
         self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
         self._body_bound: Final = policy.body_budget
@@ -103,13 +104,15 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
         evidence = read_evidence(scope, self._wanted)
-        operation = self._index.find(method, route_path(scope))
+        path = route_path(scope)
+        operation = self._index.find(method, path)
         if isinstance(evidence, Reason) or operation is None:
             reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
             await _send(self._replies.of_refusal(self._enforcer.refuse(None, reason)), send, scope)
             return
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
-        ask = Ask(operation=operation, evidence=evidence, method=method, read_body=body.read)
+        channel = self._channel(path) if self._channel else ""
+        ask = Ask(operation=operation, evidence=evidence, method=method, channel=channel, read_body=body.read)
         verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
@@ -120,7 +123,7 @@ class GuardMiddleware:
         elif not verdict.admits:
             await _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
         elif operation.name in ENDPOINTS:
-            await _send(await self._own(ask, verdict, route_path(scope)), send, scope)
+            await _send(await self._own(ask, verdict, path), send, scope)
         elif verdict.running:
             await self._run(verdict, self._inner(scope, ask, verdict), body.replay(), send)
         else:
@@ -128,7 +131,8 @@ class GuardMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         evidence = read_evidence(scope, self._wanted)
-        operation = self._index.find(WEBSOCKET, route_path(scope))
+        path = route_path(scope)
+        operation = self._index.find(WEBSOCKET, path)
         if isinstance(evidence, Reason) or operation is None:
             reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
             await _deny(self._replies.of_refusal(self._enforcer.refuse(None, reason)), scope, receive, send)
@@ -137,7 +141,8 @@ class GuardMiddleware:
         async def handshake() -> Body:
             return Body(b"", target(scope))
 
-        ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, read_body=handshake)
+        channel = self._channel(path) if self._channel else ""
+        ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake)
         verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from authguard.core.facts import Match, Operation
 
-    from authguard.core.facts import Match, Operation
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 WEBSOCKET: Final = "WEBSOCKET"
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(:path)?\}")
@@ -100,6 +100,24 @@ class OperationIndex:
                 for node in nodes:
                     best = _first(node.here, method, best)
         return self._operations[best] if best < len(self._operations) else self._otherwise
+
+
+def channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
+    """Make what finds the channel of a path; none where the policy names no channel by paths.
+
+    Args:
+        paths: path template and channel; the first that matches wins, for HTTP and WebSockets alike.
+    """
+    if not paths:
+        return None
+    named = [Operation(name=channel, match=Match(path=template)) for template, channel in paths]
+    index = OperationIndex(named, Operation(name=""))
+
+    def find(path: str) -> str:
+        operation = index.find("GET", path)
+        return operation.name if operation else ""
+
+    return find
 
 
 def _key(match: Match) -> tuple[str, str]:

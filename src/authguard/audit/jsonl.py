@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit.files import Held, claim, let_go, size, tail
 from authguard.audit.flushing import Flusher
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
-from authguard.core.entries import Acted
+from authguard.core.entries import Acted, Moved
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ class JsonlSink:
         Raises:
             AuditError: it was not written whole; the next call repairs first.
         """
-        if not self._sound or self._forks != _lineage.forks or not abs(entry.at - self._looked) < LOOK_EVERY:
+        # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
+        looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
+        if not self._sound or self._forks != _lineage.forks or looks:
             self._make_sound(entry.at)
         return self._link(entry)
 

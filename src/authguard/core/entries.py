@@ -65,7 +65,7 @@ class Moved(
         at: when it happened (a timer: when it fell due), epoch seconds UTC.
         policy: digest.
         machine: one of the five.
-        event: ``machine.trigger``.
+        event: the trigger; the event is ``machine.trigger``.
         source: state before.
         dest: state after.
         cause: who or what raised it.

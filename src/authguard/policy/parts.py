@@ -150,7 +150,7 @@ def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
             "channel-unclear", "channels.from", message, "write `{header: X-Channel, trusted_peers: [10.0.0.0/8]}`"
         )
     return Channels(
-        header=source.header,
+        header=source.header.lower(),  # names of headers have no case (RFC 9110 5.1); servers give them in lower case
         trusted_peers=source.trusted_peers,
         claim=source.claim,
         paths=tuple((one.path, one.channel) for one in source.paths),

@@ -6,6 +6,7 @@ The same order holds as for a request: load, step, record, save if unchanged; a 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
@@ -45,7 +46,7 @@ class Loaded(msgspec.Struct, frozen=True, gc=False):
 class Standing:
     """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
 
-    __slots__ = ("blank", "clock", "journal", "policy", "store")
+    __slots__ = ("_turns", "blank", "clock", "journal", "policy", "store")
 
     def __init__(self, *, policy: Policy, store: Store, journal: Journal, clock: Clock) -> None:
         """Keep the parts."""
@@ -54,6 +55,8 @@ class Standing:
         self.journal = journal
         self.clock = clock
         self.blank: Snapshot = blank(policy.initial)
+        #: account -> whose turn it is among those who lost a race for it
+        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     async def within(self, awaitable: Awaitable[T]) -> T:
         """Await with the policy's deadline.
@@ -100,7 +103,8 @@ class Standing:
             StoreError: it cannot be saved.
             TimeoutError: the store did not answer in time.
         """
-        for _ in range(TRIES):
+
+        async def attempt() -> Snapshot | None:
             before = (await self.load(keys)).snapshot
             walk = Walk(self.policy, before, self.clock.now())
             walk.timers()
@@ -114,6 +118,37 @@ class Standing:
             if saved:
                 return walk.snapshot
             self._withdraw(written, walk.now)
+            return None
+
+        return await self.until_won(keys, attempt)
+
+    async def until_won(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """Attempt a change until nobody was faster: at once, then in turn with the others of this account who lost.
+
+        Without turns, all who lost would race again, and of 64 at once one would lose 63 times.
+
+        Args:
+            keys: the records that it meets.
+            attempt: gives what came of it, or nothing where another was faster; called again then.
+
+        Raises:
+            StoreError: others, in other processes, were faster too often.
+            TimeoutError: the turn did not come in time.
+        """
+        won = await attempt()
+        if won is not None:
+            return won
+        turn = self._turns.get(keys.account)
+        if turn is None:
+            turn = self._turns[keys.account] = anyio.Lock()
+        await self.within(turn.acquire())
+        try:
+            for _ in range(TRIES):
+                won = await attempt()
+                if won is not None:
+                    return won
+        finally:
+            turn.release()
         raise StoreError("the standing changed too often to be saved; try again")
 
     def _withdraw(self, written: Sequence[str], now: float) -> None:

@@ -21,7 +21,7 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.ports import Stated
 from authguard.runtime import transactions
-from authguard.runtime.changes import TRIES, Standing
+from authguard.runtime.changes import Standing
 from authguard.runtime.faults import Faults
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
@@ -194,17 +194,17 @@ class Enforcer:
 
     async def _settle_on(self, ask: Ask, known: Known, keys: Keys, now: float) -> Verdict | Refusal | NeedsBody:
         """Judge until nobody was faster; a bounded number of times."""
-        for _ in range(TRIES):
+
+        async def attempt() -> Verdict | Refusal | NeedsBody | None:
             before = await self.standing.load(keys)
             plan = judge(self.policy, ask, known, before.snapshot, now)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
                 return self.refuse(ask, plan, known.credential)
-            verdict = await self._carry_out(ask, known, keys, before, plan, now)
-            if verdict is not None:
-                return verdict
-        raise StoreError("the standing of this request changed too often while it was judged")
+            return await self._carry_out(ask, known, keys, before, plan, now)
+
+        return await self.standing.until_won(keys, attempt)
 
     async def _prove(self, ask: Ask, now: float) -> Credential:
         """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: verdicts of a verification service that are no pass: each is an attempt (DESIGN 2, "Attempts")
 ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
+#: reports that end a session: only a later sign-in counts as fresh
+ENDING: Final = frozenset({"session.ended", "session.revoked"})
 
 
 class Reports:
@@ -108,6 +110,9 @@ def _newer(walk: Walk, state: str) -> Report:
 def _happen(walk: Walk, event: str) -> None:
     machine = event.partition(".")[0]
     moments = (("faulted", walk.now),) if machine == "service" else ()
-    walk.happen(event, APP, moments)
+    moved = walk.happen(event, APP, moments)
+    if event in ENDING and not moved:
+        # ended once more: what was signed in between the two is void as well
+        walk.amend("session", entered=max(walk.snapshot.session.entered, walk.now))
     if event in ATTEMPTS:
         count_attempt(walk)

@@ -65,7 +65,7 @@ class Walk:
         self.snapshot, transitions = self.policy.timers.run(self.policy.machines, self.snapshot, self.now)
         for transition in transitions:
             if transition.cause == "timer":
-                self.events.append(transition.event)
+                self.events.append(f"{transition.machine}.{transition.event}")
         self.transitions.extend(transitions)
 
 

@@ -1,0 +1,17 @@
+"""The app's account directory, as the policy names it, in whatever mood a test puts it."""
+
+from __future__ import annotations
+
+import anyio
+
+mood = "well"
+
+
+async def status(issuer: str, subject: str) -> object:
+    """Say what state an account is in, or do not."""
+    del issuer, subject
+    if mood == "raises":
+        raise ArithmeticError
+    if mood == "hangs":
+        await anyio.sleep_forever()
+    return 17 if mood == "nonsense" else "normal"

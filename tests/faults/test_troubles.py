@@ -1,0 +1,49 @@
+"""Everything around the guard that can break: each has its line in the log, its answer, and its way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.troubles import TROUBLES
+
+#: what nobody notices in the log but by a record that is missing there: the log itself is out
+WORDLESS = {"log-read-only", "log-full"}
+CLOCKS = {"clock-back", "clock-ahead"}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_whatever_breaks_has_an_answer_a_line_in_the_log_and_a_way_back(broken: dict[str, Any], trouble: str) -> None:
+    seen = broken[trouble]
+    assert "failure" not in seen, seen["failure"]
+    assert bool(seen["lines"]["meanwhile"]) == (trouble not in WORDLESS)
+    assert any(caller.endswith(": 200") for caller in seen["callers"]["afterwards"])
+
+
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name not in CLOCKS])
+def test_what_is_the_guards_trouble_is_never_called_the_callers_fault(broken: dict[str, Any], trouble: str) -> None:
+    for caller in (*broken[trouble]["callers"]["meanwhile"], *broken[trouble]["callers"]["afterwards"]):
+        assert not caller.endswith(("`challenge`", "`deny`", "`terminate`")), caller
+
+
+def test_a_wrong_clock_revives_no_session_that_has_ended(broken: dict[str, Any]) -> None:
+    callers = broken["clock-back"]["callers"]
+    assert "somebody who signed out: 401 `challenge`" in callers["meanwhile"]
+    assert "somebody who signed out: 401 `terminate`" in callers["afterwards"]
+
+
+def test_a_known_customer_goes_on_while_the_store_is_locked_or_full(broken: dict[str, Any]) -> None:
+    for trouble in ("store-locked", "store-full"):
+        assert "a known customer: 200" in broken[trouble]["callers"]["meanwhile"]
+
+
+def test_a_refund_that_could_not_be_saved_is_withdrawn_and_runs_later(broken: dict[str, Any]) -> None:
+    for trouble in ("store-locked", "store-full"):
+        seen = broken[trouble]
+        assert "`transaction.started`: none → running, withdrawn" in seen["lines"]["meanwhile"]
+        assert "a refund: 200" in seen["callers"]["afterwards"]
+
+
+def test_a_line_that_was_cut_by_a_full_disk_is_repaired(broken: dict[str, Any]) -> None:
+    assert "`repaired`" in broken["log-full"]["lines"]["afterwards"]

@@ -1,0 +1,105 @@
+"""The order and the rules by which what is known becomes events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace as amended
+
+from authguard.core.snapshot import Keys
+from authguard.ports import Stated, Unreachable
+from tests.kit import POLICY, Desk, outcome, states
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Principal
+
+DIRECTORY = POLICY.replace(
+    "accounts:\n", 'accounts:\n  - {from: python, call: "desk.accounts:status", max_age: 5m, timeout: 500ms}\n'
+)
+SOURCE = "python:desk.accounts:status"
+
+
+class Directory:
+    """A directory that answers what the test put down."""
+
+    def __init__(self, answer: Stated | Unreachable) -> None:
+        self.answer = answer
+
+    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+        """Answer."""
+        del principal
+        return replace(self.answer, at=now) if isinstance(self.answer, Stated) else self.answer
+
+
+async def test_the_strictest_of_the_sources_counts() -> None:
+    directory = Directory(Stated("restricted", 0.0))
+    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    verdict = await desk.ask("chat", desk.login())
+    assert states(verdict)["account"] == "restricted"
+    directory.answer = Stated("normal", 0.0)
+    desk.clock.advance(1)
+    assert states(await desk.ask("chat", desk.login()))["account"] == "normal"
+
+
+@pytest.mark.parametrize("status", ["never heard of", "", "unknown", "normal" * 100])
+async def test_a_status_that_the_policy_does_not_know_is_unrecognised(status: str) -> None:
+    desk = Desk(DIRECTORY, directories={SOURCE: Directory(Stated(status, 0.0))})
+    assert states(await desk.ask("chat", desk.login()))["account"] == "unrecognised"
+
+
+async def test_a_directory_that_is_down_leaves_what_is_known() -> None:
+    directory = Directory(Stated("suspended", 0.0))
+    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    await desk.ask("chat", desk.login())
+    directory.answer = Unreachable("timeout")
+    desk.clock.advance(1)
+    verdict = await desk.ask("chat", desk.login())
+    assert states(verdict)["account"] == "suspended"
+    assert outcome(verdict) == ("restrict", "read_only")
+
+
+async def test_without_a_report_the_account_is_unknown_and_only_read() -> None:
+    desk = Desk()
+    token = desk.login(claims={})
+    assert outcome(await desk.ask("chat", token)) == ("restrict", "read_only")
+    assert outcome(await desk.ask("balance", token, method="GET")) == ("retry", "try_later")
+
+
+async def test_where_no_accounts_are_declared_each_is_normal_and_what_the_app_reports_still_counts() -> None:
+    text = POLICY.replace(POLICY[POLICY.index("accounts:\n") : POLICY.index("operations:\n")], "accounts: none\n")
+    desk = Desk(text)
+    verdict = await desk.ask("chat", desk.login(claims={}))
+    assert states(verdict)["account"] == "normal"
+    await desk.enforcer.reports.report(verdict, "account.suspended")
+    desk.clock.advance(2 * 3_600)
+    assert states(await desk.ask("chat", desk.login(claims={})))["account"] == "suspended"
+
+
+async def test_a_sign_in_before_the_accounts_not_before_is_revoked_also_in_sessions_never_seen() -> None:
+    desk = Desk()
+    old = desk.login(sid="one")
+    keys = (await desk.ask("chat", old)).keys
+    desk.clock.advance(10)
+    account = Keys(account=keys.account)
+    before = (await desk.enforcer.standing.load(account)).snapshot
+    after = amended(before, account=amended(before.account, not_before=desk.clock.now()))
+    assert await desk.store.commit(account, before, after)
+    assert outcome(await desk.ask("chat", desk.refreshed(old))) == ("terminate", "end_session")
+    unseen = desk.login(sid="two", auth_time=desk.clock.now() - 5)
+    assert outcome(await desk.ask("chat", unseen)) == ("terminate", "end_session")
+    desk.clock.advance(1)
+    assert outcome(await desk.ask("chat", desk.login(sid="one"))) == ("allow", "allow")
+
+
+@pytest.mark.parametrize(("renewal", "revived"), [("iat", True), ("sid", False), ("auth_time", False)])
+async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, revived: bool) -> None:  # noqa: FBT001 - a case's answer
+    desk = Desk(POLICY.replace("    algorithms: [ES256]\n", f"    algorithms: [ES256]\n    renewal: {renewal}\n"))
+    token = desk.login(auth_time=0.0)
+    await desk.ask("chat", token)
+    desk.clock.advance(16 * 60)
+    verdict = await desk.ask("chat", desk.refreshed(token))
+    assert verdict.admits is revived
+    fresh = await desk.ask("chat", desk.login(auth_time=0.0, sid="another"))
+    assert outcome(fresh) == ("allow", "allow")
