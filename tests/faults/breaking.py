@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from authguard.testing import IdentityProvider
+from tests.faults.acts import LOGS, VAULT
 from tests.faults.house import LOG, STORE, House
 from tests.faults.killing import VERDICT, forked, import_all
 from tests.faults.scenes import Scene
-from tests.faults.troubles import LOGS, TROUBLES, VAULT, Trouble
+from tests.faults.troubles import TROUBLES, Trouble
 from tests.kit import ISSUER
 
 
@@ -29,7 +30,7 @@ async def live_through(trouble: Trouble, house: House) -> list[Any]:
     recorded = scene.recorded()
     lost = [record for record in scene.admitted if record not in recorded]
     assert not lost or trouble.lost, "the app ran without a decision on the disk"
-    return [seen | {"words": trouble.words, "heals": trouble.heals}]
+    return [seen | {"words": trouble.words, "heals": trouble.heals, "failures": []}]
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
 
             code = forked(place, work)
             said = json.loads((place / VERDICT).read_text("utf-8"))[0]
-            found[name] = {"failure": said} if code else said
+            found[name] = {"failures": [f"{name}: {said}"]} if code else said
             provider.reset()
     print(json.dumps(found))  # noqa: T201 - its answer
 

@@ -1,8 +1,8 @@
 """Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
 
-``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. Everything is imported and built once; each
-point has a forked process that dies there, and another one that finds what it left. No process that forks has a loop,
-a thread or an open file of the guard's.
+``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. All is imported and built once; each
+point has a forked process that dies there, and another one that finds what it left. No process that forks has a
+loop, a thread or an open file of the guard's.
 """
 
 from __future__ import annotations

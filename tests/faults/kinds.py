@@ -1,8 +1,4 @@
-"""The kinds of requests that are killed: what goes before, what is killed, and what has to be true after a restart.
-
-`after` is asked in a new process on what the killed one left. It asserts what must hold, and says in a word what was
-found; the words of all points together go into `docs/reliability.md`.
-"""
+"""The kinds of requests that are killed: what goes before, what is killed, and what has to be true afterwards."""
 
 from __future__ import annotations
 
@@ -10,18 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.runtime.rollback import Rollback
-from tests.faults.house import House, Reply, runs
-from tests.kit import ISSUER
+from tests.faults import afterwards
+from tests.faults.afterwards import LONG, dead_later, old_token, once, suspended_later
+from tests.faults.house import House, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-#: seconds after which a transaction whose app never answered is in doubt
-DOUBT = 121
-#: seconds after which a session is too old
-LONG = 13 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,127 +50,6 @@ async def warm(house: House) -> None:
         await house.chat()
 
 
-async def states(house: House, subject: str = "alice") -> tuple[str, ...]:
-    """Read where the machines of a customer stand, as stored."""
-    await house.guard.enforcer.open()
-    keys = Keys(account_key(ISSUER, subject), session_key(ISSUER, subject, "app-1", "session-1"))
-    return (await house.guard.enforcer.standing.load(keys)).snapshot.states()
-
-
-async def served(house: House, told: Reply) -> str:
-    """The customer is served as if nothing had happened."""
-    del told
-    reply = await house.chat()
-    assert reply.outcome == "ran", reply
-    return "served"
-
-
-async def frozen(house: House, told: Reply) -> str:
-    """The account is suspended if the caller was told anything, and a later token makes it so if not."""
-    account = (await states(house))[1]
-    assert account in {"normal", "suspended"}, account
-    assert not told.status or account == "suspended"
-    assert (await house.chat(suspended_later(house))).status == 200
-    assert (await states(house))[1] == "suspended"
-    return account
-
-
-def once(then: str, told_word: str) -> Callable[[House, Reply], Awaitable[str]]:
-    """Ask for the same refund again: it never runs twice, and what the caller was told stays so.
-
-    Args:
-        then: what the app does.
-        told_word: what a repeat is once the caller had the app's answer.
-    """
-
-    async def after(house: House, told: Reply) -> str:
-        found = await again(house, then)
-        assert len(refunds()) <= 1, "it ran twice"
-        if told.status:
-            assert found == told_word, f"the caller had an answer, and now it is {found}"
-        return found
-
-    return after
-
-
-async def again(house: House, then: str) -> str:
-    """Repeat a refund under its key until it is settled; say what came of it."""
-    before = len(refunds())
-    reply = await house.refund(then=then)
-    if reply.outcome == "ran":
-        return "run now" if len(refunds()) > before else "repeated"
-    if reply.outcome == "handoff":
-        return "with a person"
-    assert (reply.status, reply.outcome) == (409, "retry"), reply
-    house.clock.advance(DOUBT)
-    reply = await house.refund(then=then)
-    assert reply.outcome == "handoff", reply
-    return "busy, then with a person"
-
-
-async def held(house: House, told: Reply) -> str:
-    """The refund waits for a person, under the same name as the caller was told, and ran nowhere."""
-    reply = await house.refund(amount=600)
-    assert (reply.status, reply.outcome) == (202, "hold"), reply
-    assert not refunds()
-    assert not told.status or name(reply, "transaction") == name(told, "transaction")
-    return "held"
-
-
-async def handed(house: House, told: Reply) -> str:
-    """A person takes over, by the same ticket as the caller was told."""
-    reply = await house.refund(dead_later(house))
-    assert reply.outcome == "handoff", reply
-    assert not told.status or name(reply, "ticket") == name(told, "ticket")
-    return "with a person"
-
-
-async def doubted(house: House, told: Reply) -> str:
-    """What the app reported holds if its caller was told."""
-    found = (await states(house))[3]
-    assert found in {"verified", "ambiguous"}, found
-    assert not told.status or found == "ambiguous"
-    return found
-
-
-async def ended(house: House, told: Reply) -> str:
-    """The session is over if the caller was told, for the token of before too."""
-    found = (await states(house))[2]
-    assert found in {"active", "revoked"}, found
-    assert not told.status or found == "revoked"
-    reply = await house.chat()
-    assert (reply.outcome == "ran") == (found == "active"), reply
-    house.clock.advance(2)
-    assert (await house.chat()).outcome == "ran", "a fresh sign-in"
-    return found
-
-
-async def aged(house: House, told: Reply) -> str:
-    """The session that is too old is over, whether it was noticed before the kill or now."""
-    del told
-    assert (await house.chat(old_token(house))).outcome == "step_up"
-    assert (await states(house))[2] == "expired"
-    assert (await house.chat()).outcome == "ran", "a fresh sign-in"
-    return "expired"
-
-
-async def rolled_back(house: House, told: Reply) -> str:
-    """The service is rolled back if the operator was told."""
-    found = (await states(house))[0]
-    assert found in {"live", "rolled_back"}, found
-    assert not told.status or found == "rolled_back"
-    assert ((await house.chat()).outcome == "ran") == (found == "live")
-    return found
-
-
-async def released(house: House, told: Reply) -> str:
-    """The service recovers if the operator was told, and it is never live at once."""
-    found = (await states(house))[0]
-    assert found in {"rolled_back", "recovering"}, found
-    assert not told.status or found == "recovering"
-    return found
-
-
 async def two_at_once(house: House, heard: Any) -> None:
     """Ask for one refund twice, before the first answer is there."""
     await asyncio.gather(house.refund(heard=heard), house.refund())
@@ -209,33 +79,6 @@ async def grow_old(house: House) -> None:
     house.clock.advance(LONG)
 
 
-def old_token(house: House) -> str:
-    """Mint a token of a sign-in that is too old."""
-    return house.token(auth_time=int(house.clock.now()) - LONG)
-
-
-def suspended_later(house: House) -> str:
-    """Mint a token that says, a moment later, that the account is frozen."""
-    house.clock.advance(1)
-    return house.token(account_status="frozen")
-
-
-def dead_later(house: House) -> str:
-    """Mint a token that says, a moment later, that the customer has died."""
-    house.clock.advance(1)
-    return house.token(account_status="estate")
-
-
-def name(reply: Reply, member: str) -> str:
-    """Read what a reply names as the next step."""
-    return str(reply.next[member])
-
-
-def refunds() -> list[str]:
-    """List the runs of the refund: the records that admitted them."""
-    return [record for record, key in runs() if key == "k1"]
-
-
 def refund(**more: Any) -> Callable[[House, Any], Awaitable[Reply]]:
     """Ask for a refund."""
     return lambda house, heard: house.refund(heard=heard, **more)
@@ -246,35 +89,35 @@ KINDS = {
         words="the first request of a process",
         before=nothing,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=served,
+        after=afterwards.served,
     ),
     "first_sight": Kind(
         words="the first sight of a customer",
         before=open_only,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=served,
+        after=afterwards.served,
     ),
     "warm": Kind(
         words="a request that changes nothing",
         before=warm,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=served,
+        after=afterwards.served,
     ),
     "nobody": Kind(
         words="a request without a credential",
         killed=lambda house, heard: house.ask("/chat", heard=heard),
-        after=served,
+        after=afterwards.served,
     ),
     "status": Kind(
         words="a claim that suspends the account",
         killed=lambda house, heard: house.chat(suspended_later(house), heard=heard),
-        after=frozen,
+        after=afterwards.frozen,
     ),
     "aged": Kind(
         words="a session found too old",
         before=grow_old,
         killed=lambda house, heard: house.chat(old_token(house), heard=heard),
-        after=aged,
+        after=afterwards.aged,
     ),
     "refund": Kind(words="a refund", killed=refund(), after=once("answer", "repeated")),
     "refund_failed": Kind(
@@ -290,22 +133,22 @@ KINDS = {
         after=once("answer", "repeated"),
         alone=False,
     ),
-    "hold": Kind(words="a refund over the limit", before=open_only, killed=refund(amount=600), after=held),
+    "hold": Kind(words="a refund over the limit", before=open_only, killed=refund(amount=600), after=afterwards.held),
     "handoff": Kind(
         words="a hand-off",
         killed=lambda house, heard: house.refund(dead_later(house), heard=heard),
-        after=handed,
+        after=afterwards.handed,
     ),
     "report": Kind(
         words="a report of the app",
         killed=lambda house, heard: house.chat(body={"app": "report"}, heard=heard),
-        after=doubted,
+        after=afterwards.doubted,
     ),
     "sign_out": Kind(
         words="a sign-out",
         killed=lambda house, heard: house.ask("/.authguard/session/end", house.token(), heard=heard),
-        after=ended,
+        after=afterwards.ended,
     ),
-    "engage": Kind(words="an operator's rollback", killed=engage, after=rolled_back),
-    "release": Kind(words="an operator's release", before=engaged, killed=release, after=released),
+    "engage": Kind(words="an operator's rollback", killed=engage, after=afterwards.rolled_back),
+    "release": Kind(words="an operator's release", before=engaged, killed=release, after=afterwards.released),
 }

@@ -7,7 +7,6 @@ the same on every run, so that a page can be made of it.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from authguard.audit.verify import verify
@@ -16,6 +15,7 @@ from tests.faults.house import LOG, runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from pathlib import Path
 
     from tests.faults.house import House, Reply
 

@@ -1,4 +1,4 @@
-"""Kill -9 at every point of every kind of request: what is left can be gone on with, and nothing happened unrecorded."""
+"""Kill -9 at every point of every kind of request: a new process goes on, and nothing happened unrecorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes, 64 requests in each at once, one customer: one winner, nothing lost, every line and every budget kept."""
+"""Two processes, 64 requests in each at once, one customer: one winner, nothing lost, every line and budget kept."""
 
 from __future__ import annotations
 

@@ -1,34 +1,20 @@
-"""Each thing that can break around the guard, broken for real: what is done, who asks meanwhile, and what heals it."""
+"""Each thing that can break around the guard: what it is, what breaks it, and what has to happen for it to be well."""
 
 from __future__ import annotations
 
 import os
-import resource
-import sqlite3
-import subprocess
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.faults import directory
+from tests.faults import acts
+from tests.faults.acts import LOGS, VAULT
 from tests.faults.house import LOG, STORE, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
-    from authguard.testing import IdentityProvider
     from tests.faults.scenes import Scene
 
-#: where a folder is the trouble; the log has one of its own
-VAULT = Path("vault")
-LOGS = Path("logs")
-#: the numbers of `nobody`, for whom a folder can be read-only though root runs the tests
-NOBODY = 65_534
-#: longer than the guard waits for keys before it lets the request go, and than a fetch may take
-SLOW = 20.0
-HOUR, DAY = 3_600.0, 86_400.0
 DIRECTORY = TEXT.replace(
     """\
 accounts:
@@ -51,7 +37,7 @@ class Trouble:
         words: what is broken.
         heals: what has to happen from outside; the guard does the rest by itself.
         act: breaks it, lets people ask, mends it, and lets them ask again.
-        text: of the policy; of an issuer where it names one.
+        text: of the policy.
         settings: further arguments of `AuthGuard`.
         flaw: what `authguard audit verify` says afterwards.
         lost: whether lines may be gone, because somebody took the file that held them.
@@ -66,240 +52,6 @@ class Trouble:
     lost: bool = False
 
 
-def bob(scene: Scene, **claims: Any) -> Awaitable[Any]:
-    """Let somebody chat whom the guard has never seen."""
-    return scene.house.chat(scene.house.token(sub="bob", **claims))
-
-
-async def both_ask(scene: Scene) -> None:
-    """Let a known customer ask, then a new one, then the known one for money."""
-    await scene.asks("a known customer", scene.house.chat())
-    await scene.asks("a new customer", bob(scene))
-    await scene.asks("a refund", scene.house.refund())
-
-
-async def refund_later(scene: Scene) -> None:
-    """Let somebody ask for money when the service has repaired itself."""
-    scene.house.clock.advance(301)
-    await scene.asks("a refund five minutes later", scene.house.refund(key="k2"))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the store's lock in another process."""
-    script = (
-        "import sqlite3, sys\n"
-        "other = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "other.execute('BEGIN EXCLUSIVE')\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and script
-        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-        yield
-        other.communicate()
-
-
-@contextmanager
-def full(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size: the kernel cuts the write that crosses it, and refuses those after it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def store_locked(scene: Scene) -> None:
-    """Hold the lock for longer than the guard waits."""
-    scene.house.guard.enforcer.standing.store._patience = 0.1
-    await scene.house.chat()
-    with locked(STORE):
-        scene.begin()
-        await both_ask(scene)
-    scene.heal()
-    await both_ask(scene)
-
-
-async def store_full(scene: Scene) -> None:
-    """Leave no room for the store; the log, which is smaller, still has some."""
-    await scene.house.chat()
-    with full(Path(f"{STORE}-wal").stat().st_size):
-        scene.begin()
-        await both_ask(scene)
-    scene.heal()
-    await both_ask(scene)
-
-
-async def store_damaged(scene: Scene) -> None:
-    """Write nonsense into a customer's records; put back what was there."""
-    await scene.house.chat()
-    with sqlite3.connect(STORE, isolation_level=None) as other:
-        kept = other.execute("SELECT name, value FROM records").fetchall()
-        other.execute("UPDATE records SET value = X'C1'")
-        scene.begin()
-        await scene.asks("a known customer", scene.house.chat())
-        other.executemany("UPDATE records SET value = ? WHERE name = ?", [(value, name) for name, value in kept])
-    other.close()
-    scene.heal()
-    await both_ask(scene)
-    await refund_later(scene)
-
-
-def shut(folder: Path) -> None:
-    """Make a folder read-only for whoever this process is from now on."""
-    if os.getuid() == 0:
-        for path in (Path(), VAULT, LOGS, *VAULT.iterdir()):
-            os.chown(path, NOBODY, NOBODY)
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-    folder.chmod(0o555)
-
-
-async def folder_read_only(scene: Scene, folder: Path) -> None:
-    """Start on a folder that cannot be written; later it can."""
-    shut(folder)
-    scene.begin()
-    await scene.starts()
-    await scene.asks("a customer", scene.house.chat())
-    folder.chmod(0o755)
-    scene.heal()
-    await scene.asks("a customer", scene.house.chat())
-
-
-async def log_gone(scene: Scene, take: Callable[[], object]) -> None:
-    """Take the log away, or put another one in its place, while it is written."""
-    await scene.house.chat()
-    scene.begin()
-    take()
-    await scene.asks("whoever asks within a second", scene.house.chat())
-    scene.house.clock.advance(2)
-    await scene.asks("who asks next", scene.house.chat())
-    scene.heal()
-    await both_ask(scene)
-    await refund_later(scene)
-
-
-def replace_log() -> None:
-    """Do what a tool that rotates logs does."""
-    LOG.rename("rotated.jsonl")
-    LOG.touch()
-
-
-async def log_full(scene: Scene) -> None:
-    """Leave room for half a line of the log; its records are in memory, and take none."""
-    await scene.house.chat()
-    with full(LOG.stat().st_size + 100):
-        scene.begin()
-        await both_ask(scene)
-    scene.heal()
-    await both_ask(scene)
-
-
-async def clock_back(scene: Scene) -> None:
-    """Set the clock back by an hour; one customer has signed out before."""
-    house = scene.house
-    tokens = {who: house.token(sub=who) for who in ("alice", "carol")}
-    await house.chat(tokens["alice"])
-    await house.chat(tokens["carol"])
-    await house.ask("/.authguard/session/end", tokens["carol"])
-    right = house.clock.now()
-    house.clock.set(right - HOUR)
-    scene.begin()
-    await scene.asks("a known customer", house.chat(tokens["alice"]))
-    await scene.asks("somebody who signed out", house.chat(tokens["carol"]))
-    await scene.asks("a refund", house.refund(tokens["alice"]))
-    house.clock.set(right + 1)
-    scene.heal()
-    await scene.asks("a known customer", house.chat(tokens["alice"]))
-    await scene.asks("somebody who signed out", house.chat(tokens["carol"]))
-
-
-async def clock_ahead(scene: Scene) -> None:
-    """Set the clock a day ahead, and right again."""
-    house = scene.house
-    token = house.token()
-    await house.chat(token)
-    right = house.clock.now()
-    house.clock.set(right + DAY)
-    scene.begin()
-    await scene.asks("a known customer", house.chat(token))
-    house.clock.set(right + 1)
-    scene.heal()
-    await scene.asks("a known customer", house.chat(token))
-
-
-def of_issuer(scene: Scene, provider: IdentityProvider, subject: str) -> Awaitable[Any]:
-    """Let somebody chat who signed in at the real issuer."""
-    provider.set_clock(at=scene.house.clock.now())
-    signed_in = provider.sign_in(subject, scope="chat accounts refunds", acr="aal2", account_status="ok")
-    return scene.house.chat(signed_in.access_token)
-
-
-async def keys_first(scene: Scene, mode: str) -> None:
-    """Begin while the issuer's key server is out; no key has ever been seen."""
-    provider: IdentityProvider = scene.house.issuer
-    scene.begin()
-    await scene.asks("a customer", _while_out(scene, provider, mode, "alice"))
-    provider.restore()
-    scene.house.clock.advance(3)  # the next fetch comes two seconds after a failed one
-    scene.heal()
-    await scene.asks("a customer", of_issuer(scene, provider, "alice"))
-
-
-async def keys_later(scene: Scene, mode: str) -> None:
-    """Lose the key server when its keys are known, and again when it has rotated them."""
-    provider: IdentityProvider = scene.house.issuer
-    await of_issuer(scene, provider, "alice")
-    scene.begin()
-    await scene.asks("a customer, signed by a known key", _while_out(scene, provider, mode, "bob"))
-    provider.rotate_keys()
-    scene.house.clock.advance(31)  # an unknown key leads to a fetch twice a minute at the most
-    await scene.asks("a customer, signed by a new key", of_issuer(scene, provider, "carol"))
-    provider.restore()
-    scene.house.clock.advance(3)
-    scene.heal()
-    await scene.asks("a customer, signed by a new key", of_issuer(scene, provider, "dave"))
-
-
-def _while_out(scene: Scene, provider: IdentityProvider, mode: Any, subject: str) -> Awaitable[Any]:
-    asking = of_issuer(scene, provider, subject)
-    provider.outage(mode, seconds=SLOW)
-    return asking
-
-
-async def directory_out(scene: Scene, how: str) -> None:
-    """Let the account directory fail."""
-    await scene.house.chat()
-    directory.mood = how
-    scene.begin()
-    await scene.asks("a known customer", scene.house.chat())
-    await scene.asks("a new customer", bob(scene))
-    await scene.asks(
-        "a new customer's balance", scene.house.ask("/balance", scene.house.token(sub="bob"), method="GET")
-    )
-    directory.mood = "well"
-    scene.heal()
-    await scene.asks("a new customer", bob(scene))
-    await scene.asks(
-        "a new customer's balance", scene.house.ask("/balance", scene.house.token(sub="bob"), method="GET")
-    )
-
-
-async def app_fails(scene: Scene) -> None:
-    """Let the app answer 500 over a refund."""
-    scene.begin()
-    await scene.asks("a refund", scene.house.refund(key="k2", amount=50))
-    reply = await scene.house.refund(then="fail")
-    assert reply.status == 500, "the app's own answer reaches the caller"
-    scene.heal()
-    await scene.asks("the same refund", scene.house.refund(then="fail"))
-    await scene.asks("another refund", scene.house.refund(key="k3", amount=50))
-
-
 def _of_kind(act: Callable[..., Awaitable[None]], *how: Any) -> Callable[[Scene], Awaitable[None]]:
     return lambda scene: act(scene, *how)
 
@@ -308,80 +60,82 @@ AT_ONCE = "nothing: the next request"
 VAULTED: dict[str, Any] = {"store": VAULT / STORE, "log": LOGS / LOG}
 MODULES: dict[str, Any] = {"modules": ("tests.faults.directory",)}
 TROUBLES = {
-    "store-locked": Trouble(words="the store, locked by another process", heals="the lock is let go", act=store_locked),
-    "store-full": Trouble(words="the store's disk, full", heals="there is room", act=store_full),
-    "store-damaged": Trouble(words="a record in the store, damaged", heals="it is restored", act=store_damaged),
+    "store-locked": Trouble(
+        words="the store, locked by another process", heals="the lock is let go", act=acts.store_locked
+    ),
+    "store-full": Trouble(words="the store's disk, full", heals="there is room", act=acts.store_full),
+    "store-damaged": Trouble(words="a record in the store, damaged", heals="it is restored", act=acts.store_damaged),
     "store-read-only": Trouble(
         words="the store's folder, read-only at the start",
         heals="it can be written",
-        act=_of_kind(folder_read_only, VAULT),
+        act=_of_kind(acts.folder_read_only, VAULT),
         settings=VAULTED,
     ),
     "log-read-only": Trouble(
         words="the log's folder, read-only at the start",
         heals="it can be written",
-        act=_of_kind(folder_read_only, LOGS),
+        act=_of_kind(acts.folder_read_only, LOGS),
         settings=VAULTED,
     ),
     "log-full": Trouble(
         words="the log's disk, full in the middle of a line",
         heals="there is room",
-        act=log_full,
+        act=acts.log_full,
         settings={"store": "memory"},
     ),
     "log-deleted": Trouble(
-        words="the log, deleted", heals=AT_ONCE, act=_of_kind(log_gone, LOG.unlink), flaw="misplaced", lost=True
+        words="the log, deleted", heals=AT_ONCE, act=_of_kind(acts.log_gone, LOG.unlink), flaw="misplaced", lost=True
     ),
     "log-replaced": Trouble(
         words="the log, replaced by an empty file",
         heals=AT_ONCE,
-        act=_of_kind(log_gone, replace_log),
+        act=_of_kind(acts.log_gone, acts.replace_log),
         flaw="misplaced",
         lost=True,
     ),
     "log-emptied": Trouble(
         words="the log, emptied",
         heals=AT_ONCE,
-        act=_of_kind(log_gone, lambda: os.truncate(LOG, 0)),
+        act=_of_kind(acts.log_gone, lambda: os.truncate(LOG, 0)),
         flaw="misplaced",
         lost=True,
     ),
-    "clock-back": Trouble(words="the clock, an hour back", heals="it is set right", act=clock_back),
-    "clock-ahead": Trouble(words="the clock, a day ahead", heals="it is set right", act=clock_ahead),
+    "clock-back": Trouble(words="the clock, an hour back", heals="it is set right", act=acts.clock_back),
+    "clock-ahead": Trouble(words="the clock, a day ahead", heals="it is set right", act=acts.clock_ahead),
     "keys-slow": Trouble(
-        words="the key server, slow, at the start", heals="it answers", act=_of_kind(keys_first, "hang")
+        words="the key server, slow, at the start", heals="it answers", act=_of_kind(acts.keys_first, "hang")
     ),
     "keys-down": Trouble(
-        words="the key server, down, at the start", heals="it answers", act=_of_kind(keys_first, "down")
+        words="the key server, down, at the start", heals="it answers", act=_of_kind(acts.keys_first, "down")
     ),
     "keys-garbage": Trouble(
         words="the key server, answering nonsense, at the start",
         heals="it answers",
-        act=_of_kind(keys_first, "garbage"),
+        act=_of_kind(acts.keys_first, "garbage"),
     ),
     "keys-later": Trouble(
-        words="the key server, down, when keys are known", heals="it answers", act=_of_kind(keys_later, "down")
+        words="the key server, down, when keys are known", heals="it answers", act=_of_kind(acts.keys_later, "down")
     ),
     "directory-raises": Trouble(
         words="the account directory, raising",
         heals="it answers",
-        act=_of_kind(directory_out, "raises"),
+        act=_of_kind(acts.directory_out, "raises"),
         text=DIRECTORY,
         settings=MODULES,
     ),
     "directory-hangs": Trouble(
         words="the account directory, hanging",
         heals="it answers",
-        act=_of_kind(directory_out, "hangs"),
+        act=_of_kind(acts.directory_out, "hangs"),
         text=DIRECTORY,
         settings=MODULES,
     ),
     "directory-nonsense": Trouble(
         words="the account directory, answering nonsense",
         heals="it answers",
-        act=_of_kind(directory_out, "nonsense"),
+        act=_of_kind(acts.directory_out, "nonsense"),
         text=DIRECTORY,
         settings=MODULES,
     ),
-    "app-fails": Trouble(words="the app, over a refund", heals="a person settles it", act=app_fails),
+    "app-fails": Trouble(words="the app, over a refund", heals="a person settles it", act=acts.app_fails),
 }

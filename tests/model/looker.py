@@ -110,6 +110,8 @@ class Looker:
         now = self.rig.clock.now()
         kind = answer.fallback.kind.value if isinstance(answer, Verdict) else answer.reason.code
         self.met[kind] += 1
+        if isinstance(answer, Verdict) and answer.cell and answer.principal is not None:
+            self.promises.decided(answer.principal)
         if not isinstance(answer, Verdict) or not answer.admits:
             return
         cell = dict(zip(DIMENSIONS, answer.cell, strict=True)) | {"outcome": kind}

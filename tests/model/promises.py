@@ -24,7 +24,8 @@ class Promises:
     """Keeps what was promised, and looks at each admission.
 
     Attributes:
-        signed: session -> its newest sign-in.
+        signed: session -> its newest sign-in that was shown.
+        counted: session -> its newest sign-in that met a decision, so that the guard knows it.
         acted: session -> the person's last own act in it.
         ended: session -> the sign-ins up to this moment are void.
         barred: account -> the same, for all of its sessions.
@@ -37,6 +38,7 @@ class Promises:
     """
 
     signed: dict[bytes, float] = field(default_factory=dict)
+    counted: dict[bytes, float] = field(default_factory=dict)
     acted: dict[bytes, float] = field(default_factory=dict)
     ended: dict[bytes, float] = field(default_factory=dict)
     barred: dict[bytes, float] = field(default_factory=dict)
@@ -60,9 +62,13 @@ class Promises:
         self.signed[session] = max(self.signed.get(session, NEVER), proof)
         self.acted[session] = max(self.acted.get(session, NEVER), now if acts else proof, proof)
 
+    def decided(self, who: Principal) -> None:
+        """A request of somebody was decided: what they showed is known now."""
+        self.counted[who.session_key] = max(self.counted.get(who.session_key, NEVER), who.auth_time)
+
     def end(self, session: bytes, now: float) -> None:
         """A session was signed out or revoked."""
-        self.ended[session] = max(now, self.signed.get(session, NEVER))
+        self.ended[session] = max(now, self.counted.get(session, NEVER))
 
     def admitted(self, verdict: Verdict, who: Principal, now: float) -> None:
         """Look at the admission of an operation that is not public."""
