@@ -1,4 +1,4 @@
-"""What breaks around the guard, broken for real: each breaks one thing, lets people ask, mends it, and they ask again."""
+"""What breaks around the guard, broken for real: each act breaks one thing and mends it; people ask all the while."""
 
 from __future__ import annotations
 

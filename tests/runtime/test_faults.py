@@ -167,6 +167,21 @@ async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_on
     assert len(standing) == 64
 
 
+async def test_of_64_changes_of_one_account_at_once_none_is_lost_and_none_is_a_fault() -> None:
+    class Far(MemoryStore):
+        immediate = instant = False
+
+        async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+            await asyncio.sleep(0)  # so that all have loaded before one has saved
+            return await super().commit(keys, before, after)
+
+    desk = Desk(store=Far())
+    verdict = await desk.ask("chat", desk.login())
+    await asyncio.gather(*(desk.enforcer.reports.report(verdict, "verification.doubted") for _ in range(64)))
+    account = (await desk.enforcer.standing.load(verdict.keys)).snapshot.account
+    assert (account.tallies or {})["verification"].count == 64
+
+
 async def test_of_parallel_runs_of_one_refund_one_reaches_the_app() -> None:
     desk = Desk()
     token = desk.login()
