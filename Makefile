@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.peers
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test check bench clean format help
+.PHONY: demo test check soak bench clean format help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*##/\t/' | expand -t 10
@@ -37,6 +37,14 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/reference.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test policies/*/policy.yaml
+
+# how long the soak takes; make soak AUTHGUARD_SOAK_SECONDS=30 is a slice of it
+soak: export AUTHGUARD_SOAK_SECONDS ?= 600
+soak: export AUTHGUARD_MODEL_STEPS ?= 100000
+soak: export AUTHGUARD_FUZZ_EXAMPLES ?= 10000
+soak: $(READY)   ## the model for 100,000 steps, the fuzz at length, and ten minutes at saturation
+	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz
+	@$(BIN)/python -m tests.soak.saturate
 
 $(PEERS): $(READY)
 	@echo "fetching the peers to be measured against (once) ..."

@@ -1,29 +1,26 @@
-"""What the tests of crashes, races and faults found: each program runs once for all of them."""
+"""What the tests of crashes and troubles found: each program runs once for all of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.faults.kinds import KINDS
 from tests.faults.programs import folder, run
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(scope="session")
-def killed() -> Iterator[dict[str, Any]]:
+def killed() -> dict[str, Any]:
     """Kind of request -> its points, what was found after each kill, and what must not have been."""
     names = list(KINDS)
     with folder() as place:
         found = run("killing", place, (names[::2], names[1::2]))
-        yield {name: found[name] for name in names}
+    return {name: found[name] for name in names}
 
 
 @pytest.fixture(scope="session")
-def broken() -> Iterator[dict[str, Any]]:
+def broken() -> dict[str, Any]:
     """Trouble -> what was seen of it."""
     with folder() as place:
-        yield run("breaking", place, [[]])
+        return run("breaking", place, [[]])

@@ -146,11 +146,16 @@ def check(initial: dict[str, str], *, account: bytes, alone: bool) -> None:
     moved = any(record.version > before.versions.get(name, 0) for name, record in records.items())
     assert not moved or stand, "something was saved and nothing recorded"
     base: States = {(place.split()[0], place.split()[1]): state for place, state in before.states.items()}
-    reached = [base]
+    reached = [(base, set[str]())]
     for step in steps(stand):
-        reached += [_after(states, step, account) for states in (reached[-1:] if alone else reached)]
+        named = {entry.decision for entry in step} - {""}
+        reached += [
+            (_after(states, step, account), names | named) for states, names in (reached[-1:] if alone else reached)
+        ]
     now = standing(records)
-    assert any(_same(states, now, initial) for states in reached), f"{now} is no end of a recorded step: {reached}"
+    ends = [names for states, names in reached if _same(states, now, initial)]
+    assert ends, f"{now} is no end of a recorded step: {reached}"
+    assert any(names <= decided.keys() for names in ends), "a step was saved and its decision not recorded"
     _check_ledgers(records)
 
 

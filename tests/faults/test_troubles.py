@@ -45,5 +45,12 @@ def test_a_refund_that_could_not_be_saved_is_withdrawn_and_runs_later(broken: di
         assert "a refund: 200" in seen["callers"]["afterwards"]
 
 
+@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name.startswith("directory")])
+def test_a_directory_that_is_out_is_no_fault_of_the_guard(broken: dict[str, Any], trouble: str) -> None:
+    # whom it has named before goes on, and of whom nothing is known may only read what is routine
+    assert broken[trouble]["callers"]["meanwhile"][:2] == ["a known customer: 200", "a new customer: 200 `restrict`"]
+    assert broken[trouble]["lines"]["meanwhile"] == ["`restrict`", "`retry`"]
+
+
 def test_a_line_that_was_cut_by_a_full_disk_is_repaired(broken: dict[str, Any]) -> None:
     assert "`repaired`" in broken["log-full"]["lines"]["afterwards"]

@@ -110,8 +110,7 @@ class Looker:
         now = self.rig.clock.now()
         kind = answer.fallback.kind.value if isinstance(answer, Verdict) else answer.reason.code
         self.met[kind] += 1
-        if isinstance(answer, Verdict) and answer.cell and answer.principal is not None:
-            self.promises.decided(answer.principal)
+        self.note(one, answer, now)
         if not isinstance(answer, Verdict) or not answer.admits:
             return
         cell = dict(zip(DIMENSIONS, answer.cell, strict=True)) | {"outcome": kind}
@@ -126,6 +125,16 @@ class Looker:
         if answer.running:
             assert isinstance(amount, int | float)
             self.promises.runs(found.principal, key, answer.transaction, amount, now)
+
+    def note(self, one: Ask, answer: Verdict | Refusal, now: float) -> None:
+        """Note what the answer says of the session, or that nothing is known of it."""
+        found = self.rig.check.judge(one.evidence.authorization, now)
+        if not isinstance(found, Proven) or not isinstance(answer, Verdict):
+            return
+        if answer.principal is not None:
+            self.promises.decided(answer.principal)
+        if not answer.cell or answer.snapshot.session.verification == "exhausted":
+            self.promises.exhausted(found.principal.session_key, now)
 
     def saved(self, verdict: Verdict) -> None:
         """What an admission stands on is in the store, unless nothing of it ever moved."""

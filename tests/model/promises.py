@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from authguard.runtime.verdict import Verdict
 
 MINUTE = 60.0
-NEVER = float("-inf")
+DAY = 24 * 60 * MINUTE
+NEVER, NOT_YET = float("-inf"), float("inf")
 PROVING = frozenset({"sensitive", "high"})
 
 
@@ -29,7 +30,8 @@ class Promises:
         acted: session -> the person's last own act in it.
         ended: session -> the sign-ins up to this moment are void.
         barred: account -> the same, for all of its sessions.
-        doubted: session -> the lowest the clock stood at since somebody doubted who it is.
+        doubted: session -> when somebody doubted who it is; and the lowest the clock stood at since attempts ran out,
+            which alone leads out of doubt, after they cooled down.
         dead: accounts that no agent serves any more.
         ran: account and key of every refund that ran.
         spent: account -> its refunds that stand: transaction -> when and how much.
@@ -42,7 +44,7 @@ class Promises:
     acted: dict[bytes, float] = field(default_factory=dict)
     ended: dict[bytes, float] = field(default_factory=dict)
     barred: dict[bytes, float] = field(default_factory=dict)
-    doubted: dict[bytes, float] = field(default_factory=dict)
+    doubted: dict[bytes, tuple[float, float]] = field(default_factory=dict)
     dead: set[bytes] = field(default_factory=set)
     ran: set[tuple[bytes, str]] = field(default_factory=set)
     spent: dict[bytes, dict[str, tuple[float, float]]] = field(default_factory=lambda: defaultdict(dict))
@@ -52,7 +54,18 @@ class Promises:
     def tick(self, now: float) -> None:
         """The clock stands somewhere else."""
         self.latest = max(self.latest, now)
-        self.doubted = {session: min(low, now) for session, low in self.doubted.items()}
+        for session, (at, low) in self.doubted.items():
+            self.doubted[session] = (at, low if low == NOT_YET else min(low, now))
+
+    def doubt(self, session: bytes, now: float) -> None:
+        """Somebody doubted who it is."""
+        self.doubted[session] = (now, NOT_YET)
+
+    def exhausted(self, session: bytes, now: float) -> None:
+        """The attempts of a session ran out, or might have."""
+        if session in self.doubted:
+            at, low = self.doubted[session]
+            self.doubted[session] = (at, min(low, now))
 
     def shown(self, who: Principal, now: float, *, acts: bool) -> None:
         """A good credential was shown: a sign-in later than the end revives a session, nothing else does."""
@@ -75,7 +88,7 @@ class Promises:
         session, account, risk = who.session_key, who.account_key, verdict.operation.risk
         assert session not in self.ended, "a session that was signed out came back without a sign-in"
         assert who.auth_time > self.barred.get(account, NEVER), "a sign-in that was revoked for the account was taken"
-        assert now - self.signed[session] < 12 * 60 * MINUTE, "a sign-in lasted longer than half a day"
+        assert now - self.signed[session] < DAY / 2, "a sign-in lasted longer than half a day"
         assert now - self.acted[session] < 15 * MINUTE, "nobody was there for a quarter of an hour"
         assert verdict.token_scopes <= who.token_scopes, "a scope came from nowhere"
         assert verdict.operation.scopes <= verdict.token_scopes, "a scope was missing"
@@ -84,7 +97,9 @@ class Promises:
         assert not self.pulled, "the agent acted although it was pulled back"
         assert account not in self.dead, "an agent served an account that only people may serve"
         if risk in PROVING and session in self.doubted:
-            assert now - self.doubted[session] >= 15 * MINUTE, "doubt was laundered"
+            at, low = self.doubted[session]
+            forgotten = now - at > 2 * DAY  # the whole session is, and began anew
+            assert forgotten or now - low >= 15 * MINUTE, "doubt was laundered"
 
     def runs(self, who: Principal, key: str, transaction: str, amount: float, now: float) -> None:
         """Look at a refund that runs."""
@@ -93,7 +108,7 @@ class Promises:
         self.ran.add((account, key))
         self.spent[account][transaction] = (now, amount)
         if now == self.latest:  # what fell out of the window once is not counted again when the clock steps back
-            day = [amount for at, amount in self.spent[account].values() if now - at < 24 * 60 * MINUTE]
+            day = [amount for at, amount in self.spent[account].values() if now - at < DAY]
             assert sum(day) <= 1000, "a person got more than the daily budget"
 
     def refused(self, who: Principal, transaction: str) -> None:

@@ -35,7 +35,7 @@ FORGED = NotProven("rejected", Reason.SIGNATURE_INVALID)
 #: seconds that a token may be ahead, as `Issuer.leeway`
 LEEWAY = 30
 #: records in the memory store at the most: enough for the customers here, and for a few transactions each
-CAPACITY = 60
+CAPACITY = 80
 
 
 class Killed(BaseException):
