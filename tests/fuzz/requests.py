@@ -33,10 +33,14 @@ NEAR = st.sampled_from(
     )
 )
 BEFORE = st.sampled_from(words("/ /. /%2e /api /api/api /shop http://agent.test x", *[b""] * 5))
-AFTER = st.sampled_from(words(r"/ // %2f /.. ?a=/chat #x ;x %20 \x0b /%2e%2e", *[b""] * 8))
+AFTER = st.sampled_from(words(r"/ // %2f /.. ?a=/chat #x ;x %20 \x0b %0a %00 %0d%0a /%2e%2e", *[b""] * 8))
+ENCODED = st.sampled_from(
+    words("/c%68at /%63hat /orders/%37 /orders%2f7 /shop%2Fitems/7 /shop/items/%2e /files/%2e%2e/chat")
+)
 PATHS = st.one_of(
     st.tuples(BEFORE, NEAR, AFTER).map(b"".join),
-    st.tuples(BEFORE, NEAR, AFTER).map(b"".join),
+    st.tuples(NEAR, AFTER).map(b"".join),
+    ENCODED,
     st.lists(SEGMENTS, max_size=5).map(lambda parts: b"/" + b"/".join(parts)),
     st.sampled_from(words("* agent.test:443 http://agent.test //agent.test/chat", b"", b"/" + b"a" * 70_000)),
 )

@@ -38,4 +38,4 @@ JUMPS = st.sampled_from([0.5, 5, 16, 61, 121, 299, 301, 899, 900, 1801, 3_601, 4
 SKEWS = st.sampled_from([0, 0, 0, 25, -20])
 BACK = st.sampled_from([1, 31, 600, 3_600, 80_000])
 #: how the customer comes again after something was said of them
-COMES = st.sampled_from(["", "the same", "fresh"])
+COMES = st.sampled_from(["", "the same", "fresh", "elsewhere"])

@@ -43,7 +43,7 @@ class Looker:
     def ask(self, token: bytes, operation: str, key: str, amount: object) -> Verdict | None:
         """Ask once, and look at all that came of it; give the verdict if it admits."""
         self.rig.tape.events.clear()
-        one = self.rig.ask(operation, token, _body(amount), key)
+        one = self.rig.ask(operation, token, key, _body(amount))
         proven = self.show(one)
         before = self.rig.stored()
         answer, afresh = self.rig.decide(one)
@@ -63,10 +63,10 @@ class Looker:
             self.ran = ((token, operation, key, amount), answer)
         return answer
 
-    def ask_at_once(self, tokens: list[bytes], operation: str, key: str, amount: object) -> None:
+    def ask_at_once(self, tokens: list[bytes], operation: str, keys: list[str], amount: object) -> None:
         """Ask several times at once, and look at each answer."""
         self.rig.tape.events.clear()
-        asks = [self.rig.ask(operation, token, _body(amount), key) for token in tokens]
+        asks = [self.rig.ask(operation, *each, _body(amount)) for each in zip(tokens, keys, strict=True)]
         for one in asks:
             self.show(one)
 
@@ -75,7 +75,7 @@ class Looker:
 
         answers = self.rig.run(together())
         assert len(self.standing()) == len(asks) or "log" in self.rig.tape.broke
-        for one, answer in zip(asks, answers, strict=True):
+        for one, answer, key in zip(asks, answers, keys, strict=True):
             self.look(one, answer, key, amount)
         self.rig.tape.broke.clear()
 

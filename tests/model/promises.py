@@ -32,6 +32,8 @@ class Promises:
         barred: account -> the same, for all of its sessions.
         doubted: session -> when somebody doubted who it is; and the lowest the clock stood at since attempts ran out,
             which alone leads out of doubt, after they cooled down.
+        suspected: account -> when somebody last doubted who it is, in whichever session.
+        trusted: sessions in which something was done that wants proof of identity.
         dead: accounts that no agent serves any more.
         ran: account and key of every refund that ran.
         spent: account -> its refunds that stand: transaction -> when and how much.
@@ -45,6 +47,8 @@ class Promises:
     ended: dict[bytes, float] = field(default_factory=dict)
     barred: dict[bytes, float] = field(default_factory=dict)
     doubted: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    suspected: dict[bytes, float] = field(default_factory=dict)
+    trusted: set[bytes] = field(default_factory=set)
     dead: set[bytes] = field(default_factory=set)
     ran: set[tuple[bytes, str]] = field(default_factory=set)
     spent: dict[bytes, dict[str, tuple[float, float]]] = field(default_factory=lambda: defaultdict(dict))
@@ -96,6 +100,10 @@ class Promises:
             return
         assert not self.pulled, "the agent acted although it was pulled back"
         assert account not in self.dead, "an agent served an account that only people may serve"
+        if risk in PROVING:
+            afresh = session not in self.trusted
+            assert not (afresh and self.suspected.get(account) == now), "a sign-in proved somebody who was just doubted"
+            self.trusted.add(session)
         if risk in PROVING and session in self.doubted:
             at, low = self.doubted[session]
             forgotten = now - at > 2 * DAY  # the whole session is, and began anew

@@ -274,7 +274,7 @@ class Rig:
         """Make up a credential that is not good."""
         return self._known(credential)
 
-    def ask(self, operation: str, header: bytes, body: bytes, key: str) -> Ask:
+    def ask(self, operation: str, header: bytes, key: str, body: bytes) -> Ask:
         """Put a question together."""
         wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
 

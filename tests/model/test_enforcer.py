@@ -143,10 +143,13 @@ class Deployment(RuleBasedStateMachine):
             if verdict is not None and status:
                 self.the_app_answers(verdict, status)
 
-    @rule(subject=SUBJECTS, sid=SESSIONS, operation=OPERATIONS, times=st.integers(2, 4))
-    def races_with_itself(self, subject: str, sid: str, operation: str, times: int) -> None:
-        token = self.rig.sign_in(subject, skew=0, sid=sid)
-        self.looker.ask_at_once([token] * times, operation, f"key {next(self.numbers)}", 400)
+    @rule(subject=SUBJECTS, operation=OPERATIONS, times=st.integers(2, 4), alike=st.booleans(), known=st.booleans())
+    def races_with_itself(self, subject: str, operation: str, times: int, *, alike: bool, known: bool) -> None:
+        token = self.rig.sign_in(subject, skew=0, sid="s1")
+        if known:
+            self.ask(token, "chat", "", 1)
+        keys = [f"key {next(self.numbers)}" for _ in range(times)]
+        self.looker.ask_at_once([token] * times, operation, keys[:1] * times if alike else keys, 400)
 
     @precondition(lambda self: self.looker.ran)
     @rule(target=verdicts, status=st.sampled_from([0, 200, 200, 409, 500]))
@@ -164,7 +167,7 @@ class Deployment(RuleBasedStateMachine):
 
     @rule(tokens=st.lists(tokens, min_size=2, max_size=4), operation=OPERATIONS, key=KEYS)
     def many_ask_at_once(self, tokens: list[bytes], operation: str, key: str) -> None:
-        self.looker.ask_at_once(tokens, operation, key, 400)
+        self.looker.ask_at_once(tokens, operation, [key] * len(tokens), 400)
 
     @rule()
     def somebody_comes_without_a_token(self) -> None:
@@ -184,6 +187,8 @@ class Deployment(RuleBasedStateMachine):
             self.promises.end(who.session_key, now)
         if event.endswith(("doubted", "contradicted")) and after.session.verification == "ambiguous":
             self.promises.doubt(who.session_key, now)
+        if event.endswith(("doubted", "contradicted", "failed")):
+            self.promises.suspected[who.account_key] = now
         if after.session.verification == "exhausted":
             self.promises.exhausted(who.session_key, now)
         self.comes(verdict, comes, "balance")
@@ -191,7 +196,7 @@ class Deployment(RuleBasedStateMachine):
     @rule(verdict=verdicts, event=LAST, back=BACK, comes=COMES, happens=RARELY)
     def the_account_ends(self, verdict: Verdict, event: str, back: float, comes: str, *, happens: bool) -> None:
         who = verdict.principal
-        if not happens or who is None:
+        if who is None or not happens:
             return
         self.act(self.rig.enforcer.reports.report(verdict, "account.minor"))
         self.the_clock_steps_back(back)
@@ -201,8 +206,10 @@ class Deployment(RuleBasedStateMachine):
 
     @rule(verdict=verdicts, again=st.booleans(), comes=COMES)
     def the_customer_signs_out(self, verdict: Verdict, comes: str, *, again: bool) -> None:
+        if verdict.principal is None:
+            return
         self.signs_out(verdict)
-        if again and verdict.principal is not None:
+        if again:
             self.time_passes(5)
             between = self.signs_in_again(verdict)
             self.time_passes(5)
@@ -295,10 +302,15 @@ class Deployment(RuleBasedStateMachine):
         return multiple() if verdict is None else verdict
 
     def comes(self, verdict: Verdict, how: str, operation: str) -> None:
-        """The customer of an earlier request comes again: with the same token, or freshly signed in, or not at all."""
-        if how and verdict.principal is not None:
-            token = self.looker.tokens[verdict.record] if how == "the same" else self.signs_in_again(verdict)
-            self.ask(token, operation, "", 1)
+        """The customer of an earlier request comes again, if at all: with the same token, or with a new sign-in."""
+        match how:
+            case "the same":
+                self.ask(self.looker.tokens[verdict.record], operation, "", 1)
+            case "fresh":
+                self.ask(self.signs_in_again(verdict), operation, "", 1)
+            case "elsewhere" if verdict.principal is not None:
+                elsewhere = self.rig.sign_in(verdict.principal.subject, skew=0, sid="elsewhere")
+                self.ask(elsewhere, operation, "", 1)
 
     def signs_in_again(self, verdict: Verdict) -> bytes:
         """Sign the customer of an earlier request in anew, in the same session."""
