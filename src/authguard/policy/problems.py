@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +36,10 @@ class Problem:
         message: what is wrong.
         advice: what to type instead; empty where the message says it.
         severity: ``error`` refuses the policy, ``note`` informs.
+        box: the widest box of cells that it is about, in words; empty where it is about no cells.
+        cell: one of these cells, (dimension, value) in the table's order; empty where there is none.
+        path: the shortest events that lead from the initial states to that cell or to what the message names; empty
+            where one begins there, ``None`` where nothing is led to.
     """
 
     code: str
@@ -43,11 +47,26 @@ class Problem:
     message: str
     advice: str = ""
     severity: str = "error"
+    box: str = ""
+    cell: tuple[tuple[str, str], ...] = ()
+    path: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         """Write one printable line."""
-        advice = f"; {self.advice}" if self.advice else ""
-        return f"{self.place}: {self.severity}[{self.code}]: {self.message}{advice}"
+        return f"{self.place}: {self.severity}[{self.code}]: {self.told()}"
+
+    def told(self) -> str:
+        """Say what is wrong, where in the table, how one gets there and what to type instead, on one line."""
+        evidence = "; ".join(self._evidence())
+        return f"{self.message}{f' ({evidence})' if evidence else ''}{f'; {self.advice}' if self.advice else ''}"
+
+    def _evidence(self) -> Iterator[str]:
+        if self.box:
+            yield f"widest: {self.box}"
+        if self.cell:
+            yield f"for one: {', '.join(f'{dimension} `{value}`' for dimension, value in self.cell)}"
+        if self.path is not None:
+            yield f"reached by: {', '.join(self.path)}" if self.path else "reached without any event"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
