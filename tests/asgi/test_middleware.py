@@ -444,6 +444,38 @@ async def talk(shop: Shop, path: str, headers: dict[str, str], messages: list[di
     return sent
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (b"authorization", "credential-ambiguous"),
+        (b"idempotency-key", "request-malformed"),
+    ],
+)
+async def test_a_request_that_is_malformed_can_be_found_by_its_trace(kind: str, header: bytes, reason: str) -> None:
+    shop = Shop()
+    trace = b"4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = [(header, b"x"), (header, b"y"), (b"traceparent", b"00-" + trace + b"-00f067aa0ba902b7-01")]
+    scope = {
+        "type": kind,
+        "method": "POST",
+        "path": "/chat",
+        "raw_path": b"/chat",
+        "query_string": b"",
+        "root_path": "",
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(_: Any) -> None:
+        """Hear nothing of it."""
+
+    await shop.app(scope | {"headers": headers}, receive, send)
+    refused = [entry for entry in shop.desk.sink.entries if isinstance(entry, Refused)]
+    assert [(entry.reason, entry.trace) for entry in refused] == [(reason, trace.decode())]
+
+
 NAMES = st.sampled_from(
     [
         b"authorization",

@@ -82,11 +82,19 @@ class Child:
         assert code == 0, "the child ended badly"
 
     def figures(self) -> dict[str, int]:
-        """Ask the child for its memory, tasks, threads and handles."""
+        """Ask the child for its memory, tasks, threads, handles and objects."""
+        return self._asked(b"\n")
+
+    def kinds(self) -> dict[str, int]:
+        """Ask the child how many objects of which type it has: the difference of two tells what grew."""
+        return self._asked(b"kinds\n")
+
+    def _asked(self, word: bytes) -> dict[str, int]:
         assert self._process.stdin
-        self._process.stdin.write(b"\n")
+        self._process.stdin.write(word)
         self._process.stdin.flush()
-        return self._line()
+        answer: dict[str, int] = self._line()
+        return answer
 
     def token(self, **claims: Any) -> str:
         """Mint a token of a customer in good standing."""

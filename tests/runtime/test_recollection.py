@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import pytest
 
@@ -44,6 +45,19 @@ async def test_a_settled_conversation_is_judged_twice_and_recorded_each_time(jud
     entries = desk.sink.of(Decided)
     assert [entry.id for entry in entries] == [verdict.record for verdict in verdicts]
     assert len({entry.id for entry in entries}) == 10
+
+
+async def test_what_is_remembered_of_a_credential_is_forgotten_with_it(judged: list[str]) -> None:
+    desk = Desk()
+    token = desk.login(token_scopes=frozenset({"chat", "books"}))
+    for _ in range(3):
+        verdict = await desk.ask("chat", token)
+    assert len(judged) == 2, "it is remembered"
+    assert verdict.principal is not None
+    scopes = ref(verdict.principal.token_scopes)
+    assert scopes() is not None
+    del verdict, desk.check.known[token], desk.check.seen[token]
+    assert scopes() is None, "a token that nobody knows any more is kept for ever"
 
 
 async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) -> None:

@@ -14,7 +14,7 @@ from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.evidence import is_preflight, read_evidence, strip_own, target
+from authguard.asgi.evidence import is_preflight, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import NOBODY, Guard, User
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
 from authguard.asgi.replies import Replies, Reply
@@ -27,6 +27,7 @@ from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from authguard.core.facts import Evidence
     from authguard.runtime.enforcer import Enforcer
 
     Message = MutableMapping[str, Any]
@@ -107,8 +108,7 @@ class GuardMiddleware:
         path = route_path(scope)
         operation = self._index.find(method, path)
         if isinstance(evidence, Reason) or operation is None:
-            reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
-            await _send(self._replies.of_refusal(self._enforcer.refuse(None, reason)), send, scope)
+            await _send(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), send, scope)
             return
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
         channel = self._channel(path) if self._channel else ""
@@ -134,8 +134,7 @@ class GuardMiddleware:
         path = route_path(scope)
         operation = self._index.find(WEBSOCKET, path)
         if isinstance(evidence, Reason) or operation is None:
-            reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
-            await _deny(self._replies.of_refusal(self._enforcer.refuse(None, reason)), scope, receive, send)
+            await _deny(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), scope, receive, send)
             return
 
         async def handshake() -> Body:
@@ -152,6 +151,11 @@ class GuardMiddleware:
             await self._run(verdict, self._inner(scope, ask, verdict), receive, send)
         else:
             await self._app(self._inner(scope, ask, verdict), receive, send)
+
+    def _refuse_malformed(self, evidence: Evidence | Reason, scope: Scope) -> Refusal:
+        """Refuse what cannot be asked about, for what its headers or else its path are; its trace can be followed."""
+        reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
+        return self._enforcer.refuse(None, reason, trace=read_trace(scope))
 
     def _inner(self, scope: Scope, ask: Ask, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""

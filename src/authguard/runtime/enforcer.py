@@ -129,10 +129,17 @@ class Enforcer:
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
             return await self.faults.verdict(ask.operation, error)
 
-    def refuse(self, ask: Ask | None, reason: Reason, credential: Credential = NOBODY) -> Refusal:
-        """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same."""
+    def refuse(self, ask: Ask | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = "") -> Refusal:
+        """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
+
+        Args:
+            ask: the request, where it could be understood.
+            reason: closed code.
+            credential: the closed result of its check, where there was one.
+            trace: W3C trace id, for what has no `ask` that names one.
+        """
         try:
-            record = self.journal.refused(ask, reason, credential, self.clock.now())
+            record = self.journal.refused(ask, reason, credential, self.clock.now(), trace=trace)
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
         return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
@@ -157,7 +164,7 @@ class Enforcer:
             record = self.journal.decided_again(found.stencil, now, ask.evidence.trace)
         except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
             return None
-        return replace(found.verdict, record=record, at=now)
+        return replace(found.verdict, record=record, at=now, credential=credential)
 
     @staticmethod
     def _about(ask: Ask, channel: str) -> str:
@@ -310,6 +317,7 @@ class Enforcer:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
         if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):
             until = good_until(self.policy, verdict)
-            recollection = Recollection(before.places, before.seen, until, cut_stencil(entry), verdict)
+            answer = replace(verdict, credential=NOBODY)
+            recollection = Recollection(before.places, before.seen, until, cut_stencil(entry), answer)
             self._recollections.keep(known.credential, self._about(ask, known.channel), recollection)
         return verdict

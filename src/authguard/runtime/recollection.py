@@ -36,7 +36,8 @@ class Recollection(msgspec.Struct, frozen=True, gc=False):
         seen: what stood there.
         until: epoch seconds UTC at which time alone would change it.
         stencil: its line in the log, but for what differs each time.
-        verdict: its answer.
+        verdict: its answer, but for the credential: that one keeps this, and the garbage collector looks into neither,
+            so that the two would keep each other for ever.
     """
 
     places: tuple[bytes, ...]
