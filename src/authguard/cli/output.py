@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from authguard.errors import AuthguardError, AuthorityError, PolicyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YES: Final = 0
 BROKE: Final = 1
@@ -30,3 +33,19 @@ def exit_code(error: AuthguardError) -> int:
 def complain(message: str) -> None:
     """Say what went wrong on standard error."""
     typer.echo(message, err=True)
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print text that ends its own lines, or write it to a file.
+
+    Raises:
+        typer.Exit: the file cannot be written.
+    """
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+        raise typer.Exit(BROKE) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from authguard.cli import policy_graph
 from authguard.cli.output import INVALID, USAGE, complain
 from authguard.policy import library
 from authguard.policy.checks import check
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from authguard.policy.scenarios import Report
 
 app = typer.Typer()
+app.command("graph")(policy_graph.graph)
 
 FILE: Final = "policy.yaml"
 #: a coverage report names this many lines and rules, unless all are asked for

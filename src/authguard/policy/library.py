@@ -13,6 +13,8 @@ from typing import Final
 
 from authguard.policy.reader import BYTES_BOUND
 
+#: the name of a policy's file in its folder
+FILE: Final = "policy.yaml"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 #: the folder of a policy that was not found; nothing is ever looked for in it
 NOWHERE: Final = Path()
@@ -88,6 +90,12 @@ def given(source: str | Path) -> Source:
     if isinstance(source, str) and is_name(source) and source in shipped():
         return named(source)
     return at(source)
+
+
+def in_folder(typed: str) -> str:
+    """Take a folder for the `policy.yaml` in it; a file, and the name of a shipped policy, for themselves."""
+    path = Path(typed)
+    return str(path / FILE) if path.is_dir() else typed
 
 
 def at(source: str | Path) -> Source:

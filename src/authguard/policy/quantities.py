@@ -65,3 +65,11 @@ def money(typed: object) -> tuple[str, str]:
     if found is None:
         raise ValueError("write an amount and a currency, such as `500 EUR` or `0.50 EUR`")
     return found[1], found[2]
+
+
+def written(seconds: float) -> str:
+    """Write seconds as a policy does, in the largest unit that leaves no fraction: ``15m``, ``12h``, ``500ms``."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:g}{unit}"
+    return f"{seconds * 1_000:g}ms"

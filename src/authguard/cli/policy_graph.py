@@ -1,0 +1,57 @@
+"""`authguard policy graph`: the machines as diagrams, and the decision table as a matrix."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from authguard.cli.output import USAGE, complain, deliver
+from authguard.core.events import MACHINES
+from authguard.policy import diagram, matrix
+from authguard.policy.compiler import load
+from authguard.policy.library import in_folder
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+PolicyArgument = Annotated[
+    str, typer.Argument(metavar="POLICY", help="A policy file, a folder that holds one, or a shipped policy's name.")
+]
+
+
+class Picture(StrEnum):
+    """What a policy is shown as."""
+
+    MERMAID = "mermaid"
+    DOT = "dot"
+    TEXT = "text"
+    MARKDOWN = "markdown"
+
+
+_DRAWN: Final = {Picture.MERMAID: diagram.mermaid, Picture.DOT: diagram.dot}
+_WRITTEN: Final = {Picture.TEXT: matrix.text, Picture.MARKDOWN: matrix.markdown}
+_KINDS: Final = "`mermaid` and `dot` draw machines; `text` and `markdown` show the decision table."
+
+
+def graph(
+    policy: PolicyArgument,
+    form: Annotated[Picture, typer.Option("--format", "-f", help=_KINDS)] = Picture.MERMAID,
+    machine: Annotated[
+        list[str] | None, typer.Option("--machine", "-m", help="Draw this machine only; may be repeated.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Draw the machines of a policy, or show its decision table as a matrix."""
+    chosen = tuple(machine or MACHINES)
+    if strays := [name for name in chosen if name not in MACHINES]:
+        raise typer.BadParameter(f"`{strays[0]}` is no machine; known: {', '.join(MACHINES)}", param_hint="--machine")
+    loaded = load(in_folder(policy))
+    if form in _DRAWN:
+        shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
+    elif machine:
+        complain(f"--machine goes with `mermaid` and `dot`; `{form}` shows the decision table")
+        raise typer.Exit(USAGE)
+    else:
+        shown = _WRITTEN[form](loaded)
+    deliver(shown, output)

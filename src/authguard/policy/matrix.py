@@ -1,0 +1,135 @@
+"""The decision table as a matrix: one row for each rule, one column for each dimension, as text or as Markdown.
+
+A column that no rule narrows is left out, and said so; nothing else is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.decisions import DIMENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from authguard.policy.compiled import Policy
+
+#: what a cell says where the rule takes any value
+ANY: Final = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One rule.
+
+    Attributes:
+        number: its place in the merged table, from 0, as the log's ``rule`` has it.
+        when: dimension -> the values that match, in the dimension's order; empty for any.
+        do: ``allow`` or a fallback's name.
+        outcome: what comes of it.
+        origin: where it was written, ``file:line``.
+    """
+
+    number: int
+    when: dict[str, tuple[str, ...]]
+    do: str
+    outcome: str
+    origin: str
+
+
+def rows(policy: Policy) -> tuple[Row, ...]:
+    """Give the table's rules, the first that matches first."""
+    return tuple(
+        Row(
+            number=rule.index,
+            when={
+                name: tuple(value for value in known if value in rule.when[name]) if name in rule.when else ()
+                for name, known in policy.table.values.items()
+            },
+            do=rule.do,
+            outcome=policy.fallbacks[rule.do].kind.value,
+            origin=rule.origin,
+        )
+        for rule in policy.table.rules
+    )
+
+
+def short(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Tell values in as few words as there are: by what is missing, where that is shorter."""
+    if len(values) in (0, len(known)):
+        return (ANY,)
+    missing = [value for value in known if value not in values]
+    if len(missing) + 1 < len(values):
+        return tuple(f"{'not' if place == 0 else 'nor'} {value}" for place, value in enumerate(missing))
+    return tuple(values)
+
+
+def text(policy: Policy) -> str:
+    """Write the matrix for a terminal: as wide as it has to be, a line for each value of a cell."""
+    table = rows(policy)
+    used = _used(table)
+    heads = ["#", *used, "do", "outcome", "written in"]
+    body = [
+        [
+            (str(row.number),),
+            *(short(row.when[name], policy.table.values[name]) for name in used),
+            (row.do,),
+            (row.outcome,),
+            (row.origin,),
+        ]
+        for row in table
+    ]
+    widths = [
+        max(len(head), *(len(line) for cells in body for line in cells[place])) for place, head in enumerate(heads)
+    ]
+    rule = "-+-".join("-" * width for width in widths)
+    lines = [_line(heads, widths)]
+    for cells in body:
+        lines.append(rule)
+        lines += (
+            _line(["" if part == ANY else part for part in parts], widths)
+            for parts in zip_longest(*cells, fillvalue="")
+        )
+    return "\n".join([_told(policy, used), "", *lines]) + "\n"
+
+
+def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
+    return " | ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+
+
+def markdown(policy: Policy) -> str:
+    """Write the matrix as a table of Markdown."""
+    table = rows(policy)
+    used = _used(table)
+    lines = [
+        ["#", *used, "do", "outcome", "written in"],
+        ["--:", *("---" for _ in range(len(used) + 3))],
+    ]
+    for row in table:
+        told = ("<br>".join(map(_code, short(row.when[name], policy.table.values[name]))) for name in used)
+        cells = ("" if cell == _code(ANY) else cell for cell in told)
+        lines.append([str(row.number), *cells, _code(row.do), row.outcome, _code(row.origin)])
+    grid = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return f"{_told(policy, used)}\n\n{grid}\n"
+
+
+def _code(words: str) -> str:
+    """Set words as code, so that no character of a name is Markdown's or HTML's."""
+    plain = "".join(char if char.isprintable() and char not in "`|" else "?" for char in words)
+    for word in ("not ", "nor "):
+        if plain.startswith(word):
+            return f"{word}`{plain.removeprefix(word)}`"
+    return f"`{plain}`"
+
+
+def _used(table: Iterable[Row]) -> list[str]:
+    named = {name for row in table for name, values in row.when.items() if values}
+    return [name for name in DIMENSIONS if name in named]
+
+
+def _told(policy: Policy, used: Sequence[str]) -> str:
+    left = [name for name in DIMENSIONS if name not in used]
+    idle = f" No rule asks for {', '.join(left)}." if left else ""
+    return f"Policy {policy.name}: the first rule that matches decides; an empty cell takes any value.{idle}"

@@ -1,0 +1,61 @@
+"""`authguard policy graph` prints what was asked for, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.cli import main
+from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.core.events import MACHINES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the console script in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+def test_every_machine_is_drawn_unless_some_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "policy", "graph", "standard")
+    assert (code, err) == (YES, "")
+    assert out.count("stateDiagram-v2\n") == len(MACHINES)
+    code, out, _ = call(capsys, "policy", "graph", "standard", "-f", "dot", "-m", "session", "-m", "account")
+    assert code == YES
+    assert [line for line in out.splitlines() if line.startswith("digraph")] == [
+        'digraph "session" {',
+        'digraph "account" {',
+    ]
+
+
+@pytest.mark.parametrize(("form", "begins"), [("text", "#  | service"), ("markdown", "| # | service |")])
+def test_the_decision_table_is_shown_as_a_matrix(
+    capsys: pytest.CaptureFixture[str], form: str, begins: str, tmp_path: Path
+) -> None:
+    code, out, _ = call(capsys, "policy", "graph", "support-desk", "--format", form)
+    assert code == YES
+    assert out.splitlines()[2].startswith(begins)
+    file = tmp_path / "matrix"
+    assert call(capsys, "policy", "graph", "support-desk", "--format", form, "-o", str(file))[:2] == (YES, "")
+    assert file.read_text("utf-8") == out
+
+
+def test_what_cannot_be_done_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = call(capsys, "policy", "graph", "standard", "-m", "sesion")
+    assert code == USAGE
+    assert "known: service, account, session, verification, transaction" in " ".join(err.replace("│", "").split())
+    code, _, err = call(capsys, "policy", "graph", "standard", "-m", "session", "-f", "text")
+    assert code == USAGE
+    assert "--machine goes with `mermaid` and `dot`" in err
+    code, out, err = call(capsys, "policy", "graph", str(tmp_path / "gone.yaml"))
+    assert (code, out) == (INVALID, "")
+    assert "file-missing" in err
+    code, _, err = call(capsys, "policy", "graph", "standard", "-o", str(tmp_path / "no" / "file"))
+    assert code == BROKE
+    assert "cannot be written" in err
