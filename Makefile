@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.peers
+FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test check soak bench clean format help
+.PHONY: demo test test-foreign check soak bench clean format help
 
 help:            ## list the targets
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*##/\t/' | expand -t 15
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("authguard needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -28,6 +29,15 @@ test: $(READY)   ## every test that needs only Python, with the coverage gate
 	@$(BIN)/coverage run -m pytest -q
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
+
+$(FOREIGN): tests/foreign/package.json
+	@command -v npm >/dev/null || { echo "make test-foreign needs npm: apt-get install npm"; exit 1; }
+	@echo "fetching somebody else's identity provider, and a Node for it (once) ..."
+	@cd tests/foreign && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null
+	@touch $@
+
+test-foreign: $(READY) $(FOREIGN)  ## the guard against an identity provider that nobody here wrote
+	@$(BIN)/python -m pytest -q tests/foreign
 
 check: $(READY)  ## formatting, lint, types, import floors, every shipped policy and its scenarios
 	@$(BIN)/ruff format --check $(SOURCES)
