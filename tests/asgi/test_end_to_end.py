@@ -75,6 +75,18 @@ async def test_a_guarded_app_serves_its_customer_and_the_log_verifies(house: Hou
     assert verification.ok
 
 
+async def test_a_sign_out_everywhere_holds_over_a_restart_and_for_sessions_never_seen(house: House) -> None:
+    phone, tablet = house.token(sid="phone"), house.token(sid="tablet")
+    assert (await house.chat(phone)).status_code == 200
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(house.guard), base_url="http://a.test") as client:
+        ended = await client.post("/.authguard/sessions/end", headers={"Authorization": f"Bearer {phone}"})
+    assert (ended.status_code, ended.json()) == (200, {"ended": True})
+    await house.restart()
+    assert [(await house.chat(token)).json()["outcome"] for token in (phone, tablet)] == ["terminate", "terminate"]
+    house.clock.advance(1)
+    assert (await house.chat(house.token(sid="tablet"))).status_code == 200
+
+
 async def test_an_ended_session_stays_ended_over_a_restart(house: House) -> None:
     token = house.token()
     assert (await house.chat(token)).status_code == 200

@@ -10,7 +10,6 @@ import pytest
 from tests.foreign.issuer import Browser
 
 if TYPE_CHECKING:
-
     from tests.foreign.conftest import Agent
     from tests.foreign.issuer import Issuer
 

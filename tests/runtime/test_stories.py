@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from authguard.core.entries import Decided, Moved
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
@@ -385,6 +389,48 @@ async def test_a_sign_in_from_an_issuer_whose_clock_is_ahead_revives_nothing_tha
     await desk.enforcer.reports.end_session(verdict)
     desk.clock.advance(5)
     assert outcome(await desk.ask("chat", desk.refreshed(token))) == ("terminate", "end_session")
+
+
+@pytest.mark.parametrize("ahead", [0, 20])
+async def test_a_sign_out_everywhere_ends_every_session_and_a_fresh_sign_in_is_the_way_back(ahead: int) -> None:
+    desk = Desk()
+    phone, laptop = (desk.login(sid=name, auth_time=desk.clock.now() + ahead) for name in ("phone", "laptop"))
+    await desk.ask("chat", laptop)
+    verdict = await desk.ask("chat", phone)
+    desk.clock.advance(5)
+    await desk.enforcer.reports.end_session(verdict, everywhere=True)
+    desk.clock.advance(5)
+    unseen = desk.login(sid="tablet", auth_time=desk.clock.now() - 60)
+    for held in (phone, desk.refreshed(phone), laptop, desk.refreshed(laptop), unseen):
+        assert outcome(await desk.ask("chat", held)) == ("terminate", "end_session")
+    desk.clock.advance(30)
+    for fresh in (desk.login(sid="phone"), desk.login(sid="laptop"), desk.login(sid="tablet")):
+        assert outcome(await desk.ask("chat", fresh)) == ("allow", "allow")
+    assert outcome(await desk.ask("chat", desk.login("somebody-else", auth_time=desk.clock.now() - 3_600))) == (
+        "allow",
+        "allow",
+    )
+
+
+async def test_an_issuer_without_sids_has_one_session_for_each_client_of_a_person() -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login(sid=""))
+    await desk.enforcer.reports.end_session(verdict)
+    desk.clock.advance(1)
+    old = desk.login(sid="", auth_time=desk.clock.now() - 60)
+    assert outcome(await desk.ask("chat", old)) == ("terminate", "end_session")
+    assert outcome(await desk.ask("chat", desk.login(sid=""))) == ("allow", "allow")
+
+
+async def test_two_requests_that_refresh_at_once_go_on_in_one_session() -> None:
+    desk = Desk()
+    token = desk.login()
+    await desk.ask("chat", token)
+    desk.clock.advance(60)
+    first, second = desk.refreshed(token), desk.refreshed(token)
+    verdicts = await asyncio.gather(desk.ask("chat", first), desk.ask("chat", second), desk.ask("chat", token))
+    assert {outcome(verdict) for verdict in verdicts} == {("allow", "allow")}
+    assert len({verdict.keys.session for verdict in verdicts}) == 1
 
 
 async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_after_release() -> None:

@@ -33,6 +33,12 @@ async def _session_end(enforcer: Enforcer, verdict: Verdict, _: str) -> Reply:
     return plain(200, {"ended": True})
 
 
+async def _sessions_end(enforcer: Enforcer, verdict: Verdict, _: str) -> Reply:
+    """Sign out everywhere: every session of the account, on whichever device."""
+    await enforcer.reports.end_session(verdict, everywhere=True)
+    return plain(200, {"ended": True})
+
+
 async def _healthz(_: Enforcer, __: Verdict, ___: str) -> Reply:
     """Liveness: that the guard decided and recorded this very request."""
     return plain(200, {"status": "ok"})
@@ -52,6 +58,7 @@ async def _transaction(enforcer: Enforcer, verdict: Verdict, path: str) -> Reply
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.session": _session,
     "authguard.session.end": _session_end,
+    "authguard.sessions.end": _sessions_end,
     "authguard.healthz": _healthz,
     "authguard.transaction": _transaction,
 }
@@ -66,6 +73,12 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
         Operation(
             name="authguard.session.end",
             match=Match(path=f"{prefix}/session/end", method="POST"),
+            risk="self",
+            effect="write",
+        ),
+        Operation(
+            name="authguard.sessions.end",
+            match=Match(path=f"{prefix}/sessions/end", method="POST"),
             risk="self",
             effect="write",
         ),

@@ -128,14 +128,18 @@ class Guard:
         after = await self._enforcer.reports.report(self._verdict, event, note)
         self._snapshot = replace(after, transaction=self._snapshot.transaction)
 
-    async def end_session(self) -> None:
+    async def end_session(self, *, everywhere: bool = False) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.
+
+        Args:
+            everywhere: of every session of the account, on whichever device (ASVS 7.4.3).
 
         Raises:
             ReportRefused: nobody is signed in.
             AuditError, StoreError, TimeoutError: as for `report`.
         """
-        await self.report("session.ended")
+        after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
+        self._snapshot = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:
         """Refuse to go on without further scopes.

@@ -57,7 +57,9 @@ class Reports:
             ReportRefused: the event is unknown, would loosen, or nobody is proven whom it could be about.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
-        make = self._maker(verdict, event)
+        return await self._change(verdict, self._maker(verdict, event), note)
+
+    async def _change(self, verdict: Verdict, make: Callable[[Walk], None], note: str) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
@@ -75,9 +77,27 @@ class Reports:
             raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
         return lambda walk: _happen(walk, event)
 
-    async def end_session(self, verdict: Verdict) -> Snapshot:
-        """Sign the customer of an admitted request out."""
-        return await self.report(verdict, "session.ended")
+    async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
+        """Sign the customer of an admitted request out.
+
+        Args:
+            verdict: of the request.
+            everywhere: of every session of the account, those never seen here too (ASVS 7.4.3): no sign-in from before
+                this moment is taken again.
+
+        Raises:
+            ReportRefused: nobody is proven.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+        if not everywhere:
+            return await self.report(verdict, "session.ended")
+        end = self._maker(verdict, "session.ended")
+
+        def make(walk: Walk) -> None:
+            end(walk)
+            walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
+
+        return await self._change(verdict, make, "signed out everywhere")
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
         """Let the app's answer settle its transaction; never raises, and survives the caller's going away.

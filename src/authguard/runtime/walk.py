@@ -100,7 +100,7 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
     """
     session, account, policy = walk.snapshot.session, walk.snapshot.account, walk.policy
     proof = authenticated_at(policy, principal)
-    if account.not_before and proof <= account.not_before:
+    if account.not_before and (proof <= account.not_before or _was_known(walk.snapshot, proof)):
         walk.happen("session.revoked", "credential")
         return False
     if session.version and is_fresh(policy, principal, walk.snapshot):
@@ -119,6 +119,12 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
         if acts and walk.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
             walk.amend("session", last_seen=walk.now)
     return False
+
+
+def _was_known(snapshot: Snapshot, proof: float) -> bool:
+    """Whether the session knew this sign-in before the account's ``not_before``, though an issuer's clock is ahead."""
+    session = snapshot.session
+    return bool(session.version) and session.entered <= snapshot.account.not_before and proof <= session.signed_in
 
 
 def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -> None:
