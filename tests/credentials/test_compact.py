@@ -22,7 +22,9 @@ def _token(header: object, claims: object = None) -> bytes:
 
 def test_header_and_issuer_are_read() -> None:
     token = _token(_HEADER)
-    assert take_apart(token) == Unverified(token, Header("ES256", "k", "at+jwt"), "i")
+    found = take_apart(token)
+    assert found == Unverified(token, Header("ES256", "k", "at+jwt"), "i", {"iss": "i"}, b"\0\0\0")
+    assert found.signed == token.removesuffix(b".AAAA")
 
 
 def test_the_token_is_not_in_the_repr() -> None:

@@ -1,18 +1,24 @@
-"""PyJWT is told everything, and whatever it says of a token is a verdict."""
+"""PyJWT's algorithms are asked, and whatever they say of a token is a verdict."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.credentials.compact import take_apart
-from authguard.credentials.keys import allowed, load, secret
+from authguard.credentials.keys import Verifier, allowed, load, secret
 from authguard.credentials.signature import verify
 from authguard.policy.compiled import Issuer
-from authguard.testing.keys import compact
+from authguard.testing.keys import SigningKey, compact
+
+from .conftest import UNHURRIED
 
 if TYPE_CHECKING:
     from authguard.testing import Mint
@@ -20,10 +26,13 @@ if TYPE_CHECKING:
 _ALGORITHMS = allowed(["ES256", "RS256", "EdDSA"])
 
 
-def _verify(mint: Mint, token: str, alg: str = "ES256", audience: str = "") -> dict[str, Any] | NotProven:
+def _verify(
+    mint: Mint, token: str, alg: str = "ES256", audience: str = "", require: tuple[str, ...] = ()
+) -> dict[str, Any] | NotProven:
     found = take_apart(token.encode())
     key = load(mint.jwks("ES256", "RS256", "EdDSA", "Ed25519"), _ALGORITHMS).choose(found.header.key, alg)
-    return verify(found, key, Issuer(issuer=mint.issuer, audience=audience or mint.audience, algorithms=(alg,)))
+    described = Issuer(issuer=mint.issuer, audience=audience or mint.audience, algorithms=(alg,), require=require)
+    return verify(found, key, described)
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA", "Ed25519"])
@@ -75,6 +84,51 @@ def test_a_forged_signature_is_said_before_anything_else(authguard_issuer: Mint)
     assert _verify(authguard_issuer, token) == NotProven("rejected", Reason.SIGNATURE_INVALID)
 
 
+def test_what_the_policy_requires_beside_has_to_be_there(authguard_issuer: Mint) -> None:
+    for claims, good in (({}, True), ({"drop": ["jti"]}, False), ({"jti": None}, False)):
+        found = _verify(authguard_issuer, authguard_issuer.mint(**claims), require=("client_id", "jti"))
+        assert isinstance(found, dict) is good
+
+
+_WILD: Any = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=9), max_size=2)
+
+
+@UNHURRIED
+@given(
+    claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "jti"]), _WILD, max_size=3),
+    drop=st.sets(st.sampled_from(["iss", "aud", "sub", "exp", "jti"]), max_size=1),
+    forged=st.booleans(),
+)
+def test_nothing_passes_that_pyjwt_itself_would_refuse(
+    authguard_issuer: Mint,
+    claims: dict[str, Any],
+    drop: set[str],
+    forged: bool,  # noqa: FBT001 - both kinds
+) -> None:
+    mint = authguard_issuer
+    key = SigningKey.generate(kid=mint.keys["ES256"].kid) if forged else mint.keys["ES256"]
+    token = compact(mint.header(), mint.claims(drop=drop, **claims), key.sign)
+    found = _verify(mint, token)
+    try:
+        oracle = jwt.decode(
+            token,
+            mint.keys["ES256"].private.public_key(),
+            algorithms=["ES256"],
+            audience=mint.audience,
+            issuer=mint.issuer,
+            options={
+                "require": ["iss", "aud", "exp", "sub"],
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.PyJWTError:
+        assert isinstance(found, NotProven)
+    else:
+        assert found == oracle
+
+
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
 @pytest.mark.parametrize("signature", [b"x", b"\0" * 64, b"\xff" * 64, b"x" * 63, b"x" * 65, b"x" * 4_000])
 def test_a_signature_of_any_length_is_only_invalid(authguard_issuer: Mint, alg: Any, signature: bytes) -> None:
@@ -84,7 +138,7 @@ def test_a_signature_of_any_length_is_only_invalid(authguard_issuer: Mint, alg: 
 
 def test_a_key_that_makes_the_library_stumble_is_a_verdict_too(authguard_issuer: Mint) -> None:
     (key,) = secret(b"s" * 32, frozenset({"HS256"})).keys
-    key.verifiers["HS256"].key = object()
+    key = replace(key, verifiers={"HS256": Verifier(key.verifiers["HS256"].algorithm, object())})
     found = take_apart(authguard_issuer.mint(alg="HS256").encode())
     described = Issuer(issuer=authguard_issuer.issuer, audience="a", algorithms=("HS256",))
     assert verify(found, key, described) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

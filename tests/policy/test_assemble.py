@@ -96,9 +96,9 @@ def test_a_deployment_is_assembled_whole() -> None:
     draft = draft_of(
         """
 issuers:
-  - {issuer: https://idp.example, audience: a, algorithms: [ES256], keys: discovery, leeway: 0s, renewal: sid}
+  - {issuer: https://idp.example, audience: a, algorithms: [ES256], keys: discovery, leeway: 0s, require: [jti]}
   - {issuer: two, audience: a, algorithms: [ES256], keys: {jwks_uri: https://a.example/keys}, type: any, sender: none}
-  - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, stale_keys: 1d}
+  - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, renewal: sid}
 agents: [bot]
 accounts:
   - {from: claim, claim: status, map: {ok: normal}}
@@ -131,15 +131,15 @@ fallbacks:
 """.replace("default: {all: []}", "default: {all: [otp]}")
     )
     one, two, three = draft.issuers
-    assert (one.discovery, one.leeway, one.renewal, one.stale_keys, one.max_lifetime) == (
+    assert (one.discovery, one.leeway, one.require, one.stale_keys, one.max_lifetime) == (
         True,
         0.0,
-        "sid",
+        ("jti",),
         86_400,
         3_600,
     )
     assert (two.discovery, two.jwks_uri, two.type, two.key_file) == (False, "https://a.example/keys", "any", "")
-    assert (three.secret_env, three.max_lifetime, three.stale_keys) == ("SECRET", 300.0, 86_400.0)
+    assert (three.secret_env, three.max_lifetime, three.renewal) == ("SECRET", 300.0, "sid")
     assert [source.name for source in draft.accounts] == ["claim:status", "python:app.accounts:status"]
     assert (draft.accounts[1].max_age, draft.accounts[1].timeout) == (0.0, 0.2)
     refund, live = draft.operations

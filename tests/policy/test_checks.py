@@ -127,6 +127,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("issuer-insecure", lambda d: issuer(d, discovery=False, jwks_uri="http://127.0.0.1.evil.example/k"), "without TLS"),
     ("issuer-insecure", lambda d: issuer(d, discovery=False, jwks_uri="file:///etc/keys"), "without TLS"),
     ("issuer-keys", lambda d: issuer(d, discovery=False), "names no sources"),
+    ("issuer-leeway", lambda d: issuer(d, leeway=61.0), "61 s off"),
     ("issuer-keys", lambda d: issuer(d, key_file="k.json"), "names 2 sources"),
     ("issuer-missing", lambda d: replace(d, issuers=()), "nobody may speak"),
     ("issuer-without-algorithms", lambda d: issuer(d, algorithms=()), "which algorithms"),

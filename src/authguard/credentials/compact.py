@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
@@ -48,15 +48,24 @@ class Unverified:
         token: all of it.
         header: of its signature.
         issuer: ``iss``; empty where it is missing or no text.
+        claims: all of them, unverified as they are.
+        signature: over the header and the payload.
     """
 
     token: bytes = field(repr=False)
     header: Header
     issuer: str
+    claims: dict[str, Any] = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @property
+    def signed(self) -> bytes:
+        """Give what the signature is over (RFC 7515 5.2): both parts as they were sent, never encoded anew."""
+        return self.token[: self.token.rindex(b".")]
 
 
 def take_apart(token: bytes) -> Unverified | NotProven:
-    """Read the header and the issuer's name (RFC 7515 7.1), strictly.
+    """Read the header, the claims and the signature (RFC 7515 7.1), strictly, and each of them once.
 
     Args:
         token: bounded in length.
@@ -66,11 +75,12 @@ def take_apart(token: bytes) -> Unverified | NotProven:
         return _MALFORMED
     try:
         header = _header(parts[1])
-        issuer = json_object(base64url(parts[2])).get("iss")
-        base64url(parts[3])
+        claims = json_object(base64url(parts[2]))
+        signature = base64url(parts[3])
     except ValueError:
         return _MALFORMED
-    return Unverified(token, header, issuer if isinstance(issuer, str) else "")
+    issuer = claims.get("iss")
+    return Unverified(token, header, issuer if isinstance(issuer, str) else "", claims, signature)
 
 
 @lru_cache(maxsize=64)  # all tokens that one key signs have the same header

@@ -1,8 +1,9 @@
 """JWK Sets: which keys may verify what, screened when they are loaded; a key that is not sound is not there.
 
 Refused (RFC 8725 3.2 and 3.5, RFC 7517 4): symmetric keys in a set, keys that bring their private half, all keys that
-share a ``kid``, RSA below 2048 bits, ``use`` or ``key_ops`` for something else, and an ``alg`` that does not go with
-the key's type. PyJWT's own key set checks none of these and silently drops keys named ``Ed25519`` (RFC 9864).
+share a ``kid``, keys that anybody could sign with (`soundness`), ``use`` or ``key_ops`` for something else, and an
+``alg`` that does not go with the key's type. PyJWT's own key set checks none of these and silently drops keys named
+``Ed25519`` (RFC 9864).
 """
 
 from __future__ import annotations
@@ -10,21 +11,20 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jwt import PyJWK
 
 from authguard.core.outcomes import Reason
+from authguard.credentials.soundness import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from jwt.algorithms import Algorithm
+
 #: keys of one set at the most
 KEYS_BOUND: Final = 100
-RSA_LEAST_BITS: Final = 2_048
-#: a larger modulus or exponent costs the verifier more than it gives anyone
-RSA_MOST_BITS: Final = 8_192
-RSA_EXPONENT_BITS: Final = 64
 NAME_BOUND: Final = 255
 
 #: bytes of a secret at the least: the hash's own length (RFC 7518 3.2)
@@ -45,6 +45,41 @@ _FITTING: Final[dict[tuple[object, object], frozenset[str]]] = {
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
+#: what the key of a signature may be for (RFC 7517 4.3: nothing unrelated beside it)
+_OPERATIONS: Final = frozenset({"sign", "verify"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """One key under one algorithm's name.
+
+    Attributes:
+        algorithm: PyJWT's implementation.
+        key: as that implementation wants it.
+    """
+
+    algorithm: Algorithm = field(repr=False)
+    key: Any = field(repr=False)
+
+    @classmethod
+    def of(cls, member: Mapping[str, object], name: str) -> Verifier:
+        """Build one of a JWK.
+
+        Raises:
+            ValueError: the key is too short for the algorithm (RFC 7518 3.2 and 3.3).
+            Exception: whatever PyJWT and cryptography say of a key that cannot be built.
+        """
+        built = PyJWK(dict(member), name)
+        key = built.Algorithm.prepare_key(built.key)
+        if built.Algorithm.check_key_length(key):
+            raise ValueError("the key is too short")
+        return cls(built.Algorithm, key)
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether the signature over the message is this key's."""
+        return self.algorithm.verify(message, self.key, signature)
+
+
 @dataclass(slots=True, eq=False)
 class Key:
     """One sound key; the only thing that ever changes is that it is retired.
@@ -52,13 +87,13 @@ class Key:
     Attributes:
         name: ``kid``; empty where the set gives none.
         identity: the public numbers, to know the same key again in a later set.
-        verifiers: algorithm -> PyJWT's key for it.
+        verifiers: algorithm -> the key under that name.
         retired: whether its issuer no longer publishes it; what it verified counts no more.
     """
 
     name: str
     identity: tuple[str, ...] = field(repr=False)
-    verifiers: Mapping[str, PyJWK] = field(repr=False)
+    verifiers: Mapping[str, Verifier] = field(repr=False)
     retired: bool = False
 
 
@@ -135,9 +170,7 @@ def secret(value: bytes, algorithms: frozenset[str]) -> KeySet:
         raise ValueError(f"the secret has to be at least {least} bytes long")
     member = {"kty": "oct", "k": urlsafe_b64encode(value).rstrip(b"=").decode()}
     try:
-        verifiers = {name: PyJWK(member, name) for name in algorithms if name in SECRET_BYTES}
-        for verifier in verifiers.values():
-            verifier.Algorithm.prepare_key(verifier.key)
+        verifiers = {name: Verifier.of(member, name) for name in algorithms if name in SECRET_BYTES}
     except Exception:  # noqa: BLE001 - whatever PyJWT or cryptography say of a key, it may hold the key
         raise ValueError("the secret is a key or a certificate, not a secret") from None
     return KeySet((Key("", (), verifiers),))
@@ -150,14 +183,10 @@ def _build(member: dict[str, object], algorithms: frozenset[str]) -> tuple[Key, 
     if not isinstance(name, str) or len(name) > NAME_BOUND or not fitting:
         return ()
     try:
-        # PyJWT knows Ed25519 by its older name alone, so the key is told afterwards which name it answers to
-        verifiers = {each: PyJWK(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)}
-        for each, verifier in verifiers.items():
-            verifier.algorithm_name = each
-            if verifier.Algorithm.check_key_length(verifier.Algorithm.prepare_key(verifier.key)):
-                return ()
-            if member["kty"] == "RSA" and not _is_sound_rsa(verifier):
-                return ()
+        # PyJWT knows Ed25519 by its older name alone
+        verifiers = {each: Verifier.of(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)}
+        if not all(is_sound(verifier.key) for verifier in verifiers.values()):
+            return ()
     except Exception:  # noqa: BLE001 - a key that cannot be built, for whatever reason, is not there
         return ()
     identity = tuple(str(member.get(part)) for part in ("kty", "crv", "x", "y", "n", "e"))
@@ -174,15 +203,11 @@ def _fitting(member: dict[str, object]) -> frozenset[str]:
         or member.get("use", "sig") != "sig"
         or not isinstance(ops, list)
         or "verify" not in ops
+        or not all(isinstance(each, str) and each in _OPERATIONS for each in ops)
+        or len(ops) != len(set(ops))
     ):
         return frozenset()
     fitting = _FITTING.get((kty, crv), frozenset[str]())
     if alg is None:
         return fitting
     return fitting & (_EDWARDS if alg in _EDWARDS else {alg})
-
-
-def _is_sound_rsa(verifier: PyJWK) -> bool:
-    numbers = verifier.key.public_numbers()
-    bits: int = numbers.n.bit_length()
-    return RSA_LEAST_BITS <= bits <= RSA_MOST_BITS and numbers.e.bit_length() <= RSA_EXPONENT_BITS

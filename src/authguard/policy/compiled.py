@@ -36,6 +36,7 @@ class Issuer:
         type: the ``typ`` header asked for, ``at+jwt``, or ``any``.
         max_lifetime: seconds; a credential that claims to live longer is refused.
         renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
+        require: names of further claims that a token must have, beside ``iss``, ``aud``, ``exp`` and ``sub``.
     """
 
     issuer: str
@@ -50,6 +51,7 @@ class Issuer:
     type: str = "at+jwt"
     max_lifetime: float = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    require: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class Issuer(Part):
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    require: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
     sender: Literal["none"] = "none"
 
 

@@ -66,6 +66,7 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         type=issuer.type,
         max_lifetime=issuer.max_lifetime,
         renewal=issuer.renewal,
+        require=issuer.require,
     )
 
 

@@ -37,6 +37,7 @@ CODES: Final[dict[str, str]] = {
     "issuer-audience": "an issuer has no audience: tokens for someone else would be accepted (RFC 8725 3.9)",
     "issuer-insecure": "an issuer or its keys are fetched without TLS from another machine",
     "issuer-keys": "an issuer names no source of keys, or several",
+    "issuer-leeway": "an issuer's clock may be off by more than a minute, so expired tokens would pass",
     "issuer-missing": "nobody may speak: a policy for use needs at least one issuer",
     "issuer-without-algorithms": "an issuer does not say which algorithms it signs with (RFC 8725 3.1)",
     "limit-incomplete": "a limit counts neither an amount nor calls, or both",

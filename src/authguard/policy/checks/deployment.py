@@ -23,6 +23,8 @@ ASYMMETRIC: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"),
 )
+#: seconds that clocks may differ
+MOST_LEEWAY: Final = 60.0
 #: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
 OPEN: Final = frozenset({"public", "self", "staff"})
 
@@ -68,6 +70,10 @@ def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
         if not issuer.audience:
             message = f"issuer `{issuer.issuer}` has no audience, so tokens for someone else would pass"
             yield Problem(code="issuer-audience", place=place, message=message, advice="add `audience: NAME`")
+        if issuer.leeway > MOST_LEEWAY:
+            message = f"issuer `{issuer.issuer}` is allowed a clock that is {issuer.leeway:g} s off"
+            advice = f"at most {MOST_LEEWAY:g}s: a longer `leeway` lets expired tokens in (RFC 7519 4.1.4)"
+            yield Problem(code="issuer-leeway", place=place, message=message, advice=advice)
         sources = [issuer.discovery, bool(issuer.jwks_uri), bool(issuer.key_file), bool(issuer.secret_env)]
         if sum(sources) != 1:
             message = f"issuer `{issuer.issuer}` names {sum(sources) or 'no'} sources of keys"

@@ -1,0 +1,104 @@
+"""Could anybody but its owner sign with a key? What is known to be weak about public keys, looked for once per key.
+
+RSA: fewer than 2048 bits, an exponent that is even, small or huge (FIPS 186-5 5.4), a modulus with a small factor or of
+two primes next to each other (CVE-2022-26320), or made by the generator of CVE-2017-15361 (ROCA). Ed25519: a point of
+small order, under which signatures of anything can be made up (RFC 8032 8.4 leaves that to the caller).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import gcd, isqrt, prod
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RSA_LEAST_BITS: Final = 2_048
+#: a larger modulus or exponent costs the verifier more than it gives anyone
+RSA_MOST_BITS: Final = 8_192
+RSA_EXPONENT_BITS: Final = 64
+RSA_LEAST_EXPONENT: Final = 65_537
+#: how far Fermat's factoring goes: primes that differ by less are found
+FERMAT_ROUNDS: Final = 100
+
+
+def _primes(below: int) -> Iterator[int]:
+    for number in range(2, below):
+        if all(number % divisor for divisor in range(2, isqrt(number) + 1)):
+            yield number
+
+
+#: no prime of a real key is among these
+_SMALL: Final = prod(_primes(1_000))
+#: prime -> what the powers of 65537 leave; all primes of the weak generator are such powers modulo all of these
+_FINGERPRINT: Final = {
+    prime: frozenset(pow(65_537, power, prime) for power in range(prime))
+    for prime in _primes(168)
+    if prime > 2  # noqa: PLR2004 - all numbers are odd
+}
+#: y of the points whose order divides eight, canonical or not, without the sign of x
+_SMALL_ORDER: Final = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+)
+
+
+def is_sound(key: object) -> bool:
+    """Whether nothing is known against a public key.
+
+    Args:
+        key: of cryptography; keys of elliptic curves of NIST have passed all there is to check when they are built.
+    """
+    if isinstance(key, RSAPublicKey):
+        numbers = key.public_numbers()
+        return is_sound_rsa(numbers.n, numbers.e)
+    if isinstance(key, Ed25519PublicKey):
+        raw = key.public_bytes_raw()
+        return raw[:-1] + bytes([raw[-1] & 0x7F]) not in _SMALL_ORDER
+    return True
+
+
+@lru_cache(maxsize=512)  # a set is loaded again and again, and seldom changes
+def is_sound_rsa(modulus: int, exponent: int) -> bool:
+    """Whether nothing is known against an RSA key.
+
+    Args:
+        modulus: ``n``.
+        exponent: ``e``.
+    """
+    return (
+        RSA_LEAST_BITS <= modulus.bit_length() <= RSA_MOST_BITS
+        and exponent >= RSA_LEAST_EXPONENT
+        and exponent % 2 == 1
+        and exponent.bit_length() <= RSA_EXPONENT_BITS
+        and gcd(modulus, _SMALL) == 1
+        and not _has_fingerprint(modulus)
+        and not _has_close_primes(modulus)
+    )
+
+
+def _has_fingerprint(modulus: int) -> bool:
+    """Whether the modulus comes from the generator of CVE-2017-15361 (Nemec et al., CCS 2017, section 3.3)."""
+    return all(modulus % prime in powers for prime, powers in _FINGERPRINT.items())
+
+
+def _has_close_primes(modulus: int) -> bool:
+    """Whether Fermat's factoring finds the primes at once."""
+    middle = isqrt(modulus - 1) + 1
+    for number in range(middle, middle + FERMAT_ROUNDS):
+        rest = number * number - modulus
+        if isqrt(rest) ** 2 == rest:
+            return True
+    return False
