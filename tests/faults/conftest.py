@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.cancelling import ALL
 from tests.faults.kinds import KINDS
 from tests.faults.programs import folder, run
 
@@ -16,6 +17,15 @@ def killed() -> dict[str, Any]:
     names = list(KINDS)
     with folder() as place:
         found = run("killing", place, (names[::2], names[1::2]))
+    return {name: found[name] for name in names}
+
+
+@pytest.fixture(scope="session")
+def cancelled() -> dict[str, Any]:
+    """Kind of request -> its points, what was found after each cancellation, and what must not have been."""
+    names = list(ALL)
+    with folder() as place:
+        found = run("cancelling", place, (names[::2], names[1::2]))
     return {name: found[name] for name in names}
 
 

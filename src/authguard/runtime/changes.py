@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: how often something is done again because another changed the same standing first
 TRIES: Final = 16
 
+#: the records of a snapshot
+RECORDS: Final = ("service", "account", "session", "transaction")
+
 T = TypeVar("T")
 
 
@@ -83,6 +86,27 @@ class Standing:
         committing = self.store.commit(keys, before, after)
         return await (committing if self.store.instant else self.within(committing))
 
+    def is_void(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        """Whether a save that was left, or never begun, changed nothing for certain; where that is not known, False.
+
+        Looked up where looking never waits, since whoever leaves may not be kept.
+        """
+        if after is before:
+            return True
+        if not self.store.immediate:
+            return False
+        try:
+            places = self.store.places(keys)
+            found = self.store.gather(places, self.store.glance(places), self.blank)
+        except StoreError:
+            return False
+        # all or none is saved, so any record that was to change tells
+        return any(
+            getattr(found, record).version == getattr(before, record).version
+            for record in RECORDS
+            if getattr(after, record) != getattr(before, record)
+        )
+
     async def change(
         self, keys: Keys, make: Callable[[Walk], None], *, subject: str = "", decision: str = "", note: str = ""
     ) -> Snapshot:
@@ -102,6 +126,8 @@ class Standing:
             AuditError: it cannot be recorded, so it did not happen.
             StoreError: it cannot be saved.
             TimeoutError: the store did not answer in time.
+
+        Who is cancelled meanwhile leaves no line that stands and was not saved, as far as the store can tell.
         """
 
         async def attempt() -> Snapshot | None:
@@ -112,8 +138,9 @@ class Standing:
             written = self.journal.moved(walk.transitions, keys, subject=subject, decision=decision, note=note)
             try:
                 saved = await self.save(keys, before, walk.snapshot)
-            except StoreError:
-                self._withdraw(written, walk.now)
+            except BaseException as error:
+                if isinstance(error, StoreError) or self.is_void(keys, before, walk.snapshot):
+                    self._withdraw(written, walk.now)
                 raise
             if saved:
                 return walk.snapshot

@@ -286,8 +286,9 @@ class Enforcer:
                 await self.standing.within(self.journal.secure(position))
             saved = await self.standing.save(keys, before.snapshot, plan.after)
         except BaseException as error:
-            # this decision is void; whether what it moved was saved all the same, a deadline does not tell
-            unsaved = isinstance(error, AuditError | StoreError)
+            # this decision is void; what it moved may be saved all the same, where a deadline or a cancellation cut in
+            failed = isinstance(error, AuditError | StoreError)
+            unsaved = failed or self.standing.is_void(keys, before.snapshot, plan.after)
             self.journal.withdrawn((*written, record) if unsaved else (record,), now)
             raise
         if not saved:

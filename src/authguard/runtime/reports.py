@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
 #: reports that end a session: only a later sign-in counts as fresh
 ENDING: Final = frozenset({"session.ended", "session.revoked"})
+#: how often a task may be cancelled anew while it settles a transaction
+CANCELLED: Final = 8
 
 
 class Reports:
@@ -100,21 +102,34 @@ class Reports:
         return await self._change(verdict, make, "signed out everywhere")
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
-        """Let the app's answer settle its transaction; never raises, and survives the caller's going away.
+        """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
 
-        What cannot be settled now stays `running`, and the policy's timer makes it `in_doubt`.
+        What cannot be settled now stays `running`, and the policy's timer makes it `in_doubt`. A cancelled scope waits;
+        a task that is cancelled directly, from which nothing shields, settles first and ends then.
         """
-        principal = verdict.principal
+        cancelled = anyio.get_cancelled_exc_class()
+        leaving: BaseException | None = None
         with anyio.CancelScope(shield=True):
-            try:
-                await self._standing.change(
-                    verdict.keys,
-                    lambda walk: transactions.settle(walk, verdict.transaction, answer),
-                    subject=principal.pseudonym if principal else "",
-                    decision=verdict.record,
-                )
-            except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
-                await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+            for _ in range(CANCELLED):
+                try:
+                    await self._settle(verdict, answer)
+                    break
+                except cancelled as error:
+                    leaving = error
+        if leaving is not None:
+            raise leaving
+
+    async def _settle(self, verdict: Verdict, answer: Answer) -> None:
+        principal = verdict.principal
+        try:
+            await self._standing.change(
+                verdict.keys,
+                lambda walk: transactions.settle(walk, verdict.transaction, answer),
+                subject=principal.pseudonym if principal else "",
+                decision=verdict.record,
+            )
+        except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
+            await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
 
 
 def _newer(walk: Walk, state: str) -> Report:

@@ -13,10 +13,11 @@ import sqlite3
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, get_cancelled_exc_class, to_thread
 
 from authguard.core import stored
 from authguard.errors import StoreError
+from authguard.stores.leaving import Fate, cancel_later
 from authguard.stores.sqlite_file import connect, failure
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ BATCH: Final = 1_000
 class SqliteStore:
     """Implements `authguard.ports.Store` on one SQLite file.
 
-    A caller that is cancelled while it waits for a commit does not know whether it happened: it must take that for a
-    fault and load again. The store itself stays usable, since the worker finishes or rolls back on its own.
+    A caller that is cancelled while it waits for a write has given it up: it does not happen. One whose write is being
+    made durable that very moment is told what came of it, and cancelled at its next wait; only where the disk hangs
+    for longer than `patience` does nobody know. The store stays usable, since the worker ends on its own.
 
     Args:
         path: the file; made with mode 0600, and its folder with 0700, where they are missing.
@@ -228,19 +230,32 @@ class SqliteStore:
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""
+        fate = Fate[Answer]()
 
         def transaction() -> Answer:
             writer = self._in_use(self._writer)
             writer.execute("BEGIN IMMEDIATE")
             try:
                 answer = change(writer)
-                writer.execute("ROLLBACK" if answer is False else "COMMIT")
+                commits = answer is not False and fate.seal()
+                writer.execute("COMMIT" if commits else "ROLLBACK")
+                if commits:
+                    fate.kept.append(answer)
             finally:
+                fate.over = True
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
             return answer
 
-        return await self._in_worker("written", transaction)
+        try:
+            return await self._in_worker("written", transaction)
+        except get_cancelled_exc_class() as leaving:
+            if not fate.seal():
+                await fate.known(self._patience)
+                if fate.kept:
+                    cancel_later(leaving)
+                    return fate.kept[0]
+            raise
 
     async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
         """Run a job off the event loop, one at a time.
