@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from authguard import AuthGuard
+from authguard import AuthGuard, ReportRefused
 from authguard.asgi.guard import current_guard
 from authguard.credentials.cache import Cache
 from authguard.runtime import recollection, referral
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.requests import Request
     from starlette.websockets import WebSocket
 
@@ -71,10 +73,22 @@ def answering(name: str, *, reads: bool = False) -> Any:
             await request.body()
         said = request.headers.get("x-report", "")
         if said:
-            await current_guard(request).report(said)
+            try:
+                await current_guard(request).report(said)
+            except ReportRefused:
+                return JSONResponse({"route": name}, 422)
+        if "x-stream" in request.headers:
+            return StreamingResponse(chunks(), media_type="text/plain")
         return JSONResponse({"route": name})
 
     return endpoint
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    """Make a reply that ends only when its reader leaves."""
+    while True:
+        yield bytes(65_536)
+        await asyncio.sleep(0)
 
 
 async def live(websocket: WebSocket) -> None:
