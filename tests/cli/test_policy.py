@@ -28,8 +28,6 @@ assurance: {order: [aal1, aal2]}
 verifiers: {otp: {type: http, url: 'https://otp.example', pass_at: 0.9, fail_at: 0.4}}
 methods: {default: {all: [otp]}, alternate: {all: [otp]}}
 """
-PASSES = "- {name: chats, given: {account: normal}, ask: {operation: chat}, then: {outcome: allow}}\n"
-FAILS = "- {name: idles, when: [session.idled], ask: {operation: chat}, then: {outcome: allow}}\n"
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -40,11 +38,8 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return int(end.value.code or 0), out, err
 
 
-def write(folder: Path, policy: str = OWN, scenarios: str = "") -> Path:
+def write(folder: Path, policy: str = OWN) -> Path:
     (folder / "policy.yaml").write_text(policy, encoding="utf-8")
-    if scenarios:
-        (folder / "scenarios").mkdir()
-        (folder / "scenarios" / "one.yaml").write_text(scenarios, encoding="utf-8")
     return folder
 
 
@@ -80,61 +75,6 @@ def test_a_policy_that_is_not_there_is_invalid_and_no_traceback(
         assert code == INVALID
         assert "gone.yaml" in out + err
         assert "Traceback" not in out + err
-
-
-def test_test_runs_the_scenarios_beside_a_policy_and_tells_what_they_leave_out(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    code, out, _ = call(capsys, "policy", "test", str(write(tmp_path, scenarios=PASSES)))
-    assert code == YES
-    assert "1 of 1 scenarios pass; they take 0 of 62 lines and 1 of 38 rules" in out
-    assert "no scenario takes rule 0:allow (standard.yaml:" in out
-    assert "and 79 more, which --all names" in out
-    code, out, _ = call(capsys, "policy", "test", "--all", str(tmp_path))
-    assert code == YES
-    assert out.count("no scenario takes") == 62 + 37
-    assert "no scenario takes line 1 of machine session: renewed: * -> active" in out
-
-
-def test_test_names_the_scenario_that_fails_and_exits_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, out, _ = call(capsys, "policy", "test", str(write(tmp_path, scenarios=PASSES + FAILS)))
-    assert code == INVALID
-    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 6:sign_in_fresh)" in out
-    assert "1 of 2 scenarios pass" in out
-
-
-def test_a_misspelt_scenario_fails_even_where_all_others_pass(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    write(tmp_path, scenarios=PASSES + FAILS.replace("session.idled", "session.idld"))
-    code, out, _ = call(capsys, "policy", "test", str(tmp_path))
-    assert code == INVALID
-    assert "error[unknown-name]: `session.idld` is not an event; did you mean `session.idled`?" in out
-    assert "1 of 1 scenarios pass" in out
-
-
-def test_a_policy_without_scenarios_does_not_pass_for_tested(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    code, _, err = call(capsys, "policy", "test", str(write(tmp_path)))
-    assert code == USAGE
-    assert "there is no scenario beside it" in err
-
-
-def test_test_without_a_path_takes_the_current_folder(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(write(tmp_path, scenarios=PASSES))
-    assert call(capsys, "policy", "test")[0] == YES
-
-
-def test_a_shipped_policy_is_tested_by_its_name(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    code, out, _ = call(capsys, "policy", "test", "support-desk")
-    assert code == YES
-    assert "62 of 62 lines and 40 of 40 rules" in out
 
 
 @pytest.mark.parametrize("arguments", [("policy", "chek"), ("policy", "check"), ("polcy",), ("policy", "test", "--al")])

@@ -60,7 +60,9 @@ def test_everything_compiled_says_where_it_was_written() -> None:
     assert policy.origins["rule:1"].startswith("standard.yaml:")
     assert policy.origins["fallback:ask_parent"] == "child.yaml:9"
     assert policy.origins["fallback:sign_in"].startswith("standard.yaml:")
-    assert len(policy.origins) == len(policy.table.rules) + len(policy.fallbacks) - 1
+    assert policy.origins["line:session:0"].startswith("standard.yaml:")
+    lines = sum(len(machine.spec.lines) for machine in policy.machines.values())
+    assert len(policy.origins) == len(policy.table.rules) + len(policy.fallbacks) - 1 + lines
 
 
 def test_a_policy_with_an_error_of_reading_does_not_load() -> None:

@@ -49,6 +49,32 @@ REFUSED = [
     (f"- {{name: a, name: b, {ENDS}}}", "duplicate-key", "`name` is already set"),
     (f"- &x {{name: a, {ENDS}}}", "anchor", "the anchor"),
     ("name: a", "not-a-list", "scenarios are a list"),
+    ("- {name: a, steps: [{ask: {operation: chat}}]}", "scenario-incomplete", "a story expects nothing"),
+    ("- {name: a, steps: []}", "wrong-type", "`steps` is a list"),
+    (
+        "- {name: a, steps: [{then: {outcome: allow}}]}",
+        "scenario-incomplete",
+        "an answer is expected and nothing asked",
+    ),
+    (f"- {{name: a, {ENDS}, steps: [{{{ENDS}}}]}}", "scenario-contradicts", "`ask` stands beside `steps`"),
+    (f"- {{name: a, steps: [{{wehn: [], {ENDS}}}]}}", "unknown-name", "did you mean `when`?"),
+    (f"- {{name: a, after: 16, {ENDS}}}", "duration", "this is no duration; write a duration such as"),
+    (f"- {{name: a, given: {{account: []}}, {ENDS}}}", "wrong-type", "an empty list stands for nothing"),
+    (f"- {{name: a, given: {{account: [normal, nromal]}}, {ENDS}}}", "unknown-name", "did you mean `normal`?"),
+    (
+        "- {name: a, ask: {operation: chat}, then: {outcome: ___}}",
+        "scenario-unfinished",
+        "is still open; write the answer",
+    ),
+    ("- {name: a, ask: {operation: chat}, then: {states: {session: ___}}}", "scenario-unfinished", "still open"),
+    (
+        (
+            "- {name: a, given: {account: [normal, minor, locked, closed, merged], session: [active, idle, expired]},"
+            " ask: {operation: [chat, order, refund], actor: [agent, subject, stranger]}, then: {outcome: deny}}"
+        ),
+        "scenario-too-wide",
+        "more than 100 cases",
+    ),
     ("- just a word", "wrong-type", "this is not a mapping"),
     ("", "empty-file", "the file is empty"),
 ]
@@ -73,8 +99,10 @@ def test_a_scenario_is_read_with_its_defaults(support_desk: Policy, tmp_path: Pa
         "verification": "verified",
         "transaction": "none",
     }
-    assert one.when == ("session.aged",)
-    assert one.conditions == {
+    (step,) = one.steps
+    assert step.when == ("session.aged",)
+    assert step.ask is not None
+    assert step.ask.conditions == {
         "credential": "good",
         "risk": "routine",
         "effect": "read",
@@ -84,15 +112,55 @@ def test_a_scenario_is_read_with_its_defaults(support_desk: Policy, tmp_path: Pa
         "channel": "same",
         "actor": "agent",
     }
-    assert (one.outcome, one.fallback, one.states) == ("step_up", "sign_in_fresh", {"session": "expired"})
+    assert (step.outcome, step.fallback, step.states) == ("step_up", "sign_in_fresh", {"session": "expired"})
 
 
 def test_the_guards_own_endpoints_are_asked_by_risk_and_effect(support_desk: Policy, tmp_path: Path) -> None:
     text = "- {name: a, ask: {risk: staff, effect: write}, then: {outcome: allow}}"
     (one,), problems = read_scenarios([write(tmp_path, text)], support_desk)
     assert problems == ()
-    assert one.operation == ""
-    assert (one.conditions["risk"], one.conditions["effect"]) == ("staff", "write")
+    (step,) = one.steps
+    assert step.ask is not None
+    assert step.ask.operation == ""
+    assert (step.ask.conditions["risk"], step.ask.conditions["effect"]) == ("staff", "write")
+
+
+def test_a_story_is_read_step_by_step(support_desk: Policy, tmp_path: Path) -> None:
+    text = """\
+- name: a
+  given: {account: normal}
+  steps:
+    - {ask: {operation: chat}, then: {outcome: allow}}
+    - {after: 16m, then: {states: {session: idle}}}
+    - {when: [session.renewed], ask: {operation: chat}, then: {fallback: allow}}
+"""
+    (one,), problems = read_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    assert [step.after for step in one.steps] == [0.0, 960.0, 0.0]
+    assert [step.ask is None for step in one.steps] == [False, True, False]
+    assert [step.place.line for step in one.steps] == [4, 5, 6]
+    assert one.steps[1].states == {"session": "idle"}
+
+
+def test_a_list_means_each_of_its_values(support_desk: Policy, tmp_path: Path) -> None:
+    text = """\
+- name: a
+  given: {account: [locked, closed]}
+  steps:
+    - {ask: {operation: [order, refund], actor: agent}, then: {outcome: handoff}}
+    - {ask: {operation: order, limit: [within, unmeasured]}, then: {outcome: handoff}}
+"""
+    scenarios, problems = read_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    assert len(scenarios) == 8
+    assert scenarios[0].title == "a (account `locked`, operation `order`, limit `within`)"
+    told = {
+        (one.given["account"], *((step.ask.operation, step.ask.conditions["limit"]) for step in one.steps if step.ask))
+        for one in scenarios
+    }
+    assert len(told) == 8
+    assert all(one.steps[0].ask and one.steps[0].ask.conditions["actor"] == "agent" for one in scenarios)
+    assert {one.steps[0].ask.conditions["risk"] for one in scenarios if one.steps[0].ask} == {"sensitive", "high"}
 
 
 @pytest.mark.parametrize(("text", "code", "says"), REFUSED, ids=[f"{i}-{case[1]}" for i, case in enumerate(REFUSED)])

@@ -115,6 +115,19 @@ class Channels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a policy makes of what it inherits, beside the lines that it adds.
+
+    Attributes:
+        fallbacks: inherited names that it answers with another kind.
+        states: machine -> the states that it adds.
+    """
+
+    fallbacks: frozenset[str] = frozenset()
+    states: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A whole policy, proved and compiled.
 
@@ -142,7 +155,9 @@ class Policy:
         public_url: the origin that callers use; empty where the policy does not say.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
-        origins: where things were written, ``rule:INDEX`` or ``fallback:NAME`` -> ``file:line``.
+        origins: where things were written, ``file:line`` by ``rule:INDEX``, ``fallback:NAME``, ``line:MACHINE:INDEX``.
+        file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
+        changes: what it makes of what it inherits.
         strictness: account state -> its place in the list of states; the strictest report wins.
         coalesce: seconds by which the person's last act may lag in the store, a sixtieth of the shortest idle time.
         effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
@@ -173,6 +188,8 @@ class Policy:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     origins: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    changes: Changes = Changes()
     initial: Mapping[str, str] = field(init=False)
     strictness: Mapping[str, int] = field(init=False)
     coalesce: float = field(init=False)

@@ -50,6 +50,10 @@ def compile_draft(draft: Draft) -> Policy:
     for name in draft.fallbacks:
         place = draft.place(f"fallbacks.{name}")
         origins[f"fallback:{name}"] = f"{place.file}:{place.line}"
+    for name, spec in draft.machines.items():
+        for index in range(len(spec.lines)):
+            place = draft.place(f"machines.{name}.transitions[{index}]")
+            origins[f"line:{name}:{index}"] = f"{place.file}:{place.line}"
     return Policy(
         name=draft.name,
         digest=draft.digest,
@@ -74,4 +78,6 @@ def compile_draft(draft: Draft) -> Policy:
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,
         origins=origins,
+        file=draft.place().file,
+        changes=draft.changes,
     )

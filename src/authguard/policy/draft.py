@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from authguard.core.outcomes import Words
+from authguard.policy.compiled import Changes
 from authguard.policy.problems import Place
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Draft:
         rollback_say: what the customer is told while rolled back.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
             indexes are those of the merged lists.
+        changes: what it makes of what it extends.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Draft:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     places: Mapping[str, Place] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
     def place(self, *paths: str) -> Place:
         """Find where something was written: the first of these dotted paths that is known."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from authguard.policy.compiled import Changes
 from authguard.policy.tree import Node
 
 Join = Callable[[Node, Node], Node]
@@ -25,6 +26,37 @@ def merge(parent: Node, child: Node) -> Node:
     """
     inherited = {key: node for key, node in parent.entries().items() if key not in OWN}
     return _by_key(JOINS)(Node(inherited, parent.place), child)
+
+
+def changes(parent: Node, child: Node) -> Changes:
+    """Tell what a policy makes of the one that it extends, beside the lines that it adds.
+
+    Args:
+        parent: merged.
+        child: as written.
+    """
+    before, after = _under(parent, "fallbacks"), _under(child, "fallbacks")
+    inherited = _under(parent, "machines")
+    return Changes(
+        fallbacks=frozenset(name for name in before.keys() & after.keys() if _kind(before[name]) != _kind(after[name])),
+        states={
+            name: frozenset(_state_names(machine) - _state_names(inherited.get(name, machine)))
+            for name, machine in _under(child, "machines").items()
+        },
+    )
+
+
+def _under(node: Node, key: str) -> dict[str, Node]:
+    return node.entries()[key].entries() if key in node.entries() else {}
+
+
+def _kind(fallback: Node) -> object:
+    return fallback.entries()["kind"].value if "kind" in fallback.entries() else ""
+
+
+def _state_names(machine: Node) -> set[str]:
+    states = machine.entries().get("states")
+    return {node.value for node in (states.items() if states else ()) if isinstance(node.value, str)}
 
 
 def _replace(_: Node, child: Node) -> Node:

@@ -98,6 +98,14 @@ def in_folder(typed: str) -> str:
     return str(path / FILE) if path.is_dir() else typed
 
 
+def scenarios(source: Source) -> Path:
+    """Give the folder of a policy's scenarios, which lies beside it; the standard policy's ships with the others."""
+    if source.path != _STANDARD.resolve():
+        return source.path.parent / "scenarios"
+    folders = [folder / "standard" / "scenarios" for folder in _folders()]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
 def at(source: str | Path) -> Source:
     """Take a path as it is, whether or not a file is there.
 

@@ -5,12 +5,13 @@ Nothing here raises for a bad policy; what is wrong with it is what is given bac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy import later, library
 from authguard.policy.assemble import assemble
-from authguard.policy.inherit import merge
+from authguard.policy.compiled import Changes
+from authguard.policy.inherit import changes, merge
 from authguard.policy.problems import Place, Problem, did_you_mean
 from authguard.policy.reader import NODES_BOUND, PROBLEMS_BOUND, read
 from authguard.policy.shape import validate
@@ -105,16 +106,16 @@ def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
     trees, folder, problems = _files(source, text)
     if not trees:
         return Reading(None, _bounded(problems))
-    merged = trees[-1]
+    merged, changed = trees[-1], Changes()
     for child in reversed(trees[:-1]):
-        merged = merge(merged, child)
+        merged, changed = merge(merged, child), changes(merged, child)
     merged, waiting = later.set_aside(merged)
     document, misshapen = validate(merged)
     problems += misshapen
     if document is None or problems:
         return Reading(None, _bounded([*problems, *waiting]))
     draft, assembled = assemble(document, merged, folder)
-    return Reading(draft, _bounded([*waiting, *assembled]))
+    return Reading(replace(draft, changes=changed), _bounded([*waiting, *assembled]))
 
 
 def _bounded(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -1,7 +1,7 @@
-"""A policy's own tests: each scenario steps the machines, asks the table once, and compares with what it expects.
+"""A policy's own tests as values: each scenario is a story of steps, and what a person expects of them.
 
-Everything is pure: no request, no clock, no store. What the scenarios never take, lines and rules, is reported too,
-so that a policy's owner sees what nobody has thought through yet.
+Everything is pure: no request, no clock, no store. `authguard.policy.story` plays a scenario and
+`authguard.policy.coverage` tells what none of them takes.
 """
 
 from __future__ import annotations
@@ -9,24 +9,46 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
-from authguard.core.events import MACHINES, Event
-from authguard.core.machine import Line, step
-from authguard.core.snapshot import PLACES, Snapshot, blank
+from authguard.core.decisions import CONDITIONS
+from authguard.core.events import MACHINES
 from authguard.policy.problems import Place
+from authguard.policy.story import Ask, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authguard.core.decisions import Rule
+    from authguard.core.machine import Line
     from authguard.policy.compiled import Policy
+    from authguard.policy.story import Answer
 
 #: what a scenario need not say: a live session; every other machine in its initial state
 GIVEN: Final = {"session": "active"}
 #: what a request is unless the scenario says otherwise: the first value of each condition
 ASKED: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a story: time passes, things happen, something is asked, something must come of it.
+
+    Attributes:
+        place: where it was written.
+        after: seconds that pass first, with every timer that falls due in them.
+        when: events, stepped in order.
+        ask: what is asked then; ``None`` for a step that asks for nothing.
+        outcome: expected; empty for no expectation.
+        fallback: expected name, ``allow`` for an admission; empty for no expectation.
+        states: machine -> state expected when the question is asked.
+    """
+
+    place: Place = field(default_factory=Place)
+    after: float = 0.0
+    when: tuple[str, ...] = ()
+    ask: Ask | None = None
+    outcome: str = ""
+    fallback: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +59,20 @@ class Scenario:
         name: a sentence.
         place: where it was written.
         given: machine -> state, in full.
-        when: events, stepped in order.
-        operation: the operation asked for; empty for one of the guard's own endpoints.
-        conditions: condition -> value, in full.
-        outcome: expected; empty for no expectation.
-        fallback: expected name, ``allow`` for an admission; empty for no expectation.
-        states: machine -> state expected after the events.
+        steps: of the story, at least one.
+        variant: which of the listed values this one plays, as in ``operation `chat` ``; empty where none is listed.
     """
 
     name: str
     place: Place = field(default_factory=Place)
     given: Mapping[str, str]
-    when: tuple[str, ...] = ()
-    operation: str = ""
-    conditions: Mapping[str, str]
-    outcome: str = ""
-    fallback: str = ""
-    states: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...]
+    variant: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, and the variant where there are several."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +81,13 @@ class Result:
 
     Attributes:
         scenario: as read.
-        outcome: got.
-        fallback: got.
-        rule: that decided, as the log names it.
-        states: machine -> state after the events.
+        answers: one per step that asked; empty where none did.
+        states: machine -> state at the end.
         differences: what was expected and not met, one phrase each; empty where it passed.
     """
 
     scenario: Scenario
-    outcome: str
-    fallback: str
-    rule: str
+    answers: tuple[Answer, ...]
     states: Mapping[str, str]
     differences: tuple[str, ...]
 
@@ -83,26 +98,32 @@ class Report:
 
     Attributes:
         results: in the order given.
-        lines: how many lines the machines have, and rules the table.
-        rules: see above.
-        untaken_lines: (machine, index) of the lines that no scenario takes.
-        untaken_rules: the rules that no scenario takes.
+        edges: (machine, index of the line, state that it left) of every line that answered.
+        rules: indexes of the rules that decided.
     """
 
     results: tuple[Result, ...]
-    lines: int
-    rules: int
-    untaken_lines: tuple[tuple[str, int], ...]
-    untaken_rules: tuple[Rule, ...]
+    edges: frozenset[tuple[str, int, str]]
+    rules: frozenset[int]
 
     @property
     def failed(self) -> tuple[Result, ...]:
         """The scenarios that did not come out as expected."""
         return tuple(result for result in self.results if result.differences)
 
+    def untaken_lines(self, policy: Policy) -> tuple[tuple[str, int], ...]:
+        """Give (machine, index) of each line, inherited ones too, that no scenario takes."""
+        taken = {(machine, index) for machine, index, _ in self.edges}
+        declared = ((name, index) for name in MACHINES for index in range(len(policy.machines[name].spec.lines)))
+        return tuple(line for line in declared if line not in taken)
+
+    def untaken_rules(self, policy: Policy) -> tuple[Rule, ...]:
+        """Give each rule, inherited ones too, that no scenario takes."""
+        return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
+
 
 def run(policy: Policy, scenarios: Iterable[Scenario]) -> Report:
-    """Run scenarios against a compiled policy.
+    """Play scenarios against a compiled policy.
 
     Args:
         policy: total, with a table that has no gap.
@@ -111,66 +132,40 @@ def run(policy: Policy, scenarios: Iterable[Scenario]) -> Report:
     Raises:
         MachineFault: a scenario names a state, event or value that the policy does not have.
     """
-    lines: set[tuple[str, int]] = set()
+    edges: set[tuple[str, int, str]] = set()
     rules: set[int] = set()
     results = []
     for scenario in scenarios:
-        snapshot = _step(policy, scenario, lines)
-        states = dict(zip(MACHINES, snapshot.states(), strict=True))
-        rule = policy.table.decide(tuple({**states, **scenario.conditions}[dimension] for dimension in DIMENSIONS))
-        rules.add(rule.index)
-        results.append(_compare(policy, scenario, rule, states))
-    declared = [(name, index) for name in MACHINES for index in range(len(policy.machines[name].spec.lines))]
-    return Report(
-        results=tuple(results),
-        lines=len(declared),
-        rules=len(policy.table.rules),
-        untaken_lines=tuple(line for line in declared if line not in lines),
-        untaken_rules=tuple(rule for rule in policy.table.rules if rule.index not in rules),
-    )
+        story = Story(policy, scenario.given)
+        answers: list[Answer] = []
+        differences: list[str] = []
+        for number, step in enumerate(scenario.steps, 1):
+            story.wait(step.after)
+            for event in step.when:
+                story.happen(event)
+            states = story.states()
+            answer = story.ask(step.ask) if step.ask else None
+            if answer:
+                answers.append(answer)
+            prefix = f"step {number}: " if len(scenario.steps) > 1 else ""
+            differences += [prefix + difference for difference in _compare(step, answer, states)]
+        edges |= story.edges
+        rules |= {answer.rule.index for answer in answers}
+        results.append(
+            Result(scenario=scenario, answers=tuple(answers), states=story.states(), differences=tuple(differences))
+        )
+    return Report(results=tuple(results), edges=frozenset(edges), rules=frozenset(rules))
 
 
-def _step(policy: Policy, scenario: Scenario, lines: set[tuple[str, int]]) -> Snapshot:
-    """Step a scenario's events from its given states, and note the lines that answered."""
-    snapshot = blank(policy.initial)
-    for machine, state in scenario.given.items():
-        record, state_field, _ = PLACES[machine]
-        changed = msgspec.structs.replace(getattr(snapshot, record), **{state_field: state})
-        snapshot = msgspec.structs.replace(snapshot, **{record: changed})
-    for at, name in enumerate(scenario.when, 1):
-        before = snapshot
-        snapshot, moved = step(policy.machines, before, Event(name=name, at=float(at), cause="scenario"))
-        sources = {(transition.machine, transition.event): transition.source for transition in moved}
-        pending = [name]
-        for event in pending:  # grows: an event that stays put leaves no transition, so its line is looked up
-            machine, _, trigger = event.partition(".")
-            state = sources.get((machine, trigger), getattr(getattr(snapshot, PLACES[machine][0]), PLACES[machine][1]))
-            edge = policy.machines[machine].table[state, trigger]
-            lines.add((machine, edge.line))
-            pending.extend(edge.raises)
-    return snapshot
-
-
-def _compare(policy: Policy, scenario: Scenario, rule: Rule, states: Mapping[str, str]) -> Result:
-    outcome = policy.fallbacks[rule.do].kind.value
-    differences = []
-    if scenario.outcome not in ("", outcome):
-        differences.append(f"the outcome is `{outcome}`, not `{scenario.outcome}`")
-    if scenario.fallback not in ("", rule.do):
-        differences.append(f"the fallback is `{rule.do}`, not `{scenario.fallback}`")
-    differences += [
-        f"`{machine}` is `{states[machine]}`, not `{state}`"
-        for machine, state in scenario.states.items()
-        if states[machine] != state
-    ]
-    return Result(
-        scenario=scenario,
-        outcome=outcome,
-        fallback=rule.do,
-        rule=rule.name,
-        states=states,
-        differences=tuple(differences),
-    )
+def _compare(step: Step, answer: Answer | None, states: Mapping[str, str]) -> Iterator[str]:
+    by = f" (rule {answer.rule.name}, {answer.rule.origin})" if answer else ""
+    if answer and step.outcome not in ("", answer.outcome):
+        yield f"the outcome is `{answer.outcome}`, not `{step.outcome}`{by}"
+    if answer and step.fallback not in ("", answer.fallback):
+        yield f"the fallback is `{answer.fallback}`, not `{step.fallback}`{by}"
+    for machine, state in step.states.items():
+        if states[machine] != state:
+            yield f"`{machine}` is `{states[machine]}`, not `{state}`"
 
 
 def describe(line: Line) -> str:

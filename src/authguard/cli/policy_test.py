@@ -1,0 +1,91 @@
+"""`authguard policy test`: whether a policy does what its scenarios expect, and what none of them takes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from authguard.cli.output import INVALID, USAGE, complain, deliver
+from authguard.policy import rehearsal
+from authguard.policy.library import in_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from authguard.policy.rehearsal import Rehearsal
+
+#: a report names this many transitions and rules that no scenario takes, unless all are asked for
+SHOWN: Final = 20
+
+
+class Format(StrEnum):
+    """How the report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+def rehearse(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Policy files, folders or shipped names; the current folder where none is named."),
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="For people, for programs, or for CI servers.")
+    ] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
+    fail_under: Annotated[
+        float,
+        typer.Option(
+            "--fail-under",
+            metavar="PERCENT",
+            min=0,
+            max=100,
+            help="Fail where scenarios take less of a policy's transitions, or of its rules.",
+        ),
+    ] = 0.0,
+    everything: Annotated[bool, typer.Option("--all", help="Name everything that no scenario takes.")] = False,
+) -> None:
+    """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
+    rehearsals = [_rehearse(in_folder(given)) for given in paths or ["."]]
+    match form:
+        case Format.TEXT:
+            report = "".join(f"{line}\n" for one in rehearsals for line in _lines(one, everything))
+        case Format.JSON:
+            report = json.dumps([rehearsal.as_json(one) for one in rehearsals], indent=2, ensure_ascii=False) + "\n"
+        case Format.JUNIT:
+            report = rehearsal.as_junit(rehearsals, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    deliver(report, output)
+    if not all([_good_enough(one, fail_under) for one in rehearsals]):  # noqa: C419 - each one that falls short is told
+        raise typer.Exit(INVALID)
+
+
+def _rehearse(source: str) -> Rehearsal:
+    one = rehearsal.rehearse(source)
+    if not one.report.results and not one.problems:
+        complain(f"{source}: there is no scenario beside it; add scenarios/NAME.yaml")
+        raise typer.Exit(USAGE)
+    return one
+
+
+def _good_enough(one: Rehearsal, percent: float) -> bool:
+    if one.coverage.least < percent:
+        complain(f"{one.source}: scenarios take {one.coverage.least:.1f} %, and {percent:g} % are asked for")
+        return False
+    return one.passed
+
+
+def _lines(one: Rehearsal, everything: bool) -> Iterator[str]:
+    yield from map(str, one.problems)
+    yield from map(rehearsal.told, one.report.failed)
+    yield rehearsal.summary(one)
+    missing: Sequence[str] = [rehearsal.untaken(piece) for piece in one.coverage.untaken]
+    yield from missing if everything else missing[:SHOWN]
+    if len(missing) > SHOWN and not everything:
+        yield f"  and {len(missing) - SHOWN} more, which --all names"

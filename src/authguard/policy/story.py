@@ -1,0 +1,188 @@
+"""A story is played: time passes and timers fall due, events happen, questions are asked, and answers move things too.
+
+Pure, and without a request: what a request would have proved stands in the story. It moves the machines as a request
+does (DESIGN 2, "Order within one request"): an answer that holds, admits or ends moves its machine, the customer's own
+question is a sign of life, attempts run out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authguard.core.decisions import DIMENSIONS
+from authguard.core.events import MACHINES, NOT_REPORTS, Event
+from authguard.core.machine import step
+from authguard.core.outcomes import Outcome
+from authguard.core.snapshot import PLACES, blank
+from authguard.core.timers import ROUNDS
+from authguard.errors import MachineFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.decisions import Rule
+    from authguard.core.outcomes import Fallback
+    from authguard.core.snapshot import Snapshot
+    from authguard.policy.compiled import Policy
+
+#: when every story begins, epoch seconds UTC; any moment would do, and 0 would be "never"
+BEGINS: Final = 1_000_000_000.0
+#: verdicts that are no pass: each is an attempt to prove identity
+VERDICTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
+#: machine -> the moments that it has beside `entered`
+MOMENTS: Final = {"session": ("signed_in", "last_seen"), "account": ("reported",), "service": ("faulted",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One question.
+
+    Attributes:
+        operation: the operation's name; empty for one of the guard's own endpoints.
+        conditions: condition -> value, in full.
+    """
+
+    operation: str = ""
+    conditions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one question.
+
+    Attributes:
+        outcome: of the eleven.
+        fallback: its name, ``allow`` for an admission; once attempts have run out, their `then`.
+        rule: that decided.
+    """
+
+    outcome: str
+    fallback: str
+    rule: Rule
+
+
+class Story:
+    """Where the machines stand in one story, and every line that has answered so far."""
+
+    __slots__ = ("_answered", "_now", "_policy", "_snapshot", "_tallies", "edges")
+
+    def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
+        """Begin in the given states, each entered, seen, signed in and reported just now."""
+        self.edges: set[tuple[str, int, str]] = set()
+        self._policy = policy
+        self._now = BEGINS
+        self._tallies: dict[str, tuple[float, int]] = {}
+        self._answered: tuple[str, ...] = ()
+        self._snapshot: Snapshot = blank(policy.initial)
+        for machine, state in given.items():
+            record, field, entered = PLACES[machine]
+            self._amend(record, **{field: state, entered: BEGINS})
+            if state != policy.initial[machine]:  # of what was never seen nothing counts
+                self._amend(record, **dict.fromkeys(MOMENTS.get(machine, ()), BEGINS))
+
+    def states(self) -> dict[str, str]:
+        """Give every machine's state."""
+        return dict(zip(MACHINES, self._snapshot.states(), strict=True))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and every timer that falls due in it; first of all what the last answer moved.
+
+        Raises:
+            MachineFault: the timers do not come to rest.
+        """
+        for event in self._answered:
+            self._step(event, self._now)
+        self._answered = ()
+        self._now += seconds
+        for _ in range(ROUNDS):
+            due, event = self._policy.timers.next_due(self._snapshot)
+            if due > self._now:
+                return
+            self._step(event, due)
+        raise MachineFault("the timers do not come to rest; a timer leads back to the state that it counts from")
+
+    def happen(self, event: str) -> None:
+        """Let one event happen now, with the moments that it moves."""
+        machine, _, trigger = event.partition(".")
+        moments: tuple[str, ...] = ()
+        if event == "session.renewed" or (event == "session.accepted" and not self._snapshot.session.signed_in):
+            moments = ("signed_in", "last_seen")
+        elif machine == "account" and (trigger == "reinstated" or trigger not in NOT_REPORTS):
+            moments = ("reported",)
+        elif event in ("service.impaired", "service.faulted"):
+            moments = ("faulted",)
+        if event in VERDICTS:
+            self._count("verification", self._window())
+        self._step(event, self._now, tuple((moment, self._now) for moment in moments))
+
+    def ask(self, ask: Ask) -> Answer:
+        """Ask the table, and spend an attempt where the answer has them."""
+        cell = tuple({**self.states(), **ask.conditions}[dimension] for dimension in DIMENSIONS)
+        rule = self._policy.table.decide(cell)
+        proven = ask.conditions["credential"] == "good"
+        fallback = self._policy.fallbacks[rule.do]
+        if proven and fallback.attempts:
+            fallback = self._spend(fallback, ask.operation)
+        if proven and ask.conditions["actor"] == "subject" and self._policy.counts_idle(self._snapshot.session.state):
+            self._amend("session", last_seen=self._now)  # an agent's traffic is no sign of the person
+        if proven:
+            self._answered = (*self._answered, *self._moves(fallback, ask.conditions))
+        return Answer(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
+
+    def _moves(self, fallback: Fallback, conditions: Mapping[str, str]) -> tuple[str, ...]:
+        """Give the events of an answer itself; the next step begins with them."""
+        transactional = (conditions["risk"], conditions["effect"]) == ("high", "write")
+        begun = self._snapshot.transaction.state != self._policy.initial["transaction"]
+        if fallback.kind is Outcome.HOLD:
+            return ("transaction.held",)
+        if fallback.kind is Outcome.ALLOW and (transactional or begun):
+            return ("transaction.started",)
+        return ("session.ended",) if fallback.kind is Outcome.TERMINATE else ()
+
+    def _spend(self, fallback: Fallback, operation: str) -> Fallback:
+        """Take the fallback's `then` once its attempts have run out; each question of a story is another credential."""
+        if fallback.kind is Outcome.VERIFY:
+            spent = self._counted("verification", fallback.per)[1] >= fallback.attempts
+            if spent:
+                self._answered = ("verification.exhausted",)
+        else:
+            spent = self._count(f"{fallback.name}:{operation}", fallback.per) > fallback.attempts
+        return self._policy.fallbacks[fallback.then] if spent else fallback
+
+    def _count(self, name: str, per: float) -> int:
+        since, count = self._counted(name, per)
+        self._tallies[name] = (since, count + 1)
+        return count + 1
+
+    def _counted(self, name: str, per: float) -> tuple[float, int]:
+        """Give the running window: when it began and what was counted in it; a new one where none runs."""
+        since, count = self._tallies.get(name, (self._now, 0))
+        return (since, count) if self._now - since < per else (self._now, 0)
+
+    def _window(self) -> float:
+        """Give the longest window that a `verify` fallback counts verdicts in."""
+        verify = (item.per for item in self._policy.fallbacks.values() if item.kind is Outcome.VERIFY)
+        return max(verify, default=0.0)
+
+    def _amend(self, record: str, **fields: object) -> None:
+        changed = msgspec.structs.replace(getattr(self._snapshot, record), **fields)
+        self._snapshot = msgspec.structs.replace(self._snapshot, **{record: changed})
+
+    def _step(self, event: str, at: float, moments: tuple[tuple[str, float], ...] = ()) -> None:
+        """Step one event, and note each line that answers it or what it raises."""
+        snapshot = self._snapshot
+        self._snapshot, moved = step(
+            self._policy.machines, snapshot, Event(name=event, at=at, cause="scenario", moments=moments)
+        )
+        sources = {(transition.machine, transition.event): transition.source for transition in moved}
+        pending = [event]
+        for name in pending:  # grows: an event that stays put leaves no transition, so its line is looked up
+            machine, _, trigger = name.partition(".")
+            record, field, _ = PLACES[machine]
+            state = sources.get((machine, trigger), getattr(getattr(self._snapshot, record), field))
+            edge = self._policy.machines[machine].table[state, trigger]
+            self.edges.add((machine, edge.line, state))
+            pending.extend(edge.raises)

@@ -1,0 +1,164 @@
+"""`authguard policy test` says what failed and what nobody thought of, to people and to CI servers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.cli import main
+from authguard.cli.output import BROKE, INVALID, USAGE, YES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWN = """\
+authguard: 1
+name: mine
+extends: standard
+issuers: [{issuer: 'https://idp.example', audience: us, algorithms: [ES256], keys: discovery}]
+accounts: none
+operations:
+  - {name: chat, match: {path: /chat}, risk: routine, effect: read, scopes: [chat]}
+machines:
+  account:
+    states: [on_hold]
+    transitions:
+      - {trigger: on_hold, source: '*', dest: on_hold}
+decisions:
+  - {when: {account: on_hold, credential: good, session: active}, do: refuse}
+fallbacks:
+  prove_identity: {kind: handoff, queue: identity}
+  prove_otherwise: {kind: handoff, queue: identity}
+"""
+PASSES = "- {name: chats, given: {account: normal}, ask: {operation: chat}, then: {outcome: allow}}\n"
+HELD = "- {name: held, when: [account.on_hold], ask: {operation: chat}, then: {outcome: deny}}\n"
+FAILS = "- {name: idles, when: [session.idled], ask: {operation: chat}, then: {outcome: allow}}\n"
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the console script in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(("policy", "test", *arguments))
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+def write(folder: Path, scenarios: str = "", policy: str = OWN) -> str:
+    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
+    if scenarios:
+        (folder / "scenarios").mkdir()
+        (folder / "scenarios" / "one.yaml").write_text(scenarios, encoding="utf-8")
+    return str(folder)
+
+
+def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path, PASSES)
+    code, out, err = call(capsys, folder)
+    assert (code, err) == (YES, "")
+    first, *missing = out.splitlines()
+    assert (
+        "1 of 1 scenarios pass; they take 0 of 16 transitions and 0 of 4 rules of its own (82 are inherited)" in first
+    )
+    assert missing[0] == f"{folder}/policy.yaml:14: no scenario takes rule 0:refuse"
+    assert f"{folder}/policy.yaml:12: no scenario takes transition account: on_hold: * -> on_hold" in missing
+    assert len(missing) == 20
+
+
+def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rules = "".join(
+        f"  - {{when: {{account: on_hold, credential: good, session: active, limit: {limit}, scope: {scope},"
+        f" channel: {channel}}}, do: refuse}}\n"
+        for limit in ("within", "exceeded")
+        for scope in ("granted", "missing")
+        for channel in ("same", "switched", "unknown")
+    )
+    folder = write(tmp_path, PASSES, OWN.replace("decisions:\n", f"decisions:\n{rules}"))
+    code, out, _ = call(capsys, folder)
+    assert code == YES
+    assert out.count("no scenario takes") == 20
+    assert "  and 12 more, which --all names" in out
+    assert call(capsys, "--all", folder)[1].count("no scenario takes") == 16 + 16
+
+
+def test_it_names_the_scenario_that_fails_and_exits_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = call(capsys, write(tmp_path, PASSES + FAILS))
+    assert code == INVALID
+    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 7:sign_in_fresh, standard" in out
+    assert "1 of 2 scenarios pass" in out
+
+
+def test_a_misspelt_scenario_fails_even_where_all_others_pass(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = call(capsys, write(tmp_path, PASSES + FAILS.replace("session.idled", "session.idld")))
+    assert code == INVALID
+    assert "error[unknown-name]: `session.idld` is not an event; did you mean `session.idled`?" in out
+    assert "1 of 1 scenarios pass" in out
+
+
+def test_a_draft_that_nobody_finished_fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = call(capsys, write(tmp_path, PASSES + HELD.replace("deny", "___")))
+    assert code == INVALID
+    assert "one.yaml:2:72: error[scenario-unfinished]: what must come of this is still open" in out
+
+
+def test_too_little_coverage_fails_where_a_share_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = write(tmp_path, PASSES + HELD)
+    code, _, err = call(capsys, folder, "--fail-under", "7")
+    assert code == INVALID
+    assert err == f"{folder}/policy.yaml: scenarios take 6.2 %, and 7 % are asked for\n"
+    assert call(capsys, folder, "--fail-under", "6")[0] == YES
+    assert call(capsys, folder, "--fail-under", "101")[0] == USAGE
+
+
+def test_json_says_everything(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path, PASSES + HELD + FAILS + HELD.replace("deny", "___").replace("held", "draft"))
+    code, out, _ = call(capsys, folder, "--format", "json")
+    assert code == INVALID
+    (told,) = json.loads(out)
+    assert (told["name"], told["passed"]) == ("mine", False)
+    assert [one["passed"] for one in told["scenarios"]] == [True, True, False]
+    assert told["scenarios"][1]["answers"] == [{"outcome": "deny", "fallback": "refuse", "rule": "0:refuse"}]
+    assert told["scenarios"][2]["line"] == 3
+    assert told["problems"][0]["code"] == "scenario-unfinished"
+    assert told["coverage"]["rules"] == {"taken": 1, "of": 4, "percent": 25.0}
+    assert told["coverage"]["untaken"][0]["kind"] == "rule"
+
+
+def test_the_report_goes_to_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path, PASSES + FAILS)
+    code, out, _ = call(capsys, folder, "--format", "junit", "--output", str(tmp_path / "report.xml"))
+    assert (code, out) == (INVALID, "")
+    assert (tmp_path / "report.xml").read_text(encoding="utf-8").startswith('<?xml version="1.0" encoding="UTF-8"?>')
+    code, _, err = call(capsys, folder, "--output", str(tmp_path / "nowhere" / "report.txt"))
+    assert code == BROKE
+    assert "cannot be written" in err
+
+
+def test_a_policy_without_scenarios_does_not_pass_for_tested(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = call(capsys, write(tmp_path))
+    assert code == USAGE
+    assert "there is no scenario beside it" in err
+
+
+def test_without_a_path_it_takes_the_current_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, PASSES)
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys)[0] == YES
+
+
+def test_shipped_policies_are_tested_by_their_names(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
+    assert code == YES
+    assert "standard: 98 of 98 scenarios pass; they take 62 of 62 transitions and 38 of 38 rules" in out
