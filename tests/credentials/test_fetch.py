@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from authguard.credentials.fetch import ANSWER_BOUND, Fetcher, is_safe
+from authguard.credentials.keys import Version
 from authguard.policy.compiled import Issuer
 
 _SET = {"keys": []}
@@ -36,7 +37,7 @@ def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: 
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True) as client:
             described = Issuer(issuer=issuer, audience="a", algorithms=("ES256",), **({"discovery": True} | fields))
             try:
-                return await Fetcher(client).key_set(described)
+                return (await Fetcher(client).key_set(described, Version())).document
             except ValueError as error:
                 return error
 
@@ -61,6 +62,85 @@ def test_keys_are_found_by_rfc_8414_where_openid_discovery_has_none(issuer: str)
 def test_a_given_address_needs_no_discovery() -> None:
     found, asked = _fetch({"https://i.test/set": _SET}, discovery=False, jwks_uri="https://i.test/set")
     assert (found, asked) == (_SET, ["https://i.test/set"])
+
+
+def test_keys_are_found_where_a_path_is_put_behind_the_well_known_name() -> None:
+    metadata = {"issuer": "https://i.test/tenant/7", "jwks_uri": "https://i.test/set"}
+    documents = {f"https://i.test{_OIDC}/tenant/7": metadata, "https://i.test/set": _SET}
+    found, asked = _fetch(documents, "https://i.test/tenant/7")
+    assert found == _SET
+    assert asked == [
+        f"https://i.test/tenant/7{_OIDC}",
+        f"https://i.test{_OAUTH}/tenant/7",
+        f"https://i.test{_OIDC}/tenant/7",
+        "https://i.test/set",
+    ]
+
+
+def _ask(headers: dict[str, str], known: Version = Version(), status: int = 200) -> Any:  # noqa: B008 - frozen
+    """Fetch a set that is answered with these headers; tell the answer and what was sent with the request."""
+    sent: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.headers.get("if-none-match", ""))
+        return httpx2.Response(status, headers=headers, content=b"" if status == 304 else b'{"keys":[]}')
+
+    async def scene() -> Any:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+            described = Issuer(issuer="i", audience="a", algorithms=("ES256",), jwks_uri="https://i.test/set")
+            try:
+                return await Fetcher(client).key_set(described, known), sent[0]
+            except ValueError as error:
+                return error, sent[0]
+
+    return anyio.run(scene)
+
+
+def test_what_is_known_is_not_sent_again() -> None:
+    known = Version("https://i.test/set", '"v1"')
+    answer, sent = _ask({"ETag": '"v1"'})
+    assert (answer.document, answer.version, sent) == (_SET, known, "")
+    answer, sent = _ask({}, known, 304)
+    assert (answer.document, answer.version, sent) == (None, known, '"v1"')
+    answer, sent = _ask({"ETag": '"v2"'}, known)
+    assert (answer.document, answer.version.tag) == (_SET, '"v2"')
+
+
+@pytest.mark.parametrize("known", [Version(), Version("https://i.test/other", '"v1"'), Version("https://i.test/set")])
+def test_unchanged_is_no_answer_to_what_was_not_asked(known: Version) -> None:
+    answer, sent = _ask({}, known, 304)
+    assert isinstance(answer, ValueError)
+    assert sent == ""
+
+
+@pytest.mark.parametrize("tag", ["v1", '"', '"a"b"', '"\x7f"', '"' + "a" * 201 + '"', "*", 'w/"a"', '"a", "b"'])
+def test_an_odd_tag_is_no_tag(tag: str) -> None:
+    assert _ask({"ETag": tag})[0].version.tag == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "lifetime"),
+    [
+        ({}, -1),
+        ({"Cache-Control": "public, max-age=600"}, 600),
+        ({"Cache-Control": "MAX-AGE=600", "Age": "100"}, 500),
+        ({"Cache-Control": "max-age=600", "Age": "1000"}, 0),
+        ({"Cache-Control": 'max-age="600"'}, 600),
+        ({"Cache-Control": "max-age=-1"}, 0),
+        ({"Cache-Control": "max-age=" + "9" * 400}, 0),
+        ({"Cache-Control": "max-age=600, no-cache"}, 0),
+        ({"Cache-Control": "no-store"}, 0),
+        ({"Cache-Control": "s-maxage=600"}, -1),
+        ({"Cache-Control": "max-age=600", "Age": "x"}, 600),
+        ({"Expires": "Thu, 01 Jan 2026 01:00:00 GMT", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 3_600),
+        ({"Expires": "Thu, 01 Jan 2026 00:00:00 GMT", "Date": "Thu, 01 Jan 2026 01:00:00 GMT"}, 0),
+        ({"Expires": "0", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
+        ({"Expires": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
+        ({"Expires": "Thu, 01 Jan 2026 01:00:00", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
+    ],
+)
+def test_how_long_an_answer_is_fresh(headers: dict[str, str], lifetime: float) -> None:
+    assert _ask(headers)[0].lifetime == lifetime
 
 
 @pytest.mark.parametrize("named", ["https://other.test", "https://i.test/", "HTTPS://i.test", None, ["https://i.test"]])

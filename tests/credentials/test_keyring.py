@@ -8,13 +8,13 @@ import anyio
 import pytest
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.keyring import LOST, Keyring, Pace
-from authguard.credentials.keys import Key, KeySet
+from authguard.credentials.keyring import AHEAD, LOST, NAMES, Keyring, Pace
+from authguard.credentials.keys import Key, KeySet, Published, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACE = Pace(timeout=1.5, refresh=300.0, cooldown=30.0, retry=2.0)
+PACE = Pace(timeout=1.5, refresh=300.0, cooldown=30.0, burst=3, retry=2.0)
 STALE = 3_600.0
 NOW = 1_000_000.0
 
@@ -27,14 +27,19 @@ class Issuer:
         self.fetches = 0
         self.is_down = False
         self.gate: anyio.Event | None = None
+        self.known = Version()
+        self.lifetime = -1.0
 
-    async def read(self) -> KeySet:
+    async def read(self, known: Version) -> Published:
+        self.known = known
         self.fetches += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.is_down:
             raise OSError("down")
-        return KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in self.names))
+        keys = KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in self.names))
+        version = Version("address", f"tag-{'-'.join(self.names)}")
+        return Published(None if known == version else keys, self.lifetime, version)
 
     def hold(self) -> anyio.Event:
         self.gate = anyio.Event()
@@ -55,7 +60,7 @@ async def _ask(ring: Keyring, name: str, now: float) -> str:
     return found.name if isinstance(found, Key) else found.code
 
 
-UNKNOWN, UNREACHABLE = Reason.KEY_UNKNOWN.code, Reason.KEYS_UNREACHABLE.code
+UNKNOWN, UNREACHABLE, BUSY = (why.code for why in (Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY))
 
 
 def test_the_first_sight_fetches_and_the_second_does_not(run: Callable[..., Any]) -> None:
@@ -129,29 +134,179 @@ def test_a_fetch_that_nobody_waits_for_any_more_still_serves_the_next(run: Calla
     run(scene)
 
 
-def test_a_made_up_name_is_unknown_and_leads_to_one_fetch_per_cooldown(run: Callable[..., Any]) -> None:
+def test_made_up_names_share_a_few_fetches_and_beyond_those_nobody_knows(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
         ring = issuer.ring()
-        for number in range(1_000):
-            assert await _ask(ring, f"made-up-{number}", NOW + number / 100) == UNKNOWN
-        assert issuer.fetches == 1
-        assert await _ask(ring, "made-up", NOW + 30) == UNKNOWN
-        assert issuer.fetches == 2
-        assert await _ask(ring, "a", NOW + 30) == "a"
+        found = [await _ask(ring, f"made-up-{number}", NOW + number / 100) for number in range(1_000)]
+        assert found[:4] == [UNKNOWN] * 4  # the first fetch was needed anyway
+        assert set(found[4:]) == {BUSY}
+        assert issuer.fetches == 1 + PACE.burst
+        assert await _ask(ring, "made-up", NOW + 40) == UNKNOWN
+        assert await _ask(ring, "another", NOW + 40) == BUSY
+        assert issuer.fetches == 2 + PACE.burst
+        assert await _ask(ring, "a", NOW + 40) == "a"
 
     run(scene)
 
 
-def test_a_new_key_is_found_after_the_cooldown(run: Callable[..., Any]) -> None:
+def test_a_name_that_is_known_to_be_unknown_leads_to_one_fetch_per_cooldown(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        for second in range(60):
+            assert await _ask(ring, "made-up", NOW + second) == UNKNOWN
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+@pytest.mark.parametrize("after", [0, 1, 29, 30, 400])
+def test_a_key_that_was_rotated_in_is_found_at_once(run: Callable[..., Any], after: float) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
         ring = issuer.ring()
         await _ask(ring, "a", NOW)
         issuer.names = ("a", "b")
-        assert await _ask(ring, "b", NOW + 29) == UNKNOWN
-        assert await _ask(ring, "b", NOW + 30) == "b"
-        assert await _ask(ring, "a", NOW + 30) == "a"
+        assert await _ask(ring, "b", NOW + after) == "b"
+        assert await _ask(ring, "a", NOW + after) == "a"
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_a_flood_of_made_up_names_never_makes_a_forgery_of_a_key_that_was_rotated_in(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        for number in range(2_000):
+            await _ask(ring, f"made-up-{number}", NOW)
+        issuer.names = ("b",)
+        found = [await _ask(ring, "b", NOW + second) for second in range(33)]
+        assert set(found) == {BUSY, "b"}
+        assert found[-1] == "b"
+        assert len(ring._names) <= NAMES
+
+    run(scene)
+
+
+def test_a_fetch_that_began_before_a_name_came_says_nothing_about_it(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, gate, found = issuer.ring(), issuer.hold(), []
+
+        async def ask(name: str) -> None:
+            found.append(await _ask(ring, name, NOW))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, "a")
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(ask, "b")
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+        assert sorted(found) == ["a", UNKNOWN]
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_rotation_under_five_hundred_first_sights_makes_one_fetch(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, found = issuer.ring(), []
+        await _ask(ring, "a", NOW)
+        issuer.names = ("b",)
+        gate = issuer.hold()
+
+        async def ask() -> None:
+            found.append(await _ask(ring, "b", NOW + 1))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(500):
+                group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+        assert found == ["b"] * 500
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_a_name_that_the_issuer_took_back_is_unknown_without_another_fetch(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a", "b")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.names = ("b", "c")
+        assert await _ask(ring, "c", NOW + 1) == "c"
+        assert await _ask(ring, "a", NOW + 2) == UNKNOWN
+        assert issuer.fetches == 2
+
+    run(scene)
+
+
+def test_keys_that_are_old_wait_for_a_fetch_where_the_issuer_is_not_known_to_be_down(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        issuer.names = ("b",)
+        assert await _ask(ring, "a", NOW + 375) == UNKNOWN
+        issuer.is_down = True
+        assert await _ask(ring, "b", NOW + 800) == "b"
+        gate = issuer.hold()
+        assert await _ask(ring, "b", NOW + 810) == "b"  # nobody waits for an issuer that is known to be down
+        gate.set()
+        await _landed(ring)
+
+    run(scene)
+
+
+@pytest.mark.parametrize(
+    ("told", "lifetime"), [(-1.0, 375.0), (0.0, 60.0), (59.0, 60.0), (500.0, 500.0), (86_400.0, 900.0)]
+)
+def test_how_long_keys_are_fresh_is_told_by_the_issuer_within_bounds(
+    run: Callable[..., Any], told: float, lifetime: float
+) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        issuer.lifetime = told
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        assert ring.due == NOW + lifetime * AHEAD
+        assert await _ask(ring, "a", NOW + lifetime * AHEAD - 1) == "a"
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_what_has_not_changed_is_named_and_goes_on(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        (key,) = ring._keys.keys
+        assert await _ask(ring, "a", NOW + 400) == "a"
+        assert issuer.known == Version("address", "tag-a")
+        assert ring._keys.keys == (key,)
+        assert not key.retired
+        assert ring.due == NOW + 700
+
+    run(scene)
+
+
+def test_no_key_at_all_is_an_outage_and_nothing_old_serves(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring = issuer.ring()
+        await _ask(ring, "a", NOW)
+        (key,) = ring._keys.keys
+        issuer.names = ()
+        assert await _ask(ring, "a", NOW + 400) == UNREACHABLE
+        assert key.retired
+        issuer.names = ("b",)
+        assert await _ask(ring, "b", NOW + 403) == "b"
 
     run(scene)
 
@@ -301,7 +456,7 @@ def test_a_request_a_moment_behind_another_leads_to_no_look(run: Callable[..., A
         ring = issuer.ring()
         await _ask(ring, "a", NOW)
         assert ring.since <= NOW - 0.5
-        assert await _ask(ring, "made-up", NOW - 0.5) == UNKNOWN
+        assert await _ask(ring, "a", NOW - 0.5) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -322,7 +477,8 @@ def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_and_c
         issuer.is_down = True
         gate.set()
         await lost.landed.wait()
-        assert await _ask(ring, "made-up", NOW + LOST * PACE.timeout) == UNKNOWN
+        assert not ring._last_failed
+        assert ring._answered == 2
 
     run(scene)
 

@@ -70,6 +70,7 @@ class Reason(Enum):
     KEY_UNKNOWN = ("key-unknown", 401, "the access token is not valid")
     BOUND_TOKEN = ("bound-token", 401, "the access token is not valid")
     KEYS_UNREACHABLE = ("keys-unreachable", 503, "the sign-in service cannot be reached")
+    KEYS_BUSY = ("keys-busy", 503, "the sign-in service cannot be reached")
     # requests that have no cell
     CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one Authorization header")
     REQUEST_MALFORMED = ("request-malformed", 400, "the request is malformed")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
 _ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)
+#: nobody can tell now whether the token is good
+_OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY})
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 
 
@@ -141,7 +143,7 @@ class JwtCheck:
         keyring = self._keyrings[unverified.issuer]
         key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
-            return NotProven("unproven" if key is Reason.KEYS_UNREACHABLE else "rejected", key)
+            return NotProven("unproven" if key in _OUTAGES else "rejected", key)
         return self._verify(evidence.authorization, unverified, key, now)
 
     def _read(self, header: bytes) -> Unverified | NotProven:
@@ -182,8 +184,10 @@ class JwtCheck:
         read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
         return Keyring(read, issuer.stale_keys, pace)
 
-    async def _from_issuer(self, issuer: Issuer) -> keys.KeySet:
-        return keys.load(await self._fetcher.key_set(issuer), self._algorithms[issuer.issuer])
+    async def _from_issuer(self, issuer: Issuer, known: keys.Version) -> keys.Published:
+        answer = await self._fetcher.key_set(issuer, known)
+        screened = None if answer.document is None else keys.load(answer.document, self._algorithms[issuer.issuer])
+        return keys.Published(screened, answer.lifetime, answer.version)
 
 
 def _is_fetched(issuer: Issuer) -> bool:

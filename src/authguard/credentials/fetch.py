@@ -1,22 +1,27 @@
 """Fetches an issuer's published keys over HTTP: discovery, then the JWK Set (RFC 8414 3, OpenID Connect Discovery 4).
 
-Rules: TLS, or this very machine; no redirect is followed; no more than a quarter megabyte is read of any answer, as it
-was sent; an answer that is not exactly what it should be is no answer. The caller sets the time that all may take.
+Rules: TLS, or this very machine; no redirect is followed, to nobody; no more than a quarter megabyte is read of any
+answer, as it was sent; an answer that is not exactly what it should be is no answer. What has not changed is not sent
+again (``ETag``), and how long it is fresh is told, not believed. The caller sets the time that all may take.
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from authguard.credentials.keys import Version
 from authguard.credentials.strict import json_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from ssl import SSLContext
 
     from authguard.policy.compiled import Issuer
@@ -27,6 +32,25 @@ ANSWER_BOUND: Final = 262_144
 ANSWER_NODES: Final = 4_096
 #: an encoded body could grow beyond the bound in one step, so none is asked for and none is taken
 _HEADERS: Final = {"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"}
+#: RFC 9110 8.8.3, weak or strong, and not without end
+_ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+#: RFC 9111 1.2.2
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an issuer answered.
+
+    Attributes:
+        document: the JWK Set, read and not screened; ``None`` where it is still the version that was named.
+        lifetime: seconds for which the answer says that it is fresh; negative where it says nothing.
+        version: to name next time.
+    """
+
+    document: dict[str, object] | None
+    lifetime: float
+    version: Version
 
 
 class Fetcher:
@@ -48,8 +72,12 @@ class Fetcher:
         if self._client is None and self._tls is None:
             self._tls = httpx2.create_ssl_context()
 
-    async def key_set(self, issuer: Issuer) -> dict[str, object]:
+    async def key_set(self, issuer: Issuer, known: Version) -> Answer:
         """Fetch the JWK Set of an issuer.
+
+        Args:
+            issuer: whose.
+            known: the version at hand, of which nothing is sent again.
 
         Raises:
             ValueError: an answer is not what it should be.
@@ -63,14 +91,14 @@ class Fetcher:
                 client = httpx2.AsyncClient(verify=True if self._tls is None else self._tls, trust_env=False)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or await _discover(client, issuer.issuer)
-            return await _read(client, address)
+            return await _read(client, address, known)
 
 
 async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
-    """Find the address of the key set in the issuer's metadata, under either of the two usual addresses."""
+    """Find the address of the key set in the issuer's metadata, under the first of the usual addresses that has it."""
     for address in _metadata_addresses(issuer):
         try:
-            metadata = await _read(client, address)
+            metadata = (await _read(client, address, Version())).document or {}
         except ValueError:
             continue
         found = metadata.get("jwks_uri")
@@ -83,16 +111,23 @@ async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
 
 
 def _metadata_addresses(issuer: str) -> Iterator[str]:
+    """Name the places of the metadata: OpenID Connect Discovery 4, RFC 8414 3.1, and RFC 8414 5 for a path."""
     yield issuer.rstrip("/") + "/.well-known/openid-configuration"
     parts = urlsplit(issuer)
-    path = "/.well-known/oauth-authorization-server" + parts.path.rstrip("/")
-    yield urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+    path = parts.path.rstrip("/")
+    for name in ("oauth-authorization-server", "openid-configuration") if path else ("oauth-authorization-server",):
+        yield urlunsplit((parts.scheme, parts.netloc, f"/.well-known/{name}{path}", "", ""))
 
 
-async def _read(client: httpx2.AsyncClient, address: str) -> dict[str, object]:
+async def _read(client: httpx2.AsyncClient, address: str, known: Version) -> Answer:
     if not is_safe(address):
         raise ValueError("keys come over TLS or from this machine")
-    async with client.stream("GET", address, headers=_HEADERS, follow_redirects=False) as answer:
+    is_known = bool(known.tag) and known.address == address
+    headers = _HEADERS | ({"If-None-Match": known.tag} if is_known else {})
+    async with client.stream("GET", address, headers=headers, follow_redirects=False) as answer:
+        lifetime = _lifetime(answer.headers)
+        if is_known and answer.status_code == httpx2.codes.NOT_MODIFIED:
+            return Answer(None, lifetime, known)
         if answer.status_code != httpx2.codes.OK or "content-encoding" in answer.headers:
             raise ValueError("not an answer that can be used")
         body = bytearray()
@@ -100,7 +135,28 @@ async def _read(client: httpx2.AsyncClient, address: str) -> dict[str, object]:
             body += chunk
             if len(body) > ANSWER_BOUND:
                 raise ValueError("the answer is too large")
-    return json_object(bytes(body), nodes=ANSWER_NODES)
+    tag = answer.headers.get("etag", "")
+    version = Version(address, tag if _ETAG.fullmatch(tag) else "")
+    return Answer(json_object(bytes(body), nodes=ANSWER_NODES), lifetime, version)
+
+
+def _lifetime(headers: Mapping[str, str]) -> float:
+    """Tell for how many seconds more an answer says to be fresh (RFC 9111 4.2.1); negative where it says nothing."""
+    told = [part.strip().lower().partition("=") for part in headers.get("cache-control", "").split(",")]
+    directives = {name: value.strip('"') for name, _, value in told if name}
+    if "no-store" in directives or "no-cache" in directives:
+        return 0.0
+    if "max-age" in directives:
+        age = headers.get("age", "").strip()
+        seconds = float(directives["max-age"]) if _SECONDS.fullmatch(directives["max-age"]) else 0.0
+        return max(0.0, seconds - (float(age) if _SECONDS.fullmatch(age) else 0.0))
+    if "expires" in headers:
+        try:  # both by the issuer's clock, so that ours does not matter
+            ends, began = (parsedate_to_datetime(headers.get(name, "")) for name in ("expires", "date"))
+            return max(0.0, (ends - began).total_seconds())
+        except (ValueError, TypeError):
+            return 0.0  # RFC 9111 5.3: what is no date is in the past
+    return -1.0
 
 
 def is_safe(address: str) -> bool:

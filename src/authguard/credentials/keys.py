@@ -131,6 +131,34 @@ class KeySet:
         return KeySet(kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which answer of an issuer it was, so that the next request need not bring it again (RFC 9110 8.8.3).
+
+    Attributes:
+        address: where it came from.
+        tag: its ``ETag``; empty for none.
+    """
+
+    address: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an issuer publishes now.
+
+    Attributes:
+        keys: the sound ones; ``None`` where they are still those of the version that was named.
+        lifetime: seconds for which the answer says that it is fresh (RFC 9111 4.2.1); negative where it says nothing.
+        version: of the answer.
+    """
+
+    keys: KeySet | None
+    lifetime: float = -1.0
+    version: Version = Version()
+
+
 def allowed(algorithms: Iterable[str]) -> frozenset[str]:
     """Give the ``alg`` names that a policy's list lets in: ``none`` never, and Ed25519 under both its names."""
     named = frozenset(name for name in algorithms if name.lower() != "none")
