@@ -42,6 +42,22 @@ def by_time(runs: Iterable[list[bytes]]) -> list[bytes]:
     return list(merge(*runs, key=when))
 
 
+def find(path: Path, record: str) -> dict[str, Any]:
+    """Find the record of an id in all chains of a log, however long they are; empty where there is none.
+
+    Args:
+        path: of the log's first chain.
+        record: the id, as a reply's ``instance`` and the log name it.
+    """
+    wanted = record.encode("utf-8", "surrogatepass")
+    for file in chains(path):
+        with suppress(OSError), file.open("rb") as stream:
+            while line := stream.readline(LINE_BOUND + 1):
+                if wanted in line and (found := parse(line)).get("id") == record:
+                    return found
+    return {}
+
+
 class Reader:
     """Reads the chains of a log, and remembers how far it came in each.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.cli import policy_graph, policy_test
+from authguard.cli import policy_explain, policy_graph, policy_test
 from authguard.cli.output import INVALID
 from authguard.policy.checks import check
 from authguard.policy.checks.table import figures
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from authguard.policy.checks.table import Figures
 
 app = typer.Typer()
+app.command("explain")(policy_explain.why)
 app.command("graph")(policy_graph.graph)
 app.command("test")(policy_test.rehearse)
 

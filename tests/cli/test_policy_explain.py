@@ -1,0 +1,152 @@
+"""`authguard policy explain` tells one decision in words or as JSON, also one that the log holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.audit.jsonl import JsonlSink
+from authguard.cli import main
+from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.core.entries import Decided, Moved
+from authguard.policy.compiler import load
+from authguard.testing import FakeClock
+from tests.kit import CountingIds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CELL = (
+    *("live", "normal", "expired", "verified", "none"),
+    *("good", "high", "write", "granted", "met", "within", "same", "subject"),
+)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the console script in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(("policy", "explain", *arguments))
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, " ".join(err.replace("│", "").split())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Write a log that holds a decision, one under another policy, and a transition."""
+    path = tmp_path / "audit.jsonl"
+    digest = load("support-desk").digest
+    known = {"at": 1.0, "operation": "refund", "cell": CELL, "outcome": "step_up", "fallback": "sign_in_fresh"}
+    sink = JsonlSink(path, clock=FakeClock(), ids=CountingIds())
+    sink.open()
+    try:
+        sink.append(Decided(id="one", policy=digest, rule="8:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(Decided(id="old", policy="0" * 64, rule="6:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(
+            Moved(
+                id="moved",
+                at=1.0,
+                policy=digest,
+                machine="session",
+                event="aged",
+                source="active",
+                dest="expired",
+                cause="timer",
+            )
+        )
+    finally:
+        sink.close()
+    return path
+
+
+def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "support-desk", "-s", "session=expired", "--credential", "good", "-o", "refund")
+    assert (code, err) == (YES, "")
+    assert "Rule 8:sign_in_fresh (standard.yaml:" in out
+    assert "decided: session absent or idle or expired." in out
+    assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
+    assert 'says: "Please sign in once more, and we go on where we stopped."' in out
+    assert "3 times in 15m for each customer and operation, then to_a_person" in out
+    assert "service live (not given, and the answer depends on it)" in out
+    assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
+    assert "7:end_session (standard.yaml:" in out
+    assert "session: expired -> active" in out
+    assert "session.renewed (the customer, by signing in afresh)" in out
+
+
+def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal")
+    assert code == YES
+    assert "11 more, which --all names" in out
+    assert "To be allowed" not in out
+    code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal", "--all")
+    assert out.count("(standard.yaml:") + out.count("(support-desk/policy.yaml:") >= 24
+    assert "which --all names" not in out
+
+
+def test_the_standard_words_are_told_where_the_policy_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "standard", "--credential", "missing")
+    assert code == YES
+    assert 'says: "Please sign in."' in out
+
+
+def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "support-desk", "-s", "session=expired", "-o", "refund", "-f", "json")
+    assert code == YES
+    told = json.loads(out)
+    assert (told["rule"], told["outcome"], told["status"]) == ("8:sign_in_fresh", "step_up", 401)
+    assert {"language": "", "channel": "default"}.items() <= told["say"][0].items()
+    assert len(told["standing"]) == 13
+    assert told["ways"][0]["changes"][-1]["dimension"] == "verification"
+
+
+def test_a_record_of_the_log_is_explained(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    code, out, err = call(capsys, "support-desk", "--log", str(log), "--id", "one")
+    assert (code, err) == (YES, "")
+    assert out.startswith("refund, under policy support-desk")
+    assert "note:" not in out
+    assert "any (the answer is the same)" not in out, "a record has every dimension"
+    code, out, _ = call(capsys, "support-desk", "--log", str(log), "--id", "one", "-s", "session=active")
+    assert "The caller gets: allow" in out, "what if it had been active"
+
+
+def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    code, out, _ = call(capsys, "support-desk", "--log", str(log), "--id", "old")
+    assert code == YES
+    assert "note: recorded under another policy, 000000000000; explained under this one" in out
+    assert "note: recorded rule: 6:sign_in_fresh, outcome step_up" in out
+    code, out, _ = call(capsys, "standard", "--log", str(log), "--id", "one")
+    assert code == YES
+    assert "note: operation `refund` is not in this policy as it was recorded" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("-s", "sesion=x"), USAGE, "did you mean `session`?"),
+        (("-s", "session=idel"), USAGE, "did you mean `idle`?"),
+        (("--credential", "god"), USAGE, "did you mean `good`?"),
+        (("-o", "refnd"), USAGE, "did you mean `refund`?"),
+        (("-o", "refund", "--risk", "high"), USAGE, "an operation brings its own risk and effect"),
+        (("--id", "x"), USAGE, "--log and --id go together"),
+        (("--log", "gone.jsonl", "--id", "x"), BROKE, "there is no record `x` in `gone.jsonl`"),
+    ],
+)
+def test_what_is_misspelt_is_said(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    got, out, err = call(capsys, "support-desk", *arguments)
+    assert (got, out) == (code, "")
+    assert said in err
+
+
+def test_a_record_that_is_no_decision_is_said(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    code, _, err = call(capsys, "support-desk", "--log", str(log), "--id", "moved")
+    assert code == BROKE
+    assert "only a decision has a cell" in err
+
+
+def test_a_policy_with_errors_is_not_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("authguard: 1\nname: x\n", "utf-8")
+    assert call(capsys, str(tmp_path))[0] == INVALID
