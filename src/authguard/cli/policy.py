@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.cli import policy_explain, policy_graph, policy_test
+from authguard.cli import policy_explain, policy_graph, policy_show, policy_test
 from authguard.cli.output import INVALID
 from authguard.policy.checks import check
 from authguard.policy.checks.table import figures
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 app.command("explain")(policy_explain.why)
 app.command("graph")(policy_graph.graph)
+app.command("show")(policy_show.show)
 app.command("test")(policy_test.rehearse)
 
 Paths = Annotated[

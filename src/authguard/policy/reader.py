@@ -287,6 +287,16 @@ class _Composer:
         return Node(_resolve(text), place)
 
 
+def is_plain(text: str) -> bool:
+    """Whether text may stand without quotes and still be read as itself."""
+    return (
+        text not in _NULLS
+        and text.lower() not in _MAYBE_BOOLEAN
+        and not _NO_NUMBER.fullmatch(text)
+        and _resolve(text) == text
+    )
+
+
 def _resolve(text: str) -> str | int | float | bool:
     """Give a plain scalar its type: the YAML 1.2 core schema without octal, hexadecimal and exponents."""
     if text in _BOOLEANS:

@@ -90,10 +90,12 @@ class Reading:
     Attributes:
         draft: the merged document; ``None`` where its files or its shape are wrong, and then there are errors.
         problems: everything found, by place, at most `PROBLEMS_BOUND` and one that says so.
+        tree: the merged document that the digest covers, each value with its place; ``None`` where there is no draft.
     """
 
     draft: Draft | None
     problems: tuple[Problem, ...]
+    tree: Node | None = None
 
 
 def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
@@ -109,13 +111,22 @@ def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
     merged, changed = trees[-1], Changes()
     for child in reversed(trees[:-1]):
         merged, changed = merge(merged, child), changes(merged, child)
+    merged = _without_extends(merged)
     merged, waiting = later.set_aside(merged)
     document, misshapen = validate(merged)
     problems += misshapen
     if document is None or problems:
         return Reading(None, _bounded([*problems, *waiting]))
     draft, assembled = assemble(document, merged, folder)
-    return Reading(replace(draft, changes=changed), _bounded([*waiting, *assembled]))
+    return Reading(replace(draft, changes=changed), _bounded([*waiting, *assembled]), merged)
+
+
+def _without_extends(merged: Node) -> Node:
+    """Leave out what is merged already, so that the document written out is whole and has the same digest."""
+    kept = dict(merged.entries())
+    if "extends" in kept and kept["extends"].sound and isinstance(kept["extends"].value, str):
+        del kept["extends"]
+    return Node(kept, merged.place, merged.sound)
 
 
 def _bounded(problems: list[Problem]) -> tuple[Problem, ...]:
