@@ -23,7 +23,7 @@ from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.entry import AuthGuard
-from authguard.policy import checks, reading, scenario_reader
+from authguard.policy import checks, inventory, reading, scenario_reader
 from authguard.policy.assemble import DURABILITY
 from authguard.policy.compiler import load
 from authguard.policy.document import KIND_KEYS
@@ -214,10 +214,12 @@ def fallbacks(policy: Policy) -> Iterator[str]:
 def problems() -> Iterator[str]:
     """Tell the closed problem codes."""
     yield "A problem is one line, `file:line:column: error[code]: what is wrong; what to type instead`."
+    yield "[Problems](problems.md) has a bad example and a mended one of each; so has `policy check --explain CODE`."
     for title, found in (
         ("Found when a policy is read", reading.CODES),
         ("Found when a policy is checked", checks.CODES),
         ("Found in scenarios alone", scenario_reader.CODES),
+        ("Found in an app", inventory.CODES),
     ):
         yield f"### {title}"
         yield grid(("code", "what it means"), ((code(name), prose(words)) for name, words in sorted(found.items())))
@@ -264,7 +266,7 @@ def log_lines() -> Iterator[str]:
 
 def public_names() -> Iterator[str]:
     """Tell what may be imported, with one line each."""
-    for module in (authguard, authguard.testing):
+    for module in (authguard, authguard.policy, authguard.testing):
         yield f"### `{module.__name__}`"
         exported = sorted(module.__all__, key=str.lower)
         yield grid(("name", "what it is"), ((code(name), summary(getattr(module, name))) for name in exported))

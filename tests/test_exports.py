@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import authguard
+import authguard.policy
 import authguard.testing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,20 +40,20 @@ def modules_of(folder: str) -> list[str]:
     return [".".join(("authguard", *file.relative_to(PACKAGE).with_suffix("").parts)) for file in files]
 
 
-@pytest.mark.parametrize("module", [authguard, authguard.testing])
+@pytest.mark.parametrize("module", [authguard, authguard.policy, authguard.testing])
 def test_the_exported_names_are_the_documented_names(module: object) -> None:
     names = module.__all__  # type: ignore[attr-defined]  # both modules have it
     assert sorted(names) == sorted(documented(module.__name__))  # type: ignore[attr-defined]  # a module has a name
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("module", [authguard, authguard.testing])
+@pytest.mark.parametrize("module", [authguard, authguard.policy, authguard.testing])
 def test_every_exported_name_loads_and_says_what_it_is(module: object) -> None:
     for name in module.__all__:  # type: ignore[attr-defined]  # both modules have it
         assert getattr(module, name).__doc__, name
 
 
-@pytest.mark.parametrize("module", [authguard, authguard.testing])
+@pytest.mark.parametrize("module", [authguard, authguard.policy, authguard.testing])
 def test_a_name_that_is_not_exported_is_an_attribute_error(module: object) -> None:
     with pytest.raises(AttributeError, match="nonesuch"):
         module.nonesuch  # type: ignore[attr-defined]  # noqa: B018 - that it is not there is the test

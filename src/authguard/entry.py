@@ -70,6 +70,7 @@ class AuthGuard:
         )
         from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
 
+        self.app = app
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
         self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix).serve
 

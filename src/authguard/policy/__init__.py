@@ -8,12 +8,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from authguard.policy.catalogue import explain
+    from authguard.policy.checking import Checked, check, check_all
     from authguard.policy.compiler import compile_draft, load
+    from authguard.policy.formats import as_github, as_json
+    from authguard.policy.problems import Place, Problem
     from authguard.policy.reading import Reading, read_draft
+    from authguard.policy.sarif import as_sarif
 
-__all__ = ["Reading", "compile_draft", "load", "read_draft"]
+__all__ = [
+    "Checked",
+    "Place",
+    "Problem",
+    "Reading",
+    "as_github",
+    "as_json",
+    "as_sarif",
+    "check",
+    "check_all",
+    "compile_draft",
+    "explain",
+    "load",
+    "read_draft",
+]
 
-_HOMES = {"Reading": "reading", "read_draft": "reading", "compile_draft": "compiler", "load": "compiler"}
+_HOMES = {
+    "Checked": "checking",
+    "Place": "problems",
+    "Problem": "problems",
+    "Reading": "reading",
+    "as_github": "formats",
+    "as_json": "formats",
+    "as_sarif": "sarif",
+    "check": "checking",
+    "check_all": "checking",
+    "compile_draft": "compiler",
+    "explain": "catalogue",
+    "load": "compiler",
+    "read_draft": "reading",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,68 @@
+"""Write docs/problems.md from the catalogue of problem codes; `--check` says whether the page is in step.
+
+Rule: every word and example comes from the package, where a test runs each of them; nothing is written here by hand
+but the introduction.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authguard.policy.catalogue import MEANINGS, examples, remarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from authguard.policy.catalogue import Example
+
+HOW: Final = "python scripts/catalogue.py"
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "problems.md"
+INTRODUCTION: Final = f"""\
+This page is generated from the code by `{HOW}`; do not edit it. `authguard policy check --explain CODE`
+prints any entry. [The policy workshop](policies.md) explains the language.
+
+A problem is one line: `file:line:column: severity[code]: what is wrong; what to type instead`. An error refuses the
+policy, a note informs. Every bad example here has its code and every mended one has not: a test runs them all."""
+
+
+def page() -> str:
+    """Write the whole page."""
+    codes = " ".join(f"[`{code}`](#{code})" for code in MEANINGS)
+    told = ["# Problems", INTRODUCTION, codes]
+    for code, meaning in MEANINGS.items():
+        told += [f"## {code}", f"{meaning[:1].upper()}{meaning[1:]}.", *entry(examples()[code])]
+    return "\n\n".join(told) + "\n"
+
+
+def entry(example: Example) -> Iterator[str]:
+    """Tell one code by its examples."""
+    yield from remarks(example)
+    language = "py" if example.kind == "app" else "yml"
+    for title, text in (("Bad:", example.bad), ("Mended:", example.mended)):
+        if text:
+            yield title
+            yield f"```{language}\n{text.rstrip()}\n```"
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Write the page, or compare it; give the exit code."""
+    if wanted not in ([], ["--check"]):
+        sys.stderr.write(f"usage: {HOW} [--check]\n")
+        return 2
+    if silent := sorted(set(MEANINGS) - set(examples())):
+        sys.stderr.write(f"no example in src/authguard/policy/catalogue/*.yaml for: {', '.join(silent)}\n")
+        return 1
+    written = page()
+    if not wanted:
+        PAGE.write_text(written, "utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text("utf-8") == written:
+        return 0
+    sys.stderr.write(f"docs/{PAGE.name} is not in step with the code: run `{HOW}`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,161 @@
+"""`authguard policy check`: every problem of every policy, for people, for programs, for code scanning, for CI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from authguard import __version__
+from authguard.cli.output import INVALID, USAGE, YES, complain
+from authguard.cli.policy_app import load_app, walk_app
+from authguard.policy.catalogue import MEANINGS, explain
+from authguard.policy.checking import check_all
+from authguard.policy.formats import as_github, as_json
+from authguard.policy.inventory import hold
+from authguard.policy.problems import did_you_mean
+from authguard.policy.sarif import as_sarif
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authguard.policy.checking import Checked
+    from authguard.policy.checks.table import Figures
+    from authguard.policy.inventory import Endpoint, Met
+
+
+class Format(StrEnum):
+    """How the findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class FailOn(StrEnum):
+    """What else makes the command fail."""
+
+    UNNAMED = "unnamed"
+
+
+def prove(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Policy files, shipped names, folders that hold a `policy.yaml`, or folders of such folders."
+        ),
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="Text, JSON, SARIF 2.1.0, or the workflow commands of GitHub Actions.")
+    ] = Format.TEXT,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            "--app",
+            metavar="MODULE:ATTRIBUTE",
+            help="Import this app (its own code runs); hold its routes, WebSockets and MCP tools against the policy.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option("--fail-on", help="With --app: what nobody named, or is not guarded, is an error.")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="Say what a problem's code means, with examples.")
+    ] = None,
+) -> None:
+    """Prove policies: every problem, with its place and what to type instead. Exit 3 when one cannot be used."""
+    if code is not None:
+        raise typer.Exit(_explain(code))
+    if not paths:
+        complain("name a policy: a file, a folder or a shipped name; or --explain CODE")
+        raise typer.Exit(USAGE)
+    began = perf_counter()
+    endpoints = walk_app(load_app(app)) if app else ()
+    found: list[_Found] = []
+    for given in paths:
+        for checked in check_all(given):
+            one = _held(checked, endpoints, refuse=fail_on is FailOn.UNNAMED) if app else _Found(checked)
+            found.append(one)
+            if form is Format.TEXT:
+                _print(one, perf_counter() - began)
+            began = perf_counter()
+    _write(form, found, app or "")
+    if not all(one.checked.usable for one in found):
+        raise typer.Exit(INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One policy checked, and what the app's endpoints fall to in it."""
+
+    checked: Checked
+    met: tuple[Met, ...] = ()
+
+
+def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
+    if checked.draft is None:
+        return _Found(checked)
+    met, problems = hold(endpoints, checked.draft, refuse=refuse)
+    return _Found(checked.also(problems), met)
+
+
+def _write(form: Format, found: Sequence[_Found], app: str) -> None:
+    checked = [one.checked for one in found]
+    match form:
+        case Format.TEXT:
+            pass
+        case Format.JSON:
+            more = [{"app": {"name": app, "endpoints": [_as_json(met) for met in one.met]}} for one in found]
+            typer.echo(as_json(checked, more=more if app else ()))
+        case Format.SARIF:
+            typer.echo(as_sarif(checked, MEANINGS, __version__))
+        case Format.GITHUB:
+            for line in as_github(checked):
+                typer.echo(line)
+
+
+def _as_json(met: Met) -> dict[str, Any]:
+    endpoint = met.endpoint
+    return {
+        "kind": endpoint.kind,
+        "path": endpoint.path,
+        "methods": list(met.methods),
+        "operations": list(met.operations),
+        "named": met.named,
+        "guarded": endpoint.guarded,
+        "tools": list(endpoint.tools),
+    }
+
+
+def _explain(code: str) -> int:
+    if code not in MEANINGS:
+        complain(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
+        return USAGE
+    typer.echo(explain(code))
+    return YES
+
+
+def _print(found: _Found, seconds: float) -> None:
+    one = found.checked
+    for met in found.met:
+        where = " or ".join(met.operations) if met.endpoint.guarded else "not guarded"
+        tools = f" (tools: {', '.join(met.endpoint.tools)})" if met.endpoint.tools else ""
+        typer.echo(f"{met} -> {where}{tools}")
+    for problem in one.problems:
+        typer.echo(str(problem))
+    if one.figures is None:
+        errors = len(one.errors)
+        typer.echo(f"{one.source}: {errors} problem{'' if errors == 1 else 's'}")
+    else:
+        typer.echo(f"{one.source}: {_proved(one.figures)} ({seconds * 1000:.0f} ms)")
+
+
+def _proved(proved: Figures) -> str:
+    return (
+        f"each of {proved.pairs:,} (state, event) pairs and {proved.cells:,} cells has one answer, "
+        f"by {proved.rules} rules; {proved.invariants} invariants hold"
+    )

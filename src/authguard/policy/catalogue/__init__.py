@@ -1,0 +1,155 @@
+"""Every problem code: what it means, a policy that has it, and the same policy mended.
+
+The meanings stand beside the code that gives them; the examples are the YAML files of this folder, one entry a code:
+
+- `bad` and `mended`: a file each, or, without `whole: true`, what follows `HEADER` in one.
+- `kind`: `policy`, or what the example is in place of one: `scenarios` beside the shipped `support-desk`, or an `app`.
+- `beside`: other files, by name. `path`: what is checked instead of the example, in the bad case.
+- `besides`: codes that the bad example cannot help having too. `instead`: the code that a file gets, where an earlier
+  check already refuses it, and only a program can meet the one that is explained.
+- `fill`: what a `{{name}}` stands for: a `text`, a `character` or a `byte` (hexadecimal), and how many `times`.
+- `unshown`: why there is no example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from authguard.policy import checks, inventory, reading, scenario_reader
+from authguard.policy.reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: problem code -> one sentence
+MEANINGS: Final[Mapping[str, str]] = dict(
+    sorted({**reading.CODES, **checks.CODES, **scenario_reader.CODES, **inventory.CODES}.items())
+)
+#: what an example that is no whole file begins with
+HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"
+_FOLDER: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """What a placeholder stands for.
+
+    Attributes:
+        data: one of it, in bytes.
+        words: how a person says one of it.
+        times: how many.
+    """
+
+    data: bytes
+    words: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One code by example.
+
+    Attributes:
+        code: of the problem.
+        kind: what `bad` and `mended` are.
+        bad: a file with the problem, placeholders unfilled; empty where `path` or `unshown` says why.
+        mended: the same without it.
+        beside: other files, name -> text.
+        path: what is checked instead, in the bad case; empty for the example itself.
+        besides: codes that the bad example has too.
+        instead: the code that a file gets; empty for `code`.
+        fill: placeholder -> what it stands for.
+        unshown: why there is no example; empty where there is one.
+    """
+
+    code: str
+    kind: Literal["policy", "scenarios", "app"] = "policy"
+    bad: str = ""
+    mended: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    besides: tuple[str, ...] = ()
+    instead: str = ""
+    fill: Mapping[str, Filling] = field(default_factory=dict)
+    unshown: str = ""
+
+    def filled(self, text: str) -> bytes:
+        """Give the bytes of a file, placeholders filled."""
+        data = text.encode()
+        for name, filling in self.fill.items():
+            data = data.replace(b"{{" + name.encode() + b"}}", filling.data * filling.times)
+        return data
+
+
+@cache
+def examples() -> Mapping[str, Example]:
+    """Read every entry, by code.
+
+    Raises:
+        ValueError: a file of this folder cannot be read; a mistake of a release, never of a user.
+    """
+    found: dict[str, Example] = {}
+    for path in sorted(_FOLDER.glob("*.yaml")):
+        got = read(path.read_bytes(), path.name)
+        if got.problems:
+            raise ValueError("\n".join(map(str, got.problems)))
+        for code, entry in got.tree.plain().items():
+            if code in found:
+                raise ValueError(f"`{code}` is explained twice")
+            found[code] = _example(code, entry)
+    return found
+
+
+def _example(code: str, entry: dict[str, Any]) -> Example:
+    kind = entry.get("kind", "policy")
+    header = "" if kind != "policy" or entry.pop("whole", False) else HEADER
+    fill = {name: _filling(**parts) for name, parts in entry.pop("fill", {}).items()}
+    besides = tuple(entry.pop("besides", ()))
+    texts = {name: header + entry.pop(name) for name in ("bad", "mended") if name in entry}
+    return Example(code=code, besides=besides, fill=fill, **texts, **entry)
+
+
+def _filling(*, text: str = "", character: str = "", byte: str = "", times: int = 1) -> Filling:
+    if character:
+        return Filling(data=chr(int(character, 16)).encode(), words=f"the character U+{character}", times=times)
+    if byte:
+        return Filling(data=bytes.fromhex(byte), words=f"the byte {byte}", times=times)
+    return Filling(data=text.encode(), words=f"`{text.strip()}`", times=times)
+
+
+def explain(code: str) -> str:
+    """Say what a code means, with a bad example and a mended one, as text of several lines.
+
+    Raises:
+        KeyError: there is no such code.
+    """
+    example = examples()[code]
+    parts = [f"{code}: {MEANINGS[code]}", *remarks(example)]
+    for title, text in (("bad", example.bad), ("mended", example.mended)):
+        if text:
+            lines = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+            parts.append(f"{title}:\n\n{lines}")
+    return "\n\n".join(parts)
+
+
+def remarks(example: Example) -> list[str]:
+    """Say what one must know to read an example."""
+    said = []
+    if example.unshown:
+        said.append(example.unshown)
+    if example.instead:
+        said.append(f"A file is already refused as {example.instead}; this code is for drafts made by a program.")
+    if example.kind == "scenarios":
+        said.append("The examples are scenarios beside the policy `support-desk`.")
+    if example.kind == "app":
+        said.append("The examples are an `app.py`, checked by `authguard policy check support-desk --app app:app`.")
+    if example.path:
+        said.append(f"Asked for in the bad case: `{example.path}`.")
+    for name, filling in example.fill.items():
+        times = f"{filling.times:,} times " if filling.times > 1 else ""
+        said.append(f"`{{{{{name}}}}}` stands for {times}{filling.words}.")
+    said.extend(f"Beside it, `{name}`: {' '.join(text.split())}" for name, text in example.beside.items())
+    return said
