@@ -1,4 +1,4 @@
-"""Write docs/problems.md from the catalogue of problem codes; `--check` says whether the page is in step.
+"""Write docs/problems.md and the JSON Schemas beside the shipped policies; `--check` says whether they are in step.
 
 Rule: every word and example comes from the package, where a test runs each of them; nothing is written here by hand
 but the introduction.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from authguard.policy.catalogue import MEANINGS, examples, remarks
+from authguard.policy.schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from authguard.policy.catalogue import Example
 
 HOW: Final = "python scripts/catalogue.py"
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "problems.md"
+ROOT: Final = Path(__file__).resolve().parents[1]
 INTRODUCTION: Final = f"""\
 This page is generated from the code by `{HOW}`; do not edit it. `authguard policy check --explain CODE`
 prints any entry. [The policy workshop](policies.md) explains the language.
@@ -54,14 +57,25 @@ def main(wanted: Sequence[str]) -> int:
     if silent := sorted(set(MEANINGS) - set(examples())):
         sys.stderr.write(f"no example in src/authguard/policy/catalogue/*.yaml for: {', '.join(silent)}\n")
         return 1
-    written = page()
+    written = {
+        "docs/problems.md": page(),
+        "policies/authguard.schema.json": pretty(policy_schema()),
+        "policies/scenarios.schema.json": pretty(scenario_schema()),
+    }
+    there = {name: (ROOT / name).read_text("utf-8") for name in written if (ROOT / name).exists()}
+    late = [name for name, text in written.items() if there.get(name) != text]
     if not wanted:
-        PAGE.write_text(written, "utf-8")
+        for name in late:
+            (ROOT / name).write_text(written[name], "utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == written:
-        return 0
-    sys.stderr.write(f"docs/{PAGE.name} is not in step with the code: run `{HOW}`\n")
-    return 1
+    if late:
+        sys.stderr.write(f"{', '.join(late)} not in step with the code: run `{HOW}`\n")
+    return 1 if late else 0
+
+
+def pretty(schema: dict[str, Any]) -> str:
+    """Write a schema as the command line prints it."""
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 
 if __name__ == "__main__":

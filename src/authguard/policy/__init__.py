@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from authguard.policy.problems import Place, Problem
     from authguard.policy.reading import Reading, read_draft
     from authguard.policy.sarif import as_sarif
+    from authguard.policy.schema import policy_schema, scenario_schema
 
 __all__ = [
     "Checked",
@@ -29,7 +30,9 @@ __all__ = [
     "compile_draft",
     "explain",
     "load",
+    "policy_schema",
     "read_draft",
+    "scenario_schema",
 ]
 
 _HOMES = {
@@ -45,7 +48,9 @@ _HOMES = {
     "compile_draft": "compiler",
     "explain": "catalogue",
     "load": "compiler",
+    "policy_schema": "schema",
     "read_draft": "reading",
+    "scenario_schema": "schema",
 }
 
 

@@ -1,10 +1,11 @@
 """The policy document as pydantic models: which keys there are and what each takes (POLICY, "Shape").
 
 Strict: no unknown key, no coercion. What names resolve to, and what is proved of it, is not asked here. The same models
-give the JSON Schema for editors. A key that this release does not enforce is not here but in `authguard.policy.later`.
+give the JSON Schema for editors (`authguard.policy.schema`). A key that this release does not enforce is not here but
+in `authguard.policy.later`.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -157,8 +158,3 @@ class Document(Part):
     invariants: tuple[Invariant, ...] = ()
     timers: tuple[Timer, ...] = ()
     on_fault: Name = ""
-
-
-def schema() -> dict[str, Any]:
-    """Give the JSON Schema of a policy file, for editors; the reader is stricter than any schema."""
-    return Document.model_json_schema(by_alias=True) | {"$schema": "https://json-schema.org/draft/2020-12/schema"}

@@ -10,9 +10,9 @@ from typing import Final
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES: Final = {"B": 1, "KiB": 1_024, "MiB": 1_048_576}
-_DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)")
-_SIZE: Final = re.compile(r"([1-9][0-9]{0,8})(B|KiB|MiB)")
-_MONEY: Final = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ([A-Z]{3})")
+DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)")
+SIZE: Final = re.compile(r"([1-9][0-9]{0,8})(B|KiB|MiB)")
+MONEY: Final = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ([A-Z]{3})")
 
 #: ten years in seconds: longer than anything that a session, a key or a drill lasts
 DURATION_BOUND: Final = 3_653 * 86_400.0
@@ -29,7 +29,7 @@ def duration(typed: object) -> float:
     Raises:
         ValueError: it is no duration, or longer than ten years.
     """
-    found = _DURATION.fullmatch(typed) if isinstance(typed, str) else None
+    found = DURATION.fullmatch(typed) if isinstance(typed, str) else None
     seconds = int(found[1]) * _SECONDS[found[2]] if found else -1.0
     if not 0.0 <= seconds <= DURATION_BOUND:
         raise ValueError("write a duration such as `500ms`, `30s`, `15m`, `12h` or `90d`, at most ten years")
@@ -45,7 +45,7 @@ def size(typed: object) -> int:
     Raises:
         ValueError: it is no size, or more than 64 MiB.
     """
-    found = _SIZE.fullmatch(typed) if isinstance(typed, str) else None
+    found = SIZE.fullmatch(typed) if isinstance(typed, str) else None
     amount = int(found[1]) * _BYTES[found[2]] if found else 0
     if not 0 < amount <= SIZE_BOUND:
         raise ValueError("write a size such as `64KiB` or `1MiB`, at most 64MiB")
@@ -61,7 +61,7 @@ def money(typed: object) -> tuple[str, str]:
     Raises:
         ValueError: it is no amount of money.
     """
-    found = _MONEY.fullmatch(typed) if isinstance(typed, str) else None
+    found = MONEY.fullmatch(typed) if isinstance(typed, str) else None
     if found is None:
         raise ValueError("write an amount and a currency, such as `500 EUR` or `0.50 EUR`")
     return found[1], found[2]

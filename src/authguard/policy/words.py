@@ -9,7 +9,7 @@ import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from authguard.policy import quantities
@@ -34,13 +34,18 @@ def _parsed(parse: Callable[[object], object], code: str, shape: object = str) -
     return PlainValidator(validate, json_schema_input_type=shape)
 
 
+def _like(pattern: str) -> object:
+    """Say to an editor what text has the form of a pattern; Python and JSON Schema write these alike."""
+    return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})]
+
+
 def _refusal(code: str, typed: object, advice: str) -> PydanticCustomError:
     shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quoted(typed)
     context: dict[str, Any] = {"shown": shown, "advice": advice}
     return PydanticCustomError("authguard", "{shown} cannot stand here", {"code": code, **context})
 
 
-def _text(pattern: str, advice: str, code: str = "malformed-value") -> PlainValidator:
+def _text(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
     """Make a validator for text of one shape."""
     whole = re.compile(pattern, re.ASCII)
 
@@ -49,7 +54,7 @@ def _text(pattern: str, advice: str, code: str = "malformed-value") -> PlainVali
             raise ValueError(advice)
         return typed
 
-    return _parsed(parse, code)
+    return _parsed(parse, code, shape or _like(pattern))
 
 
 def _some_time(typed: object) -> float:
@@ -102,20 +107,49 @@ def _one_or_list(typed: object) -> object:
 
 _CURRENCY: Final = r"[A-Z]{3}"
 _POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
+_MONEY_OF: Final = Annotated[
+    str | dict[str, str],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_CURRENCY}$"},
+                {
+                    "type": "object",
+                    "properties": {"at": {"type": "string", "pattern": f"^{_POINTER}$"}},
+                    "required": ["at"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 _TEMPLATE: Final = r"/(?:[^{}\s?#\\]|\{[A-Za-z_]\w{0,63}(?::path)?\}){0,500}"
 _ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
-_SAY: Final = str | dict[str, str | dict[str, str]]
+#: longer than nothing, and with a unit
+_SOME_TIME: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
+_Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_BOUND})]
+_SAY: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
 
 #: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
-Duration = Annotated[float, _parsed(_some_time, "duration")]
+Duration = Annotated[float, _parsed(_some_time, "duration", _like(_SOME_TIME))]
 #: may be `0s`
-Tolerance = Annotated[float, _parsed(quantities.duration, "duration")]
+Tolerance = Annotated[float, _parsed(quantities.duration, "duration", _like(quantities.DURATION.pattern))]
 #: 0.0 is `call`
-Period = Annotated[float, _parsed(lambda typed: 0.0 if typed == "call" else _some_time(typed), "duration")]
+Period = Annotated[
+    float,
+    _parsed(lambda typed: 0.0 if typed == "call" else _some_time(typed), "duration", _like(f"call|{_SOME_TIME}")),
+]
 #: -1.0 is `since_entered`
-Freshness = Annotated[float, _parsed(lambda typed: -1.0 if typed == "since_entered" else _some_time(typed), "duration")]
-Size = Annotated[int, _parsed(quantities.size, "size")]
-Money = Annotated[tuple[str, str], _parsed(quantities.money, "money")]
+Freshness = Annotated[
+    float,
+    _parsed(
+        lambda typed: -1.0 if typed == "since_entered" else _some_time(typed),
+        "duration",
+        _like(f"since_entered|{_SOME_TIME}"),
+    ),
+]
+Size = Annotated[int, _parsed(quantities.size, "size", _like(quantities.SIZE.pattern))]
+Money = Annotated[tuple[str, str], _parsed(quantities.money, "money", _like(quantities.MONEY.pattern))]
 Say = Annotated[dict[tuple[str, str], str], _parsed(_words, "say", _SAY)]
 
 #: what a policy names: its machines' states, fallbacks, operations, methods
@@ -126,12 +160,12 @@ Name = Annotated[
 Pattern = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
 Dest = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
 EventName = Annotated[str, _text(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
-Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text")]
+Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
 #: what OAuth lets stand in a scope or an `acr`, and so in a quoted parameter of a challenge (RFC 6749 3.3)
 Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
 Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
 Pointer = Annotated[str, _text(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
-Currency = Annotated[tuple[str, str], _parsed(_currency, "currency", str | dict[str, str])]
+Currency = Annotated[tuple[str, str], _parsed(_currency, "currency", _MONEY_OF)]
 Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]
 Variable = Annotated[str, _text(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
@@ -141,6 +175,8 @@ Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header
 Network = Annotated[str, _parsed(_network, "network")]
 
 #: one, or a list
-Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=str | list[str])]
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=str | list[str])]
-EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_or_list, json_schema_input_type=str | list[str])]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=Pattern | list[Pattern])]
+EventNames = Annotated[
+    tuple[EventName, ...], BeforeValidator(_one_or_list, json_schema_input_type=EventName | list[EventName])
+]

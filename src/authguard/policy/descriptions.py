@@ -1,0 +1,218 @@
+"""What each key of the policy language is for, in one sentence, as editors show it beside the key.
+
+Keyed by model and key as typed; a test holds that every key is here and nothing else is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KEYS: Final[dict[str, dict[str, str]]] = {
+    "Document": {
+        "authguard": "The version of the policy language: 1.",
+        "name": "What this policy is called, in logs and in the audit.",
+        "extends": "The policy that this one differs from: a shipped name such as `standard`, or a file beside this.",
+        "base": "Whether this policy is made to be extended, so that what only a deployment can fill is not asked for.",
+        "issuers": "Who may speak: the identity providers whose tokens are taken.",
+        "agents": "Actors that may act for a subject (RFC 8693 `act.sub`, or `client_id`).",
+        "accounts": "Where account states come from; `none` where every account is `normal`.",
+        "operations": "What can be asked; the first that matches wins.",
+        "otherwise": "What a request falls to that no operation names.",
+        "assurance": "How the strength of sign-ins is compared.",
+        "identity": "What proves identity beside verifiers.",
+        "verifiers": "Services that answer whether it is them, by name.",
+        "methods": "How verifiers combine, by name.",
+        "channels": "Where the customer speaks from, and where trust may be carried.",
+        "budget": "What the guard may spend on one request.",
+        "settings": "What the deployment may also set by argument or variable.",
+        "rollback": "How the agent is pulled back to people.",
+        "audit": "How the log is kept.",
+        "machines": "States and transitions, merged over the inherited ones: new lines come first.",
+        "decisions": "Rules of the decision table, put before the inherited ones; the first that matches decides.",
+        "fallbacks": "Named responses; one of the same name replaces the inherited one.",
+        "invariants": "What must never, or always, hold; added to the inherited ones.",
+        "timers": "Events that time raises; they replace the inherited timers of the same event.",
+        "on_fault": "The fallback for a fault of the guard itself: a retry, a denial or a hand-off.",
+    },
+    "Issuer": {
+        "issuer": "The `iss` of its tokens, compared exactly.",
+        "audience": "What `aud` must hold: a token for someone else is not for us.",
+        "algorithms": "Signature algorithms that are taken (RFC 8725 3.1), such as `ES256`.",
+        "keys": "Where its keys come from: `discovery`, or one of `jwks_uri`, `file`, `secret_env`.",
+        "leeway": "Clock skew that is borne; 30s where left out.",
+        "stale_keys": "How long known keys outlive an unreachable issuer; 24h where left out.",
+        "type": "The `typ` that tokens must have: `at+jwt` (RFC 9068), or `any`.",
+        "max_lifetime": "The longest life that a token may claim; 1h where left out.",
+        "renewal": "What proves a fresh sign-in: `auth_time`, or `sid` or `iat` where the issuer sends no `auth_time`.",
+        "require": "Claims that a token must have beside those that every token must.",
+        "sender": "How tokens are bound to their sender.",
+    },
+    "Keys": {
+        "discovery": "Keys by discovery (RFC 8414, OpenID Connect Discovery).",
+        "jwks_uri": "Keys at this address.",
+        "file": "Keys in this file, a JWK Set beside the policy.",
+        "secret_env": "The environment variable that holds an HMAC secret; for development only.",
+    },
+    "AccountSource": {
+        "from": "A `claim` of the token, or a `python` function of the app.",
+        "claim": "The claim that holds the status.",
+        "map": "Status to account state; what is missing is `unrecognised`.",
+        "call": "The function, `package.module:function`, in a module that the app allows.",
+        "max_age": "How long an answer is used again; 5m where left out.",
+        "timeout": "How long the function may take; 500ms where left out.",
+    },
+    "Operation": {
+        "name": "What it is called, in rules, scenarios and logs.",
+        "match": "How a request of it is recognised.",
+        "risk": "How much harm it can do; rules ask for it.",
+        "effect": "Whether it reads or writes.",
+        "scopes": "Token scopes that it needs, all of them.",
+        "assurance": "How strongly and how freshly somebody must have signed in.",
+        "amount": "Where the amount stands in the request's body.",
+        "limits": "The most that may be spent or called.",
+        "idempotency": "Whether a request must carry an `Idempotency-Key`.",
+    },
+    "Match": {
+        "path": "The path, such as `/orders/{order_id}`; `{rest:path}` takes the rest.",
+        "method": "The HTTP method; any where left out. GET takes HEAD too.",
+        "websocket": "The path of a WebSocket.",
+    },
+    "Need": {
+        "acr": "The level, one of `assurance.order`.",
+        "max_age": "How old the sign-in may be.",
+    },
+    "Amount": {
+        "at": "JSON Pointer (RFC 6901) to the amount in the body.",
+        "currency": "Three letters (ISO 4217), or `{at: POINTER}`.",
+    },
+    "Limit": {
+        "amount": "The most, such as `500 EUR`.",
+        "calls": "How many calls.",
+        "per": "The time over which it counts, or `call`.",
+        "by": "Whose: the `subject`'s or the `session`'s.",
+    },
+    "Otherwise": {
+        "risk": "How much harm it can do; never public.",
+        "effect": "Whether it reads or writes.",
+        "scopes": "Token scopes that it needs, all of them.",
+        "assurance": "How strongly and how freshly somebody must have signed in.",
+    },
+    "Assurance": {
+        "order": "Levels, weakest first.",
+        "map": "An issuer's `acr` value to a level.",
+    },
+    "Identity": {"credential": "The level at which a sign-in is itself proof of identity."},
+    "Verifier": {
+        "type": "Asked by `http`, or by a `python` function of the app.",
+        "url": "Where it is asked.",
+        "call": "The function, `package.module:function`, in a module that the app allows.",
+        "timeout": "How long it may take; 2s where left out.",
+        "pass_at": "The score from which it passes, 0 to 1.",
+        "fail_at": "The score to which it fails; between the two it is doubt.",
+        "retries": "How often it is asked again when it does not answer.",
+        "breaker": "When it is no longer asked for a while.",
+    },
+    "Breaker": {
+        "failures": "After how many failures in a row.",
+        "open_for": "For how long.",
+    },
+    "Method": {
+        "all": "Verifiers that must all pass.",
+        "quorum": "How many of `of` must pass.",
+        "of": "Verifiers of which a quorum must pass.",
+        "on_contradiction": "What it is when two disagree.",
+        "attempts": "How many attempts there are.",
+        "per": "Within what time.",
+    },
+    "Channels": {
+        "from": "What names the channel of a request.",
+        "carry": "Channel to the channels where trust that was earned on it counts too.",
+    },
+    "ChannelFrom": {
+        "header": "The header that names it; believed from `trusted_peers` only.",
+        "trusted_peers": "Networks whose `header` is believed, such as `10.0.0.0/8`.",
+        "claim": "The claim that names it.",
+        "paths": "Path templates that name it; the first that matches.",
+    },
+    "ChannelPath": {
+        "path": "The path template.",
+        "channel": "The channel.",
+    },
+    "Budget": {
+        "request": "The time that the guard may wait in one request; 2s where left out.",
+        "body": "How much of a body the guard reads; 1MiB where left out.",
+    },
+    "Settings": {"public_url": "The origin that callers use, such as `https://support.example`."},
+    "Rollback": {
+        "authority": "Who may `engage` and `release` it.",
+        "say": "What the customer is told meanwhile.",
+    },
+    "Authority": {
+        "role": "The role that decides.",
+        "count": "How many of them must; 1 where left out.",
+    },
+    "Audit": {
+        "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",
+        "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
+    },
+    "States": {
+        "initial": "The state in which it begins.",
+        "states": "States to add; of accounts, from the laxest to the strictest.",
+        "transitions": "Lines to put before the inherited ones; the first that matches answers.",
+    },
+    "Line": {
+        "trigger": "The event, or a list, without the machine's name.",
+        "source": "The states from which it leads, or `'*'` for all.",
+        "dest": "The state to which it leads, or `'='` to stay.",
+        "raises": "Events that it raises in other machines, `machine.event`.",
+    },
+    "Rule": {
+        "when": "Machines and conditions to the values that match; what is not named matches any.",
+        "do": "`allow`, or the name of a fallback.",
+    },
+    "Fallback": {
+        "kind": "Which of the outcomes it is.",
+        "status": "Another HTTP status than the outcome's own.",
+        "say": "Words for the customer: text, or texts per channel, or per language and channel.",
+        "discloses": "Machines whose state the caller may learn.",
+        "attempts": "How often it is answered, before `then`.",
+        "per": "Within what time the attempts count.",
+        "then": "The fallback once the attempts have run out.",
+        "acr": "For `step_up`: the level; the operation's need where left out.",
+        "max_age": "For `step_up`: how old the sign-in may be, or `since_entered`: later than the state began.",
+        "methods": "For `verify`: the methods that may be used.",
+        "approvers": "For `hold`: who approves.",
+        "queue": "For `handoff`: the queue of the people who take over.",
+        "after": "For `retry`: when to come again.",
+        "effects": "For `restrict`: the effects that are left.",
+        "scopes": "For `restrict`: the scopes that are left, of those that the token has.",
+        "error": "For `deny`: the error code of RFC 6750.",
+    },
+    "Invariant": {
+        "name": "What it says, in a sentence.",
+        "never": "Machines, conditions and `outcome` to values that must never meet.",
+        "always_reachable": "Outcomes of which one can always be reached.",
+        "by": "Whose events may lead there: `caller`, `clock`, `operator`.",
+    },
+    "Timer": {
+        "event": "The event that it raises, `machine.event`.",
+        "after": "How long after the moment.",
+        "since": "The moment from which it counts.",
+        "states": "The states in which it runs; any where left out.",
+    },
+}
+
+#: the same for the keys of a scenario
+SCENARIO_KEYS: Final[dict[str, str]] = {
+    "name": "One sentence that a person would sign.",
+    "given": "Where the machines stand at first; a list stands for each of its states.",
+    "after": "How much time passes before anything else in this step.",
+    "when": "Events, in order, `machine.event`.",
+    "ask": "What is asked, and in what condition the request is; a list stands for each of its values.",
+    "then": "What must come of it.",
+    "steps": "Several steps, each with `after`, `when`, `ask` and `then`, in place of one.",
+    "operation": "The operation that is asked for, or `otherwise`.",
+    "outcome": "Which of the outcomes it must be.",
+    "fallback": "The name of the fallback it must be, or `allow`.",
+    "states": "Where the machines must stand then.",
+}
