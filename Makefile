@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.peers
+BROWSER := $(VENV)/.browser
+# what judges the policy's pages and diagrams in the browser tests; unpacked beside the virtual environment
+JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
@@ -38,6 +41,21 @@ $(FOREIGN): tests/foreign/package.json
 
 test-foreign: $(READY) $(FOREIGN)  ## the guard against an identity provider that nobody here wrote
 	@$(BIN)/python -m pytest -q tests/foreign
+
+$(BROWSER): $(READY) Makefile
+	@echo "fetching the browser and what judges its pictures (once) ..."
+	@command -v chromium >/dev/null && command -v dot >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core graphviz; } >$(VENV)/browser.log 2>&1 \
+		|| { cat $(VENV)/browser.log; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]' >$(VENV)/browser.log 2>&1 \
+		|| { cat $(VENV)/browser.log; exit 1; }
+	@rm -rf $(VENV)/npm && mkdir -p $(VENV)/npm
+	@cd $(VENV)/npm && for judge in $(JUDGES); do \
+		mkdir $${judge%@*} && npm pack --silent $$judge >$${judge%@*}.name && tar -xzf "$$(cat $${judge%@*}.name)" -C $${judge%@*} --strip-components=1 \
+		|| exit 1; done
+	@touch $@
+
+test-browser: $(BROWSER)  ## the policy's page and diagrams in a real browser, with Mermaid, Graphviz and an accessibility check
+	@$(BIN)/python -m pytest -q tests/browser
 
 check: $(READY)  ## formatting, lint, types, import floors, every shipped policy and its scenarios
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -13,6 +13,7 @@ from authguard.core.events import MACHINES
 from authguard.policy import diagram, matrix
 from authguard.policy.compiler import load
 from authguard.policy.library import in_folder
+from authguard.policy.page import page
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 PolicyArgument = Annotated[
@@ -27,11 +28,12 @@ class Picture(StrEnum):
     DOT = "dot"
     TEXT = "text"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 _DRAWN: Final = {Picture.MERMAID: diagram.mermaid, Picture.DOT: diagram.dot}
-_WRITTEN: Final = {Picture.TEXT: matrix.text, Picture.MARKDOWN: matrix.markdown}
-_KINDS: Final = "`mermaid` and `dot` draw machines; `text` and `markdown` show the decision table."
+_WRITTEN: Final = {Picture.TEXT: matrix.text, Picture.MARKDOWN: matrix.markdown, Picture.HTML: page}
+_KINDS: Final = "`mermaid` and `dot` draw machines; `text`, `markdown` and `html` (one page, to filter) the table."
 
 
 def graph(

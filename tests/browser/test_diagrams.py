@@ -1,0 +1,86 @@
+"""The real Mermaid and the real Graphviz draw every machine that ships, and nothing of a policy is code to them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.core.events import MACHINES
+from authguard.policy import library
+from authguard.policy.compiler import load
+from authguard.policy.diagram import dot, draw, mermaid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+SHIPPED = sorted(library.shipped())
+HOSTILE = 'x"]; %%{init: {}}%%\n--> end <script>window.pwned=1</script> `|\\ #quot; [*]'
+
+
+@pytest.fixture(scope="module")
+def artist(browser: Browser, mermaid_script: str) -> Iterator[Page]:
+    """Load Mermaid once."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_script_tag(content=mermaid_script)
+    page.evaluate("mermaid.initialize({startOnLoad: false, securityLevel: 'strict'})")
+    yield page
+    context.close()
+
+
+def drawn(artist: Page, text: str) -> str:
+    """Have Mermaid draw, and give the words of the picture, one line each."""
+    await_it = """async (text) => {
+        const { svg } = await mermaid.render('d' + Math.random().toString(36).slice(2), text);
+        const box = document.createElement('div');
+        box.innerHTML = svg;
+        const parts = [...box.querySelectorAll('p, tspan')].map((part) => part.innerHTML.replaceAll('<br>', '\\n'));
+        const kind = box.querySelector('svg').getAttribute('aria-roledescription');
+        return [kind, box.querySelector('title').textContent, ...parts].join('\\n');
+    }"""
+    told: Any = artist.evaluate(await_it, text)
+    return str(told)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_mermaid_draws_every_machine(artist: Page, name: str, machine: str) -> None:
+    policy = load(name)
+    words = drawn(artist, mermaid(policy, machine))
+    lines = words.splitlines()
+    assert lines[0] == "stateDiagram"
+    assert lines[1] == f"machine {machine} of {policy.name}"
+    flat = " ".join(words.split())
+    for place in draw(policy, machine).places:
+        assert place.words in flat
+    for arrow in draw(policy, machine).arrows:
+        for event in arrow.events:
+            assert event in flat
+
+
+def test_nothing_of_a_policy_is_code_to_mermaid(artist: Page) -> None:
+    words = drawn(artist, mermaid(replace(load("standard"), name=HOSTILE), "service"))
+    assert artist.evaluate("window.pwned") is None
+    assert "<script>window.pwned=1</script>" in words.splitlines()[2]
+    assert "rolled_back" in words
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_graphviz_draws_every_machine(name: str) -> None:
+    program = shutil.which("dot")
+    assert program is not None, "run `make test-browser`, which installs it"
+    policy = replace(load(name), name=HOSTILE)
+    for machine in MACHINES:
+        done = subprocess.run(  # noqa: S603 - found above
+            [program, "-Tsvg"], input=dot(policy, machine), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        for place in draw(policy, machine).places:
+            assert f">{place.words}<" in done.stdout
+        assert "<script>" not in done.stdout
