@@ -15,7 +15,6 @@ import structlog
 from authguard.core.entries import Acted, Faulted, Moved, Withdrawn
 
 if TYPE_CHECKING:
-    from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
     from authguard.ports import AuditSink
 
@@ -53,6 +52,8 @@ class AnnouncingSink:
     def __init__(self, inner: AuditSink) -> None:
         self._inner: Final = inner
         self.unheard = 0
+        #: writes a decision that was made before; decisions are not announced, so nothing comes in between
+        self.append_again: Final = inner.append_again
 
     def open(self) -> None:
         """Open the sink.
@@ -80,14 +81,6 @@ class AnnouncingSink:
         if announced is not None:
             self._announce(*announced, entry)
         return position
-
-    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
-        """Write a decision that was made before; decisions are not announced.
-
-        Raises:
-            AuditError: it was not written.
-        """
-        return self._inner.append_again(stencil, record, at, trace)
 
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk.

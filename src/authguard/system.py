@@ -17,7 +17,11 @@ from authguard.settings import KEY_BYTES
 #: bytes of a pseudonym and of a credential's fingerprint; the log has them in hexadecimal
 PSEUDONYM_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 8
-_COUNTER: Final = (1 << 80) - 1
+#: random bytes in a record's id, the same for all that one process makes
+_PROCESS_BYTES: Final = 6
+#: hexadecimal digits of its counter, and where that begins: with as many digits as it has later
+_COUNTED: Final = 8
+_FIRST: Final = 1 << 32
 
 
 class SystemClock:
@@ -42,31 +46,32 @@ os.register_at_fork(after_in_child=_begin_anew)
 class SystemIds:
     """Ids from the system's generator.
 
-    A record's id is the time in milliseconds and a counter that began at random in this process: unique, sorting by
+    A record's id is the time in milliseconds, this process's own random digits, and a counter: unique, sorting by
     time, cheap. A forked process begins anew, or siblings would count alike. It is no secret; `secret` is.
     """
 
-    __slots__ = ("__weakref__", "_counter", "_milliseconds", "_prefix")
+    __slots__ = ("__weakref__", "_counter", "_milliseconds", "_prefix", "_process")
 
     def __init__(self) -> None:
-        """Begin the counter at random, with room to count."""
-        self._counter = secrets.randbits(79)
-        self._milliseconds = -1
-        self._prefix = ""
+        """Begin anew, and again in every child."""
+        self.begin_anew()
         _counting.add(self)
 
     def begin_anew(self) -> None:
-        """Begin the counter at random again."""
-        self._counter = secrets.randbits(79)
+        """Choose this process's own digits at random, and count from the beginning."""
+        self._process = secrets.token_hex(_PROCESS_BYTES)
+        self._counter = _FIRST
+        self._milliseconds = -1
+        self._prefix = ""
 
     def record(self, now: float) -> str:
         """Make a record's id, 32 hexadecimal digits."""
         milliseconds = int(now * 1000)
         if milliseconds != self._milliseconds:
             self._milliseconds = milliseconds
-            self._prefix = f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
+            self._prefix = f"{milliseconds & 0xFFFFFFFFFFFF:012x}{self._process}"
         self._counter += 1
-        return f"{self._prefix}{self._counter & _COUNTER:020x}"
+        return self._prefix + hex(self._counter)[-_COUNTED:]
 
     @staticmethod
     def secret() -> str:

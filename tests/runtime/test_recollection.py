@@ -157,7 +157,7 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     recollections = Recollections()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * REMEMBERED):
-        recollections.keep(lacking, f"operation {number}", Recollection((), (), 0.0, Stencil(b""), None))  # type: ignore[arg-type]
+        recollections.keep(lacking, f"operation {number}", Recollection((), (), 0.0, Stencil(b"", b""), None))  # type: ignore[arg-type]
     assert len(recollections._lacking) <= REMEMBERED
     assert recollections.find(lacking, f"operation {3 * REMEMBERED - 1}") is not None
     assert recollections.find(lacking, "operation 0") is None

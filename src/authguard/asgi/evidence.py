@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.facts import Evidence
 from authguard.core.outcomes import Reason
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 #: bytes of a header value, other than the credential's, that is read at all
 VALUE_BOUND: Final = 512
+AUTHORIZATION: Final = b"authorization"
 #: the header in which a caller names a transaction, and the prefix of all that the guard keeps to itself
 TRANSACTION: Final = b"authguard-transaction"
 PREFIX: Final = b"authguard-"
@@ -17,58 +21,76 @@ PREFIX: Final = b"authguard-"
 IDEMPOTENCY: Final = b"idempotency-key"
 
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
-_READ: Final = _ONCE | {b"accept-language", b"traceparent"}
+#: headers that the guard reads under every policy
+LOOKED: Final = _ONCE | {AUTHORIZATION, b"accept-language", b"traceparent"}
+_PREFIXED: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def read_evidence(scope: dict[str, Any], wanted: frozenset[bytes] = frozenset()) -> Evidence | Reason:
+def read_evidence(
+    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), looked: frozenset[bytes] = LOOKED
+) -> Evidence | Reason:
     """Read what a request or a handshake brings.
 
     Args:
         scope: of type ``http`` or ``websocket``.
         wanted: lower-case names of further headers that the policy reads.
+        looked: the same and `LOOKED`.
 
     Returns:
         The evidence; or why the request is malformed: two ``Authorization`` headers (RFC 6750 3.1), two of a header
         that may come once, or a name of a transaction that no server gave out.
     """
     authorization: bytes | None = None
+    names_own = False
+    further: list[tuple[bytes, bytes]] = []
+    for name, value in scope["headers"]:
+        if name not in looked:  # most headers are nobody's business, and one look tells
+            if name[:_PREFIXED] == PREFIX:
+                names_own = True
+        elif name != AUTHORIZATION:
+            further.append((name, value))
+        elif authorization is not None:
+            return Reason.CREDENTIAL_AMBIGUOUS
+        else:
+            authorization = value
+    client = scope.get("client")
+    peer = str(client[0]) if client else ""
+    if further:
+        return _read_further(further, wanted, authorization or b"", peer, names_own=names_own)
+    return Evidence(authorization=authorization or b"", peer=peer, names_own=names_own)
+
+
+def _read_further(
+    sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, peer: str, *, names_own: bool
+) -> Evidence | Reason:
+    """Read the headers beside the credential's."""
     once: dict[bytes, str] = {}
     headers: dict[str, str] = {}
     languages = trace = ""
-    names_own = False
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            if authorization is not None:
-                return Reason.CREDENTIAL_AMBIGUOUS
-            authorization = value
-            continue
-        if name.startswith(PREFIX):
-            names_own = True
-        if name in _READ:
-            if name in _ONCE:
-                if name in once or not _PRINTABLE.fullmatch(value):
-                    return Reason.REQUEST_MALFORMED
-                once[name] = value.decode("ascii")
-            elif name == b"accept-language":
-                languages = value[:VALUE_BOUND].decode("latin-1")
-            else:
-                trace = _trace_id(value)
+    for name, value in sent:
+        if name in _ONCE:
+            if name in once or not _PRINTABLE.fullmatch(value):
+                return Reason.REQUEST_MALFORMED
+            once[name] = value.decode("ascii")
+        elif name == b"accept-language":
+            languages = value[:VALUE_BOUND].decode("latin-1")
+        elif name == b"traceparent":
+            trace = _trace_id(value)
         if name in wanted:
             key = name.decode("latin-1")
             # two channels at once are no channel: what cannot be told is told as such
             headers[key] = "" if key in headers else value[:VALUE_BOUND].decode("latin-1")
-    client = scope.get("client")
     return Evidence(
-        authorization=authorization or b"",
+        authorization=authorization,
         headers=headers,
-        peer=str(client[0]) if client else "",
+        peer=peer,
         transaction=once.get(TRANSACTION, ""),
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        names_own=names_own,
+        names_own=names_own or any(name.startswith(PREFIX) for name, _ in sent),
     )
 
 

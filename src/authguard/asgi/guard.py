@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -10,23 +10,31 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
 from authguard.core.events import MACHINES
+from authguard.core.facts import Proven
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.facts import Credential
+    from authguard.core.snapshot import Snapshot
     from authguard.runtime.enforcer import Enforcer
     from authguard.runtime.verdict import Verdict
 
 
-class User(msgspec.Struct, frozen=True):
-    """The subject, as Starlette's ``request.user`` expects it.
+class User(msgspec.Struct, frozen=True, gc=False):
+    """The subject, as Starlette's ``request.user`` expects it."""
 
-    Attributes:
-        identity: ``sub``; empty where nobody is signed in.
-    """
+    _credential: Credential
 
-    identity: str = ""
+    def __repr__(self) -> str:
+        """Tell no more than the log does."""
+        return f"User(is_authenticated={self.is_authenticated})"
+
+    @property
+    def identity(self) -> str:
+        """``sub``; empty where nobody is signed in."""
+        return self._credential.principal.subject if isinstance(self._credential, Proven) else ""
 
     @property
     def is_authenticated(self) -> bool:
@@ -39,20 +47,24 @@ class User(msgspec.Struct, frozen=True):
         return self.identity
 
 
-#: the user where nobody is signed in
-NOBODY: Final = User()
+class Guard(msgspec.Struct, eq=False, gc=False):
+    """One admitted request, as the guard sees it: ``request.state.authguard`` (WIRE 3).
 
+    It keeps the verdict; everything else is derived when asked for.
+    """
 
-class Guard:
-    """One admitted request, as the guard sees it: ``request.state.authguard`` (WIRE 3)."""
+    _enforcer: Enforcer
+    _verdict: Verdict
+    #: where the machines stand since the app reported something
+    _after: Snapshot | None = None
 
-    __slots__ = ("_enforcer", "_snapshot", "_verdict")
+    def __repr__(self) -> str:
+        """Tell no more than the log does."""
+        return f"Guard({self._verdict!r})"
 
-    def __init__(self, enforcer: Enforcer, verdict: Verdict) -> None:
-        """Keep the verdict; everything else is derived when asked for."""
-        self._enforcer = enforcer
-        self._verdict = verdict
-        self._snapshot = verdict.snapshot
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._verdict.snapshot if self._after is None else self._after
 
     @property
     def subject(self) -> str:
@@ -126,7 +138,7 @@ class Guard:
             TimeoutError: it did not happen within the policy's budget.
         """
         after = await self._enforcer.reports.report(self._verdict, event, note)
-        self._snapshot = replace(after, transaction=self._snapshot.transaction)
+        self._after = replace(after, transaction=self._snapshot.transaction)
 
     async def end_session(self, *, everywhere: bool = False) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.

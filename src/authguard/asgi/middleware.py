@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.evidence import is_preflight, read_evidence, read_trace, strip_own, target
-from authguard.asgi.guard import NOBODY, Guard, User
+from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
+from authguard.asgi.guard import Guard, User
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
 from authguard.asgi.replies import Replies, Reply
-from authguard.core.facts import Proven
-from authguard.core.outcomes import Outcome, Reason
+from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError
 from authguard.runtime.transactions import ANSWER_BOUND
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+#: by a name of its own, since an enumeration is slow to ask for its members
+ALLOWED: Final = Outcome.ALLOW
 
 
 class GuardMiddleware:
@@ -55,6 +59,7 @@ class GuardMiddleware:
         self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(policy.name, policy.public_url, prefix)
         self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
+        self._looked: Final = LOOKED | self._wanted
         self._body_bound: Final = policy.body_budget
         self._body_seconds: Final = policy.request_budget
 
@@ -69,12 +74,30 @@ class GuardMiddleware:
     def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Give what serves one connection, to be awaited.
 
+        What was decided a moment ago is decided and recorded at once: then it is the app itself that is given.
+
         Raises:
             AuthguardError: the scope is of a type that cannot be guarded.
         """
+        if scope["type"] != "http":
+            return self._other(scope, receive, send)
+        method = scope["method"]
+        if method == "OPTIONS" and is_preflight(scope):
+            return self._app(scope, receive, send)
+        evidence = read_evidence(scope, self._wanted, self._looked)
+        path = route_path(scope)
+        operation = self._index.find(method, path)
+        if isinstance(evidence, Reason) or operation is None:
+            return _send(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), send, scope)
+        channel = self._channel(path) if self._channel else ""
+        ask = Ask(operation=operation, evidence=evidence, method=method, channel=channel)
+        verdict = self._enforcer.decide_again(ask)
+        if verdict is None:
+            return self._judge(ask, scope, receive, send)
+        return self._carry_out(ask, verdict, scope, receive, send)
+
+    def _other(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
-        if kind == "http":
-            return self._http(scope, receive, send)
         if kind == "websocket":
             return self._websocket(scope, receive, send)
         if kind == "lifespan":
@@ -99,38 +122,29 @@ class GuardMiddleware:
         finally:
             await self._enforcer.close()
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope["method"]
-        if method == "OPTIONS" and is_preflight(scope):
-            await self._app(scope, receive, send)
-            return
-        evidence = read_evidence(scope, self._wanted)
-        path = route_path(scope)
-        operation = self._index.find(method, path)
-        if isinstance(evidence, Reason) or operation is None:
-            await _send(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), send, scope)
-            return
+    async def _judge(self, ask: Ask, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request judged that is not remembered, and carry out what comes of it."""
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
-        channel = self._channel(path) if self._channel else ""
-        ask = Ask(operation=operation, evidence=evidence, method=method, channel=channel, read_body=body.read)
-        verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
+        verdict = await self._enforcer.decide(replace(ask, read_body=body.read))
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
-            return
-        kind = verdict.fallback.kind
-        if kind is Outcome.ALLOW and not verdict.running and operation.name not in ENDPOINTS:
-            await self._app(self._inner(scope, ask, verdict), body.replay(), send)
-        elif not verdict.admits:
-            await _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
-        elif operation.name in ENDPOINTS:
-            await _send(await self._own(ask, verdict, path), send, scope)
-        elif verdict.running:
-            await self._run(verdict, self._inner(scope, ask, verdict), body.replay(), send)
         else:
-            await self._app(self._inner(scope, ask, verdict), body.replay(), _saying_restricted(send))
+            await self._carry_out(ask, verdict, scope, body.replay(), send)
+
+    def _carry_out(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Give what does as the verdict says, to be awaited: it was recorded and saved."""
+        kind = verdict.fallback.kind
+        if kind not in ADMITTING:
+            return _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
+        if ask.operation.name in ENDPOINTS:
+            return self._own(ask, verdict, scope, send)
+        inner = self._inner(scope, ask, verdict)
+        if verdict.running:
+            return self._run(verdict, inner, receive, send)
+        return self._app(inner, receive, send if kind is ALLOWED else _saying_restricted(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        evidence = read_evidence(scope, self._wanted)
+        evidence = read_evidence(scope, self._wanted, self._looked)
         path = route_path(scope)
         operation = self._index.find(WEBSOCKET, path)
         if isinstance(evidence, Reason) or operation is None:
@@ -165,21 +179,20 @@ class GuardMiddleware:
             inner["headers"] = strip_own(scope["headers"])
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        credential = verdict.credential
-        inner["user"] = User(credential.principal.subject) if isinstance(credential, Proven) else NOBODY
+        inner["user"] = User(verdict.credential)
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, ask: Ask, verdict: Verdict, path: str) -> Reply:
+    async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
         try:
-            made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, path)
+            made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, route_path(scope))
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
-            return self._replies.of_refusal(self._enforcer.refuse(ask, made, verdict.credential))
-        return made
+            made = self._replies.of_refusal(self._enforcer.refuse(ask, made, verdict.credential))
+        await _send(made, send, scope)
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run a transaction, and settle it by the app's answer before the last byte leaves."""
@@ -238,8 +251,7 @@ class _Answered:
 
 async def _send(reply: Reply, send: Send, scope: Scope) -> None:
     """Send a reply over HTTP; a ``HEAD`` has its headers alone (RFC 9110 9.3.2)."""
-    headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
 
@@ -247,8 +259,7 @@ async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> Non
     """Refuse a handshake: with the real status where the server offers it, else by a close that servers make a 403."""
     await receive()
     if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
-        await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "websocket.http.response.start", "status": reply.status, "headers": list(reply.headers)})
         await send({"type": "websocket.http.response.body", "body": reply.body})
     else:
         await send({"type": "websocket.close", "code": reply.close, "reason": reply.label})

@@ -9,7 +9,6 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from authguard.asgi.evidence import languages
 from authguard.core.facts import NotProven
@@ -42,6 +41,8 @@ CLOSE: Final[Mapping[Outcome, int]] = {
     Outcome.HANDOFF: 1000,
 }
 FORBIDDEN: Final = 3003
+#: by a name of its own, since an enumeration is slow to ask for its members
+FIRST_ANSWER: Final = Outcome.REPEAT
 #: outcomes whose reply is the same each time, but for the record that it names
 SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
@@ -57,17 +58,22 @@ class Reply(msgspec.Struct, frozen=True):
 
     Attributes:
         status: HTTP status.
-        headers: as ASGI takes them.
+        headers: as ASGI takes them, the length of the body among them; whoever sends them makes a list of their own.
         body: bytes.
         close: WebSocket close code.
         label: a word for the close frame.
     """
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     close: int
     label: str
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, close: int, label: str) -> Reply:
+        """Make a reply, and add its length."""
+        return cls(status, (*headers, (b"content-length", str(len(body)).encode())), body, close, label)
 
 
 class Replies:
@@ -86,7 +92,7 @@ class Replies:
         self._realm = _quotable(realm)
         self._origin = origin
         self._prefix = prefix
-        self._written: dict[tuple[str, str, str, str], tuple[Reply, bytes, bytes]] = {}
+        self._written: dict[tuple[str, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, ask: Ask, root: str = "") -> Reply:
         """Write the reply for a request that the app does not see.
@@ -96,21 +102,23 @@ class Replies:
             ask: what was asked.
             root: the path under which the app is mounted.
         """
-        kind = verdict.fallback.kind
-        if kind is Outcome.REPEAT:
+        fallback = verdict.fallback
+        kind, say = fallback.kind, fallback.say
+        if kind is FIRST_ANSWER:
             return _first_answer(verdict)
-        said = verdict.fallback.say.find(languages(ask.evidence.languages), verdict.channel) or WORDS[kind]
-        if kind not in SAME or verdict.fallback.discloses:
+        said = (say.texts and say.find(languages(ask.evidence.languages), verdict.channel)) or WORDS[kind]
+        if kind not in SAME or fallback.discloses:
             return self._write(verdict, said, verdict.record, root)
-        name = (verdict.fallback.name, verdict.operation.name, verdict.reason.code, said)
+        record = verdict.record.encode()
+        name = (fallback.name, verdict.operation.name, verdict.reason.code, said, len(record))
         written = self._written.get(name)
         if written is None:
-            reply = self._write(verdict, said, "", root)
+            reply = self._write(verdict, said, verdict.record, root)
             # what stands before the record is the engine's own, so the first place of its prefix is the one
             before, prefix, after = reply.body.partition(RECORD)
-            written = self._written[name] = (reply, before + prefix, after)
+            written = self._written[name] = (reply, before + prefix, after[len(record) :])
         reply, before, after = written
-        return replace(reply, body=before + verdict.record.encode() + after)
+        return Reply(reply.status, reply.headers, b"".join((before, record, after)), reply.close, reply.label)
 
     def _write(self, verdict: Verdict, said: str, record: str, root: str) -> Reply:
         kind = verdict.fallback.kind
@@ -136,7 +144,7 @@ class Replies:
                 zip(("service", "account", "session", "verification"), verdict.snapshot.states(), strict=False)
             )
             body["states"] = {name: states[name] for name in sorted(verdict.fallback.discloses) if name in states}
-        return Reply(status, headers, msgspec.json.encode(body), CLOSE.get(kind, FORBIDDEN), kind.value)
+        return Reply.of(status, headers, msgspec.json.encode(body), CLOSE.get(kind, FORBIDDEN), kind.value)
 
     def of_refusal(self, refusal: Refusal) -> Reply:
         """Write the reply for a request that has no cell."""
@@ -157,7 +165,7 @@ class Replies:
             "next": {"action": "retry" if reason.status in LATER else "stop"},
         }
         close = 1009 if reason is Reason.BODY_TOO_LARGE else 1007
-        return Reply(reason.status, headers, msgspec.json.encode(body), close, reason.code)
+        return Reply.of(reason.status, headers, msgspec.json.encode(body), close, reason.code)
 
     def _add_next(
         self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]], root: str
@@ -227,13 +235,13 @@ def _first_answer(verdict: Verdict) -> Reply:
     if record.kept:
         if record.content_type:
             headers.append((b"content-type", record.content_type.encode("latin-1")))
-        return Reply(record.status, headers, record.answer, FORBIDDEN, "repeat")
+        return Reply.of(record.status, headers, record.answer, FORBIDDEN, "repeat")
     headers.append((b"content-type", b"application/json"))
     told = {"outcome": "repeat", "transaction": verdict.transaction, "status": record.status}
-    return Reply(record.status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
+    return Reply.of(record.status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
 
 
 def plain(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
     """Write an answer of the guard's own endpoints."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
-    return Reply(status, headers, msgspec.json.encode(body), FORBIDDEN, "")
+    return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN, "")

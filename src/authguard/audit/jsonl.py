@@ -127,8 +127,7 @@ class JsonlSink:
         """
         if not self._sound or self._forks != _lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
             self._make_sound(at)
-        line, head = press(stencil, record, at, trace, self._seq, self._head)
-        return self._write(line, head)
+        return self._write(*press(stencil, record, at, trace, self._seq, self._head))
 
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk; one fsync serves all who wait.

@@ -83,6 +83,7 @@ class Enforcer:
         self._directories = directories
         self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
         self._recollections = Recollections()
+        self._hears_channels = policy.channels.declared
         self._opening = anyio.Lock()
         self._opened = False
 
@@ -158,7 +159,8 @@ class Enforcer:
             credential = NOBODY if operation.risk == "public" else self._checker.recall(ask.evidence, now)
             if isinstance(credential, Unseen):
                 return None
-            found = self._recollections.find(credential, self._about(ask, self._channel(ask, credential)))
+            about = self._about(ask, self._channel(ask, credential)) if self._hears_channels else operation.name
+            found = self._recollections.find(credential, about)
             if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
                 return None
             record = self.journal.decided_again(found.stencil, now, ask.evidence.trace)

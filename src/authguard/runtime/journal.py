@@ -26,7 +26,7 @@ NOTE_BOUND = 500
 class Journal:
     """The log as the guard writes it: one policy's digest, one sink."""
 
-    __slots__ = ("_ids", "_policy", "_sink")
+    __slots__ = ("_append_again", "_ids", "_policy", "_sink")
 
     def __init__(self, policy: str, sink: AuditSink, ids: Ids) -> None:
         """Keep the parts.
@@ -38,6 +38,7 @@ class Journal:
         """
         self._policy = policy
         self._sink = sink
+        self._append_again = sink.append_again
         self._ids = ids
 
     def open(self) -> None:
@@ -83,7 +84,7 @@ class Journal:
     def decided_again(self, stencil: Stencil, now: float, trace: str) -> str:
         """Write a decision that is the same as an earlier one but for its time, its id and its trace; give its id."""
         record = self._ids.record(now)
-        self._sink.append_again(stencil, record, now, trace)
+        self._append_again(stencil, record, now, trace)
         return record
 
     def moved(

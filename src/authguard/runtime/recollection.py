@@ -6,9 +6,10 @@ same. It is good until the moment at which time alone would change it. Every use
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Outcome
@@ -16,11 +17,12 @@ from authguard.core.outcomes import Outcome
 if TYPE_CHECKING:
     from authguard.core.chain import Stencil
     from authguard.core.facts import Credential
-    from authguard.core.outcomes import Reason
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.runtime.judge import Known, Plan
     from authguard.runtime.verdict import Ask, Verdict
+
+Alike = TypeVar("Alike")
 
 #: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
 REMEMBERED: Final = 4_096
@@ -50,11 +52,14 @@ class Recollection(msgspec.Struct, frozen=True, gc=False):
 class Recollections:
     """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
 
-    __slots__ = ("_lacking",)
+    __slots__ = ("_alike", "_lacking")
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._lacking: dict[tuple[Reason, str], Recollection] = {}
+        #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
+        self._lacking: dict[tuple[str, str], Recollection] = {}
+        #: what many remembered decisions hold is held once
+        self._alike: dict[object, object] = {}
 
     def find(self, credential: Credential, about: str) -> Recollection | None:
         """Find a decision; ``None`` says that there is none, and is no verdict.
@@ -64,18 +69,33 @@ class Recollections:
             about: what was asked and from where.
         """
         if isinstance(credential, NotProven):
-            return self._lacking.get((credential.reason, about))
+            return self._lacking.get((credential.reason.code, about))
         found = credential.notes.get(about)
         return found if isinstance(found, Recollection) else None
 
     def keep(self, credential: Credential, about: str, recollection: Recollection) -> None:
         """Remember a decision."""
         if isinstance(credential, Proven):
-            credential.notes[about] = recollection
+            credential.notes[about] = self._slim(recollection)
             return
         if len(self._lacking) >= REMEMBERED:
             self._lacking.clear()
-        self._lacking[credential.reason, about] = recollection
+        self._lacking[credential.reason.code, about] = recollection
+
+    def _slim(self, recollection: Recollection) -> Recollection:
+        """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
+        verdict, stencil = recollection.verdict, recollection.stencil
+        return replace(
+            recollection,
+            stencil=replace(stencil, decided=self._one(stencil.decided)),
+            verdict=replace(verdict, token_scopes=self._one(verdict.token_scopes), scopes=self._one(verdict.scopes)),
+        )
+
+    def _one(self, value: Alike) -> Alike:
+        """Give the one value that is held for all that are equal to it."""
+        if len(self._alike) >= REMEMBERED:
+            self._alike.clear()
+        return cast("Alike", self._alike.setdefault(value, value))
 
 
 def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Snapshot) -> bool:
