@@ -151,7 +151,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             AuditError, StoreError, TimeoutError: as for `report`.
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
-        self._snapshot = replace(after, transaction=self._snapshot.transaction)
+        self._after = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:
         """Refuse to go on without further scopes.
