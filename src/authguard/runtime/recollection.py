@@ -6,7 +6,7 @@ same. It is good until the moment at which time alone would change it. Every use
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
     from authguard.runtime.judge import Known, Plan
     from authguard.runtime.verdict import Ask, Verdict
-
-Alike = TypeVar("Alike")
 
 #: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
 REMEMBERED: Final = 4_096
@@ -52,14 +50,15 @@ class Recollection(msgspec.Struct, frozen=True, gc=False):
 class Recollections:
     """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
 
-    __slots__ = ("_alike", "_lacking")
+    __slots__ = ("_decided", "_lacking", "_scopes")
 
     def __init__(self) -> None:
         """Begin with none."""
         #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
         self._lacking: dict[tuple[str, str], Recollection] = {}
-        #: what many remembered decisions hold is held once
-        self._alike: dict[object, object] = {}
+        #: what many remembered decisions hold is held once: the beginnings of their lines, and their scopes
+        self._decided: dict[bytes, bytes] = {}
+        self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def find(self, credential: Credential, about: str) -> Recollection | None:
         """Find a decision; ``None`` says that there is none, and is no verdict.
@@ -85,17 +84,16 @@ class Recollections:
     def _slim(self, recollection: Recollection) -> Recollection:
         """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
         verdict, stencil = recollection.verdict, recollection.stencil
+        for shared in (self._decided, self._scopes):
+            if len(shared) >= REMEMBERED:
+                shared.clear()
+        decided = self._decided.setdefault(stencil.decided, stencil.decided)
+        scopes, token_scopes = self._scopes.setdefault(verdict.scopes, (verdict.scopes, frozenset(verdict.scopes)))
         return replace(
             recollection,
-            stencil=replace(stencil, decided=self._one(stencil.decided)),
-            verdict=replace(verdict, token_scopes=self._one(verdict.token_scopes), scopes=self._one(verdict.scopes)),
+            stencil=replace(stencil, decided=decided),
+            verdict=replace(verdict, scopes=scopes, token_scopes=token_scopes),
         )
-
-    def _one(self, value: Alike) -> Alike:
-        """Give the one value that is held for all that are equal to it."""
-        if len(self._alike) >= REMEMBERED:
-            self._alike.clear()
-        return cast("Alike", self._alike.setdefault(value, value))
 
 
 def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Snapshot) -> bool:
