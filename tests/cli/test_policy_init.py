@@ -1,0 +1,155 @@
+"""`authguard policy init` writes a policy that passes whatever is answered, and touches nothing that is there."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from authguard.cli import build, main
+from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.policy import library
+from authguard.policy.compiler import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITTEN = ["README.md", "authguard.schema.json", "policy.yaml", "scenarios", "scenarios.schema.json"]
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the console script in this process."""
+    with pytest.raises(SystemExit) as end:
+        main(("policy", *arguments))
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, " ".join(err.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("accounts", "level", "payments", "agent"),
+    list(
+        itertools.product(
+            ("none", "account status"), ("aal1", "aal2", "aal3"), ("--payments", "--no-payments"), ("", "yes: #'bot'")
+        )
+    ),
+)
+def test_whatever_is_answered_it_passes_the_checks_and_its_scenarios_take_all_that_is_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, *, accounts: str, level: str, payments: str, agent: str
+) -> None:
+    folder = str(tmp_path / "Our Agent")
+    given = ("--accounts", accounts, "--level", level, payments, "--agent", agent, "--approver", "lead", "--yes")
+    assert call(capsys, "init", folder, *given)[0] == YES
+    code, out, _ = call(capsys, "check", folder)
+    assert code == YES, out
+    code, out, err = call(capsys, "test", folder, "--fail-under", "100")
+    assert code == YES, out + err
+    policy = load(f"{folder}/policy.yaml")
+    assert policy.name == "our-agent"
+    assert {operation.name for operation in policy.operations} == {
+        *("health", "chat", "profile"),
+        *(["pay"] if payments == "--payments" else []),
+    }
+    assert policy.agents == (frozenset({agent}) if agent else frozenset())
+    assert [source.claim for source in policy.accounts] == ([] if accounts == "none" else [accounts])
+
+
+@pytest.mark.parametrize("name", sorted(library.shipped()))
+def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "mine"
+    code, _, err = call(
+        capsys, "init", str(folder), "--from", name, "--yes", "--issuer", "https://idp.test", "--audience", "us"
+    )
+    assert code == YES, err
+    assert sorted(path.name for path in folder.iterdir()) == WRITTEN
+    assert call(capsys, "check", str(folder))[0] == YES
+    code, out, _ = call(capsys, "test", str(folder), "--fail-under", "100")
+    assert code == YES, out
+    policy = load(folder / "policy.yaml")
+    assert {issuer.audience for issuer in policy.issuers.values()} == {"us"}
+    assert set(policy.issuers) == {"https://idp.test"}
+    for path in (folder / "scenarios").iterdir():
+        assert "../../" not in path.read_text("utf-8")
+
+
+def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--name", "a-desk")[0] == YES
+    text = (tmp_path / "new" / "README.md").read_text("utf-8")
+    assert text.startswith("# The policy a-desk\n")
+    assert "- `scenarios/first.yaml`" in text
+    assert "```mermaid\nstateDiagram-v2\n    accTitle: machine session of a-desk\n" in text
+    for line in text.splitlines():
+        if line.startswith("authguard policy ") and "html" not in line:
+            words = line.replace(" . ", f" {tmp_path / 'new'} ").replace(" .", f" {tmp_path / 'new'}").split()
+            assert call(capsys, *words[2:])[0] == YES, line
+
+
+def test_without_options_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
+    folder = tmp_path / "asked"
+    said = "the-desk\nhttps://login.test\n\ny\nstatus\naal1\nduty-officer\nconcierge\n"
+    done = CliRunner().invoke(build("policy"), ["policy", "init", str(folder)], input=said)
+    assert done.exit_code == YES, done.output
+    assert "Role that approves payments [supervisor]" in done.output
+    policy = load(folder / "policy.yaml")
+    assert policy.name == "the-desk"
+    assert policy.issuers["https://login.test"].audience == "the-desk"
+    assert (policy.identity, policy.agents) == ("aal1", frozenset({"concierge"}))
+    assert policy.fallbacks["await_approval"].role == "duty-officer"
+    assert policy.accounts[0].claim == "status"
+
+
+@pytest.mark.parametrize("there", ["policy.yaml", "README.md", "scenarios/own.yaml"])
+def test_what_is_there_is_never_touched(capsys: pytest.CaptureFixture[str], tmp_path: Path, there: str) -> None:
+    file = tmp_path / there
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine", "utf-8")
+    code, _, err = call(capsys, "init", str(tmp_path), "--yes")
+    assert code == USAGE
+    assert "is there already; nothing was written" in err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    assert file.read_text("utf-8") == "mine"
+
+
+def test_a_link_that_leads_nowhere_counts_as_being_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").symlink_to(tmp_path / "elsewhere")
+    assert call(capsys, "init", str(tmp_path), "--yes")[0] == USAGE
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_other_files_may_be_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("", "utf-8")
+    assert call(capsys, "init", str(tmp_path), "--yes", "--name", "x")[0] == YES
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--name", "No Such\nname: evil"),
+        ("--issuer", "not an address"),
+        ("--issuer", "http://elsewhere.example"),
+        ("--audience", "a\x00b"),
+        ("--approver", "x, count: 0}, queue: {y"),
+        ("--accounts", ""),
+    ],
+)
+def test_an_answer_that_cannot_stand_is_told_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, value: str
+) -> None:
+    code, _, err = call(capsys, "init", str(tmp_path / "new"), "--yes", option, value)
+    assert code == INVALID
+    assert "policy.yaml:" in err
+    assert "error[" in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = call(capsys, "init", str(tmp_path), "--yes", "--from", "support-dsk")
+    assert (code, "did you mean `support-desk`?" in err) == (USAGE, True)
+    code, _, err = call(capsys, "init", str(tmp_path), "--yes", "--level", "aal4")
+    assert code == USAGE
+    (tmp_path / "file").write_text("", "utf-8")
+    code, _, err = call(capsys, "init", str(tmp_path / "file"), "--yes")
+    assert (code, "is no folder" in err) == (USAGE, True)
+    code, _, err = call(capsys, "init", str(tmp_path / "file" / "below"), "--yes")
+    assert (code, "cannot be written" in err) == (BROKE, True)
