@@ -66,6 +66,17 @@ def test_the_jwks_holds_one_public_key_for_each_algorithm(web: httpx2.Client) ->
     assert all(key["use"] == "sig" and key["kid"] and "d" not in key for key in keys)
 
 
+def test_the_jwks_is_not_sent_again_while_it_is_the_same(idp: IdentityProvider, web: httpx2.Client) -> None:
+    first = web.get("/jwks")
+    known = {"If-None-Match": first.headers["etag"]}
+    again = web.get("/jwks", headers=known)
+    assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "public, max-age=300")
+    idp.rotate_keys()
+    changed = web.get("/jwks", headers=known)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
 def test_a_token_of_each_algorithm_verifies(idp: IdentityProvider, web: httpx2.Client, alg: Published) -> None:
     token = idp.sign_in(alg=alg).access_token

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import hmac
 import json
 import os
@@ -103,8 +104,14 @@ class _Endpoints:
     async def discovery(self, _: Request) -> Response:
         return JSONResponse(_metadata(self.provider.issuer))
 
-    async def jwks(self, _: Request) -> Response:
-        return JSONResponse(self.provider.jwks(), media_type="application/jwk-set+json")
+    async def jwks(self, request: Request) -> Response:
+        answer = JSONResponse(self.provider.jwks(), media_type="application/jwk-set+json")
+        tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        answer.headers.update(headers)
+        return answer
 
     async def token(self, request: Request) -> Response:
         form = await _form(request)
