@@ -15,10 +15,12 @@ import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 from tests import ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 #: the name under which a test carries the ids of its entries
 _MARK: Final = "__attacks__"
@@ -114,6 +116,17 @@ def attack(*ids: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def mark(test: Callable[..., Any]) -> Callable[..., Any]:
         setattr(test, _MARK, ids)
         return test
+
+    return mark
+
+
+def attack_each(cases: Mapping[str, Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say which entries a test plays one by one: it is run for each id, with the value of that id as ``case``."""
+
+    def mark(test: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = [pytest.param(case, id=name) for name, case in cases.items()]
+        marked: Callable[..., Any] = pytest.mark.parametrize("case", parameters)(test)
+        return attack(*cases)(marked)
 
     return mark
 

@@ -18,7 +18,7 @@ SOURCE = re.compile(
     r"(CVE-\d{4}-\d+|GHSA(-[0-9a-z]{4}){3}|RFC \d{4} \d|draft-[a-z0-9-]+ \d|OIDC \w+ \d|WIRE \d|ASVS \d|"
     r"FIELD \d|ROCA|Wycheproof|NIST )"
 )
-LEAST = 1
+LEAST = 100
 
 
 def _played() -> list[tuple[str, str]]:

@@ -19,7 +19,8 @@ _ENTRIES = {entry.id: entry for entry in attacks()}
 @pytest.fixture
 async def strike(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Strike]:
     """Attack as the entry says that the test names, and get the reply that it says."""
-    ids = attacks_of(request.function)
+    called = getattr(request.node, "callspec", None)
+    ids = (called.id,) if called and "case" in called.params else attacks_of(request.function)
     replies = {_ENTRIES[name].reply for name in ids}
     assert len(replies) == 1, "a test plays entries of the ledger that have one reply"
     strike = Strike(tmp_path, replies.pop())

@@ -105,7 +105,9 @@ class Scene:
         """Mint the token of the victim, or another that is as good."""
         return self.mint.mint(**{"scope": "chat", "acr": "aal2", "account_status": "ok", **claims})
 
-    async def send(self, *headers: tuple[bytes, bytes], method: str = "POST", path: str = "/chat") -> Answer:
+    async def send(
+        self, *headers: tuple[bytes, bytes], method: str = "POST", path: str = "/chat", body: bytes = b""
+    ) -> Answer:
         """Ask for the chat, with exactly these headers."""
         bare, _, query = path.partition("?")
         scope = {
@@ -125,15 +127,15 @@ class Scene:
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         await self.guard(scope, receive, send)
         start = next(message for message in sent if message["type"] == "http.response.start")
-        body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
-        return Answer(start["status"], list(start["headers"]), body)
+        said = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+        return Answer(start["status"], list(start["headers"]), said)
 
     def records(self) -> tuple[dict[bytes, bytes], dict[str, dict[str, bytes]]]:
         """Copy everything that is stored."""
@@ -143,19 +145,21 @@ class Scene:
 
     def log(self) -> list[dict[str, Any]]:
         """Read the log."""
-        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_bytes().splitlines()]
+        path = self.folder / "audit.jsonl"
+        return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
 class Strike:
     """Attacks, and asserts the reply and that nobody was moved.
 
     Attributes:
+        folder: the deployment's.
         scene: what is attacked; replace it with `at` before the first attack for another deployment.
         count: of attacks.
     """
 
     def __init__(self, folder: Path, reply: Reply) -> None:
-        self._folder = folder
+        self.folder = folder
         self._reply = reply
         self._scene: Scene | None = None
         self._victim = b""
@@ -165,13 +169,13 @@ class Strike:
     def scene(self) -> Scene:
         """Give what is attacked."""
         if self._scene is None:
-            self._scene = Scene(self._folder)
+            self._scene = Scene(self.folder)
         return self._scene
 
     def at(self, **deployment: Any) -> Scene:
         """Attack another deployment than the usual one; see `Scene`."""
         assert self._scene is None, "it stands already"
-        self._scene = Scene(self._folder, **deployment)
+        self._scene = Scene(self.folder, **deployment)
         return self._scene
 
     async def settle(self, token: str | None = None, scheme: bytes = b"Bearer") -> None:
@@ -197,7 +201,7 @@ class Strike:
             more: further headers.
             scheme: of the header.
             settled: whether a victim is signed in, whom the attack must not move.
-            request: method and path.
+            request: method, path and body.
         """
         raw = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token
         return await self.send(
@@ -210,7 +214,7 @@ class Strike:
             await self.settle()
         scene = self.scene
         before, runs = scene.records(), scene.runs
-        lines = len(scene.log()) if self.count or self._victim else 0
+        lines = len(scene.log())
         answer = await scene.send(*headers, **request)
         self.count += 1
         _same(answer, self._reply)

@@ -2,7 +2,7 @@
 
 RSA: fewer than 2048 bits, an exponent that is even, small or huge (FIPS 186-5 5.4), a modulus with a small factor or of
 two primes next to each other (CVE-2022-26320), or made by the generator of CVE-2017-15361 (ROCA). Ed25519: a point of
-small order, under which signatures of anything can be made up (RFC 8032 8.4 leaves that to the caller).
+small order, under which signatures of anything can be made up (RFC 8032 5.1.7 does not look for it).
 """
 
 from __future__ import annotations
