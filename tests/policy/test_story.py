@@ -107,6 +107,15 @@ def test_a_hold_holds_and_lapses(story: Story) -> None:
     assert story.states()["transaction"] == "lapsed"
 
 
+def test_another_request_is_not_the_transaction_that_is_under_way(story: Story) -> None:
+    story.ask(REFUND)
+    story.wait(0)
+    assert story.ask(REFUND).fallback == "busy"
+    assert story.ask(ORDER).fallback == "allow"
+    story.wait(0)
+    assert story.states()["transaction"] == "running"
+
+
 def test_what_is_shown_is_no_transaction(story: Story) -> None:
     story.ask(ORDER)
     story.wait(0)

@@ -67,7 +67,7 @@ class Answer:
 class Story:
     """Where the machines stand in one story, and every line that has answered so far."""
 
-    __slots__ = ("_answered", "_now", "_policy", "_snapshot", "_tallies", "edges")
+    __slots__ = ("_answered", "_now", "_opened", "_policy", "_snapshot", "_tallies", "edges")
 
     def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
         """Begin in the given states, each entered, seen, signed in and reported just now."""
@@ -76,6 +76,7 @@ class Story:
         self._now = BEGINS
         self._tallies: dict[str, tuple[float, int]] = {}
         self._answered: tuple[str, ...] = ()
+        self._opened = ""  # the operation whose transaction the story follows
         self._snapshot: Snapshot = blank(policy.initial)
         for machine, state in given.items():
             record, field, entered = PLACES[machine]
@@ -120,7 +121,10 @@ class Story:
 
     def ask(self, ask: Ask) -> Answer:
         """Ask the table, and spend an attempt where the answer has them."""
-        cell = tuple({**self.states(), **ask.conditions}[dimension] for dimension in DIMENSIONS)
+        states = self.states()
+        if self._opened not in ("", ask.operation):  # another request names no transaction of this one's
+            states["transaction"] = self._policy.initial["transaction"]
+        cell = tuple({**states, **ask.conditions}[dimension] for dimension in DIMENSIONS)
         rule = self._policy.table.decide(cell)
         proven = ask.conditions["credential"] == "good"
         fallback = self._policy.fallbacks[rule.do]
@@ -129,18 +133,19 @@ class Story:
         if proven and ask.conditions["actor"] == "subject" and self._policy.counts_idle(self._snapshot.session.state):
             self._amend("session", last_seen=self._now)  # an agent's traffic is no sign of the person
         if proven:
-            self._answered = (*self._answered, *self._moves(fallback, ask.conditions))
+            self._answered = (*self._answered, *self._moves(fallback, ask, begun=states["transaction"]))
         return Answer(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
 
-    def _moves(self, fallback: Fallback, conditions: Mapping[str, str]) -> tuple[str, ...]:
+    def _moves(self, fallback: Fallback, ask: Ask, *, begun: str) -> tuple[str, ...]:
         """Give the events of an answer itself; the next step begins with them."""
-        transactional = (conditions["risk"], conditions["effect"]) == ("high", "write")
-        begun = self._snapshot.transaction.state != self._policy.initial["transaction"]
-        if fallback.kind is Outcome.HOLD:
-            return ("transaction.held",)
-        if fallback.kind is Outcome.ALLOW and (transactional or begun):
-            return ("transaction.started",)
-        return ("session.ended",) if fallback.kind is Outcome.TERMINATE else ()
+        transactional = (ask.conditions["risk"], ask.conditions["effect"]) == ("high", "write")
+        transactional = transactional or begun != self._policy.initial["transaction"]
+        if fallback.kind is Outcome.TERMINATE:
+            return ("session.ended",)
+        if fallback.kind is Outcome.HOLD or (fallback.kind is Outcome.ALLOW and transactional):
+            self._opened = ask.operation
+            return ("transaction.held" if fallback.kind is Outcome.HOLD else "transaction.started",)
+        return ()
 
     def _spend(self, fallback: Fallback, operation: str) -> Fallback:
         """Take the fallback's `then` once its attempts have run out; each question of a story is another credential."""
