@@ -62,7 +62,7 @@ def cells_at(cell: tuple[str, ...], distance: int, fixed: set[str]) -> list[tupl
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(policies(), CELLS)
 def test_the_nearest_allowing_cells_are_those_that_counting_finds(policy: Policy, cell: tuple[str, ...]) -> None:
     space = Space(VALUES)

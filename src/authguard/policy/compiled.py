@@ -187,7 +187,7 @@ class Policy:
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: str = ""
     changes: Changes = Changes()
     initial: Mapping[str, str] = field(init=False)
