@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Box = tuple[int, ...]
 
+#: what stands for a rule in the cells that no rule decides
+GAP: Final = -1
+
 #: boxes looked at before a rule set counts as too tangled (about a second); the standard policy needs under a thousand
 BUDGET: Final = 200_000
 
@@ -40,6 +43,30 @@ class Proof:
     gap: tuple[Box, ...]
     nodes: int
 
+    def deciders(self, box: Box) -> frozenset[int]:
+        """Give the rules that decide some cell of a box; `GAP` among them where none decides one."""
+        found = {index for index, reached in enumerate(self.reaches) if _meets(reached, box)}
+        return frozenset(found | {GAP}) if _meets(self.gap, box) else frozenset(found)
+
+    def cells(self, rule: int, box: Box) -> int:
+        """Count the cells of a box that one rule decides, or `GAP`."""
+        return sum(count(intersect(box, taken)) for taken in self._of(rule))
+
+    def example(self, rule: int, box: Box) -> Box:
+        """Give cells of a box that one rule decides, as wide a box as there is at hand.
+
+        Raises:
+            ValueError: it decides none of them.
+        """
+        return widest(both for taken in self._of(rule) if not is_empty(both := intersect(box, taken)))
+
+    def _of(self, rule: int) -> tuple[Box, ...]:
+        return self.gap if rule == GAP else self.reaches[rule]
+
+
+def _meets(taken: Iterable[Box], box: Box) -> bool:
+    return any(all(a & b for a, b in zip(one, box, strict=True)) for one in taken)
+
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
@@ -47,7 +74,7 @@ class Undecided:
 
     Attributes:
         rule: index of the rule at which the budget ran out.
-        nodes: boxes looked at until then, and those still to look at.
+        nodes: boxes (or nodes of a diagram) looked at until then, and those still to look at.
     """
 
     rule: int
@@ -181,11 +208,12 @@ def reach(rules: Sequence[Rule], space: Space, budget: int = BUDGET) -> Proof | 
     Raises:
         KeyError: a rule names a dimension that the space does not have.
     """
-    return _reach(tuple(space.box(rule.when) for rule in rules), space.whole, budget)
+    return reach_of(tuple(space.box(rule.when) for rule in rules), space.whole, budget)
 
 
 @lru_cache(maxsize=16)  # several checks ask the same question of the same policy
-def _reach(rules: tuple[Box, ...], whole: Box, budget: int) -> Proof | Undecided:
+def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> Proof | Undecided:
+    """Give each box's exact reach, as `reach` does for rules."""
     remaining: list[Box] = [] if is_empty(whole) else [whole]
     reaches: list[tuple[Box, ...]] = []
     nodes = 0

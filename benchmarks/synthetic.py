@@ -1,0 +1,131 @@
+"""Tables of any size, shaped like real policies: what the proofs and comparisons are measured on, the same every time.
+
+A real table walks through a request. It settles one thing after another (who speaks, whose account, how sure, what was
+asked), each with a run of special cases, of which every one decides something that no earlier one does, and a broad
+line at its end that refuses whatever is wrong there. Two things are asked everywhere (the risk, the service). So a
+table here has a section per dimension; a rule names its section's dimension and up to three more, out of the two that
+are asked everywhere and the neighbouring sections'. The last rule takes what is left.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Space
+from authguard.core.decisions import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: dimensions that every section asks of
+HUBS: Final = 2
+#: sections so near tell of each other
+NEAR: Final = 2
+#: share of a dimension's values that are well; its section ends by refusing the others
+WELL: Final = 0.4
+#: cells tried before a section is full
+TRIES: Final = 400
+#: how many values a rule names of one dimension, and how often
+WIDTHS: Final = ((1, 2, 3, 5), (14, 5, 2, 1))
+#: how many more dimensions a rule names, and how often
+MORE: Final = ((1, 2, 3), (2, 4, 4))
+#: what the rules do; the first admits
+ANSWERS: Final = ("allow", "restrict", "sign_in", "step_up", "prove", "hold", "person", "refuse")
+
+Cell = tuple[int, ...]
+Masks = dict[int, int]
+
+
+def space(dimensions: int = 12, values: int = 10) -> Space:
+    """Make a space: 12 dimensions of 10 values are 10^12 cells."""
+    return Space({f"d{place}": tuple(f"v{value}" for value in range(values)) for place in range(dimensions)})
+
+
+def table(seed: int, rules: int = 500, dimensions: int = 12, values: int = 10) -> tuple[Rule, ...]:
+    """Make a table without a gap and without a shadowed rule.
+
+    Args:
+        seed: the same seed gives the same table.
+        rules: how many.
+        dimensions: of its space.
+        values: of each dimension.
+    """
+    chance = Random(seed)  # noqa: S311 - a measurement is repeated, not guessed
+    well = max(1, round(values * WELL))
+    made: list[Masks] = []
+    sections = range(HUBS, dimensions)
+    for number, main in enumerate(sections, 1):
+        pool = [*range(HUBS), *(other for other in sections if other != main and abs(other - main) <= NEAR)]
+        until = round((rules - 1) * number / len(sections))
+        while len(made) < until - 1 and (cell := _open(chance, made, main, dimensions, values, well)):
+            made.append(_case(chance, cell, main, pool, values))
+        made.append({main: (1 << values) - (1 << well)})
+    while len(made) < rules - 1:  # sections that were full left some over
+        main = chance.choice(sections)
+        cell = _open(chance, made, dimensions, dimensions, values, well)
+        if cell is None:
+            break
+        made.append(_case(chance, cell, main, [place for place in range(dimensions) if place != main], values))
+    made.append({})
+    return tuple(
+        Rule(
+            when={f"d{place}": frozenset(_named(mask, values)) for place, mask in masks.items()},
+            do=chance.choices(ANSWERS, (4, 1, 1, 1, 1, 1, 2, 3))[0],
+            index=index,
+        )
+        for index, masks in enumerate(made)
+    )
+
+
+def edited(rules: Sequence[Rule], seed: int, edits: int = 20, values: int = 10) -> tuple[Rule, ...]:
+    """Make next month's table: some rules answer something else, some take a value more, some are gone."""
+    chance = Random(seed)  # noqa: S311 - see above
+    changed = list(rules)
+    for place in sorted(chance.sample(range(len(rules) - 1), edits), reverse=True):
+        rule = changed[place]
+        match chance.randrange(3):
+            case 0:
+                changed[place] = Rule(when=rule.when, do=chance.choice(ANSWERS), index=place)
+            case 1:
+                dimension = sorted(rule.when)[0]
+                more = rule.when[dimension] | {f"v{chance.randrange(values)}"}
+                changed[place] = Rule(when={**rule.when, dimension: more}, do=rule.do, index=place)
+            case _:
+                del changed[place]
+    return tuple(Rule(when=rule.when, do=rule.do, index=index) for index, rule in enumerate(changed))
+
+
+def _open(chance: Random, made: Sequence[Masks], main: int, dimensions: int, values: int, well: int) -> Cell | None:
+    """Find a cell that no rule decides yet; what earlier sections settled is well."""
+    for _ in range(TRIES):
+        cell = tuple(chance.randrange(well if HUBS <= place < main else values) for place in range(dimensions))
+        if not any(_takes(masks, cell) for masks in made):
+            return cell
+    return None
+
+
+def _takes(masks: Masks, cell: Cell) -> bool:
+    for place, mask in masks.items():
+        if not mask >> cell[place] & 1:
+            return False
+    return True
+
+
+def _case(chance: Random, cell: Cell, main: int, pool: Sequence[int], values: int) -> Masks:
+    """Make a special case that takes a cell."""
+    named = {main}
+    weights = [3 if place < HUBS else 1 for place in pool]
+    more = chance.choices(*MORE)[0]
+    while len(named) < 1 + min(more, len(pool)):
+        named.add(chance.choices(pool, weights)[0])
+    return {place: _around(chance, cell[place], values) for place in sorted(named)}
+
+
+def _around(chance: Random, value: int, values: int) -> int:
+    width = min(chance.choices(*WIDTHS)[0], values)
+    return sum(1 << one for one in {value, *chance.sample(range(values), width - 1)})
+
+
+def _named(mask: int, values: int) -> list[str]:
+    return [f"v{value}" for value in range(values) if mask >> value & 1]

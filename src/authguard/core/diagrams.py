@@ -1,0 +1,266 @@
+"""Decision diagrams: a whole table as one shared graph, so that tangled rules are proved and compared exactly.
+
+A diagram asks one dimension after another, always in the same order, and ends in a leaf, which is a negative number.
+Equal parts are one node (hash-consing), a node whose answers are all the same is left out, and values that no rule tells
+apart are one branch. So two diagrams of one forest are the same function exactly when they are the same number, and
+what box subtraction cuts into ever more pieces is visited once (Bryant 1986; with many values: Srinivasan et al. 1990).
+
+Rules of this file:
+- Pure and exact: counts are over the real values, an example is a box of real cells.
+- Nodes are bounded; past the bound `TooTangledError` is raised, and nothing is assumed.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from authguard.core.boxes import Box
+
+#: the leaf of the cells that no rule decides
+GAP: Final = -1
+#: nodes of one forest before its rules count as too tangled (some 250 MB); the standard policy needs under a thousand
+NODES: Final = 500_000
+
+#: one node or leaf of each of the diagrams that are looked at together
+Nodes = tuple[int, ...]
+
+
+class TooTangledError(Exception):
+    """A forest reached its bound.
+
+    Attributes:
+        rule: index of the rule that was being laid on a diagram.
+    """
+
+    def __init__(self, rule: int) -> None:
+        """Keep the rule."""
+        super().__init__("the rules are too tangled to be proved within the bound")
+        self.rule = rule
+
+
+class Forest:
+    """Diagrams over one space that share their nodes; nodes count from 0, leaves are negative.
+
+    Attributes:
+        order: the place in a box of the dimension that each level asks.
+        classes: for each level, the masks of the values that no rule tells apart: together all, and disjoint.
+    """
+
+    __slots__ = ("_bound", "_branches", "_ids", "_levels", "classes", "order", "whole")
+
+    def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = NODES) -> None:
+        """Choose the order and the classes; no node exists yet.
+
+        The dimensions are asked in the order in which the rules first name them: a table that is written as a walk
+        through a request settles one thing after another, and what is settled is not asked again.
+
+        Args:
+            whole: the box of all cells.
+            boxes: of all rules that will be laid on diagrams of this forest, in their order.
+            bound: of nodes.
+        """
+        given = list(dict.fromkeys(boxes))
+        first = [
+            next((index for index, box in enumerate(given) if box[place] != full), len(given))
+            for place, full in enumerate(whole)
+        ]
+        self.whole = whole
+        self.order = tuple(sorted(range(len(whole)), key=first.__getitem__))
+        self.classes = tuple(_classes(whole[place], (box[place] for box in given)) for place in self.order)
+        self._bound = bound
+        self._ids: dict[tuple[int, ...], int] = {}
+        self._levels: list[int] = []
+        self._branches: list[tuple[int, ...]] = []
+
+    def __len__(self) -> int:
+        """Count the nodes."""
+        return len(self._levels)
+
+    def table(self, rules: Sequence[tuple[Box, int]]) -> int:
+        """Lay rules on one another, the first on top.
+
+        Args:
+            rules: box and leaf of each, first match wins.
+
+        Raises:
+            TooTangledError: the bound was reached.
+        """
+        root = GAP
+        for index in range(len(rules) - 1, -1, -1):
+            box, leaf = rules[index]
+            if all(box):
+                root = self._lay(root, box, leaf)
+                if len(self._levels) > self._bound:
+                    raise TooTangledError(index)
+        return root
+
+    def _lay(self, root: int, box: Box, leaf: int) -> int:
+        """Lay one box on a diagram."""
+        inside = [[bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)]
+        cuts = [level for level, taken in enumerate(inside) if not all(taken)]
+        last = cuts[-1] if cuts else -1
+        levels, branches, bottom = self._levels, self._branches, len(inside)
+        memo: dict[tuple[int, int], int] = {}
+        following = [next((cut for cut in cuts if cut >= level), bottom) for level in range(bottom + 1)]
+
+        def go(node: int, level: int) -> int:
+            if level > last:
+                return leaf
+            asked = levels[node] if node >= 0 else bottom
+            level = min(following[level], asked)
+            key = (node, level)
+            done = memo.get(key)
+            if done is not None:
+                return done
+            taken = inside[level]
+            if asked == level:
+                answers = [go(branch, level + 1) if hit else branch for hit, branch in zip(taken, branches[node], strict=True)]
+            else:
+                below = go(node, level + 1)
+                answers = [below if hit else node for hit in taken]
+            done = memo[key] = self._node(level, answers)
+            return done
+
+        return go(root, 0)
+
+    def _node(self, level: int, answers: list[int]) -> int:
+        first = answers[0]
+        if answers.count(first) == len(answers):
+            return first
+        key = (level, *answers)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self._levels)
+            self._levels.append(level)
+            self._branches.append(tuple(answers))
+        return found
+
+    def _level(self, nodes: Nodes) -> int:
+        """The first level that any of the nodes asks; the number of levels for leaves."""
+        return min(self._levels[node] if node >= 0 else len(self.order) for node in nodes)
+
+    def _below(self, nodes: Nodes, level: int, branch: int) -> Nodes:
+        levels, branches = self._levels, self._branches
+        return tuple(
+            branches[node][branch] if node >= 0 and levels[node] == level else node for node in nodes
+        )
+
+    def tally(self, roots: Nodes, box: Box, *, differing: bool = False) -> dict[Nodes, int]:
+        """Count the cells of a box by what the diagrams say of them.
+
+        Args:
+            roots: of diagrams of this forest.
+            box: the cells to count.
+            differing: leave out the cells of which all diagrams say the same.
+
+        Returns:
+            One leaf of each diagram -> cells, without zeros.
+        """
+        if not all(box):
+            return {}
+        bottom = len(self.order)
+        sizes = [box[place].bit_count() for place in self.order]
+        start = self._level(roots)
+        pending: list[dict[Nodes, int]] = [{} for _ in range(bottom + 1)]
+        pending[start][roots] = prod(sizes[:start])
+        for level in range(bottom):
+            weights = [(mask & box[self.order[level]]).bit_count() for mask in self.classes[level]]
+            for nodes, cells in pending[level].items():
+                for branch, weight in enumerate(weights):
+                    if not weight:
+                        continue
+                    below = self._below(nodes, level, branch)
+                    if differing and below.count(below[0]) == len(below):
+                        continue
+                    after = self._level(below)
+                    counted = cells * weight * prod(sizes[level + 1 : after])
+                    pending[after][below] = pending[after].get(below, 0) + counted
+            pending[level] = {}
+        return {
+            leaves: cells
+            for leaves, cells in pending[bottom].items()
+            if not differing or leaves.count(leaves[0]) != len(leaves)
+        }
+
+    def leaves(self, roots: Nodes, box: Box) -> frozenset[Nodes]:
+        """Give what the diagrams say of any cell of a box."""
+        if not all(box):
+            return frozenset()
+        seen = {roots}
+        pending = [roots]
+        found = set()
+        while pending:
+            nodes = pending.pop()
+            level = self._level(nodes)
+            if level == len(self.order):
+                found.add(nodes)
+                continue
+            mask = box[self.order[level]]
+            for branch, values in enumerate(self.classes[level]):
+                if values & mask:
+                    below = self._below(nodes, level, branch)
+                    if below not in seen:
+                        seen.add(below)
+                        pending.append(below)
+        return frozenset(found)
+
+    def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
+        """Find cells of a box of which the diagrams say something wanted: one box of them, or nothing."""
+        if not all(box):
+            return None
+        dead: set[Nodes] = set()
+
+        def go(nodes: Nodes) -> list[tuple[int, int]] | None:
+            level = self._level(nodes)
+            if level == len(self.order):
+                return [] if nodes in wanted else None
+            if nodes in dead:
+                return None
+            mask = box[self.order[level]]
+            answers: dict[Nodes, int] = {}
+            for branch, values in enumerate(self.classes[level]):
+                if both := values & mask:
+                    below = self._below(nodes, level, branch)
+                    answers[below] = answers.get(below, 0) | both
+            for below, values in answers.items():
+                way = go(below)
+                if way is not None:
+                    return [(self.order[level], values), *way]
+            dead.add(nodes)
+            return None
+
+        way = go(roots)
+        if way is None:
+            return None
+        found = list(box)
+        for place, values in way:
+            found[place] = values
+        return tuple(found)
+
+    def widen(self, roots: Nodes, box: Box, within: Box, wanted: Collection[Nodes]) -> Box:
+        """Widen a box as long as the diagrams say something wanted of all of it, so that it is told in few words.
+
+        Args:
+            roots: of diagrams of this forest.
+            box: cells of which they do.
+            within: what it may not outgrow.
+            wanted: leaves.
+        """
+        for place, limit in enumerate(within):
+            for values in self.classes[self.order.index(place)]:
+                more = values & limit & ~box[place]
+                if more and self.leaves(roots, (*box[:place], more, *box[place + 1 :])) <= set(wanted):
+                    box = (*box[:place], box[place] | more, *box[place + 1 :])
+        return box
+
+
+def _classes(full: int, masks: Iterable[int]) -> tuple[int, ...]:
+    """Part the values of one dimension by which masks hold them."""
+    parts = [full]
+    for mask in dict.fromkeys(masks):
+        parts = [part for whole in parts for part in (whole & mask, whole & ~mask) if part]
+    return tuple(parts)

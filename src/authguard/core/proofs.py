@@ -1,0 +1,109 @@
+"""Who decides what, proved over every cell: by boxes where the rules are plain, by a diagram where they are tangled.
+
+Both are exact and answer the same questions (`Proven`); boxes are quicker for the few dozen rules of most policies, a
+diagram (`authguard.core.diagrams`) stays small where thousands of pieces would be left. Past the bound of the diagram
+the answer is `Undecided`, and nothing is assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+from authguard.core.boxes import GAP, Box, Space, Undecided, reach_of
+from authguard.core.diagrams import NODES, Forest, TooTangledError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authguard.core.decisions import Rule
+
+#: boxes looked at before a diagram takes over; the standard policy needs some 200
+BOXES: Final = 4_000
+
+
+class Proven(Protocol):
+    """What a proof can be asked; a rule is named by its index, and `GAP` stands for no rule."""
+
+    def deciders(self, box: Box) -> frozenset[int]:
+        """Give the rules that decide some cell of a box."""
+
+    def cells(self, rule: int, box: Box) -> int:
+        """Count the cells of a box that a rule decides."""
+
+    def example(self, rule: int, box: Box) -> Box:
+        """Give cells of a box that a rule decides: one wide box of them.
+
+        Raises:
+            ValueError: it decides none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A proof by a diagram.
+
+    Attributes:
+        forest: that holds it.
+        root: of the table, with one leaf for each rule.
+    """
+
+    forest: Forest
+    root: int
+
+    def deciders(self, box: Box) -> frozenset[int]:
+        """Give the rules that decide some cell of a box."""
+        return frozenset(_rule(leaf) for (leaf,) in self.forest.leaves((self.root,), box))
+
+    def cells(self, rule: int, box: Box) -> int:
+        """Count the cells of a box that a rule decides."""
+        return self.forest.tally((self.root,), box).get((_leaf(rule),), 0)
+
+    def example(self, rule: int, box: Box) -> Box:
+        """Give cells of a box that a rule decides: one wide box of them.
+
+        Raises:
+            ValueError: it decides none.
+        """
+        wanted = {(_leaf(rule),)}
+        found = self.forest.example((self.root,), box, wanted)
+        if found is None:
+            raise ValueError("the rule decides no cell of this box")
+        return self.forest.widen((self.root,), found, box, wanted)
+
+
+def _leaf(rule: int) -> int:
+    """Number a rule's leaf; `GAP` is its own, and the diagram's."""
+    return -2 - rule if rule != GAP else GAP
+
+
+_rule = _leaf  # the numbering is its own inverse
+
+
+def prove(rules: Sequence[Rule], space: Space, *, boxes: int = BOXES, nodes: int = NODES) -> Proven | Undecided:
+    """Prove who decides every cell, first match wins.
+
+    Args:
+        rules: in order.
+        space: the dimensions and their values.
+        boxes: to look at before a diagram takes over.
+        nodes: of that diagram, at the most.
+
+    Raises:
+        KeyError: a rule names a dimension that the space does not have.
+    """
+    return _prove(tuple(space.box(rule.when) for rule in rules), space.whole, boxes, nodes)
+
+
+@lru_cache(maxsize=8)  # several checks ask the same question of the same policy
+def _prove(rules: tuple[Box, ...], whole: Box, boxes: int, nodes: int) -> Proven | Undecided:
+    plain = reach_of(rules, whole, boxes)
+    if not isinstance(plain, Undecided):
+        return plain
+    forest = Forest(whole, rules, nodes)
+    try:
+        root = forest.table([(box, _leaf(index)) for index, box in enumerate(rules)])
+    except TooTangledError as tangled:
+        return Undecided(tangled.rule, len(forest))
+    return Drawn(forest, root)
