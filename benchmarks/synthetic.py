@@ -29,7 +29,7 @@ TRIES: Final = 400
 #: how many values a rule names of one dimension, and how often
 WIDTHS: Final = ((1, 2, 3, 5), (14, 5, 2, 1))
 #: how many more dimensions a rule names, and how often
-MORE: Final = ((1, 2, 3), (2, 4, 4))
+MORE: Final = ((1, 2, 3), (1, 4, 5))
 #: what the rules do; the first admits
 ANSWERS: Final = ("allow", "restrict", "sign_in", "step_up", "prove", "hold", "person", "refuse")
 
@@ -53,17 +53,18 @@ def table(seed: int, rules: int = 500, dimensions: int = 12, values: int = 10) -
     """
     chance = Random(seed)  # noqa: S311 - a measurement is repeated, not guessed
     well = max(1, round(values * WELL))
+    size = (dimensions, values, well)
     made: list[Masks] = []
     sections = range(HUBS, dimensions)
     for number, main in enumerate(sections, 1):
         pool = [*range(HUBS), *(other for other in sections if other != main and abs(other - main) <= NEAR)]
         until = round((rules - 1) * number / len(sections))
-        while len(made) < until - 1 and (cell := _open(chance, made, main, dimensions, values, well)):
+        while len(made) < until - 1 and (cell := _open(chance, made, main, size)):
             made.append(_case(chance, cell, main, pool, values))
         made.append({main: (1 << values) - (1 << well)})
     while len(made) < rules - 1:  # sections that were full left some over
         main = chance.choice(sections)
-        cell = _open(chance, made, dimensions, dimensions, values, well)
+        cell = _open(chance, made, dimensions, size)
         if cell is None:
             break
         made.append(_case(chance, cell, main, [place for place in range(dimensions) if place != main], values))
@@ -88,7 +89,7 @@ def edited(rules: Sequence[Rule], seed: int, edits: int = 20, values: int = 10) 
             case 0:
                 changed[place] = Rule(when=rule.when, do=chance.choice(ANSWERS), index=place)
             case 1:
-                dimension = sorted(rule.when)[0]
+                dimension = min(rule.when)
                 more = rule.when[dimension] | {f"v{chance.randrange(values)}"}
                 changed[place] = Rule(when={**rule.when, dimension: more}, do=rule.do, index=place)
             case _:
@@ -96,20 +97,14 @@ def edited(rules: Sequence[Rule], seed: int, edits: int = 20, values: int = 10) 
     return tuple(Rule(when=rule.when, do=rule.do, index=index) for index, rule in enumerate(changed))
 
 
-def _open(chance: Random, made: Sequence[Masks], main: int, dimensions: int, values: int, well: int) -> Cell | None:
+def _open(chance: Random, made: Sequence[Masks], main: int, size: tuple[int, int, int]) -> Cell | None:
     """Find a cell that no rule decides yet; what earlier sections settled is well."""
+    dimensions, values, well = size
     for _ in range(TRIES):
         cell = tuple(chance.randrange(well if HUBS <= place < main else values) for place in range(dimensions))
-        if not any(_takes(masks, cell) for masks in made):
+        if not any(all(mask >> cell[place] & 1 for place, mask in masks.items()) for masks in made):
             return cell
     return None
-
-
-def _takes(masks: Masks, cell: Cell) -> bool:
-    for place, mask in masks.items():
-        if not mask >> cell[place] & 1:
-            return False
-    return True
 
 
 def _case(chance: Random, cell: Cell, main: int, pool: Sequence[int], values: int) -> Masks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,9 @@ from authguard.core.decisions import Rule
 from authguard.core.facts import Limit, Match, Operation
 from authguard.core.machine import Line, build
 from authguard.core.outcomes import Fallback, Outcome
+from authguard.core.proofs import prove
 from authguard.core.timers import Timer
-from authguard.policy.checks import CHECKS, CODES, check, machines, table
+from authguard.policy.checks import CHECKS, CODES, check, machines, progress, table
 from authguard.policy.compiled import AccountSource, Assurance, Issuer
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problems import Place, Problem
@@ -142,10 +144,11 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "declares `assurance`, and rule `21:allow` does not ask.*assurance `insufficient`"),
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),
     ("need-ignored", lambda d: operation(d, risk="public", limits=(Limit(name="r/0", calls=1, per=60),)), "declares `limits`"),
-    ("not-proved-yet", lambda d: d, "`nobody is trapped`"),
     ("operation-shadowed", lambda d: replace(d, operations=(REFUND, replace(REFUND, name="again"))), "`again` is never met: `refund`"),
     ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="public")), "would be `public`"),
     ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="self")), "would be `self`"),
+    ("promise-broken", lambda d: rule(d, "refuse", account="deceased closed"), "`nobody is trapped` does not hold: with events by caller and clock no .* from .*account `deceased`.*events there: account.deceased"),
+    ("promise-broken", lambda d: invariant(d, always_reachable=("deny",), by=("clock",)), "`mine` does not hold: with events by clock"),
     ("proof-unearned", lambda d: timer(d, "verification.passed", states=("ambiguous",)), "`verification.passed`"),
     ("proof-unearned", lambda d: line(d, "service", Line(triggers=("repaired",), sources=("degraded",), dest="live", raises=("transaction.approved",))), "`transaction.approved`"),
     ("queue-missing", lambda d: fallback(d, "to_a_person", queue=""), "to nobody"),
@@ -164,6 +167,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("timer-moment", lambda d: timer(d, "transaction.lapsed", since="last_seen"), "no moment `last_seen`"),
     ("timer-moment", lambda d: timer(d, "transaction.lapsed", after=0), "counts no time"),
     ("transition-shadowed", lambda d: line(d, "session", *d.machines["session"].lines, RAISING, first=False), "line 9 of machine `session` answers nothing"),
+    ("trap", lambda d: rule(d, "try_later", account="deceased closed"), "no .* ever comes to .*from service `live`, account `deceased`"),
     ("unknown-name", lambda d: rule(d, sesion="active"), "`sesion`.*did you mean `session`"),
     ("unknown-name", lambda d: rule(d, session="actve"), "`actve` is not a value of `session`; did you mean `active`"),
     ("unknown-name", lambda d: rule(d, outcome="allow"), "`outcome`"),
@@ -233,8 +237,9 @@ def test_a_base_need_not_say_what_only_a_deployment_can(
 def test_rules_too_tangled_are_refused_and_nothing_else_is_claimed_of_them(
     standard_draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = table.reach
-    monkeypatch.setattr(table, "reach", lambda rules, space: real(rules, space, 20))
+    tight = partial(prove, boxes=20, nodes=20)
+    for module in (table, progress):
+        monkeypatch.setattr(module, "prove", tight)
     problems = errors(complete(standard_draft))
     assert [problem.code for problem in problems] == ["undecided"]
 
@@ -248,7 +253,7 @@ def test_a_line_and_a_rule_that_an_extending_file_overrides_are_noted_and_not_re
     places |= {"decisions[0]": own, "machines.session.transitions[0]": own, "": own, "machines.session.states": base}
     draft = replace(draft, places=places)
     notes = {problem.code for problem in check(draft) if problem.severity == "note"}
-    assert notes == {"overridden", "not-proved-yet", "unreachable-state"}
+    assert notes == {"overridden", "unreachable-state"}
     assert errors(draft) == []
     assert {p.code for p in errors(replace(draft, places={}))} == {
         "rule-shadowed",
@@ -327,4 +332,4 @@ def test_taking_rules_away_either_leaves_no_gap_or_says_where(
 
 def test_the_figures_are_those_of_the_design(standard_draft: Draft) -> None:
     figures = table.figures(standard_draft)
-    assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 6)
+    assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 7)

@@ -48,6 +48,10 @@ class Proof:
         found = {index for index, reached in enumerate(self.reaches) if _meets(reached, box)}
         return frozenset(found | {GAP}) if _meets(self.gap, box) else frozenset(found)
 
+    def is_met(self, rules: Iterable[int], box: Box) -> bool:
+        """Whether any of some rules decides a cell of a box."""
+        return any(_meets(self._of(rule), box) for rule in rules)
+
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that one rule decides, or `GAP`."""
         return sum(count(intersect(box, taken)) for taken in self._of(rule))
@@ -65,7 +69,13 @@ class Proof:
 
 
 def _meets(taken: Iterable[Box], box: Box) -> bool:
-    return any(all(a & b for a, b in zip(one, box, strict=True)) for one in taken)
+    for one in taken:
+        for a, b in zip(one, box, strict=True):
+            if not a & b:
+                break
+        else:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Decision diagrams: a whole table as one shared graph, so that tangled rules are proved and compared exactly.
 
 A diagram asks one dimension after another, always in the same order, and ends in a leaf, which is a negative number.
-Equal parts are one node (hash-consing), a node whose answers are all the same is left out, and values that no rule tells
-apart are one branch. So two diagrams of one forest are the same function exactly when they are the same number, and
-what box subtraction cuts into ever more pieces is visited once (Bryant 1986; with many values: Srinivasan et al. 1990).
+Equal parts are one node (hash-consing), a node whose answers are all the same is left out, and values that no rule
+tells apart are one branch. So two diagrams of one forest are the same function exactly when they are the same number,
+and what box subtraction cuts into ever more pieces is visited once (Bryant 1986; with many values: Srinivasan 1990).
 
 Rules of this file:
 - Pure and exact: counts are over the real values, an example is a box of real cells.
@@ -100,7 +100,9 @@ class Forest:
 
     def _lay(self, root: int, box: Box, leaf: int) -> int:
         """Lay one box on a diagram."""
-        inside = [[bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)]
+        inside = [
+            [bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)
+        ]
         cuts = [level for level, taken in enumerate(inside) if not all(taken)]
         last = cuts[-1] if cuts else -1
         levels, branches, bottom = self._levels, self._branches, len(inside)
@@ -118,7 +120,9 @@ class Forest:
                 return done
             taken = inside[level]
             if asked == level:
-                answers = [go(branch, level + 1) if hit else branch for hit, branch in zip(taken, branches[node], strict=True)]
+                answers = [
+                    go(branch, level + 1) if hit else branch for hit, branch in zip(taken, branches[node], strict=True)
+                ]
             else:
                 below = go(node, level + 1)
                 answers = [below if hit else node for hit in taken]
@@ -145,9 +149,7 @@ class Forest:
 
     def _below(self, nodes: Nodes, level: int, branch: int) -> Nodes:
         levels, branches = self._levels, self._branches
-        return tuple(
-            branches[node][branch] if node >= 0 and levels[node] == level else node for node in nodes
-        )
+        return tuple(branches[node][branch] if node >= 0 and levels[node] == level else node for node in nodes)
 
     def tally(self, roots: Nodes, box: Box, *, differing: bool = False) -> dict[Nodes, int]:
         """Count the cells of a box by what the diagrams say of them.
@@ -168,16 +170,13 @@ class Forest:
         pending: list[dict[Nodes, int]] = [{} for _ in range(bottom + 1)]
         pending[start][roots] = prod(sizes[:start])
         for level in range(bottom):
-            weights = [(mask & box[self.order[level]]).bit_count() for mask in self.classes[level]]
+            mask = box[self.order[level]]
             for nodes, cells in pending[level].items():
-                for branch, weight in enumerate(weights):
-                    if not weight:
-                        continue
-                    below = self._below(nodes, level, branch)
+                for below, values in self._answers(nodes, level, mask).items():
                     if differing and below.count(below[0]) == len(below):
                         continue
                     after = self._level(below)
-                    counted = cells * weight * prod(sizes[level + 1 : after])
+                    counted = cells * values.bit_count() * prod(sizes[level + 1 : after])
                     pending[after][below] = pending[after].get(below, 0) + counted
             pending[level] = {}
         return {
@@ -199,47 +198,44 @@ class Forest:
             if level == len(self.order):
                 found.add(nodes)
                 continue
-            mask = box[self.order[level]]
-            for branch, values in enumerate(self.classes[level]):
-                if values & mask:
-                    below = self._below(nodes, level, branch)
-                    if below not in seen:
-                        seen.add(below)
-                        pending.append(below)
+            fresh = self._answers(nodes, level, box[self.order[level]]).keys() - seen
+            seen |= fresh
+            pending.extend(fresh)
         return frozenset(found)
 
     def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
         """Find cells of a box of which the diagrams say something wanted: one box of them, or nothing."""
-        if not all(box):
-            return None
-        dead: set[Nodes] = set()
-
-        def go(nodes: Nodes) -> list[tuple[int, int]] | None:
-            level = self._level(nodes)
-            if level == len(self.order):
-                return [] if nodes in wanted else None
-            if nodes in dead:
-                return None
-            mask = box[self.order[level]]
-            answers: dict[Nodes, int] = {}
-            for branch, values in enumerate(self.classes[level]):
-                if both := values & mask:
-                    below = self._below(nodes, level, branch)
-                    answers[below] = answers.get(below, 0) | both
-            for below, values in answers.items():
-                way = go(below)
-                if way is not None:
-                    return [(self.order[level], values), *way]
-            dead.add(nodes)
-            return None
-
-        way = go(roots)
+        way = self._way(roots, box, wanted, set()) if all(box) else None
         if way is None:
             return None
         found = list(box)
         for place, values in way:
             found[place] = values
         return tuple(found)
+
+    def _way(self, nodes: Nodes, box: Box, wanted: Collection[Nodes], dead: set[Nodes]) -> list[tuple[int, int]] | None:
+        """Go down to something wanted; what leads nowhere is remembered."""
+        level = self._level(nodes)
+        if level == len(self.order):
+            return [] if nodes in wanted else None
+        if nodes in dead:
+            return None
+        place = self.order[level]
+        for below, values in self._answers(nodes, level, box[place]).items():
+            way = self._way(below, box, wanted, dead)
+            if way is not None:
+                return [(place, values), *way]
+        dead.add(nodes)
+        return None
+
+    def _answers(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
+        """Give what comes after one level, and by which of some values."""
+        answers: dict[Nodes, int] = {}
+        for branch, values in enumerate(self.classes[level]):
+            if both := values & mask:
+                below = self._below(nodes, level, branch)
+                answers[below] = answers.get(below, 0) | both
+        return answers
 
     def widen(self, roots: Nodes, box: Box, within: Box, wanted: Collection[Nodes]) -> Box:
         """Widen a box as long as the diagrams say something wanted of all of it, so that it is told in few words.

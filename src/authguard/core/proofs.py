@@ -15,7 +15,7 @@ from authguard.core.boxes import GAP, Box, Space, Undecided, reach_of
 from authguard.core.diagrams import NODES, Forest, TooTangledError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from authguard.core.decisions import Rule
 
@@ -28,6 +28,9 @@ class Proven(Protocol):
 
     def deciders(self, box: Box) -> frozenset[int]:
         """Give the rules that decide some cell of a box."""
+
+    def is_met(self, rules: Collection[int], box: Box) -> bool:
+        """Whether any of some rules decides a cell of a box."""
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""
@@ -55,6 +58,10 @@ class Drawn:
     def deciders(self, box: Box) -> frozenset[int]:
         """Give the rules that decide some cell of a box."""
         return frozenset(_rule(leaf) for (leaf,) in self.forest.leaves((self.root,), box))
+
+    def is_met(self, rules: Collection[int], box: Box) -> bool:
+        """Whether any of some rules decides a cell of a box."""
+        return not self.deciders(box).isdisjoint(rules)
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, Proof, Space, reach
+from authguard.core.boxes import Box, Proof, Space, intersect, is_empty, reach
 from authguard.core.decisions import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
@@ -226,27 +226,65 @@ class Reachability:
     def cell(self, boxes: Iterable[Box]) -> tuple[Cell, Path] | Unreachable:
         """Find the cell of some boxes that a request meets after the fewest events.
 
-        A request that proves nobody meets the machines of nobody: all but the service where they begin. One that
-        proves somebody has moved its session before the table is asked.
-
         Args:
             boxes: over the dimensions of the table, in the order of `DIMENSIONS`.
         """
-        given, space = tuple(boxes), self.space
-        good = 1 << self.values["credential"].index("good")
-        asked = [self._mask("risk", risk) for risk, _ in self.asked]
-        usable = [box for box in given if any(box[DIMENSIONS.index("risk")] & mask for mask in asked)] or given
+        given = tuple(boxes)
+        return self.meeting(
+            lambda part: next((both for box in given if not is_empty(both := intersect(part, box))), None)
+        )
+
+    def meeting(self, find: Callable[[Box], Box | None]) -> tuple[Cell, Path] | Unreachable:
+        """Find the wanted cell that a request meets after the fewest events.
+
+        A request that proves nobody meets the machines of nobody: all but the service where they begin. One that
+        proves somebody has moved its session before the table is asked. It asks what some operation is.
+
+        Args:
+            find: gives cells of a box that are wanted, or nothing.
+        """
+        space, asked = self.space, self._asked_boxes()
+        proven, unproven = (self._promising(find, credential) for credential in self._credentials())
         for found in self.walk():
-            place = space.box({machine: {state} for machine, state in zip(MACHINES, found, strict=True)})
-            for box in usable:
-                if all(box[index] & place[index] for index in range(len(MACHINES))):
-                    met = box[_CREDENTIAL] & (good if self._known(found) else 0)
-                    if found[1:] == self.initial[1:]:
-                        met |= box[_CREDENTIAL] & ~good
-                    if met:
-                        narrowed = (*place[:_CREDENTIAL], met, *box[_CREDENTIAL + 1 :])
-                        return space.witness(narrowed), self.path(found)
+            for credential, states in (proven, unproven):
+                if not all(state in known for state, known in zip(found, states, strict=True)):
+                    continue
+                if not (self._known(found) if states is proven[1] else found[1:] == self.initial[1:]):
+                    continue
+                place = space.box({machine: {state} for machine, state in zip(MACHINES, found, strict=True)})
+                narrowed = (*place[:_CREDENTIAL], credential, *place[_CREDENTIAL + 1 :])
+                for box in asked:
+                    wanted = find(intersect(narrowed, box))
+                    if wanted is not None:
+                        return space.witness(wanted), self.path(found)
         return Unreachable(certain=self.complete)
+
+    def _credentials(self) -> tuple[int, int]:
+        """Give the mask of a credential that proves somebody, and that of all others."""
+        good = self._mask("credential", "good")
+        return good, self.space.whole[_CREDENTIAL] & ~good
+
+    def _promising(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
+        """Tell for each machine alone in which states something wanted can be met, so that others are passed over."""
+        whole = self.space.whole
+        return credential, [
+            {
+                state
+                for place, state in enumerate(self.machines[machine].states)
+                if find(
+                    (*whole[:index], 1 << place, *whole[index + 1 : _CREDENTIAL], credential, *whole[_CREDENTIAL + 1 :])
+                )
+            }
+            for index, machine in enumerate(MACHINES)
+        ]
+
+    def _asked_boxes(self) -> list[Box]:
+        """Give a box for each kind of thing that can be asked: the plainest first."""
+        space, risks = self.space, self.values["risk"]
+        return [
+            space.box({"risk": {risk}, "effect": {effect}})
+            for risk, effect in sorted(self.asked, key=lambda pair: (risks.index(pair[0]), pair[1]))
+        ]
 
     def outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]]:
         """Give what the table can answer to a proven caller where the machines stand so: (risk, effect, outcome)."""

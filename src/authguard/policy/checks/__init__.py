@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.checks import deployment, fallbacks, machines, table
+from authguard.policy.checks import deployment, fallbacks, machines, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,10 +46,10 @@ CODES: Final[dict[str, str]] = {
     "method-unknown": "a fallback or a method names a verification method or a verifier that is not declared",
     "methods-missing": "a `verify` fallback names no method",
     "need-ignored": "an operation declares a need that the table does not ask for",
-    "not-proved-yet": "an invariant of this kind is declared and not proved by this release; nothing relies on it",
     "operation-shadowed": "an earlier operation matches everything that this one does",
     "otherwise-open": "what nobody named would be public, or walk as one of the guard's own endpoints",
     "overridden": "a line of an extended policy answers nothing any more, because this policy's lines come first",
+    "promise-broken": "an `always_reachable` fails: from some reachable state no events of those named lead on",
     "proof-unearned": "a timer or another event would raise what only a proof or a person may (DESIGN 2)",
     "queue-missing": "a hand-off does not name its queue",
     "restrict-empty": "a `restrict` fallback names no effects: it would leave nothing, or everything",
@@ -64,6 +64,7 @@ CODES: Final[dict[str, str]] = {
     "timer-loop": "timers lead a machine round in a circle, so it never comes to rest",
     "timer-moment": "a timer counts from a moment that its machine does not have, or no time at all",
     "transition-shadowed": "earlier lines answer everything that this line does",
+    "trap": "from some reachable states nothing ever leads to a person, an admission or a denial",
     "undecided": "the rules are too tangled to prove anything within the budget; nothing is assumed",
     "unknown-name": "a name that is not declared, with the nearest one that is",
     "unreachable-state": "no transition leads to this state",
@@ -85,6 +86,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     table.invariants_hold,
     table.restrictions_only_read,
     table.needs_are_asked,
+    progress.nobody_is_trapped,
     fallbacks.names_resolve,
     fallbacks.attempts_are_complete,
     fallbacks.chains_end,

@@ -1,6 +1,9 @@
-"""Checks of the decision table, by the algebra of boxes: every cell decided, no rule idle, every invariant kept.
+"""Checks of the decision table, by its algebra: every cell decided, no rule idle, every invariant kept.
 
-Each works on the whole table, not on samples; an answer that the budget does not allow is a problem, not a guess.
+Each works on the whole table, not on samples, and on every cell, not only on those that events lead to: a stored state
+that should not be possible meets an answer too. A problem comes with the widest box in words, one cell that a request
+can meet, where there is one, and the shortest events that lead there. An answer that the bound does not allow is a
+problem, not a guess.
 """
 
 from __future__ import annotations
@@ -8,24 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import (
-    BUDGET,
-    Box,
-    Proof,
-    Space,
-    Undecided,
-    count,
-    grow,
-    intersect,
-    is_empty,
-    reach,
-    widest,
-)
+from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
 from authguard.core.decisions import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.core.proofs import prove
 from authguard.policy.checks.machines import unknown
+from authguard.policy.checks.ways import way
 from authguard.policy.problems import Place, Problem
 
 if TYPE_CHECKING:
@@ -33,6 +26,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decisions import Rule
     from authguard.core.facts import Operation
+    from authguard.core.proofs import Proven
     from authguard.policy.draft import Draft, Invariant
 
 OUTCOME: Final = "outcome"
@@ -46,7 +40,7 @@ class Figures:
         pairs: (state, event) pairs of all machines, each with one answer.
         cells: cells of the decision table, each with one rule.
         rules: rules of the table.
-        invariants: of the kind that is proved.
+        invariants: of either kind.
     """
 
     pairs: int
@@ -61,7 +55,7 @@ def figures(draft: Draft) -> Figures:
         pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
         cells=count(space(draft).whole),
         rules=len(draft.rules),
-        invariants=sum(bool(invariant.never) for invariant in draft.invariants),
+        invariants=len(draft.invariants),
     )
 
 
@@ -107,42 +101,39 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 code="invariant-empty", place=place, message=message, advice="write `never:` with a condition"
             )
-        if invariant.always_reachable:
-            yield Problem(
-                code="not-proved-yet",
-                place=place,
-                message=f"invariant `{invariant.name}` is declared; this release does not prove `always_reachable`",
-                severity="note",
-            )
 
 
-def _proof(draft: Draft) -> Proof | Undecided | None:
+def _proof(draft: Draft) -> Proven | Undecided | None:
     """Prove the table, or nothing while the names it uses do not resolve."""
     if any(problem.severity == "error" for problem in names_resolve(draft)):
         return None
-    return reach(draft.rules, space(draft))
+    return prove(draft.rules, space(draft))
+
+
+def _proven(draft: Draft) -> Proven | None:
+    proof = _proof(draft)
+    return None if isinstance(proof, Undecided) else proof
 
 
 def is_decidable(draft: Draft) -> Iterator[Problem]:
-    """The proof ends within its budget."""
+    """The proof ends within its bound."""
     proof = _proof(draft)
     if isinstance(proof, Undecided):
         yield Problem(
             code="undecided",
             place=_rule_place(draft, proof.rule),
-            message=f"the rules up to this one are too tangled: over {BUDGET} boxes to look at, so nothing is proved",
+            message=f"the rules are too tangled: {proof.nodes} nodes when this one was laid on those after it, "
+            "so nothing is proved",
             advice="name fewer dimensions at once, or put a broader rule before it",
         )
 
 
 def has_no_gap(draft: Draft) -> Iterator[Problem]:
     """Every cell is decided."""
-    proof = _proof(draft)
-    if not isinstance(proof, Proof) or not proof.gap:
+    proof, known = _proven(draft), space(draft)
+    if proof is None or GAP not in proof.deciders(known.whole):
         return
-    known = space(draft)
-    rules = [known.box(rule.when) for rule in draft.rules]
-    gap = grow(widest(proof.gap), rules, known.whole)
+    gap = grow(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
     condition = ", ".join(
         f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
         for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
@@ -151,9 +142,28 @@ def has_no_gap(draft: Draft) -> Iterator[Problem]:
     yield Problem(
         code="table-gap",
         place=draft.place("decisions"),
-        message=f"no rule decides {sum(map(count, proof.gap))} cells, the widest box of them: {known.words(gap)}"
-        f" (for one: {known.cell_words(known.witness(gap))})",
+        message=f"no rule decides {proof.cells(GAP, known.whole)} cells, the widest box of them: {known.words(gap)}"
+        f" ({_instance(draft, proof, GAP, known.whole, gap)})",
         advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
+    )
+
+
+def _instance(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> str:
+    """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
+    known = space(draft)
+
+    def find(part: Box) -> Box | None:
+        both = intersect(part, box)
+        return proof.example(rule, both) if proof.is_met((rule,), both) else None
+
+    met = way(draft, find)
+    if met is None:
+        return f"for one: {known.cell_words(known.witness(wide))}"
+    cell, path = met
+    return (
+        f"for one: {known.cell_words(cell)}; the shortest events: {path}"
+        if cell
+        else (f"for one: {known.cell_words(known.witness(wide))}; {path}")
     )
 
 
@@ -164,26 +174,21 @@ def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
 
 def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
     """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
-    proof = _proof(draft)
-    if not isinstance(proof, Proof):
+    proof, known = _proven(draft), space(draft)
+    if proof is None:
         return
-    known = space(draft)
-    for index, (rule, reached) in enumerate(zip(draft.rules, proof.reaches, strict=True)):
-        if reached:
+    decide = proof.deciders(known.whole)
+    for index, rule in enumerate(draft.rules):
+        if index in decide:
             continue
         place = _rule_place(draft, index)
-        box = known.box(rule.when)
-        takers = [
-            f"`{draft.rules[earlier].name}`"
-            for earlier in range(index)
-            if any(not is_empty(intersect(box, taken)) for taken in proof.reaches[earlier])
-        ]
+        takers = [f"`{draft.rules[earlier].name}`" for earlier in sorted(proof.deciders(known.box(rule.when)))]
         message = (
             f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
         )
         own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
-        alone = reach([draft.rules[earlier] for earlier in own], known)
-        if isinstance(alone, Proof) and alone.reaches[-1]:
+        alone = prove([draft.rules[earlier] for earlier in own], known)
+        if not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
             yield Problem(code="overridden", place=place, message=message, severity="note")
         else:
             advice = "move it before them, or delete it"
@@ -208,74 +213,79 @@ def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
 
 def invariants_hold(draft: Draft) -> Iterator[Problem]:
     """No cell that an invariant names leads to an outcome that it forbids."""
-    proof = _proof(draft)
-    if isinstance(proof, Proof):
+    proof = _proven(draft)
+    if proof is not None:
         for index, invariant in enumerate(draft.invariants):
             if invariant.never:
                 yield from _never(draft, proof, index, invariant)
 
 
-def _never(draft: Draft, proof: Proof, index: int, invariant: Invariant) -> Iterator[Problem]:
+def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Iterator[Problem]:
     known = space(draft)
     conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
     forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
     box = known.box(conditions)
-    for rule, reached in zip(draft.rules, proof.reaches, strict=True):
-        broken: list[Box] = [both for taken in reached if not is_empty(both := intersect(box, taken))]
-        for outcome in sorted(outcomes(draft, rule) & forbidden) if broken else ():
+    for rule in _deciding(draft, proof, box):
+        for outcome in sorted(outcomes(draft, rule) & forbidden):
+            wide = proof.example(rule.index, box)
             yield Problem(
                 code="invariant-broken",
                 place=draft.place(f"invariants[{index}]", "invariants"),
                 message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
-                f" to `{outcome}` in {sum(map(count, broken))} cells"
-                f" (for one: {known.cell_words(known.witness(widest(broken)))})",
+                f" to `{outcome}` in {proof.cells(rule.index, box)} cells, the widest box of them: {known.words(wide)}"
+                f" ({_instance(draft, proof, rule.index, box, wide)})",
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
 
 
+def _deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
+    """Give the rules that decide some cell of a box, in order."""
+    return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
+
+
 def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
     """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
-    proof = _proof(draft)
-    if not isinstance(proof, Proof):
+    proof, known = _proven(draft), space(draft)
+    if proof is None:
         return
-    known = space(draft)
     writes = known.box({"effect": {"write"}})
-    for index, (rule, reached) in enumerate(zip(draft.rules, proof.reaches, strict=True)):
+    for rule in draft.rules:
         for name in chain(draft, rule.do):
             fallback = draft.fallbacks[name]
             if fallback.kind is not Outcome.RESTRICT or "write" in fallback.effects:
                 continue
-            broken = [both for taken in reached if not is_empty(both := intersect(writes, taken))]
-            if broken:
+            if proof.is_met((rule.index,), writes):
+                wide = proof.example(rule.index, writes)
                 yield Problem(
                     code="restricts-writes",
-                    place=_rule_place(draft, index),
-                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them"
-                    f" (for one: {known.cell_words(known.witness(widest(broken)))})",
+                    place=_rule_place(draft, rule.index),
+                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them:"
+                    f" {known.words(wide)} ({_instance(draft, proof, rule.index, writes, wide)})",
                     advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
                 )
 
 
 def needs_are_asked(draft: Draft) -> Iterator[Problem]:
     """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
-    proof = _proof(draft)
-    if not isinstance(proof, Proof):
+    proof, known = _proven(draft), space(draft)
+    if proof is None:
         return
-    known = space(draft)
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
+    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations need the same
     for operation, path in (*named, (draft.otherwise, "otherwise")):
         for need, unmet in _needs(operation):
             box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
-            for rule, reached in zip(draft.rules, proof.reaches, strict=True):
-                open_cells = [both for taken in reached if not is_empty(both := intersect(box, taken))]
-                if open_cells and outcomes(draft, rule) & ADMITTING:
-                    yield Problem(
-                        code="need-ignored",
-                        place=draft.place(path, "operations"),
-                        message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask"
-                        f" (for one: {known.cell_words(known.witness(widest(open_cells)))})",
-                        advice="give it a higher risk, put a rule first that asks, or take the need out",
-                    )
+            if box not in opened:
+                opened[box] = tuple(rule for rule in _deciding(draft, proof, box) if outcomes(draft, rule) & ADMITTING)
+            for rule in opened[box]:
+                wide = proof.example(rule.index, box)
+                yield Problem(
+                    code="need-ignored",
+                    place=draft.place(path, "operations"),
+                    message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask:"
+                    f" {known.words(wide)} ({_instance(draft, proof, rule.index, box, wide)})",
+                    advice="give it a higher risk, put a rule first that asks, or take the need out",
+                )
 
 
 def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:

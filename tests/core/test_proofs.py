@@ -1,0 +1,134 @@
+"""Boxes and diagrams against brute force: the same deciders, the same counts, and examples that are what they claim."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core import diagrams, proofs
+from authguard.core.boxes import GAP, Box, Proof, Space, Undecided, count, is_empty
+from authguard.core.decisions import Rule
+from authguard.core.diagrams import Forest
+from authguard.core.proofs import Drawn, Proven, prove
+from tests.core.test_boxes import boxes_of, cells, first_match, holds, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Problem = tuple[Space, tuple[Rule, ...]]
+Case = tuple[Space, tuple[Rule, ...], Box]
+
+CASES = problems().flatmap(lambda problem: st.tuples(st.just(problem[0]), st.just(problem[1]), boxes_of(problem[0])))
+
+
+def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[Proven]:
+    """Give the proof by boxes and the proof by a diagram."""
+    proofs._prove.cache_clear()
+    for boxes in (10_000, -1):
+        proof = prove(rules, space, boxes=boxes)
+        assert isinstance(proof, Proof if boxes > 0 or not rules else Drawn)
+        yield proof
+
+
+def faults(space: Space, rules: tuple[Rule, ...], box: Box) -> list[str]:
+    """Tell where a proof differs from walking the rules for every cell of a box."""
+    decided: dict[int, set[tuple[str, ...]]] = {}
+    for cell in cells(space):
+        index = first_match(space, rules, cell)
+        if holds(space, box, cell):
+            decided.setdefault(GAP if index is None else index, set()).add(cell)
+    found = []
+    for proof in both(space, rules):
+        if proof.deciders(box) != frozenset(decided):
+            found.append("deciders")
+        found += ["cells" for rule in (GAP, *range(len(rules))) if proof.cells(rule, box) != len(decided.get(rule, ()))]
+        for rule, own in decided.items():
+            example = proof.example(rule, box)
+            inside = {cell for cell in cells(space) if holds(space, example, cell)}
+            if not inside or not inside <= own or len(inside) != count(example):
+                found.append("example")
+    return found
+
+
+@given(CASES)
+def test_boxes_and_diagrams_agree_with_walking_the_rules(case: Case) -> None:
+    assert not faults(*case)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("_node", lambda self, _level, answers: answers[0] if answers else self),  # merges what differs
+        ("_level", lambda self, _nodes: len(self.order)),  # skips what is asked
+        ("_below", lambda self, nodes, level, _branch: _first_branch(self, nodes, level)),  # takes a wrong branch
+    ],
+)
+def test_a_fault_planted_in_the_algebra_is_caught(name: str, fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Space({"a": ("x", "y", "z"), "b": ("p", "q")})
+    rules = (
+        Rule(when={"a": frozenset("x"), "b": frozenset("q")}, do="no", index=0),
+        Rule(when={"a": frozenset("xy")}, do="yes", index=1),
+    )
+    assert not faults(space, rules, space.whole)
+    monkeypatch.setattr(diagrams.Forest, name, fault)
+    with suppress(KeyError, ValueError):  # nonsense all the way down is caught too
+        assert faults(space, rules, space.whole)
+
+
+def _first_branch(forest: Forest, nodes: tuple[int, ...], level: int) -> tuple[int, ...]:
+    branches, levels = forest._branches, forest._levels
+    return tuple(branches[node][0] if node >= 0 and levels[node] == level else node for node in nodes)
+
+
+@given(problems(), st.data())
+def test_two_tables_differ_exactly_where_their_rules_decide_differently(problem: Problem, data: st.DataObject) -> None:
+    space, rules = problem
+    other = tuple(data.draw(st.permutations(rules)))
+    other = tuple(Rule(when=rule.when, do=rule.do, index=index) for index, rule in enumerate(other))
+    leaf = {rule.do: -2 - place for place, rule in enumerate(rules)}
+    laid = [[(space.box(rule.when), leaf[rule.do]) for rule in table] for table in (rules, other)]
+    if is_empty(space.whole):
+        return
+    forest = Forest(space.whole, [box for table in laid for box, _ in table])
+    roots = (forest.table(laid[0]), forest.table(laid[1]))
+    expected: dict[tuple[int, ...], int] = {}
+    for cell in cells(space):
+        answers = []
+        for table in (rules, other):
+            index = first_match(space, table, cell)
+            answers.append(GAP if index is None else leaf[table[index].do])
+        if answers[0] != answers[1]:
+            expected[tuple(answers)] = expected.get(tuple(answers), 0) + 1
+    assert forest.tally(roots, space.whole, differing=True) == expected
+
+
+def test_equal_functions_are_one_node_however_they_are_written() -> None:
+    space = Space({"a": ("x", "y"), "b": ("p", "q")})
+    split = [(space.box({"a": {"x"}}), -2), (space.box({"a": {"y"}}), -2), (space.box({}), -3)]
+    forest = Forest(space.whole, [box for box, _ in split])
+    assert forest.table(split) == -2
+    assert len(forest) > 0, "it was built before it was seen to be one"
+
+
+def test_rules_past_the_bound_of_nodes_are_undecided() -> None:
+    space = Space(dict.fromkeys("abcd", ("x", "y", "z")))
+    rules = tuple(
+        Rule(when={"a": frozenset({value}), other: frozenset({value})}, do="no", index=index)
+        for index, (other, value) in enumerate((other, value) for other in "bcd" for value in "xyz")
+    )
+    answer = prove(rules, space, boxes=1, nodes=3)
+    assert isinstance(answer, Undecided)
+    assert answer.nodes > 3
+    assert isinstance(prove(rules, space, boxes=1), Drawn)
+
+
+def test_nobody_is_shown_an_example_of_what_a_rule_does_not_decide() -> None:
+    space = Space({"a": ("x", "y")})
+    rules = (Rule(when={"a": frozenset("x")}, do="no", index=0),)
+    for proof in both(space, rules):
+        with pytest.raises(ValueError, match=r"."):
+            proof.example(0, space.box({"a": {"y"}}))
