@@ -88,7 +88,8 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
 
 def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    return MemoryStore(keep=policy.retention) if settings.store == MEMORY else SqliteStore(Path(settings.store))
+    keep = policy.retention
+    return MemoryStore(keep=keep) if settings.store == MEMORY else SqliteStore(Path(settings.store), keep=keep)
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:

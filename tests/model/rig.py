@@ -227,7 +227,7 @@ class Rig:
         self.ids = CountingIds()
         self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=CAPACITY, keep=self.policy.retention)
         if kind == "sqlite":
-            self.inner = SqliteStore(self.folder / "store.db")
+            self.inner = SqliteStore(self.folder / "store.db", keep=self.policy.retention)
         self.start()
 
     def start(self) -> None:

@@ -341,28 +341,62 @@ def test_what_was_committed_survives_kill_9_and_every_record_is_whole(path: Path
         assert survived >= before + lines
 
 
-async def test_pruning_forgets_what_is_over_in_batches_and_nothing_else(
-    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "BATCH", 4)
-    for number in range(10):
-        await sqlite.commit(keys(f"old {number}"), BLANK, signed_in(BLANK, NOW))
-        await sqlite.commit(keys(f"new {number}"), BLANK, signed_in(BLANK, NOW + 100))
-    await sqlite.commit(keys("bad"), BLANK, amended(signed_in(BLANK, NOW), "account", state="locked"))
-    assert await sqlite.prune(NOW) == 0
-    assert await sqlite.prune(NOW + 50) == 21
-    assert await sqlite.prune(NOW + 50) == 0
-    for number in range(10):
-        assert await sqlite.load(keys(f"old {number}"), BLANK) == BLANK
-        assert (await sqlite.load(keys(f"new {number}"), BLANK)).states()[1:3] == ("normal", "active")
-    assert (await sqlite.load(keys("bad"), BLANK)).account.state == "locked"
+def count(store: SqliteStore) -> int:
+    """Count the records."""
+    found: tuple[int] = connections(store)[0].execute("SELECT count(*) FROM records").fetchone()
+    return found[0]
 
 
-async def test_a_commit_after_its_record_was_forgotten_is_a_conflict(sqlite: SqliteStore) -> None:
-    await sqlite.commit(ANNA, BLANK, signed_in(BLANK, NOW))
-    before = await sqlite.load(ANNA, BLANK)
-    await sqlite.prune(NOW + 1)
-    assert not await sqlite.commit(ANNA, before, amended(before, "session", last_seen=NOW + 2))
+async def test_what_is_over_is_forgotten_a_little_with_each_new_record_and_nothing_else(path: Path) -> None:
+    store = SqliteStore(path, keep=100.0)
+    await store.open()
+    for number in range(20):
+        await store.commit(keys(f"old {number}"), BLANK, signed_in(BLANK, NOW))
+    await store.commit(keys("bad"), BLANK, amended(signed_in(BLANK, NOW), "account", state="locked"))
+    before = count(store)
+    for number in range(20):
+        was = count(store)
+        await store.commit(keys(f"new {number}"), BLANK, signed_in(BLANK, NOW + 150))
+        assert was - count(store) <= 2 * (module.LOOKS - 1), "no request pays for all of them"
+    assert before == 42
+    assert count(store) == 41, "20 sessions and 20 accounts went, 40 came, and one account is not as a sign-in makes it"
+    for number in range(20):
+        assert await store.load(keys(f"old {number}"), BLANK) == BLANK
+        assert (await store.load(keys(f"new {number}"), BLANK)).states()[1:3] == ("normal", "active")
+    assert (await store.load(keys("bad"), BLANK)).account.state == "locked"
+    await store.close()
+
+
+async def test_what_changes_but_is_not_new_looks_at_nothing(path: Path) -> None:
+    store = SqliteStore(path, keep=1.0)
+    await store.open()
+    await store.commit(ANNA, BLANK, signed_in(BLANK, NOW))
+    await store.commit(keys("ben"), BLANK, signed_in(BLANK, NOW))
+    ben = await store.load(keys("ben"), BLANK)
+    assert await store.commit(keys("ben"), ben, amended(ben, "session", entered=NOW + 100))
+    assert (await store.load(ANNA, BLANK)).session.version == 1
+    await store.close()
+
+
+async def test_a_commit_after_its_record_was_forgotten_is_a_conflict(path: Path) -> None:
+    store = SqliteStore(path, keep=1.0)
+    await store.open()
+    await store.commit(ANNA, BLANK, signed_in(BLANK, NOW))
+    before = await store.load(ANNA, BLANK)
+    await store.commit(keys("ben"), BLANK, signed_in(BLANK, NOW + 3))
+    await store.commit(keys("carl"), BLANK, signed_in(BLANK, NOW + 3))
+    assert not await store.commit(ANNA, before, amended(before, "session", last_seen=NOW + 4))
+    await store.close()
+
+
+async def test_a_damaged_record_is_in_nobodys_way(path: Path) -> None:
+    store = SqliteStore(path, keep=1.0)
+    await store.open()
+    connections(store)[1].execute("INSERT INTO records VALUES (x'7a', 1, x'c1')")
+    for number in range(5):
+        assert await store.commit(keys(str(number)), BLANK, signed_in(BLANK, NOW + number * 100))
+    assert connections(store)[0].execute("SELECT value FROM records WHERE name = x'7a'").fetchall() == [(b"\xc1",)]
+    await store.close()
 
 
 async def test_a_file_whose_tables_are_gone_is_an_error_and_never_a_blank(sqlite: SqliteStore, path: Path) -> None:
@@ -379,9 +413,11 @@ async def test_what_fails_in_the_middle_is_undone_and_leaves_no_lock_behind(sqli
     await sqlite.commit(ANNA, BLANK, signed_in(BLANK, NOW))
     kept = await sqlite.load(ANNA, BLANK)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("INSERT INTO records VALUES (x'7a', 1, x'c1')")
-        with pytest.raises(StoreError, match="cannot be read back"):
-            await sqlite.prune(NOW + 1)
-        other.execute("DELETE FROM records WHERE name = x'7a'")
+        other.execute(
+            "CREATE TRIGGER no BEFORE UPDATE ON records WHEN new.name >= x'73' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        with pytest.raises(StoreError, match="cannot be written"):
+            await increment(sqlite, ANNA)
+        other.execute("DROP TRIGGER no")
     assert await sqlite.load(ANNA, BLANK) == kept
     assert await increment(sqlite, ANNA)

@@ -9,7 +9,9 @@ process that uses it, after any fork.
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -38,8 +40,8 @@ GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
 PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
 NAMES: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
-#: records that `SqliteStore.prune` looks at while it keeps others from writing
-BATCH: Final = 1_000
+#: records looked at, for each new one, to see whether their time is over; so that all are seen before it has doubled
+LOOKS: Final = 4
 
 
 class SqliteStore:
@@ -52,17 +54,21 @@ class SqliteStore:
     Args:
         path: the file; made with mode 0600, and its folder with 0700, where they are missing.
         patience: seconds to wait for another writer's lock before `StoreError`.
+        keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
     """
 
-    __slots__ = ("_limiter", "_lock", "_path", "_patience", "_reader", "_writer")
+    __slots__ = ("_hand", "_keep", "_limiter", "_lock", "_path", "_patience", "_reader", "_writer")
 
     #: `load` never suspends: a local read takes microseconds; `commit` runs in a worker thread
     immediate = True
     instant = False
 
-    def __init__(self, path: Path, patience: float = 1.0) -> None:
+    def __init__(self, path: Path, patience: float = 1.0, keep: float = math.inf) -> None:
         self._path = path
         self._patience = patience
+        self._keep = keep
+        #: the last name that was looked at
+        self._hand = b""
         self._lock = Lock()
         self._limiter: CapacityLimiter | None = None
         self._reader: sqlite3.Connection | None = None
@@ -137,6 +143,9 @@ class SqliteStore:
                 done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
                 if done.rowcount != 1:
                     return False
+            new = sum(not version for _, version, _ in changes)
+            if new:
+                self._sweep(writer, LOOKS * new, stored.newest(after) - self._keep)
             return True
 
         return not changes or await self._write(replace)
@@ -202,31 +211,20 @@ class SqliteStore:
 
         return await self._in_worker("read", listed)
 
-    async def prune(self, before: float) -> int:
-        """Forget the records whose time is over, a batch at a time, so that commits pass in between.
+    def _sweep(self, writer: sqlite3.Connection, looks: int, before: float) -> None:
+        """Look at the next few records, round and round, and forget those whose time is over.
 
-        Args:
-            before: as `authguard.core.stored.is_over` takes it.
-
-        Returns:
-            How many were forgotten.
-
-        Raises:
-            StoreError: it cannot be read or written now; what went before stays forgotten.
+        A little with each new record and in its transaction, so that the file stops growing without a task that must
+        run, and no request ever pays for all of them. A damaged record is none of this request's business and stays.
         """
-        forgotten, last, more = 0, b"", True
-
-        def batch(writer: sqlite3.Connection) -> bool:
-            nonlocal forgotten, last, more
-            rows: list[tuple[bytes, int, bytes]] = writer.execute(LOOK, (last, BATCH)).fetchall()
-            over = [(name, version) for name, version, value in rows if stored.is_over(name, value, before)]
-            writer.executemany(FORGET, over)
-            forgotten, last, more = forgotten + len(over), rows[-1][0] if rows else last, len(rows) == BATCH
-            return True
-
-        while more:
-            await self._write(batch)
-        return forgotten
+        if before == -math.inf:
+            return
+        rows: list[tuple[bytes, int, bytes]] = writer.execute(LOOK, (self._hand, looks)).fetchall()
+        self._hand = rows[-1][0] if len(rows) == looks else b""
+        for name, version, value in rows:
+            with suppress(StoreError):
+                if stored.is_over(name, value, before):
+                    writer.execute(FORGET, (name, version))
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""

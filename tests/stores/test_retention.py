@@ -1,0 +1,88 @@
+"""What a store forgets never revives anything: who was signed out, revoked or barred stays so, however long ago."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard.core.snapshot import Keys, session_key
+from authguard.stores import memory, sqlite
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+from tests.kit import ISSUER, Desk, outcome, policy_of, signed_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SESSION = session_key(ISSUER, "alice", "app", "s1")
+KEEP = policy_of().retention
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    store = MemoryStore(keep=KEEP) if request.param == "memory" else SqliteStore(tmp_path / "store.db", keep=KEEP)
+    await store.open()
+    yield Desk(store=store)
+    await store.close()
+
+
+async def newcomers(desk: Desk, number: int) -> None:
+    """Let others sign in for the first time: each new record looks at a few old ones."""
+    for place in range(number):
+        await desk.ask("chat", desk.login(f"newcomer {desk.clock.now()} {place}"))
+
+
+async def is_forgotten(desk: Desk) -> bool:
+    """Tell whether the store knows the session no more."""
+    return not (await desk.store.load(Keys(session=SESSION), desk.enforcer.standing.blank)).session.version
+
+
+async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_by_a_fresh_sign_in(desk: Desk) -> None:
+    token = desk.login()
+    await desk.enforcer.reports.end_session(await desk.ask("chat", token))
+    desk.clock.advance(KEEP - 1)
+    await newcomers(desk, 2 * memory.SHARDS)
+    assert not await is_forgotten(desk), "not while a credential may still name it"
+    desk.clock.advance(2)
+    await newcomers(desk, 2 * memory.SHARDS)
+    assert await is_forgotten(desk)
+    refreshed = desk.refreshed(token)
+    for _ in range(3):
+        assert outcome(await desk.ask("chat", refreshed))[0] != "allow", "the old sign-in is as void as ever"
+    assert outcome(await desk.ask("chat", desk.login()))[0] == "allow"
+
+
+async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
+    token = desk.login()
+    await desk.ask("chat", token)
+    await desk.enforcer.standing.change(
+        Keys(signed_in(at=0).principal.account_key),
+        lambda walk: walk.amend("account", not_before=walk.now),
+    )
+    desk.clock.advance(10 * KEEP)
+    await newcomers(desk, 2 * memory.SHARDS)
+    assert await is_forgotten(desk)
+    desk.clock.set(desk.clock.now() - 10 * KEEP)
+    assert outcome(await desk.ask("chat", token))[0] != "allow", "even with the clock set back by months"
+
+
+async def test_a_store_with_customers_who_come_once_does_not_grow(desk: Desk) -> None:
+    sizes = []
+    for _ in range(6):
+        await newcomers(desk, 150)
+        desk.clock.advance(KEEP)
+        sizes.append(await records(desk))
+    assert sizes[1] <= max(sizes[2:]) <= 2 * sizes[1], sizes
+    assert sqlite.LOOKS >= 2, "or more would come than are looked at"
+
+
+async def records(desk: Desk) -> int:
+    """Count what the store holds."""
+    if isinstance(desk.store, MemoryStore):
+        return sum(len(shard) for shard in desk.store._records)
+    assert isinstance(desk.store, SqliteStore)
+    reader = desk.store._in_use(desk.store._reader)
+    found: tuple[int] = reader.execute("SELECT count(*) FROM records").fetchone()
+    return found[0]
