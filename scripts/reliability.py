@@ -38,7 +38,8 @@ BROKEN = """\
 The third column is what is new in the log meanwhile; a plain admission is no news. A policy decides much of
 this: an answer of 503 `retry` is the standard policy's `on_fault`, and after a fault its service is `degraded`
 for five minutes, in which no new write of high risk runs. A log that is taken away is missed within a second;
-what was written to it until then is gone with it.
+what was written to it until then is gone with it. A store that is taken away is missed at the next write, and by
+reads within a second; nobody is admitted until it is back, for the guard begins no empty one while it runs.
 """
 KILLED = """\
 ## Killed
@@ -48,6 +49,15 @@ SQLite, and the middle of each line of the log. A program finds these points by 
 process goes on with what is left: the log verifies, a torn line is cut off and that is recorded, every record
 is whole, nothing was saved that the log does not say, the app never ran unrecorded, no refund runs twice, and
 what the caller was told before the kill still holds. By how far the killed one had come, this is found:
+"""
+CANCELLED = """\
+## Cancelled
+
+A server that stops, a time-out around the app or a caller who hangs up cancels a request where it waits. Each of these
+is cancelled at every suspension, in four ways: at once; when what it waits for has just come; by a scope, which cancels
+every later wait too; and a second time while it cleans up. The same process goes on: the log and the store say the
+same, every decision that stands was carried out and every other is withdrawn, the next request waits for nothing, and a
+refund that had begun to run is in doubt unless the app had answered:
 """
 RACED = """\
 ## Raced
@@ -59,18 +69,20 @@ log:
 VERIFIED = {"sound": [], "misplaced": ["`authguard audit verify` shows the break"]}
 
 
-def page(troubles: Mapping[str, Any], kills: Mapping[str, Any]) -> str:
+def page(troubles: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping[str, Any]) -> str:
     """Give the whole page.
 
     Args:
         troubles: as ``python -m tests.faults.breaking`` prints them.
         kills: as ``python -m tests.faults.killing`` prints them.
+        cancels: as ``python -m tests.faults.cancelling`` prints them.
     """
     rows = ("| broken | caller | log | healed by | then the caller | then the log |", "|---|---|---|---|---|---|")
     broken = "\n".join((*rows, *(trouble_row(seen) for seen in troubles.values())))
     killed = "\n".join(("| killed | found |", "|---|---|", *(kill_row(seen) for seen in kills.values())))
+    cancelled = "\n".join(f"- {seen['words']}" for seen in cancels.values())
     raced = "\n".join(f"- {sentence}" for sentence in race_sentences())
-    return f"{INTRODUCTION}\n{BROKEN}\n{broken}\n\n{KILLED}\n{killed}\n\n{RACED}\n{raced}\n"
+    return f"{INTRODUCTION}\n{BROKEN}\n{broken}\n\n{KILLED}\n{killed}\n\n{CANCELLED}\n{cancelled}\n\n{RACED}\n{raced}\n"
 
 
 def trouble_row(seen: Mapping[str, Any]) -> str:
@@ -123,4 +135,4 @@ def run(program: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(run("breaking"), run("killing")), "utf-8")
+    PAGE.write_text(page(run("breaking"), run("killing"), run("cancelling")), "utf-8")

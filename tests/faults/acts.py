@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from authguard.stores import sqlite
 from tests.faults import directory
 from tests.faults.house import LOG, STORE
 
@@ -109,6 +110,38 @@ async def store_damaged(scene: Scene) -> None:
     scene.heal()
     await both_ask(scene)
     await refund_later(scene)
+
+
+def move(file: Path, to: Path) -> None:
+    """Give a file another name, in the place of whatever has it."""
+    file.replace(to)
+
+
+async def store_moved(scene: Scene) -> None:
+    """Move the store away under the running app; later move it back."""
+    sqlite.LOOK_EVERY = 0.0  # type: ignore[misc]  # a read looks once a second, and no test waits for one
+    await scene.house.chat()
+    scene.begin()
+    move(STORE, Path("elsewhere"))
+    await both_ask(scene)
+    move(Path("elsewhere"), STORE)
+    scene.heal()
+    await both_ask(scene)
+
+
+async def store_replaced(scene: Scene) -> None:
+    """Put a copy of the store in its place under the running app; later start the app anew."""
+    sqlite.LOOK_EVERY = 0.0  # type: ignore[misc]  # as above
+    await scene.house.chat()
+    with closing(sqlite3.connect(STORE)) as source, closing(sqlite3.connect("copy")) as copy:
+        source.backup(copy)
+    scene.begin()
+    move(Path("copy"), STORE)
+    await both_ask(scene)
+    await scene.house.guard.enforcer.close()
+    scene.house.build()
+    scene.heal()
+    await both_ask(scene)
 
 
 def size(path: Path) -> int:

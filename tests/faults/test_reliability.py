@@ -9,8 +9,11 @@ from scripts import reliability
 from tests.faults.troubles import TROUBLES
 
 
-def test_the_page_says_what_this_very_run_has_seen(broken: dict[str, Any], killed: dict[str, Any]) -> None:
-    assert reliability.PAGE.read_text("utf-8") == reliability.page(broken, killed), f"run `{reliability.HOW}`"
+def test_the_page_says_what_this_very_run_has_seen(
+    broken: dict[str, Any], killed: dict[str, Any], cancelled: dict[str, Any]
+) -> None:
+    page = reliability.page(broken, killed, cancelled)
+    assert reliability.PAGE.read_text("utf-8") == page, f"run `{reliability.HOW}`"
 
 
 def test_every_trouble_and_every_kind_of_request_has_a_row(killed: dict[str, Any]) -> None:

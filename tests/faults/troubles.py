@@ -65,6 +65,10 @@ TROUBLES = {
     ),
     "store-full": Trouble(words="the store's disk, full", heals="there is room", act=acts.store_full),
     "store-damaged": Trouble(words="a record in the store, damaged", heals="it is restored", act=acts.store_damaged),
+    "store-moved": Trouble(words="the store, moved away", heals="it is moved back, as it was", act=acts.store_moved),
+    "store-replaced": Trouble(
+        words="the store, replaced by a copy", heals="the app is restarted", act=acts.store_replaced
+    ),
     "store-read-only": Trouble(
         words="the store's folder, read-only at the start",
         heals="it can be written",

@@ -399,6 +399,57 @@ async def test_a_damaged_record_is_in_nobodys_way(path: Path) -> None:
     await store.close()
 
 
+def take_away(path: Path, how: str) -> Path:
+    """Take a file away, and perhaps put another in its place; give where it is kept."""
+    kept = path.rename(path.with_name("kept"))
+    if how == "replaced":
+        path.touch()
+    return kept
+
+
+def bring_back(path: Path, kept: Path) -> None:
+    """Put it back."""
+    kept.replace(path)
+
+
+@pytest.mark.parametrize("how", ["moved", "replaced"])
+async def test_a_file_that_is_taken_away_is_an_error_until_it_is_back_and_never_a_blank(
+    path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.0)
+    store = SqliteStore(path)
+    await store.open()
+    assert await increment(store, ANNA)
+    kept = take_away(path, how)
+    for doing in (store.load(ANNA, BLANK), store.get("shelf", "name"), store.put("shelf", "name", b"-")):
+        with pytest.raises(StoreError, match="was moved, deleted or replaced"):
+            await doing
+    bring_back(path, kept)
+    assert (await store.load(ANNA, BLANK)).session.version == 1
+    assert await increment(store, ANNA)
+    await store.close()
+
+
+async def test_a_read_looks_for_its_file_once_a_second_and_a_write_always(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: steady[0])
+    store = SqliteStore(path)
+    await store.open()
+    assert await increment(store, ANNA)
+    take_away(path, "moved")
+    steady[0] += 0.99
+    assert (await store.load(ANNA, BLANK)).session.version == 1
+    with pytest.raises(StoreError, match="was moved"):
+        await store.put("shelf", "name", b"-")
+    steady[0] += 0.02
+    for _ in range(2):
+        with pytest.raises(StoreError, match="was moved"):
+            await store.load(ANNA, BLANK)
+    await store.close()
+
+
 async def test_a_file_whose_tables_are_gone_is_an_error_and_never_a_blank(sqlite: SqliteStore, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("DROP TABLE records")

@@ -4,7 +4,9 @@ Rules: what may wait (a write, a lock, an fsync, a listing) runs in a worker thr
 there are only reads by key, through a connection of their own, which write-ahead logging lets pass any writer; a
 commit is on the disk when it returns (``synchronous=FULL``: without it a power cut could revive what was revoked).
 A network file system is no local disk: SQLite's locks and shared memory do not work there. A store is opened in the
-process that uses it, after any fork.
+process that uses it, after any fork. A file that is moved, deleted or replaced under a running process is missed within
+a second, and nothing is read or written until it is back: an operator who engages the rollback in another one would
+not be heard.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import math
 import sqlite3
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, to_thread
@@ -20,7 +23,7 @@ from anyio import CapacityLimiter, get_cancelled_exc_class, to_thread
 from authguard.core import stored
 from authguard.errors import StoreError
 from authguard.stores.leaving import Fate, cancel_later
-from authguard.stores.sqlite_file import connect, failure
+from authguard.stores.sqlite_file import connect, failure, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,8 @@ REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
 NAMES: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
 #: records looked at, for each new one, to see whether their time is over; so that all are seen before it has doubled
 LOOKS: Final = 4
+#: seconds between looks, by the machine's steady clock, at whether the file is still there; a write always looks
+LOOK_EVERY: Final = 1.0
 
 
 class SqliteStore:
@@ -57,7 +62,18 @@ class SqliteStore:
         keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
     """
 
-    __slots__ = ("_hand", "_keep", "_limiter", "_lock", "_path", "_patience", "_reader", "_writer")
+    __slots__ = (
+        "_hand",
+        "_identity",
+        "_keep",
+        "_limiter",
+        "_lock",
+        "_looked",
+        "_path",
+        "_patience",
+        "_reader",
+        "_writer",
+    )
 
     #: `load` never suspends: a local read takes microseconds; `commit` runs in a worker thread
     immediate = True
@@ -69,6 +85,8 @@ class SqliteStore:
         self._keep = keep
         #: the last name that was looked at
         self._hand = b""
+        self._identity = (0, 0)
+        self._looked = -math.inf
         self._lock = Lock()
         self._limiter: CapacityLimiter | None = None
         self._reader: sqlite3.Connection | None = None
@@ -114,8 +132,9 @@ class SqliteStore:
         Raises:
             StoreError: they cannot be read now.
         """
+        reader = self._reading()
         try:
-            return tuple(self._in_use(self._reader).execute(LOAD[len(places)], places).fetchall())
+            return tuple(reader.execute(LOAD[len(places)], places).fetchall())
         except sqlite3.Error as error:
             raise failure(self._path, "read", error) from error
 
@@ -194,8 +213,9 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read now.
         """
+        reader = self._reading()
         try:
-            return _get(self._in_use(self._reader), shelf, name)
+            return _get(reader, shelf, name)
         except sqlite3.Error as error:
             raise failure(self._path, "read", error) from error
 
@@ -232,6 +252,7 @@ class SqliteStore:
 
         def transaction() -> Answer:
             writer = self._in_use(self._writer)
+            self._look()
             writer.execute("BEGIN IMMEDIATE")
             try:
                 answer = change(writer)
@@ -276,12 +297,32 @@ class SqliteStore:
     def _connect(self) -> None:
         if self._writer is None:
             self._writer, self._reader = connect(self._path, self._patience)
+            self._identity = identity(self._path)
 
     def _disconnect(self) -> None:
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()
         self._reader = self._writer = None
+
+    def _reading(self) -> sqlite3.Connection:
+        """Give the connection for reads, and look from time to time whether it still leads to the file."""
+        reader, now = self._in_use(self._reader), monotonic()
+        if now - self._looked >= LOOK_EVERY:
+            self._look()
+            self._looked = now
+        return reader
+
+    def _look(self) -> None:
+        """See whether the file that was opened is still the one that has its name.
+
+        Raises:
+            StoreError: it is not.
+        """
+        if identity(self._path) != self._identity:
+            raise StoreError(
+                f"the store {self._path} was moved, deleted or replaced while it was used: put it back, or restart"
+            )
 
     def _in_use(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:

@@ -80,6 +80,15 @@ def failure(path: Path, done: str, error: sqlite3.Error) -> StoreError:
     return StoreError(f"the store {path} cannot be {done} ({code or type(error).__name__}): {advice}")
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """Give device and inode of the file that has this name now; zeros where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
 def _connection(path: Path, patience: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
 
