@@ -1,0 +1,235 @@
+"""Bugs to be planted, each with the check that has to catch it: data, kept in step with the source by a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MODEL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_enforcer.py")
+DIFFERENTIAL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_differential.py")
+FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
+SOAK: Final = ("-m", "tests.soak.saturate")
+CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellations.py")
+
+SOURCE: Final = "src/authguard/"
+WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("walk", "judge", "enforcer"))
+MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operations", "evidence"))
+CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("changes", "reports", "attempts"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """One bug.
+
+    Attributes:
+        words: what is wrong.
+        check: arguments of the interpreter; it has to fail.
+        file: where.
+        right: as it stands there, once.
+        wrong: in its place.
+    """
+
+    words: str
+    check: tuple[str, ...]
+    file: str
+    right: str
+    wrong: str
+
+
+PLANTS: Final = (
+    # the model
+    Plant(
+        "a refreshed token revives a session that ended",
+        MODEL,
+        WALK,
+        "    proof = authenticated_at(policy, principal)\n    return proof > snapshot",
+        "    proof = principal.issued_at\n    return proof > snapshot",
+    ),
+    Plant(
+        "what was said of a person in one session is not held against them in another",
+        MODEL,
+        ATTEMPTS,
+        "    return _verdicts(walk).count > 0",
+        "    return False",
+    ),
+    Plant(
+        "a limit is reserved after the app ran, and not before",
+        MODEL,
+        JUDGE,
+        "        if fallback.kind in ADMITTING:\n            _reserve(",
+        "        if fallback.kind in ADMITTING and not running:\n            _reserve(",
+    ),
+    Plant(
+        "`not_before` of an account is ignored",
+        MODEL,
+        WALK,
+        "    if account.not_before and (proof",
+        "    if account.not_before < 0 and (proof",
+    ),
+    Plant(
+        "a stale claim lifts what a newer one said",
+        MODEL,
+        WALK,
+        "    if last is None or report.at > last.at:\n        return True",
+        "    if last is None or report.at != last.at:\n        return True",
+    ),
+    Plant(
+        "every timer counts from when its state began",
+        MODEL,
+        f"{SOURCE}core/timers.py",
+        '            moment = entered if timer.since == "entered" else timer.since',
+        "            moment = entered",
+    ),
+    Plant(
+        "what was remembered is good beyond the next timer",
+        MODEL,
+        f"{SOURCE}runtime/recollection.py",
+        "    until, _ = policy.timers.next_due(verdict.snapshot)",
+        '    until = float("inf")',
+    ),
+    Plant(
+        "a race that was lost is not withdrawn",
+        MODEL,
+        ENFORCER,
+        "        if not saved:\n            self.journal.withdrawn((*written, record), now)\n",
+        "        if not saved:\n",
+    ),
+    Plant(
+        "an agent's traffic keeps a session awake",
+        MODEL,
+        JUDGE,
+        'take_credential(walk, principal, acts=acting == "subject")',
+        "take_credential(walk, principal, acts=True)",
+    ),
+    # the differential
+    Plant(
+        "a wildcard line wins over a specific one",
+        DIFFERENTIAL,
+        f"{SOURCE}core/machine.py",
+        "    edge = machines[machine].table.get((source, trigger))",
+        "    edge = machines[machine].table.get((machines[machine].spec.initial, trigger))",
+    ),
+    Plant(
+        "the table's memo tells two cells apart by less than all they hold",
+        DIFFERENTIAL,
+        f"{SOURCE}core/decisions.py",
+        "        for rule in self.rules:\n            if rule.matches(cell):",
+        "        for rule in reversed(self.rules):\n            if rule.matches(cell):",
+    ),
+    # the fuzz
+    Plant(
+        "a method override header is honoured",
+        FUZZ,
+        MIDDLEWARE,
+        '        method = scope["method"]\n',
+        '        method = scope["method"]\n'
+        "        for name, value in scope['headers']:\n"
+        "            if name == b'x-http-method-override':\n"
+        "                method = value.decode('latin-1')\n",
+    ),
+    Plant(
+        "the path is decoded twice",
+        FUZZ,
+        OPERATIONS,
+        '    path: str = scope["path"]\n',
+        '    from urllib.parse import unquote\n\n    path: str = unquote(scope["path"])\n',
+    ),
+    Plant(
+        "a `HEAD` is not taken for a `GET`",
+        FUZZ,
+        OPERATIONS,
+        '        if wanted == method or takes_any or (wanted == "GET" and method == "HEAD"):',
+        "        if wanted == method or takes_any:",
+    ),
+    Plant(
+        "of two credentials the first is taken",
+        FUZZ,
+        EVIDENCE,
+        "            if authorization is not None:\n                return Reason.CREDENTIAL_AMBIGUOUS\n",
+        "            if authorization is not None:\n                continue\n",
+    ),
+    Plant(
+        "a trailing slash is passed over",
+        FUZZ,
+        OPERATIONS,
+        '        segments = path.split("/")\n',
+        '        segments = path.rstrip("/").split("/")\n',
+    ),
+    Plant(
+        "whatever looks like a pre-flight passes",
+        FUZZ,
+        EVIDENCE,
+        '    return b"origin" in names and b"access-control-request-method" in names',
+        '    return b"origin" in names or b"access-control-request-method" in names',
+    ),
+    # the soak
+    Plant(
+        "a list grows with each request",
+        SOAK,
+        MIDDLEWARE,
+        "        path = route_path(scope)\n        operation = self._index.find(method, path)\n",
+        "        path = route_path(scope)\n"
+        '        scope["app"] = globals().setdefault("SEEN", [])\n'
+        '        scope["app"].append({"path": [path]})\n'
+        "        operation = self._index.find(method, path)\n",
+    ),
+    Plant(
+        "a task is left behind by some requests",
+        SOAK,
+        REPORTS,
+        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n",
+        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n"
+        "        import asyncio\n\n"
+        '        globals().setdefault("TASKS", []).append(asyncio.ensure_future(anyio.sleep_forever()))\n',
+    ),
+    Plant(
+        "a file is left open by some requests",
+        SOAK,
+        REPORTS,
+        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n",
+        '        keys = Keys(verdict.keys.account, verdict.keys.session)\n        import os\n\n        os.open("/dev/null", os.O_RDONLY)\n',
+    ),
+    Plant(
+        "a decision and its credential keep each other",
+        SOAK,
+        ENFORCER,
+        "            answer = replace(verdict, credential=NOBODY)\n",
+        "            answer = verdict\n",
+    ),
+    # cancellation
+    Plant(
+        "a decision whose request was cancelled leaves its transitions standing",
+        CANCELLATION,
+        ENFORCER,
+        "            unsaved = failed or self.standing.is_void(keys, before.snapshot, plan.after)\n",
+        "            unsaved = failed\n",
+    ),
+    Plant(
+        "a cancelled request is not withdrawn",
+        CANCELLATION,
+        ENFORCER,
+        "        except BaseException as error:\n",
+        "        except Exception as error:\n",
+    ),
+    Plant(
+        "a turn is not given back by who leaves",
+        CANCELLATION,
+        CHANGES,
+        "        finally:\n            turn.release()\n",
+        "        except Exception:\n            turn.release()\n            raise\n",
+    ),
+    Plant(
+        "a settlement ends where its task is cancelled",
+        CANCELLATION,
+        REPORTS,
+        "            for _ in range(CANCELLED):\n",
+        "            for _ in range(1):\n",
+    ),
+    Plant(
+        "a write that was given up is made all the same",
+        CANCELLATION,
+        f"{SOURCE}stores/sqlite.py",
+        "                commits = answer is not False and fate.seal()\n",
+        "                commits = answer is not False and (fate.seal() or True)\n",
+    ),
+)
