@@ -55,12 +55,12 @@ async def meet(house: House, heard: Any, token: str = "") -> Reply:
 
 
 async def lose(house: House, heard: Any) -> Reply:
-    """Ask for a refund while others of the same customer do, who are quicker, so that it waits for its turn."""
-    others = [asyncio.create_task(house.refund(key=f"other {number}")) for number in range(2)]
+    """Ask for a refund while newer tokens of the same customer come, so that it waits for its turn, and they for it."""
+    issued = int(house.clock.now()) - RIVALS
+    rivals = [asyncio.create_task(house.chat(house.token(iat=issued + number))) for number in range(RIVALS)]
+    house.rivals = rivals
     await asyncio.sleep(0)
-    reply = await house.refund(heard=heard)
-    await asyncio.gather(*others)
-    return reply
+    return await house.refund(heard=heard)
 
 
 #: what is cancelled beside the kinds that are killed
@@ -73,6 +73,8 @@ MORE: Final = {
     "race": Kind(words="a refund that has to wait for others", killed=lose, after=once("answer", "repeated")),
 }
 ALL: Final = KINDS | MORE
+#: how many others want the turn too
+RIVALS: Final = 6
 #: a request that waits more often than this is not cancelled but endless
 MOST: Final = 200
 #: seconds after which what should go on at once is held up
@@ -155,6 +157,8 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
         other = await house.chat(house.token(sub="bob"))
         assert other.status < 500, f"the next customer gets {other}"
         found = await kind.after(house, remains.told())
+        assert all(reply.status < 500 for reply in await asyncio.gather(*house.rivals)), "a rival was kept waiting"
+        house.rivals = []
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)
     enforcer = house.guard.enforcer

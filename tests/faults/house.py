@@ -100,12 +100,14 @@ class House:
         text: of the policy.
         settings: further arguments of `AuthGuard`.
         issuer: an issuer in a process of its own, where there is one.
+        rivals: requests that were begun beside the one that is looked at.
     """
 
     home: Path
     text: str = TEXT
     settings: dict[str, Any] = field(default_factory=dict)
     issuer: Any = None
+    rivals: list[asyncio.Task[Reply]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()

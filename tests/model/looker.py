@@ -15,6 +15,7 @@ from authguard.runtime.verdict import Refusal, Verdict
 from tests.kit import POLICY
 
 if TYPE_CHECKING:
+    from authguard.core.facts import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.verdict import Ask
     from tests.model.promises import Promises
@@ -53,6 +54,7 @@ class Looker:
             assert self.rig.stored() == before, "a credential that proves nobody moved what is stored"
         self.in_order(answer)
         self.look(one, answer, key, amount)
+        self.stands_as_said(answer)
         if not isinstance(answer, Verdict) or not answer.admits:
             self.rig.tape.broke.clear()
             return None
@@ -133,8 +135,28 @@ class Looker:
             return
         if answer.principal is not None:
             self.promises.decided(answer.principal)
+            self.heard(answer.principal)
+        elif not answer.cell:
+            self.promises.lose_sight()
         if not answer.cell or answer.snapshot.session.verification == "exhausted":
             self.promises.exhausted(found.principal.session_key, now)
+
+    def heard(self, who: Principal) -> None:
+        """Note what a token said of its account, as the policy takes it."""
+        (source,) = self.rig.policy.accounts
+        if source.claim in who.claims:
+            state = source.map.get(str(who.claims[source.claim]), "unrecognised")
+            self.promises.claim(who.account_key, who.issued_at, state, self.rig.policy.strictness)
+
+    def stands_as_said(self, answer: Verdict | Refusal) -> None:
+        """An account is never better off than the newest of its tokens says; nothing is known of it in the end."""
+        if isinstance(answer, Verdict) and answer.principal is not None:
+            _, said = self.promises.claimed.get(answer.principal.account_key, (0.0, "unknown"))
+            rank = self.rig.policy.strictness
+            stands = answer.cell[DIMENSIONS.index("account")]
+            assert stands == "unknown" or rank[stands] >= rank[said], (
+                f"the account is `{stands}`, though its newest token says `{said}`"
+            )
 
     def saved(self, verdict: Verdict) -> None:
         """What an admission stands on is in the store, unless nothing of it ever moved."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authguard.core.facts import Principal
     from authguard.runtime.verdict import Verdict
 
@@ -37,6 +39,8 @@ class Promises:
         dead: accounts that no agent serves any more.
         ran: account and key of every refund that ran.
         spent: account -> its refunds that stand: transaction -> when and how much.
+        claimed: account -> the newest thing that its tokens said of it, and when that was.
+        blind: tokens up to this moment may have said what nobody knows.
         pulled: whether an operator pulled the agent back.
         latest: the highest the clock ever stood at.
     """
@@ -52,6 +56,8 @@ class Promises:
     dead: set[bytes] = field(default_factory=set)
     ran: set[tuple[bytes, str]] = field(default_factory=set)
     spent: dict[bytes, dict[str, tuple[float, float]]] = field(default_factory=lambda: defaultdict(dict))
+    claimed: dict[bytes, tuple[float, str]] = field(default_factory=dict)
+    blind: float = NEVER
     pulled: bool = False
     latest: float = NEVER
 
@@ -82,6 +88,17 @@ class Promises:
     def decided(self, who: Principal) -> None:
         """A request of somebody was decided: what they showed is known now."""
         self.counted[who.session_key] = max(self.counted.get(who.session_key, NEVER), who.auth_time)
+
+    def claim(self, account: bytes, at: float, state: str, rank: Mapping[str, int]) -> None:
+        """A token said something of its account; of two at one moment the stricter counts."""
+        kept = self.claimed.get(account, (self.blind, state))
+        if at > kept[0] or (at == kept[0] and account in self.claimed and rank[state] > rank[kept[1]]):
+            self.claimed[account] = (at, state)
+
+    def lose_sight(self) -> None:
+        """Something failed: what the last tokens said is kept, or is not."""
+        self.blind = self.latest + MINUTE
+        self.claimed.clear()
 
     def end(self, session: bytes, now: float) -> None:
         """A session was signed out or revoked."""

@@ -126,6 +126,25 @@ class Deployment(RuleBasedStateMachine):
         self.time_passes(seconds)
         return self.ask(token, operation, "", 1)
 
+    @rule(subject=SUBJECTS, sid=SESSIONS, seconds=st.sampled_from([899, 900, 1_801]))
+    def an_agent_asks_and_asks_again_later(self, subject: str, sid: str, seconds: float) -> None:
+        token = self.rig.sign_in(subject, skew=0, lifetime=3_600, sid=sid, actor="concierge")
+        for _ in range(3):
+            self.looker.ask(token, "chat", "", 1)
+        self.time_passes(seconds)
+        self.looker.ask(token, "chat", "", 1)
+
+    @rule(target=tokens, subject=SUBJECTS, words=st.permutations(["ok", "frozen", "kid", "locked"]))
+    def the_issuer_changes_its_mind_and_an_older_token_comes_later(self, subject: str, words: list[str]) -> bytes:
+        """The tokens come in the order of `words`, but were issued in another: the newest counts."""
+        issued = []
+        for word in sorted(words):
+            issued.append((word, self.rig.sign_in(subject, skew=0, sid="s1", claims={"account_status": word})))
+            self.time_passes(5)
+        for word in words:
+            self.looker.ask(dict(issued)[word], "chat", "", 1)
+        return issued[0][1]
+
     @rule(target=verdicts, subject=SUBJECTS, sid=SESSIONS, skew=SKEWS, seconds=st.one_of(st.just(1.0), JUMPS))
     def signs_out_and_asks_again(self, subject: str, sid: str, skew: float, seconds: float) -> Any:
         token = self.rig.sign_in(subject, skew=skew, sid=sid)
@@ -278,6 +297,7 @@ class Deployment(RuleBasedStateMachine):
             self.ask(token, operation, key, 1)
         except Killed:
             Looker.met["killed"] += 1
+            self.promises.lose_sight()
         self.rig.restart()
 
     @rule()

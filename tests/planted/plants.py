@@ -187,7 +187,9 @@ PLANTS: Final = (
         SOAK,
         REPORTS,
         "        keys = Keys(verdict.keys.account, verdict.keys.session)\n",
-        '        keys = Keys(verdict.keys.account, verdict.keys.session)\n        import os\n\n        os.open("/dev/null", os.O_RDONLY)\n',
+        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n"
+        "        import os\n\n"
+        '        os.open("/dev/null", os.O_RDONLY)\n',
     ),
     Plant(
         "a decision and its credential keep each other",
