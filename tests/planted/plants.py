@@ -10,6 +10,9 @@ DIFFERENTIAL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_differentia
 FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
 SOAK: Final = ("-m", "tests.soak.saturate")
 CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellations.py")
+#: what needs two who meet at one moment is not left to chance
+TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_changes.py")
+STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
 WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("walk", "judge", "enforcer"))
@@ -215,7 +218,7 @@ PLANTS: Final = (
     ),
     Plant(
         "a turn is not given back by who leaves",
-        CANCELLATION,
+        TURNS,
         CHANGES,
         "        finally:\n            turn.release()\n",
         "        except Exception:\n            turn.release()\n            raise\n",
@@ -229,7 +232,7 @@ PLANTS: Final = (
     ),
     Plant(
         "a write that was given up is made all the same",
-        CANCELLATION,
+        STORE,
         f"{SOURCE}stores/sqlite.py",
         "                commits = answer is not False and fate.seal()\n",
         "                commits = answer is not False and (fate.seal() or True)\n",
