@@ -127,6 +127,7 @@ class Child:
                 continue
             assert run["record"] not in self._used, f"one decision admitted two runs: {run}"
             self._used.add(run["record"])
+            assert run["headers"].count("authorization") <= 1, f"one of two credentials was taken: {run}"
             operation, outcome = self._decided[run["record"]]
             assert outcome in ("allow", "restrict"), f"the app ran although the log says `{outcome}`: {run}"
             assert operation == run["operation"]

@@ -12,7 +12,7 @@ def words(text: str, *more: bytes) -> list[bytes]:
 
 METHODS = st.sampled_from(
     words(
-        r"GET POST GET POST GET POST HEAD PUT DELETE PATCH OPTIONS TRACE CONNECT BREW get Post PRI POST\x00",
+        r"GET POST GET POST GET POST HEAD HEAD HEAD PUT DELETE PATCH OPTIONS TRACE CONNECT BREW get Post PRI POST\x00",
         b"",
         b"GE T",
     )
@@ -28,7 +28,7 @@ SEGMENTS = st.sampled_from(
 #: the templates as they are, so that many requests come near an operation
 NEAR = st.sampled_from(
     words(
-        "/healthz /chat /orders/7 /orders/7/refund /files/a/b /shop/items/7 /hidden /live/a"
+        "/healthz /chat /chat /chat /orders/7 /orders/7/refund /files/a/b /shop/items/7 /hidden /live/a"
         " /.authguard/session /.authguard/healthz /.authguard/session/end"
     )
 )
@@ -37,7 +37,12 @@ AFTER = st.sampled_from(words(r"/ // %2f /.. ?a=/chat #x ;x %20 \x0b %0a %00 %0d
 ENCODED = st.sampled_from(
     words("/c%68at /%63hat /orders/%37 /orders%2f7 /shop%2Fitems/7 /shop/items/%2e /files/%2e%2e/chat")
 )
+#: what a second decoding would make something else of
+TWICE = st.sampled_from(words("/c%2568at /%2563hat /hidde%256e /orders%252f7 /orders/7%252frefund /files%252fa"))
+SLASHED = NEAR.map(lambda path: path + b"/")
 PATHS = st.one_of(
+    TWICE,
+    SLASHED,
     st.tuples(BEFORE, NEAR, AFTER).map(b"".join),
     st.tuples(NEAR, AFTER).map(b"".join),
     ENCODED,
@@ -122,7 +127,14 @@ def framed(frame: bytes, body: bytes) -> bytes:
     return frame
 
 
-PARTS = ["method", "path", "version", "host", "headers", "body", *["credential"] * 3]
+#: what some frameworks take for the method
+OVERRIDES = st.tuples(
+    st.sampled_from(words("X-HTTP-Method-Override X-HTTP-Method X-Method-Override")),
+    st.sampled_from(words("GET POST HEAD DELETE")),
+)
+#: a pre-flight has both; what has one of them is none
+ASKED = st.sampled_from(words("Origin:a Access-Control-Request-Method:POST"))
+PARTS = ["method", "path", "version", "host", "headers", "body", "override", "preflight", *["credential"] * 3]
 ODD = st.lists(st.sampled_from(PARTS), max_size=3).map(frozenset)
 PLAIN_METHODS = st.sampled_from([b"GET", b"POST"])
 VERSIONS = st.sampled_from(words("HTTP/1.0 HTTP/2.0 HTTP/0.9 http/1.1", b""))
@@ -140,6 +152,11 @@ def requests(draw: st.DrawFn) -> bytes:
     credential = draw(CREDENTIALS) if "credential" in odd else GOOD
     number = draw(st.integers(1, 3)) if "headers" in odd else 0
     headers = b"".join(b"%b: %b\r\n" % (draw(NAMES), draw(VALUES)) for _ in range(number))
+    if "override" in odd:
+        headers += b"%b: %b\r\n" % draw(OVERRIDES)
+    if "preflight" in odd:
+        method = b"OPTIONS"
+        headers += b"".join(line + b"\r\n" for line in draw(st.lists(ASKED, max_size=2)))
     rest = (
         framed(draw(FRAMES), draw(BODIES)) if "body" in odd else b"\r\n" if method == b"GET" else framed(EXACT, ORDER)
     )
