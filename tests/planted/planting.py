@@ -1,5 +1,7 @@
 """Plants each bug in a scratch copy of the project, and has its check run: a check that passes is told of.
 
+So is a plant that no longer has its one place in the source.
+
 ``python -m tests.planted.planting [WORD...]`` takes the plants whose words hold one of these; `make soak` takes all.
 """
 
@@ -33,7 +35,8 @@ def caught(plant: Plant, copy: Path) -> str:
     """Plant a bug, run its check, and take the bug out again; give what the check said of it, or nothing."""
     file = copy / plant.file
     whole = file.read_text("utf-8")
-    assert whole.count(plant.right) == 1, f"there is no place for `{plant.words}`"
+    if whole.count(plant.right) != 1:
+        return ""  # the source has changed: a plant that has no place has proved nothing
     file.write_text(whole.replace(plant.right, plant.wrong), "utf-8")
     environ = os.environ | QUICK | {"PYTHONPATH": f"{copy / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:

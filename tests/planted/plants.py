@@ -148,8 +148,8 @@ PLANTS: Final = (
         "of two credentials the first is taken",
         FUZZ,
         EVIDENCE,
-        "            if authorization is not None:\n                return Reason.CREDENTIAL_AMBIGUOUS\n",
-        "            if authorization is not None:\n                continue\n",
+        "            return Reason.CREDENTIAL_AMBIGUOUS\n",
+        "            continue\n",
     ),
     Plant(
         "a trailing slash is passed over",
