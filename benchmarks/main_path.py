@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
+from benchmarks.credentials import FLOOD, first_sights, rows_of_credentials
 from benchmarks.everyone import all_peers
 from benchmarks.measure import (
     Scale,
@@ -28,6 +29,7 @@ def main() -> None:
     times, peers = asyncio.run(in_process(scale, all_peers))
     rows = rows_in_process(times, peers)
     rows += asyncio.run(on_change(scale))
+    rows += rows_of_credentials(asyncio.run(first_sights(rounds=scale.rounds, size=scale.cold)), FLOOD, scale.tokens)
     rows += end_to_end(scale)
     rows += footprints(scale)
     rows += starts(scale)

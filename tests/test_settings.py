@@ -14,6 +14,7 @@ def test_an_argument_wins_over_its_variable_and_a_variable_over_the_default() ->
         "AUTHGUARD_STORE": "s.db",
         "AUTHGUARD_LOG": "l.jsonl",
         "AUTHGUARD_PSEUDONYM_KEY": "ab" * 32,
+        "AUTHGUARD_REMEMBER": "1000",
     }
     default = Settings.resolve("x", environ={})
     assert (default.store, default.log, default.pseudonym_key) == (DEFAULT_STORE, DEFAULT_LOG, b"")
@@ -34,3 +35,19 @@ def test_a_key_that_is_none_is_refused_and_not_told(key: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.resolve("x", environ={"AUTHGUARD_PSEUDONYM_KEY": key})
     assert key not in str(refused.value)
+
+
+def test_how_many_credentials_are_remembered_is_a_number_within_bounds() -> None:
+    assert Settings.resolve("x", environ={}).remember == 65_536
+    assert Settings.resolve("x", environ={"AUTHGUARD_REMEMBER": "7"}).remember == 7
+    assert Settings.resolve("x", remember=0, environ={"AUTHGUARD_REMEMBER": "7"}).remember == 0
+    for given, variable in (
+        (-1, ""),
+        (10_000_001, ""),
+        (None, "many"),
+        (None, "-1"),
+        (None, "\u0661"),
+        (None, "9" * 99),
+    ):
+        with pytest.raises(SettingsError, match=r"remember|REMEMBER"):
+            Settings.resolve("x", remember=given, environ={"AUTHGUARD_REMEMBER": variable})

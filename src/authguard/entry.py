@@ -37,6 +37,7 @@ class AuthGuard:
         pseudonym_key: bytes | None = None,
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
+        remember: int | None = None,
         clock: Clock | None = None,
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
@@ -51,6 +52,8 @@ class AuthGuard:
             pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
             prefix: path prefix of the guard's own endpoints.
             modules: the modules whose functions the policy's ``call:`` may name.
+            remember: good credentials that this process remembers, about 6 KB each; else ``AUTHGUARD_REMEMBER``, else
+                65,536. More than that at once cost a signature now and then, and nothing else.
             clock: instead of the machine's, for tests.
             client: the HTTP client for keys, instead of one of its own.
             environ: instead of the process's variables.
@@ -66,6 +69,7 @@ class AuthGuard:
             pseudonym_key=pseudonym_key,
             prefix=prefix,
             modules=modules,
+            remember=remember,
             environ=environ,
         )
         from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name

@@ -20,6 +20,8 @@ MEMORY: Final = "memory"
 DEFAULT_STORE: Final = "var/authguard.db"
 DEFAULT_LOG: Final = "var/audit.jsonl"
 DEFAULT_PREFIX: Final = "/.authguard"
+DEFAULT_REMEMBER: Final = 65_536
+MOST_REMEMBERED: Final = 10_000_000
 #: bytes of the key under which subjects are pseudonymised (as long as SHA-256's output, RFC 2104 3)
 KEY_BYTES: Final = 32
 
@@ -36,6 +38,8 @@ class Settings:
             the store. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
         prefix: path prefix of the guard's own endpoints.
         modules: the modules whose functions a policy's ``call:`` may name.
+        remember: good credentials that one process remembers, so that it does not verify them again: about 6 KB of
+            memory each. Variable: ``AUTHGUARD_REMEMBER``.
     """
 
     policy: str
@@ -44,6 +48,7 @@ class Settings:
     pseudonym_key: bytes = b""
     prefix: str = DEFAULT_PREFIX
     modules: tuple[str, ...] = ()
+    remember: int = DEFAULT_REMEMBER
 
     @classmethod
     def resolve(
@@ -55,6 +60,7 @@ class Settings:
         pseudonym_key: bytes | None = None,
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
+        remember: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """Choose each setting: the argument, else its variable, else the default.
@@ -66,10 +72,11 @@ class Settings:
             pseudonym_key: or ``AUTHGUARD_PSEUDONYM_KEY`` (hex).
             prefix: of the guard's own endpoints.
             modules: that a policy's ``call:`` may name.
+            remember: or ``AUTHGUARD_REMEMBER``.
             environ: instead of the process's own variables.
 
         Raises:
-            SettingsError: there is no policy, a key is too short, or the prefix is no path.
+            SettingsError: there is no policy, a key is too short, a number is none, or the prefix is no path.
         """
         variables = os.environ if environ is None else environ
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
@@ -84,7 +91,17 @@ class Settings:
             pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
             prefix=prefix,
             modules=modules,
+            remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),
         )
+
+
+def _count(given: int | None, variable: str) -> int:
+    if given is None and variable and not (variable.isascii() and variable.isdigit()):
+        raise SettingsError("AUTHGUARD_REMEMBER has to be a number of credentials, such as 65536")
+    count = given if given is not None else int(variable[:9] or DEFAULT_REMEMBER)
+    if not 0 <= count <= MOST_REMEMBERED:
+        raise SettingsError(f"`remember` has to be a number from 0 to {MOST_REMEMBERED}")
+    return count
 
 
 def _key(given: bytes | None, variable: str) -> bytes:

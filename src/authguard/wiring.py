@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.audit.jsonl import JsonlSink
+from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
 from authguard.directories import PythonDirectory, find_function
 from authguard.errors import SettingsError
@@ -60,6 +61,7 @@ def build(
         environ=os.environ if environ is None else environ,
         client=client,
         folder=Path(settings.policy).parent,
+        cache=Cache(settings.remember),
     )
     return Enforcer(
         policy=policy,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from benchmarks import footprint, growth
+from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
     end_to_end,
@@ -74,6 +75,14 @@ async def test_a_change_of_state_is_timed_beside_two_statements() -> None:
     rows = await on_change(TINY)
 
     assert rows[0].value > 0
+
+
+async def test_the_first_sight_of_a_token_is_timed_beside_pyjwt_and_a_flood_is_measured() -> None:
+    times = await first_sights(rounds=2, size=1)
+    rows = rows_of_credentials(times, 8, 3)
+
+    assert [row.unit for row in rows] == ["x", "x", "x", "MB", "bytes"]
+    assert all(row.value > 0 for row in rows[:3])
 
 
 def test_three_servers_are_loaded_in_turn() -> None:

@@ -1,6 +1,8 @@
-"""Good credentials are remembered within bounds, the oldest go first."""
+"""Good credentials are remembered within bounds; of a few, the one that ends first goes."""
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -15,36 +17,45 @@ from .conftest import UNHURRIED
 _KEYS = st.sampled_from([bytes([number]) for number in range(8)])
 
 
-def _entry(weight: int = 1) -> Entry:
+def _entry(weight: int = 1, until: float = 1.0) -> Entry:
     proven = Proven(Principal(issuer="i", subject="s"))
-    return Entry(proven, 0.0, 1.0, Key("k", (), {}), Keyring(None, 1.0, Pace()), weight)
+    return Entry(proven, 0.0, until, Key("k", (), {}), Keyring(None, 1.0, Pace()), weight)
 
 
 class Remembering(RuleBasedStateMachine):
-    """The cache against a plain list of what was kept, in order."""
+    """The cache never holds more than it may, nor anything but what was kept last under a name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cache = Cache(entries=4, weight=20)
-        self.model: list[tuple[bytes, Entry]] = []
+        self.model: dict[bytes, Entry] = {}
 
-    @rule(digest=_KEYS, weight=st.integers(1, 12))
-    def keep(self, digest: bytes, weight: int) -> None:
-        entry = _entry(weight)
+    @rule(digest=_KEYS, weight=st.integers(1, 21), until=st.integers(0, 3))
+    def keep(self, digest: bytes, weight: int, until: int) -> None:
+        entry = _entry(weight, until)
+        before = len(self.cache)
         self.cache.keep(digest, entry)
-        self.model = [pair for pair in self.model if pair[0] != digest] + [(digest, entry)]
-        while len(self.model) > 4 or sum(kept.weight for _, kept in self.model) > 20:
-            self.model.pop(0)
+        self.model[digest] = entry
+        assert (self.cache.find(digest) is entry) is (weight <= 20)
+        if weight == 1 and before < 4 and sum(kept.weight for kept in self.held()) < 20:
+            assert len(self.cache) >= before
 
     @rule(digest=_KEYS)
     def drop(self, digest: bytes) -> None:
         self.cache.drop(digest)
-        self.model = [pair for pair in self.model if pair[0] != digest]
+        assert self.cache.find(digest) is None
+
+    def held(self) -> list[Entry]:
+        return [kept for digest in self.model if (kept := self.cache.find(digest)) is not None]
 
     @invariant()
-    def it_holds_what_the_list_holds(self) -> None:
-        assert len(self.cache) == len(self.model)
-        assert all(self.cache.find(digest) is entry for digest, entry in self.model)
+    def it_holds_no_more_than_it_may_and_nothing_old(self) -> None:
+        held = self.held()
+        assert len(held) == len(self.cache) <= 4
+        assert sum(kept.weight for kept in held) == self.cache._weight <= 20
+        assert all(self.cache.find(digest) in (entry, None) for digest, entry in self.model.items())
+        assert len(self.cache._order) == len(self.cache._places) == len(held)
+        assert all(self.cache._order[place] == digest for digest, place in self.cache._places.items())
 
 
 TestRemembering = Remembering.TestCase
@@ -57,3 +68,32 @@ def test_a_credential_heavier_than_the_bound_is_not_kept() -> None:
     cache.keep(b"light", _entry(10))
     assert cache.find(b"heavy") is None
     assert cache.find(b"light") is not None
+
+
+def test_nothing_is_kept_where_nothing_may_be() -> None:
+    cache = Cache(entries=0)
+    cache.keep(b"any", _entry())
+    assert len(cache) == 0
+
+
+def test_more_live_credentials_than_there_is_room_for_cost_only_what_is_missing() -> None:
+    cache, digests = Cache(entries=200), [sha256(bytes([number])).digest() for number in range(250)]
+    found = 0
+    for _ in range(20):
+        for digest in digests:
+            if cache.find(digest) is None:
+                cache.keep(digest, _entry())
+            else:
+                found += 1
+    assert found / (20 * 250) > 0.5  # forgetting the oldest first would find none at all
+
+
+def test_what_has_ended_goes_before_what_has_not() -> None:
+    cache = Cache(entries=1_000)
+    ended = [sha256(b"old%d" % number).digest() for number in range(500)]
+    live = [sha256(b"new%d" % number).digest() for number in range(900)]
+    for digest in ended:
+        cache.keep(digest, _entry(until=1.0))
+    for digest in live:
+        cache.keep(digest, _entry(until=100.0))
+    assert sum(cache.find(digest) is not None for digest in live) > 800  # by chance alone: about 730

@@ -6,7 +6,6 @@ issuer's keys are known to be fresh enough: `recall` looks at all of these each 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,10 +13,12 @@ if TYPE_CHECKING:
     from authguard.credentials.keyring import Keyring
     from authguard.credentials.keys import Key
 
-#: credentials at the most
+#: credentials at the most, unless told otherwise
 ENTRIES: Final = 65_536
-#: bytes of their headers at the most, since what is kept of one grows with it
-WEIGHT: Final = 64 * 1024 * 1024
+#: bytes of header for each of them, on average: what is kept of one grows with it
+WEIGHT: Final = 1_024
+#: entries that are looked at to find one to forget
+LOOKS: Final = 4
 
 
 class Entry(NamedTuple):
@@ -41,19 +42,25 @@ class Entry(NamedTuple):
 
 
 class Cache:
-    """Good credentials by the SHA-256 of their header; the oldest go first.
+    """Good credentials by the SHA-256 of their header.
+
+    Where there is no room, of a few entries the one goes that ends first. Which few is as good as random, so that more
+    live credentials than there is room for cost what is missing, and no more: an order of age would forget each of them
+    just before it comes again.
 
     Args:
         entries: at the most.
-        weight: bytes of headers at the most.
+        weight: bytes of headers at the most; a kilobyte for each entry unless told.
     """
 
-    __slots__ = ("_bound", "_entries", "_weight", "_weight_bound", "find")
+    __slots__ = ("_bound", "_entries", "_order", "_places", "_weight", "_weight_bound", "find")
 
-    def __init__(self, entries: int = ENTRIES, weight: int = WEIGHT) -> None:
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+    def __init__(self, entries: int = ENTRIES, weight: int = 0) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._order: list[bytes] = []
+        self._places: dict[bytes, int] = {}
         self._bound = entries
-        self._weight_bound = weight
+        self._weight_bound = weight or entries * WEIGHT
         self._weight = 0
         #: digest -> entry or ``None``; the dictionary's own method, since every request goes through it
         self.find = self._entries.get
@@ -62,16 +69,30 @@ class Cache:
         return len(self._entries)
 
     def keep(self, digest: bytes, entry: Entry) -> None:
-        """Remember a good credential, and forget the oldest where there is no room."""
+        """Remember a good credential, and forget others where there is no room."""
         self.drop(digest)
+        if entry.weight > self._weight_bound or self._bound < 1:
+            return
+        while len(self._order) >= self._bound or self._weight + entry.weight > self._weight_bound:
+            self.drop(self._least(digest))
         self._entries[digest] = entry
+        self._places[digest] = len(self._order)
+        self._order.append(digest)
         self._weight += entry.weight
-        while len(self._entries) > self._bound or self._weight > self._weight_bound:
-            _, gone = self._entries.popitem(last=False)
-            self._weight -= gone.weight
 
     def drop(self, digest: bytes) -> None:
         """Forget a credential, where it is remembered."""
         gone = self._entries.pop(digest, None)
-        if gone is not None:
-            self._weight -= gone.weight
+        if gone is None:
+            return
+        self._weight -= gone.weight
+        place, last = self._places.pop(digest), self._order.pop()
+        if last != digest:
+            self._order[place] = last
+            self._places[last] = place
+
+    def _least(self, digest: bytes) -> bytes:
+        """Choose what to forget; a digest is as good as random, and nobody chooses one that an issuer signs."""
+        number, size = int.from_bytes(digest), len(self._order)
+        few = [self._order[(number >> 32 * look) % size] for look in range(LOOKS)]
+        return min(few, key=lambda one: self._entries[one].until)
