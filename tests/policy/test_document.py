@@ -210,7 +210,7 @@ MISSHAPEN = {
     ),
     "more states than a machine has": (
         f"machines: {{account: {{states: [{', '.join(f's{n}' for n in range(101))}]}}}}\n",
-        "out-of-range",
+        "too-many-items",
         3,
         "100",
     ),

@@ -13,6 +13,7 @@ from authguard.policy.checks import check as prove
 from authguard.policy.checks.table import Figures, figures
 from authguard.policy.library import FILE
 from authguard.policy.problems import Place, Problem
+from authguard.policy.reader import PROBLEMS_BOUND
 from authguard.policy.reading import read_draft
 
 if TYPE_CHECKING:
@@ -85,8 +86,14 @@ def check(source: str | Path, *, text: bytes | None = None) -> Checked:
 
 
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    found = dict.fromkeys(problems)
-    return tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))
+    """Put problems in order, and no more of them than anybody reads; what refuses the policy is kept before notes."""
+    found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
+    if len(found) > PROBLEMS_BOUND + 1:  # one more says so already
+        kept = sorted(found, key=lambda problem: problem.severity != "error")[:PROBLEMS_BOUND]
+        message = f"there are more problems than the {PROBLEMS_BOUND} that are shown"
+        more = Problem(code="too-many-problems", place=found[-1].place, message=message)
+        found = [*(problem for problem in found if problem in set(kept)), more]
+    return tuple(found)
 
 
 def check_all(given: str) -> tuple[Checked, ...]:

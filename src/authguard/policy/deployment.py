@@ -1,6 +1,6 @@
 """What a deployment fills in, as pydantic models: who may speak, what can be asked, how sure one must be."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -26,6 +26,9 @@ from authguard.policy.words import (
 
 Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
+
+#: more limits of one operation are a mistake; each is counted in every request of it
+LIMITS_BOUND: Final = 32
 
 
 class Part(BaseModel):
@@ -129,7 +132,7 @@ class Operation(Part):
     scopes: tuple[Token, ...] = ()
     assurance: Need = Need()
     amount: Amount | None = None
-    limits: tuple[Limit, ...] = ()
+    limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
     idempotency: Literal["", "required"] = ""
 
 

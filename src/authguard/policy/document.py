@@ -51,6 +51,12 @@ Outcome = Literal["allow", Kind]
 
 #: a machine with more states is a mistake; pairs grow with the square of the account's
 STATES_BOUND: Final = 100
+#: more of anything is a mistake or an attack: what is proved of a policy grows with the square of some of these
+RULES_BOUND: Final = 2_000
+OPERATIONS_BOUND: Final = 1_000
+LINES_BOUND: Final = 1_000
+FALLBACKS_BOUND: Final = 500
+PARTS_BOUND: Final = 200
 
 
 class Line(Part):
@@ -67,7 +73,7 @@ class States(Part):
 
     initial: Name = ""
     states: Annotated[tuple[Name, ...], Field(max_length=STATES_BOUND)] = ()
-    transitions: tuple[Line, ...] = ()
+    transitions: Annotated[tuple[Line, ...], Field(max_length=LINES_BOUND)] = ()
 
 
 class Timer(Part):
@@ -135,26 +141,27 @@ class Document(Part):
     name: Name
     extends: Text = ""
     base: bool = False
-    issuers: tuple[Issuer, ...] = ()
+    issuers: Annotated[tuple[Issuer, ...], Field(max_length=PARTS_BOUND)] = ()
     agents: tuple[Text, ...] = ()
     accounts: Annotated[
         tuple[AccountSource, ...] | None,
+        Field(max_length=PARTS_BOUND),
         BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
     ] = None
-    operations: tuple[Operation, ...] = ()
+    operations: Annotated[tuple[Operation, ...], Field(max_length=OPERATIONS_BOUND)] = ()
     otherwise: Otherwise = Otherwise()
     assurance: Assurance = Assurance(order=())
     identity: Identity | None = None
-    verifiers: dict[Name, Verifier] = Field(default_factory=dict)
-    methods: dict[Name, Method] = Field(default_factory=dict)
+    verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=PARTS_BOUND)
+    methods: dict[Name, Method] = Field(default_factory=dict, max_length=PARTS_BOUND)
     channels: Channels | None = None
     budget: Budget = Budget()
     settings: Settings = Settings()
     rollback: Rollback = Rollback()
     audit: Audit = Audit()
     machines: dict[Machine, States] = Field(default_factory=dict)
-    decisions: tuple[Rule, ...] = ()
-    fallbacks: dict[Name, Fallback] = Field(default_factory=dict)
-    invariants: tuple[Invariant, ...] = ()
-    timers: tuple[Timer, ...] = ()
+    decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()
+    fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=FALLBACKS_BOUND)
+    invariants: Annotated[tuple[Invariant, ...], Field(max_length=PARTS_BOUND)] = ()
+    timers: Annotated[tuple[Timer, ...], Field(max_length=PARTS_BOUND)] = ()
     on_fault: Name = ""

@@ -20,6 +20,7 @@ from authguard.policy.problems import Place, Problem, did_you_mean
 from authguard.policy.reader import BYTES_BOUND, read
 from authguard.policy.scenarios import ASKED, GIVEN, Scenario, Step
 from authguard.policy.story import Ask
+from authguard.policy.tree import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ CODES: Final[dict[str, str]] = {
     "not-a-list": "a scenario file is something other than a list",
     "scenario-contradicts": "a scenario sets what the operation it asks for has settled",
     "scenario-incomplete": "a scenario lacks its name, what it asks for or what it expects",
+    "scenario-outside": "a file of scenarios is a link that leads out of the policy's own folder",
     "scenario-too-wide": "the lists of a scenario stand for more cases than one scenario may",
     "scenario-unfinished": "a draft: the expected answer is a hole (`___`) that a person has to fill",
     "too-many-files": "more scenario files lie beside one policy than are read",
@@ -92,11 +94,17 @@ class _Reading:
     def open(self, file: Path) -> None:
         """Read every scenario of one file; a pipe or a device would be read for ever, so it counts as missing."""
         try:
+            if not file.resolve().is_relative_to(file.parent.parent.resolve()):
+                message = f"{quoted(file.name)} leads out of the policy's own folder"
+                advice = "copy the file, and link to nothing outside"
+                problem = Problem(code="scenario-outside", place=Place(str(file)), message=message, advice=advice)
+                self.problems.append(problem)
+                return
             if not file.is_file():
                 raise FileNotFoundError
             with file.open("rb") as stream:
                 data = stream.read(BYTES_BOUND + 1)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
             message = f"the scenario file cannot be read: {type(error).__name__}"
             self.problems.append(Problem(code="file-missing", place=Place(str(file)), message=message))
             return

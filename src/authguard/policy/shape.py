@@ -77,8 +77,17 @@ def _told(detail: ErrorDetails, location: Path, node: Node) -> tuple[str, str, s
         return _not_among(context["expected"], location, node, where, is_key=detail["loc"][-1] == "[key]")
     if kind in _TAKES:
         return "wrong-type", f"{where} takes {_TAKES[kind]}, not {_shown(node)}", ""
-    if kind == "authguard":
+    return _out_of_bounds(detail, node, where)
+
+
+def _out_of_bounds(detail: ErrorDetails, node: Node, where: str) -> tuple[str, str, str]:
+    """Say that a value has the right type and not the right form, size or number."""
+    context = detail.get("ctx", {})
+    if detail["type"] == "authguard":
         return context["code"], f"{_shown(node)} cannot stand at {where}", context["advice"]
+    if detail["type"] == "too_long":
+        bound = context["max_length"]
+        return "too-many-items", f"{where} has more than {bound} entries, with what is extended", "write fewer"
     said = " ".join(detail["msg"].split())[:160]
     return "out-of-range", f"{_shown(node)} cannot stand at {where}", said[:1].lower() + said[1:]
 

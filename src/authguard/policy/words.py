@@ -123,7 +123,11 @@ _MONEY_OF: Final = Annotated[
         }
     ),
 ]
-_TEMPLATE: Final = r"/(?:[^{}\s?#\\]|\{[A-Za-z_]\w{0,63}(?::path)?\}){0,500}"
+#: segments, each literal or one parameter, for that is what the guard tells apart; the rest of a path comes last
+_TEMPLATE: Final = (
+    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
+    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}(?::path)?\}))"
+)
 _ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
 #: longer than nothing, and with a unit
 _SOME_TIME: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ENDS: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
 #: what a fault of the guard may be answered with
 FAULTS: Final = frozenset({Outcome.RETRY, Outcome.DENY, Outcome.HANDOFF})
+#: no message names more steps of a way than this
+WAY_BOUND: Final = 12
 #: outcomes that the caller rightly takes for a success; every other status is 4xx or 5xx
 SUCCEEDING: Final = frozenset({Outcome.HOLD, Outcome.REPEAT, *ADMITTING})
 
@@ -59,6 +61,12 @@ def attempts_are_complete(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="attempts-incomplete", place=_place(draft, name), message=message, advice=advice)
 
 
+def _way(names: tuple[str, ...]) -> str:
+    """Write a way, its middle left out where it is long."""
+    steps = [f"`{name}`" for name in names]
+    return " -> ".join(steps if len(steps) <= WAY_BOUND else [*steps[: WAY_BOUND - 2], "...", steps[-1]])
+
+
 def chains_end(draft: Draft) -> Iterator[Problem]:
     """Whoever spends every attempt meets a person or a denial, never a circle and never an open door."""
     for name, fallback in draft.fallbacks.items():
@@ -68,7 +76,7 @@ def chains_end(draft: Draft) -> Iterator[Problem]:
         way = chain(draft, name)
         last = draft.fallbacks[way[-1]]
         if last.then in way:
-            message = f"`then` leads in a circle: {' -> '.join(f'`{step}`' for step in (*way, last.then))}"
+            message = f"`then` leads in a circle: {_way((*way, last.then))}"
             yield Problem(code="then-loop", place=place, message=message, advice="end it in a hand-off or a denial")
         elif not last.then and last.kind not in ENDS:
             message = f"`then` of `{name}` ends in `{last.name}`, a `{last.kind.value}`"
