@@ -139,6 +139,26 @@ def test_the_report_goes_to_a_file(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "cannot be written" in err
 
 
+def test_it_drafts_what_is_missing_and_overwrites_nobodys_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder, file = write(tmp_path), tmp_path / "scenarios" / "draft.yaml"
+    file.parent.mkdir()
+    code, out, _ = call(capsys, folder, "--generate")
+    assert code == YES
+    assert out.count("- name: ") == 19
+    assert "# No events were found that lead to rule 27:prove_identity" in out, "nothing here proves anybody's identity"
+    assert call(capsys, folder, "--generate", "--output", str(file))[0] == YES
+    assert file.read_text(encoding="utf-8") == out
+    code, _, err = call(capsys, folder, "--generate", "--output", str(file))
+    assert code == USAGE
+    assert "exists" in err
+    code, out, _ = call(capsys, folder)
+    assert code == INVALID, "a draft is no scenario"
+    assert "error[scenario-unfinished]" in out
+    assert call(capsys, folder, "standard", "--generate")[0] == USAGE
+
+
 def test_a_policy_without_scenarios_does_not_pass_for_tested(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.cli.output import INVALID, USAGE, complain, deliver
-from authguard.policy import rehearsal
+from authguard.policy import proposals, rehearsal
 from authguard.policy.library import in_folder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Format(StrEnum):
     JUNIT = "junit"
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
     paths: Annotated[
         list[str] | None,
         typer.Argument(help="Policy files, folders or shipped names; the current folder where none is named."),
@@ -51,9 +51,20 @@ def rehearse(
         ),
     ] = 0.0,
     everything: Annotated[bool, typer.Option("--all", help="Name everything that no scenario takes.")] = False,
+    generate: Annotated[
+        bool,
+        typer.Option("--generate", help="Write a draft of scenarios for what none takes yet; a person completes it."),
+    ] = False,
 ) -> None:
     """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
-    rehearsals = [_rehearse(in_folder(given)) for given in paths or ["."]]
+    rehearsals = [rehearsal.rehearse(in_folder(given)) for given in paths or ["."]]
+    if generate:
+        _propose(rehearsals, output)
+        return
+    for one in rehearsals:
+        if not one.report.results and not one.problems:
+            complain(f"{one.source}: there is no scenario beside it; add scenarios/NAME.yaml, or begin with --generate")
+            raise typer.Exit(USAGE)
     match form:
         case Format.TEXT:
             report = "".join(f"{line}\n" for one in rehearsals for line in _lines(one, everything))
@@ -66,12 +77,15 @@ def rehearse(
         raise typer.Exit(INVALID)
 
 
-def _rehearse(source: str) -> Rehearsal:
-    one = rehearsal.rehearse(source)
-    if not one.report.results and not one.problems:
-        complain(f"{source}: there is no scenario beside it; add scenarios/NAME.yaml")
+def _propose(rehearsals: Sequence[Rehearsal], output: Path | None) -> None:
+    if len(rehearsals) > 1:
+        complain("--generate drafts the scenarios of one policy at a time")
         raise typer.Exit(USAGE)
-    return one
+    if output is not None and output.exists():
+        complain(f"`{output}` exists, and somebody may have worked on it; name another file")
+        raise typer.Exit(USAGE)
+    (one,) = rehearsals
+    deliver(proposals.draft(one.policy, proposals.propose(one.policy, one.coverage)), output)
 
 
 def _good_enough(one: Rehearsal, percent: float) -> bool:
