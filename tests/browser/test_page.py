@@ -14,7 +14,7 @@ from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Words
 from authguard.policy import library
 from authguard.policy.compiler import load
-from authguard.policy.explain import within
+from authguard.policy.explaining import within
 from authguard.policy.page import page
 
 if TYPE_CHECKING:

@@ -71,7 +71,7 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
     assert "service live (not given, and the answer depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
     assert "7:end_session (standard.yaml:" in out
-    assert "session: expired -> active" in out
+    assert "session: expired -> active, by the customer, by signing in afresh" in out
     assert "session.renewed (the customer, by signing in afresh)" in out
 
 

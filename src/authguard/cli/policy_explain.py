@@ -17,7 +17,7 @@ from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
-from authguard.policy.explain import Explanation, Way, explain
+from authguard.policy.explaining import explain_decision
 from authguard.policy.library import in_folder
 from authguard.policy.problems import did_you_mean
 from authguard.policy.quantities import written
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from authguard.policy.compiled import Policy
+    from authguard.policy.explanation import Explanation, Way
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `graph`.")]
 Log = Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")]
@@ -92,7 +93,7 @@ def why(
         operation = operation or _named(loaded, recorded, notes)
         given = _cell(loaded, recorded, settled=bool(operation)) | given
     _check_operation(loaded, operation, given)
-    found = explain(loaded, given, operation)
+    found = explain_decision(loaded, given, operation)
     if log:
         notes += _compared(loaded, found, recorded)
     if form is Form.JSON:
@@ -258,5 +259,7 @@ def _ways(found: Explanation) -> Iterator[str]:
 def _way(number: int, way: Way) -> Iterator[str]:
     yield f"  {number}. {way.outcome}, by rule {way.rule} ({way.origin}):"
     for change in way.changes:
-        yield f"     {change.dimension}: {change.now} -> {' or '.join(change.to)}"
-        yield from (f"       {step}" for step in change.path or (f"by {change.by}",))
+        yield f"     {change.dimension}: {change.now} -> {' or '.join(change.to)}, by {change.by}"
+    if way.path:
+        yield "     the fewest events:"
+        yield from (f"       {step}" for step in way.path)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from authguard.policy.catalogue import explain
     from authguard.policy.checking import Checked, check, check_all
     from authguard.policy.compiler import compile_draft, load
+    from authguard.policy.explaining import explain_decision
     from authguard.policy.formats import as_github, as_json
     from authguard.policy.problems import Place, Problem
     from authguard.policy.reading import Reading, read_draft
@@ -29,6 +30,7 @@ __all__ = [
     "check_all",
     "compile_draft",
     "explain",
+    "explain_decision",
     "load",
     "policy_schema",
     "read_draft",
@@ -47,6 +49,7 @@ _HOMES = {
     "check_all": "checking",
     "compile_draft": "compiler",
     "explain": "catalogue",
+    "explain_decision": "explaining",
     "load": "compiler",
     "policy_schema": "schema",
     "read_draft": "reading",

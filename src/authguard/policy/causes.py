@@ -8,12 +8,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.events import MACHINES
 from authguard.policy.quantities import written
+from authguard.policy.reachability import Reachability, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from authguard.core.facts import Operation
     from authguard.policy.compiled import Policy
+    from authguard.policy.reachability import States
 
+#: steps looked at for routes (about a second); the nearest ways are a few events away
+STEPS: Final = 100_000
 #: event -> who raises it; an event of ``account`` that is not here is a report of one of its sources
 WHO: Final[dict[str, str]] = {
     "service.engaged": "an operator",
@@ -64,38 +71,46 @@ def who(event: str) -> str:
     return WHO.get(event, "an account source" if event.startswith("account.") else "the guard")
 
 
-def path(policy: Policy, machine: str, source: str, dest: str) -> tuple[str, ...]:
-    """Find the fewest events that lead one machine, by itself, from one state to another.
+def routes(
+    policy: Policy, here: Mapping[str, str], wanted: Sequence[Mapping[str, Collection[str]]], bound: int = STEPS
+) -> tuple[tuple[Step, ...], ...]:
+    """Find the fewest events that lead the five machines together from where they stand to each of some states.
+
+    It walks as the engine does (`authguard.policy.reachability`): what cannot happen together is no way.
 
     Args:
-        policy: whose machine it is.
-        machine: its name.
-        source: the state that it is in.
-        dest: the state wanted.
+        policy: whose machines they are.
+        here: machine -> the state that it is in.
+        wanted: for each route, machine -> the states of which any will do.
+        bound: steps to look at, at the most.
 
     Returns:
-        Events, ``machine.trigger``, in order; empty where nothing leads there.
+        For each, its events; none where none were found, which within the bound means that there are none.
     """
-    table = policy.machines[machine].table
-    events = sorted(policy.machines[machine].spec.triggers, key=lambda event: who(f"{machine}.{event}") in _LAST)
-    came: dict[str, tuple[str, ...]] = {source: ()}
-    waiting = deque([source])
-    while waiting and dest not in came:
-        state = waiting.popleft()
-        for event in events:
-            after = table[state, event].dest
-            if after not in came:
-                came[after] = (*came[state], f"{machine}.{event}")
-                waiting.append(after)
-    return came.get(dest, ())
+    walk = Reachability.of(policy)
+    begin = tuple(here[machine] for machine in MACHINES)
+    goals = [tuple(goal[machine] for machine in MACHINES) for goal in wanted]
+    came: dict[States, tuple[Step, ...]] = {begin: ()}
+    found: dict[int, tuple[Step, ...]] = {}
+    waiting, looked = deque([begin]), 0
+    while waiting and len(found) < len(goals) and looked < bound:
+        states = waiting.popleft()
+        for number, goal in enumerate(goals):
+            if number not in found and all(state in states_ for state, states_ in zip(states, goal, strict=True)):
+                found[number] = came[states]
+        for place, machine in enumerate(MACHINES):
+            for move in sorted(walk.moves[machine, states[place]], key=lambda move: who(move.event) in _LAST):
+                looked += 1
+                after = walk.after(states, place, move)
+                if after is not None and after not in came:
+                    came[after] = (*came[states], Step(move.event, move.wait, move.since))
+                    waiting.append(after)
+    return tuple(found.get(number, ()) for number in range(len(goals)))
 
 
-def due(policy: Policy, event: str, state: str) -> str:
-    """Tell when a timer raises an event in a state: ``after 15m since last_seen``; empty where none does."""
-    for timer in policy.timers.declared:
-        if timer.event == event and (not timer.states or state in timer.states):
-            return f"after {written(timer.after)} since {timer.since}"
-    return ""
+def told(step: Step) -> str:
+    """Write a step with who brings it about."""
+    return f"{step} ({'the clock' if step.since else who(step.event)})"
 
 
 def by_hand(operation: Operation, condition: str, values: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from authguard.core.boxes import BUDGET, Space, count
 from authguard.core.decisions import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.explain import within
+from authguard.policy.explaining import within
 from authguard.policy.matrix import ANY, rows, short
 from authguard.policy.quantities import written
 

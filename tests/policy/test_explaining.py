@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,12 +16,13 @@ from authguard.core.decisions import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.core.snapshot import blank
+from authguard.core.snapshot import PLACES, blank
 from authguard.errors import MachineFault
-from authguard.policy import causes
-from authguard.policy import explain as explaining
+from authguard.policy import causes, explaining
 from authguard.policy.compiler import load
-from authguard.policy.explain import explain, within
+from authguard.policy.explaining import explain_decision as explain
+from authguard.policy.explaining import within
+from authguard.policy.reachability import Path, Reachability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +43,11 @@ def rule(index: int, masks: Mapping[str, int], do: str) -> Rule:
     return Rule(when={name: frozenset(values) for name, values in when.items()}, do=do, index=index, origin="own:1")
 
 
-@st.composite
-def policies(draw: st.DrawFn) -> Policy:
+OWN = st.lists(st.tuples(BOXES, st.sampled_from(("allow", "refuse", "read_only"))), max_size=4)
+
+
+def policy_of(own: list[tuple[dict[str, int], str]]) -> Policy:
     """Put a few rules of any shape before the worked policy's."""
-    own = draw(st.lists(st.tuples(BOXES, st.sampled_from(("allow", "refuse", "read_only"))), max_size=4))
     rules = [rule(index, masks, do) for index, (masks, do) in enumerate(own)]
     rules += [replace(one, index=one.index + len(own)) for one in POLICY.table.rules]
     return replace(POLICY, table=Table(VALUES, tuple(rules)))
@@ -63,8 +66,11 @@ def cells_at(cell: tuple[str, ...], distance: int, fixed: set[str]) -> list[tupl
 
 
 @settings(max_examples=40, deadline=None)
-@given(policies(), CELLS)
-def test_the_nearest_allowing_cells_are_those_that_counting_finds(policy: Policy, cell: tuple[str, ...]) -> None:
+@given(OWN, CELLS)
+def test_the_nearest_allowing_cells_are_those_that_counting_finds(
+    own: list[tuple[dict[str, int], str]], cell: tuple[str, ...]
+) -> None:
+    policy = policy_of(own)
     space = Space(VALUES)
     boxes = tuple(space.box(one.when) for one in policy.table.rules)
     point = space.box({name: (value,) for name, value in zip(DIMENSIONS, cell, strict=True)})
@@ -98,12 +104,13 @@ def test_the_nearest_allowing_cells_are_those_that_counting_finds(policy: Policy
         assert sum(not a & b for a, b in zip(box, point, strict=True)) > 2
 
 
-@given(policies(), st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 12), max_size=6), st.data())
+@given(OWN, st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 12), max_size=6), st.data())
 def test_any_means_that_no_value_changes_the_answer(
-    policy: Policy, picked: dict[str, int], data: st.DataObject
+    own: list[tuple[dict[str, int], str]], picked: dict[str, int], data: st.DataObject
 ) -> None:
+    policy = policy_of(own)
     named = {name: VALUES[name][at % len(VALUES[name])] for name, at in picked.items()}
-    found = explain(policy, named)
+    found = explain(policy, named, steps=0)
     values = {one.dimension: one.value for one in found.standing}
     assert values.items() >= named.items()
     for one in found.standing:
@@ -116,10 +123,11 @@ def test_any_means_that_no_value_changes_the_answer(
         assert all(values[name] not in when[name] for name in passed.dimensions)
 
 
-@given(policies(), CELLS)
-def test_a_default_that_is_told_as_mattering_does(policy: Policy, cell: tuple[str, ...]) -> None:
+@given(OWN, CELLS)
+def test_a_default_that_is_told_as_mattering_does(own: list[tuple[dict[str, int], str]], cell: tuple[str, ...]) -> None:
+    policy = policy_of(own)
     named = dict(zip(DIMENSIONS[:4], cell, strict=False))
-    found = explain(policy, named, "refund")
+    found = explain(policy, named, "refund", steps=0)
     values = {one.dimension: one.value for one in found.standing}
     free = [one.dimension for one in found.standing if one.known == "any"]
     for one in found.standing:
@@ -219,27 +227,64 @@ def test_an_unknown_operation_is_a_fault() -> None:
         explain(POLICY, {}, "refnd")
 
 
-@pytest.mark.parametrize("machine", MACHINES)
-def test_a_path_leads_there_and_no_shorter_one_does(machine: str) -> None:
-    compiled = POLICY.machines[machine]
-    for source, dest in product(compiled.spec.states, repeat=2):
-        events = causes.path(POLICY, machine, source, dest)
-        state = source
-        for event in events:
-            state = compiled.table[state, event.partition(".")[2]].dest
-        assert state == dest or not events
-        reached, frontier, steps = {source}, {source}, 0
-        while dest not in reached and frontier:
-            frontier = {compiled.table[at, event].dest for at in frontier for event in compiled.spec.triggers} - reached
-            reached |= frontier
-            steps += 1
-        assert len(events) == (steps if dest in reached else 0)
+HERE = {
+    "service": "live",
+    "account": "unknown",
+    "session": "absent",
+    "verification": "unverified",
+    "transaction": "none",
+}
+GOALS: list[dict[str, str]] = [
+    {"session": "active"},
+    {"session": "active", "account": "normal", "verification": "verified"},
+    {"session": "revoked", "account": "merged"},
+    {"service": "recovering"},
+    {"session": "active", "verification": "exhausted"},
+    {"session": "active", "account": "normal", "verification": "verified", "transaction": "done"},
+]
 
 
-def test_an_operator_is_asked_last() -> None:
-    assert causes.path(POLICY, "account", "unknown", "normal") == ("account.normal",)
-    assert causes.path(POLICY, "account", "deceased", "normal") == ("account.reinstated",)
-    assert causes.path(POLICY, "transaction", "done", "none") == ()
+@pytest.mark.parametrize("goal", GOALS, ids=str)
+def test_a_route_from_the_beginning_is_as_short_as_reachability_has_it(goal: dict[str, str]) -> None:
+    assert dict(POLICY.initial) == HERE
+    (route,) = causes.routes(POLICY, HERE, [{machine: (goal.get(machine, HERE[machine]),) for machine in MACHINES}])
+    found = Reachability.of(POLICY).path_to(HERE | goal)
+    assert isinstance(found, Path)
+    assert len(route) == len(found.steps)
+
+
+def test_a_route_begins_where_things_stand_and_the_engine_can_walk_it() -> None:
+    here = HERE | {"session": "revoked", "account": "deceased", "verification": "exhausted", "service": "rolled_back"}
+    goal = HERE | {"session": "active", "account": "normal", "verification": "verified"}
+    (route,) = causes.routes(POLICY, here, [{machine: (state,) for machine, state in goal.items()}])
+    snapshot = blank(POLICY.initial)
+    for machine, state in here.items():
+        record, field, _ = PLACES[machine]
+        changed = msgspec.structs.replace(getattr(snapshot, record), **{field: state})
+        snapshot = msgspec.structs.replace(snapshot, **{record: changed})
+    for moved in route:
+        snapshot, _ = step(POLICY.machines, snapshot, Event(name=moved.event, at=2.0))
+    assert dict(zip(MACHINES, snapshot.states(), strict=True)) == goal
+    assert len(route) == 7, "released and recovered; reinstated; renewed; reset or cooled, started and passed"
+
+
+def test_of_equally_short_routes_the_one_without_an_operator_is_told() -> None:
+    active = {machine: (state,) for machine, state in (HERE | {"session": "active"}).items()}
+    (route,) = causes.routes(POLICY, HERE | {"session": "active"}, [active | {"account": ("normal", "minor")}])
+    assert [moved.event for moved in route] == ["account.normal"]
+    (route,) = causes.routes(
+        POLICY, HERE | {"session": "active", "account": "deceased"}, [active | {"account": ("normal",)}]
+    )
+    assert [causes.told(moved) for moved in route] == ["account.reinstated (an operator)"]
+
+
+def test_where_no_events_lead_there_is_no_route_and_nobody_is_named() -> None:
+    done = {machine: (state,) for machine, state in (HERE | {"transaction": "none"}).items()}
+    assert causes.routes(POLICY, HERE | {"transaction": "done"}, [done], bound=5_000) == ((),)
+    found = explain(POLICY, {"account": "normal", "verification": "verified", "transaction": "failed"}, "refund")
+    assert [(way.changes[0].by, way.path) for way in found.ways] == [
+        ("nobody: no events were found that lead there", ())
+    ]
 
 
 def test_each_event_has_somebody_who_raises_it() -> None:
@@ -250,17 +295,15 @@ def test_each_event_has_somebody_who_raises_it() -> None:
 
 def test_the_clock_is_told_with_its_time() -> None:
     found = explain(POLICY, {"service": "recovering", "account": "normal", "verification": "verified"}, "refund")
-    steps = [step for way in found.ways for change in way.changes for step in change.path]
-    assert "service.recovered (the clock, after 15m since entered)" in steps
+    assert any("service.recovered (15m after entered) (the clock)" in way.path for way in found.ways)
 
 
 def test_a_told_path_can_be_stepped() -> None:
     found = explain(POLICY, {"session": "revoked", "credential": "good", "account": "normal"}, "refund")
     snapshot = blank(POLICY.initial)
     snapshot, _ = step(POLICY.machines, snapshot, Event(name="session.revoked", at=1.0))
-    for change in found.ways[0].changes:
-        for told in change.path:
-            snapshot, _ = step(POLICY.machines, snapshot, Event(name=told.partition(" ")[0], at=2.0))
+    for told in found.ways[0].path:
+        snapshot, _ = step(POLICY.machines, snapshot, Event(name=told.partition(" ")[0], at=2.0))
     assert snapshot.session.state == "active"
     assert snapshot.session.verification == "verified"
     assert Outcome(found.ways[0].outcome) is Outcome.ALLOW

@@ -8,15 +8,16 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import BUDGET, Box, Space, intersect, is_empty, subtract
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.errors import MachineFault
 from authguard.policy import causes
+from authguard.policy.explanation import Change, Explanation, Passed, Standing, Way
 from authguard.policy.scenarios import ASKED, GIVEN
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from authguard.core.facts import Operation
     from authguard.core.outcomes import Fallback, Words
     from authguard.policy.compiled import Policy
+    from authguard.policy.reachability import Step
 
 #: what an operation settles for every request: asking for something else is no change of where things stand
 SETTLED: Final = ("risk", "effect")
@@ -33,121 +35,9 @@ SETTLED: Final = ("risk", "effect")
 SHOWN: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """One dimension of what is explained.
-
-    Attributes:
-        dimension: its name.
-        value: the value that is explained.
-        known: how it is known: ``given``, ``operation`` (settled by it), ``default`` (the answer depends on it) or
-            ``any`` (not named, and the answer is the same for every value).
-    """
-
-    dimension: str
-    value: str
-    known: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A rule above the one that decided.
-
-    Attributes:
-        rule: as the log names it.
-        origin: where it was written, ``file:line``.
-        dimensions: those on which it did not match.
-    """
-
-    rule: str
-    origin: str
-    dimensions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One dimension that would have to change.
-
-    Attributes:
-        dimension: its name.
-        now: its value.
-        to: the values of which any would do.
-        by: who can bring that about.
-        path: for a machine, the fewest events that lead it, by itself, to the first of these values; each with who
-            raises it.
-    """
-
-    dimension: str
-    now: str
-    to: tuple[str, ...]
-    by: str
-    path: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to be allowed: the changes that together lead there.
-
-    Attributes:
-        outcome: ``allow`` or ``restrict``.
-        rule: that would decide then.
-        origin: where it was written.
-        changes: in the order of the dimensions.
-    """
-
-    outcome: str
-    rule: str
-    origin: str
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """A decision, explained.
-
-    Attributes:
-        policy: its name.
-        digest: of the policy.
-        operation: what is asked for; empty for one that the policy does not name.
-        standing: every dimension, in order.
-        rule: that decided, as the log names it.
-        origin: where it was written, ``file:line``.
-        when: dimension -> the values that the rule asks for; what it does not name takes any.
-        fallback: its name.
-        fallback_origin: where it was written; empty for ``allow``.
-        outcome: what the caller gets.
-        status: HTTP status; 0 where it is the app's own.
-        say: (language, channel) -> words for the customer, where the policy has any.
-        attempts: how often, within how many seconds, and what then; empty where nothing counts.
-        passed: the rules above it, in order.
-        ways: the nearest ways to be allowed; empty where the decision lets the app run, where nothing would do,
-            or where it is undecided.
-        more: ways of the same length beyond those in `ways`.
-        undecided: whether the rules are too tangled to tell what would have to change.
-        notes: what cannot be as it was given.
-    """
-
-    policy: str
-    digest: str
-    operation: str
-    standing: tuple[Standing, ...]
-    rule: str
-    origin: str
-    when: Mapping[str, tuple[str, ...]]
-    fallback: str
-    fallback_origin: str
-    outcome: str
-    status: int
-    say: Mapping[tuple[str, str], str]
-    attempts: tuple[int, float, str] | tuple[()]
-    passed: tuple[Passed, ...]
-    ways: tuple[Way, ...]
-    more: int
-    undecided: bool
-    notes: tuple[str, ...]
-
-
-def explain(policy: Policy, given: Mapping[str, str], operation: str = "", *, budget: int = BUDGET) -> Explanation:
+def explain_decision(
+    policy: Policy, given: Mapping[str, str], operation: str = "", *, budget: int = BUDGET, steps: int = causes.STEPS
+) -> Explanation:
     """Explain one decision.
 
     Args:
@@ -155,6 +45,7 @@ def explain(policy: Policy, given: Mapping[str, str], operation: str = "", *, bu
         given: dimension -> value, as far as it is named; what is not is found as the rules of this file say.
         operation: its name, which settles ``risk`` and ``effect``; empty for what nobody named, unless those are given.
         budget: boxes to look at for what would have to change, at the most.
+        steps: events to look at for the paths, at the most.
 
     Raises:
         MachineFault: a dimension, a value or the operation is not in this policy.
@@ -175,7 +66,12 @@ def explain(policy: Policy, given: Mapping[str, str], operation: str = "", *, bu
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
     letting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
     found = () if fallback.kind is Outcome.ALLOW else _nearest(boxes, letting, point, possible, budget)
-    ways = tuple(_way(policy, wanted, (cell, box), index) for index, box in found or ())
+    shown = tuple(found or ())[:SHOWN]
+    here = dict(zip(DIMENSIONS, cell, strict=True))
+    routes = causes.routes(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
+    ways = tuple(
+        _way(policy, wanted, (cell, box), index, route) for (index, box), route in zip(shown, routes, strict=True)
+    )
     return Explanation(
         policy=policy.name,
         digest=policy.digest,
@@ -191,8 +87,8 @@ def explain(policy: Policy, given: Mapping[str, str], operation: str = "", *, bu
         say=dict(sorted(_words(policy, cell, fallback).texts.items())),
         attempts=(fallback.attempts, fallback.per, fallback.then) if fallback.attempts else (),
         passed=tuple(_passed(policy, boxes, region, rule.index)),
-        ways=ways[:SHOWN],
-        more=max(0, len(ways) - SHOWN),
+        ways=ways,
+        more=len(found or ()) - len(ways),
         undecided=found is None,
         notes=tuple(_impossible(wanted, space, point, possible, operation)),
     )
@@ -368,29 +264,36 @@ def _joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
     return tuple(joined)
 
 
-def _way(policy: Policy, operation: Operation, cell_and_box: tuple[Sequence[str], Box], index: int) -> Way:
+def _states(space: Space, box: Box) -> dict[str, tuple[str, ...]]:
+    """Give the states of every machine that a box holds."""
+    return {
+        machine: tuple(value for bit, value in enumerate(space.values[machine]) if box[place] >> bit & 1)
+        for place, machine in enumerate(MACHINES)
+    }
+
+
+def _way(
+    policy: Policy, operation: Operation, cell_and_box: tuple[Sequence[str], Box], index: int, route: Sequence[Step]
+) -> Way:
     cell, box = cell_and_box
     rule = policy.table.rules[index]
     changes = []
     for place, (dimension, known) in enumerate(policy.table.values.items()):
         to = tuple(value for bit, value in enumerate(known) if box[place] >> bit & 1)
-        if cell[place] not in to:
-            changes.append(_change(policy, operation, dimension, cell[place], to))
-    return Way(outcome=policy.fallbacks[rule.do].kind.value, rule=rule.name, origin=rule.origin, changes=tuple(changes))
+        if cell[place] in to:
+            continue
+        by = causes.by_hand(operation, dimension, to) if dimension in CONDITIONS else _movers(dimension, route)
+        changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
+    return Way(
+        outcome=policy.fallbacks[rule.do].kind.value,
+        rule=rule.name,
+        origin=rule.origin,
+        changes=tuple(changes),
+        path=tuple(map(causes.told, route)),
+    )
 
 
-def _change(policy: Policy, operation: Operation, dimension: str, now: str, to: tuple[str, ...]) -> Change:
-    if dimension in CONDITIONS:
-        by = causes.by_hand(operation, dimension, to)
-        return Change(dimension=dimension, now=now, to=to, by=by)
-    paths = {state: events for state in to if (events := causes.path(policy, dimension, now, state))}
-    if not paths:
-        return Change(dimension=dimension, now=now, to=to, by="nobody: no event leads there")
-    events = min(paths.values(), key=len)
-    told, state = [], now
-    for event in events:
-        when = causes.due(policy, event, state) if causes.who(event) == "the clock" else ""
-        told.append(f"{event} ({causes.who(event)}{f', {when}' if when else ''})")
-        state = policy.machines[dimension].table[state, event.partition(".")[2]].dest
-    by = "; then ".join(dict.fromkeys(causes.who(event) for event in events))
-    return Change(dimension=dimension, now=now, to=to, by=by, path=tuple(told))
+def _movers(machine: str, route: Sequence[Step]) -> str:
+    own = [step for step in route if step.event.partition(".")[0] == machine] or list(route)
+    by = dict.fromkeys("the clock" if step.since else causes.who(step.event) for step in own)
+    return "; then ".join(by) or "nobody: no events were found that lead there"
