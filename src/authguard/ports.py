@@ -113,6 +113,22 @@ class Store(Protocol):
         """Give a document; empty bytes where there is none."""
         ...
 
+    async def once(self, name: bytes, until: float, now: float) -> bool:
+        """Take a name that may be used once: of all who try, in all processes, one is told that it is theirs.
+
+        Args:
+            name: 32 bytes that say nothing to anybody else, such as a hash.
+            until: epoch seconds UTC to which it stays taken; after that it may be forgotten.
+            now: epoch seconds UTC.
+
+        Returns:
+            False where it was taken before.
+
+        Raises:
+            StoreError: it cannot be kept now, so nobody may take it for unused.
+        """
+        ...
+
     async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`."""
         ...

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.audit.jsonl import JsonlSink
+from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
+from authguard.credentials.nonces import Nonces
 from authguard.directories import PythonDirectory, find_function
 from authguard.errors import SettingsError
 from authguard.logs import AnnouncingSink
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.policy.compiled import Policy
-    from authguard.ports import AuditSink, Clock, Ids, Store
+    from authguard.ports import AuditSink, Clock, CredentialCheck, Ids, Store
     from authguard.settings import Settings
 
 
@@ -53,16 +56,30 @@ def build(
     clock = clock or SystemClock()
     ids = SystemIds()
     store = choose_store(settings, policy)
-    pseudonyms = Pseudonyms(_key(settings), plain=not policy.pseudonymous)
-    checker = JwtCheck(
+    key = _key(settings)
+    pseudonyms = Pseudonyms(key, plain=not policy.pseudonymous)
+    variables = os.environ if environ is None else environ
+    jwt = JwtCheck(
         policy.issuers,
         pseudonym=pseudonyms.subject,
         fingerprint=pseudonyms.fingerprint,
-        environ=os.environ if environ is None else environ,
+        environ=variables,
         client=client,
         folder=Path(settings.policy).parent,
         cache=Cache(settings.remember),
     )
+    checker: CredentialCheck = jwt
+    if gate.is_wanted(policy.issuers):
+        nonces = Nonces(sha256(b"authguard nonces\n" + key).digest())
+        checker = gate.Gate(
+            jwt,
+            policy.issuers,
+            environ=variables,
+            nonces=nonces,
+            store=store,
+            client=client,
+            cache=Cache(settings.remember),
+        )
     return Enforcer(
         policy=policy,
         store=store,

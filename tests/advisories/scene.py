@@ -17,7 +17,7 @@ from authguard.testing import FakeClock, Mint
 from tests.kit import POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import httpx2
@@ -156,6 +156,7 @@ class Strike:
         folder: the deployment's.
         scene: what is attacked; replace it with `at` before the first attack for another deployment.
         count: of attacks.
+        beside: makes what the victim sends beside the credential: a proof of possession, fresh each time.
     """
 
     def __init__(self, folder: Path, reply: Reply) -> None:
@@ -164,6 +165,7 @@ class Strike:
         self._scene: Scene | None = None
         self._victim = b""
         self.count = 0
+        self.beside: Callable[[], tuple[tuple[bytes, bytes], ...]] = tuple
 
     @property
     def scene(self) -> Scene:
@@ -181,7 +183,7 @@ class Strike:
     async def settle(self, token: str | None = None, scheme: bytes = b"Bearer") -> None:
         """Sign the victim in, so that there is somebody to move; before the first attack where not told otherwise."""
         self._victim = scheme + b" " + (token or self.scene.good()).encode()
-        answer = await self.scene.send((b"authorization", self._victim))
+        answer = await self.scene.send((b"authorization", self._victim), *self.beside())
         assert answer.status == 200, answer.body
 
     async def __call__(
@@ -223,7 +225,7 @@ class Strike:
         written = [line for line in scene.log()[lines:] if line["kind"] in ("decision", "refusal")]
         assert [line["reason"] for line in written] == [reason.code]
         if self._victim:
-            again = await scene.send((b"authorization", self._victim))
+            again = await scene.send((b"authorization", self._victim), *self.beside())
             assert again.status == 200, "the victim was moved"
             assert scene.records() == before
         return answer

@@ -55,7 +55,7 @@ def test_everything_a_principal_holds_is_derived_once() -> None:
         client="app",
         sid="s1",
         actor="bot",
-        chain=("bot", "older"),
+        chain=("bot", "x older"),
         token_scopes=frozenset({"read", "write"}),
         acr="aal2",
         amr=("pwd", "otp"),
@@ -135,6 +135,7 @@ def test_a_time_is_a_number_of_seconds(claim: str, value: object) -> None:
         ("act", {"sub": ""}),
         ("act", {"sub": 1}),
         ("act", {"sub": "x" * 256}),
+        ("act", {"sub": "bot", "iss": 7}),
         ("act", {"sub": "bot", "act": {}}),
         ("act", {"sub": "bot", "act": "x"}),
     ],
@@ -153,6 +154,24 @@ def _chain(length: int) -> dict[str, Any]:
 def test_a_chain_of_actors_is_bounded() -> None:
     assert len(_principal(act=_chain(CHAIN_BOUND)).chain) == CHAIN_BOUND
     assert _judge(act=_chain(CHAIN_BOUND + 1)) == _refused(Reason.CLAIM_MALFORMED)
+
+
+def test_an_actor_of_another_issuer_is_somebody_else() -> None:
+    assert _principal(act={"sub": "bot", "iss": "https://i.test"}).actor == "bot"
+    assert _principal(act={"sub": "bot", "iss": "https://other.test"}).actor == "https://other.test bot"
+    assert _principal(act={"sub": "bot", "iss": ""}).actor == " bot"
+
+
+def test_a_bound_token_is_bound_to_one_key_and_a_bearer_token_to_none() -> None:
+    bound = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender="dpop")
+    found = _judge(bound, cnf={"jkt": "A" * 43})
+    assert isinstance(found, Standing)
+    assert found.thumbprint == "A" * 43
+    assert _judge(bound) == _refused(Reason.UNBOUND_TOKEN)
+    for cnf in (None, {}, {"jkt": "A" * 42}, {"jkt": "A" * 43, "x5t#S256": "B"}, {"jkt": "A" * 42 + "="}):
+        assert _judge(bound, cnf=cnf) == _refused(Reason.BOUND_TOKEN)
+        assert _judge(cnf=cnf) == _refused(Reason.BOUND_TOKEN)
+    assert isinstance(_judge(), Standing)
 
 
 def test_a_token_without_iat_has_no_measurable_lifetime() -> None:

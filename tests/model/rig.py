@@ -119,6 +119,10 @@ class TapedStore:
         self.tape.touch("store")
         return await self.inner.get(shelf, name)
 
+    async def once(self, name: bytes, until: float, now: float) -> bool:
+        self.tape.touch("store")
+        return await self.inner.once(name, until, now)
+
 
 class ReadOnly:
     """The same records, to be read; what is saved here is saved nowhere."""
@@ -149,6 +153,9 @@ class ReadOnly:
         return await self.get(shelf, name) or value
 
     async def replace(self, *_: object) -> bool:
+        return True
+
+    async def once(self, *_: object) -> bool:
         return True
 
 

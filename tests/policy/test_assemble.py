@@ -12,6 +12,7 @@ import pytest
 from authguard.core.decisions import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
+from authguard.policy.compiled import Introspection
 from authguard.policy.reading import read_draft
 
 if TYPE_CHECKING:
@@ -240,6 +241,12 @@ APART = {
         5,
         "beside",
     ),
+    "a window of nothing": (
+        "issuers:\n  - {issuer: a, audience: b, algorithms: [], keys: {}, sender: {type: none, nonce: required}}\n",
+        "key-not-for-kind",
+        5,
+        "`type: none`",
+    ),
     "an absolute key file": (
         "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: {file: /etc/passwd}}\n",
         "key-file-outside",
@@ -258,16 +265,6 @@ def test_what_does_not_go_together_is_said_with_its_line(typed: str, code: str, 
 
 #: what follows line 3; the line, and the path that is named
 WAITING = {
-    "introspection": (
-        "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: discovery, introspection: {on: opaque}}\n",
-        5,
-        "issuers[0].introspection",
-    ),
-    "dpop": (
-        "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: discovery, sender: dpop}\n",
-        5,
-        "issuers[0].sender: dpop",
-    ),
     "signals as a source": ("accounts:\n  - {from: signals}\n", 5, "accounts[0].from: signals"),
     "signals": ("signals: {audience: a}\n", 4, "signals"),
     "streams": ("streams: {on_expiry: warn}\n", 4, "streams"),
@@ -339,3 +336,28 @@ def test_the_digest_is_of_the_merged_document_and_of_nothing_else() -> None:
     changed = read_draft("a", text=text.replace(b"2s", b"3s")).draft
     assert changed is not None
     assert changed.digest != first.digest
+
+
+def test_an_issuer_is_asked_and_its_tokens_are_bound() -> None:
+    asked = "introspection: {url: 'https://a.example/introspect', client_id: us, secret_env: S"
+    draft = draft_of(f"""
+issuers:
+  - {{issuer: a, audience: b, algorithms: [ES256], keys: discovery, {asked}}}, sender: dpop}}
+  - issuer: c
+    audience: b
+    algorithms: [ES256]
+    keys: discovery
+    {asked}, on: always, cache: 5s}}
+    sender: {{type: dpop, window: 10s, nonce: required}}
+  - {{issuer: d, audience: b, algorithms: [ES256], keys: discovery}}
+operations:
+  - {{name: act, match: {{path: /act}}, risk: sensitive, effect: write, actor: required}}
+""")
+    one, two, three = draft.issuers
+    assert one.introspection == Introspection(url="https://a.example/introspect", client_id="us", secret_env="S")
+    assert (one.sender, one.proof_window, one.nonce) == ("dpop", 60.0, False)
+    assert two.introspection is not None
+    assert (two.introspection.always, two.introspection.cache) == (True, 5.0)
+    assert (two.sender, two.proof_window, two.nonce) == ("dpop", 10.0, True)
+    assert (three.introspection, three.sender) == (None, "none")
+    assert draft.operations[0].actor == "required"

@@ -18,7 +18,7 @@ from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.proofs import prove
 from authguard.core.timers import Timer
 from authguard.policy.checks import CHECKS, CODES, check, machines, progress, table
-from authguard.policy.compiled import AccountSource, Assurance, Issuer
+from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problems import Place, Problem
 
@@ -69,6 +69,12 @@ def issuer(draft: Draft, **fields: object) -> Draft:
     return replace(draft, issuers=(replace(ISSUER, **fields),))
 
 
+def asked(issuer: str = ISSUER.issuer, **fields: object) -> Issuer:
+    """Describe an issuer that is asked about opaque tokens."""
+    given = {"url": "https://idp.example/introspect", "client_id": "us", "secret_env": "S"}
+    return replace(ISSUER, issuer=issuer, introspection=Introspection(**(given | fields)))
+
+
 def operation(draft: Draft, **fields: object) -> Draft:
     return replace(draft, operations=(replace(REFUND, **fields),))
 
@@ -94,6 +100,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "norml"}),)), "`ok` maps to `norml`"),
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "unknown"}),)), "`unknown`"),
     ("accounts-undeclared", lambda d: replace(d, accounts_declared=False), "does not say where"),
+    ("actor-unmet", lambda d: operation(d, actor="required"), "takes agents only"),
     ("algorithm-mixed", lambda d: issuer(d, algorithms=("HS256", "ES256"), secret_env="S", discovery=False), "pass for a secret"),
     ("algorithm-none", lambda d: issuer(d, algorithms=("ES256", "None")), "unsigned"),
     ("algorithm-secret", lambda d: issuer(d, algorithms=("HS256",)), "allows HS\\* without `secret_env`"),
@@ -124,6 +131,9 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("invariant-broken", lambda d: invariant(d, never=when(account="locked", outcome="handoff")), "leads to `handoff`"),
     ("invariant-broken", lambda d: invariant(d, never=when(service="degraded")), "`mine` is broken"),
     ("invariant-empty", invariant, "`mine` says nothing"),
+    ("introspection-ambiguous", lambda d: replace(d, issuers=(asked(), asked(issuer="https://b.example"))), "`https://b.example` is the second"),
+    ("introspection-cache", lambda d: replace(d, issuers=(asked(cache=3_601.0),)), "longer than its tokens live"),
+    ("issuer-insecure", lambda d: replace(d, issuers=(asked(url="http://idp.example/introspect"),)), "told to anybody"),
     ("issuer-audience", lambda d: issuer(d, audience=""), "no audience"),
     ("issuer-insecure", lambda d: issuer(d, issuer="http://idp.example"), "without TLS"),
     ("issuer-insecure", lambda d: issuer(d, discovery=False, jwks_uri="http://127.0.0.1.evil.example/k"), "without TLS"),
@@ -141,6 +151,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": ("opt",)}), "did you mean `otp`"),
     ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": ()}), "no verifier"),
     ("methods-missing", lambda d: fallback(d, "prove_identity", methods=()), "names no method"),
+    ("need-ignored", lambda d: operation(d, actor="forbidden", risk="public", effect="read"), "declares `actor`"),
     ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "declares `assurance`, and rule `21:allow` does not ask.*assurance `insufficient`"),
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),
     ("need-ignored", lambda d: operation(d, risk="public", limits=(Limit(name="r/0", calls=1, per=60),)), "declares `limits`"),
@@ -151,6 +162,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("promise-broken", lambda d: invariant(d, always_reachable=("deny",), by=("clock",)), "`mine` does not hold: with events by clock"),
     ("proof-unearned", lambda d: timer(d, "verification.passed", states=("ambiguous",)), "`verification.passed`"),
     ("proof-unearned", lambda d: line(d, "service", Line(triggers=("repaired",), sources=("degraded",), dest="live", raises=("transaction.approved",))), "`transaction.approved`"),
+    ("public-url-missing", lambda d: issuer(d, sender="dpop"), "by which address"),
     ("queue-missing", lambda d: fallback(d, "to_a_person", queue=""), "to nobody"),
     ("restrict-empty", lambda d: fallback(d, "read_only", effects=frozenset()), "which effects"),
     ("restricts-writes", lambda d: rule(d, "read_only", risk="routine", account="dormant", session="active", credential="good", scope="granted", service="live", verification="verified"), "restricts writes by `read_only`"),

@@ -485,3 +485,34 @@ async def test_a_hand_off_opens_one_ticket_however_often_it_is_asked_for() -> No
     tickets = {(await desk.ask("chat", token)).ticket for _ in range(5)}
     assert len(tickets) == 1
     assert tickets != {""}
+
+
+def _taking(actor: str) -> Desk:
+    """Set up a desk whose chat takes only some who act."""
+    return Desk(POLICY.replace("effect: read, scopes: [chat]}", f"effect: read, scopes: [chat], actor: {actor}}}", 1))
+
+
+async def test_an_operation_may_demand_an_agent() -> None:
+    desk = _taking("required")
+    assert outcome(await desk.ask("chat", desk.login(actor="concierge"))) == ("allow", "allow")
+    assert outcome(await desk.ask("chat", desk.login(client="concierge"))) == ("allow", "allow")
+    assert outcome(await desk.ask("chat", desk.login())) == ("deny", "refuse")
+    assert outcome(await desk.ask("chat", desk.login(actor="unknown-bot"))) == ("deny", "refuse")
+
+
+async def test_an_operation_may_forbid_agents() -> None:
+    desk = _taking("forbidden")
+    assert outcome(await desk.ask("chat", desk.login())) == ("allow", "allow")
+    assert outcome(await desk.ask("chat", desk.login(actor="concierge"))) == ("deny", "refuse")
+    assert outcome(await desk.ask("chat", desk.login(client="concierge"))) == ("deny", "refuse")
+    assert outcome(await desk.ask("chat", desk.login(subject="app"))) == ("deny", "refuse")
+
+
+async def test_a_person_whom_an_operation_does_not_take_is_present_all_the_same() -> None:
+    desk = _taking("required")
+    token = desk.login()
+    for _ in range(12):
+        verdict = await desk.ask("chat", token)
+        desk.clock.advance(120)
+    assert outcome(verdict) == ("deny", "refuse")
+    assert states(verdict)["session"] == "active"

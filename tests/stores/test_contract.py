@@ -246,3 +246,30 @@ async def test_what_is_too_large_for_a_shelf_is_refused(store: AnyStore) -> None
             await store.replace("shelf", name, b"", value)
     await store.put("shelf", "name", large[1:])
     assert await store.get("shelf", "name") == large[1:]
+
+
+async def test_a_name_is_taken_once(store: AnyStore) -> None:
+    assert [await store.once(b"n" * 32, 100.0, 10.0) for _ in range(3)] == [True, False, False]
+    assert await store.once(b"m" * 32, 100.0, 10.0)
+
+
+async def test_a_name_stays_taken_to_the_end_of_its_time_and_no_longer(store: AnyStore) -> None:
+    assert await store.once(b"n" * 32, 100.0, 10.0)
+    assert not await store.once(b"n" * 32, 200.0, 99.9)
+    assert await store.once(b"n" * 32, 200.0, 100.0)
+    assert not await store.once(b"n" * 32, 300.0, 199.9)
+
+
+async def test_names_that_end_in_another_order_than_they_came_stay_taken(store: AnyStore) -> None:
+    ends = [300.0, 20.0, 250.0, 30.0, 200.0]
+    for place, until in enumerate(ends):
+        assert await store.once(bytes([place]) * 32, until, 10.0)
+    for _ in range(4):
+        await store.once(b"z" * 32, 100.0, 50.0)
+    still = [await store.once(bytes([place]) * 32, 400.0, 50.0) for place in range(len(ends))]
+    assert still == [until <= 50.0 for until in ends]
+
+
+async def test_of_64_who_try_a_name_at_once_one_takes_it(store: AnyStore) -> None:
+    taken = await asyncio.gather(*(store.once(b"n" * 32, 100.0, 10.0) for _ in range(64)))
+    assert sum(taken) == 1

@@ -112,3 +112,19 @@ async def test_a_store_that_is_used_long_enough_never_fills_up() -> None:
     for number in range(16 * SHARDS):
         assert await sign_in(store, str(number), NOW + number / 50)
     assert (await store.load(keys(str(number)), BLANK)).session.state == "active"
+
+
+async def test_a_name_that_there_is_no_room_for_is_nobodys() -> None:
+    store = MemoryStore(capacity=2)
+    assert await store.once(b"a", 100.0, 10.0)
+    assert await store.once(b"b", 100.0, 10.0)
+    with pytest.raises(StoreError, match="full"):
+        await store.once(b"c", 100.0, 10.0)
+    assert await store.once(b"c", 200.0, 100.0)
+
+
+async def test_names_whose_time_is_over_leave_nothing_behind() -> None:
+    store = MemoryStore(capacity=1_000)
+    for moment in range(5_000):
+        assert await store.once(moment.to_bytes(32, "big"), moment + 100.0, float(moment))
+    assert len(store._used) <= 101

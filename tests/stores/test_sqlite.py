@@ -19,6 +19,7 @@ import trio
 from authguard.errors import StoreError
 from authguard.stores import sqlite as module
 from authguard.stores.sqlite import SqliteStore
+from authguard.stores.sqlite_file import SCHEMA
 from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
 
 if TYPE_CHECKING:
@@ -472,3 +473,30 @@ async def test_what_fails_in_the_middle_is_undone_and_leaves_no_lock_behind(sqli
         other.execute("DROP TRIGGER no")
     assert await sqlite.load(ANNA, BLANK) == kept
     assert await increment(sqlite, ANNA)
+
+
+async def test_two_stores_on_one_file_share_the_names_that_were_used(sqlite: SqliteStore, tmp_path: Path) -> None:
+    other = SqliteStore(tmp_path / "records.db")
+    await other.open()
+    assert await sqlite.once(b"n" * 32, 100.0, 10.0)
+    assert not await other.once(b"n" * 32, 100.0, 10.0)
+    await other.close()
+
+
+async def test_names_whose_time_is_over_are_removed_from_the_file(sqlite: SqliteStore, tmp_path: Path) -> None:
+    for name in range(8):
+        assert await sqlite.once(bytes([name]) * 32, 100.0, 10.0)
+    assert await sqlite.once(b"x" * 32, 300.0, 200.0)
+    with closing(sqlite3.connect(tmp_path / "records.db")) as file:
+        assert file.execute("SELECT name FROM used").fetchall() == [(b"x" * 32,)]
+
+
+async def test_a_file_of_an_older_authguard_gets_room_for_names(tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    with closing(sqlite3.connect(path)) as file:
+        for statement in SCHEMA:
+            file.execute(statement)
+    store = SqliteStore(path)
+    await store.open()
+    assert await store.once(b"n" * 32, 100.0, 10.0)
+    await store.close()

@@ -17,7 +17,9 @@ from authguard.asgi.bodies import BodyReader
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard, User
+from authguard.asgi.metadata import METADATA, Metadata, schemes
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
+from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+#: operations that the guard answers itself
+OWN: Final = frozenset({*ENDPOINTS, METADATA})
 #: by a name of its own, since an enumeration is slow to ask for its members
 ALLOWED: Final = Outcome.ALLOW
 
@@ -55,9 +59,14 @@ class GuardMiddleware:
         policy = enforcer.policy
         self._app: Final = app
         self._enforcer: Final = enforcer
-        self._index: Final = OperationIndex((*own_operations(prefix), *policy.operations), policy.otherwise)
+        self._metadata: Final = Metadata.of(enforcer)
+        own = (*own_operations(prefix), *self._metadata.operations)
+        self._index: Final = OperationIndex((*own, *policy.operations), policy.otherwise)
         self._channel: Final = channel_finder(policy.channels.paths)
-        self._replies: Final = Replies(policy.name, policy.public_url, prefix)
+        self._replies: Final = Replies(
+            policy.name, policy.public_url, prefix, schemes=schemes(enforcer), metadata=self._metadata.address
+        )
+        self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
         self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
         self._looked: Final = LOOKED | self._wanted
         self._body_bound: Final = policy.body_budget
@@ -89,6 +98,8 @@ class GuardMiddleware:
         operation = self._index.find(method, path)
         if isinstance(evidence, Reason) or operation is None:
             return _send(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), send, scope)
+        if self._proofs is not None:
+            evidence = self._proofs.read(evidence, scope)
         channel = self._channel(path) if self._channel else ""
         ask = Ask(operation=operation, evidence=evidence, method=method, channel=channel)
         verdict = self._enforcer.decide_again(ask)
@@ -129,14 +140,14 @@ class GuardMiddleware:
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
         else:
-            await self._carry_out(ask, verdict, scope, body.replay(), send)
+            await self._carry_out(ask, verdict, scope, body.replay(), with_nonce(send, verdict))
 
     def _carry_out(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Give what does as the verdict says, to be awaited: it was recorded and saved."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
             return _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
-        if ask.operation.name in ENDPOINTS:
+        if ask.operation.name in OWN:
             return self._own(ask, verdict, scope, send)
         inner = self._inner(scope, ask, verdict)
         if verdict.running:
@@ -150,6 +161,8 @@ class GuardMiddleware:
         if isinstance(evidence, Reason) or operation is None:
             await _deny(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), scope, receive, send)
             return
+        if self._proofs is not None:
+            evidence = self._proofs.read(evidence, scope)
 
         async def handshake() -> Body:
             return Body(b"", target(scope))
@@ -162,9 +175,9 @@ class GuardMiddleware:
         elif not verdict.admits:
             await _deny(self._replies.of_verdict(verdict, ask), scope, receive, send)
         elif verdict.running:
-            await self._run(verdict, self._inner(scope, ask, verdict), receive, send)
+            await self._run(verdict, self._inner(scope, ask, verdict), receive, with_nonce(send, verdict))
         else:
-            await self._app(self._inner(scope, ask, verdict), receive, send)
+            await self._app(self._inner(scope, ask, verdict), receive, with_nonce(send, verdict))
 
     def _refuse_malformed(self, evidence: Evidence | Reason, scope: Scope) -> Refusal:
         """Refuse what cannot be asked about, for what its headers or else its path are; its trace can be followed."""
@@ -185,8 +198,12 @@ class GuardMiddleware:
 
     async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
+        made: Reply | Reason
         try:
-            made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, route_path(scope))
+            if verdict.operation.name == METADATA:
+                made = self._metadata.reply(route_path(scope))
+            else:
+                made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, route_path(scope))
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
             made = Reason.GUARD_FAULT

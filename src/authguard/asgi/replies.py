@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.asgi.evidence import languages
-from authguard.core.facts import NotProven
+from authguard.core.facts import PROOF_ALGORITHMS, NotProven
 from authguard.core.outcomes import WIRE, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ FORBIDDEN: Final = 3003
 FIRST_ANSWER: Final = Outcome.REPEAT
 #: outcomes whose reply is the same each time, but for the record that it names
 SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
+#: what is wrong with a proof of possession -> its error code (RFC 9449 7.1 and 9)
+PROOF_ERRORS: Final[Mapping[Reason, str]] = {
+    Reason.PROOF_INVALID: "invalid_dpop_proof",
+    Reason.PROOF_REPLAYED: "invalid_dpop_proof",
+    Reason.NONCE_WANTED: "use_dpop_nonce",
+}
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
 RECORD: Final = b"urn:authguard:record:"
 #: statuses of refusals after which the same request may do (RFC 9110 15.5.9, 15.6.4)
@@ -79,19 +85,25 @@ class Reply(msgspec.Struct, frozen=True):
 class Replies:
     """Writes replies for one deployment."""
 
-    __slots__ = ("_origin", "_prefix", "_realm", "_written")
+    __slots__ = ("_metadata", "_origin", "_prefix", "_realm", "_schemes", "_written")
 
-    def __init__(self, realm: str, origin: str, prefix: str) -> None:
+    def __init__(
+        self, realm: str, origin: str, prefix: str, *, schemes: tuple[str, ...] = ("Bearer",), metadata: str = ""
+    ) -> None:
         """Keep what every reply names.
 
         Args:
             realm: of the challenges (RFC 9110 11.5).
             origin: the public origin that callers use; empty where the policy does not say, then paths are told.
             prefix: of the guard's own endpoints.
+            schemes: by which credentials are taken: ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
+            metadata: address of the protected resource metadata (RFC 9728 5.1); empty where there is none.
         """
         self._realm = _quotable(realm)
         self._origin = origin
         self._prefix = prefix
+        self._schemes = schemes
+        self._metadata = metadata
         self._written: dict[tuple[str, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, ask: Ask, root: str = "") -> Reply:
@@ -107,7 +119,7 @@ class Replies:
         if kind is FIRST_ANSWER:
             return _first_answer(verdict)
         said = (say.texts and say.find(languages(ask.evidence.languages), verdict.channel)) or WORDS[kind]
-        if kind not in SAME or fallback.discloses:
+        if kind not in SAME or fallback.discloses or verdict.credential.nonce:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()
         name = (fallback.name, verdict.operation.name, verdict.reason.code, said, len(record))
@@ -127,7 +139,9 @@ class Replies:
         headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
         if kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error:
-            headers.append((b"www-authenticate", self._challenge(verdict)))
+            headers += self._challenge(verdict)
+        if verdict.credential.nonce:
+            headers.append((b"dpop-nonce", verdict.credential.nonce.encode()))
         self._add_next(verdict, following, headers, root)
         body: dict[str, Any] = {
             "type": f"urn:authguard:outcome:{kind.value}",
@@ -151,9 +165,7 @@ class Replies:
         reason = refusal.reason
         headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
         if reason is Reason.CREDENTIAL_AMBIGUOUS:
-            headers.append(
-                (b"www-authenticate", self._bearer(error="invalid_request", error_description=reason.public))
-            )
+            headers += self._challenges(error="invalid_request", error_description=reason.public)
         if reason.status in LATER:
             headers.append((b"retry-after", str(PATIENCE).encode()))
         body = {
@@ -196,15 +208,15 @@ class Replies:
             case _:
                 pass
 
-    def _challenge(self, verdict: Verdict) -> bytes:
-        """Write the challenge: no ``error`` where nothing was sent (RFC 6750 3.1)."""
+    def _challenge(self, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+        """Write the challenges: no ``error`` where nothing was sent (RFC 6750 3.1)."""
         scopes = " ".join(sorted(verdict.operation.scopes))
         fallback = verdict.fallback
         credential = verdict.credential
         if fallback.error:
-            return self._bearer(error=fallback.error, scope=scopes)
+            return self._challenges(error=fallback.error, scope=scopes)
         if fallback.kind is Outcome.STEP_UP:
-            return self._bearer(
+            return self._challenges(
                 error="insufficient_user_authentication",
                 error_description="a stronger or fresher sign-in is needed",
                 acr_values=" ".join(verdict.acr_values),
@@ -212,15 +224,26 @@ class Replies:
                 scope=scopes,
             )
         if isinstance(credential, NotProven) and credential.condition == "missing":
-            return self._bearer(scope=scopes)
+            return self._challenges(scope=scopes)
         public = credential.reason.public if isinstance(credential, NotProven) else "the session has ended"
-        return self._bearer(error="invalid_token", error_description=public, scope=scopes)
+        error = PROOF_ERRORS.get(verdict.reason, "invalid_token")
+        return self._challenges(error=error, error_description=public, scope=scopes)
 
-    def _bearer(self, **parameters: str) -> bytes:
-        given = {"realm": self._realm, **parameters}
-        return (
-            "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
-        ).encode()
+    def _challenges(self, **parameters: str) -> list[tuple[bytes, bytes]]:
+        """Write one challenge for each scheme; what is wrong with a proof is no concern of a bearer token."""
+        is_proof = parameters.get("error") in PROOF_ERRORS.values()
+        about = {name: value for name, value in parameters.items() if not name.startswith("error")}
+        return [
+            (b"www-authenticate", self._one(scheme, about if is_proof and scheme == "Bearer" else parameters))
+            for scheme in self._schemes
+        ]
+
+    def _one(self, scheme: str, parameters: Mapping[str, str]) -> bytes:
+        given = {"realm": self._realm, **parameters, "resource_metadata": self._metadata}
+        if scheme == "DPoP":
+            given["algs"] = " ".join(PROOF_ALGORITHMS)
+        written = ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
+        return f"{scheme} {written}".encode()
 
 
 def _quotable(text: str) -> str:

@@ -5,7 +5,7 @@ Every function answers for anything it is given; what cannot be told gets the st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -59,3 +59,21 @@ def actor(principal: Principal, agents: Container[str]) -> str:
     if principal.client and principal.client in agents:
         return "agent"
     return "stranger" if principal.subject == principal.client else "subject"
+
+
+def actor_for(operation: Operation, acting: str) -> str:
+    """Hold who acts against whom the operation takes: one that it does not take is a stranger to it.
+
+    Args:
+        operation: that may demand an agent, or forbid one (RFC 8693 1.1: impersonation and delegation differ).
+        acting: from `actor`.
+    """
+    taken = _TAKEN[operation.actor]
+    return acting if acting in taken else "stranger"
+
+
+_TAKEN: Final[dict[str, frozenset[str]]] = {
+    "any": frozenset({"subject", "agent"}),
+    "required": frozenset({"agent"}),
+    "forbidden": frozenset({"subject"}),
+}

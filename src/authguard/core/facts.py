@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 NotGood = Literal["missing", "expired", "rejected", "unproven"]
 
+#: with which a proof of possession may be signed: asymmetric, and sound (RFC 9449 4.3, 5; RFC 9864)
+PROOF_ALGORITHMS: Final = ("ES256", "ES384", "Ed25519", "EdDSA", "PS256", "RS256")
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was sent, unverified.
@@ -31,6 +34,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         languages: ``Accept-Language``, as sent.
         trace: the trace id of W3C ``traceparent``; empty where there is none.
         names_own: whether headers came that only the guard may read.
+        proof: the ``DPoP`` header, several joined by commas (RFC 9110 5.3); empty where none was sent or none is read.
+        method: of the HTTP request, ``GET`` for a handshake; empty where no proof is read.
+        address: what the caller asked for, by the public URL, as `authguard.core.addresses` writes it; empty where no
+            proof is read.
     """
 
     authorization: bytes = b""
@@ -41,6 +48,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     languages: str = ""
     trace: str = ""
     names_own: bool = False
+    proof: bytes = b""
+    method: str = ""
+    address: str = ""
 
     def __repr__(self) -> str:
         """Tell nothing: what was sent may be a credential."""
@@ -98,10 +108,12 @@ class Proven:
 
     Attributes:
         principal: who is proven.
+        nonce: what the next proof of possession has to name, where that changed (RFC 9449 8.2); empty else.
         notes: what was decided of this very credential, by operation; it is forgotten with the credential.
     """
 
     principal: Principal
+    nonce: str = field(default="", compare=False)
     notes: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -112,10 +124,12 @@ class NotProven:
     Attributes:
         condition: ``missing``, ``expired``, ``rejected`` or ``unproven`` (keys or introspection out of reach).
         reason: the closed code that the log keeps.
+        nonce: what a proof of possession has to name, where that is what it lacks (RFC 9449 9); empty else.
     """
 
     condition: NotGood
     reason: Reason
+    nonce: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,7 @@ class Operation:
         currency: the fixed currency.
         limits: amounts and counts.
         idempotency: whether an ``Idempotency-Key`` is required.
+        actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
         queue: where a hand-off of this operation goes; empty for the fallback's own.
     """
 
@@ -195,6 +210,7 @@ class Operation:
     currency: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
+    actor: Literal["any", "required", "forbidden"] = "any"
 
     @property
     def transactional(self) -> bool:

@@ -29,3 +29,13 @@ def start(work: Callable[[], Coroutine[object, object, None]]) -> object:
 
         return trio.lowlevel.spawn_system_task(work)
     return loop.create_task(work())
+
+
+def here() -> int:
+    """Name the running event loop, to which connections and locks belong."""
+    try:
+        return id(asyncio.get_running_loop())
+    except RuntimeError:
+        import trio  # noqa: PLC0415 - as above
+
+        return id(trio.lowlevel.current_trio_token())

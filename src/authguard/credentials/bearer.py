@@ -13,6 +13,9 @@ TOKEN_BOUND: Final = 16_384
 #: bytes of a header at the most: the token, and room for a scheme's name and blanks
 HEADER_BOUND: Final = TOKEN_BOUND + 64
 
+#: the scheme of tokens that come with a proof of possession (RFC 9449 7.1)
+DPOP: Final = b"dpop"
+
 MISSING: Final = NotProven("missing", Reason.CREDENTIAL_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 TOO_LARGE: Final = NotProven("rejected", Reason.TOKEN_TOO_LARGE)
@@ -22,11 +25,12 @@ _OTHER_SCHEME: Final = NotProven("rejected", Reason.SCHEME_UNKNOWN)
 _TOKEN68: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
-def read(header: bytes) -> bytes | NotProven:
+def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     """Take the token out of a header.
 
     Args:
         header: the raw value; empty where none was sent.
+        wanted: the scheme that it has to be of, lower-case.
 
     Returns:
         The token, which is of the form ``token68`` (RFC 9110 11.2) and not too long, or why there is none.
@@ -36,7 +40,7 @@ def read(header: bytes) -> bytes | NotProven:
     scheme, _, rest = header.strip(b" \t").partition(b" ")
     if not scheme:
         return MISSING
-    if scheme.lower() != b"bearer":
+    if scheme.lower() != wanted:
         return _OTHER_SCHEME
     token = rest.lstrip(b" ")
     if len(token) > TOKEN_BOUND:

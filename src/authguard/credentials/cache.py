@@ -6,12 +6,10 @@ issuer's keys are known to be fresh enough: `recall` looks at all of these each 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from authguard.core.facts import Proven
-    from authguard.credentials.keyring import Keyring
-    from authguard.credentials.keys import Key
 
 #: credentials at the most, unless told otherwise
 ENTRIES: Final = 65_536
@@ -21,6 +19,28 @@ WEIGHT: Final = 1_024
 LOOKS: Final = 4
 
 
+class Ground(Protocol):
+    """What a verdict stands on: the key that verified it, or an issuer's word.
+
+    Attributes:
+        retired: whether it is gone, and every verdict with it.
+    """
+
+    retired: bool
+
+
+class Lease(Protocol):
+    """For how long no other look is needed.
+
+    Attributes:
+        since: epoch seconds UTC; from then, ...
+        due: ... until then.
+    """
+
+    since: float
+    due: float
+
+
 class Entry(NamedTuple):
     """One good credential.
 
@@ -28,16 +48,16 @@ class Entry(NamedTuple):
         proven: the verdict.
         since: epoch seconds UTC from which it holds.
         until: epoch seconds UTC from which it no longer does.
-        key: what verified it.
-        keyring: where that key lives.
+        key: what it stands on.
+        keyring: for how long that need not be looked at again: the keys of its issuer, or when it was asked.
         weight: bytes of the header.
     """
 
     proven: Proven
     since: float
     until: float
-    key: Key
-    keyring: Keyring
+    key: Ground
+    keyring: Lease
     weight: int
 
 

@@ -10,7 +10,7 @@ from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
 from authguard.credentials import bearer, keys
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import EXPIRED, Names, judge
+from authguard.credentials.claims import BOUND, EXPIRED, Names, judge
 from authguard.credentials.compact import is_kind, take_apart
 from authguard.credentials.fetch import Fetcher
 from authguard.credentials.held import from_file, from_secret
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.credentials.cache import Ground, Lease
+    from authguard.credentials.claims import Standing
     from authguard.credentials.compact import Unverified
     from authguard.credentials.keys import Key
     from authguard.policy.compiled import Issuer
@@ -46,9 +48,12 @@ class JwtCheck:
         client: the HTTP client for keys, which its owner closes; without it a new one is made for each fetch.
         pace: how often issuers are asked for their keys.
         cache: where good credentials are remembered.
+
+    Attributes:
+        names: how persons and credentials are named in the log.
     """
 
-    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_keyrings", "_names")
+    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_keyrings", "names")
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class JwtCheck:
         cache: Cache | None = None,
     ) -> None:
         self._issuers = dict(issuers)
-        self._names = Names(pseudonym=pseudonym, fingerprint=fingerprint)
+        self.names: Final = Names(pseudonym=pseudonym, fingerprint=fingerprint)
         self._environ = environ
         self._folder = folder
         self._fetcher = Fetcher(client)
@@ -154,18 +159,42 @@ class JwtCheck:
         """Give the name of the key; a shared secret is the only key there is, by whatever name."""
         return None if self._issuers[unverified.issuer].secret_env else unverified.header.key
 
-    def _verify(self, header: bytes, unverified: Unverified, key: Key, now: float) -> Credential:
-        """Verify the signature and judge the claims; remember what is good."""
-        issuer = self._issuers[unverified.issuer]
+    async def weigh(self, token: bytes, now: float) -> tuple[Standing, Key, Keyring] | NotProven:
+        """Check a token without its scheme, bound or not, and remember nothing; wait for keys where they are not known.
+
+        Args:
+            token: of the form ``token68``, bounded.
+            now: epoch seconds UTC.
+        """
+        unverified = self._screen(token)
+        if isinstance(unverified, NotProven):
+            return unverified
         keyring = self._keyrings[unverified.issuer]
+        key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
+        if isinstance(key, Reason):
+            return NotProven("unproven" if key is Reason.KEYS_UNREACHABLE else "rejected", key)
+        standing = self._judge(unverified, key, now)
+        return standing if isinstance(standing, NotProven) else (standing, key, keyring)
+
+    def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
+        """Remember a good bearer credential under its header."""
+        entry = Entry(standing.proven, standing.since, standing.until, key, lease, len(header))
+        self._cache.keep(sha256(header).digest(), entry)
+
+    def _judge(self, unverified: Unverified, key: Key, now: float) -> Standing | NotProven:
+        """Verify the signature and judge the claims."""
+        issuer = self._issuers[unverified.issuer]
         claims = verify(unverified, key, issuer)
-        standing = (
-            claims if isinstance(claims, NotProven) else judge(claims, issuer, self._names, unverified.token, now)
-        )
+        return claims if isinstance(claims, NotProven) else judge(claims, issuer, self.names, unverified.token, now)
+
+    def _verify(self, header: bytes, unverified: Unverified, key: Key, now: float) -> Credential:
+        """Verify and judge a bearer token; remember what is good."""
+        standing = self._judge(unverified, key, now)
         if isinstance(standing, NotProven):
             return standing
-        entry = Entry(standing.proven, standing.since, standing.until, key, keyring, len(header))
-        self._cache.keep(sha256(header).digest(), entry)
+        if standing.thumbprint:
+            return BOUND  # good only with a proof of possession, never as a bearer token (RFC 9449 7.2)
+        self.keep(header, standing, key, self._keyrings[unverified.issuer])
         return standing.proven
 
     def _screen(self, token: bytes) -> Unverified | NotProven:

@@ -33,7 +33,8 @@ _Moment = Annotated[float, Meta(ge=0, le=1e11)]
 
 _MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
-_BOUND: Final = NotProven("rejected", Reason.BOUND_TOKEN)
+BOUND: Final = NotProven("rejected", Reason.BOUND_TOKEN)
+UNBOUND: Final = NotProven("rejected", Reason.UNBOUND_TOKEN)
 _TOO_LONG: Final = NotProven("rejected", Reason.LIFETIME_EXCEEDED)
 _TOO_EARLY: Final = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
 EXPIRED: Final = NotProven("expired", Reason.TOKEN_EXPIRED)
@@ -43,7 +44,14 @@ class _Act(msgspec.Struct):
     """Who acts (RFC 8693 4.1); an actor without a name would be nobody."""
 
     sub: _Text
+    iss: _Loose | UnsetType = UNSET
     act: _Act | UnsetType = UNSET
+
+
+class _Confirmation(msgspec.Struct, forbid_unknown_fields=True):
+    """What a token is bound to (RFC 7800 3.1): the thumbprint of a key and nothing else (RFC 9449 6.1)."""
+
+    jkt: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
 class _Shape(msgspec.Struct):
@@ -85,11 +93,13 @@ class Standing:
         proven: what is proven.
         since: epoch seconds UTC from which it is good, the leeway taken off.
         until: epoch seconds UTC from which it is no longer, the leeway added.
+        thumbprint: of the key that has to be proven to be the caller's (RFC 7638); empty for a bearer token.
     """
 
     proven: Proven
     since: float
     until: float
+    thumbprint: str = ""
 
 
 def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now: float) -> Standing | NotProven:
@@ -102,13 +112,14 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         token: the credential, for its fingerprint.
         now: epoch seconds UTC.
     """
-    if "cnf" in claims:
-        return _BOUND  # it is good only with a proof of possession, never as a bearer token (RFC 9449 7.2, RFC 8705 3)
+    thumbprint = _thumbprint(claims, issuer)
+    if isinstance(thumbprint, NotProven):
+        return thumbprint
     try:
         shape = msgspec.convert(claims, _Shape)
     except msgspec.ValidationError:
         return _MALFORMED
-    scopes, chain = _scopes(shape), _chain(shape.act)
+    scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
     if len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
         return _MALFORMED
     span = _in_force(shape, issuer, now)
@@ -137,7 +148,23 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         pseudonym=names.pseudonym(issuer.issuer, shape.sub),
         actor_pseudonym=names.pseudonym(issuer.issuer, actor) if actor else "",
     )
-    return Standing(Proven(principal), *span)
+    return Standing(Proven(principal), *span, thumbprint)
+
+
+def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
+    """Tell which key a token is bound to (RFC 9449 6.1); by its issuer's policy it has to be, or must not be.
+
+    A certificate (RFC 8705 3.1) or anything else that it may be bound to is not checked here, so it is not taken for a
+    bearer token either.
+    """
+    if issuer.sender == "none":
+        return BOUND if "cnf" in claims else ""
+    if "cnf" not in claims:
+        return UNBOUND
+    try:
+        return msgspec.convert(claims["cnf"], _Confirmation).jkt
+    except msgspec.ValidationError:
+        return BOUND
 
 
 def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
@@ -160,9 +187,10 @@ def _scopes(shape: _Shape) -> frozenset[str]:
     return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))
 
 
-def _chain(act: _Act | UnsetType) -> tuple[str, ...]:
+def _chain(act: _Act | UnsetType, issuer: str) -> tuple[str, ...]:
+    """List who acts; the same name at another issuer is somebody else (RFC 8693 4.1), and is told with it."""
     actors: list[str] = []
     while act is not UNSET:
-        actors.append(act.sub)
+        actors.append(act.sub if act.iss is UNSET or act.iss == issuer else f"{act.iss} {act.sub}")
         act = act.act
     return tuple(actors)

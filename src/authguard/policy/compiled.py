@@ -20,6 +20,25 @@ Durability = Literal["async", "group", "sync"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Introspection:
+    """How an issuer is asked whether a token is active (RFC 7662).
+
+    Attributes:
+        url: of its endpoint.
+        client_id: our name there.
+        secret_env: name of the variable that holds our secret.
+        cache: seconds that an answer is used again, ``exp`` at the most; 0 asks each time.
+        always: whether its JWTs are asked about too, after their own check; else only tokens that are no JWT.
+    """
+
+    url: str
+    client_id: str
+    secret_env: str
+    cache: float = 30.0
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """Who may speak.
 
@@ -37,6 +56,10 @@ class Issuer:
         max_lifetime: seconds; a credential that claims to live longer is refused.
         renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
         require: names of further claims that a token must have, beside ``iss``, ``aud``, ``exp`` and ``sub``.
+        introspection: how it is asked; ``None`` where it is not.
+        sender: ``dpop`` where its tokens count only with a proof of possession (RFC 9449), else ``none``.
+        proof_window: seconds that a proof may be old.
+        nonce: whether a proof has to name a nonce of ours (RFC 9449 9).
     """
 
     issuer: str
@@ -52,6 +75,10 @@ class Issuer:
     max_lifetime: float = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
     require: tuple[str, ...] = ()
+    introspection: Introspection | None = None
+    sender: Literal["none", "dpop"] = "none"
+    proof_window: float = 60.0
+    nonce: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

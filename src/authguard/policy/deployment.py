@@ -50,6 +50,28 @@ def _by_discovery(typed: object) -> object:
     return {"discovery": True} if typed == "discovery" else typed
 
 
+class Introspection(Part):
+    """How an issuer is asked whether a token is active (RFC 7662)."""
+
+    url: Address
+    client_id: Text
+    secret_env: Variable
+    cache: Tolerance = 30.0
+    on: Literal["opaque", "always"] = "opaque"
+
+
+class Sender(Part):
+    """What an issuer's tokens are bound to."""
+
+    type: Literal["none", "dpop"]
+    window: Duration = 60.0
+    nonce: Literal["", "required"] = ""
+
+
+def _by_type(typed: object) -> object:
+    return {"type": typed} if isinstance(typed, str) else typed
+
+
 class Issuer(Part):
     """Who may speak."""
 
@@ -63,7 +85,10 @@ class Issuer(Part):
     max_lifetime: Duration = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
     require: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
-    sender: Literal["none"] = "none"
+    introspection: Introspection | None = None
+    sender: Annotated[Sender, BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | Sender)] = (
+        Sender(type="none")
+    )
 
 
 class AccountSource(Part):
@@ -134,6 +159,7 @@ class Operation(Part):
     amount: Amount | None = None
     limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
     idempotency: Literal["", "required"] = ""
+    actor: Literal["any", "required", "forbidden"] = "any"
 
 
 class Assurance(Part):

@@ -45,7 +45,20 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "max_lifetime": "The longest life that a token may claim; 1h where left out.",
         "renewal": "What proves a fresh sign-in: `auth_time`, or `sid` or `iat` where the issuer sends no `auth_time`.",
         "require": "Claims that a token must have beside those that every token must.",
-        "sender": "How tokens are bound to their sender.",
+        "introspection": "How it is asked whether a token is active (RFC 7662).",
+        "sender": "`dpop` where tokens count only with a proof of possession (RFC 9449); `none` where left out.",
+    },
+    "Introspection": {
+        "url": "The issuer's introspection endpoint.",
+        "client_id": "Our name there.",
+        "secret_env": "The environment variable that holds our secret.",
+        "cache": "How long an answer is used again, and so how long a revoked token still passes; 30s where left out.",
+        "on": "`opaque`: tokens that are no JWT; `always`: its JWTs too, after their own check.",
+    },
+    "Sender": {
+        "type": "`dpop` or `none`.",
+        "window": "How old a proof may be; 60s where left out.",
+        "nonce": "`required` where proofs have to name a nonce of ours (RFC 9449 9).",
     },
     "Keys": {
         "discovery": "Keys by discovery (RFC 8414, OpenID Connect Discovery).",
@@ -71,6 +84,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "amount": "Where the amount stands in the request's body.",
         "limits": "The most that may be spent or called.",
         "idempotency": "Whether a request must carry an `Idempotency-Key`.",
+        "actor": "Who may act: `any` registered, `required`: agents only, `forbidden`: the subject only.",
     },
     "Match": {
         "path": "The path, such as `/orders/{order_id}`; `{rest:path}` takes the rest.",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 #: path (``*``: any key or index; ``/``: any key that begins with a slash); the values that wait, none for any value;
 #: and how many steps further up make no sense without it, so that the rest of the policy can be checked all the same
 LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
-    (("issuers", "*", "introspection"), frozenset(), 0),
-    (("issuers", "*", "sender"), frozenset({"dpop"}), 0),
     (("accounts", "*", "from"), frozenset({"signals"}), 1),
     (("operations", "*", "match", "mcp_tool"), frozenset(), 2),
     (("operations", "*", "match", "/"), frozenset(), 2),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from authguard.core.facts import Limit, Match, Operation
 from authguard.policy import library
-from authguard.policy.compiled import AccountSource, Channels, Issuer
+from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
             for position, limit in enumerate(operation.limits)
         ),
         idempotency=operation.idempotency == "required",
+        actor=operation.actor,
     )
 
 
@@ -53,6 +54,9 @@ def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Li
 
 def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
     """Assemble one issuer; its key file lies within the policy's folder."""
+    sender = issuer.sender
+    if sender.type == "none":
+        found.only(f"issuers[{index}].sender", sender.model_fields_set, frozenset({"type"}), "`type: none`")
     return Issuer(
         issuer=issuer.issuer,
         audience=issuer.audience,
@@ -67,6 +71,22 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         max_lifetime=issuer.max_lifetime,
         renewal=issuer.renewal,
         require=issuer.require,
+        introspection=_introspection(issuer.introspection),
+        sender=sender.type,
+        proof_window=sender.window,
+        nonce=sender.nonce == "required",
+    )
+
+
+def _introspection(written: deployment.Introspection | None) -> Introspection | None:
+    if written is None:
+        return None
+    return Introspection(
+        url=written.url,
+        client_id=written.client_id,
+        secret_env=written.secret_env,
+        cache=written.cache,
+        always=written.on == "always",
     )
 
 

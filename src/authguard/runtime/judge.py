@@ -132,7 +132,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
         conditions.assurance(ask.operation, principal, policy.assurance.rank, now),
         measured.condition,
         channel,
-        acting,
+        conditions.actor_for(ask.operation, acting),
     )
     return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured)
 

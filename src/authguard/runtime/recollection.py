@@ -120,7 +120,7 @@ def good_until(policy: Policy, verdict: Verdict) -> float:
     principal, session = verdict.principal, verdict.snapshot.session
     if principal is None:
         return until
-    if verdict.cell[-1] == "subject" and policy.counts_idle(session.state):
+    if verdict.cell[-1] != "agent" and policy.counts_idle(session.state):
         until = min(until, session.last_seen + policy.coalesce)
     turns_stale = principal.auth_time + verdict.operation.max_age
     return min(until, turns_stale) if verdict.operation.max_age and turns_stale > verdict.at else until

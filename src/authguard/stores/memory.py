@@ -34,7 +34,7 @@ class MemoryStore:
             of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
     """
 
-    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size")
+    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size", "_used")
 
     #: `load` never suspends, nor does `commit`
     immediate = instant = True
@@ -44,6 +44,7 @@ class MemoryStore:
         self._keep = keep
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._shelves: dict[str, dict[str, bytes]] = {}
+        self._used: dict[bytes, float] = {}
         self._size = 0
         self._hand = 0
         self._looking: list[bytes] = []
@@ -142,6 +143,26 @@ class MemoryStore:
     async def get(self, shelf: str, name: str) -> bytes:
         """Give a document; empty bytes where there is none."""
         return self._shelves.get(shelf, {}).get(name, b"")
+
+    async def once(self, name: bytes, until: float, now: float) -> bool:
+        """Take a name that may be used once; false where it was taken before.
+
+        Raises:
+            StoreError: there is no room: a name that cannot be kept could be used twice.
+        """
+        used = self._used
+        for _ in range(LOOKS):  # the oldest are first, so that what is over is found there
+            oldest = next(iter(used), b"")
+            if not oldest or used[oldest] > now:
+                break
+            del used[oldest]
+        if used.get(name, now) > now:
+            return False
+        if len(used) >= self._capacity:
+            raise StoreError("the memory store is full of names that were used once: use a store on disk")
+        used.pop(name, None)
+        used[name] = until
+        return True
 
     async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`."""

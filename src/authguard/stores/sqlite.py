@@ -47,6 +47,9 @@ NAMES: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?
 LOOKS: Final = 4
 #: seconds between looks, by the machine's steady clock, at whether the file is still there; a write always looks
 LOOK_EVERY: Final = 1.0
+OVER: Final = "DELETE FROM used WHERE name IN (SELECT name FROM used WHERE until <= ? ORDER BY until LIMIT 16)"
+TAKEN: Final = "DELETE FROM used WHERE name = ? AND until <= ?"
+TAKE: Final = "INSERT INTO used (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteStore:
@@ -218,6 +221,20 @@ class SqliteStore:
             return _get(reader, shelf, name)
         except sqlite3.Error as error:
             raise failure(self._path, "read", error) from error
+
+    async def once(self, name: bytes, until: float, now: float) -> bool:
+        """Take a name that may be used once, in whichever process; false where it was taken before.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
+
+        def take(writer: sqlite3.Connection) -> bool:
+            writer.execute(OVER, (now,))
+            writer.execute(TAKEN, (name, now))
+            return writer.execute(TAKE, (name, until)).rowcount == 1
+
+        return await self._write(take)
 
     async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`.

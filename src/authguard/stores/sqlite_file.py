@@ -24,6 +24,11 @@ SCHEMA: Final = (
     "CREATE TABLE documents (shelf TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (shelf, name)) WITHOUT ROWID",
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
+#: beside the schema, also in a file that was made before there was any: an older authguard does not look at it
+USED: Final = (
+    "CREATE TABLE IF NOT EXISTS used (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS used_until ON used (until)",
+)
 WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
 ATTEMPTS: Final = 20
@@ -107,6 +112,8 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
     if _is_new(path, writer):
         for statement in SCHEMA:
             writer.execute(statement)
+    for statement in USED:
+        writer.execute(statement)
     writer.execute("COMMIT")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authguard.testing.clock import FakeClock
+    from authguard.testing.dpop import DpopClient
     from authguard.testing.forging import Forgery, forge
     from authguard.testing.keys import SigningKey
     from authguard.testing.minting import Mint
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn
 
 __all__ = [
+    "DpopClient",
     "FakeClock",
     "Forgery",
     "IdentityProvider",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "DpopClient": "dpop",
     "FakeClock": "clock",
     "Forgery": "forging",
     "IdentityProvider": "process",

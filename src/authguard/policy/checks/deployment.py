@@ -67,6 +67,7 @@ def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
     for index, issuer in enumerate(draft.issuers):
         place = draft.place(f"issuers[{index}]", "issuers")
         yield from _algorithms(place, issuer)
+        yield from _asking(draft.place(f"issuers[{index}].introspection", f"issuers[{index}]"), issuer)
         if not issuer.audience:
             message = f"issuer `{issuer.issuer}` has no audience, so tokens for someone else would pass"
             yield Problem(code="issuer-audience", place=place, message=message, advice="add `audience: NAME`")
@@ -84,6 +85,49 @@ def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
             if not _is_safe(address):
                 message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
                 yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
+
+
+def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
+    """An issuer is asked over TLS, and an answer is not believed for longer than a token lives."""
+    asked = issuer.introspection
+    if asked is None:
+        return
+    if not _is_safe(asked.url):
+        message = f"issuer `{issuer.issuer}` would be asked at `{asked.url}` without TLS, and tokens told to anybody"
+        yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
+    if asked.cache > issuer.max_lifetime:
+        message = f"answers of issuer `{issuer.issuer}` would be used for longer than its tokens live"
+        advice = "write a shorter `cache`: it is how long a revoked token still passes"
+        yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
+
+
+def opaque_tokens_have_one_issuer(draft: Draft) -> Iterator[Problem]:
+    """A token that is no JWT names no issuer, and showing it to a second one would hand it over (RFC 7662 4)."""
+    opaque = [issuer for issuer in draft.issuers if issuer.introspection and not issuer.introspection.always]
+    for index, issuer in enumerate(draft.issuers):
+        if issuer in opaque[1:]:
+            message = (
+                f"issuer `{issuer.issuer}` is the second with `on: opaque`, and a token is shown to one issuer only"
+            )
+            advice = (
+                "keep `on: opaque` with the issuer of opaque tokens; write `on: always` for one whose tokens are JWTs"
+            )
+            place = draft.place(f"issuers[{index}].introspection", f"issuers[{index}]")
+            yield Problem(code="introspection-ambiguous", place=place, message=message, advice=advice)
+
+
+def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
+    """What a proof of possession names is compared with the public address, never with what the caller sends."""
+    if draft.public_url or draft.base:
+        return
+    for index, issuer in enumerate(draft.issuers):
+        if issuer.sender == "dpop":
+            message = (
+                f"issuer `{issuer.issuer}` has `sender: dpop`, and the policy does not say by which address it is met"
+            )
+            advice = "add `settings: {public_url: https://...}`, as callers write it"
+            place = draft.place(f"issuers[{index}].sender", f"issuers[{index}]")
+            yield Problem(code="public-url-missing", place=place, message=message, advice=advice)
 
 
 def _is_safe(address: str) -> bool:
@@ -128,6 +172,9 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
+        if operation.actor == "required" and not draft.agents and not draft.base:
+            message = f"operation `{operation.name}` takes agents only, and the policy names none"
+            yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
         for earlier in draft.operations[:index]:
             if _covers(earlier.match, operation.match):
                 message = (

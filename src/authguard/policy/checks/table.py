@@ -294,6 +294,8 @@ def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
         yield "`scopes`", {"scope": {"missing"}}
     if operation.acr or operation.max_age:
         yield "`assurance`", {"assurance": {"insufficient", "stale"}}
+    if operation.actor != "any":
+        yield "`actor`", {"actor": {"stranger"}}
     if operation.limits:  # one that was held and approved may exceed its limit
         unmeasured = {"unmeasured"} if any(limit.amount for limit in operation.limits) else set()
         yield "`limits`", {"limit": {"exceeded", *unmeasured}, "transaction": {"none"}}

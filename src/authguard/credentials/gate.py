@@ -1,0 +1,302 @@
+"""The port `authguard.ports.CredentialCheck` where a policy asks for more than JWTs: opaque tokens, revocation, proofs.
+
+Rules:
+- A JWT is checked first, and asked about only where its issuer's policy says so; both have to agree.
+- An opaque token is shown to one issuer only (RFC 7662 4), a JWT at most to the one whose key signed it.
+- A bound token counts with a proof and never without; that a proof is used once, the store decides for all processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
+from authguard.core.outcomes import Reason
+from authguard.credentials import answers, bearer, proofs
+from authguard.credentials.asking import UNCLEAR, Desk, Said
+from authguard.credentials.cache import Cache, Entry
+from authguard.credentials.claims import BOUND, EXPIRED, UNBOUND
+from authguard.credentials.introspection import Introspector, Manners
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from authguard.credentials.cache import Ground, Lease
+    from authguard.credentials.checker import JwtCheck
+    from authguard.credentials.claims import Standing
+    from authguard.credentials.nonces import Nonces
+    from authguard.policy.compiled import Issuer
+
+_MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+_INACTIVE: Final = NotProven("rejected", Reason.TOKEN_INACTIVE)
+_REPLAYED: Final = NotProven("rejected", Reason.PROOF_REPLAYED)
+#: with what a JSON object begins in base64url: the header of whatever may be taken for a JWT
+_BEGINNINGS: Final = (b"ew", b"ex", b"ey", b"ez")
+#: seconds by which a request's time may lie before another's without the clock having stepped back
+SLACK: Final = 1.0
+
+
+class Once(Protocol):
+    """What decides that something is used once: the part of `authguard.ports.Store` that is needed here."""
+
+    async def once(self, name: bytes, until: float, now: float) -> bool:
+        """Take a name; false where it was taken before."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Word:
+    """An issuer's word for a token, and for how long it is taken.
+
+    Attributes:
+        since: epoch seconds UTC; from then, ...
+        due: ... until then.
+        retired: never; it ends by its time alone.
+    """
+
+    since: float
+    due: float
+    retired: bool = False
+
+
+class Gate:
+    """Checks bearer tokens and bound ones, JWTs and opaque ones.
+
+    Args:
+        jwt: checks JWTs, and remembers what is good as a bearer token.
+        issuers: ``iss`` -> what the policy says of that issuer.
+        environ: where the secrets are read.
+        nonces: for proofs.
+        store: decides that a proof is used once.
+        client: the HTTP client for questions, which its owner closes.
+        manners: how issuers are asked.
+        cache: where good bound tokens are remembered; one of its own.
+    """
+
+    __slots__ = ("_asked", "_bound", "_environ", "_issuers", "_jwt", "_nonces", "_second", "_shown", "_store", "_taker")
+
+    def __init__(
+        self,
+        jwt: JwtCheck,
+        issuers: Mapping[str, Issuer],
+        *,
+        environ: Mapping[str, str],
+        nonces: Nonces,
+        store: Once,
+        client: httpx2.AsyncClient | None = None,
+        manners: Manners | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        self._jwt = jwt
+        self._issuers = dict(issuers)
+        self._environ = environ
+        self._nonces = nonces
+        self._store = store
+        self._asked = {
+            name: Introspector(issuer.introspection.cache, client, manners)
+            for name, issuer in self._issuers.items()
+            if issuer.introspection is not None
+        }
+        self._second = any(issuer.introspection and issuer.introspection.always for issuer in self._issuers.values())
+        self._bound = any(issuer.sender == "dpop" for issuer in self._issuers.values())
+        self._taker = taker(self._issuers)
+        #: good bound tokens by the SHA-256 of the token; apart from those that are good by themselves
+        self._shown = Cache() if cache is None else cache
+
+    async def open(self) -> None:
+        """Load keys and secrets; issuers need not be up. Safe to call again.
+
+        Raises:
+            SettingsError: a key file or a secret cannot be used.
+        """
+        await self._jwt.open()
+        for name, introspector in self._asked.items():
+            issuer = self._issuers[name]
+            if issuer.introspection is not None:
+                introspector.open(Desk.of(issuer, issuer.introspection, self._environ))
+
+    async def close(self) -> None:
+        """Call back what is on its way."""
+        await self._jwt.close()
+        for introspector in self._asked.values():
+            await introspector.close()
+
+    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Give a verdict that is remembered; a bound token has none without its proof. Never waits.
+
+        Args:
+            evidence: whose ``authorization`` is read.
+            now: epoch seconds UTC.
+        """
+        if self._bound and _is_bound(evidence.authorization):
+            return UNSEEN
+        return self._jwt.recall(evidence, now)
+
+    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Check a credential where that takes neither an issuer's word nor the store; never waits.
+
+        Args:
+            evidence: whose ``authorization`` is read.
+            now: epoch seconds UTC.
+        """
+        if self._bound and _is_bound(evidence.authorization):
+            return UNSEEN
+        token = bearer.read(evidence.authorization)
+        if isinstance(token, NotProven):
+            return token
+        if is_jwt(token):
+            return UNSEEN if self._second else self._jwt.examine(evidence, now)
+        if self._taker is None:
+            return _MALFORMED
+        refused = self._asked[self._taker.issuer].is_refused(sha256(token).digest(), now)
+        return _INACTIVE if refused else UNSEEN
+
+    async def check(self, evidence: Evidence, now: float) -> Credential:
+        """Check a credential; wait for keys, for an issuer's word and for the store where it takes them.
+
+        Args:
+            evidence: whose ``authorization``, ``proof``, ``method`` and ``address`` are read.
+            now: epoch seconds UTC.
+
+        Raises:
+            StoreError: it cannot be told whether a proof was used before.
+        """
+        header = evidence.authorization
+        if self._bound and _is_bound(header):
+            return await self._check_bound(evidence, now)
+        token = bearer.read(header)
+        if isinstance(token, NotProven):
+            return token
+        weighed = await self._weigh(token, sha256(token).digest(), now)
+        if isinstance(weighed, NotProven):
+            return weighed
+        standing, ground, lease = weighed
+        if standing.thumbprint:
+            return BOUND
+        self._jwt.keep(header, standing, ground, lease)
+        return standing.proven
+
+    async def _check_bound(self, evidence: Evidence, now: float) -> Credential:
+        """Check a token that comes with a proof, and the proof (RFC 9449 7.1)."""
+        token = bearer.read(evidence.authorization, bearer.DPOP)
+        if isinstance(token, NotProven):
+            return token
+        digest = sha256(token).digest()
+        entry = self._find(digest, now) or await self._weigh_bound(token, digest, now)
+        if isinstance(entry, NotProven):
+            return entry
+        principal = entry.proven.principal
+        issuer = self._issuers[principal.issuer]
+        shown = proofs.verify(
+            evidence, digest, _thumbprint(principal.claims), issuer=issuer, nonces=self._nonces, now=now
+        )
+        if isinstance(shown, NotProven):
+            return shown
+        if not await self._store.once(shown.name, shown.until, now):
+            return _REPLAYED
+        return replace(entry.proven, nonce=shown.nonce) if shown.nonce else entry.proven
+
+    async def _weigh_bound(self, token: bytes, digest: bytes, now: float) -> Entry | NotProven:
+        """Check a token that has to be bound, and remember it where it is good."""
+        weighed = await self._weigh(token, digest, now)
+        if isinstance(weighed, NotProven):
+            return weighed
+        standing, ground, lease = weighed
+        if not standing.thumbprint:
+            return UNBOUND
+        entry = Entry(standing.proven, standing.since, standing.until, ground, lease, len(token))
+        self._shown.keep(digest, entry)
+        return entry
+
+    def _find(self, digest: bytes, now: float) -> Entry | NotProven | None:
+        """Find a bound token that is known to be good; ``None`` says that it has to be checked, and is no verdict."""
+        entry = self._shown.find(digest)
+        if entry is None:
+            return None
+        if (
+            entry.since <= now < entry.until
+            and not entry.key.retired
+            and entry.keyring.since <= now < entry.keyring.due
+        ):
+            return entry
+        if entry.key.retired or now >= entry.until:
+            self._shown.drop(digest)
+        return EXPIRED if now >= entry.until and not entry.key.retired else None
+
+    async def _weigh(self, token: bytes, digest: bytes, now: float) -> tuple[Standing, Ground, Lease] | NotProven:
+        """Check a token, bound or not, with all that its issuer's policy asks for."""
+        if not is_jwt(token):
+            return await self._weigh_opaque(token, digest, now)
+        weighed = await self._jwt.weigh(token, now)
+        if isinstance(weighed, NotProven):
+            return weighed
+        standing, key, keyring = weighed
+        claims = standing.proven.principal.claims
+        issuer = self._issuers[standing.proven.principal.issuer]
+        if issuer.introspection is None or not issuer.introspection.always:
+            return weighed
+        said = await self._hear(issuer, token, digest, now)
+        if isinstance(said, NotProven):
+            return said
+        if not answers.agrees(said, dict(claims), issuer, now):
+            return UNCLEAR
+        return standing, key, _Word(now - SLACK, min(keyring.due, now + issuer.introspection.cache))
+
+    async def _weigh_opaque(
+        self, token: bytes, digest: bytes, now: float
+    ) -> tuple[Standing, Ground, Lease] | NotProven:
+        issuer = self._taker
+        if issuer is None or issuer.introspection is None:
+            return _MALFORMED
+        said = await self._hear(issuer, token, digest, now)
+        if isinstance(said, NotProven):
+            return said
+        standing = answers.stand(said, issuer, self._jwt.names, token, now)
+        if isinstance(standing, NotProven):
+            return standing
+        word = _Word(now - SLACK, now + issuer.introspection.cache)
+        return standing, word, word
+
+    async def _hear(self, issuer: Issuer, token: bytes, digest: bytes, now: float) -> dict[str, object] | NotProven:
+        """Give what an issuer says of an active token."""
+        introspector = self._asked[issuer.issuer]
+        if introspector.is_refused(digest, now):
+            return _INACTIVE
+        said = await introspector.ask(token, digest, now)
+        return _INACTIVE if isinstance(said, Said) else said
+
+
+def taker(issuers: Mapping[str, Issuer]) -> Issuer | None:
+    """Tell which issuer an opaque token is shown to: the one that says ``on: opaque``, else the only one that is asked.
+
+    ``None`` where there is none, or no telling: such a token is then refused.
+    """
+    asked = [issuer for issuer in issuers.values() if issuer.introspection is not None]
+    opaque = [issuer for issuer in asked if issuer.introspection is not None and not issuer.introspection.always]
+    found = opaque or asked
+    return found[0] if len(found) == 1 else None
+
+
+def is_wanted(issuers: Mapping[str, Issuer]) -> bool:
+    """Whether a policy asks for more than JWTs as bearer tokens."""
+    return any(issuer.introspection is not None or issuer.sender != "none" for issuer in issuers.values())
+
+
+def is_jwt(token: bytes) -> bool:
+    """Whether a token may be taken for a JWT: three parts, of which the first is a JSON object's beginning."""
+    return token.startswith(_BEGINNINGS) and token.count(b".") == 2  # noqa: PLR2004 - RFC 7515 7.1
+
+
+def _is_bound(header: bytes) -> bool:
+    return header[:5].lower() == b"dpop "
+
+
+def _thumbprint(claims: Mapping[str, object]) -> str:
+    """Give what `claims.judge` found to be there."""
+    bound = claims.get("cnf")
+    found = bound.get("jkt") if isinstance(bound, dict) else None
+    return found if isinstance(found, str) else ""

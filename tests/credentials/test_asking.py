@@ -1,0 +1,77 @@
+"""One question to an authorization server: what is sent, and what each answer comes to."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx2
+import pytest
+
+from authguard.credentials.asking import UNCLEAR, Desk, Said, ask
+from authguard.errors import SettingsError
+from authguard.policy.compiled import Introspection, Issuer
+
+ISSUER = Issuer(issuer="https://idp.test", audience="us", algorithms=("ES256",))
+
+
+def desk(url: str = "https://idp.test/introspect", client_id: str = "guard", secret: str = "secret") -> Desk:
+    return Desk.of(ISSUER, Introspection(url=url, client_id=client_id, secret_env="S"), {"S": secret})
+
+
+async def asked(answer: httpx2.Response, at: Desk, token: bytes = b"tok~en+/=") -> tuple[Any, list[httpx2.Request]]:
+    seen: list[httpx2.Request] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return answer
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        return await ask(client, at, token), seen
+
+
+async def test_the_question_is_a_form_with_our_credentials() -> None:
+    said, (request,) = await asked(httpx2.Response(200, json={"active": True, "sub": "a"}), desk())
+    assert said == {"sub": "a"}
+    assert (request.method, str(request.url)) == ("POST", "https://idp.test/introspect")
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (request.headers["accept"], request.headers["accept-encoding"]) == ("application/json", "identity")
+    assert request.headers["authorization"] == "Basic Z3VhcmQ6c2VjcmV0"
+    assert parse_qs(request.content.decode()) == {"token": ["tok~en+/="], "token_type_hint": ["access_token"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "pair"),
+    [
+        ("a:b", "c:d", "a%3Ab:c%3Ad"),
+        ("a b", "1+1=2%", "a+b:1%2B1%3D2%25"),
+        ("é", "ü", "%C3%A9:%C3%BC"),
+        ("plain-1_2.3", "~", "plain-1_2.3:~"),
+    ],
+)
+async def test_our_credentials_are_encoded_as_in_a_form(name: str, secret: str, pair: str) -> None:
+    _, (request,) = await asked(httpx2.Response(200, json={"active": False}), desk(client_id=name, secret=secret))
+    assert b64decode(request.headers["authorization"].removeprefix("Basic ")).decode() == pair
+
+
+async def test_inactive_is_inactive_whatever_else_is_said() -> None:
+    assert (await asked(httpx2.Response(200, json={"active": False, "sub": "a"}), desk()))[0] is Said.INACTIVE
+    answer = httpx2.Response(
+        200, content=b'{"active": false}', headers={"content-type": "Application/JSON; charset=utf-8"}
+    )
+    assert (await asked(answer, desk()))[0] is Said.INACTIVE
+
+
+async def test_nobody_is_asked_without_tls() -> None:
+    assert await asked(httpx2.Response(200, json={"active": True}), desk("http://idp.test/introspect")) == (UNCLEAR, [])
+
+
+async def test_a_secret_that_is_not_set_is_told_by_its_variables_name_alone() -> None:
+    with pytest.raises(SettingsError, match="set S to the secret"):
+        desk(secret="")
+
+
+def test_a_desk_shows_no_secret() -> None:
+    assert "Z3V" not in repr(desk())
+    assert "secret" not in repr(desk())

@@ -1,0 +1,334 @@
+"""Opaque tokens, second opinions and bound tokens, as the enforcer asks about them."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from authguard.core.addresses import normal
+from authguard.core.facts import UNSEEN, Evidence, NotProven, Proven
+from authguard.core.outcomes import Reason
+from authguard.credentials.gate import Gate, is_jwt, is_wanted, taker
+from authguard.credentials.introspection import Manners
+from authguard.credentials.nonces import STEP, Nonces
+from authguard.errors import SettingsError, StoreError
+from authguard.policy.compiled import Introspection, Issuer
+from authguard.stores.memory import MemoryStore
+from authguard.testing import DpopClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.facts import Credential, Unseen
+    from authguard.credentials.checker import JwtCheck
+    from authguard.testing import FakeClock, Mint
+
+URL = "https://agent.test/chat"
+ASKED = Introspection(url="https://issuer.test/introspect", client_id="guard", secret_env="SECRET")
+NONCES = Nonces(b"k" * 32)
+
+
+class Door:
+    """A gate as the enforcer uses it, and the issuer that it asks."""
+
+    def __init__(self, mint: Mint, clock: FakeClock, make: Callable[..., JwtCheck], *issuers: Issuer) -> None:
+        self.mint = mint
+        self.clock = clock
+        self.said: dict[str, Any] = {}
+        self.asked: list[str] = []
+        self.store = MemoryStore()
+        self.client = DpopClient.create(clock)
+        self.gate = Gate(
+            make(*issuers),
+            {issuer.issuer: issuer for issuer in issuers},
+            environ={"SECRET": "s"},
+            nonces=NONCES,
+            store=self.store,
+            client=httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer)),
+            manners=Manners(timeout=5.0),
+        )
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        token = httpx2.QueryParams(request.content.decode())["token"]
+        self.asked.append(token)
+        return httpx2.Response(200, json=self.said.get(token, {"active": False}))
+
+    def vouch(self, token: str, **claims: Any) -> str:
+        """Let the issuer vouch for a token."""
+        self.said[token] = {"active": True, **self.mint.claims(**claims)}
+        return token
+
+    async def knock(self, authorization: str, proof: str = "") -> Credential:
+        """Ask as the enforcer does."""
+        evidence = Evidence(
+            authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normal(URL)
+        )
+        found: Credential | Unseen = self.gate.recall(evidence, self.clock.now())
+        if found is UNSEEN:
+            found = self.gate.examine(evidence, self.clock.now())
+        if isinstance(found, Proven | NotProven):
+            return found
+        return await self.gate.check(evidence, self.clock.now())
+
+    async def prove(self, token: str, **claims: Any) -> Credential:
+        """Send a bound token with a proof."""
+        return await self.knock(f"DPoP {token}", self.client.proof("POST", URL, token, **claims))
+
+    def bound(self, **claims: Any) -> str:
+        """Mint a token that is bound to our client."""
+        return self.mint.mint(cnf=self.client.confirmation, **claims)
+
+
+@pytest.fixture
+async def stand(
+    authguard_issuer: Mint,
+    authguard_clock: FakeClock,
+    issuer_of: Callable[..., Issuer],
+    make: Callable[..., JwtCheck],
+) -> Any:
+    """Build doors of one issuer, described by fields of the policy."""
+
+    async def build(**fields: Any) -> Door:
+        door = Door(authguard_issuer, authguard_clock, make, issuer_of(authguard_issuer, **fields))
+        await door.gate.open()
+        return door
+
+    return build
+
+
+def reason(found: Credential) -> Reason | None:
+    return found.reason if isinstance(found, NotProven) else None
+
+
+async def test_an_opaque_token_is_asked_about_once_and_then_remembered(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    door.vouch("opaque", sub="anna", scope="chat", acr="aal2")
+    first = await door.knock("Bearer opaque")
+    assert isinstance(first, Proven)
+    assert (first.principal.subject, first.principal.token_scopes, first.principal.acr) == ("anna", {"chat"}, "aal2")
+    assert first.principal.fingerprint == sha256(b"opaque").hexdigest()[:16]
+    door.clock.advance(29)
+    assert await door.knock("Bearer opaque") is first
+    assert door.asked == ["opaque"]
+
+
+async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    door.vouch("opaque")
+    await door.knock("Bearer opaque")
+    door.said.clear()
+    door.clock.advance(30)
+    assert reason(await door.knock("Bearer opaque")) is Reason.TOKEN_INACTIVE
+    assert reason(await door.knock("Bearer opaque")) is Reason.TOKEN_INACTIVE
+    assert len(door.asked) == 2
+
+
+async def test_an_answer_is_not_used_beyond_the_tokens_end(stand: Any) -> None:
+    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=3_600.0))
+    door.vouch("opaque", lifetime=60)
+    assert isinstance(await door.knock("Bearer opaque"), Proven)
+    door.clock.advance(89)
+    assert isinstance(await door.knock("Bearer opaque"), Proven)
+    door.clock.advance(1)
+    assert await door.knock("Bearer opaque") == NotProven("expired", Reason.TOKEN_EXPIRED)
+    assert len(door.asked) == 1
+
+
+async def test_without_a_cache_every_request_asks(stand: Any) -> None:
+    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=0.0))
+    door.vouch("opaque")
+    for _ in range(3):
+        assert isinstance(await door.knock("Bearer opaque"), Proven)
+    assert len(door.asked) == 3
+
+
+async def test_an_answer_is_about_one_token_only(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    door.vouch("opaque")
+    await door.knock("Bearer opaque")
+    assert reason(await door.knock("Bearer opaqu")) is Reason.TOKEN_INACTIVE
+    assert reason(await door.knock("Bearer opaquee")) is Reason.TOKEN_INACTIVE
+
+
+async def test_jwts_of_an_issuer_of_opaque_tokens_are_checked_as_ever_and_not_asked_about(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    first = await door.knock(f"Bearer {(token := door.mint.mint())}")
+    assert isinstance(first, Proven)
+    assert await door.knock(f"Bearer {token}") is first
+    assert door.asked == []
+
+
+async def test_a_jwt_is_asked_about_where_the_policy_says_always(stand: Any) -> None:
+    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+    token = door.mint.mint(jti="1")
+    assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
+    door.clock.advance(30)
+    door.said[token] = {"active": True, "sub": "customer-1"}
+    first = await door.knock(f"Bearer {token}")
+    assert isinstance(first, Proven)
+    assert await door.knock(f"Bearer {token}") is first
+    door.clock.advance(30)
+    door.said.clear()
+    assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
+
+
+async def test_a_jwt_that_is_expired_is_expired_and_nobody_is_asked(stand: Any) -> None:
+    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+    assert reason(await door.knock(f"Bearer {door.mint.mint(lifetime=-60)}")) is Reason.TOKEN_EXPIRED
+    assert door.asked == []
+
+
+async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_always(stand: Any) -> None:
+    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+    assert isinstance(await door.knock(f"Bearer {door.vouch('opaque')}"), Proven)
+
+
+async def test_a_bound_token_counts_with_a_proof(stand: Any) -> None:
+    door = await stand(sender="dpop")
+    first = await door.prove(token := door.bound(sub="anna"))
+    assert isinstance(first, Proven)
+    assert (first.principal.subject, first.nonce) == ("anna", "")
+    assert await door.prove(token) is first
+    assert reason(await door.knock(f"DPoP {token}")) is Reason.PROOF_INVALID
+    assert reason(await door.knock(f"Bearer {token}")) is Reason.BOUND_TOKEN
+
+
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519", "RS256"])
+async def test_every_usual_kind_of_key_can_prove(stand: Any, alg: Any) -> None:
+    door = await stand(sender="dpop")
+    door.client = DpopClient.create(door.clock, alg=alg)
+    assert isinstance(await door.prove(door.bound()), Proven)
+
+
+async def test_a_bound_opaque_token_counts_with_a_proof(stand: Any) -> None:
+    door = await stand(introspection=ASKED, sender="dpop")
+    door.vouch("opaque", cnf=door.client.confirmation, token_type="DPoP")
+    assert isinstance(await door.prove("opaque"), Proven)
+    assert isinstance(await door.prove("opaque"), Proven)
+    assert len(door.asked) == 1
+    assert reason(await door.knock("Bearer opaque")) is Reason.BOUND_TOKEN
+
+
+async def test_a_bound_token_ends_when_it_ends(stand: Any) -> None:
+    door = await stand(sender="dpop")
+    token = door.bound(lifetime=60)
+    assert isinstance(await door.prove(token), Proven)
+    door.clock.advance(90)
+    assert await door.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
+    assert await door.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
+
+
+async def test_a_proof_is_used_once_whoever_decides(stand: Any) -> None:
+    door, other = await stand(sender="dpop"), await stand(sender="dpop")
+    other.gate._store = door.store
+    other.client = door.client
+    token = door.bound()
+    proof = door.client.proof("POST", URL, token)
+    assert isinstance(await door.knock(f"DPoP {token}", proof), Proven)
+    assert reason(await other.knock(f"DPoP {token}", proof)) is Reason.PROOF_REPLAYED
+
+
+async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(stand: Any) -> None:
+    class Down:
+        async def once(self, *_: object) -> bool:
+            raise StoreError("down")
+
+    door = await stand(sender="dpop")
+    door.gate._store = Down()
+    with pytest.raises(StoreError):
+        await door.prove(door.bound())
+
+
+async def test_a_refused_proof_uses_no_name_up(stand: Any) -> None:
+    door = await stand(sender="dpop")
+    token = door.bound()
+    assert reason(await door.prove(token, htm="GET", jti="same")) is Reason.PROOF_INVALID
+    assert isinstance(await door.prove(token, jti="same"), Proven)
+    assert reason(await door.prove(token, jti="same")) is Reason.PROOF_REPLAYED
+
+
+@pytest.mark.parametrize(("age", "good"), [(60, True), (61, False), (-30, True), (-31, False)])
+async def test_a_proof_counts_within_its_window_on_both_sides(stand: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
+    door = await stand(sender="dpop", proof_window=60.0)
+    found = await door.prove(door.bound(), iat=door.clock.now() - age)
+    assert isinstance(found, Proven) is good
+
+
+async def test_a_nonce_is_asked_for_and_then_counts(stand: Any) -> None:
+    door = await stand(sender="dpop", nonce=True)
+    token = door.bound()
+    asked = await door.prove(token)
+    assert isinstance(asked, NotProven)
+    assert (asked.reason, asked.nonce) == (Reason.NONCE_WANTED, NONCES.current(door.clock.now()))
+    assert isinstance(await door.prove(token, nonce=asked.nonce), Proven)
+
+
+async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(stand: Any) -> None:
+    door = await stand(sender="dpop", nonce=True)
+    token, nonce = door.bound(lifetime=1_000), NONCES.current(door.clock.now())
+    remembered = await door.prove(token, nonce=nonce)
+    door.clock.advance(STEP)
+    found = await door.prove(token, nonce=nonce)
+    assert isinstance(found, Proven)
+    assert found.nonce == NONCES.current(door.clock.now())
+    assert isinstance(remembered, Proven)
+    assert found.notes is remembered.notes
+    door.clock.advance(STEP)
+    assert reason(await door.prove(token, nonce=nonce)) is Reason.NONCE_WANTED
+
+
+async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    assert reason(await door.prove(door.mint.mint())) is Reason.SCHEME_UNKNOWN
+
+
+async def test_the_scheme_has_no_case(stand: Any) -> None:
+    door = await stand(sender="dpop")
+    token = door.bound()
+    for scheme in ("dpop", "DPOP", "DPoP "):
+        assert isinstance(await door.knock(f"{scheme} {token}", door.client.proof("POST", URL, token)), Proven)
+
+
+async def test_a_bound_token_has_bounds_too(stand: Any) -> None:
+    door = await stand(sender="dpop")
+    assert reason(await door.knock("DPoP " + "x" * 16_385)) is Reason.TOKEN_TOO_LARGE
+    assert reason(await door.knock("DPoP a b")) is Reason.CREDENTIAL_MALFORMED
+
+
+async def test_a_secret_that_is_missing_is_told_at_the_start(
+    authguard_issuer: Mint, issuer_of: Callable[..., Issuer], make: Callable[..., JwtCheck]
+) -> None:
+    issuer = issuer_of(authguard_issuer, introspection=ASKED)
+    gate = Gate(make(issuer), {issuer.issuer: issuer}, environ={}, nonces=NONCES, store=MemoryStore())
+    with pytest.raises(SettingsError, match="SECRET"):
+        await gate.open()
+
+
+def test_an_opaque_token_has_one_taker_or_none() -> None:
+    plain = Issuer(issuer="a", audience="us", algorithms=("ES256",))
+    always = Introspection(url=ASKED.url, client_id="g", secret_env="S", always=True)
+    first, second = (Issuer(issuer=name, audience="us", algorithms=(), introspection=always) for name in "bc")
+    opaque = Issuer(issuer="d", audience="us", algorithms=(), introspection=ASKED)
+    assert taker({"a": plain}) is None
+    assert taker({"a": plain, "b": first}) is first
+    assert taker({"b": first, "c": second}) is None
+    assert taker({"b": first, "c": second, "d": opaque}) is opaque
+    assert [is_wanted({one.issuer: one}) for one in (plain, first, opaque)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("token", "found"),
+    [
+        (b"eyJhbGciOiJub25lIn0.e30.", True),
+        (b"ewogImEiOjF9.x.y", True),
+        (b"a.b.c", False),
+        (b"eyJhbGciOiJkaXIifQ..a.b.c", False),
+        (b"eyJhbGciOiJub25lIn0", False),
+        (b"2YotnFZFEjr1zCsicMWpAA", False),
+    ],
+)
+def test_what_may_be_taken_for_a_jwt(token: bytes, found: bool) -> None:  # noqa: FBT001 - a case
+    assert is_jwt(token) is found
