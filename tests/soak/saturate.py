@@ -194,7 +194,9 @@ def main() -> int:
     total = sum(answered.values())
     print(f"{total:,} answers in {SECONDS:.0f} s, {total / SECONDS:,.0f} a second: {dict(sorted(answered.items()))}")  # noqa: T201 - a report for a person
     problems = grown(taken)
-    if broken := [status for status in answered if status >= 500]:
+    # a deadline that passes on a machine that others use has its defined answer; one in a hundred is no longer that
+    late = answered.get(503, 0) > total / 100
+    if broken := [status for status in answered if status >= 500 and (status != 503 or late)]:
         problems.append(f"the app answered {broken}")
     for problem in problems:
         print(f"GREW: {problem}", file=sys.stderr)  # noqa: T201 - a report for a person
