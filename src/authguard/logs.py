@@ -31,8 +31,9 @@ _ANNOUNCED: Final[dict[type, tuple[str, int]]] = {
 }
 
 #: where the app has not configured structlog, records go to the standard logger, which is silent below a warning
+_SILENT_BELOW: Final = logging.getLogger("authguard")
 _STANDARD: Final = structlog.wrap_logger(
-    logging.getLogger("authguard"),
+    _SILENT_BELOW,
     processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
     context_class=dict,
@@ -93,8 +94,10 @@ class AnnouncingSink:
     def _announce(self, name: str, level: int, entry: Entry) -> None:
         """Hand a record to the app's pipeline; whatever that raises stays here."""
         try:
-            logger = structlog.get_logger("authguard") if structlog.is_configured() else _STANDARD
-            logger.log(level, name, **_fields(entry))
+            if structlog.is_configured():
+                structlog.get_logger("authguard").log(level, name, **_fields(entry))
+            elif _SILENT_BELOW.isEnabledFor(level):  # asked first, since a line that nobody reads costs as much
+                _STANDARD.log(level, name, **_fields(entry))
         except Exception:  # noqa: BLE001 - the record is kept; a processor of the app's must not undo an admission
             self.unheard += 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.events import Event
+from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
 from authguard.core.snapshot import PLACES, Snapshot
 from authguard.errors import MachineFault
@@ -79,9 +79,10 @@ class Timers:
             When it falls due (epoch seconds UTC; infinity for never) and the event that it raises.
         """
         earliest, name = float("inf"), ""
-        for machine, (record_name, state_field, _) in PLACES.items():
-            record = getattr(snapshot, record_name)
-            for timer in self.armed.get((machine, getattr(record, state_field)), ()):
+        session = snapshot.session
+        records = (snapshot.service, snapshot.account, session, session, snapshot.transaction)
+        for machine, state, record in zip(MACHINES, snapshot.states(), records, strict=True):
+            for timer in self.armed.get((machine, state), ()):
                 moment = getattr(record, timer.moment)
                 if moment and moment + timer.after < earliest:
                     earliest, name = moment + timer.after, timer.event

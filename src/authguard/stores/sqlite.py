@@ -18,12 +18,13 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from anyio import CapacityLimiter, get_cancelled_exc_class, to_thread
+from anyio import get_cancelled_exc_class
 
 from authguard.core import stored
 from authguard.errors import StoreError
 from authguard.stores.leaving import Fate, cancel_later
 from authguard.stores.sqlite_file import connect, failure, identity
+from authguard.stores.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +70,13 @@ class SqliteStore:
         "_hand",
         "_identity",
         "_keep",
-        "_limiter",
         "_lock",
         "_looked",
+        "_opened",
         "_path",
         "_patience",
         "_reader",
+        "_worker",
         "_writer",
     )
 
@@ -91,7 +93,8 @@ class SqliteStore:
         self._identity = (0, 0)
         self._looked = -math.inf
         self._lock = Lock()
-        self._limiter: CapacityLimiter | None = None
+        self._worker = Worker()
+        self._opened = False
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
 
@@ -101,8 +104,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be used, or a newer authguard or another program wrote it.
         """
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(1)
+        self._opened = True
         await self._in_worker("opened", self._connect)
 
     async def close(self) -> None:
@@ -111,9 +113,10 @@ class SqliteStore:
         Raises:
             StoreError: that write does not come back.
         """
-        if self._limiter is not None:
+        if self._opened:
             await self._in_worker("closed", self._disconnect)
-            self._limiter = None
+            self._worker.end()
+            self._opened = False
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
         """Read every record that the keys name, in one statement; what is not stored is as in `blank`.
@@ -309,7 +312,7 @@ class SqliteStore:
             finally:
                 self._lock.release()
 
-        return await to_thread.run_sync(alone, abandon_on_cancel=True, limiter=self._limiter)
+        return await self._worker.run(alone)
 
     def _connect(self) -> None:
         if self._writer is None:
