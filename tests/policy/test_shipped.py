@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,11 @@ from scripts import readmes
 from authguard.core.boxes import Proof, Space, count, intersect, is_empty, reach
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
-from authguard.policy import library
+from authguard.policy import compiler, library, rehearsal
 from authguard.policy.checks import check
-from authguard.policy.compiler import compile_draft, load
+from authguard.policy.compiler import compile_draft
 from authguard.policy.reading import read_draft
-from authguard.policy.rehearsal import rehearse, told, untaken
+from authguard.policy.rehearsal import told, untaken
 from authguard.policy.scenarios import describe, run
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 SHIPPED = sorted(library.shipped())
 EXAMPLES = [name for name in SHIPPED if name != "standard"]
+#: each is loaded once, and played once
+load, rehearse = cache(compiler.load), cache(rehearsal.rehearse)
 POLICIES = Path(__file__).parents[2] / "policies"
 #: the app speaks, or spoke
 WORDLESS = {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT}

@@ -1,0 +1,56 @@
+"""The wheel holds every shipped policy: whoever installs it checks and tests them by name, far from any checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+from authguard.policy import library
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(library.shipped())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as pip does, and unpack it where nothing of the checkout is."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder / "dist"))
+    with zipfile.ZipFile(built) as wheel:
+        wheel.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def run(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - this interpreter, and what was just built
+        [sys.executable, "-c", f"import authguard.cli as c; print(c.__file__); c.main({list(arguments)!r})"],
+        cwd=installed.parent,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_shipped_policy_is_checked_and_tested_by_name_from_an_installed_wheel(installed: Path) -> None:
+    checked = run(installed, "policy", "check", *NAMES)
+    assert checked.stdout.startswith(str(installed)), "the wheel ran, and not the checkout"
+    assert checked.returncode == 0, checked.stderr
+    tested = run(installed, "policy", "test", "--fail-under", "100", *NAMES)
+    assert tested.returncode == 0, tested.stderr
+    for name in NAMES:
+        assert f"{name}: each of " in checked.stdout
+        assert f"{name}: " in tested.stdout
+
+
+def test_each_comes_with_its_readme_and_its_scenarios(installed: Path) -> None:
+    for name in NAMES:
+        folder = installed / "authguard" / "policies" / name
+        assert (folder / "README.md").is_file()
+        assert list((folder / "scenarios").glob("*.yaml"))
