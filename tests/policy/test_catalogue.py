@@ -13,7 +13,7 @@ import pytest
 import authguard.policy
 from authguard.cli.policy_app import load_app, walk_app
 from authguard.policy import catalogue, library, reading
-from authguard.policy.catalogue import MEANINGS, Example, examples, explain
+from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
 from authguard.policy.checking import check
 from authguard.policy.inventory import hold
 from authguard.policy.scenario_reader import read_scenarios
@@ -123,7 +123,7 @@ def test_every_code_that_the_source_can_give_has_a_meaning_and_the_other_way_rou
 
 @pytest.mark.parametrize("code", sorted(MEANINGS))
 def test_an_explanation_says_what_the_code_means_and_shows_both_examples(code: str) -> None:
-    said, example = explain(code), examples()[code]
+    said, example = explain_problem(code), examples()[code]
     assert said.startswith(f"{code}: {MEANINGS[code]}")
     assert example.unshown or "mended:\n\n    " in said
     assert "\t" not in said

@@ -12,7 +12,7 @@ import typer
 from authguard import __version__
 from authguard.cli.output import INVALID, USAGE, YES, complain
 from authguard.cli.policy_app import load_app, walk_app
-from authguard.policy.catalogue import MEANINGS, explain
+from authguard.policy.catalogue import MEANINGS, explain_problem
 from authguard.policy.checking import check_all
 from authguard.policy.formats import as_github, as_json
 from authguard.policy.inventory import hold
@@ -135,7 +135,7 @@ def _explain(code: str) -> int:
     if code not in MEANINGS:
         complain(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
         return USAGE
-    typer.echo(explain(code))
+    typer.echo(explain_problem(code))
     return YES
 
 

@@ -34,7 +34,9 @@ class Format(StrEnum):
 def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Policy files, folders or shipped names; the current folder where none is named."),
+        typer.Argument(
+            help="Policies, folders, scenario files or shipped names; the current folder where none is named."
+        ),
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="For people, for programs, or for CI servers.")
@@ -57,7 +59,8 @@ def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
     ] = False,
 ) -> None:
     """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
-    rehearsals = [rehearsal.rehearse(in_folder(given)) for given in paths or ["."]]
+    sources = dict.fromkeys(in_folder(given) for given in paths or ["."])  # pre-commit names every file that changed
+    rehearsals = [rehearsal.rehearse(source) for source in sources]
     if generate:
         _propose(rehearsals, output)
         return

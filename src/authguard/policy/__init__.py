@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authguard.policy.catalogue import explain
+    from authguard.policy.catalogue import explain_problem
     from authguard.policy.checking import Checked, check, check_all
     from authguard.policy.compiler import compile_draft, load
     from authguard.policy.explaining import explain_decision
     from authguard.policy.formats import as_github, as_json
     from authguard.policy.problems import Place, Problem
     from authguard.policy.reading import Reading, read_draft
+    from authguard.policy.rehearsal import Rehearsal, rehearse
     from authguard.policy.sarif import as_sarif
     from authguard.policy.schema import policy_schema, scenario_schema
 
@@ -23,36 +24,41 @@ __all__ = [
     "Place",
     "Problem",
     "Reading",
+    "Rehearsal",
     "as_github",
     "as_json",
     "as_sarif",
     "check",
     "check_all",
     "compile_draft",
-    "explain",
     "explain_decision",
+    "explain_problem",
     "load",
     "policy_schema",
     "read_draft",
+    "rehearse",
     "scenario_schema",
 ]
 
+#: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
 _HOMES = {
     "Checked": "checking",
     "Place": "problems",
     "Problem": "problems",
     "Reading": "reading",
+    "Rehearsal": "rehearsal",
     "as_github": "formats",
     "as_json": "formats",
     "as_sarif": "sarif",
     "check": "checking",
     "check_all": "checking",
     "compile_draft": "compiler",
-    "explain": "catalogue",
     "explain_decision": "explaining",
+    "explain_problem": "catalogue",
     "load": "compiler",
     "policy_schema": "schema",
     "read_draft": "reading",
+    "rehearse": "rehearsal",
     "scenario_schema": "schema",
 }
 

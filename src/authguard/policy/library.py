@@ -15,6 +15,8 @@ from authguard.policy.reader import BYTES_BOUND
 
 #: the name of a policy's file in its folder
 FILE: Final = "policy.yaml"
+#: the folder beside it that holds its scenarios
+SCENARIOS: Final = "scenarios"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 #: the folder of a policy that was not found; nothing is ever looked for in it
 NOWHERE: Final = Path()
@@ -93,8 +95,11 @@ def given(source: str | Path) -> Source:
 
 
 def in_folder(typed: str) -> str:
-    """Take a folder for the `policy.yaml` in it; a file, and the name of a shipped policy, for themselves."""
+    """Take a folder, or a file of scenarios, for the `policy.yaml` in it or beside it; anything else for itself."""
     path = Path(typed)
+    beside = path.parent.parent / FILE
+    if path.parent.name == SCENARIOS and path.name != FILE and beside.is_file():
+        return str(beside)
     return str(path / FILE) if path.is_dir() else typed
 
 

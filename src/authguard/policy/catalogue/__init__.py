@@ -120,7 +120,7 @@ def _filling(*, text: str = "", character: str = "", byte: str = "", times: int 
     return Filling(data=text.encode(), words=f"`{text.strip()}`", times=times)
 
 
-def explain(code: str) -> str:
+def explain_problem(code: str) -> str:
     """Say what a code means, with a bad example and a mended one, as text of several lines.
 
     Raises:
