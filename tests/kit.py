@@ -12,6 +12,7 @@ from authguard.core.chain import GENESIS, Linked, press, read
 from authguard.core.facts import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import account_key, session_key
+from authguard.core.verdicts import Failed, Passed
 from authguard.policy.compiler import load
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
@@ -21,13 +22,15 @@ from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
     from authguard.core.facts import Credential, Unseen
+    from authguard.core.verdicts import VerifierVerdict
     from authguard.policy.compiled import Policy
-    from authguard.ports import AccountDirectory, Store
+    from authguard.ports import AccountDirectory, Question, Store, Verifier
 
 MISSING = NotProven("missing", Reason.CREDENTIAL_MISSING)
 ISSUER = "https://issuer.test"
@@ -68,7 +71,7 @@ otherwise: {risk: sensitive, effect: write}
 assurance: {order: [aal1, aal2, aal3], map: {'urn:example:2fa': aal2}}
 identity: {credential: aal2}
 verifiers:
-  otp: {type: python, call: "desk:otp", pass_at: 0.9, fail_at: 0.4}
+  otp: {type: http, url: "http://127.0.0.1:9/otp", pass_at: 0.9, fail_at: 0.4}
 methods:
   default: {all: [otp], attempts: 3, per: 15m}
   alternate: {all: [otp], attempts: 2, per: 15m}
@@ -136,6 +139,43 @@ class ScriptedCheck:
         found = self.known.get(evidence.authorization, NotProven("rejected", Reason.SIGNATURE_INVALID))
         self.seen[evidence.authorization] = found
         return found
+
+
+@dataclass
+class ScriptedVerifier:
+    """A verifier that answers what the test wrote down; `right` is what the customer has to say, if nothing else is."""
+
+    script: list[VerifierVerdict | Exception] = field(default_factory=list)
+    right: str = "123456"
+    asks: bool = True
+    sends: bool = False
+    longest: float = 5.0
+    asked: list[Question] = field(default_factory=list)
+    begun: list[Question] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def begin(self, question: Question) -> Passed:
+        """Send something."""
+        self.begun.append(question)
+        return Passed()
+
+    async def verify(self, question: Question) -> VerifierVerdict:
+        """Answer by the script, and when that is over by what the customer says."""
+        self.asked.append(question)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.script:
+            said = self.script.pop(0)
+            if isinstance(said, Exception):
+                raise said
+            return said
+        return Passed() if question.answers.get("answer") == self.right else Failed()
 
 
 def read_back(line: bytes) -> Entry:
@@ -206,6 +246,7 @@ class Desk:
         *,
         store: Store | None = None,
         directories: Mapping[str, AccountDirectory] | None = None,
+        verifiers: Mapping[str, Verifier] | None = None,
     ) -> None:
         self.policy = policy_of(text)
         self.clock = FakeClock()
@@ -222,6 +263,7 @@ class Desk:
             clock=self.clock,
             ids=self.ids,
             directories=directories or {},
+            verifiers=verifiers or {},
         )
 
     def login(self, subject: str = "alice", **facts: object) -> bytes:

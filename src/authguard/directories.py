@@ -67,7 +67,7 @@ class PythonDirectory:
         )
 
 
-def find_function(call: str, modules: tuple[str, ...]) -> Callable[[str, str], Any]:
+def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:
     """Import the function that a policy names.
 
     Args:

@@ -7,6 +7,7 @@
     ├── StoreError             a store cannot be read or written
     ├── AuditError             the audit log cannot be written, so nothing may be admitted
     ├── ReportRefused          the app tried to raise an event that loosens
+    ├── VerificationRefused    answers came for a method that is not asked for now
     └── AuthorityError         the caller of an operator's command lacks the authority
 
 Rules: no message holds a credential, a subject or any other personal data; every message says what to do.
@@ -55,6 +56,10 @@ class AuditError(AuthguardError):
 
 class ReportRefused(AuthguardError):  # noqa: N818 - says what happened, as the glossary's words do
     """The app reported an event that it may not raise: reports only tighten (DESIGN 2)."""
+
+
+class VerificationRefused(AuthguardError):  # noqa: N818 - as above
+    """Answers came for a method that the policy does not ask of this customer now, or from nobody who is proven."""
 
 
 class AuthorityError(AuthguardError):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.core.facts import Credential, Evidence, Principal, Unseen
     from authguard.core.snapshot import Keys, Snapshot
+    from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 
 
 class Clock(Protocol):
@@ -230,6 +231,63 @@ class AccountDirectory(Protocol):
 
     async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
         """Ask for the status; never raises, never waits longer than the policy's time-out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a verifier is asked: is it them?
+
+    Attributes:
+        issuer: ``iss`` of the proven credential.
+        subject: ``sub`` of the proven credential.
+        session: the session's key, hex.
+        attempt: id of the attempt; whatever a verifier keeps for this question it keeps under it.
+        answers: what the customer said to this verifier, by field; bounded.
+        channel: as believed; empty for none.
+        at: epoch seconds UTC.
+    """
+
+    issuer: str
+    subject: str
+    session: str
+    attempt: str
+    answers: Mapping[str, str]
+    channel: str
+    at: float
+
+    def __repr__(self) -> str:
+        """Tell nothing of the person and nothing that they answered."""
+        return f"Question(attempt={self.attempt[:4]!r}...)"
+
+
+class Verifier(Protocol):
+    """A service that answers "is it them?"; time-outs, retries, breaker and bulkhead are its own.
+
+    Attributes:
+        asks: whether the customer has to answer something, so that without answers there is nothing to verify.
+        sends: whether `begin` must have sent something first (a one-time code), which answers are then about.
+        longest: seconds after which it has answered whatever happens.
+    """
+
+    asks: bool
+    sends: bool
+    longest: float
+
+    async def open(self) -> None:
+        """Make ready; must not need the service to be up."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+    async def begin(self, question: Question) -> Passed | Unavailable:
+        """Send what the answers will be about; `Passed` says that it is on its way. Only asked where it `sends`."""
+        ...
+
+    async def verify(self, question: Question) -> Passed | Failed | Doubted | Unavailable:
+        """Answer; never raises but for cancellation, and never gives anything else."""
         ...
 
 

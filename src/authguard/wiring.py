@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from authguard.audit.jsonl import JsonlSink
@@ -24,6 +25,9 @@ from authguard.settings import MEMORY
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
+from authguard.verification.http import HttpService
+from authguard.verification.python import PythonService
+from authguard.verification.steady import Service, SteadyVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.policy.compiled import Policy
-    from authguard.ports import AuditSink, Clock, CredentialCheck, Ids, Store
+    from authguard.policy.compiled import Verifier as Declared
+    from authguard.ports import AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
     from authguard.settings import Settings
 
 
@@ -93,6 +98,7 @@ def build(
             for source in policy.accounts
             if source.call
         },
+        verifiers=choose_verifiers(policy, settings, clock, os.environ if environ is None else environ, client),
     )
 
 
@@ -103,6 +109,37 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     store = choose_store(settings, policy)
     journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
     return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
+
+
+def choose_verifiers(
+    policy: Policy,
+    settings: Settings,
+    clock: Clock,
+    environ: Mapping[str, str],
+    client: httpx2.AsyncClient | None = None,
+) -> dict[str, Verifier]:
+    """Choose an adapter for each verifier that a method of the policy combines.
+
+    Raises:
+        SettingsError: a function is not allowed or cannot be imported, or a service's credentials are missing.
+    """
+
+    def service(declared: Declared, target: str) -> Service:
+        if declared.type == "http":
+            return HttpService(declared, target, environ=environ, client=client)
+        return PythonService(find_function(target, settings.modules))
+
+    named = {name for method in policy.methods.values() for name in method.verifiers}
+    return {
+        name: SteadyVerifier(
+            declared,
+            [service(declared, target) for target in (declared.url or declared.call, declared.hedge) if target],
+            clock=clock,
+            chance=SystemRandom().random,
+        )
+        for name, declared in policy.verifiers.items()
+        if name in named
+    }
 
 
 def choose_store(settings: Settings, policy: Policy) -> Store:

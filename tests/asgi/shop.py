@@ -56,6 +56,9 @@ class Shop:
         said = (await request.body()).decode("utf-8", "replace")
         if said.startswith("report "):
             await guard.report(said.removeprefix("report "))
+        if said.startswith("verify "):
+            step = await guard.verify("default", {"otp": said.removeprefix("verify ")})
+            return JSONResponse({"action": step.action, "say": step.say, "states": dict(guard.states)})
         if said.startswith("require "):
             guard.require(*said.removeprefix("require ").split())
         return JSONResponse(

@@ -333,4 +333,5 @@ class Rig:
             clock=self.clock,
             ids=ids,
             directories={},
+            verifiers={},
         )

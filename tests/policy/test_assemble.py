@@ -157,7 +157,14 @@ fallbacks:
     assert live.match.websocket == "/live"
     assert (draft.otherwise.name, draft.otherwise.risk, draft.otherwise.scopes) == ("otherwise", "high", {"s"})
     assert (draft.assurance.rank("urn:a"), draft.assurance.rank("other"), draft.identity) == (2, 0, "aal2")
-    assert draft.methods == {"default": ("otp",), "alternate": ("otp",)}
+    default, alternate = draft.methods["default"], draft.methods["alternate"]
+    assert (default.name, default.verifiers, default.need, default.alternatives) == ("default", ("otp",), 1, False)
+    assert (alternate.name, alternate.verifiers, alternate.need, alternate.alternatives) == (
+        "alternate",
+        ("otp",),
+        1,
+        True,
+    )
     assert draft.channels.declared
     assert draft.channels.carry == {"chat": {"web"}, "voice": frozenset()}
     assert (draft.request_budget, draft.body_budget, draft.public_url) == (1.5, 65_536, "https://support.example")
@@ -222,6 +229,37 @@ APART = {
         "out-of-range",
         5,
         "`fail_at`",
+    ),
+    "any and all": ("methods:\n  a: {all: [b], any: [c]}\n", "method-unclear", 5, "any: [...]"),
+    "a second service of another type": (
+        "verifiers:\n  a: {type: http, url: 'https://a', hedge: {call: 'a:b', after: 1s}}\n",
+        "missing-key",
+        5,
+        "`url`",
+    ),
+    "a function with a token": (
+        "verifiers:\n  a: {type: python, call: 'a:b', auth: {bearer_env: TOKEN}}\n",
+        "key-not-for-kind",
+        5,
+        "`auth`",
+    ),
+    "a certificate without its key": (
+        "verifiers:\n  a: {type: http, url: 'https://a', auth: {certificate: a.pem}}\n",
+        "missing-key",
+        5,
+        "go together",
+    ),
+    "an answer read in two ways": (
+        "verifiers:\n  a: {type: http, url: 'https://a', response: {score: /a, passed: /b}}\n",
+        "answer-unclear",
+        5,
+        "keep one",
+    ),
+    "words without a meaning": (
+        "verifiers:\n  a: {type: http, url: 'https://a', response: {verdict: /a}}\n",
+        "answer-unclear",
+        5,
+        "go together",
     ),
     "channels from two places": (
         "channels:\n  from: {claim: a, paths: [{path: /v, channel: voice}]}\n  carry: {}\n",
@@ -297,15 +335,17 @@ def test_what_was_never_in_the_language_is_no_promise_of_a_later_release() -> No
     assert [problem.code for problem in reading.problems] == ["unknown-value"]
 
 
-def test_verifiers_are_named_and_it_is_noted_that_nothing_asks_them() -> None:
+def test_verifiers_are_assembled_with_what_keeps_them_steady() -> None:
     draft, problems = assembled(
         "verifiers:\n  a: {type: http, url: 'https://a', pass_at: 0.9, fail_at: 0.1, retries: 1, "
         "breaker: {failures: 5, open_for: 30s}}\n  b: {type: python, call: 'a:b', pass_at: 1, fail_at: 0}\n"
     )
-    assert draft.verifiers == {"a", "b"}
-    assert [(problem.code, problem.severity, problem.place.line) for problem in problems] == [
-        ("verifiers-not-asked", "note", 4)
-    ]
+    one, two = draft.verifiers.values()
+    assert (one.name, one.type, one.url, one.pass_at, one.fail_at) == ("a", "http", "https://a", 0.9, 0.1)
+    assert (one.retries, one.failures, one.open_for) == (1, 5, 30.0)
+    assert (one.answer_as, one.answer_at, one.asks) == ("score", "/score", True)
+    assert (two.name, two.type, two.call, two.failures) == ("b", "python", "a:b", 0)
+    assert problems == ()
 
 
 def test_a_key_file_lies_within_the_folder_of_the_policy_also_by_symlink(tmp_path: Path) -> None:

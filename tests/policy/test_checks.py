@@ -17,8 +17,9 @@ from authguard.core.machine import Line, build
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.proofs import prove
 from authguard.core.timers import Timer
+from authguard.core.verdicts import Method
 from authguard.policy.checks import CHECKS, CODES, check, machines, progress, table
-from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer
+from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer, Verifier
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problems import Place, Problem
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 ISSUER = Issuer(issuer="https://idp.example", audience="us", algorithms=("ES256",), discovery=True)
 REFUND = Operation(name="refund", match=Match(path="/refund", method="POST"), risk="high")
+
+
+def method(name: str, *verifiers: str) -> Method:
+    """Combine all of some verifiers."""
+    return Method(name=name, verifiers=verifiers, need=len(verifiers))
 
 
 def complete(draft: Draft) -> Draft:
@@ -38,8 +44,8 @@ def complete(draft: Draft) -> Draft:
         accounts_declared=True,
         operations=(REFUND,),
         assurance=Assurance(order=("aal1", "aal2")),
-        methods={"default": ("otp",), "alternate": ("otp",)},
-        verifiers=frozenset({"otp"}),
+        methods={"default": method("default", "otp"), "alternate": method("alternate", "otp")},
+        verifiers={"otp": Verifier(name="otp", type="python", call="desk:otp")},
     )
 
 
@@ -147,9 +153,9 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("limit-incomplete", lambda d: operation(d, amount_at="/a", currency="EUR", limits=(Limit(name="r/0", amount="5", currency="EUR", calls=2),)), "both"),
     ("machine-hole", lambda d: line(d, "session", *d.machines["session"].lines[:-1], first=False), "no answer to `accepted` in states `absent`, `active`;"),
     ("machine-missing", lambda d: replace(d, machines={n: s for n, s in d.machines.items() if n != "service"}), "`service` is not declared"),
-    ("method-unknown", lambda d: replace(d, methods={"default": ("otp",)}), "method `alternate`"),
-    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": ("opt",)}), "did you mean `otp`"),
-    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": ()}), "no verifier"),
+    ("method-unknown", lambda d: replace(d, methods={"default": method("default", "otp")}), "method `alternate`"),
+    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default", "opt")}), "did you mean `otp`"),
+    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default")}), "no verifier"),
     ("methods-missing", lambda d: fallback(d, "prove_identity", methods=()), "names no method"),
     ("need-ignored", lambda d: operation(d, actor="forbidden", risk="public", effect="read"), "declares `actor`"),
     ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "declares `assurance`, and rule `21:allow` does not ask.*assurance `insufficient`"),

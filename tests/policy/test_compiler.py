@@ -88,11 +88,6 @@ def test_a_policy_that_waits_for_a_later_release_does_not_load_even_where_all_el
     assert errors == ["not-in-this-release"]
 
 
-def test_a_note_does_not_keep_a_policy_from_loading() -> None:
-    assert [problem.severity for problem in read_draft("child.yaml", text=CHILD).problems] == ["note"]
-    assert load("child.yaml", text=CHILD).name == "child"
-
-
 def test_a_policy_that_is_not_there_is_a_policy_error() -> None:
     with pytest.raises(PolicyError, match="there is no file"):
         load("nowhere/policy.yaml")

@@ -2,53 +2,130 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
-from authguard.core.outcomes import Reason
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys
+from authguard.errors import VerificationRefused
 from authguard.runtime.preview import preview
+from authguard.runtime.verdict import NoBody
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from authguard.asgi.replies import Replies
     from authguard.runtime.enforcer import Enforcer
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.verdict import Ask, Verdict
 
-    Endpoint = Callable[[Enforcer, Verdict, str], Awaitable[Reply | Reason]]
+    Endpoint = Callable[["Call"], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
 
 
-async def _session(enforcer: Enforcer, verdict: Verdict, _: str) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request for an endpoint of the guard's own.
+
+    Attributes:
+        enforcer: decided it.
+        replies: write what is no endpoint's own answer.
+        ask: the request.
+        verdict: that admitted it.
+        path: asked for.
+        root: the path under which the app is mounted.
+    """
+
+    enforcer: Enforcer
+    replies: Replies
+    ask: Ask
+    verdict: Verdict
+    path: str
+    root: str
+
+    async def read(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
+        """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
+        body = await self.ask.read_body()
+        if isinstance(body, NoBody):
+            return body.reason
+        try:
+            return msgspec.json.decode(body.content or b"{}", type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Reason.BODY_MALFORMED
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `POST verify` takes.
+
+    Attributes:
+        method: by which identity is to be proved, as the reply named it.
+        answers: verifier -> what the customer said, or field -> what they said; empty has a code sent.
+    """
+
+    method: str
+    answers: dict[str, str | dict[str, str]] = {}
+
+    def __repr__(self) -> str:
+        """Tell nothing that was answered."""
+        return f"Proof(method={self.method!r})"
+
+
+async def _session(call: Call) -> Reply:
     """The caller's own standing: what may be done next, never the account's state."""
-    operations = preview(enforcer.policy, verdict)
-    return plain(200, {"signed_in": verdict.principal is not None, "operations": operations})
+    operations = preview(call.enforcer.policy, call.verdict)
+    return plain(200, {"signed_in": call.verdict.principal is not None, "operations": operations})
 
 
-async def _session_end(enforcer: Enforcer, verdict: Verdict, _: str) -> Reply:
+async def _session_end(call: Call) -> Reply:
     """Sign out."""
-    await enforcer.reports.end_session(verdict)
+    await call.enforcer.reports.end_session(call.verdict)
     return plain(200, {"ended": True})
 
 
-async def _sessions_end(enforcer: Enforcer, verdict: Verdict, _: str) -> Reply:
+async def _sessions_end(call: Call) -> Reply:
     """Sign out everywhere: every session of the account, on whichever device."""
-    await enforcer.reports.end_session(verdict, everywhere=True)
+    await call.enforcer.reports.end_session(call.verdict, everywhere=True)
     return plain(200, {"ended": True})
 
 
-async def _healthz(_: Enforcer, __: Verdict, ___: str) -> Reply:
+async def _verify(call: Call) -> Reply | Reason:
+    """Prove who one is; the answer is the next step, never a score."""
+    proof = await call.read(Proof)
+    if isinstance(proof, Reason):
+        return proof
+    try:
+        step = await call.enforcer.verifications.answer(call.verdict, proof.method, by_field(proof.answers))
+    except VerificationRefused:
+        return Reason.PROOF_MALFORMED
+    if step.attempt:
+        following = {"action": "answer", "method": step.method, "wanted": list(step.wanted)}
+        return plain(202, {"attempt": step.attempt, "next": following})
+    if step.fallback.kind is Outcome.ALLOW:
+        return plain(200, {"operation": step.operation.name, "next": {"action": "continue"}})
+    verdict = replace(call.verdict, fallback=step.fallback, operation=step.operation, snapshot=step.snapshot)
+    return call.replies.of_verdict(verdict, call.ask, call.root)
+
+
+def by_field(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Name the one field of what was answered in short."""
+    return {name: {"answer": said} if isinstance(said, str) else said for name, said in answers.items()}
+
+
+async def _healthz(_: Call) -> Reply:
     """Liveness: that the guard decided and recorded this very request."""
     return plain(200, {"status": "ok"})
 
 
-async def _transaction(enforcer: Enforcer, verdict: Verdict, path: str) -> Reply | Reason:
+async def _transaction(call: Call) -> Reply | Reason:
     """The requester polls; a foreign or unknown id looks the same."""
-    name = path.rsplit("/", 1)[-1]
-    found = (await enforcer.standing.load(Keys(transaction=name))).snapshot.transaction
-    principal = verdict.principal
+    name = call.path.rsplit("/", 1)[-1]
+    found = (await call.enforcer.standing.load(Keys(transaction=name))).snapshot.transaction
+    principal = call.verdict.principal
     if not found.version or principal is None or found.account != principal.account_key:
         return Reason.TRANSACTION_UNKNOWN
     return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
@@ -59,6 +136,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.session": _session,
     "authguard.session.end": _session_end,
     "authguard.sessions.end": _sessions_end,
+    "authguard.verify": _verify,
     "authguard.healthz": _healthz,
     "authguard.transaction": _transaction,
 }
@@ -81,6 +159,9 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
             match=Match(path=f"{prefix}/sessions/end", method="POST"),
             risk="self",
             effect="write",
+        ),
+        Operation(
+            name="authguard.verify", match=Match(path=f"{prefix}/verify", method="POST"), risk="self", effect="write"
         ),
         Operation(
             name="authguard.healthz", match=Match(path=f"{prefix}/healthz", method="GET"), risk="public", effect="read"

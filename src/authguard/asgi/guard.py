@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
+from authguard.asgi.endpoints import by_field
 from authguard.core.events import MACHINES
 from authguard.core.facts import Proven
+from authguard.core.outcomes import WIRE, Outcome
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
@@ -45,6 +47,31 @@ class User(msgspec.Struct, frozen=True, gc=False):
     def display_name(self) -> str:
         """The subject: the guard knows no other name."""
         return self.identity
+
+
+class NextStep(msgspec.Struct, frozen=True):
+    """What comes next after an answer; nothing here may not be read to the customer.
+
+    Attributes:
+        action: ``continue``, ``answer`` (more is wanted), ``verify`` (try again, or otherwise), ``retry``,
+            ``talk_to_person``, ``authenticate``, ``wait`` or ``stop``.
+        methods: that may be tried now.
+        method: that goes on.
+        wanted: verifiers that have to be answered.
+        attempt: id of the attempt that goes on.
+        queue: where a person takes over.
+        after: seconds to wait.
+        say: the customer's words where the policy has some.
+    """
+
+    action: str
+    methods: tuple[str, ...] = ()
+    method: str = ""
+    wanted: tuple[str, ...] = ()
+    attempt: str = ""
+    queue: str = ""
+    after: float = 0.0
+    say: str = ""
 
 
 class Guard(msgspec.Struct, eq=False, gc=False):
@@ -152,6 +179,32 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._after = replace(after, transaction=self._snapshot.transaction)
+
+    async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
+        """Prove who the customer is in the middle of a talk, where the answers arrive.
+
+        Args:
+            method: by which, as `NextStep.methods` or the reply named it.
+            answers: verifier -> what the customer said (or field -> what they said); none has a code sent.
+
+        Raises:
+            VerificationRefused: there is no such method, nobody is signed in, or an answer is too large.
+            AuditError, StoreError, TimeoutError: it cannot be recorded or saved; the attempt stays counted.
+        """
+        step = await self._enforcer.verifications.answer(self._verdict, method, by_field(answers or {}))
+        self._after = step.snapshot
+        fallback = step.fallback
+        if step.attempt:
+            return NextStep("answer", method=step.method, wanted=step.wanted, attempt=step.attempt)
+        if fallback.kind is Outcome.ALLOW:
+            return NextStep("continue")
+        return NextStep(
+            WIRE[fallback.kind][2],
+            methods=fallback.methods,
+            queue=fallback.queue,
+            after=fallback.after,
+            say=fallback.say.find((), self.channel),
+        )
 
     def require(self, *scopes: str) -> None:
         """Refuse to go on without further scopes.

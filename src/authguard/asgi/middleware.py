@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
-from authguard.asgi.endpoints import ENDPOINTS, own_operations
+from authguard.asgi.endpoints import ENDPOINTS, Call, own_operations
 from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard, User
 from authguard.asgi.metadata import METADATA, Metadata, schemes
@@ -148,7 +148,7 @@ class GuardMiddleware:
         if kind not in ADMITTING:
             return _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
         if ask.operation.name in OWN:
-            return self._own(ask, verdict, scope, send)
+            return self._own(ask, verdict, scope, receive, send)
         inner = self._inner(scope, ask, verdict)
         if verdict.running:
             return self._run(verdict, inner, receive, send)
@@ -196,16 +196,16 @@ class GuardMiddleware:
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, send: Send) -> None:
+    async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
         made: Reply | Reason
+        name = verdict.operation.name
+        ask = replace(ask, read_body=BodyReader(scope, receive, self._body_bound, self._body_seconds).read)
+        call = Call(self._enforcer, self._replies, ask, verdict, route_path(scope), scope.get("root_path", ""))
         try:
-            if verdict.operation.name == METADATA:
-                made = self._metadata.reply(route_path(scope))
-            else:
-                made = await ENDPOINTS[verdict.operation.name](self._enforcer, verdict, route_path(scope))
+            made = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
-            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
             made = self._replies.of_refusal(self._enforcer.refuse(ask, made, verdict.credential))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.pointers import Nothing, find
 from authguard.core.snapshot import Spent
 
 if TYPE_CHECKING:
@@ -169,17 +170,10 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _at(document: object, pointer: str) -> object:
-    """Follow a JSON Pointer (RFC 6901)."""
-    value = document
-    for raw in pointer.split("/")[1:]:
-        token = raw.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and token in value:
-            value = value[token]
-        elif isinstance(value, list) and token.isascii() and token.isdigit() and int(token) < len(value):
-            value = value[int(token)]
-        else:
-            raise UnreadableError
-    return value
+    try:
+        return find(document, pointer)
+    except Nothing as error:
+        raise UnreadableError from error
 
 
 def _number(value: object) -> Decimal:

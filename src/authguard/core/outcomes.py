@@ -85,6 +85,8 @@ class Reason(Enum):
     BODY_TOO_LARGE = ("body-too-large", 413, "the body is larger than this service reads")
     BODY_TIMEOUT = ("body-timeout", 408, "the body did not arrive in time")
     BODY_CUT = ("body-cut", 400, "the body did not arrive whole")
+    BODY_MALFORMED = ("body-malformed", 400, "the body is not the JSON document that this endpoint takes")
+    PROOF_MALFORMED = ("proof-malformed", 400, "name a method that was asked for, with short answers")
     TRANSACTION_UNKNOWN = ("transaction-unknown", 404, "there is no such transaction")
     TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")

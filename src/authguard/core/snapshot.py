@@ -59,6 +59,24 @@ class Spent(msgspec.Struct, frozen=True, array_like=True):
     transaction: str = ""
 
 
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """One attempt to prove identity that is under way in a session.
+
+    Attributes:
+        id: unguessable; an answer to another attempt moves nothing.
+        method: by which.
+        at: when it was begun, epoch seconds UTC.
+        claimed: whether its answers are with the verifiers right now; at most one set of answers is.
+        passed: verifiers that said yes so far.
+    """
+
+    id: str
+    method: str
+    at: float
+    claimed: bool = False
+    passed: tuple[str, ...] = ()
+
+
 class ServiceRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The deployment's record.
 
@@ -114,6 +132,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         channel: where trust was earned; empty until it was.
         ledger: amounts and calls counted by session.
         version: counts replacements.
+        attempt: to prove identity, under way; ``None`` where there is none.
     """
 
     state: str
@@ -125,6 +144,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     channel: str = ""
     ledger: tuple[Spent, ...] = ()
     version: int = 0
+    attempt: Attempt | None = None
 
 
 class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

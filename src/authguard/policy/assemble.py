@@ -1,7 +1,7 @@
 """A document of the right shape becomes a draft: core values, with the place of everything.
 
-What can be said without proving anything is said here: keys that do not go together, key files outside of the folder,
-verifiers that nothing asks yet. What names resolve to is the checks' to say.
+What can be said without proving anything is said here: keys that do not go together, key files outside of the folder.
+What names resolve to is the checks' to say.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
         identity=document.identity.credential if document.identity else "",
         methods={name: parts.method(name, method, found) for name, method in document.methods.items()},
-        verifiers=parts.verifiers(document.verifiers, found),
+        verifiers={name: parts.verifier(name, one, folder, found) for name, one in document.verifiers.items()},
         channels=parts.channels(document.channels, found),
         request_budget=document.budget.request,
         body_budget=document.budget.body,

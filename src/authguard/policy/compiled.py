@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
     from authguard.core.timers import Timers
+    from authguard.core.verdicts import Method
 
 Durability = Literal["async", "group", "sync"]
 
@@ -103,6 +104,60 @@ class AccountSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """A service that answers "is it them?".
+
+    Attributes:
+        name: as the policy names it.
+        type: ``http`` or ``python``.
+        url: of an HTTP service; empty for none.
+        call: ``module:function``; empty for none.
+        asks: whether the customer has to answer something.
+        timeout: seconds for one question.
+        pass_at: the score from which on it is them, 0 to 1.
+        fail_at: the score up to which it is not.
+        retries: further questions where there was no answer.
+        failures: in a row, after which the breaker opens; 0 for no breaker.
+        open_for: seconds for which it stays open.
+        at_once: questions that are open at the same time at the most.
+        hedge: where else to ask, an address or ``module:function``; empty for nowhere.
+        hedge_after: seconds after which.
+        request: where (JSON Pointer) to put what (``subject``, ``issuer``, ``session``, ``attempt``, ``channel``,
+            ``answers``, ``answers.FIELD``); empty for the usual shape.
+        answer_at: where in the answer it is said.
+        answer_as: what is said there: a ``score`` from 0 to 1, whether it ``passed``, or a word for the ``verdict``.
+        map: word -> ``passed``, ``failed``, ``doubted`` or ``unavailable``.
+        bearer_env: name of the variable that holds our token for the service; empty for none.
+        certificate: file of our certificate for it; empty for none. Resolved against the policy's folder.
+        key: file of its key.
+        authority: file of the certificate authority that the service is held to; empty for the usual ones.
+    """
+
+    name: str
+    type: Literal["http", "python"]
+    url: str = ""
+    call: str = ""
+    asks: bool = True
+    timeout: float = 2.0
+    pass_at: float = 1.0
+    fail_at: float = 0.0
+    retries: int = 0
+    failures: int = 0
+    open_for: float = 0.0
+    at_once: int = 50
+    hedge: str = ""
+    hedge_after: float = 0.0
+    request: Mapping[str, str] = field(default_factory=dict)
+    answer_at: str = "/score"
+    answer_as: Literal["score", "passed", "verdict"] = "score"
+    map: Mapping[str, str] = field(default_factory=dict)
+    bearer_env: str = ""
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assurance:
     """How sign-in strength is compared; ``acr`` has no order of its own (RFC 9470 9).
 
@@ -173,6 +228,8 @@ class Policy:
         agents: actors allowed to act for a subject.
         accounts: sources; empty means that every account is ``normal``.
         assurance: order and equivalence of levels.
+        verifiers: services that prove identity, by name.
+        methods: how they combine, by name.
         identity: the level at which a sign-in proves identity itself; empty where only verifiers do.
         channels: where the customer speaks from.
         request_budget: seconds; every await of the guard ends within it.
@@ -206,6 +263,8 @@ class Policy:
     accounts: tuple[AccountSource, ...] = ()
     assurance: Assurance = Assurance()
     identity: str = ""
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    methods: Mapping[str, Method] = field(default_factory=dict)
     channels: Channels = Channels()
     request_budget: float = 2.0
     body_budget: int = 1_048_576
@@ -255,6 +314,7 @@ class Policy:
         lives = [issuer.max_lifetime + 2 * issuer.leeway for issuer in self.issuers.values()]
         windows = [limit.per for operation in self.operations for limit in operation.limits]
         attempts = [fallback.per for fallback in self.fallbacks.values()]
+        attempts += [method.per for method in self.methods.values()]
         return min(absolute) + max([*lives, *windows, *attempts], default=0.0) + 86_400.0
 
     def counts_idle(self, state: str) -> bool:

@@ -69,6 +69,8 @@ def compile_draft(draft: Draft) -> Policy:
         accounts=draft.accounts,
         assurance=draft.assurance,
         identity=draft.identity,
+        verifiers=draft.verifiers,
+        methods=draft.methods,
         channels=draft.channels,
         request_budget=draft.request_budget,
         body_budget=draft.body_budget,

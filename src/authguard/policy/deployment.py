@@ -17,6 +17,7 @@ from authguard.policy.words import (
     Pointer,
     Say,
     Size,
+    Source,
     Template,
     Text,
     Token,
@@ -182,6 +183,32 @@ class Breaker(Part):
     open_for: Duration
 
 
+class Hedge(Part):
+    """Where else a question is asked if there is no answer in time."""
+
+    url: Address = ""
+    call: Callable_ = ""
+    after: Duration
+
+
+class ServiceAuth(Part):
+    """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
+
+    bearer_env: Variable = ""
+    certificate: Text = ""
+    key: Text = ""
+    authority: Text = ""
+
+
+class ServiceAnswer(Part):
+    """Where in a service's answer it says what it found, and in what words."""
+
+    score: Pointer = ""
+    passed: Pointer = ""
+    verdict: Pointer = ""
+    map: dict[str, Literal["passed", "failed", "doubted", "unavailable"]] = Field(default_factory=dict)
+
+
 class Verifier(Part):
     """A service that answers "is it them?"."""
 
@@ -189,19 +216,30 @@ class Verifier(Part):
     url: Address = ""
     call: Callable_ = ""
     timeout: Duration = 2.0
-    pass_at: Annotated[float, Field(ge=0, le=1)]
-    fail_at: Annotated[float, Field(ge=0, le=1)]
+    pass_at: Annotated[float, Field(ge=0, le=1)] = 1.0
+    fail_at: Annotated[float, Field(ge=0, le=1)] = 0.0
+    asks: bool = True
     retries: Annotated[int, Field(ge=0, le=10)] = 0
     breaker: Breaker | None = None
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    auth: ServiceAuth = ServiceAuth()
+    request: dict[Pointer, Source] = Field(default_factory=dict)
+    response: ServiceAnswer = ServiceAnswer()
+    hedge: Hedge | None = None
 
 
 class Method(Part):
     """How verifiers combine."""
 
     all: tuple[Name, ...] = ()
+    any: tuple[Name, ...] = ()
+    sequence: tuple[Name, ...] = ()
     quorum: Annotated[int, Field(ge=1, le=100)] = 0
     of: tuple[Name, ...] = ()
-    on_contradiction: Literal["ambiguous"] = "ambiguous"
+    on_contradiction: Literal["ambiguous", "failed"] = "ambiguous"
+    on_doubt: Literal["ambiguous", "failed"] = "ambiguous"
+    on_unavailable: Literal["unavailable", "ambiguous"] = "unavailable"
+    backoff: Duration = 0.0
     attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
     per: Duration = 0.0
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from authguard.core.machine import Spec
     from authguard.core.outcomes import Fallback
     from authguard.core.timers import Timer
-    from authguard.policy.compiled import AccountSource, Assurance, Channels, Durability, Issuer
+    from authguard.core.verdicts import Method
+    from authguard.policy.compiled import AccountSource, Assurance, Channels, Durability, Issuer, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,8 @@ class Draft:
         accounts_declared: whether the policy says where account states come from (``accounts: none`` says so too).
         assurance: order and equivalence.
         identity: level, or empty.
-        methods: names of verification methods -> names of the verifiers that they combine.
-        verifiers: names of verifiers.
+        methods: of proving identity, by name.
+        verifiers: services that prove identity, by name.
         channels: where the customer speaks from.
         request_budget: seconds.
         body_budget: bytes.
@@ -93,8 +94,8 @@ class Draft:
     accounts_declared: bool = False
     assurance: Assurance
     identity: str = ""
-    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    verifiers: frozenset[str] = frozenset()
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     channels: Channels
     request_budget: float = 2.0
     body_budget: int = 1_048_576

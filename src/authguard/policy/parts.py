@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from authguard.core.facts import Limit, Match, Operation
+from authguard.core.verdicts import Method
 from authguard.policy import library
-from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer
+from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from authguard.policy import deployment
@@ -123,15 +123,16 @@ def account(index: int, source: deployment.AccountSource, found: Findings) -> Ac
     )
 
 
-def method(name: str, method: deployment.Method, found: Findings) -> tuple[str, ...]:
-    """Give the verifiers that a method combines."""
+def method(name: str, method: deployment.Method, found: Findings) -> Method:
+    """Assemble one way of combining verifiers."""
     path = f"methods.{name}"
-    if bool(method.all) == bool(method.of) or bool(method.of) != bool(method.quorum):
+    ways = [way for way in (method.all, method.any, method.sequence, method.of) if way]
+    if len(ways) != 1 or bool(method.of) != bool(method.quorum):
         found.note(
             "method-unclear",
             path,
-            "a method asks `all` of its verifiers, or a `quorum` of them",
-            "write `all: [...]`, or `quorum: 2` with `of: [...]`",
+            "a method asks `all` of its verifiers, `any` of them, a `sequence`, or a `quorum` of them",
+            "write one of `all: [...]`, `any: [...]`, `sequence: [...]`, or `quorum: 2` with `of: [...]`",
         )
     elif method.quorum > len(method.of):
         found.note(
@@ -140,22 +141,78 @@ def method(name: str, method: deployment.Method, found: Findings) -> tuple[str, 
             f"a quorum of {method.quorum} among {len(method.of)}",
             "name more verifiers",
         )
-    return method.all or method.of
+    verifiers = ways[0] if ways else ()
+    return Method(
+        name=name,
+        verifiers=verifiers,
+        need=method.quorum or (1 if method.any else len(verifiers)),
+        in_order=bool(method.sequence),
+        alternatives=bool(method.any or method.of),
+        on_contradiction=method.on_contradiction,
+        on_doubt=method.on_doubt,
+        on_unavailable=method.on_unavailable,
+        attempts=method.attempts,
+        per=method.per,
+        backoff=method.backoff,
+    )
 
 
-def verifiers(declared: Mapping[str, deployment.Verifier], found: Findings) -> frozenset[str]:
-    """Give the verifiers' names; nothing asks them yet, and that is noted."""
-    for name, verifier in declared.items():
-        path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
-        found.only(path, verifier.model_fields_set & {other}, frozenset({key}), f"`type: {verifier.type}`")
-        if key not in verifier.model_fields_set:
-            found.note("missing-key", path, f"the key `{key}` is missing")
-        if verifier.fail_at >= verifier.pass_at:
-            found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
-    if declared:
-        message = "this release asks no verifier itself; verdicts enter through `guard.report`"
-        found.note("verifiers-not-asked", "verifiers", message, severity="note")
-    return frozenset(declared)
+def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Findings) -> Verifier:
+    """Assemble one service that proves identity."""
+    path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
+    of_http = {"auth", "request", "response"} if verifier.type != "http" else set()
+    found.only(path, verifier.model_fields_set & {other, *of_http}, frozenset({key}), f"`type: {verifier.type}`")
+    if key not in verifier.model_fields_set:
+        found.note("missing-key", path, f"the key `{key}` is missing")
+    if verifier.fail_at >= verifier.pass_at:
+        found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
+    hedge, auth = verifier.hedge, verifier.auth
+    if hedge is not None and key not in hedge.model_fields_set:
+        found.note("missing-key", f"{path}.hedge", f"the key `{key}` is missing: it is of the same type")
+    if bool(auth.certificate) != bool(auth.key):
+        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
+    answer_as, answer_at = _answer(verifier.response, f"{path}.response", found)
+    return Verifier(
+        name=name,
+        type=verifier.type,
+        url=verifier.url,
+        call=verifier.call,
+        asks=verifier.asks,
+        timeout=verifier.timeout,
+        pass_at=verifier.pass_at,
+        fail_at=verifier.fail_at,
+        retries=verifier.retries,
+        failures=verifier.breaker.failures if verifier.breaker else 0,
+        open_for=verifier.breaker.open_for if verifier.breaker else 0.0,
+        at_once=verifier.at_once,
+        hedge=(hedge.url or hedge.call) if hedge else "",
+        hedge_after=hedge.after if hedge else 0.0,
+        request=verifier.request,
+        answer_at=answer_at,
+        answer_as=answer_as,
+        map=verifier.response.map,
+        bearer_env=auth.bearer_env,
+        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+    )
+
+
+def _answer(
+    answer: deployment.ServiceAnswer, path: str, found: Findings
+) -> tuple[Literal["score", "passed", "verdict"], str]:
+    """Tell what a service's answer says, and where."""
+    ways: list[tuple[Literal["score", "passed", "verdict"], str]] = [
+        ("score", answer.score),
+        ("passed", answer.passed),
+        ("verdict", answer.verdict),
+    ]
+    given = [way for way in ways if way[1]]
+    if len(given) > 1:
+        found.note("answer-unclear", path, "an answer says one of `score`, `passed`, `verdict`", "keep one of them")
+    if bool(answer.map) != bool(answer.verdict):
+        found.note("answer-unclear", path, "`verdict` and `map` go together", "write `{verdict: /status, map: {...}}`")
+    return given[0] if given else ("score", "/score")
 
 
 def channels(channels: deployment.Channels | None, found: Findings) -> Channels:

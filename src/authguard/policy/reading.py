@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Every code that reading can give, and what it means; the reference is generated from this table and from the checks'.
 CODES: Final[dict[str, str]] = {
+    "answer-unclear": "what a verification service answers is read in one way, and words need their meaning",
     "alias": "YAML aliases are refused: they make a small file large, and a reader look in two places",
     "ambiguous-boolean": "an unquoted `yes`, `no`, `on`, `off`, `y` or `n`: YAML 1.1 and 1.2 read it differently",
     "anchor": "YAML anchors are refused, as aliases are",
@@ -74,7 +75,6 @@ CODES: Final[dict[str, str]] = {
     "unknown-key": "a key that is not in the language, with the nearest one that is",
     "unknown-value": "a value that is none of the closed set, with the nearest one that is",
     "unknown-version": "`authguard:` is not the version of the language that this release reads",
-    "verifiers-not-asked": "verifiers are declared and this release does not ask them itself",
     "wrong-type": "a list where text belongs, a number where a list belongs, and so on",
 }
 

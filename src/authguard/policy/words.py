@@ -168,6 +168,13 @@ Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
 #: what OAuth lets stand in a scope or an `acr`, and so in a quoted parameter of a challenge (RFC 6749 3.3)
 Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
 Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
+Source = Annotated[
+    str,
+    _text(
+        r"subject|issuer|session|attempt|channel|answers(\.[A-Za-z0-9_-]{1,64})?",
+        "write `subject`, `issuer`, `session`, `attempt`, `channel`, `answers` or `answers.FIELD`",
+    ),
+]
 Pointer = Annotated[str, _text(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
 Currency = Annotated[tuple[str, str], _parsed(_currency, "currency", _MONEY_OF)]
 Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]

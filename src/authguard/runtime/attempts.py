@@ -13,10 +13,17 @@ from authguard.core.snapshot import AccountRecord, Tally
 
 if TYPE_CHECKING:
     from authguard.core.facts import Operation, Principal
+    from authguard.core.verdicts import Method
     from authguard.runtime.walk import Walk
 
 #: the tally of verification verdicts that were no pass
 VERIFICATIONS: Final = "verification"
+#: the tally of attempts whose answers are with the verifiers
+FLYING: Final = "flying"
+#: seconds after which an answer that never came (the process died) is waited for no more
+LEASE: Final = 120.0
+#: the back-off doubles so often at the most
+DOUBLINGS: Final = 10
 
 
 def spend_attempts(
@@ -49,19 +56,75 @@ def spend_attempts(
 
 def count_attempt(walk: Walk) -> None:
     """Count one verdict that was no pass."""
-    tally = _verdicts(walk)
-    _keep(walk, VERIFICATIONS, Tally(tally.since or walk.now, tally.count + 1))
+    _add(walk, VERIFICATIONS, _window(walk), 1)
 
 
 def is_in_doubt(walk: Walk) -> bool:
     """Whether verdicts that were no pass count against this person now, in whichever session they came in."""
-    return _verdicts(walk).count > 0
+    return _current(walk.snapshot.account, VERIFICATIONS, _window(walk), walk.now).count > 0
 
 
-def _verdicts(walk: Walk) -> Tally:
-    """Give the tally of verdicts within the longest window that a `verify` fallback asks for."""
+def reserve_attempt(walk: Walk, method: Method) -> None:
+    """Count an attempt when it starts, so that guessing in parallel, in whichever session, gains nothing."""
+    _add(walk, VERIFICATIONS, _window(walk), 1)
+    _add(walk, f"method:{method.name}", method.per or _window(walk), 1)
+
+
+def give_back(walk: Walk, method: Method) -> None:
+    """Take an attempt that passed, or that no service answered, off the counts: it was none in vain."""
+    _add(walk, VERIFICATIONS, _window(walk), -1)
+    _add(walk, f"method:{method.name}", method.per or _window(walk), -1)
+
+
+def in_vain(walk: Walk, method: Method, *, doubted: bool) -> None:
+    """Remember an attempt in vain: when it was, for the back-off; and whether the method itself was left in doubt."""
+    count = _current(walk.snapshot.account, f"method:{method.name}", method.per or _window(walk), walk.now).count
+    _keep(walk, f"wait:{method.name}", Tally(walk.now, max(1, count)))
+    if doubted:
+        _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1))
+
+
+def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:
+    """Whether a method cannot be tried again now: its attempts or the fallback's ran out, or it was left in doubt.
+
+    Doubt is not laundered by another attempt of the same method (DESIGN 2), in whichever session.
+    """
+    account, now = walk.snapshot.account, walk.now
+    if _current(account, f"doubt:{method.name}", _window(walk), now).count:
+        return True
+    if fallback.attempts and _current(account, VERIFICATIONS, fallback.per, now).count >= fallback.attempts:
+        return True
+    own = _current(account, f"method:{method.name}", method.per or _window(walk), now)
+    return bool(method.attempts) and own.count >= method.attempts
+
+
+def wait_for(walk: Walk, method: Method) -> float:
+    """Give the seconds that are still to be waited before another attempt by this method; 0 for none."""
+    tally = (walk.snapshot.account.tallies or {}).get(f"wait:{method.name}")
+    if tally is None or not method.backoff:
+        return 0.0
+    return max(0.0, tally.since + method.backoff * 2.0 ** min(tally.count - 1, DOUBLINGS) - walk.now)
+
+
+def take_off(walk: Walk) -> None:
+    """Count an attempt whose answers go to the verifiers now."""
+    _add(walk, FLYING, LEASE, 1, renew=True)
+
+
+def land(walk: Walk) -> None:
+    """Count it off: its answer is here."""
+    _add(walk, FLYING, LEASE, -1)
+
+
+def is_flying(walk: Walk) -> bool:
+    """Whether answers of this person are with the verifiers now, in whichever session: what they give is not known."""
+    return _current(walk.snapshot.account, FLYING, LEASE, walk.now).count > 0
+
+
+def _window(walk: Walk) -> float:
+    """Give the longest window, seconds, that a `verify` fallback asks for."""
     windows = (item.per for item in walk.policy.fallbacks.values() if item.kind is Outcome.VERIFY)
-    return _current(walk.snapshot.account, VERIFICATIONS, max(windows, default=0.0), walk.now)
+    return max(windows, default=0.0)
 
 
 def _current(account: AccountRecord, name: str, per: float, now: float) -> Tally:
@@ -70,5 +133,16 @@ def _current(account: AccountRecord, name: str, per: float, now: float) -> Tally
     return tally if tally is not None and now - tally.since < per else Tally(0.0, 0)
 
 
+def _add(walk: Walk, name: str, per: float, number: int, *, renew: bool = False) -> None:
+    tally = _current(walk.snapshot.account, name, per, walk.now)
+    since = walk.now if renew else tally.since or walk.now
+    _keep(walk, name, Tally(since, max(0, tally.count + number)))
+
+
 def _keep(walk: Walk, name: str, tally: Tally) -> None:
-    walk.amend("account", tallies={**(walk.snapshot.account.tallies or {}), name: tally})
+    kept = dict(walk.snapshot.account.tallies or {})
+    if tally.count:
+        kept[name] = tally
+    else:
+        kept.pop(name, None)
+    walk.amend("account", tallies=kept or None)

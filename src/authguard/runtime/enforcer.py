@@ -28,13 +28,14 @@ from authguard.runtime.recollection import Recollection, Recollections, good_unt
 from authguard.runtime.referral import Referral
 from authguard.runtime.reports import Reports
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
+from authguard.runtime.verification import Verifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.facts import Credential, Principal
     from authguard.policy.compiled import Policy
-    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Store
+    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Store, Verifier
     from authguard.runtime.changes import Loaded
     from authguard.runtime.journal import Journal
     from authguard.runtime.verdict import Ask
@@ -57,6 +58,7 @@ class Enforcer:
         clock: Clock,
         ids: Ids,
         directories: Mapping[str, AccountDirectory],
+        verifiers: Mapping[str, Verifier],
     ) -> None:
         """Keep the parts; nothing is opened yet.
 
@@ -69,6 +71,7 @@ class Enforcer:
             clock: the only source of time.
             ids: the only source of randomness.
             directories: the name of an account source that is asked -> its adapter.
+            verifiers: by the name that the policy gives them; one for each that a method combines.
         """
         self.policy: Final = policy
         self.clock: Final = clock
@@ -76,7 +79,9 @@ class Enforcer:
         self.standing: Final = Standing(policy=policy, store=store, journal=journal, clock=clock)
         self.faults: Final = Faults(self.standing)
         self.reports: Final = Reports(self.standing, self.faults)
+        self.verifications: Final = Verifications(self.standing, verifiers, ids)
         self._store = store
+        self._verifiers = tuple(verifiers.values())
         self._checker = checker
         self._referral = Referral(desk, journal, ids)
         self._ids = ids
@@ -100,6 +105,8 @@ class Enforcer:
             self.journal.open()
             await self._store.open()
             await self._checker.open()
+            for verifier in self._verifiers:
+                await verifier.open()
             self.journal.acted("started", self.clock.now(), by=self.policy.name)
             self._opened = True
 
@@ -110,6 +117,8 @@ class Enforcer:
                 return
             self._opened = False
             self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
+            for verifier in self._verifiers:
+                await verifier.close()
             await self._checker.close()
             await self._store.close()
             self.journal.close()

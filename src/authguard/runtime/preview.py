@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
-from authguard.core.outcomes import WIRE, Outcome
+from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.facts import Operation
+    from authguard.core.outcomes import Fallback
     from authguard.policy.compiled import Policy
     from authguard.runtime.verdict import Verdict
 
@@ -41,28 +43,30 @@ def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
         Operation -> ``now``, or the next action of the reply that it would get.
     """
     return {
-        operation.name: _next(policy, verdict, index)
-        for index, operation in enumerate(policy.operations[:SHOWN])
+        operation.name: _next(policy, verdict, operation)
+        for operation in policy.operations[:SHOWN]
         if operation.risk not in {"self", "staff"}
     }
 
 
-def _next(policy: Policy, verdict: Verdict, index: int) -> str:
-    operation = policy.operations[index]
-    principal = verdict.principal
+def _next(policy: Policy, verdict: Verdict, operation: Operation) -> str:
+    kind = foresee(policy, verdict, operation).kind
+    return _NOW if kind in ADMITTING else WIRE[kind][2]
+
+
+def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
+    """Tell what the table would answer to an operation, asked for now and within its limits.
+
+    Args:
+        policy: proved.
+        verdict: of the request in whose light this is told.
+        operation: to ask for.
+    """
     states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
+    principal = verdict.principal
     if principal is None:
-        credential = (
-            "missing",
-            operation.risk,
-            operation.effect,
-            "missing",
-            "insufficient",
-            "within",
-            "same",
-            "subject",
-        )
-        cell = (*states, *credential)
+        credential = ("missing", operation.risk, operation.effect)
+        cell = (*states, *credential, "missing", "insufficient", "within", "same", "subject")
     else:
         channel = "same"
         if policy.channels.declared:
@@ -78,8 +82,7 @@ def _next(policy: Policy, verdict: Verdict, index: int) -> str:
             channel,
             conditions.actor(principal, policy.agents),
         )
-    kind = policy.fallbacks[policy.table.decide(cell).do].kind
-    return _NOW if kind in {Outcome.ALLOW, Outcome.RESTRICT} else WIRE[kind][2]
+    return policy.fallbacks[policy.table.decide(cell).do]
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:

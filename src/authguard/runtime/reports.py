@@ -149,5 +149,7 @@ def _happen(walk: Walk, event: str) -> None:
     if event in ENDING and not moved:
         # ended once more: what was signed in between the two is void as well
         walk.amend("session", entered=max(walk.snapshot.session.entered, walk.now))
+    if machine == "verification":
+        walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
     if event in ATTEMPTS:
         count_attempt(walk)

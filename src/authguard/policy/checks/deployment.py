@@ -267,12 +267,12 @@ def methods_resolve(draft: Draft) -> Iterator[Problem]:
     """Every method combines verifiers that are declared."""
     if draft.base:
         return
-    for name, verifiers in draft.methods.items():
+    for name, method in draft.methods.items():
         place = draft.place(f"methods.{name}", "methods")
-        if not verifiers:
+        if not method.verifiers:
             message = f"method `{name}` combines no verifier"
             yield Problem(code="method-unknown", place=place, message=message, advice="write `all: [VERIFIER]`")
-        for verifier in verifiers:
+        for verifier in method.verifiers:
             if verifier not in draft.verifiers:
                 advice = unknown(place, "", verifier, tuple(draft.verifiers)).advice
                 message = f"method `{name}` names the verifier `{verifier}`, which is not declared"

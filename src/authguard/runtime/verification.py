@@ -1,0 +1,351 @@
+"""Proving identity: answers come in, verifiers are asked, and what they amount to happens to the session.
+
+Rules (DESIGN 2, "Attempts"):
+- Only a method that the table names for this customer now is taken; one that was left in doubt is not.
+- An attempt is counted when it starts and given back where it passed or where no service answered.
+- At most one set of answers per session is with the verifiers; an answer to another attempt is recorded and moves
+  nothing. Nothing is held while verifiers are asked: the standing is loaded again afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from msgspec.structs import replace
+
+from authguard.core.outcomes import ALLOW, Fallback, Outcome
+from authguard.core.snapshot import Attempt, Keys
+from authguard.core.verdicts import Doubted, Passed, Unavailable, Wanting, combine
+from authguard.errors import VerificationRefused
+from authguard.ports import Question
+from authguard.runtime import attempts
+from authguard.runtime.preview import foresee
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authguard.core.facts import Operation, Principal
+    from authguard.core.snapshot import Snapshot
+    from authguard.core.verdicts import Amount, Method, VerifierVerdict
+    from authguard.policy.compiled import Policy
+    from authguard.ports import Ids, Verifier
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.walk import Walk
+
+    Answers = Mapping[str, Mapping[str, str]]
+
+#: bounds of what a customer may answer: verifiers, fields of one, characters of a field
+ANSWERS_BOUND: Final = 16
+FIELD_BOUND: Final = 512
+#: seconds after which something is tried again that only another request stands in the way of
+SOON: Final = 1.0
+#: risks of operations for which identity is proved
+PROVING: Final = frozenset({"routine", "sensitive", "high"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What comes next for the customer.
+
+    Attributes:
+        fallback: what the table answers now to the operation that asked for proof; of kind ``allow`` where it may run.
+        operation: that operation.
+        snapshot: where the machines stand now.
+        method: that was tried.
+        attempt: id of the attempt that waits for answers; empty where none does.
+        wanted: verifiers that the customer has to answer.
+    """
+
+    fallback: Fallback
+    operation: Operation
+    snapshot: Snapshot
+    method: str
+    attempt: str = ""
+    wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """An attempt whose answers are ours to take to the verifiers; `fresh` where nothing was sent for it yet."""
+
+    attempt: Attempt
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """Nothing can be tried now; after so many seconds it can."""
+
+    after: float
+
+
+class Verifications:
+    """Takes answers to verifiers, and what they say to the machines."""
+
+    __slots__ = ("_ids", "_standing", "_verifiers")
+
+    def __init__(self, standing: Standing, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
+        """Keep the parts; `verifiers` are by the name that the policy gives them."""
+        self._standing = standing
+        self._verifiers = verifiers
+        self._ids = ids
+
+    async def answer(self, verdict: Verdict, method: str, answers: Answers) -> Step:
+        """Begin or go on with proving identity; a caller that goes away stops nothing.
+
+        Args:
+            verdict: of an admitted request of the customer.
+            method: by which, as the reply named it.
+            answers: verifier -> field -> what the customer said; empty begins, so that a code is sent.
+
+        Returns:
+            What comes next.
+
+        Raises:
+            VerificationRefused: there is no such method, nobody is proven, or the answers are too large.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; the attempt stays counted.
+        """
+        declared = self._standing.policy.methods.get(method)
+        principal = verdict.principal
+        if declared is None:
+            raise VerificationRefused("there is no such method: take one that the reply names")
+        if principal is None:
+            raise VerificationRefused("only somebody who is signed in can prove who they are")
+        _check_size(answers)
+        with anyio.CancelScope(shield=True):
+            step = await self._answer(verdict, principal, declared, answers)
+        return step  # noqa: RET504 - a scope may swallow what is raised in it, so the value leaves it first
+
+    async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> Step:
+        claims: list[_Claim | _Later] = []
+
+        def claim(walk: Walk) -> None:
+            claims.append(self._claim(walk, verdict, method))
+
+        before = verdict
+        verdict = replace(verdict, snapshot=await self._change(verdict, claim))
+        claimed = claims[-1]
+        if isinstance(claimed, _Later):
+            return self._step(verdict, before, method, after=claimed.after)
+        said = await self._ask(principal, verdict, method, claimed, answers)
+        amount = combine(method, said)
+        superseded: list[bool] = []
+
+        def settle(walk: Walk) -> None:
+            superseded.append(not _settle(walk, method, claimed.attempt, said, amount, verdict.channel))
+            if not superseded[-1]:
+                self._exhaust(walk, verdict)
+
+        verdict = replace(verdict, snapshot=await self._change(verdict, settle))
+        self._record(verdict, method, said, "superseded" if superseded[-1] else _word(amount))
+        if isinstance(amount, Wanting) and not superseded[-1]:
+            return self._step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
+        return self._step(verdict, before, method)
+
+    async def _change(self, verdict: Verdict, make: Callable[[Walk], None]) -> Snapshot:
+        keys = Keys(verdict.keys.account, verdict.keys.session)
+        principal = verdict.principal
+        subject = principal.pseudonym if principal else ""
+        after = await self._standing.change(keys, make, subject=subject, decision=verdict.record)
+        return replace(after, transaction=verdict.snapshot.transaction)
+
+    def _claim(self, walk: Walk, verdict: Verdict, method: Method) -> _Claim | _Later:
+        """Take the open attempt of the method, or start one; both only where the table names the method now."""
+        offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
+        if method.name not in offered:
+            return _Later(0.0)
+        held = walk.snapshot.session.attempt
+        if held is not None and held.claimed and walk.now - held.at < attempts.LEASE:
+            return _Later(SOON)
+        goes_on = (
+            held is not None
+            and held.method == method.name
+            and not held.claimed
+            and walk.would_move("verification.passed")
+        )
+        if held is not None and goes_on:
+            attempt = replace(held, claimed=True, at=walk.now)
+        else:
+            if attempts.is_spent(walk, method, offered[method.name]):
+                if attempts.is_flying(walk):
+                    return _Later(SOON)
+                self._exhaust(walk, verdict)
+                return _Later(0.0)
+            wait = attempts.wait_for(walk, method)
+            if wait:
+                return _Later(wait)
+            attempts.reserve_attempt(walk, method)
+            walk.happen("verification.started", "caller")
+            attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True)
+        attempts.take_off(walk)
+        walk.amend("session", attempt=attempt)
+        return _Claim(attempt, fresh=not goes_on)
+
+    @staticmethod
+    def _exhaust(walk: Walk, verdict: Verdict) -> None:
+        """Let verification be exhausted where no method is left that could be tried: then a person takes over."""
+        methods = walk.policy.methods
+        offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
+        named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
+        if named and all(attempts.is_spent(walk, method, fallback) for method, fallback in named):
+            walk.happen("verification.exhausted", "guard")
+
+    async def _ask(
+        self, principal: Principal, verdict: Verdict, method: Method, claimed: _Claim, answers: Answers
+    ) -> dict[str, VerifierVerdict]:
+        """Ask the verifiers whose answers are there, and send what the others' answers will be about."""
+        said: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
+        begun: set[str] = set()
+        while isinstance(wanting := combine(method, said), Wanting):
+            turns: dict[str, str] = {}
+            for name in wanting.verifiers:
+                verifier = self._verifiers[name]
+                if verifier.sends and (claimed.fresh or name not in answers):
+                    if name not in begun and (claimed.fresh or not answers):
+                        turns[name] = "begin"
+                elif name in answers or not verifier.asks:
+                    turns[name] = "verify"
+            if not turns:
+                return said
+            results: dict[str, VerifierVerdict] = {}
+            async with anyio.create_task_group() as group:
+                for name, turn in turns.items():
+                    question = Question(
+                        issuer=principal.issuer,
+                        subject=principal.subject,
+                        session=verdict.keys.session.hex(),
+                        attempt=claimed.attempt.id,
+                        answers=answers.get(name, {}) if turn == "verify" else {},
+                        channel=verdict.channel,
+                        at=self._standing.clock.now(),
+                    )
+                    group.start_soon(self._one, name, turn, question, results)
+            for name, result in results.items():
+                if turns[name] == "begin" and isinstance(result, Passed):
+                    begun.add(name)
+                else:
+                    said[name] = result
+        return said
+
+    async def _one(self, name: str, turn: str, question: Question, results: dict[str, VerifierVerdict]) -> None:
+        """Ask one verifier; whatever goes wrong with it is no answer, and never a pass."""
+        verifier = self._verifiers[name]
+        results[name] = Unavailable("timeout")
+        try:
+            with anyio.move_on_after(verifier.longest):
+                asked = verifier.begin(question) if turn == "begin" else verifier.verify(question)
+                results[name] = await asked
+        except Exception:  # noqa: BLE001 - a verifier that fails is an event with a defined next step, never a fault
+            results[name] = Unavailable("error")
+
+    def _record(self, verdict: Verdict, method: Method, said: Mapping[str, VerifierVerdict], word: str) -> None:
+        """Write down what each verifier said: closed words and scores, nothing that the customer answered."""
+        note = ", ".join(f"{name} {_told(answer)}" for name, answer in said.items())
+        principal = verdict.principal
+        self._standing.journal.acted(
+            f"verification.{word}",
+            self._standing.clock.now(),
+            by=method.name,
+            note=note,
+            subject=principal.pseudonym if principal else "",
+        )
+
+    def _step(
+        self,
+        verdict: Verdict,
+        before: Verdict,
+        method: Method,
+        *,
+        after: float = 0.0,
+        attempt: str = "",
+        wanted: tuple[str, ...] = (),
+    ) -> Step:
+        """Tell what the table answers now to the operation that asked for this proof."""
+        policy = self._standing.policy
+        operation = _asking(policy, before, method.name)
+        fallback = foresee(policy, verdict, operation)
+        if after:
+            fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
+        if fallback.kind is Outcome.RESTRICT:
+            fallback = ALLOW
+        return Step(
+            fallback=fallback,
+            operation=operation,
+            snapshot=verdict.snapshot,
+            method=method.name,
+            attempt=attempt,
+            wanted=wanted,
+        )
+
+
+def _settle(  # noqa: PLR0917 - an answer's parts, in their order
+    walk: Walk,
+    method: Method,
+    attempt: Attempt,
+    said: Mapping[str, VerifierVerdict],
+    amount: Amount | Wanting,
+    channel: str,
+) -> bool:
+    """Let an answer happen; tell whether it was to the attempt that is under way."""
+    held = walk.snapshot.session.attempt
+    current = held is not None and held.id == attempt.id
+    attempts.land(walk)
+    if amount in {"passed", "unavailable"}:
+        attempts.give_back(walk, method)
+    elif not isinstance(amount, Wanting):
+        attempts.in_vain(walk, method, doubted=amount in {"doubted", "contradicted"})
+    if not current:
+        return False
+    if isinstance(amount, Wanting):
+        passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
+        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed))
+        return True
+    walk.amend("session", attempt=None)
+    if walk.happen(f"verification.{amount}", "verifier") and amount == "passed":
+        walk.amend("session", channel=channel)
+    return True
+
+
+def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
+    """Give the methods that the table names for this customer now, each with the fallback that names it."""
+    offered: dict[str, Fallback] = {}
+    for operation in (*policy.operations, policy.otherwise):
+        if operation.risk in PROVING:
+            fallback = foresee(policy, verdict, operation)
+            if fallback.kind is Outcome.VERIFY:
+                for name in fallback.methods:
+                    offered.setdefault(name, fallback)
+    return offered
+
+
+def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
+    """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
+    proving = [operation for operation in (*policy.operations, policy.otherwise) if operation.risk in PROVING]
+    for operation in proving:
+        if method in foresee(policy, verdict, operation).methods:
+            return operation
+    return next((operation for operation in proving if operation.risk != "routine"), policy.otherwise)
+
+
+def _check_size(answers: Answers) -> None:
+    if len(answers) > ANSWERS_BOUND or any(len(fields) > ANSWERS_BOUND for fields in answers.values()):
+        raise VerificationRefused(f"at most {ANSWERS_BOUND} answers are taken at once")
+    if any(max(len(name), len(text)) > FIELD_BOUND for fields in answers.values() for name, text in fields.items()):
+        raise VerificationRefused(f"an answer has at most {FIELD_BOUND} characters")
+
+
+def _word(amount: Amount | Wanting) -> str:
+    return "asked" if isinstance(amount, Wanting) else amount
+
+
+def _told(answer: VerifierVerdict) -> str:
+    match answer:
+        case Doubted(score=score):
+            return f"doubted ({score:.2f})"
+        case Unavailable(cause=cause):
+            return f"unavailable ({cause})"
+        case _:
+            return type(answer).__name__.lower()

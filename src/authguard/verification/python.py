@@ -1,0 +1,44 @@
+"""Verifiers that are functions of the app: sync ones run in a worker thread, so that none blocks the event loop."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.verdicts import VerifierVerdict
+    from authguard.ports import Question
+
+
+class PythonService:
+    """Asks ``function(question)``, sync or async; it gives a score from 0 to 1, a bool, or one of the four verdicts."""
+
+    def __init__(self, function: Callable[[Question], Any]) -> None:
+        """Keep the function."""
+        self._function = function
+
+    async def open(self) -> None:
+        """Do nothing: it is the app's."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    async def ask(self, question: Question) -> float | VerifierVerdict:
+        """Call it; what it raises is an outage of it. A function that does not end is left behind in its thread."""
+        if inspect.iscoroutinefunction(self._function):
+            said = await self._function(question)
+        else:
+            said = await anyio.to_thread.run_sync(self._function, question, abandon_on_cancel=True)
+        if said is True:
+            return Passed()
+        if said is False:
+            return Failed()
+        if isinstance(said, Passed | Failed | Doubted | Unavailable | int | float):
+            return said
+        return Unavailable("nonsense")

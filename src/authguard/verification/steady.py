@@ -1,0 +1,219 @@
+"""What every outside verifier is wrapped in: a time-out, bounded retries, a breaker, a bulkhead, a hedge, thresholds.
+
+Rules: whatever goes wrong is `Unavailable` with its cause, never a failure of the customer and never a pass; an answer
+that came is never asked for again, since a one-time code is used up by being answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from authguard.core.verdicts import Cause, Doubted, Failed, Passed, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from authguard.core.verdicts import VerifierVerdict
+    from authguard.policy.compiled import Verifier
+    from authguard.ports import Clock, Question
+
+#: seconds before the first retry; doubled for each further one, each shortened by chance so that not all come at once
+PAUSE: Final = 0.1
+TIMEOUT: Final[Cause] = "timeout"
+
+
+class NoAnswer(Exception):  # noqa: N818 - says what happened; caught within the package
+    """The service gave no answer that can be used.
+
+    Attributes:
+        cause: closed code.
+        again: whether asking again may help, and cannot have used anything up.
+    """
+
+    def __init__(self, cause: Cause, *, again: bool = False) -> None:
+        """Keep the cause."""
+        self.cause: Final[Cause] = cause
+        self.again: Final = again
+        super().__init__(cause)
+
+
+class Service(Protocol):
+    """One outside service, asked once: gives a score from 0 to 1, or its own verdict.
+
+    Raises `NoAnswer` where there is none.
+    """
+
+    async def open(self) -> None:
+        """Make ready."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+    async def ask(self, question: Question) -> float | VerifierVerdict:
+        """Ask once."""
+        ...
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Stops asking a service that failed again and again, and lets one question through to see whether it is back.
+
+    Attributes:
+        failures: in a row, after which it opens; 0 for never.
+        open_for: seconds until one question is let through.
+    """
+
+    failures: int
+    open_for: float
+    _failed: int = 0
+    _since: float = field(default=float("-inf"))
+    _probing: bool = False
+
+    def lets_through(self, now: float) -> bool:
+        """Whether to ask now; where it is half open, only the first is let through."""
+        if not self.failures or self._failed < self.failures:
+            return True
+        # a clock that stepped back must not keep it open for longer than it was to be
+        if self._probing or 0 <= now - self._since < self.open_for:
+            return False
+        self._probing = True
+        return True
+
+    def heard(self, now: float, *, answered: bool) -> None:
+        """Take note of how a question ended."""
+        self._probing = False
+        if answered:
+            self._failed = 0
+        else:
+            self._failed += 1
+            self._since = now
+
+
+class SteadyVerifier:
+    """Implements `authguard.ports.Verifier` over one or two outside services."""
+
+    sends = False
+
+    def __init__(
+        self,
+        declared: Verifier,
+        services: Sequence[Service],
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        """Arrange the parts.
+
+        Args:
+            declared: thresholds, time-out, retries, breaker, bulkhead and hedge, as the policy says.
+            services: the service, and the one that is asked beside it where it does not answer in time.
+            clock: for the breaker.
+            chance: gives a number from 0 to 1, for the jitter.
+            sleep: for the pauses.
+        """
+        self._declared = declared
+        self._services = tuple(services)
+        self._breakers = tuple(Breaker(declared.failures, declared.open_for) for _ in services)
+        self._clock = clock
+        self._chance = chance
+        self._sleep = sleep
+        self._asked = 0
+        self.asks = declared.asks
+        pauses = sum(PAUSE * 2**number for number in range(declared.retries))
+        self.longest = declared.timeout * (declared.retries + 1) + pauses + declared.hedge_after + 1.0
+
+    async def open(self) -> None:
+        """Make the services ready."""
+        for service in self._services:
+            await service.open()
+
+    async def close(self) -> None:
+        """Let go of them."""
+        for service in self._services:
+            await service.close()
+
+    async def begin(self, question: Question) -> Passed:
+        """Nothing is sent."""
+        del question
+        return Passed()
+
+    async def verify(self, question: Question) -> VerifierVerdict:
+        """Ask, within the bulkhead; never raises but for cancellation."""
+        if self._asked >= self._declared.at_once:
+            return Unavailable("busy")
+        self._asked += 1
+        try:
+            if len(self._services) == 1:
+                return await self._insist(0, question)
+            return await self._hedged(question)
+        finally:
+            self._asked -= 1
+
+    async def _hedged(self, question: Question) -> VerifierVerdict:
+        """Ask the second service too where the first is late or has no answer; the first answer counts.
+
+        Where both have answered by then and contradict each other, that is doubt, whoever was first.
+        """
+        answers: list[VerifierVerdict] = []
+        done = anyio.Event()
+
+        async def first() -> None:
+            answers.append(await self._insist(0, question))
+            done.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            with anyio.move_on_after(self._declared.hedge_after):
+                await done.wait()
+            if answers and not isinstance(answers[0], Unavailable):
+                return answers[0]
+            second = await self._insist(1, question)
+            if isinstance(second, Unavailable):
+                await done.wait()
+            group.cancel_scope.cancel()
+        heard = [answer for answer in (*answers, second) if not isinstance(answer, Unavailable)]
+        if not heard:
+            return second
+        return heard[0] if all(type(answer) is type(heard[0]) for answer in heard) else Doubted(0.5)
+
+    async def _insist(self, place: int, question: Question) -> VerifierVerdict:
+        """Ask one service, again where that may help, until it answers or the retries are over."""
+        breaker, declared = self._breakers[place], self._declared
+        for turn in range(declared.retries + 1):
+            if not breaker.lets_through(self._clock.now()):
+                return Unavailable("open")
+            answered, cause, again = False, TIMEOUT, True
+            try:
+                with anyio.fail_after(declared.timeout):
+                    said = await self._services[place].ask(question)
+                answered = True
+                return self._judge(said)
+            except TimeoutError:
+                pass
+            except NoAnswer as problem:
+                cause, again = problem.cause, problem.again
+            except Exception:  # noqa: BLE001 - the app's own function, or a library, failed: an event, not our exception
+                cause, again = "error", False
+            finally:
+                breaker.heard(self._clock.now(), answered=answered)
+            if not again or turn == declared.retries:
+                break
+            await self._sleep(PAUSE * 2**turn * self._chance())
+        return Unavailable(cause)
+
+    def _judge(self, said: float | VerifierVerdict) -> VerifierVerdict:
+        """Hold a score against the thresholds; what is no number from 0 to 1 is nonsense."""
+        if isinstance(said, Passed | Failed | Doubted | Unavailable):
+            return said
+        if not isfinite(said) or not 0 <= said <= 1:
+            return Unavailable("nonsense")
+        if said >= self._declared.pass_at:
+            return Passed()
+        return Failed() if said <= self._declared.fail_at else Doubted(float(said))
