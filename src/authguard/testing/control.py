@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from authguard.testing.keys import Published  # noqa: TC001 - msgspec reads the annotation
-from authguard.testing.provider import HANG_LIMIT_S, Mode, Order, Outage, Place, Provider
+from authguard.testing.provider import HANG_LIMIT_S, Mode, Order, Outage, Place, Provider, Scripted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -42,6 +42,15 @@ class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode | None
     seconds: Annotated[float, msgspec.Meta(ge=0, le=HANG_LIMIT_S)] = 30.0
     at: tuple[Place, ...] = ("discovery", "jwks")
+
+
+class StepUpOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who authenticates anew, by their refresh token, and how."""
+
+    refresh_token: str
+    acr: str | None = "aal2"
+    amr: tuple[str, ...] = ("pwd", "otp")
+    auth_time: int | None = None
 
 
 class ClockOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +89,15 @@ def control_routes(provider: Provider) -> list[Route]:
     async def sign_in(request: Request) -> Response:
         return JSONResponse(provider.sign_in(await _read(request, Order)))
 
+    async def step_up(request: Request) -> Response:
+        order = await _read(request, StepUpOrder)
+        answer = provider.step_up(order.refresh_token, acr=order.acr, amr=order.amr, auth_time=order.auth_time)
+        return JSONResponse({"error": answer}, 400) if isinstance(answer, str) else JSONResponse(answer)
+
+    async def introspection(request: Request) -> Response:
+        provider.script(await _read(request, Scripted))
+        return Response(status_code=204)
+
     async def account(request: Request) -> Response:
         order = await _read(request, AccountOrder)
         provider.set_status(order.subject, order.status)
@@ -109,6 +127,8 @@ def control_routes(provider: Provider) -> list[Route]:
 
     posts = {
         "sign-in": sign_in,
+        "step-up": step_up,
+        "introspection": introspection,
         "account": account,
         "rotate": rotate,
         "outage": outage,

@@ -135,7 +135,13 @@ class _Endpoints:
         form = await _form(request)
         if "token" not in form:
             return _refused("invalid_request")
-        return JSONResponse(self.provider.introspect(form["token"]), headers=_NO_STORE)
+        said, script = self.provider.introspect(form["token"]), self.provider.scripted()
+        if script is None:
+            return JSONResponse(said, headers=_NO_STORE)
+        changed = {name: value for name, value in (said | script.claims).items() if value is not None}
+        body = json.dumps(changed) if script.body is None else script.body
+        headers = {**_NO_STORE, "Content-Type": script.content_type, **script.headers}
+        return Response(body.encode("utf-8", "surrogateescape"), script.status, headers)
 
 
 def create_app(provider: Provider, announce: Callable[[], None] = lambda: None) -> ASGIApp:

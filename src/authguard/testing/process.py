@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from authguard.testing.dpop import DpopClient
     from authguard.testing.keys import Published
     from authguard.testing.provider import Mode, Place
 
@@ -136,6 +137,7 @@ class IdentityProvider:
         typ: str | None = "at+jwt",
         opaque: bool = False,
         claims: Mapping[str, Any] | None = None,
+        dpop: DpopClient | None = None,
     ) -> SignIn:
         """Sign somebody in, as their browser would.
 
@@ -156,6 +158,7 @@ class IdentityProvider:
             typ: the header's `typ`; None leaves it out.
             opaque: the access token is a random string, for introspection (RFC 7662).
             claims: further claims, such as `cnf`, in every token of this sign-in.
+            dpop: the client to whose key every token of this sign-in is bound (RFC 9449 section 5).
 
         Raises:
             IdentityProviderError: an argument was refused; the message says which.
@@ -176,7 +179,7 @@ class IdentityProvider:
             "auth_time_offset": auth_time_offset,
             "typ": typ,
             "opaque": opaque,
-            "claims": dict(claims or {}),
+            "claims": dict(claims or {}) | ({} if dpop is None else {"cnf": dpop.confirmation}),
         }
         return signed_in(self._control("sign-in", order), subject, client_id)
 
@@ -195,6 +198,61 @@ class IdentityProvider:
         if answer.status_code == httpx2.codes.BAD_REQUEST:
             raise RefreshRefused(answer.json()["error"])
         return signed_in(_checked(answer).json(), sign_in.subject, sign_in.client_id)
+
+    def step_up(
+        self,
+        sign_in: SignIn,
+        *,
+        acr: str | None = "aal2",
+        amr: Sequence[str] = ("pwd", "otp"),
+        auth_time: int | None = None,
+    ) -> SignIn:
+        """Let the same person authenticate anew in the same session, as a step-up asks for (RFC 9470 section 4).
+
+        Args:
+            sign_in: what they hold; its refresh token is used up.
+            acr: how strongly they did it this time; a provider that cannot do better answers with a weaker one.
+            amr: by which methods.
+            auth_time: seconds since the epoch; None for the provider's now. An old one is single sign-on answering.
+
+        Raises:
+            RefreshRefused: the sign-in has ended, or its refresh token was used before.
+        """
+        order = {"refresh_token": sign_in.refresh_token, "acr": acr, "amr": list(amr), "auth_time": auth_time}
+        answer = self._http().post("/control/step-up", json=order)
+        if answer.status_code == httpx2.codes.BAD_REQUEST and "error" in answer.text:
+            raise RefreshRefused(answer.json()["error"])
+        return signed_in(_checked(answer).json(), sign_in.subject, sign_in.client_id)
+
+    def answer_introspection(
+        self,
+        body: str | None = None,
+        *,
+        claims: Mapping[str, Any] | None = None,
+        status: int = 200,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Let the introspection endpoint answer oddly (RFC 7662).
+
+        Args:
+            body: what it answers, to the character; None for the truth, changed by `claims`.
+            claims: members to add or replace in the truth; None takes one out.
+            status: of the answer.
+            content_type: of the answer.
+            headers: more of them.
+            times: for how many answers; None until told otherwise, 0 for the truth again.
+        """
+        script = {
+            "body": body,
+            "claims": dict(claims or {}),
+            "status": status,
+            "content_type": content_type,
+            "headers": dict(headers or {}),
+            "times": times,
+        }
+        self._control("introspection", script)
 
     def revoke(self, sign_in: SignIn, *, token: Literal["refresh_token", "access_token"] = "refresh_token") -> None:  # noqa: S107 - which, not what
         """End the whole sign-in by its refresh token, or the one access token (RFC 7009 section 2.1)."""

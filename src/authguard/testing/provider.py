@@ -84,6 +84,17 @@ class Outage:
     places: frozenset[str]
 
 
+class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the introspection endpoint answers instead of, or changed from, the truth; see `answer_introspection`."""
+
+    body: str | None = None
+    claims: dict[str, Any] = {}
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = {}
+    times: int | None = 1
+
+
 class Provider:
     """The state of one identity provider process; used by one event loop, so nothing here locks.
 
@@ -104,6 +115,8 @@ class Provider:
         self.counts: Counter[str] = Counter()
         self.statuses: OrderedDict[str, str] = OrderedDict()
         self.outage: Outage | None = None
+        self._scripted: Scripted | None = None
+        self._left: int | None = 0
         self._offset = 0.0
         self._frozen_at: float | None = None
         self._grants: OrderedDict[str, Grant] = OrderedDict()
@@ -164,6 +177,36 @@ class Provider:
         _keep(self._refreshes, _digest(token), (name, False))
         return self._respond(grant, granted)
 
+    def step_up(
+        self, token: str, *, acr: str | None, amr: Sequence[str], auth_time: int | None
+    ) -> dict[str, Any] | str:
+        """Authenticate anew in a sign-in that goes on (RFC 9470 section 4), and return its token response or an error.
+
+        The `sid` stays; from now on its tokens tell this authentication.
+        """
+        name, unused = self._refreshes.get(_digest(token), ("", False))
+        grant = self._grants.get(name)
+        if grant is None or not unused:
+            return "invalid_grant"
+        order = msgspec.structs.replace(grant.order, acr=acr, amr=tuple(amr))
+        started = int(self.now()) if auth_time is None else auth_time
+        grant = self._grants[name] = replace(grant, order=order, auth_time=started)
+        _keep(self._refreshes, _digest(token), (name, False))
+        return self._respond(grant, order.scope)
+
+    def script(self, scripted: Scripted | None) -> None:
+        """Answer introspection by a script, `times` times or until told otherwise; None tells the truth again."""
+        self._scripted = scripted
+        self._left = 0 if scripted is None else scripted.times
+
+    def scripted(self) -> Scripted | None:
+        """Take the script for one answer; None where the truth is to be told."""
+        if self._left == 0:
+            return None
+        if self._left is not None:
+            self._left -= 1
+        return self._scripted
+
     def revoke(self, token: str, client_id: str | None) -> str | None:
         """End a refresh token's whole sign-in, or one access token (RFC 7009 section 2.1); an unknown one is no error.
 
@@ -205,7 +248,7 @@ class Provider:
         _keep(self._refreshes, _digest(renewal), (grant.name, True))
         return {
             "access_token": access,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if "cnf" in claims else "Bearer",
             "expires_in": order.lifetime,
             "refresh_token": renewal,
             "scope": scope,
