@@ -18,6 +18,7 @@ from benchmarks.measure import (
     rows_of_times,
     starts,
 )
+from benchmarks.senders import rows_of_senders, senders
 from benchmarks.table import markdown, publish
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -30,6 +31,7 @@ def main() -> None:
     rows = rows_in_process(times, peers)
     rows += asyncio.run(on_change(scale))
     rows += rows_of_credentials(asyncio.run(first_sights(rounds=scale.rounds, size=scale.cold)), FLOOD, scale.tokens)
+    rows += rows_of_senders(asyncio.run(senders(rounds=scale.rounds, size=scale.cold)))
     rows += end_to_end(scale)
     rows += footprints(scale)
     rows += starts(scale)

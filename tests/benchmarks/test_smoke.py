@@ -25,6 +25,7 @@ from benchmarks.measure import (
 )
 from benchmarks.plot import svg
 from benchmarks.rounds import Case, Spread, Times, play
+from benchmarks.senders import rows_of_senders, senders
 from benchmarks.table import BEGIN, END, Row, markdown, publish
 from benchmarks.warm import UnfairError, Unseen, see_refused, show
 from benchmarks.world import StillClock, World, bare
@@ -83,6 +84,13 @@ async def test_the_first_sight_of_a_token_is_timed_beside_pyjwt_and_a_flood_is_m
 
     assert [row.unit for row in rows] == ["x", "x", "x", "MB", "bytes"]
     assert all(row.value > 0 for row in rows[:3])
+
+
+async def test_bound_and_opaque_tokens_are_timed_beside_bare_checks_and_jwts() -> None:
+    rows = rows_of_senders(await senders(rounds=2, size=1))
+
+    assert [row.must for row in rows] == [1.3, 0.0, 1.05]
+    assert all(row.value > 0 for row in rows)
 
 
 def test_three_servers_are_loaded_in_turn() -> None:

@@ -21,7 +21,7 @@ from authguard.credentials.claims import BOUND, EXPIRED, UNBOUND
 from authguard.credentials.introspection import Introspector, Manners
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import httpx2
 
@@ -77,7 +77,19 @@ class Gate:
         cache: where good bound tokens are remembered; one of its own.
     """
 
-    __slots__ = ("_asked", "_bound", "_environ", "_issuers", "_jwt", "_nonces", "_second", "_shown", "_store", "_taker")
+    __slots__ = (
+        "_asked",
+        "_bound",
+        "_environ",
+        "_issuers",
+        "_jwt",
+        "_nonces",
+        "_second",
+        "_shown",
+        "_store",
+        "_taker",
+        "recall",
+    )
 
     def __init__(
         self,
@@ -104,6 +116,8 @@ class Gate:
         self._second = any(issuer.introspection and issuer.introspection.always for issuer in self._issuers.values())
         self._bound = any(issuer.sender == "dpop" for issuer in self._issuers.values())
         self._taker = taker(self._issuers)
+        #: where no token is bound, the memory of bearer tokens is asked as if there were no gate before it
+        self.recall: Callable[[Evidence, float], Credential | Unseen] = self._recall if self._bound else jwt.recall
         #: good bound tokens by the SHA-256 of the token; apart from those that are good by themselves
         self._shown = Cache() if cache is None else cache
 
@@ -125,7 +139,7 @@ class Gate:
         for introspector in self._asked.values():
             await introspector.close()
 
-    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def _recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Give a verdict that is remembered; a bound token has none without its proof. Never waits.
 
         Args:
