@@ -71,8 +71,17 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
     assert "service live (not given, and the answer depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
     assert "7:end_session (standard.yaml:" in out
-    assert "session: expired -> active, by the customer, by signing in afresh" in out
+    assert "session: expired -> active\n" in out
     assert "session.renewed (the customer, by signing in afresh)" in out
+
+
+def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest.CaptureFixture[str]) -> None:
+    ready = ("-s", "account=normal,verification=verified")
+    out = call(capsys, "support-desk", *ready, "--scope", "missing", "-o", "refund")[1]
+    assert "scope: missing -> granted, by the customer, with a token that has the scope `refunds:write`" in out
+    assert "the fewest events" not in out
+    out = call(capsys, "support-desk", *ready, "-s", "transaction=failed", "-o", "refund")[1]
+    assert ", by nobody: no events were found that lead there" in out
 
 
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:

@@ -259,7 +259,8 @@ def _ways(found: Explanation) -> Iterator[str]:
 def _way(number: int, way: Way) -> Iterator[str]:
     yield f"  {number}. {way.outcome}, by rule {way.rule} ({way.origin}):"
     for change in way.changes:
-        yield f"     {change.dimension}: {change.now} -> {' or '.join(change.to)}, by {change.by}"
+        by = "" if change.dimension in MACHINES and way.path else f", by {change.by}"  # the path tells it of a machine
+        yield f"     {change.dimension}: {change.now} -> {' or '.join(change.to)}{by}"
     if way.path:
         yield "     the fewest events:"
         yield from (f"       {step}" for step in way.path)
