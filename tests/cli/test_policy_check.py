@@ -53,6 +53,32 @@ partly = Starlette(routes=[Route("/admin", answer), Mount("/shop", AuthGuard(bar
 """
 
 
+SERVERS = """\
+from fastapi import APIRouter, FastAPI
+from fastmcp import FastMCP
+from mcp.server.mcpserver import MCPServer
+
+fast, sdk, router = FastMCP("fast"), MCPServer("sdk"), APIRouter(prefix="/v1")
+
+@fast.tool
+def balance(account: str) -> str: return account
+
+@sdk.tool()
+def refund(order: str) -> str: return order
+
+@router.get("/orders/{order}")
+async def order(order: str): ...
+
+@router.websocket("/talk")
+async def talk(socket): ...
+
+app = FastAPI(openapi_url=None)
+app.include_router(router, prefix="/api")
+app.mount("/fast", fast.http_app(path="/mcp"))
+app.mount("/sdk", sdk.streamable_http_app())
+"""
+
+
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the console script in this process."""
     with pytest.raises(SystemExit) as end:
@@ -223,6 +249,33 @@ def test_an_app_is_walked_whether_it_is_guarded_or_not_yet(
         assert line in out.splitlines()
     assert "note[app-unnamed]: `GET /export` is named by no operation" in out
     assert "note[app-unmatched]: operation `refund` matches no way into the app" in out
+
+
+def test_routers_of_fastapi_and_the_tools_of_both_kinds_of_mcp_servers_are_found(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "servers_of_both_kinds.py").write_text(SERVERS, "utf-8")
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(
+        "authguard: 1\nname: x\nextends: support-desk\noperations:\n"
+        "  - {name: tools, match: {path: '/fast/{rest:path}'}, risk: high, effect: write}\n"
+        "  - {name: post, match: {path: /sdk/mcp, method: POST}, risk: high, effect: write}\n"
+        "  - {name: talk, match: {websocket: '/api/v1/talk'}, risk: routine, effect: read}\n",
+        "utf-8",
+    )
+    code, out, _ = call(capsys, "policy.yaml", "--app", "servers_of_both_kinds:app")
+    assert code == YES
+    for line in (
+        "GET /api/v1/orders/{order} -> otherwise",
+        "WEBSOCKET /api/v1/talk -> talk",
+        "GET|POST|PUT|PATCH|DELETE /fast/mcp -> tools (tools: balance)",
+        "POST /sdk/mcp -> post (tools: refund)",
+        "GET|PUT|PATCH|DELETE /sdk/mcp -> otherwise (tools: refund)",
+    ):
+        assert line in out.splitlines()
+    assert "note[app-tools]: the tools `balance` all fall under `tools`, by the path of" in out
 
 
 def test_what_lies_outside_of_the_guard_is_told(capsys: pytest.CaptureFixture[str], app: str) -> None:
