@@ -129,7 +129,7 @@ def test_other_files_may_be_there(capsys: pytest.CaptureFixture[str], tmp_path: 
         ("--issuer", "not an address"),
         ("--issuer", "http://elsewhere.example"),
         ("--audience", "a\x00b"),
-        ("--approver", "x, count: 0}, queue: {y"),
+        ("--approver", "lead, count: 2"),
         ("--accounts", ""),
     ],
 )

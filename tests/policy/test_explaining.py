@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.boxes import Space, count
+from authguard.core.boxes import Space, count, intersect, is_empty
 from authguard.core.decisions import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
@@ -102,6 +102,15 @@ def test_the_nearest_allowing_cells_are_those_that_counting_finds(
             return
     for _, box in found:
         assert sum(not a & b for a, b in zip(box, point, strict=True)) > 2
+
+
+@given(st.sets(CELLS, min_size=1, max_size=6))
+def test_ways_that_are_joined_hold_the_same_cells_and_no_others(cells: set[tuple[str, ...]]) -> None:
+    space = Space(VALUES)
+    single = [space.box({name: (value,) for name, value in zip(DIMENSIONS, cell, strict=True)}) for cell in cells]
+    joined = explaining._joined(single)
+    assert sum(map(count, joined)) == len(cells)
+    assert all(sum(not is_empty(intersect(box, one)) for box in joined) == 1 for one in single)
 
 
 @given(OWN, st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 12), max_size=6), st.data())
