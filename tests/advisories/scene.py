@@ -159,10 +159,11 @@ class Strike:
         beside: makes what the victim sends beside the credential: a proof of possession, fresh each time.
     """
 
-    def __init__(self, folder: Path, reply: Reply) -> None:
+    def __init__(self, folder: Path, reply: Reply, usual: Scene) -> None:
         self.folder = folder
         self._reply = reply
         self._scene: Scene | None = None
+        self._usual = usual
         self._victim = b""
         self.count = 0
         self.beside: Callable[[], tuple[tuple[bytes, bytes], ...]] = tuple
@@ -170,13 +171,12 @@ class Strike:
     @property
     def scene(self) -> Scene:
         """Give what is attacked."""
-        if self._scene is None:
-            self._scene = Scene(self.folder)
-        return self._scene
+        return self._scene or self._usual
 
     def at(self, **deployment: Any) -> Scene:
         """Attack another deployment than the usual one; see `Scene`."""
         assert self._scene is None, "it stands already"
+        assert not self._victim, "the usual one was attacked already"
         self._scene = Scene(self.folder, **deployment)
         return self._scene
 

@@ -84,11 +84,20 @@ def _stranger(**changes: Any) -> tuple[dict[str, Any], SigningKey]:
         "keys-for-encryption": {"use": "enc"},
         "keys-for-signing-only": {"use": ..., "key_ops": ["sign"]},
         "keys-other-alg": {"alg": "ES384"},
-        "keys-private-half": {"d": segment(b"\x01" * 32)},
     }
 )
 async def test_a_published_key_that_is_for_something_else(strike: Strike, case: dict[str, Any]) -> None:
     member, key = _stranger(**case)
+    scene = strike.at(jwks={"keys": [*_mint().jwks()["keys"], member]})
+    header = {"alg": "ES256", "kid": "stranger", "typ": "at+jwt"}
+    await strike(compact(header, tokens.claims(scene), key.sign), UNKNOWN)
+
+
+@attack("keys-private-half")
+async def test_a_key_whose_private_half_is_published(strike: Strike) -> None:
+    member, key = _stranger()
+    private: Any = key.private
+    member["d"] = segment(private.private_numbers().private_value.to_bytes(32))
     scene = strike.at(jwks={"keys": [*_mint().jwks()["keys"], member]})
     header = {"alg": "ES256", "kid": "stranger", "typ": "at+jwt"}
     await strike(compact(header, tokens.claims(scene), key.sign), UNKNOWN)

@@ -211,6 +211,28 @@ def test_a_fetch_that_began_before_a_name_came_says_nothing_about_it(run: Callab
     run(scene)
 
 
+def test_a_refresh_that_was_on_its_way_says_nothing_about_a_name_that_came_later(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        ring, found = issuer.ring(), []
+        await _ask(ring, "a", NOW)
+        gate = issuer.hold()
+        assert await _ask(ring, "a", NOW + 300) == "a"
+
+        async def ask() -> None:
+            found.append(await _ask(ring, "b", NOW + 300))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            assert issuer.fetches == 2
+            gate.set()
+        assert found == [UNKNOWN]
+        assert issuer.fetches == 3
+
+    run(scene)
+
+
 def test_rotation_under_five_hundred_first_sights_makes_one_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
