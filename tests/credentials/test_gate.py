@@ -257,6 +257,25 @@ async def test_a_proof_counts_within_its_window_on_both_sides(stand: Any, age: i
     assert isinstance(found, Proven) is good
 
 
+@pytest.mark.parametrize(
+    ("why", "condition"),
+    [
+        (Reason.KEYS_UNREACHABLE, "unproven"),
+        (Reason.KEYS_BUSY, "unproven"),
+        (Reason.KEY_UNKNOWN, "rejected"),
+        (Reason.ALGORITHM_REFUSED, "rejected"),
+    ],
+)
+async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(stand: Any, why: Reason, condition: Any) -> None:
+    class Nobody:
+        async def find(self, *_: object) -> Reason:
+            return why
+
+    door = await stand(sender="dpop")
+    door.gate._jwt._keyrings[door.mint.issuer] = Nobody()
+    assert await door.prove(door.bound()) == NotProven(condition, why)
+
+
 async def test_a_nonce_is_asked_for_and_then_counts(stand: Any) -> None:
     door = await stand(sender="dpop", nonce=True)
     token = door.bound()

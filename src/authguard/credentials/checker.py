@@ -145,11 +145,16 @@ class JwtCheck:
         unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
+        key = await self._find(unverified, now)
+        return key if isinstance(key, NotProven) else self._verify(evidence.authorization, unverified, key, now)
+
+    async def _find(self, unverified: Unverified, now: float) -> Key | NotProven:
+        """Find the key that should have signed a token; where nobody can say, it is an outage."""
         keyring = self._keyrings[unverified.issuer]
         key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
             return NotProven("unproven" if key in _OUTAGES else "rejected", key)
-        return self._verify(evidence.authorization, unverified, key, now)
+        return key
 
     def _read(self, header: bytes) -> Unverified | NotProven:
         token = bearer.read(header)
@@ -169,12 +174,11 @@ class JwtCheck:
         unverified = self._screen(token)
         if isinstance(unverified, NotProven):
             return unverified
-        keyring = self._keyrings[unverified.issuer]
-        key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
-        if isinstance(key, Reason):
-            return NotProven("unproven" if key is Reason.KEYS_UNREACHABLE else "rejected", key)
+        key = await self._find(unverified, now)
+        if isinstance(key, NotProven):
+            return key
         standing = self._judge(unverified, key, now)
-        return standing if isinstance(standing, NotProven) else (standing, key, keyring)
+        return standing if isinstance(standing, NotProven) else (standing, key, self._keyrings[unverified.issuer])
 
     def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
         """Remember a good bearer credential under its header."""

@@ -1,0 +1,114 @@
+"""Whatever is done to a good proof, it is a bad one: by one byte, by one claim, by one check at a time."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.addresses import normal
+from authguard.core.facts import Evidence, NotProven
+from authguard.core.outcomes import Reason
+from authguard.credentials import proofs
+from authguard.credentials.nonces import Nonces
+from authguard.credentials.proofs import PROOF_BOUND, Shown, verify
+from authguard.policy.compiled import Issuer
+from authguard.testing import DpopClient, FakeClock
+
+from .conftest import UNHURRIED
+
+if TYPE_CHECKING:
+    from authguard.credentials.proofs import Shown as _Shown
+
+URL = "https://agent.test/chat"
+TOKEN = "the-token"
+CLOCK = FakeClock()
+CLIENT = DpopClient.create(CLOCK)
+NONCES = Nonces(b"k" * 32)
+ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender="dpop")
+GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
+
+
+def shown(proof: str | bytes, thumbprint: str = CLIENT.thumbprint, **asked: Any) -> _Shown | NotProven:
+    raw = proof.encode("utf-8", "surrogatepass") if isinstance(proof, str) else proof
+    evidence = Evidence(proof=raw, **({"method": "POST", "address": normal(URL)} | asked))
+    digest = sha256(TOKEN.encode()).digest()
+    return verify(evidence, digest, thumbprint, issuer=ISSUER, nonces=NONCES, now=CLOCK.now())
+
+
+def test_a_good_proof_has_a_name_of_its_own_key_and_its_end() -> None:
+    found = shown(GOOD)
+    assert isinstance(found, Shown)
+    assert len(found.name) == 32
+    assert found.until == CLOCK.now() + 61.0
+    other = DpopClient.create(CLOCK)
+    theirs = shown(other.proof("POST", URL, TOKEN, jti="one"), other.thumbprint)
+    assert isinstance(theirs, Shown)
+    assert theirs.name != found.name
+    again = shown(CLIENT.proof("POST", URL, TOKEN, jti="one", iat=CLOCK.now() - 5))
+    assert isinstance(again, Shown)
+    assert again.name == found.name
+
+
+@UNHURRIED
+@given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=1))
+def test_no_byte_of_a_proof_can_be_changed(place: int, byte: bytes) -> None:
+    raw = GOOD.encode()
+    changed = raw[:place] + byte + raw[place + 1 :]
+    if changed != raw:
+        assert shown(changed) == NotProven("rejected", Reason.PROOF_INVALID)
+
+
+@UNHURRIED
+@given(st.integers(0, len(GOOD)), st.binary(min_size=1, max_size=4))
+def test_nothing_can_be_put_into_a_proof(place: int, more: bytes) -> None:
+    raw = GOOD.encode()
+    assert shown(raw[:place] + more + raw[place:]) == NotProven("rejected", Reason.PROOF_INVALID)
+
+
+@UNHURRIED
+@given(st.integers(0, len(GOOD) - 1), st.integers(1, 8))
+def test_nothing_can_be_taken_out_of_a_proof(place: int, less: int) -> None:
+    assert shown(GOOD[:place] + GOOD[place + less :]) == NotProven("rejected", Reason.PROOF_INVALID)
+
+
+@UNHURRIED
+@given(st.binary(max_size=200))
+def test_whatever_is_sent_is_a_bad_proof_and_never_an_error(raw: bytes) -> None:
+    assert shown(raw) == NotProven("rejected", Reason.PROOF_INVALID)
+
+
+@pytest.mark.parametrize("asked", [{"method": "GET"}, {"address": normal("https://agent.test/x")}, {"address": ""}])
+def test_a_proof_is_for_one_request(asked: dict[str, str]) -> None:
+    assert shown(GOOD, **asked) == NotProven("rejected", Reason.PROOF_INVALID)
+
+
+def test_another_key_is_told_apart_from_a_bad_proof() -> None:
+    assert shown(GOOD, "A" * 43) == NotProven("rejected", Reason.BOUND_TOKEN)
+
+
+def test_a_key_that_signs_again_is_built_once() -> None:
+    proofs._holder.cache_clear()
+    for number in range(5):
+        assert isinstance(shown(CLIENT.proof("POST", URL, TOKEN, jti=str(number))), Shown)
+    assert proofs._holder.cache_info().misses == 1
+
+
+def test_a_flood_of_other_keys_is_bounded_and_a_bad_key_leaves_nothing() -> None:
+    proofs._holder.cache_clear()
+    assert shown(CLIENT.proof("POST", URL, TOKEN, header={"jwk": {"kty": "oct", "k": "AAAA"}})) == NotProven(
+        "rejected", Reason.PROOF_INVALID
+    )
+    assert proofs._holder.cache_info().currsize == 0
+    assert proofs._holder.cache_info().maxsize == proofs.HOLDERS
+
+
+def test_a_proof_at_the_bound_is_read_and_one_beyond_is_not() -> None:
+    room = PROOF_BOUND - len(CLIENT.proof("POST", URL, TOKEN, more=""))
+    least = [CLIENT.proof("POST", URL, TOKEN, more="x" * size) for size in range(room * 3 // 4 - 2, room * 3 // 4 + 4)]
+    assert {len(proof) > PROOF_BOUND for proof in least} == {True, False}
+    for proof in least:
+        assert isinstance(shown(proof), Shown) is (len(proof) <= PROOF_BOUND)
