@@ -6,6 +6,7 @@ import typer
 
 from authguard.cli import (
     policy_check,
+    policy_diff,
     policy_explain,
     policy_graph,
     policy_init,
@@ -16,6 +17,7 @@ from authguard.cli import (
 
 app = typer.Typer()
 app.command("check")(policy_check.prove)
+app.command("diff")(policy_diff.compare)
 app.command("explain")(policy_explain.why)
 app.command("graph")(policy_graph.graph)
 app.command("init")(policy_init.begin)

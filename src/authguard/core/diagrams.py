@@ -52,7 +52,7 @@ class Forest:
 
     __slots__ = ("_bound", "_branches", "_ids", "_levels", "classes", "order", "whole")
 
-    def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = NODES) -> None:
+    def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = NODES, aside: int = 0) -> None:
         """Choose the order and the classes; no node exists yet.
 
         The dimensions are asked in the order in which the rules first name them: a table that is written as a walk
@@ -62,10 +62,12 @@ class Forest:
             whole: the box of all cells.
             boxes: of all rules that will be laid on diagrams of this forest, in their order.
             bound: of nodes.
+            aside: how many of the boxes, from the first, say nothing of the order: they only part values.
         """
-        given = list(dict.fromkeys(boxes))
+        listed = list(boxes)
+        given, ordering = list(dict.fromkeys(listed)), list(dict.fromkeys(listed[aside:]))
         first = [
-            next((index for index, box in enumerate(given) if box[place] != full), len(given))
+            next((index for index, box in enumerate(ordering) if box[place] != full), len(ordering))
             for place, full in enumerate(whole)
         ]
         self.whole = whole

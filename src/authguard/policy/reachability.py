@@ -243,7 +243,10 @@ class Reachability:
         Args:
             find: gives cells of a box that are wanted, or nothing.
         """
-        space, asked = self.space, self._asked_boxes()
+        space = self.space
+        asked = [box for box in self._asked_boxes() if find(box) is not None]
+        if not asked:
+            return Unreachable()
         proven, unproven = (self._promising(find, credential) for credential in self._credentials())
         for found in self.walk():
             for credential, states in (proven, unproven):

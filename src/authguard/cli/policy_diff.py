@@ -1,0 +1,114 @@
+"""`authguard policy diff`: what one policy lets through that another does not, and the other way round."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotation when the command is called
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from authguard.cli.output import INVALID, complain, deliver
+from authguard.policy import library
+from authguard.policy.checking import check
+from authguard.policy.diff import Diff, diff
+from authguard.policy.permissiveness import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.policy.differences import Difference
+    from authguard.policy.draft import Draft
+
+
+class Format(StrEnum):
+    """How the differences are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class FailOn(StrEnum):
+    """What makes the command end with 3."""
+
+    LOOSER = "looser"
+    STRICTER = "stricter"
+    ANY = "any"
+
+
+def compare(
+    old: Annotated[str, typer.Argument(help="The policy as it was: a file, a folder, or a shipped name.")],
+    new: Annotated[str, typer.Argument(help="The policy as it is to be.")],
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 when there is any such difference.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="text, json or markdown.")] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+) -> None:
+    """Compare two policies: what got looser, what stricter, over every cell and beyond, the worst first.
+
+    Exit 3 when one of them cannot be used, when they are too tangled to be compared, or as `--fail-on` asks.
+    """
+    found = diff(_draft(old), _draft(new))
+    write = {Format.TEXT: as_text, Format.JSON: as_json, Format.MARKDOWN: as_markdown}[form]
+    deliver(write(found), output)
+    if found.undecided:
+        complain("the tables are too tangled to be compared within the bound; nothing is assumed")
+        raise typer.Exit(INVALID)
+    failing = found.differences if fail_on is FailOn.ANY else found.of(Direction(fail_on.value)) if fail_on else ()
+    if failing:
+        raise typer.Exit(INVALID)
+
+
+def _draft(source: str) -> Draft:
+    checked = check(library.in_folder(source))
+    errors = [problem for problem in checked.problems if problem.severity == "error"]
+    if checked.draft is None or errors:
+        for problem in errors:
+            complain(str(problem))
+        complain(f"{source}: cannot be compared before it passes `authguard policy check`")
+        raise typer.Exit(INVALID)
+    return checked.draft
+
+
+def as_text(found: Diff) -> str:
+    """Write one difference a line, and where it shows below it."""
+    return "".join(f"{line}\n" for line in _text(found))
+
+
+def _text(found: Diff) -> Iterator[str]:
+    for one in found.differences:
+        risk = f" {one.risk}:" if one.risk else ""
+        cells = f", {one.cells:,} cells" if one.cells else ""
+        yield f"{one.direction}: {one.what}:{risk} {one.message}{cells}"
+        if one.box:
+            yield f"    where {one.box}"
+            yield f"    after {one.path}"
+    yield _total(found)
+
+
+def _total(found: Diff) -> str:
+    counts = ", ".join(f"{len(found.of(direction))} {direction}" for direction in Direction)
+    return f"{found.old} -> {found.new}: {counts}"
+
+
+def as_json(found: Diff) -> str:
+    """Write one object; its differences have the names of `authguard.policy.differences.Difference`."""
+    listed = [asdict(one) for one in found.differences]
+    whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+
+
+def as_markdown(found: Diff) -> str:
+    """Write a table for a pull request."""
+    lines = [f"**{_total(found)}**", ""]
+    if found.differences:
+        lines += ["| | what | risk | change | cells | where | after |", "| --- | --- | --- | --- | ---: | --- | --- |"]
+        lines += ["| " + " | ".join(_row(one)) + " |" for one in found.differences]
+    return "\n".join(lines) + "\n"
+
+
+def _row(one: Difference) -> list[str]:
+    columns = [one.direction.value, one.what, one.risk, one.message, f"{one.cells:,}" if one.cells else ""]
+    return [column.replace("|", "\\|") for column in [*columns, one.box, one.path]]

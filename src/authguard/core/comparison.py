@@ -1,0 +1,104 @@
+"""Two tables over the same cells, compared exactly: where they answer differently, how often, and an example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authguard.core.boxes import GAP, Box, Undecided
+from authguard.core.diagrams import NODES, Forest, TooTangledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Cells that one table answers in one way and the other in another.
+
+    Attributes:
+        before: the old table's answer; empty where it has none.
+        after: the new one's.
+        slice: index of the part of the space that they lie in.
+        cells: how many.
+        box: some of them: one box, as wide as it gets.
+    """
+
+    before: str
+    after: str
+    slice: int
+    cells: int
+    box: Box
+
+
+class Comparison:
+    """Two tables in one forest, so that what they have in common is passed over unseen.
+
+    Attributes:
+        changes: every pair of answers that differ in some cell, for each slice.
+    """
+
+    __slots__ = ("_forest", "_leaves", "_roots", "_slices", "changes")
+
+    def __init__(
+        self,
+        whole: Box,
+        tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
+        slices: Sequence[Box],
+        nodes: int = NODES,
+    ) -> None:
+        """Lay both tables and compare them.
+
+        Args:
+            whole: the box of all cells.
+            tables: the old and the new one: box and answer of each rule, first match wins.
+            slices: disjoint boxes to tell apart.
+            nodes: of the forest, at the most.
+
+        Raises:
+            TooTangledError: the bound was reached.
+        """
+        answers = dict.fromkeys(answer for table in tables for _, answer in table)
+        leaf = {answer: -2 - place for place, answer in enumerate(answers)}
+        self._leaves = {GAP: ""} | {number: answer for answer, number in leaf.items()}
+        self._slices = tuple(slices)
+        self._forest = Forest(whole, [*slices, *(box for table in tables for box, _ in table)], nodes, len(slices))
+        self._roots = tuple(self._forest.table([(box, leaf[answer]) for box, answer in table]) for table in tables)
+        self.changes = tuple(self._compare())
+
+    def _compare(self) -> list[Changed]:
+        found = []
+        for index, part in enumerate(self._slices):
+            for leaves, cells in self._forest.tally(self._roots, part, differing=True).items():
+                box = self._forest.example(self._roots, part, {leaves})
+                if box is None:
+                    raise TooTangledError(0)  # a count without an example would be a fault of the algebra
+                before, after = (self._leaves[leaf] for leaf in leaves)
+                wide = self._forest.widen(self._roots, box, part, {leaves})
+                found.append(Changed(before=before, after=after, slice=index, cells=cells, box=wide))
+        return found
+
+    def finder(self, change: Changed) -> Callable[[Box], Box | None]:
+        """Give a search for cells of one change within any box."""
+        number = {answer: leaf for leaf, answer in self._leaves.items()}
+        wanted = {(number[change.before], number[change.after])}
+        part = self._slices[change.slice]
+
+        def find(box: Box) -> Box | None:
+            within = tuple(a & b for a, b in zip(box, part, strict=True))
+            return self._forest.example(self._roots, within, wanted)
+
+        return find
+
+
+def compare(
+    whole: Box,
+    tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
+    slices: Sequence[Box],
+    nodes: int = NODES,
+) -> Comparison | Undecided:
+    """Compare two tables, or say that they are too tangled; see `Comparison`."""
+    try:
+        return Comparison(whole, tables, slices, nodes)
+    except TooTangledError as tangled:
+        return Undecided(tangled.rule, nodes)

@@ -1,0 +1,93 @@
+"""Which operation takes which request: probes that stand for all requests two policies can tell apart, and an index.
+
+A path template parts paths segment by segment, so one segment stands for all that no template spells out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from authguard.core.facts import Match, Operation
+
+#: a segment, or a method, that no template spells out
+OTHER: Final = "other"
+#: probes of one template at the most; what is spelt out in more places than that is probed in turn
+PROBES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request that stands for many.
+
+    Attributes:
+        path: its segments.
+        method: in capitals; empty for a WebSocket.
+    """
+
+    path: tuple[str, ...]
+    method: str
+
+    def __str__(self) -> str:
+        """Write it as it is asked."""
+        return f"{self.method or 'WebSocket'} {'/'.join(self.path) or '/'}"
+
+
+def probes(*policies: Sequence[Operation]) -> Iterator[Probe]:
+    """Give requests that stand for all that some policies' operations can tell apart."""
+    matches = [operation.match for operations in policies for operation in operations]
+    spelt: dict[int, set[str]] = {}
+    for match in matches:
+        for place, segment in enumerate((match.path or match.websocket).split("/")):
+            if not segment.startswith("{"):
+                spelt.setdefault(place, set()).add(segment)
+    methods = [*sorted({match.method for match in matches if match.method}), "PROBE"]
+    seen: set[Probe] = set()
+    for match in matches:
+        for path in _paths(match, spelt):
+            for method in [""] if match.websocket else methods:
+                probe = Probe(path, method)
+                if probe not in seen:
+                    seen.add(probe)
+                    yield probe
+
+
+def _paths(match: Match, spelt: dict[int, set[str]]) -> Iterable[tuple[str, ...]]:
+    choices: list[list[str]] = []
+    count = 1
+    for place, segment in enumerate((match.path or match.websocket).split("/")):
+        known = [OTHER]
+        if not segment.startswith("{"):
+            known = [segment]
+        elif count * (1 + len(spelt.get(place, ()))) <= PROBES:
+            known = [OTHER, *sorted(spelt.get(place, ()))]
+        count *= len(known)
+        choices.append(known)
+    return product(*choices)
+
+
+def taken(operations: Sequence[Operation], probe: Probe) -> Operation | None:
+    """Find the operation that takes a request: the first that matches."""
+    for operation in operations:
+        match = operation.match
+        if bool(match.websocket) == bool(probe.method):
+            continue
+        if match.method in ("", probe.method) and _matches(match.path or match.websocket, probe.path):
+            return operation
+    return None
+
+
+def _matches(template: str, path: tuple[str, ...]) -> bool:
+    wanted = template.split("/") if template else []
+    if not template:
+        return True
+    for place, segment in enumerate(wanted):
+        if segment.startswith("{") and segment.endswith(":path}"):
+            return len(path) > place
+        if place >= len(path) or (not segment.startswith("{") and segment != path[place]):
+            return False
+    return len(wanted) == len(path)

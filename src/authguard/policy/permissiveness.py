@@ -1,0 +1,196 @@
+"""What is looser than what: the order of the outcomes, and for each field of a policy's parts which way is looser.
+
+Every field of a part has a row here; a test holds the rows against the fields, so that a new one cannot be forgotten.
+Where two values have no order, a change is a `change`: told, and neither looser nor stricter.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Direction(StrEnum):
+    """Which way something changed."""
+
+    LOOSER = "looser"
+    STRICTER = "stricter"
+    CHANGED = "changed"
+
+
+#: The outcomes, the most permissive first (docs/adr/0006): how much still stands between this request and the app, and
+#: who can take it away. The app runs; it runs with less; an earlier run's answer is shown again. Then what the caller
+#: can do alone: sign in at all, sign in better, prove who they are. Then what others decide: an approver lets this very
+#: request through; time, and nobody, may; a person serves the customer instead of the app. Then nobody: no; and no,
+#: and the session is gone.
+ORDER: Final = (
+    Outcome.ALLOW,
+    Outcome.RESTRICT,
+    Outcome.REPEAT,
+    Outcome.CHALLENGE,
+    Outcome.STEP_UP,
+    Outcome.VERIFY,
+    Outcome.HOLD,
+    Outcome.RETRY,
+    Outcome.HANDOFF,
+    Outcome.DENY,
+    Outcome.TERMINATE,
+)
+#: The risks, what weighs most first.
+RISKS: Final = ("high", "staff", "sensitive", "self", "routine", "public")
+
+
+def changed(_before: object, _after: object) -> Direction:
+    """Compare what has no order."""
+    return Direction.CHANGED
+
+
+def _by(rank: Callable[[object], float]) -> Callable[[object, object], Direction]:
+    """Make a comparison: the higher rank is looser."""
+
+    def compare(before: object, after: object) -> Direction:
+        old, new = rank(before), rank(after)
+        if old == new:
+            return Direction.CHANGED
+        return Direction.LOOSER if new > old else Direction.STRICTER
+
+    return compare
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+#: a larger number is looser
+more = _by(_number)
+#: a smaller number is looser
+less = _by(lambda value: -_number(value))
+#: a larger number is looser, and 0 means that nothing is asked
+unbounded = _by(lambda value: _number(value) or float("inf"))
+#: what an effect is taken for: a read meets less
+effect = _by(lambda value: value == "read")
+#: what a risk is taken for
+risk = _by(lambda value: RISKS.index(str(value)) if value in RISKS else -1)
+#: any type of token is looser than one
+token_type = _by(lambda value: value == "any")
+#: what is kept less surely
+durability = _by(lambda value: -("async", "group", "sync").index(str(value)))
+#: an outcome
+outcome = _by(lambda value: -ORDER.index(Outcome(str(value))))
+
+
+def wider(before: object, after: object) -> Direction:
+    """Compare sets: one that holds the other is looser."""
+    old, new = _set(before), _set(after)
+    if old < new:
+        return Direction.LOOSER
+    return Direction.STRICTER if new < old else Direction.CHANGED
+
+
+def narrower(before: object, after: object) -> Direction:
+    """Compare sets of what is asked for: one that lacks something is looser."""
+    return wider(after, before)
+
+
+def wider_or_all(before: object, after: object) -> Direction:
+    """Compare sets, of which the empty one leaves everything."""
+    if not _set(after) or not _set(before):
+        return Direction.LOOSER if not _set(after) else Direction.STRICTER
+    return wider(before, after)
+
+
+def _set(value: object) -> frozenset[object]:
+    return frozenset(value) if isinstance(value, frozenset | set | tuple | list) else frozenset()
+
+
+ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "issuer": changed,
+    "audience": changed,
+    "algorithms": wider,
+    "discovery": changed,
+    "jwks_uri": changed,
+    "key_file": changed,
+    "secret_env": changed,
+    "leeway": more,
+    "stale_keys": more,
+    "type": token_type,
+    "max_lifetime": more,
+    "renewal": changed,
+    "require": narrower,
+}
+OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "name": changed,
+    "match": changed,
+    "risk": risk,
+    "effect": effect,
+    "scopes": narrower,
+    "acr": changed,  # compared by rank where it is known
+    "max_age": unbounded,
+    "amount_at": changed,
+    "currency_at": changed,
+    "currency": changed,
+    "limits": changed,  # each on its own
+    "idempotency": less,
+}
+FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "name": changed,
+    "kind": outcome,
+    "status": changed,
+    "say": changed,
+    "discloses": wider,
+    "attempts": unbounded,
+    "per": less,
+    "then": changed,
+    "acr": changed,  # compared by rank where it is known
+    "max_age": unbounded,
+    "since_entered": less,
+    "methods": wider,
+    "role": changed,
+    "count": less,
+    "queue": changed,
+    "after": less,
+    "effects": wider,
+    "scopes": wider_or_all,
+    "error": changed,
+}
+ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "name": changed,
+    "claim": changed,
+    "map": changed,  # each status on its own
+    "call": changed,
+    "max_age": more,
+    "timeout": changed,
+}
+CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "header": changed,
+    "trusted_peers": wider,
+    "claim": changed,
+    "paths": changed,
+    "carry": changed,  # each channel on its own
+    "declared": less,
+}
+#: what of a whole policy is compared as one value
+POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "agents": wider,
+    "accounts_declared": changed,
+    "verifiers": changed,
+    "request_budget": changed,
+    "body_budget": more,
+    "pseudonymous": less,
+    "public_url": changed,
+    "rollback_say": changed,
+    "base": changed,
+}
+#: events whose coming sooner tightens; one that waits longer is looser
+TIGHTENING: Final = frozenset(
+    {
+        *("session.idled", "session.aged", "session.revoked", "session.ended", "verification.aged"),
+        *("verification.exhausted", "verification.moved", "account.aged", "transaction.lapsed", "transaction.lost"),
+        *("service.impaired", "service.faulted", "service.tripped", "service.engaged", "transaction.denied"),
+    }
+)
