@@ -18,7 +18,8 @@ authguard: 1
 name: looser
 extends: support-desk
 decisions:
-  - {when: {account: closed, session: active, credential: good, scope: granted, risk: sensitive, actor: subject}, do: refuse}
+  - {when: {account: closed, session: active, credential: good, scope: granted, risk: sensitive, actor: subject},
+     do: refuse}
   - {when: {account: locked, session: active, verification: verified, credential: good, scope: granted, risk: sensitive,
             service: live, actor: subject, transaction: none, channel: same, assurance: met, limit: within}, do: allow}
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from authguard.core.boxes import Space, is_empty
 from authguard.core.comparison import Comparison, compare
@@ -16,8 +17,9 @@ from authguard.core.facts import Limit, Match, Operation
 from authguard.core.machine import Line
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.timers import Timer
+from authguard.core.verdicts import Method
 from authguard.policy import library, permissiveness
-from authguard.policy.compiled import AccountSource, Channels, Issuer
+from authguard.policy.compiled import AccountSource, Channels, Issuer, Verifier
 from authguard.policy.diff import Diff, diff
 from authguard.policy.permissiveness import ORDER, Direction
 from authguard.policy.reading import read_draft
@@ -148,6 +150,15 @@ def any_method(draft: Draft) -> Draft:
     return replace(draft, operations=tuple(made))
 
 
+def weaker_method(draft: Draft) -> Draft:
+    methods = {**draft.methods, "default": structs.replace(draft.methods["default"], attempts=50)}
+    return replace(draft, methods=methods)
+
+
+def weaker_verifier(draft: Draft) -> Draft:
+    return replace(draft, verifiers={**draft.verifiers, "otp": replace(draft.verifiers["otp"], pass_at=0.5)})
+
+
 ANOTHER = Issuer(issuer="https://b.example", audience="a", algorithms=("ES256",), discovery=True)
 ENDING = Timer(event="session.revoked", after=60.0, since="entered", states=("idle",))
 LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
@@ -202,8 +213,9 @@ BEYOND = [
     (LOOSER, "assurance", lambda d: replace(d, assurance=replace(d.assurance, map={"urn:weak": "aal3"}))),
     (LOOSER, "identity", lambda d: replace(d, identity="aal1")),
     (STRICTER, "identity", lambda d: replace(d, identity="")),
-    (LOOSER, "methods", lambda d: replace(d, methods={**d.methods, "default": ()})),
+    (LOOSER, "methods", weaker_method),
     (CHANGED, "methods", lambda d: replace(d, methods={})),
+    (LOOSER, "verifiers", weaker_verifier),
     (STRICTER, "channels", lambda d: replace(d, channels=Channels(declared=True))),
     (LOOSER, "channels", lambda d: replace(d, channels=Channels(carry={"voice": frozenset({"web"})}))),
     (LOOSER, "invariants", lambda d: replace(d, invariants=d.invariants[1:])),
@@ -275,7 +287,12 @@ def test_every_outcome_has_its_place_and_those_that_admit_come_first() -> None:
         (Fallback, permissiveness.FALLBACK),
         (AccountSource, permissiveness.ACCOUNT),
         (Channels, permissiveness.CHANNELS),
+        (Verifier, permissiveness.VERIFIER),
     ],
 )
 def test_no_field_of_a_part_is_forgotten(part: type, rows: Mapping[str, object]) -> None:
     assert {field.name for field in fields(part)} == set(rows)
+
+
+def test_no_field_of_a_method_is_forgotten() -> None:
+    assert {field.name for field in structs.fields(Method)} == set(permissiveness.METHOD)

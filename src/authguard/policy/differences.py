@@ -6,7 +6,7 @@ Each part is compared field by field, by the rows of `authguard.policy.permissiv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import Undecided
@@ -95,11 +95,10 @@ def _overall(directions: list[Direction]) -> Direction:
 
 def _fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
     """Compare two values of one class field by field."""
-    for field in fields(before):  # type: ignore[arg-type]
-        was, becomes = getattr(before, field.name), getattr(after, field.name)
-        if was != becomes and field.name != "name":
-            told = f"`{field.name}` was {_say(was)}, becomes {_say(becomes)}"
-            yield field.name, rows[field.name](was, becomes), told
+    for field in rows:
+        was, becomes = getattr(before, field), getattr(after, field)
+        if was != becomes and field != "name":
+            yield field, rows[field](was, becomes), f"`{field}` was {_say(was)}, becomes {_say(becomes)}"
 
 
 def _say(value: object) -> str:
@@ -347,13 +346,8 @@ def _in_order(levels: tuple[str, ...]) -> str:
 
 
 def _verification(old: Draft, new: Draft) -> Iterator[Difference]:
-    for name in sorted({*old.methods, *new.methods}):
-        was, becomes = frozenset(old.methods.get(name, ())), frozenset(new.methods.get(name, ()))
-        if name not in old.methods or name not in new.methods:
-            yield _made("methods", f"method `{name}` is {'gone' if name in old.methods else 'new'}", CHANGED)
-        elif was != becomes:
-            text = f"method `{name}` asked {_say(was)}, asks {_say(becomes)}"
-            yield _made("methods", text, order.narrower(was, becomes))
+    yield from _named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
+    yield from _named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
 
 
 def _rest(old: Draft, new: Draft) -> Iterator[Difference]:

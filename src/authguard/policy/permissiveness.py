@@ -78,6 +78,8 @@ effect = _by(lambda value: value == "read")
 risk = _by(lambda value: RISKS.index(str(value)) if value in RISKS else -1)
 #: any type of token is looser than one
 token_type = _by(lambda value: value == "any")
+#: a token that counts for whoever holds it is looser than one that wants a proof of possession
+sender = _by(lambda value: value != "dpop")
 #: what is kept less surely
 durability = _by(lambda value: -("async", "group", "sync").index(str(value)))
 #: an outcome
@@ -122,6 +124,10 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "max_lifetime": more,
     "renewal": changed,
     "require": narrower,
+    "introspection": changed,
+    "sender": sender,
+    "nonce": less,
+    "proof_window": more,
 }
 OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
@@ -136,6 +142,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "currency": changed,
     "limits": changed,  # each on its own
     "idempotency": less,
+    "actor": changed,
 }
 FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
@@ -174,11 +181,47 @@ CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "carry": changed,  # each channel on its own
     "declared": less,
 }
+METHOD: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "name": changed,
+    "verifiers": narrower,
+    "need": less,
+    "in_order": changed,
+    "alternatives": changed,
+    "on_contradiction": changed,
+    "on_doubt": changed,
+    "on_unavailable": changed,
+    "attempts": unbounded,
+    "per": less,
+    "backoff": less,
+}
+VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "name": changed,
+    "type": changed,
+    "url": changed,
+    "call": changed,
+    "asks": changed,
+    "timeout": changed,
+    "pass_at": less,  # a lower score passes
+    "fail_at": less,  # a lower score is still only doubted
+    "retries": changed,
+    "failures": changed,
+    "open_for": changed,
+    "at_once": changed,
+    "hedge": changed,
+    "hedge_after": changed,
+    "request": changed,
+    "answer_at": changed,
+    "answer_as": changed,
+    "map": changed,
+    "bearer_env": changed,
+    "certificate": changed,
+    "key": changed,
+    "authority": changed,
+}
 #: what of a whole policy is compared as one value
 POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "agents": wider,
     "accounts_declared": changed,
-    "verifiers": changed,
     "request_budget": changed,
     "body_budget": more,
     "pseudonymous": less,

@@ -126,7 +126,8 @@ def _told(draft: Draft, promise: Promise, asked: str, path: Path) -> Problem:
         code=promise.code,
         place=draft.place(promise.path, "invariants", "decisions"),
         message=f"`{promise.name}` does not hold: with {promise.whose} no {asked} ever comes to {wanted}"
-        f" from {standing} (the shortest events there: {path})",
+        f" from {standing}",
+        path=tuple(map(str, path.steps)),
         advice="add a rule or a transition that leads on, or a hand-off",
     )
 

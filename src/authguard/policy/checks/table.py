@@ -9,7 +9,7 @@ problem, not a guess.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
 from authguard.core.decisions import DIMENSIONS, dimension_values
@@ -142,13 +142,21 @@ def has_no_gap(draft: Draft) -> Iterator[Problem]:
     yield Problem(
         code="table-gap",
         place=draft.place("decisions"),
-        message=f"no rule decides {proof.cells(GAP, known.whole)} cells, the widest box of them: {known.words(gap)}"
-        f" ({_instance(draft, proof, GAP, known.whole, gap)})",
+        message=f"no rule decides {proof.cells(GAP, known.whole)} cells",
+        **_evidence(draft, proof, GAP, known.whole, gap),
         advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
     )
 
 
-def _instance(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> str:
+class Evidence(TypedDict):
+    """Where a problem of the table shows; the fields of `Problem`."""
+
+    box: str
+    cell: tuple[tuple[str, str], ...]
+    path: tuple[str, ...] | None
+
+
+def _evidence(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> Evidence:
     """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
     known = space(draft)
 
@@ -157,14 +165,8 @@ def _instance(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> st
         return proof.example(rule, both) if proof.is_met((rule,), both) else None
 
     met = way(draft, find)
-    if met is None:
-        return f"for one: {known.cell_words(known.witness(wide))}"
-    cell, path = met
-    return (
-        f"for one: {known.cell_words(cell)}; the shortest events: {path}"
-        if cell
-        else (f"for one: {known.cell_words(known.witness(wide))}; {path}")
-    )
+    cell, path = met or (known.witness(wide), None)
+    return Evidence(box=known.words(wide), cell=tuple(zip(known.values, cell, strict=True)), path=path)
 
 
 def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
@@ -232,8 +234,8 @@ def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Ite
                 code="invariant-broken",
                 place=draft.place(f"invariants[{index}]", "invariants"),
                 message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
-                f" to `{outcome}` in {proof.cells(rule.index, box)} cells, the widest box of them: {known.words(wide)}"
-                f" ({_instance(draft, proof, rule.index, box, wide)})",
+                f" to `{outcome}` in {proof.cells(rule.index, box)} cells",
+                **_evidence(draft, proof, rule.index, box, wide),
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
 
@@ -259,8 +261,8 @@ def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
                 yield Problem(
                     code="restricts-writes",
                     place=_rule_place(draft, rule.index),
-                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them:"
-                    f" {known.words(wide)} ({_instance(draft, proof, rule.index, writes, wide)})",
+                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them",
+                    **_evidence(draft, proof, rule.index, writes, wide),
                     advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
                 )
 
@@ -282,8 +284,8 @@ def needs_are_asked(draft: Draft) -> Iterator[Problem]:
                 yield Problem(
                     code="need-ignored",
                     place=draft.place(path, "operations"),
-                    message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask:"
-                    f" {known.words(wide)} ({_instance(draft, proof, rule.index, box, wide)})",
+                    message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask",
+                    **_evidence(draft, proof, rule.index, box, wide),
                     advice="give it a higher risk, put a rule first that asks, or take the need out",
                 )
 

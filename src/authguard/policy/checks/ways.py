@@ -52,7 +52,7 @@ def is_sound(draft: Draft) -> bool:
     )
 
 
-def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, str] | None:
+def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[str, ...]] | None:
     """Find the cell that a request meets after the fewest events, and tell them.
 
     Args:
@@ -60,13 +60,13 @@ def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, str] | N
         find: gives cells of a box that are wanted, or nothing.
 
     Returns:
-        The cell and the events; an empty cell and why not, where no request meets one; nothing where the machines
-        have problems of their own, which come first.
+        The cell and the events; nothing where no request meets one, or the machines have problems of their own, which
+        come first.
     """
     if not is_sound(draft):
         return None
     found = _reach(_Same(draft)).meeting(find)
     if isinstance(found, Unreachable):
-        return (), str(found)
+        return None
     cell, path = found
-    return cell, str(path)
+    return cell, tuple(map(str, path.steps))
