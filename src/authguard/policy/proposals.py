@@ -65,7 +65,7 @@ def propose(policy: Policy, coverage: Coverage) -> tuple[Proposal, ...]:
 def _to_rule(policy: Policy, search: Reachability, piece: Piece) -> Scenario | None:
     proof = reach(policy.table.rules, Space(policy.table.values))
     if not isinstance(proof, Proof):
-        return None  # a table as tangled as that was not proved, and so does not load
+        return None  # too tangled for boxes: a person finds the way
     found = search.cell(proof.reaches[piece.index])
     if isinstance(found, Unreachable):
         return None
