@@ -169,19 +169,21 @@ def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
 def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
     """Operations have names of their own, known risks and effects, and none hides behind an earlier one."""
     yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
+    begun: dict[str, list[Operation]] = {}
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
         if operation.actor == "required" and not draft.agents and not draft.base:
             message = f"operation `{operation.name}` takes agents only, and the policy names none"
             yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
-        for earlier in draft.operations[:index]:
+        for earlier in _candidates(begun, operation.match):
             if _covers(earlier.match, operation.match):
                 message = (
                     f"operation `{operation.name}` is never met: `{earlier.name}` before it matches all that it does"
                 )
                 yield Problem(code="operation-shadowed", place=place, message=message, advice="move it before that one")
                 break
+        begun.setdefault(_beginning(operation.match), []).append(operation)
     place = draft.place("otherwise")
     yield from _classified(place, draft.otherwise)
     if draft.otherwise.risk in OPEN:
@@ -193,6 +195,20 @@ def _classified(place: Place, operation: Operation) -> Iterator[Problem]:
     for dimension, value in (("risk", operation.risk), ("effect", operation.effect)):
         if value not in CONDITIONS[dimension]:
             yield unknown(place, f"a value of `{dimension}`", value, CONDITIONS[dimension])
+
+
+def _beginning(match: Match) -> str:
+    """Give the first segment that a match spells out; empty where it takes any."""
+    segments = (match.path or match.websocket).split("/")
+    return segments[1] if len(segments) > 1 and not segments[1].startswith("{") else ""
+
+
+def _candidates(begun: dict[str, list[Operation]], match: Match) -> Iterator[Operation]:
+    """Give the earlier operations that could match what this one does: those that begin alike, or anyhow."""
+    beginning = _beginning(match)
+    yield from begun.get("", ())
+    if beginning:
+        yield from begun.get(beginning, ())
 
 
 def _covers(earlier: Match, later: Match) -> bool:
