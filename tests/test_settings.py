@@ -24,6 +24,24 @@ def test_an_argument_wins_over_its_variable_and_a_variable_over_the_default() ->
     assert (given.policy, given.store, given.log, given.pseudonym_key) == ("q", "memory", "m", b"k" * 32)
 
 
+def test_the_public_address_is_one_that_no_caller_could_have_sent() -> None:
+    environ = {"AUTHGUARD_PUBLIC_URL": "https://a.example/app"}
+    assert Settings.resolve("x", environ=environ).public_url == "https://a.example/app"
+    assert Settings.resolve("x", public_url="http://127.0.0.1:80", environ=environ).public_url == "http://127.0.0.1:80"
+    for bad in (
+        "a.example",
+        "ftp://a",
+        "https://",
+        "https://u@a",
+        "https://a?b",
+        "https://a#b",
+        "https://a b",
+        "https://[x",
+    ):
+        with pytest.raises(SettingsError, match="AUTHGUARD_PUBLIC_URL"):
+            Settings.resolve("x", public_url=bad, environ={})
+
+
 @pytest.mark.parametrize("prefix", ["guard", "/guard/", "/{x}", ""])
 def test_a_prefix_is_a_path(prefix: str) -> None:
     with pytest.raises(SettingsError, match="prefix"):

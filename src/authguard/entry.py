@@ -38,6 +38,7 @@ class AuthGuard:
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
         remember: int | None = None,
+        public_url: str = "",
         clock: Clock | None = None,
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
@@ -54,6 +55,7 @@ class AuthGuard:
             modules: the modules whose functions the policy's ``call:`` may name.
             remember: good credentials that this process remembers, about 6 KB each; else ``AUTHGUARD_REMEMBER``, else
                 65,536. More than that at once cost a signature now and then, and nothing else.
+            public_url: by which callers reach what is served; else ``AUTHGUARD_PUBLIC_URL``, else the policy's.
             clock: instead of the machine's, for tests.
             client: the HTTP client for keys, instead of one of its own.
             environ: instead of the process's variables.
@@ -70,6 +72,7 @@ class AuthGuard:
             prefix=prefix,
             modules=modules,
             remember=remember,
+            public_url=public_url,
             environ=environ,
         )
         from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name

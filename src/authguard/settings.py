@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from authguard.errors import SettingsError
 
@@ -40,6 +41,8 @@ class Settings:
         modules: the modules whose functions a policy's ``call:`` may name.
         remember: good credentials that one process remembers, so that it does not verify them again: about 6 KB of
             memory each. Variable: ``AUTHGUARD_REMEMBER``.
+        public_url: by which callers reach the root of what is served; empty takes the policy's. Variable:
+            ``AUTHGUARD_PUBLIC_URL``.
     """
 
     policy: str
@@ -49,6 +52,7 @@ class Settings:
     prefix: str = DEFAULT_PREFIX
     modules: tuple[str, ...] = ()
     remember: int = DEFAULT_REMEMBER
+    public_url: str = ""
 
     @classmethod
     def resolve(
@@ -61,6 +65,7 @@ class Settings:
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
         remember: int | None = None,
+        public_url: str = "",
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """Choose each setting: the argument, else its variable, else the default.
@@ -73,10 +78,12 @@ class Settings:
             prefix: of the guard's own endpoints.
             modules: that a policy's ``call:`` may name.
             remember: or ``AUTHGUARD_REMEMBER``.
+            public_url: or ``AUTHGUARD_PUBLIC_URL``.
             environ: instead of the process's own variables.
 
         Raises:
-            SettingsError: there is no policy, a key is too short, a number is none, or the prefix is no path.
+            SettingsError: there is no policy, a key is too short, a number is none, the prefix is no path, or the
+                public URL is no address.
         """
         variables = os.environ if environ is None else environ
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
@@ -92,7 +99,24 @@ class Settings:
             prefix=prefix,
             modules=modules,
             remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),
+            public_url=_address(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
         )
+
+
+def _address(given: str) -> str:
+    """Take an address that stands for the whole deployment: no user, no query, nothing of a caller."""
+    if not given:
+        return ""
+    try:
+        parts = urlsplit(given)
+        known = parts.scheme in {"https", "http"} and parts.hostname and given.isascii() and given.isprintable()
+        plain = parts.username is None and not parts.query and not parts.fragment and " " not in given
+        _ = parts.port
+    except ValueError:
+        known, plain = False, False
+    if not known or not plain:
+        raise SettingsError("`public_url` (AUTHGUARD_PUBLIC_URL) has to be an address such as https://support.example")
+    return given
 
 
 def _count(given: int | None, variable: str) -> int:

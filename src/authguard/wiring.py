@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import SystemRandom
@@ -58,6 +59,10 @@ def build(
         raise SettingsError(
             f"the policy `{policy.name}` is a base that names no issuer: extend it, and say who may speak"
         )
+    if settings.public_url:
+        policy = replace(policy, public_url=settings.public_url)
+    if not policy.public_url and any(issuer.sender == "dpop" for issuer in policy.issuers.values()):
+        raise SettingsError("proofs of possession name the address that callers use: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
     store = choose_store(settings, policy)

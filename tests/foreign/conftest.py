@@ -83,14 +83,13 @@ async def serve(folder: Path, issuer: str, policy: str) -> AsyncIterator[Agent]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        written = policy.replace("{issuer}", issuer).replace("{public}", url)
-        (folder / "policy.yaml").write_text(written, "utf-8")
+        (folder / "policy.yaml").write_text(policy.replace("{issuer}", issuer), "utf-8")
         guard = AuthGuard(
             app,
             folder / "policy.yaml",
             store=folder / "store.db",
             log=folder / "audit.jsonl",
-            environ={"INTROSPECTION_SECRET": "the resource server: loopback only"},
+            environ={"AUTHGUARD_PUBLIC_URL": url, "INTROSPECTION_SECRET": "the resource server: loopback only"},
         )
         server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_level="critical", access_log=False))
         served = asyncio.create_task(server.serve(sockets=[listener]))

@@ -125,9 +125,10 @@ def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
             message = (
                 f"issuer `{issuer.issuer}` has `sender: dpop`, and the policy does not say by which address it is met"
             )
-            advice = "add `settings: {public_url: https://...}`, as callers write it"
+            advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
             place = draft.place(f"issuers[{index}].sender", f"issuers[{index}]")
-            yield Problem(code="public-url-missing", place=place, message=message, advice=advice)
+            # a note: whether the variable is set only the deployment knows, which refuses to start without it
+            yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
 
 
 def _is_safe(address: str) -> bool:
