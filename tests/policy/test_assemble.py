@@ -128,7 +128,8 @@ rollback:
 audit: {durability: {high: group}, subjects: plain}
 fallbacks:
   fresh: {kind: step_up, max_age: since_entered, acr: aal2}
-  approve: {kind: hold, approvers: {role: boss, count: 2}}
+  approve: {kind: hold, approvers: {role: boss, count: 2, acr: aal2}}
+staff: {claim: /realm/roles}
 """.replace("default: {all: []}", "default: {all: [otp]}")
     )
     one, two, three = draft.issuers
@@ -168,6 +169,7 @@ fallbacks:
     assert draft.channels.declared
     assert draft.channels.carry == {"chat": {"web"}, "voice": frozenset()}
     assert (draft.request_budget, draft.body_budget, draft.public_url) == (1.5, 65_536, "https://support.example")
+    assert (draft.fallbacks["approve"].acr, draft.staff_claim) == ("aal2", "/realm/roles")
     assert draft.rollback_roles == {"engage": ("operations", 1), "release": ("operations", 2)}
     assert draft.rollback_say.find(("de-at",), "voice") == "c"
     assert draft.rollback_say.find(("fr",), "voice") == "b"

@@ -144,7 +144,7 @@ class Fallback:
         attempts: how often before `then`; 0 for no bound.
         per: the window of `attempts`, seconds.
         then: the fallback once the attempts run out.
-        acr: the level to ask for; empty takes the operation's need.
+        acr: the level to ask for; empty takes the operation's need; for a hold, the level of its approvers' sign-ins.
         max_age: seconds; 0 takes the operation's need.
         since_entered: ask for a sign-in later than the session's state began.
         methods: verification methods, by name.

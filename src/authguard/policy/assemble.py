@@ -91,6 +91,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         public_url=document.settings.public_url,
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),
+        staff_claim=document.staff.claim if document.staff else "",
         places=found.places,
     )
     return draft, tuple(found.problems)
@@ -122,7 +123,7 @@ def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallbac
         attempts=fallback.attempts,
         per=fallback.per,
         then=fallback.then,
-        acr=fallback.acr,
+        acr=fallback.approvers.acr if fallback.approvers else fallback.acr,
         max_age=max(fallback.max_age, 0.0),
         since_entered=fallback.max_age < 0,
         methods=fallback.methods,

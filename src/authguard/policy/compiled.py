@@ -239,6 +239,7 @@ class Policy:
         public_url: the origin that callers use; empty where the policy does not say.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
+        staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
         origins: where things were written, ``file:line`` by ``rule:INDEX``, ``fallback:NAME``, ``line:MACHINE:INDEX``.
         file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
         changes: what it makes of what it inherits.
@@ -273,6 +274,7 @@ class Policy:
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
+    staff_claim: str = ""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: str = ""
     changes: Changes = Changes()

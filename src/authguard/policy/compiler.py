@@ -79,6 +79,7 @@ def compile_draft(draft: Draft) -> Policy:
         public_url=draft.public_url,
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,
+        staff_claim=draft.staff_claim,
         origins=origins,
         file=draft.place().file,
         changes=draft.changes,

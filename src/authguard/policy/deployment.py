@@ -287,6 +287,20 @@ class Authority(Part):
     count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
+class Approvers(Part):
+    """Whose approval a hold waits for."""
+
+    role: Name
+    count: Annotated[int, Field(ge=1, le=100)] = 1
+    acr: Token = ""
+
+
+class Staff(Part):
+    """Where a person's roles stand in their token."""
+
+    claim: Text
+
+
 class Rollback(Part):
     """How the agent is pulled back to people."""
 

@@ -26,6 +26,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "budget": "What the guard may spend on one request.",
         "settings": "What the deployment may also set by argument or variable.",
         "rollback": "How the agent is pulled back to people.",
+        "staff": "Who of those who sign in is staff: where a person's roles stand in their token.",
         "audit": "How the log is kept.",
         "machines": "States and transitions, merged over the inherited ones: new lines come first.",
         "decisions": "Rules of the decision table, put before the inherited ones; the first that matches decides.",
@@ -192,6 +193,14 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Authority": {
         "role": "The role that decides.",
         "count": "How many of them must; 1 where left out.",
+    },
+    "Approvers": {
+        "role": "The role of those who approve, by the claim that `staff` names.",
+        "count": "How many persons must, each another; 1 where left out.",
+        "acr": "The level at which an approver must have signed in, one of `assurance.order`.",
+    },
+    "Staff": {
+        "claim": "The claim with the roles, such as `roles` (RFC 9068 2.2.3.1), or a JSON Pointer into the claims.",
     },
     "Audit": {
         "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from authguard.policy.deployment import (
     AccountSource,
+    Approvers,
     Assurance,
     Audit,
-    Authority,
     Budget,
     Channels,
     Effect,
@@ -25,6 +25,7 @@ from authguard.policy.deployment import (
     Part,
     Rollback,
     Settings,
+    Staff,
     Verifier,
     accounts_or_none,
 )
@@ -114,7 +115,7 @@ class Fallback(Part):
     acr: Token = ""
     max_age: Freshness = 0.0
     methods: tuple[Name, ...] = ()
-    approvers: Authority | None = None
+    approvers: Approvers | None = None
     queue: Name = ""
     after: Duration = 0.0
     effects: tuple[Effect, ...] = ()
@@ -158,6 +159,7 @@ class Document(Part):
     budget: Budget = Budget()
     settings: Settings = Settings()
     rollback: Rollback = Rollback()
+    staff: Staff | None = None
     audit: Audit = Audit()
     machines: dict[Machine, States] = Field(default_factory=dict)
     decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()

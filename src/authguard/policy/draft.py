@@ -72,6 +72,7 @@ class Draft:
         public_url: or empty.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
+        staff_claim: with the roles of staff; empty for none.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
             indexes are those of the merged lists.
         changes: what it makes of what it extends.
@@ -104,6 +105,7 @@ class Draft:
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
+    staff_claim: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
 

@@ -227,6 +227,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "pseudonymous": less,
     "public_url": changed,
     "rollback_say": changed,
+    "staff_claim": changed,
     "base": changed,
 }
 #: events whose coming sooner tightens; one that waits longer is looser

@@ -1,0 +1,38 @@
+"""Which roles a proven person has, by the claim that the policy names; only an issuer's word makes anybody staff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.pointers import Nothing, find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: roles that are believed of one token, and characters of one
+ROLES_BOUND: Final = 256
+ROLE_CHARACTERS: Final = 256
+
+
+def roles(claims: Mapping[str, object], claim: str) -> frozenset[str]:
+    """Read the roles out of verified claims (RFC 9068 2.2.3.1).
+
+    Args:
+        claims: of a proven credential.
+        claim: the claim's name, or a JSON Pointer into the claims; empty where the policy knows no staff.
+
+    Returns:
+        The roles; none where the claim is missing, or is anything but a list of texts or one text.
+    """
+    if not claim:
+        return frozenset()
+    try:
+        found = find(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
+    except Nothing:
+        return frozenset()
+    listed = [found] if isinstance(found, str) else found
+    if not isinstance(listed, list | tuple) or len(listed) > ROLES_BOUND:
+        return frozenset()
+    if not all(isinstance(role, str) and 0 < len(role) <= ROLE_CHARACTERS for role in listed):
+        return frozenset()
+    return frozenset(listed)
