@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from authguard.asgi.evidence import content_type, target
+from authguard.asgi.evidence import content_type, form, target
 from authguard.core.outcomes import Reason
 from authguard.runtime.verdict import Body, NoBody
 
@@ -62,7 +62,8 @@ class BodyReader:
                 if size > self._bound:
                     return NoBody(Reason.BODY_TOO_LARGE)
                 if not message.get("more_body", False):
-                    return Body(b"".join(parts), target(self._scope), content_type(self._scope))
+                    scope = self._scope
+                    return Body(b"".join(parts), target(scope), content_type(scope), form(scope))
         return NoBody(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:

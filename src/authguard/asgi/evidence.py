@@ -124,6 +124,13 @@ def content_type(scope: dict[str, Any]) -> str:
     return values[0].partition(b";")[0].strip().lower().decode("latin-1") if len(values) == 1 else ""
 
 
+def form(scope: dict[str, Any]) -> bytes:
+    """Give what says how the body is to be read, as sent: its types, and then its codings on lines of their own."""
+    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    codings = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    return b"\n".join([b", ".join(types), *codings])
+
+
 def target(scope: dict[str, Any]) -> bytes:
     """Give the request target as it was sent: raw path and query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")

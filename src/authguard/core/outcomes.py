@@ -89,6 +89,7 @@ class Reason(Enum):
     PROOF_MALFORMED = ("proof-malformed", 400, "name a method that was asked for, with short answers")
     TRANSACTION_UNKNOWN = ("transaction-unknown", 404, "there is no such transaction")
     TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
+    TRANSACTION_TOO_LONG = ("transaction-too-long", 413, "this is more than a person can be asked to read and approve")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
     # the table and the guard itself
     DECIDED = ("decided", 0, "")

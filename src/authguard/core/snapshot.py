@@ -163,6 +163,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         answer: its body, for ``repeat``; empty where it was too large to keep.
         kept: whether ``answer`` is the whole body.
         version: counts replacements.
+        shown: the exact request as an approver reads it, line by line; empty where it is too much to be read.
     """
 
     state: str
@@ -177,6 +178,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answer: bytes = b""
     kept: bool = False
     version: int = 0
+    shown: tuple[str, ...] = ()
 
 
 Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord

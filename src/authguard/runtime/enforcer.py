@@ -197,7 +197,7 @@ class Enforcer:
             body = await ask.read_body()
             if isinstance(body, NoBody):
                 return self.refuse(ask, body.reason, credential)
-            bond = transactions.bind(ask, credential.principal, body, self._ids)
+            bond = transactions.bind(ask, credential.principal, body, self._ids, self.policy.digest)
             known = replace(known, body=body.content, bond=bond)
             keys = Keys(keys.account, keys.session, bond.transaction)
             decided = await self._settle_on(ask, known, keys, now)

@@ -189,6 +189,8 @@ def _plan(
         if binds:
             transactions.open_transaction(walk, known.bond, ask, principal)
             starts = fallback.kind is Outcome.ALLOW
+            if not starts and not walk.snapshot.transaction.shown:
+                return Reason.TRANSACTION_TOO_LONG
             running = walk.happen("transaction.started" if starts else "transaction.held", "guard") and starts
         if fallback.kind in ADMITTING:
             _reserve(walk, ask.operation, measured)

@@ -7,14 +7,12 @@ same transaction for the same account and operation and no other. It binds the d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import rfc8785
-
-from authguard.core.limits import UnreadableError, parse_json, release
+from authguard.core.limits import release
 from authguard.core.outcomes import Outcome
+from authguard.core.rendering import Canonical, canonical, render
 
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 ANSWER_BOUND: Final = 65_536
 #: outcomes for which a transaction is opened
 OPENING: Final = frozenset({Outcome.ALLOW, Outcome.HOLD})
+NO_BODY: Final = Canonical(b"", is_json=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,29 @@ class Bond:
         transaction: id; empty where the request is none and names none.
         named: whether the caller named it by id, so that it must exist and be theirs.
         digest: of the exact request; empty where the body was not read.
+        method: of the request.
+        target: raw path and query, as sent.
+        form: the headers that say how the body is to be read, as sent.
+        body: in the form in which it was digested.
     """
 
     transaction: str = ""
     named: bool = False
     digest: str = ""
+    method: str = ""
+    target: bytes = b""
+    form: bytes = b""
+    body: Canonical = NO_BODY
+
+    def shown(self) -> tuple[str, ...]:
+        """Show the exact request to an approver; none where it is more than a person can be asked to read."""
+        return render(self.method, self.target, self.form, self.body)
 
 
 LOOSE: Final = Bond()
 
 
-def bind(ask: Ask, principal: Principal, body: Body, ids: Ids) -> Bond:
+def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> Bond:
     """Bind a request whose body was read.
 
     Args:
@@ -55,63 +66,54 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids) -> Bond:
         principal: who asks.
         body: as sent, with the target that it was sent to.
         ids: for the id of a transaction that nobody named.
+        policy: digest of the policy that decides.
     """
-    digest = request_digest(ask, principal, body)
-    if ask.evidence.transaction:
-        return Bond(ask.evidence.transaction, named=True, digest=digest)
-    if ask.evidence.idempotency:
-        name = blake2b(digest_size=16, person=b"transaction")
-        for part in (principal.account_key, ask.operation.name.encode(), ask.evidence.idempotency.encode()):
-            name.update(len(part).to_bytes(4, "big") + part)
-        return Bond(name.hexdigest(), digest=digest)
-    return Bond(ids.secret(), digest=digest)
+    content = canonical(body.content, body.content_type, body.form)
+    named = bool(ask.evidence.transaction)
+    return Bond(
+        transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
+        named=named,
+        digest=request_digest(ask, principal, body, content, policy),
+        method=ask.method,
+        target=body.target,
+        form=body.form,
+        body=content,
+    )
 
 
-def request_digest(ask: Ask, principal: Principal, body: Body) -> str:
-    """Digest the exact request: method, target, canonical body, subject, session, actor and operation.
+def _transaction_of(ask: Ask, principal: Principal) -> str:
+    """Name the transaction of an ``Idempotency-Key``: the same for one account and operation, and for no other."""
+    if not ask.evidence.idempotency:
+        return ""
+    name = blake2b(digest_size=16, person=b"transaction")
+    for part in (principal.account_key, ask.operation.name.encode(), ask.evidence.idempotency.encode()):
+        name.update(len(part).to_bytes(4, "big") + part)
+    return name.hexdigest()
 
-    JSON is taken in its canonical form (RFC 8785), anything else byte by byte. Parts are hashed with their lengths, so
-    that no two requests run together.
+
+def request_digest(ask: Ask, principal: Principal, body: Body, content: Canonical, policy: str) -> str:
+    """Digest the exact request, whoever sends it, and the policy that decides it (DESIGN 6).
+
+    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, session, actor,
+    operation and policy. Parts are hashed with their lengths, so that no two requests run together.
     """
     digest = sha256()
-    actor = principal.actor.encode("utf-8", "surrogatepass")
     parts = (
         ask.method.encode(),
         body.target,
-        _canonical(body.content, body.content_type),
+        body.form,
+        b"json" if content.is_json else b"bytes",
+        content.content,
         principal.account_key,
         principal.session_key,
-        actor,
+        principal.actor.encode("utf-8", "surrogatepass"),
         ask.operation.name.encode(),
+        policy.encode(),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
-
-
-def _canonical(body: bytes, content_type: str) -> bytes:
-    if content_type != "application/json" and not content_type.endswith("+json"):
-        return body
-    try:
-        return rfc8785.dumps(_exactly(parse_json(body)))
-    except (ValueError, RecursionError):
-        return body  # not JSON that every parser reads alike: then every byte counts
-
-
-def _exactly(value: object) -> Any:  # noqa: ANN401 - what the JSON library takes is a private type of its own
-    """Give a parsed document the types that RFC 8785 knows, refusing numbers that a double would change."""
-    match value:
-        case dict():
-            return {name: _exactly(member) for name, member in value.items()}
-        case list():
-            return [_exactly(member) for member in value]
-        case Decimal():
-            if Decimal(repr(float(value))) != value:
-                raise UnreadableError
-            return float(value)
-        case _:
-            return value
 
 
 def is_foreign(bond: Bond, record: TransactionRecord, principal: Principal) -> bool:
@@ -125,7 +127,7 @@ def is_altered(bond: Bond, record: TransactionRecord) -> bool:
 
 
 def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal) -> None:
-    """Write what a transaction is bound to, when it begins."""
+    """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not walk.snapshot.transaction.digest:
         walk.amend(
             "transaction",
@@ -134,6 +136,7 @@ def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal) -> 
             account=principal.account_key,
             session=principal.session_key,
             created=walk.now,
+            shown=bond.shown(),
         )
 
 

@@ -28,11 +28,13 @@ class Body:
         content: as sent.
         target: raw path and query, as sent.
         content_type: lower-case, without parameters; empty where there is none.
+        form: the headers that say how the body is to be read, as sent.
     """
 
     content: bytes
     target: bytes = b""
     content_type: str = ""
+    form: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,171 @@
+"""What a request says, canonical and in words: the bytes that are digested, and the lines that an approver reads.
+
+Rules of this file:
+- JSON that every parser reads alike has one form (RFC 8785); of anything else every byte counts (ADR 8).
+- The lines are made from the digested bytes and from nothing else: what is seen is what is approved. Equal digests have
+  equal lines, and different requests different ones.
+- Printable ASCII stands for itself; everything else is an escape, so that nothing is hidden, reordered or mistaken.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+
+from authguard.core.limits import UnreadableError, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: characters of one value that are shown whole; a longer one is shown by its beginning, its length and its hash
+VALUE_SHOWN: Final = 512
+#: characters of a longer value that are shown
+BEGINNING: Final = 64
+#: lines, and characters in all of them, that an approver is asked to read
+LINES_BOUND: Final = 256
+TEXT_BOUND: Final = 16_384
+#: characters beyond ASCII that are called by their names on one line
+NAMED: Final = 4
+#: levels of a document that every parser is believed to take
+DEPTH: Final = 64
+
+_UTF8: Final = re.compile(rb'charset *= *"?utf-8"?(?![^;, ])')
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A body in the one form in which it is digested and shown.
+
+    Attributes:
+        content: RFC 8785 where it `is_json`, else as sent.
+        is_json: whether every parser reads it alike.
+    """
+
+    content: bytes
+    is_json: bool
+
+
+def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
+    """Give the canonical form of a body.
+
+    Args:
+        content: as sent.
+        media_type: lower-case, without parameters.
+        form: the headers that say how the body is to be read, as sent; one that names a coding or a character set
+            beside UTF-8 makes every byte count.
+    """
+    if not _is_utf8(form) or (media_type != "application/json" and not media_type.endswith("+json")):
+        return Canonical(content, is_json=False)
+    try:
+        return Canonical(rfc8785.dumps(_exactly(parse_json(content), DEPTH)), is_json=True)
+    except (ValueError, RecursionError):
+        return Canonical(content, is_json=False)
+
+
+def _is_utf8(form: bytes) -> bool:
+    """Whether nothing says that the bytes are coded, or are another character set than JSON's own (RFC 8259 8.1)."""
+    return b"\n" not in form and b"charset" not in _UTF8.sub(b"", form.lower())
+
+
+def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON library takes is a private type of its own
+    """Give a parsed document the types that RFC 8785 knows, refusing what others may read otherwise."""
+    if not depth:
+        raise UnreadableError
+    match value:
+        case dict():
+            return {name: _exactly(member, depth - 1) for name, member in value.items()}
+        case list():
+            return [_exactly(member, depth - 1) for member in value]
+        case Decimal():
+            if Decimal(repr(float(value))) != value:
+                raise UnreadableError
+            return float(value)
+        case _:
+            return value
+
+
+def render(method: str, target: bytes, form: bytes, body: Canonical) -> tuple[str, ...]:
+    """Show a request to whoever approves it: method and target, how the body is to be read, then each value.
+
+    Args:
+        method: as sent.
+        target: path and query, as sent.
+        form: the headers that say how the body is to be read, as sent.
+        body: from `canonical`.
+
+    Returns:
+        Lines of printable ASCII; none where they would be more than a person can be asked to read, so that nothing is
+        left out silently.
+    """
+    lines = [f"{_quoted(method)[1:-1]} {_raw(target)}"]
+    if form:
+        lines.append(f"read as: {_raw(form)}")
+    if not body.is_json:
+        named = "the body, byte by byte" if body.content else "no body"
+        lines.append(f"{named}: {_raw(body.content)}" if body.content else named)
+    size = sum(map(len, lines))
+    for line in _values(json.loads(body.content)) if body.is_json else ():
+        lines.append(line)
+        size += len(line)
+        if len(lines) > LINES_BOUND or size > TEXT_BOUND:
+            return ()
+    return () if size > TEXT_BOUND else tuple(lines)
+
+
+def _values(document: object) -> Iterator[str]:
+    """Show each value beside the JSON Pointer (RFC 6901) that leads to it, in the canonical order."""
+    ways = [iter([("", document)])]
+    while ways:
+        for pointer, value in ways[-1]:
+            if value and isinstance(value, dict | list) and len(pointer) <= TEXT_BOUND:
+                ways.append(_members(pointer, value))
+                break
+            # what is not a text is a number, a word, something empty, or lies too deep to be shown
+            shown = _text(value) if isinstance(value, str) else json.dumps(value)[:TEXT_BOUND]
+            yield f"{_quoted(pointer)}{_remark(pointer)}: {shown}"
+        else:
+            ways.pop()
+
+
+def _members(pointer: str, value: dict[str, object] | list[object]) -> Iterator[tuple[str, object]]:
+    if isinstance(value, list):
+        return ((f"{pointer}/{place}", member) for place, member in enumerate(value))
+    return ((f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", member) for name, member in value.items())
+
+
+def _text(value: str) -> str:
+    """Show a text whole, or by its beginning, its length and its hash."""
+    if len(value) <= VALUE_SHOWN:
+        return _quoted(value) + _remark(value)
+    digest = sha256(value.encode("utf-8")).hexdigest()
+    beginning = value[:BEGINNING]
+    return f"{_quoted(beginning)}... {len(value)} characters, SHA-256 {digest}{_remark(beginning)}"
+
+
+def _raw(value: bytes) -> str:
+    """Show bytes: text as it is, and each byte that is none as an escape of its own."""
+    text = value[: VALUE_SHOWN if len(value) <= VALUE_SHOWN else BEGINNING].decode("utf-8", "surrogateescape")
+    more = f"... {len(value)} bytes, SHA-256 {sha256(value).hexdigest()}" if len(value) > VALUE_SHOWN else ""
+    return f"{_quoted(text)}{more}{_remark(text)}"
+
+
+def _quoted(text: str) -> str:
+    """Write a text as a JSON string of printable ASCII."""
+    return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+def _remark(text: str) -> str:
+    """Name what is not ASCII, since a letter may look like another; a few by name, the rest by number."""
+    if text.isascii():
+        return ""
+    foreign = sorted({character for character in text[:VALUE_SHOWN] if not character.isascii()})
+    names = [f"U+{ord(character):04X} {unicodedata.name(character, 'no name')}" for character in foreign[:NAMED]]
+    more = f" and {len(foreign) - NAMED} more" if len(foreign) > NAMED else ""
+    return f"  [not ASCII: {', '.join(names)}{more}]"

@@ -1,0 +1,161 @@
+"""What is digested is what is shown: one form for JSON that all read alike, escapes for whatever could deceive."""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.rendering import BEGINNING, LINES_BOUND, TEXT_BOUND, VALUE_SHOWN, canonical, render
+
+JSON = "application/json"
+PRINTABLE = set(string.printable[:95])
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def shown(content: bytes, media_type: str = JSON, form: bytes = b"") -> tuple[str, ...]:
+    return render("POST", b"/pay?", form, canonical(content, media_type, form))
+
+
+def whole(content: bytes) -> str:
+    lines = shown(content)
+    assert lines, "nothing is shown"
+    return "\n".join(lines)
+
+
+@given(values)
+def test_white_space_and_the_order_of_names_alone_change_nothing(value: Any) -> None:
+    def turned(inner: Any) -> Any:
+        if isinstance(inner, dict):
+            return {name: turned(member) for name, member in reversed(inner.items())}
+        return [turned(member) for member in inner] if isinstance(inner, list) else inner
+
+    plain = canonical(json.dumps(value).encode(), JSON)
+    spaced = canonical(json.dumps(turned(value), indent=3, ensure_ascii=False).encode(errors="surrogatepass"), JSON)
+    assert plain == spaced
+
+
+@given(values, values)
+def test_two_documents_look_alike_only_where_they_are_one(one: Any, other: Any) -> None:
+    forms = [canonical(json.dumps(value).encode(), JSON) for value in (one, other)]
+    lines = [render("POST", b"/pay?", b"", form) for form in forms]
+    assert (forms[0] == forms[1]) == (lines[0] == lines[1])
+
+
+@given(st.binary(max_size=700), st.binary(max_size=700))
+def test_two_bodies_of_bytes_look_alike_only_where_they_are_one(one: bytes, other: bytes) -> None:
+    assert (one == other) == (shown(one, "text/plain") == shown(other, "text/plain"))
+
+
+@given(
+    st.binary(max_size=300) | values.map(lambda value: json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+)
+def test_whatever_is_sent_is_shown_in_printable_ascii_line_by_line(content: bytes) -> None:
+    for line in (*shown(content), *shown(content, "text/plain")):
+        assert set(line) <= PRINTABLE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"amount": 1, "amount": 2}',
+        b'{"a": {"b": 1, "\\u0062": 2}}',
+        b'{"amount": NaN}',
+        b'{"amount": Infinity}',
+        b'{"amount": 1e400}',
+        b'{"amount": 9007199254740993}',
+        b'{"amount": 0.1000000000000000055}',
+        b'{"to": "\\ud800"}',
+        b'{"to": "\xff"}',
+        b'\xef\xbb\xbf{"amount": 1}',
+        '{"amount": 1}'.encode("utf-16"),
+        b"[" * 65 + b"]" * 65,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"amount": 1',
+        b"",
+    ],
+)
+def test_of_what_parsers_read_differently_every_byte_counts_and_is_shown_as_bytes(content: bytes) -> None:
+    form = canonical(content, JSON)
+    assert (form.content, form.is_json) == (content, False)
+    assert shown(content)[1].startswith("the body, byte by byte" if content else "no body")
+
+
+@pytest.mark.parametrize(
+    ("form", "is_json"),
+    [
+        (b"application/json", True),
+        (b"application/json; charset=utf-8", True),
+        (b'application/json; Charset="UTF-8"', True),
+        (b"application/json; charset=utf-16", False),
+        (b"application/json; charset=utf-8; charset=utf-7", False),
+        (b"application/json; charset=utf-8x", False),
+        (b"application/json\ngzip", False),
+    ],
+)
+def test_a_body_that_is_to_be_read_in_another_way_is_bound_byte_by_byte(form: bytes, *, is_json: bool) -> None:
+    assert canonical(b'{"a": 1}', JSON, form).is_json is is_json
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/xjson"])
+def test_what_is_not_json_is_never_read_as_json(media_type: str) -> None:
+    assert canonical(b'{"b": 1, "a": 2}', media_type).content == b'{"b": 1, "a": 2}'
+
+
+def test_the_lines_name_each_value_by_its_place() -> None:
+    content = b'{"to": {"a/b": ["x", null]}, "amount": 1e2, "note": "", "list": [], "ok": true}'
+    assert shown(content, form=b"application/json") == (
+        'POST "/pay?"',
+        'read as: "application/json"',
+        '"/amount": 100',
+        '"/list": []',
+        '"/note": ""',
+        '"/ok": true',
+        '"/to/a~1b/0": "x"',
+        '"/to/a~1b/1": null',
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pay\u202e001", '"pay\\u202e001"  [not ASCII: U+202E RIGHT-TO-LEFT OVERRIDE]'),
+        ("pa\u0443pal", '"pa\\u0443pal"  [not ASCII: U+0443 CYRILLIC SMALL LETTER U]'),
+        ("a\u200bb", '"a\\u200bb"  [not ASCII: U+200B ZERO WIDTH SPACE]'),
+        ("a\r\nb\x1b[2J\x7f", '"a\\r\\nb\\u001b[2J\\u007f"'),
+        ('", "to": "mallory', '"\\", \\"to\\": \\"mallory"'),
+        ("\u00e0\u00e1\u00e2\u00e3\u00e4", "and 1 more]"),
+    ],
+)
+def test_what_could_deceive_is_an_escape_and_is_named(text: str, expected: str) -> None:
+    assert expected in whole(json.dumps({"to": text}).encode())
+
+
+def test_a_long_value_is_shown_by_its_beginning_its_length_and_its_hash() -> None:
+    kept = "a" * VALUE_SHOWN
+    assert f'"{kept}"' in whole(json.dumps({"note": kept}).encode())
+    one, other = (whole(json.dumps({"note": kept + tail}).encode()) for tail in "xy")
+    assert one != other
+    assert f'"{"a" * BEGINNING}"... {VALUE_SHOWN + 1} characters, SHA-256 ' in one
+
+
+def test_more_than_a_person_can_read_is_not_shown_at_all_rather_than_in_part() -> None:
+    assert len(shown(json.dumps(list(range(LINES_BOUND - 1))).encode())) == LINES_BOUND
+    assert shown(json.dumps(list(range(LINES_BOUND))).encode()) == ()
+    assert shown(json.dumps({"a" * TEXT_BOUND: 1}).encode()) == ()
+    deep: Any = 1
+    for _ in range(50):
+        deep = {"k" * 20_000: deep}
+    assert shown(json.dumps(deep).encode()) == ()

@@ -1,0 +1,102 @@
+"""A transaction is bound to the exact request, to who sends it and to the policy; any other is altered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from msgspec.structs import replace as change
+
+from authguard.core.facts import Evidence, Operation, Proven
+from authguard.core.outcomes import Reason
+from authguard.core.rendering import TEXT_BOUND
+from authguard.runtime.transactions import bind
+from authguard.runtime.verdict import Ask, Body, Refusal
+from tests.kit import Desk, signed_in
+
+BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
+ASK = Ask(operation=Operation(name="refund", risk="high"), method="POST")
+ALICE = signed_in(at=1_000.0)
+
+
+class OneId:
+    def record(self, now: float) -> str:
+        return f"record-{now}"
+
+    def secret(self) -> str:
+        return "secret"
+
+
+def digest(ask: Ask = ASK, body: Body = BODY, who: Proven = ALICE, policy: str = "digest-1") -> str:
+    return bind(ask, who.principal, body, OneId(), policy).digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        digest(ask=change(ASK, method="PUT")),
+        digest(ask=change(ASK, operation=Operation(name="pay", risk="high"))),
+        digest(body=replace(BODY, content=b'{"amount": 100, "to": "bop"}')),
+        digest(body=replace(BODY, content=b'{"amount": 101, "to": "bob"}')),
+        digest(body=replace(BODY, content=b'{"amount": "100", "to": "bob"}')),
+        digest(body=replace(BODY, target=b"/orders/8/refund?fast=1")),
+        digest(body=replace(BODY, target=b"/orders/7/refund?fast=0")),
+        digest(body=replace(BODY, target=b"/orders/%37/refund?fast=1")),
+        digest(body=replace(BODY, content_type="text/plain", form=b"text/plain")),
+        digest(body=replace(BODY, form=b"application/json; charset=utf-16")),
+        digest(body=replace(BODY, form=b"application/json\ngzip")),
+        digest(who=signed_in("bob", at=1_000.0)),
+        digest(who=signed_in(at=1_000.0, sid="s2")),
+        digest(who=signed_in(at=1_000.0, actor="concierge")),
+        digest(policy="digest-2"),
+    ],
+)
+def test_whatever_changes_the_meaning_changes_the_digest(other: str) -> None:
+    assert other != digest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"to":"bob","amount":100}', b' {"amount" : 100.0, "to": "\\u0062ob"}\n', b'{"amount": 1e2, "to": "bob"}'],
+)
+def test_what_changes_no_meaning_does_not(content: bytes) -> None:
+    assert digest(body=replace(BODY, content=content)) == digest()
+
+
+def test_a_name_that_the_caller_gives_is_its_own_for_each_account_and_operation() -> None:
+    ask = change(ASK, evidence=Evidence(idempotency="k1"))
+    ids = {
+        bind(one, who.principal, BODY, OneId(), "p").transaction
+        for one in (ask, change(ask, operation=Operation(name="pay")))
+        for who in (ALICE, signed_in("bob", at=1_000.0))
+    }
+    assert len(ids) == 4
+    assert bind(ASK, ALICE.principal, BODY, OneId(), "p").transaction == "secret"
+
+
+async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
+    desk = Desk()
+    large = {"amount": 501, "currency": "EUR", "to": "p\u0430ypal"}
+    verdict = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
+    assert verdict.snapshot.transaction.shown == (
+        'POST "/refund"',
+        '"/amount": 501',
+        '"/currency": "EUR"',
+        '"/to": "p\\u0430ypal"  [not ASCII: U+0430 CYRILLIC SMALL LETTER A]',
+    )
+
+
+async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
+    desk = Desk()
+    large = {"amount": 501, "currency": "EUR", "a" * TEXT_BOUND: ""}
+    refusal = await desk.ask_any("refund", desk.login(), body=large, idempotency="k1")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.TRANSACTION_TOO_LONG
+
+
+async def test_another_session_of_the_same_person_cannot_use_the_approval() -> None:
+    desk = Desk()
+    large = {"amount": 501, "currency": "EUR"}
+    held = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
+    elsewhere = await desk.ask("refund", desk.login(sid="s2"), body=large, transaction=held.transaction)
+    assert (elsewhere.fallback.kind.value, elsewhere.admits) == ("deny", False)
