@@ -18,6 +18,7 @@ from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
+from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
 
@@ -262,6 +263,7 @@ class Desk:
             desk=StoreDesk(self.store),
             clock=self.clock,
             ids=self.ids,
+            seal=Sealer((b"k" * 32,)),
             directories=directories or {},
             verifiers=verifiers or {},
         )

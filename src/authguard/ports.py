@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
     from authguard.core.facts import Credential, Evidence, Principal, Unseen
-    from authguard.core.snapshot import Keys, Snapshot
+    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
     from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 
 
@@ -95,6 +95,22 @@ class Store(Protocol):
 
         Raises:
             StoreError: it cannot be written now.
+        """
+        ...
+
+    async def transactions(
+        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+    ) -> tuple[tuple[str, TransactionRecord], ...]:
+        """List transactions by their ids, the oldest first.
+
+        Args:
+            state: in which they stand; empty for any.
+            role: of their approvers; empty for any.
+            operation: of theirs; empty for any.
+            limit: how many at most.
+
+        Raises:
+            StoreError: they cannot be read now.
         """
         ...
 
@@ -231,6 +247,34 @@ class AccountDirectory(Protocol):
 
     async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
         """Ask for the status; never raises, never waits longer than the policy's time-out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What was sealed cannot be opened.
+
+    Attributes:
+        cause: ``key``: sealed under a key that this deployment does not have; ``changed``: not what was sealed.
+    """
+
+    cause: str
+
+
+class Seal(Protocol):
+    """Keeps what customers and the app said from whoever reads the store."""
+
+    def close(self, content: bytes, about: bytes) -> bytes:
+        """Seal.
+
+        Args:
+            content: to be kept.
+            about: what it belongs to; opens only with the same.
+        """
+        ...
+
+    def open(self, sealed: bytes, about: bytes) -> bytes | Unreadable:
+        """Open; never gives anything but what was sealed about this."""
         ...
 
 

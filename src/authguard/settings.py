@@ -25,6 +25,8 @@ DEFAULT_REMEMBER: Final = 65_536
 MOST_REMEMBERED: Final = 10_000_000
 #: bytes of the key under which subjects are pseudonymised (as long as SHA-256's output, RFC 2104 3)
 KEY_BYTES: Final = 32
+#: keys under which something may still be sealed
+KEYS_BOUND: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,9 @@ class Settings:
             memory each. Variable: ``AUTHGUARD_REMEMBER``.
         public_url: by which callers reach the root of what is served; empty takes the policy's. Variable:
             ``AUTHGUARD_PUBLIC_URL``.
+        sealing_keys: under which held requests and first answers are sealed in the store, 32 bytes each: the first
+            seals, all open; none derives one from the pseudonym key. Variable: ``AUTHGUARD_SEALING_KEYS``, in hex,
+            separated by commas.
     """
 
     policy: str
@@ -53,6 +58,7 @@ class Settings:
     modules: tuple[str, ...] = ()
     remember: int = DEFAULT_REMEMBER
     public_url: str = ""
+    sealing_keys: tuple[bytes, ...] = ()
 
     @classmethod
     def resolve(
@@ -100,7 +106,20 @@ class Settings:
             modules=modules,
             remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),
             public_url=_address(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
+            sealing_keys=_keys(variables.get("AUTHGUARD_SEALING_KEYS", "")),
         )
+
+
+def _keys(variable: str) -> tuple[bytes, ...]:
+    """Take keys by which something is sealed, the newest first."""
+    words = "AUTHGUARD_SEALING_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
+    try:
+        keys = tuple(bytes.fromhex(key.strip()) for key in variable.split(",")) if variable.strip() else ()
+    except ValueError:
+        raise SettingsError(words) from None
+    if any(len(key) != KEY_BYTES for key in keys) or len(keys) > KEYS_BOUND:
+        raise SettingsError(words)
+    return keys
 
 
 def _address(given: str) -> str:

@@ -22,6 +22,7 @@ from authguard.runtime.changes import Standing
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
+from authguard.sealing import Sealer
 from authguard.settings import MEMORY
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -98,6 +99,7 @@ def build(
         desk=StoreDesk(store),
         clock=clock,
         ids=ids,
+        seal=choose_seal(settings, key),
         directories={
             source.name: PythonDirectory(source, find_function(source.call, settings.modules))
             for source in policy.accounts
@@ -114,6 +116,16 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     store = choose_store(settings, policy)
     journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
     return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
+
+
+def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
+    """Choose the keys under which held requests and first answers are sealed.
+
+    Args:
+        settings: of the deployment.
+        key: of its pseudonyms, where it was read already.
+    """
+    return Sealer(settings.sealing_keys or (sha256(b"authguard sealing\n" + (key or _key(settings))).digest(),))
 
 
 def choose_verifiers(

@@ -21,6 +21,7 @@ from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
+from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from tests.kit import MISSING, CountingIds, Desk, ListSink, signed_in
@@ -334,4 +335,5 @@ class Rig:
             ids=ids,
             directories={},
             verifiers={},
+            seal=Sealer((b"k" * 32,)),
         )

@@ -273,3 +273,29 @@ async def test_names_that_end_in_another_order_than_they_came_stay_taken(store: 
 async def test_of_64_who_try_a_name_at_once_one_takes_it(store: AnyStore) -> None:
     taken = await asyncio.gather(*(store.once(b"n" * 32, 100.0, 10.0) for _ in range(64)))
     assert sum(taken) == 1
+
+
+async def test_transactions_are_found_by_state_role_and_operation_the_oldest_first(store: AnyStore) -> None:
+    for place, (state, role, operation) in enumerate(
+        (("held", "boss", "pay"), ("held", "clerk", "pay"), ("done", "boss", "pay"), ("held", "boss", "move"))
+    ):
+        keys = Keys(transaction=f"t{place}")
+        held = msgspec.structs.replace(
+            BLANK.transaction, state=state, role=role, operation=operation, created=100.0 - place
+        )
+        assert await store.commit(keys, BLANK, msgspec.structs.replace(BLANK, transaction=held))
+
+    async def names(limit: int = 9, **filters: str) -> list[str]:
+        return [name for name, _ in await store.transactions(limit=limit, **filters)]
+
+    assert await names() == ["t3", "t2", "t1", "t0"]
+    assert await names(state="held") == ["t3", "t1", "t0"]
+    assert await names(state="held", role="boss") == ["t3", "t0"]
+    assert await names(operation="pay", role="boss") == ["t2", "t0"]
+    assert await names(2) == ["t3", "t2"]
+    before = await store.load(Keys(transaction="t3"), BLANK)
+    moved = msgspec.structs.replace(before.transaction, state="approved")
+    assert await store.commit(Keys(transaction="t3"), before, msgspec.structs.replace(before, transaction=moved))
+    assert await names(state="held") == ["t1", "t0"]
+    ((name, record),) = await store.transactions(state="approved", limit=1)
+    assert (name, record.state, record.version) == ("t3", "approved", 2)

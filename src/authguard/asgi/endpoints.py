@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from authguard.asgi import transactions
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.snapshot import Keys
 from authguard.errors import VerificationRefused
 from authguard.runtime.preview import preview
-from authguard.runtime.verdict import NoBody
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.replies import Replies
-    from authguard.runtime.enforcer import Enforcer
-    from authguard.runtime.verdict import Ask, Verdict
+    from authguard.asgi.calls import Call
 
-    Endpoint = Callable[["Call"], Awaitable[Reply | Reason]]
+    Endpoint = Callable[[Call], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One admitted request for an endpoint of the guard's own.
-
-    Attributes:
-        enforcer: decided it.
-        replies: write what is no endpoint's own answer.
-        ask: the request.
-        verdict: that admitted it.
-        path: asked for.
-        root: the path under which the app is mounted.
-    """
-
-    enforcer: Enforcer
-    replies: Replies
-    ask: Ask
-    verdict: Verdict
-    path: str
-    root: str
-
-    async def read(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
-        """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
-        body = await self.ask.read_body()
-        if isinstance(body, NoBody):
-            return body.reason
-        try:
-            return msgspec.json.decode(body.content or b"{}", type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Reason.BODY_MALFORMED
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,16 +86,6 @@ async def _healthz(_: Call) -> Reply:
     return plain(200, {"status": "ok"})
 
 
-async def _transaction(call: Call) -> Reply | Reason:
-    """The requester polls; a foreign or unknown id looks the same."""
-    name = call.path.rsplit("/", 1)[-1]
-    found = (await call.enforcer.standing.load(Keys(transaction=name))).snapshot.transaction
-    principal = call.verdict.principal
-    if not found.version or principal is None or found.account != principal.account_key:
-        return Reason.TRANSACTION_UNKNOWN
-    return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
-
-
 #: operation -> what answers it
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.session": _session,
@@ -138,7 +93,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.sessions.end": _sessions_end,
     "authguard.verify": _verify,
     "authguard.healthz": _healthz,
-    "authguard.transaction": _transaction,
+    **transactions.ENDPOINTS,
 }
 
 
@@ -166,10 +121,5 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
         Operation(
             name="authguard.healthz", match=Match(path=f"{prefix}/healthz", method="GET"), risk="public", effect="read"
         ),
-        Operation(
-            name="authguard.transaction",
-            match=Match(path=f"{prefix}/transactions/{{id}}", method="GET"),
-            risk="self",
-            effect="read",
-        ),
+        *transactions.own_operations(prefix),
     )

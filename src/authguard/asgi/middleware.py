@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
-from authguard.asgi.endpoints import ENDPOINTS, Call, own_operations
+from authguard.asgi.calls import Call
+from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard, User
 from authguard.asgi.metadata import METADATA, Metadata, schemes

@@ -170,6 +170,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         subject: pseudonym.
         ticket: of a hand-off.
         decision: id of the request's record.
+        transaction: that was approved, denied, withdrawn or settled.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     subject: str = ""
     ticket: str = ""
     decision: str = ""
+    transaction: str = ""
 
 
 Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted

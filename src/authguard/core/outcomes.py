@@ -90,6 +90,9 @@ class Reason(Enum):
     TRANSACTION_UNKNOWN = ("transaction-unknown", 404, "there is no such transaction")
     TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
     TRANSACTION_TOO_LONG = ("transaction-too-long", 413, "this is more than a person can be asked to read and approve")
+    TRANSACTION_OVER = ("transaction-over", 409, "this transaction waits for no such decision any more")
+    APPROVER_INVOLVED = ("approver-involved", 403, "whoever a transaction is for, or acts in it, does not decide on it")
+    APPROVER_WEAK = ("approver-weak", 403, "sign in as strongly as this approval asks")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
     # the table and the guard itself
     DECIDED = ("decided", 0, "")

@@ -106,6 +106,8 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         tallies: attempts, by name.
         ledger: amounts and calls counted by subject.
         version: counts replacements.
+        roles: of staff, as the newest credential named them.
+        roles_at: when the credential that changed them was issued, epoch seconds UTC.
     """
 
     state: str
@@ -117,6 +119,8 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tallies: dict[str, Tally] | None = None
     ledger: tuple[Spent, ...] = ()
     version: int = 0
+    roles: tuple[str, ...] = ()
+    roles_at: float = 0.0
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -147,6 +151,22 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: Attempt | None = None
 
 
+class Approval(msgspec.Struct, frozen=True, array_like=True):
+    """One person's yes to a transaction.
+
+    Attributes:
+        account: key of the approver's account; empty for an operator, who is known by name alone.
+        by: pseudonym, or an operator's name.
+        at: epoch seconds UTC.
+        note: why; bounded.
+    """
+
+    account: bytes
+    by: str
+    at: float
+    note: str = ""
+
+
 class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One high-security transaction.
 
@@ -160,10 +180,18 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         created: epoch seconds UTC.
         status: HTTP status of the app's first answer; 0 while there is none.
         content_type: media type of that answer.
-        answer: its body, for ``repeat``; empty where it was too large to keep.
+        answer: its body, sealed, for ``repeat``; empty where it was too large to keep.
         kept: whether ``answer`` is the whole body.
         version: counts replacements.
         shown: the exact request as an approver reads it, line by line; empty where it is too much to be read.
+        role: of those who approve it; empty while it waits for nobody.
+        count: how many must.
+        acr: the level at which they must have signed in; empty for any.
+        actors: keys of the accounts of those who act in it, none of whom approves.
+        approvals: so far.
+        by: who denied, withdrew or settled it; empty for nobody.
+        note: why; bounded.
+        subject: pseudonym of the subject.
     """
 
     state: str
@@ -179,6 +207,14 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kept: bool = False
     version: int = 0
     shown: tuple[str, ...] = ()
+    role: str = ""
+    count: int = 0
+    acr: str = ""
+    actors: tuple[bytes, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    by: str = ""
+    note: str = ""
+    subject: str = ""
 
 
 Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys
 
 SERVICE: Final = b"v"
+TRANSACTION: Final = b"t"
 #: states of an account that a new sign-in would find again by itself
 PLAIN_ACCOUNT: Final = frozenset({"unknown", "normal"})
 #: states of a transaction that nothing leads out of
@@ -97,6 +98,18 @@ def decode(name: bytes, value: bytes) -> Record:
         return decoders.get(name[0], _transaction)(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _damaged() from None
+
+
+def transaction_of(name: bytes, value: bytes) -> tuple[str, TransactionRecord]:
+    """Read a transaction back, with its id.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    record = decode(name, value)
+    if name[:1] != TRANSACTION or not isinstance(record, TransactionRecord):
+        raise _damaged()
+    return name[1:].decode("utf-8", "surrogatepass"), record
 
 
 def changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:

@@ -21,6 +21,7 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.ports import Stated
 from authguard.runtime import transactions
+from authguard.runtime.approvals import Approvals
 from authguard.runtime.changes import Standing
 from authguard.runtime.faults import Faults
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from authguard.core.facts import Credential, Principal
     from authguard.policy.compiled import Policy
-    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded
     from authguard.runtime.journal import Journal
     from authguard.runtime.verdict import Ask
@@ -59,6 +60,7 @@ class Enforcer:
         ids: Ids,
         directories: Mapping[str, AccountDirectory],
         verifiers: Mapping[str, Verifier],
+        seal: Seal,
     ) -> None:
         """Keep the parts; nothing is opened yet.
 
@@ -72,14 +74,17 @@ class Enforcer:
             ids: the only source of randomness.
             directories: the name of an account source that is asked -> its adapter.
             verifiers: by the name that the policy gives them; one for each that a method combines.
+            seal: of what is kept of requests and answers.
         """
         self.policy: Final = policy
         self.clock: Final = clock
         self.journal: Final = journal
         self.standing: Final = Standing(policy=policy, store=store, journal=journal, clock=clock)
         self.faults: Final = Faults(self.standing)
-        self.reports: Final = Reports(self.standing, self.faults)
+        self.reports: Final = Reports(self.standing, self.faults, seal)
         self.verifications: Final = Verifications(self.standing, verifiers, ids)
+        self.approvals: Final = Approvals(self.standing)
+        self._seal = seal
         self._store = store
         self._verifiers = tuple(verifiers.values())
         self._checker = checker
@@ -215,7 +220,10 @@ class Enforcer:
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
             before = await self.standing.load(keys)
-            plan = judge(self.policy, ask, known, before.snapshot, now)
+            held = before.snapshot.transaction
+            missing = bool(held.approvals) and await self.approvals.are_missing(held)
+            facts = replace(known, unapproved=True) if missing else known
+            plan = judge(self.policy, ask, facts, before.snapshot, now)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
@@ -325,6 +333,9 @@ class Enforcer:
             max_age=plan.max_age,
             running=plan.running,
         )
+        if plan.fallback.kind is Outcome.REPEAT:
+            told = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)
+            verdict = replace(verdict, snapshot=replace(plan.after, transaction=told))
         if not verdict.admits:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
         if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):

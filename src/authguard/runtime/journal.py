@@ -160,7 +160,18 @@ class Journal:
         )
         return record
 
-    def acted(self, act: str, now: float, *, by: str = "", note: str = "", subject: str = "", ticket: str = "") -> str:
+    def acted(
+        self,
+        act: str,
+        now: float,
+        *,
+        by: str = "",
+        note: str = "",
+        subject: str = "",
+        ticket: str = "",
+        transaction: str = "",
+        decision: str = "",
+    ) -> str:
         """Write what a person or the deployment did; give its id."""
         record = self._ids.record(now)
         self._sink.append(
@@ -173,6 +184,8 @@ class Journal:
                 note=printable(note),
                 subject=subject,
                 ticket=ticket,
+                transaction=transaction,
+                decision=decision,
             )
         )
         return record

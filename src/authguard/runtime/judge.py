@@ -18,7 +18,7 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.runtime import transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
-from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports
+from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports, take_roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         said: account source -> its report.
         unreachable: whether a directory gave no answer.
         channel: where the caller speaks from, as far as it is believed.
+        unapproved: whether too few of those who approved the transaction may still do so.
     """
 
     credential: Credential
@@ -48,6 +49,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     said: Mapping[str, Report] = {}
     unreachable: bool = False
     channel: str = ""
+    unapproved: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -114,6 +116,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.actor(principal, policy.agents)
     is_new = take_credential(walk, principal, acts=acting == "subject")
+    take_roles(walk, principal)
     take_reports(walk, known.said, unreachable=known.unreachable)
     if is_new and not is_in_doubt(walk):
         take_identity(walk, principal, known.channel)
@@ -122,6 +125,8 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
         walk.timers()
     if transactions.is_altered(known.bond, record) and not walk.happen("transaction.altered", "caller"):
         return Reason.TRANSACTION_ALTERED
+    if known.unapproved:
+        walk.happen("transaction.denied", "approvers")
     measured = _measure(walk, ask.operation, known)
     cell = (
         *walk.snapshot.states(),
@@ -187,7 +192,7 @@ def _plan(
         if ask.operation.idempotency and fallback.kind in (*ADMITTING, Outcome.HOLD) and not _names_one(ask):
             return Reason.IDEMPOTENCY_MISSING
         if binds:
-            transactions.open_transaction(walk, known.bond, ask, principal)
+            transactions.open_transaction(walk, known.bond, ask, principal, fallback)
             starts = fallback.kind is Outcome.ALLOW
             if not starts and not walk.snapshot.transaction.shown:
                 return Reason.TRANSACTION_TOO_LONG

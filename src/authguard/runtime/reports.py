@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.snapshot import Snapshot
+    from authguard.ports import Seal
     from authguard.runtime.changes import Standing
     from authguard.runtime.faults import Faults
     from authguard.runtime.verdict import Answer, Verdict
@@ -37,12 +38,13 @@ CANCELLED: Final = 8
 class Reports:
     """Lets the app report what it learned of a customer, and settles what it answered."""
 
-    __slots__ = ("_faults", "_standing")
+    __slots__ = ("_faults", "_seal", "_standing")
 
-    def __init__(self, standing: Standing, faults: Faults) -> None:
+    def __init__(self, standing: Standing, faults: Faults, seal: Seal) -> None:
         """Keep the standing that reports move."""
         self._standing = standing
         self._faults = faults
+        self._seal = seal
 
     async def report(self, verdict: Verdict, event: str, note: str = "") -> Snapshot:
         """Let an event happen that the app reports of the customer of an admitted request.
@@ -124,7 +126,7 @@ class Reports:
         try:
             await self._standing.change(
                 verdict.keys,
-                lambda walk: transactions.settle(walk, verdict.transaction, answer),
+                lambda walk: transactions.settle(walk, verdict.transaction, answer, self._seal),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,
             )

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from authguard.core.limits import release
 from authguard.core.outcomes import Outcome
 from authguard.core.rendering import Canonical, canonical, render
+from authguard.core.snapshot import account_key
 
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
+    from authguard.core.outcomes import Fallback
     from authguard.core.snapshot import TransactionRecord
-    from authguard.ports import Ids
+    from authguard.ports import Ids, Seal
     from authguard.runtime.verdict import Answer, Ask, Body
     from authguard.runtime.walk import Walk
 
@@ -126,7 +130,7 @@ def is_altered(bond: Bond, record: TransactionRecord) -> bool:
     return bool(record.digest) and bool(bond.digest) and record.digest != bond.digest
 
 
-def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal) -> None:
+def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not walk.snapshot.transaction.digest:
         walk.amend(
@@ -137,23 +141,48 @@ def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal) -> 
             session=principal.session_key,
             created=walk.now,
             shown=bond.shown(),
+            subject=principal.pseudonym,
+        )
+    if fallback.kind is Outcome.HOLD and not walk.snapshot.transaction.role:
+        actors = dict.fromkeys(actor for actor in (principal.actor, *principal.chain) if actor)
+        walk.amend(
+            "transaction",
+            role=fallback.role,
+            count=fallback.count,
+            acr=fallback.acr,
+            actors=tuple(account_key(principal.issuer, actor) for actor in actors),
         )
 
 
-def settle(walk: Walk, transaction: str, answer: Answer) -> None:
+def settle(walk: Walk, transaction: str, answer: Answer, seal: Seal) -> None:
     """Let the app's answer move its transaction.
 
     2xx is ``committed``; 4xx says that nothing happened, so ``failed`` and the reservation is released; anything else
     (3xx, 5xx, no answer) is ``lost``: nobody knows whether it ran.
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-        walk.happen("transaction.committed", "app")
-        kept = answer.whole and len(answer.body) <= ANSWER_BOUND
-        body = answer.body if kept else b""
-        walk.amend("transaction", status=answer.status, content_type=answer.content_type, answer=body, kept=kept)
+        if walk.happen("transaction.committed", "app"):
+            kept = answer.whole and len(answer.body) <= ANSWER_BOUND
+            body = seal.close(answer.body, about(transaction, "answer")) if kept else b""
+            walk.amend("transaction", status=answer.status, content_type=answer.content_type, answer=body, kept=kept)
     elif 400 <= answer.status < 500:  # noqa: PLR2004
         walk.happen("transaction.failed", "app")
         walk.amend("account", ledger=release(walk.snapshot.account.ledger, transaction))
         walk.amend("session", ledger=release(walk.snapshot.session.ledger, transaction))
     else:
         walk.happen("transaction.lost", "app")
+
+
+def about(transaction: str, what: str) -> bytes:
+    """Name what is sealed: one thing of one transaction, which opens as nothing else."""
+    return f"{what}\n{transaction}".encode()
+
+
+def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> TransactionRecord:
+    """Open the first answer, for `repeat`; one that cannot be opened is told by its status alone."""
+    if not record.kept:
+        return record
+    opened = seal.open(record.answer, about(transaction, "answer"))
+    if isinstance(opened, bytes):
+        return replace(record, answer=opened)
+    return replace(record, answer=b"", kept=False)

@@ -14,6 +14,7 @@ from authguard.core import conditions
 from authguard.core.events import Event
 from authguard.core.machine import Transition, step
 from authguard.core.snapshot import PLACES, Report, Snapshot
+from authguard.core.staff import roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +120,14 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
         if acts and walk.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
             walk.amend("session", last_seen=walk.now)
     return False
+
+
+def take_roles(walk: Walk, principal: Principal) -> None:
+    """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts."""
+    account = walk.snapshot.account
+    named = tuple(sorted(roles(principal.claims, walk.policy.staff_claim)))
+    if named != account.roles and principal.issued_at >= account.roles_at:
+        walk.amend("account", roles=named, roles_at=principal.issued_at)
 
 
 def _was_known(snapshot: Snapshot, proof: float) -> bool:

@@ -13,7 +13,7 @@ from authguard.core import stored
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from authguard.core.snapshot import Keys, Snapshot
+    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 
 #: a day beyond the default life of a credential (`authguard.policy.compiled.Issuer.max_lifetime`), seconds
 KEEP: Final = 90_000.0
@@ -34,7 +34,7 @@ class MemoryStore:
             of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
     """
 
-    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size", "_used")
+    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size", "_transactions", "_used")
 
     #: `load` never suspends, nor does `commit`
     immediate = instant = True
@@ -45,6 +45,8 @@ class MemoryStore:
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._shelves: dict[str, dict[str, bytes]] = {}
         self._used: dict[bytes, float] = {}
+        #: name -> what a transaction is found by: state, role, operation, and when it was created
+        self._transactions: dict[bytes, tuple[str, str, str, float]] = {}
         self._size = 0
         self._hand = 0
         self._looking: list[bytes] = []
@@ -104,7 +106,21 @@ class MemoryStore:
         self._take_room(new)
         for name, _, value in changes:
             self._records[name[-1]][name] = value
+            if name[:1] == stored.TRANSACTION:
+                held = after.transaction
+                self._transactions[name] = (held.state, held.role, held.operation, held.created)
         return True
+
+    async def transactions(
+        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+    ) -> tuple[tuple[str, TransactionRecord], ...]:
+        """List transactions by their ids, the oldest first."""
+        found = (
+            (created, name)
+            for name, (stands, by, of, created) in self._transactions.items()
+            if state in {"", stands} and role in {"", by} and operation in {"", of}
+        )
+        return tuple(stored.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found))
 
     async def put(self, shelf: str, name: str, value: bytes) -> None:
         """Keep a document, replacing what was there; empty bytes remove it.
@@ -183,6 +199,7 @@ class MemoryStore:
             value = records.get(name)
             if value and stored.is_over(name, value, before):
                 del records[name]
+                self._transactions.pop(name, None)
                 self._size -= 1
 
     def _take_room(self, new: int) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.core.snapshot import Keys, Snapshot
+    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 
 Answer = TypeVar("Answer")
 
@@ -40,6 +40,14 @@ INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON 
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 LOOK: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 FORGET: Final = "DELETE FROM records WHERE name = ? AND version = ?"
+FILE: Final = "INSERT OR REPLACE INTO transactions (name, state, role, operation, created) VALUES (?, ?, ?, ?, ?)"
+UNFILE: Final = "DELETE FROM transactions WHERE name = ?"
+#: every filter may be left out by an empty text
+FIND: Final = (
+    "SELECT name, value FROM (SELECT name, created FROM transactions"
+    " WHERE {} AND (? = '' OR role = ?) AND (? = '' OR operation = ?) ORDER BY created, name LIMIT ?)"
+    " JOIN records USING (name) ORDER BY created, name"
+)
 GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
 PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
@@ -168,6 +176,9 @@ class SqliteStore:
                 done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
                 if done.rowcount != 1:
                     return False
+                if name[:1] == stored.TRANSACTION:
+                    held = after.transaction
+                    writer.execute(FILE, (name, held.state, held.role, held.operation, held.created))
             new = sum(not version for _, version, _ in changes)
             if new:
                 self._sweep(writer, LOOKS * new, stored.newest(after) - self._keep)
@@ -251,6 +262,22 @@ class SqliteStore:
 
         return await self._in_worker("read", listed)
 
+    async def transactions(
+        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+    ) -> tuple[tuple[str, TransactionRecord], ...]:
+        """List transactions by their ids, the oldest first.
+
+        Raises:
+            StoreError: they cannot be read now, or one is damaged.
+        """
+        wanted = ((state,) if state else ()) + (role, role, operation, operation, limit)
+
+        def found() -> list[tuple[bytes, bytes]]:
+            statement = FIND.format("state = ?" if state else "1")
+            return self._in_use(self._writer).execute(statement, wanted).fetchall()
+
+        return tuple(stored.transaction_of(name, value) for name, value in await self._in_worker("read", found))
+
     def _sweep(self, writer: sqlite3.Connection, looks: int, before: float) -> None:
         """Look at the next few records, round and round, and forget those whose time is over.
 
@@ -265,6 +292,7 @@ class SqliteStore:
             with suppress(StoreError):
                 if stored.is_over(name, value, before):
                     writer.execute(FORGET, (name, version))
+                    writer.execute(UNFILE, (name,))
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from time import sleep
 from typing import TYPE_CHECKING, Final
 
+from authguard.core import stored
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ SCHEMA: Final = (
 USED: Final = (
     "CREATE TABLE IF NOT EXISTS used (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS used_until ON used (until)",
+)
+#: by what transactions are found; made, and filled, in a file that was written before there was any
+FILED: Final = (
+    "CREATE TABLE IF NOT EXISTS transactions (name BLOB PRIMARY KEY, state, role, operation, created) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS transactions_found ON transactions (state, created, name, role, operation)",
+)
+UNFILED: Final = (
+    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM transactions)"
 )
 WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
@@ -114,6 +123,13 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
             writer.execute(statement)
     for statement in USED:
         writer.execute(statement)
+    for statement in FILED:
+        writer.execute(statement)
+    for name, value in writer.execute(UNFILED).fetchall():
+        with suppress(StoreError):
+            _, held = stored.transaction_of(name, value)
+            row = (name, held.state, held.role, held.operation, held.created)
+            writer.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", row)
     writer.execute("COMMIT")
 
 

@@ -1,0 +1,47 @@
+"""One admitted request for an endpoint of the guard's own, as every such endpoint takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from authguard.core.outcomes import Reason
+from authguard.runtime.verdict import NoBody
+
+if TYPE_CHECKING:
+    from authguard.asgi.replies import Replies
+    from authguard.runtime.enforcer import Enforcer
+    from authguard.runtime.verdict import Ask, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request for an endpoint of the guard's own.
+
+    Attributes:
+        enforcer: decided it.
+        replies: write what is no endpoint's own answer.
+        ask: the request.
+        verdict: that admitted it.
+        path: asked for.
+        root: the path under which the app is mounted.
+    """
+
+    enforcer: Enforcer
+    replies: Replies
+    ask: Ask
+    verdict: Verdict
+    path: str
+    root: str
+
+    async def read(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
+        """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
+        body = await self.ask.read_body()
+        if isinstance(body, NoBody):
+            return body.reason
+        try:
+            return msgspec.json.decode(body.content or b"{}", type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Reason.BODY_MALFORMED

@@ -1,0 +1,154 @@
+"""The endpoints for transactions: whoever asked polls and withdraws, approvers list, see, approve and deny (WIRE 5).
+
+Each walks through the table first: `self` for whoever asked, `staff` for whoever decides. A transaction that one may
+not see looks like one that does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from authguard.asgi.replies import Reply, plain
+from authguard.core.facts import Match, Operation
+from authguard.core.outcomes import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from authguard.asgi.calls import Call
+    from authguard.core.snapshot import TransactionRecord
+
+#: transactions that one listing shows at the most
+LISTED: Final = 200
+#: bytes of a query that is read
+QUERY_BOUND: Final = 1_024
+
+
+class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a decision on a transaction takes.
+
+    Attributes:
+        reason: why; kept with the transaction and in the log.
+    """
+
+    reason: str = ""
+
+
+async def _see(call: Call) -> Reply | Reason:
+    """Whoever asked polls for the state; an approver sees what was asked, as it is bound."""
+    name, principal = _named(call.path, 1), call.verdict.principal
+    if principal is None:
+        return Reason.TRANSACTION_UNKNOWN
+    found = await call.enforcer.approvals.see(principal, name)
+    if isinstance(found, Reason):
+        return found
+    if found.account == principal.account_key:
+        return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
+    return plain(200, _told(name, found))
+
+
+async def _list(call: Call) -> Reply | Reason:
+    """An approver sees what waits for one of their roles, the oldest first."""
+    principal, body = call.verdict.principal, await call.ask.read_body()
+    target = getattr(body, "target", b"")
+    query = target.partition(b"?")[2]
+    if principal is None or len(query) > QUERY_BOUND:
+        return Reason.REQUEST_MALFORMED
+    wanted = dict(parse_qsl(query.decode("latin-1")))
+    limit = wanted.get("limit", str(LISTED))
+    if wanted.keys() - {"state", "operation", "limit"} or not (limit.isascii() and limit.isdigit()):
+        return Reason.REQUEST_MALFORMED
+    count = min(int(limit[:9]), LISTED)
+    found = await call.enforcer.approvals.listed(
+        principal, wanted.get("state", "held"), wanted.get("operation", ""), count
+    )
+    return plain(200, {"transactions": [_told(name, record) for name, record in found]})
+
+
+async def _approve(call: Call) -> Reply | Reason:
+    """An approver says yes."""
+    return await _decide(call, call.enforcer.approvals.approve)
+
+
+async def _deny(call: Call) -> Reply | Reason:
+    """An approver says no."""
+    return await _decide(call, call.enforcer.approvals.deny)
+
+
+async def _withdraw(call: Call) -> Reply | Reason:
+    """Whoever asked takes it back."""
+    return await _decide(call, call.enforcer.approvals.withdraw)
+
+
+async def _decide(call: Call, decide: Callable[..., Awaitable[TransactionRecord | Reason]]) -> Reply | Reason:
+    word = await call.read(Word)
+    if isinstance(word, Reason):
+        return word
+    name = _named(call.path, 2)
+    record = await decide(call.verdict, name, word.reason)
+    if isinstance(record, Reason):
+        return record
+    return plain(200, {"transaction": name, "state": record.state, "approvals": len(record.approvals)})
+
+
+def _named(path: str, place: int) -> str:
+    return path.rsplit("/", place)[-place]
+
+
+def _told(name: str, record: TransactionRecord) -> dict[str, Any]:
+    """Tell an approver of a transaction: what was asked word for word, and nobody by name."""
+    return {
+        "transaction": name,
+        "operation": record.operation,
+        "state": record.state,
+        "subject": record.subject,
+        "agent": bool(record.actors),
+        "created": record.created,
+        "digest": record.digest,
+        "shown": list(record.shown),
+        "approvers": {"role": record.role, "count": record.count},
+        "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],
+        "note": record.note,
+    }
+
+
+#: operation -> what answers it
+ENDPOINTS: Final[Mapping[str, Callable[[Call], Awaitable[Reply | Reason]]]] = {
+    "authguard.transaction": _see,
+    "authguard.transaction.withdraw": _withdraw,
+    "authguard.transaction.approve": _approve,
+    "authguard.transaction.deny": _deny,
+    "authguard.transactions": _list,
+}
+
+
+def own_operations(prefix: str) -> tuple[Operation, ...]:
+    """Give the operations on transactions."""
+    place = f"{prefix}/transactions/{{id}}"
+    return (
+        Operation(name="authguard.transaction", match=Match(path=place, method="GET"), risk="self", effect="read"),
+        Operation(
+            name="authguard.transaction.withdraw",
+            match=Match(path=f"{place}/withdraw", method="POST"),
+            risk="self",
+            effect="write",
+        ),
+        *(
+            Operation(
+                name=f"authguard.transaction.{act}",
+                match=Match(path=f"{place}/{act}", method="POST"),
+                risk="staff",
+                effect="write",
+            )
+            for act in ("approve", "deny")
+        ),
+        Operation(
+            name="authguard.transactions",
+            match=Match(path=f"{prefix}/transactions", method="GET"),
+            risk="staff",
+            effect="read",
+        ),
+    )

@@ -1,0 +1,248 @@
+"""People decide on transactions: approve, deny, withdraw, settle; and whether who approved may still do so.
+
+Rules: who decides is neither the subject nor acts for them, has the role now, and signed in as strongly as the hold
+asks; a reason is kept with the record and in the log; what a person may not see looks like what does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Approval, Keys
+from authguard.core.staff import roles
+from authguard.errors import AuditError, StoreError
+from authguard.runtime.journal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.facts import Principal
+    from authguard.core.snapshot import Snapshot, TransactionRecord
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.walk import Walk
+
+#: event -> what the log calls what a person did
+ACTS: Final = {
+    "transaction.approved": "transaction.approved",
+    "transaction.denied": "transaction.denied",
+    "transaction.committed": "transaction.settled_done",
+    "transaction.failed": "transaction.settled_failed",
+}
+
+
+class _RefusedError(Exception):
+    """What a person wanted cannot be; nothing is saved."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
+
+
+class Approvals:
+    """Lets people decide on held transactions, and settle those of which nobody knows whether they ran."""
+
+    __slots__ = ("_standing",)
+
+    def __init__(self, standing: Standing) -> None:
+        """Keep the standing that decisions move."""
+        self._standing = standing
+
+    async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
+        """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
+        snapshot = (await self._standing.load(Keys(transaction=transaction))).snapshot
+        record = self._as_of_now(snapshot)
+        if record.account != principal.account_key and not self._decides(record, principal):
+            return Reason.TRANSACTION_UNKNOWN
+        return record
+
+    async def listed(
+        self, principal: Principal, state: str, operation: str, limit: int
+    ) -> tuple[tuple[str, TransactionRecord], ...]:
+        """List the transactions of a state on which a person may decide, the oldest first.
+
+        Args:
+            principal: whose roles count.
+            state: of the machine, as it is stored.
+            operation: its name; empty for any.
+            limit: how many at most.
+        """
+        found: list[tuple[str, TransactionRecord]] = []
+        for role in sorted(roles(principal.claims, self._standing.policy.staff_claim)):
+            found += await self._standing.within(
+                self._standing.store.transactions(state=state, role=role, operation=operation, limit=limit)
+            )
+        return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
+
+    async def approve(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
+        """Say yes to a held transaction; the last of as many as it asks for lets it be run, once.
+
+        Args:
+            verdict: of the approver's own request.
+            transaction: id.
+            note: why; bounded and kept.
+        """
+        principal = verdict.principal
+        if principal is None:
+            return Reason.TRANSACTION_UNKNOWN
+        given = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction.approvals
+        lasting = [one for one in given if await self._counts(one, given_for=transaction)]
+
+        def make(walk: Walk) -> None:
+            self._demand(walk, principal, "transaction.approved")
+            record = walk.snapshot.transaction
+            kept = [one for one in record.approvals if one in lasting or one not in given]
+            if all(one.account != principal.account_key for one in kept):
+                kept.append(Approval(principal.account_key, principal.pseudonym, walk.now, printable(note)))
+            walk.amend("transaction", approvals=tuple(kept))
+            if len(kept) >= record.count:
+                walk.happen("transaction.approved", "approver")
+
+        return await self._do(verdict, transaction, "transaction.approved", note, make)
+
+    async def deny(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
+        """Say no to a transaction that has not begun to run; as for `approve`."""
+        principal = verdict.principal
+        if principal is None:
+            return Reason.TRANSACTION_UNKNOWN
+
+        def make(walk: Walk) -> None:
+            self._demand(walk, principal, "transaction.denied")
+            walk.happen("transaction.denied", "approver")
+            walk.amend("transaction", by=principal.pseudonym, note=printable(note))
+
+        return await self._do(verdict, transaction, "transaction.denied", note, make)
+
+    async def withdraw(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
+        """Take one's own transaction back before it has begun to run."""
+        principal = verdict.principal
+
+        def make(walk: Walk) -> None:
+            record = walk.snapshot.transaction
+            if not record.version or principal is None or record.account != principal.account_key:
+                raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+            if not walk.happen("transaction.denied", "caller"):
+                raise _RefusedError(Reason.TRANSACTION_OVER)
+            walk.amend("transaction", by=principal.pseudonym, note=printable(note))
+
+        return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
+
+    async def operate(self, transaction: str, event: str, by: tuple[str, ...], note: str) -> TransactionRecord | Reason:
+        """Let operators decide, who are known by the names that they give and by their right to write the store.
+
+        Args:
+            transaction: id.
+            event: one of `ACTS`; ``committed`` and ``failed`` settle what is in doubt.
+            by: their names; for an approval one for each person.
+            note: why; bounded and kept.
+        """
+
+        def make(walk: Walk) -> None:
+            record = walk.snapshot.transaction
+            if not record.version:
+                raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+            # what still runs is its app's to answer; `transaction.lost` is what time does to it
+            if not walk.would_move(event) or (_settles(event) and walk.would_move("transaction.lost")):
+                raise _RefusedError(Reason.TRANSACTION_OVER)
+            if event == "transaction.approved":
+                known = {one.by for one in record.approvals}
+                added = tuple(Approval(b"", name, walk.now, printable(note)) for name in by if name not in known)
+                walk.amend("transaction", approvals=(*record.approvals, *added))
+                if len(record.approvals) + len(added) < record.count:
+                    return
+            walk.happen(event, "operator")
+            if event != "transaction.approved":
+                walk.amend("transaction", by=", ".join(by), note=printable(note))
+
+        return await self._change(transaction, ACTS[event], ", ".join(by), note, make)
+
+    async def are_missing(self, record: TransactionRecord) -> bool:
+        """Whether a transaction was approved by enough people, and too few of them may still approve it."""
+        if not record.count or len(record.approvals) < record.count:
+            return False
+        lasting = 0
+        for one in record.approvals:
+            lasting += await self._holds(one, record)
+        return lasting < record.count
+
+    async def _counts(self, one: Approval, *, given_for: str) -> bool:
+        record = (await self._standing.load(Keys(transaction=given_for))).snapshot.transaction
+        return await self._holds(one, record)
+
+    async def _holds(self, one: Approval, record: TransactionRecord) -> bool:
+        """Whether an approver may still approve: in good standing, and with the role, as far as it can be known."""
+        if not one.account:
+            return True
+        account = (await self._standing.load(Keys(account=one.account))).snapshot.account
+        rank = self._standing.policy.strictness
+        return (
+            record.role in account.roles
+            and rank[account.state] <= rank["normal"]
+            and account.not_before <= one.at
+            and one.account != record.account
+            and one.account not in record.actors
+        )
+
+    def _decides(self, record: TransactionRecord, principal: Principal) -> bool:
+        named = roles(principal.claims, self._standing.policy.staff_claim)
+        return bool(record.version and record.role) and record.role in named
+
+    def _demand(self, walk: Walk, principal: Principal, event: str) -> None:
+        """Demand that a person may decide on a transaction, and that it waits for it."""
+        record, rank = walk.snapshot.transaction, walk.policy.assurance.rank
+        lost = record.role not in walk.snapshot.account.roles
+        if not self._decides(record, principal) or lost:
+            raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+        involved = {record.account, *record.actors}
+        if principal.actor or principal.account_key in involved:
+            raise _RefusedError(Reason.APPROVER_INVOLVED)
+        if record.acr and rank(principal.acr) < rank(record.acr):
+            raise _RefusedError(Reason.APPROVER_WEAK)
+        if not walk.would_move(event):
+            raise _RefusedError(Reason.TRANSACTION_OVER)
+
+    def _as_of_now(self, snapshot: Snapshot) -> TransactionRecord:
+        """Count the timers that are due, without recording or saving anything."""
+        if not snapshot.transaction.version:
+            return snapshot.transaction
+        standing = self._standing
+        stepped, _ = standing.policy.timers.run(standing.policy.machines, snapshot, standing.clock.now())
+        return stepped.transaction
+
+    async def _do(
+        self, verdict: Verdict, transaction: str, act: str, note: str, make: Callable[[Walk], None]
+    ) -> TransactionRecord | Reason:
+        principal = verdict.principal
+        name = principal.pseudonym if principal else ""
+        keys = Keys(verdict.keys.account, b"", transaction)
+        return await self._change(transaction, act, name, note, make, keys=keys, decision=verdict.record)
+
+    async def _change(
+        self,
+        transaction: str,
+        act: str,
+        by: str,
+        note: str,
+        make: Callable[[Walk], None],
+        *,
+        keys: Keys | None = None,
+        decision: str = "",
+    ) -> TransactionRecord | Reason:
+        """Record the act, then change; an act that could not be is withdrawn from the record."""
+        standing = self._standing
+        now = standing.clock.now()
+        record = standing.journal.acted(act, now, by=by, note=note, transaction=transaction, decision=decision)
+        try:
+            after = await standing.change(keys or Keys(transaction=transaction), make, decision=decision, note=note)
+        except _RefusedError as error:
+            standing.journal.withdrawn((record,), now)
+            return error.reason
+        except (AuditError, StoreError):
+            standing.journal.withdrawn((record,), now)
+            raise
+        return after.transaction
+
+
+def _settles(event: str) -> bool:
+    return event in {"transaction.committed", "transaction.failed"}

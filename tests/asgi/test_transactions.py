@@ -1,0 +1,227 @@
+"""Transactions over HTTP: a held one is seen, approved, denied, withdrawn; who may not see it sees nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.core.entries import Acted, Moved
+from authguard.core.facts import Proven
+from tests.asgi.shop import Shop
+from tests.kit import POLICY
+
+if TYPE_CHECKING:
+    import httpx2
+
+OVER = {"amount": 900, "currency": "EUR"}
+TWO = POLICY + "fallbacks:\n  await_approval: {kind: hold, approvers: {role: supervisor, count: 2, acr: aal3}}\n"
+HELD = "/.authguard/transactions"
+
+
+class Counter:
+    """A customer, their supervisors, and the requests that they send."""
+
+    def __init__(self, text: str = POLICY) -> None:
+        self.shop = Shop(text)
+        self.http = self.shop.client()
+        self.alice = self.shop.desk.login("alice")
+        self.boss = self.staff("boss")
+
+    def staff(self, name: str, *roles: str, **facts: Any) -> bytes:
+        """Sign a member of staff in, by default with the role that approves."""
+        claims = {"account_status": "ok", "roles": list(roles or ["supervisor"])}
+        return self.shop.desk.login(name, sid=f"s-{name}", claims=claims, **facts)
+
+    def again(self, header: bytes, **claims: Any) -> bytes:
+        """Issue a later credential to the same person, with other claims."""
+        self.shop.desk.clock.advance(1)
+        new = self.shop.desk.refreshed(header)
+        known = self.shop.desk.check.known
+        proven = known[new]
+        assert isinstance(proven, Proven)
+        known[new] = Proven(replace(proven.principal, claims={**proven.principal.claims, **claims}))
+        return new
+
+    async def buy(self, body: Any = None, *, token: bytes = b"", **headers: str) -> httpx2.Response:
+        """Ask for a refund that is over the limit."""
+        return await self.http.post(
+            "/orders/7/refund",
+            json=body or OVER,
+            headers={"authorization": (token or self.alice).decode(), "idempotency-key": "k", **headers},
+        )
+
+    async def held(self) -> str:
+        """Have one held, and give its id."""
+        reply = await self.buy()
+        assert reply.status_code == 202, reply.text
+        return str(reply.json()["next"]["transaction"])
+
+    async def say(self, name: str, act: str, token: bytes, **word: str) -> httpx2.Response:
+        """Decide on a transaction."""
+        return await self.http.post(f"{HELD}/{name}/{act}", json=word, headers={"authorization": token.decode()})
+
+    async def look(self, path: str, token: bytes) -> httpx2.Response:
+        """Look at what is held."""
+        return await self.http.get(f"{HELD}{path}", headers={"authorization": token.decode()})
+
+
+async def test_what_a_supervisor_approved_runs_once_and_is_answered_again_from_the_first() -> None:
+    desk = Counter()
+    name = await desk.held()
+    seen = (await desk.look(f"/{name}", desk.boss)).json()
+    assert (seen["operation"], seen["state"], seen["approvers"]) == (
+        "refund",
+        "held",
+        {"role": "supervisor", "count": 1},
+    )
+    assert seen["shown"][0] == 'POST "/orders/7/refund?"'
+    assert '"/amount": 900' in seen["shown"]
+    assert "alice" not in str(seen)
+    said = await desk.say(name, "approve", desk.boss, reason="the customer called")
+    assert said.json() == {"transaction": name, "state": "approved", "approvals": 1}
+    assert (await desk.buy()).json() == {"refunded": True}
+    again = await desk.buy()
+    assert again.json() == {"refunded": True}
+    assert again.headers["idempotency-replayed"] == "true"
+    assert desk.shop.runs == ["refund"]
+    (act,) = [line for line in desk.shop.desk.sink.of(Acted) if isinstance(line, Acted) and line.transaction]
+    assert (act.act, act.transaction, act.note) == ("transaction.approved", name, "the customer called")
+
+
+async def test_the_first_answer_lies_sealed_in_the_store() -> None:
+    desk = Counter()
+    name = await desk.held()
+    await desk.say(name, "approve", desk.boss)
+    await desk.buy()
+    store: Any = desk.shop.desk.store
+    ((_, record),) = await store.transactions(state="done", limit=9)
+    assert record.kept
+    assert b"refunded" not in record.answer
+
+
+async def test_two_supervisors_must_say_yes_each_for_themselves_and_strongly_enough() -> None:
+    desk = Counter(TWO.replace("order: [aal1, aal2, aal3]", "order: [aal1, aal2, aal3]"))
+    name = await desk.held()
+    assert (await desk.say(name, "approve", desk.boss)).json()["type"].endswith("approver-weak")
+    one, two = desk.staff("one", acr="aal3"), desk.staff("two", acr="aal3")
+    for _ in range(2):
+        assert (await desk.say(name, "approve", one)).json() == {"transaction": name, "state": "held", "approvals": 1}
+    assert (await desk.buy()).status_code == 202
+    assert (await desk.say(name, "approve", two)).json()["state"] == "approved"
+    assert (await desk.buy()).json() == {"refunded": True}
+
+
+async def test_who_is_not_asked_sees_of_a_transaction_what_is_seen_of_none() -> None:
+    desk = Counter()
+    name = await desk.held()
+    for token in (desk.staff("clerk", "clerk"), desk.staff("nobody", "x"), desk.shop.desk.login("eve")):
+        for act in ("approve", "deny", "withdraw"):
+            known, unknown = await desk.say(name, act, token), await desk.say("0" * 32, act, token)
+            assert (known.status_code, known.json()["type"]) == (unknown.status_code, unknown.json()["type"])
+            assert known.status_code == 404
+        known, unknown = await desk.look(f"/{name}", token), await desk.look("/" + "0" * 32, token)
+        assert (known.status_code, unknown.status_code) == (404, 404)
+        assert name not in (await desk.look("", token)).text
+    assert (await desk.look(f"/{name}", desk.alice)).json()["state"] == "held"
+
+
+async def test_nobody_approves_what_is_for_them_or_what_they_do_for_another() -> None:
+    desk = Counter()
+    desk.alice = desk.staff("alice")
+    name = await desk.held()
+    assert (await desk.say(name, "approve", desk.alice)).json()["type"].endswith("approver-involved")
+    agent = desk.staff("bob", actor="concierge", chain=("concierge",))
+    reply = await desk.http.post(
+        "/orders/8/refund", json=OVER, headers={"authorization": agent.decode(), "idempotency-key": "a"}
+    )
+    name = reply.json()["next"]["transaction"]
+    assert (await desk.say(name, "approve", desk.staff("concierge"))).json()["type"].endswith("approver-involved")
+    assert not (await desk.say(name, "approve", desk.staff("amy", actor="concierge"))).is_success
+    assert (await desk.look(f"/{name}", desk.boss)).json()["approvals"] == []
+
+
+@pytest.mark.parametrize("lost", ["role", "account", "signed out"])
+async def test_an_approver_who_may_approve_no_more_counts_no_more_when_it_is_to_run(lost: str) -> None:
+    desk = Counter()
+    name = await desk.held()
+    assert (await desk.say(name, "approve", desk.boss)).is_success
+    later: dict[str, Any] = {"role": {"roles": ["clerk"]}, "account": {"account_status": "locked"}}.get(lost, {})
+    token = desk.again(desk.boss, **later)
+    if lost == "signed out":
+        await desk.http.post("/.authguard/sessions/end", headers={"authorization": token.decode()})
+    else:
+        await desk.look("/" + "0" * 32, token)
+    assert (await desk.buy()).json()["outcome"] == "deny"
+    assert desk.shop.runs == []
+    assert any(isinstance(line, Moved) and line.cause == "approvers" for line in desk.shop.desk.sink.entries)
+
+
+async def test_an_older_credential_does_not_bring_a_lost_role_back() -> None:
+    desk = Counter()
+    name = await desk.held()
+    await desk.look("", desk.again(desk.boss, roles=["clerk"]))
+    assert (await desk.say(name, "approve", desk.boss)).status_code == 404
+
+
+async def test_what_was_denied_is_denied_and_says_why_to_the_staff_alone() -> None:
+    desk = Counter()
+    name = await desk.held()
+    assert (await desk.say(name, "deny", desk.boss, reason="it looks odd")).json()["state"] == "denied"
+    assert (await desk.buy()).json()["outcome"] == "deny"
+    assert (await desk.look(f"/{name}", desk.boss)).json()["note"] == "it looks odd"
+    assert "odd" not in (await desk.look(f"/{name}", desk.alice)).text
+    assert (await desk.say(name, "approve", desk.boss)).json()["type"].endswith("transaction-over")
+
+
+async def test_whoever_asked_takes_it_back_and_nobody_approves_it_then() -> None:
+    desk = Counter()
+    name = await desk.held()
+    assert (await desk.say(name, "withdraw", desk.alice)).json()["state"] == "denied"
+    assert (await desk.say(name, "approve", desk.boss)).status_code == 409
+    assert (await desk.say(name, "withdraw", desk.alice)).status_code == 409
+
+
+async def test_a_request_that_was_changed_after_the_approval_is_refused_for_ever() -> None:
+    desk = Counter()
+    name = await desk.held()
+    await desk.say(name, "approve", desk.boss)
+    assert (await desk.buy({"amount": 9_000, "currency": "EUR"})).json()["outcome"] == "deny"
+    assert (await desk.buy()).json()["outcome"] == "deny"
+    assert desk.shop.runs == []
+
+
+async def test_a_done_transaction_with_another_body_is_refused_and_stays_done() -> None:
+    desk = Counter()
+    small = {"amount": 5, "currency": "EUR"}
+    assert (await desk.buy(small)).json() == {"refunded": True}
+    assert (await desk.buy({"amount": 6, "currency": "EUR"})).status_code == 422
+    assert (await desk.buy(small)).headers["idempotency-replayed"] == "true"
+    assert desk.shop.runs == ["refund"]
+
+
+async def test_approvers_list_what_waits_for_them_the_oldest_first() -> None:
+    desk = Counter()
+    names = []
+    for key in "abc":
+        names.append((await desk.buy(**{"idempotency-key": key})).json()["next"]["transaction"])
+        desk.shop.desk.clock.advance(1)
+    listed = (await desk.look("", desk.boss)).json()["transactions"]
+    assert [one["transaction"] for one in listed] == names
+    assert [one["transaction"] for one in (await desk.look("?limit=1", desk.boss)).json()["transactions"]] == names[:1]
+    assert (await desk.look("?state=approved", desk.boss)).json() == {"transactions": []}
+    assert (await desk.look("?operation=other", desk.boss)).json() == {"transactions": []}
+    for query in ("?limit=x", "?who=me", "?state=" + "x" * 2_000):
+        assert (await desk.look(query, desk.boss)).status_code == 400
+
+
+async def test_a_malformed_decision_decides_nothing() -> None:
+    desk = Counter()
+    name = await desk.held()
+    for body in (b"{", b"[]", b'{"reason": 7}', b'{"yes": true}'):
+        reply = await desk.http.post(
+            f"{HELD}/{name}/approve", content=body, headers={"authorization": desk.boss.decode()}
+        )
+        assert reply.status_code == 400
+    assert (await desk.look(f"/{name}", desk.boss)).json()["state"] == "held"
