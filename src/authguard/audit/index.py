@@ -1,0 +1,360 @@
+"""The index of a log: a SQLite file beside it that says where each record stands, so that questions are quick.
+
+Rules of this file:
+- The log is the evidence; the index is made from it, can be deleted at any time, and holds no text of a line's own.
+- It follows the log line by line. Where the log is no longer what was indexed (cut, replaced, a chain gone) it is made
+  anew and says so; where the file cannot be used it is made anew in silence.
+- Memory does not grow with the log. A record withdrawn in its own chain is void; other chains cannot void it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+
+from authguard.audit.files import chains
+from authguard.audit.index_rows import Shape, read_row
+from authguard.core.chain import LINE_BOUND
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Progress = Callable[[int, int], None]
+
+#: of the tables below; another version is made anew
+VERSION: Final = 1
+#: lines that go into the file at once
+BATCH: Final = 8_192
+#: shapes that are remembered while lines go by
+SHAPES_BOUND: Final = 65_536
+#: seconds to wait for another command that follows the log at the same time
+PATIENCE: Final = 30.0
+
+_TABLES: Final = """
+CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, come INTEGER NOT NULL, lines INTEGER NOT NULL,
+  foreigners INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, place INTEGER NOT NULL);
+CREATE TABLE shape (no INTEGER PRIMARY KEY, said BLOB NOT NULL UNIQUE);
+CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, shape INTEGER NOT NULL,
+  void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
+  actor TEXT, session TEXT, transact TEXT, decision TEXT);
+CREATE TABLE void (file INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
+"""
+_INDEXES: Final = """
+CREATE INDEX by_id ON record (id);
+CREATE INDEX by_at ON record (at);
+CREATE INDEX by_shape ON record (shape, at, void);
+CREATE INDEX by_subject ON record (subject, at) WHERE subject IS NOT NULL;
+CREATE INDEX by_actor ON record (actor, at) WHERE actor IS NOT NULL;
+CREATE INDEX by_session ON record (session, at) WHERE session IS NOT NULL;
+CREATE INDEX by_transaction ON record (transact, at) WHERE transact IS NOT NULL;
+CREATE INDEX by_decision ON record (decision) WHERE decision IS NOT NULL;
+"""
+_ADD: Final = (
+    "INSERT INTO record (id, at, shape, void, file, place, size, subject, actor, session, transact, decision)"
+    " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
+  SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
+
+
+class StaleError(Exception):
+    """The log is not what was indexed; the text says how."""
+
+
+class Index:
+    """An open index that is in step with its log.
+
+    Attributes:
+        log: the log's first chain.
+        db: the open file.
+        renewed: why it had to be made anew, where the log was not what had been indexed; empty else.
+    """
+
+    def __init__(self, log: Path, db: sqlite3.Connection, renewed: str, folder: str) -> None:
+        """Keep the parts; `open_index` is how one is made."""
+        self.log = log
+        self.db = db
+        self.renewed = renewed
+        self._folder = folder
+        self._files: dict[int, BinaryIO] = {}
+        self._shapes: dict[int, Shape] = {}
+
+    def shapes(self) -> dict[int, Shape]:
+        """Give every shape by its number."""
+        if not self._shapes:
+            decode = msgspec.json.Decoder(Shape).decode
+            self._shapes = {no: decode(said) for no, said in self.db.execute("SELECT no, said FROM shape")}
+        return self._shapes
+
+    def line(self, file: int, place: int, size: int) -> bytes:
+        """Read a line where the index says that it stands; empty where the file is gone."""
+        if file not in self._files:
+            (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
+            try:
+                self._files[file] = (self.log.parent / name).open("rb")
+            except OSError:
+                return b""
+        return os.pread(self._files[file].fileno(), size, place)
+
+    def foreigners(self) -> int:
+        """Count the lines that are no record."""
+        return int(self.db.execute("SELECT coalesce(sum(foreigners), 0) FROM file").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of everything; what was made for this once is removed."""
+        for file in self._files.values():
+            file.close()
+        self.db.close()
+        if self._folder:
+            for name in Path(self._folder).iterdir():
+                name.unlink()
+            Path(self._folder).rmdir()
+
+
+def beside(log: Path) -> Path:
+    """Name the index of a log."""
+    return log.with_name(log.name + ".index")
+
+
+def _silent(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+@contextlib.contextmanager
+def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) -> Iterator[Index]:
+    """Open the index of a log, make it or bring it into step with the log, and close it at the end.
+
+    Where nobody may write beside the log, the index is made in a private folder, and removed with it.
+
+    Args:
+        log: the log's first chain.
+        fresh: whether it is made anew in any case.
+        progress: told how many bytes of how many were read.
+
+    Raises:
+        AuditError: there is no log, or it cannot be read.
+    """
+    if not any(file.exists() for file in chains(log)):
+        raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
+    try:
+        made = _open(log, progress, fresh=fresh)
+    except OSError as error:
+        raise AuditError(f"the audit log `{log}` cannot be indexed: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise AuditError(f"the index of `{log}` cannot be made: {error}") from error
+    try:
+        yield made
+    except sqlite3.Error as error:
+        raise AuditError(f"the index of `{log}` is damaged: ask again with --fresh") from error
+    finally:
+        made.close()
+
+
+def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
+    path, renewed = beside(log), ""
+    if path.exists() and not fresh:
+        try:
+            return Index(log, _follow(log, path, progress), "", "")
+        except StaleError as stale:
+            renewed = str(stale)
+        except sqlite3.Error:
+            renewed = ""  # not ours, of another version, or damaged: it is only an index
+    folder = ""
+    if not os.access(log.parent, os.W_OK):
+        folder = tempfile.mkdtemp(prefix="authguard-index-")
+        path = Path(folder) / "index"
+    _build(log, path, progress)
+    return Index(log, _connect(path), renewed, folder)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    # a crash of the machine may damage the index, and then it is made anew
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _build(log: Path, path: Path, progress: Progress) -> None:
+    """Make the index in a file of another name, and put it in its place when it is whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        db = _connect(Path(name))
+        try:
+            db.execute("PRAGMA journal_mode = OFF")
+            db.execute("PRAGMA cache_size = -65536")
+            db.executescript(_TABLES)
+            db.execute("BEGIN")
+            _take_in(log, db, progress)
+            db.execute("COMMIT")
+            db.executescript(_INDEXES)
+            db.execute(_VOID)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        finally:
+            db.close()
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
+    """Bring an index into step.
+
+    Raises:
+        StaleError: the log is not what was indexed.
+        sqlite3.Error: the file is no index of this version, or damaged.
+    """
+    db = _connect(path)
+    try:
+        if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+            raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
+        _demand_same(log, db)
+        if _has_news(log, db):
+            db.execute("BEGIN IMMEDIATE")
+            if _take_in(log, db, progress):
+                db.execute(_VOID)
+            db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _demand_same(log: Path, db: sqlite3.Connection) -> None:
+    """Demand that each file begins as it did, and has its last indexed line where it had it."""
+    for name, come, first, last, place in db.execute("SELECT name, come, first, last, place FROM file WHERE come > 0"):
+        try:
+            with (log.parent / name).open("rb") as file:
+                if os.fstat(file.fileno()).st_size < come:
+                    raise StaleError(f"`{name}` was cut since it was indexed")
+                begins = file.readline(LINE_BOUND + 1)
+                file.seek(place)
+                if _mark(begins) != first or _mark(file.read(come - place)) != last:
+                    raise StaleError(f"`{name}` was replaced or edited since it was indexed")
+        except OSError:
+            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
+
+
+def _mark(line: bytes) -> bytes:
+    return sha256(line).digest()
+
+
+def _has_news(log: Path, db: sqlite3.Connection) -> bool:
+    known = dict(db.execute("SELECT name, come FROM file"))
+    return any(file.exists() and file.stat().st_size > known.get(file.name, 0) for file in chains(log))
+
+
+def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
+    """Take in what came; tell whether a record was withdrawn or came that may have been."""
+    files = [file for file in chains(log) if file.exists()]
+    known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
+    whole = sum(max(0, file.stat().st_size - known.get(file.name, (0, 0))[1]) for file in files)
+    numbers: dict[tuple[object, ...], int] = {}
+    before = 0
+    for file in files:
+        no, come, lines, foreigners = known.get(file.name, (0, 0, 0, 0))
+        reader = _Reading(db, numbers, come, lines, foreigners)
+        with file.open("rb") as stream:
+            first = stream.readline(LINE_BOUND + 1)
+            if not no:
+                added = db.execute(
+                    "INSERT INTO file (name, come, lines, foreigners, first, last, place) VALUES (?, 0, 0, 0, ?, ?, 0)",
+                    (file.name, _mark(b""), _mark(b"")),
+                )
+                no = int(added.lastrowid or 0)
+            stream.seek(come)
+            last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
+        before += reader.come - come
+        if reader.come > come:
+            db.execute(
+                "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",
+                (reader.come, reader.lines, reader.foreigners, _mark(first), *last, no),
+            )
+    return before > 0
+
+
+class _Reading:
+    """Reads one file from where it was left."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        numbers: dict[tuple[object, ...], int],
+        come: int,
+        lines: int,
+        foreigners: int,
+    ) -> None:
+        self._db = db
+        self._numbers = numbers
+        self.come = come
+        self.lines = lines
+        self.foreigners = foreigners
+
+    def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
+        """Take in whole lines; give the mark and the place of the last."""
+        began = place = self.come
+        last = b""
+        batch: list[tuple[object, ...]] = []
+        voids: list[tuple[int, str]] = []
+        begin = place
+        while line := stream.readline(LINE_BOUND + 1):
+            if not line.endswith(b"\n"):
+                # longer than any line of ours, or not finished: its writer may be at it
+                if len(line) <= LINE_BOUND:
+                    break
+                line = self._skipped(stream)
+                if not line:
+                    break
+                self.foreigners += 1
+                begin, place, last = stream.tell() - len(line), stream.tell(), line
+                self.lines += 1
+                continue
+            row = read_row(line)
+            begin, place, last = place, place + len(line), line
+            self.lines += 1
+            if row is None:
+                self.foreigners += 1
+                continue
+            shape = self._numbers.get(row.key) or self._shape(row.key)
+            batch.append(
+                (
+                    *(row.id, row.at, shape, no, begin, len(line), row.subject or None, row.actor or None),
+                    *(row.session or None, row.transaction or None, row.decision or None),
+                )
+            )
+            if row.voids:
+                voids += [(no, void) for void in row.voids]
+            if len(batch) >= BATCH:
+                self._db.executemany(_ADD, batch)
+                batch.clear()
+                progress(place - began)
+        self._db.executemany(_ADD, batch)
+        self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", voids)
+        progress(place - began)
+        self.come = place
+        return _mark(last), begin
+
+    @staticmethod
+    def _skipped(stream: BinaryIO) -> bytes:
+        """Go on behind a line that is too long; give its end, or nothing where it has none."""
+        while line := stream.readline(LINE_BOUND + 1):
+            if line.endswith(b"\n"):
+                return line
+        return b""
+
+    def _shape(self, key: tuple[object, ...]) -> int:
+        said = msgspec.json.encode(key)
+        self._db.execute("INSERT OR IGNORE INTO shape (said) VALUES (?)", (said,))
+        (number,) = self._db.execute("SELECT no FROM shape WHERE said = ?", (said,)).fetchone()
+        if len(self._numbers) >= SHAPES_BOUND:
+            self._numbers.clear()
+        self._numbers[key] = number
+        return int(number)

@@ -1,0 +1,289 @@
+"""`authguard audit show`, `session`, `subject`, `query` and `export`: records found through the index."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from authguard.audit.query import Question, by_id, find, last, moved_by
+from authguard.audit.table_out import as_csv, as_jsonl
+from authguard.cli.audit import escaped
+from authguard.cli.audit_asking import (
+    Form,
+    FormOption,
+    FreshOption,
+    LogOption,
+    SinceOption,
+    UntilOption,
+    asking,
+    period,
+    tell,
+    told,
+    values,
+)
+from authguard.cli.output import BROKE, complain
+from authguard.core.entries import Entry
+from authguard.core.outcomes import Outcome
+from authguard.errors import SettingsError
+from authguard.policy.problems import did_you_mean
+from authguard.settings import DEFAULT_STORE, KEY_BYTES, Settings
+from authguard.system import Pseudonyms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.audit.index import Index
+    from authguard.audit.index_rows import Shape
+    from authguard.audit.query import Found
+
+KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
+#: records shown unless more are asked for
+SHOWN: Final = 100
+#: digits of a pseudonym
+_PSEUDONYM: Final = 32
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many, the newest.")]
+
+
+def _option(words: str, *names: str) -> object:
+    return typer.Option(*names, help=f"{words}; may be repeated.")
+
+
+def show(
+    record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
+    log: LogOption = None,
+    fresh: FreshOption = False,
+    form: FormOption = Form.TEXT,
+) -> None:
+    """Show one record in full, and what it moved. Exit 1 where there is none."""
+    with asking(log, fresh=fresh) as index:
+        found = by_id(index, record)
+        if not found:
+            complain(f"there is no record `{escaped(record)}` in the log")
+            raise typer.Exit(BROKE)
+        moved = moved_by(index, record)
+        if form is not Form.TEXT:
+            tell([*found, *moved], form)
+            return
+        if len(found) > 1:
+            complain(f"{len(found)} records have this id: one of them is forged, or a chain was copied")
+        for one in found:
+            _show(one)
+        if moved:
+            typer.echo("it moved:")
+        for one in moved:
+            typer.echo(f"  {told(one)}")
+
+
+def _show(one: Found) -> None:
+    typer.echo(told(one))
+    for line in values(one.record):
+        typer.echo(line)
+    states = one.shape.states()
+    if states:
+        typer.echo("where things stood:")
+        typer.echo("  " + escaped(", ".join(f"{name} {value}" for name, value in states.items())))
+    intact = "has the hash that it states" if one.intact else "DOES NOT HAVE THE HASH THAT IT STATES"
+    typer.echo(f"the line {intact}; `authguard audit verify` checks its place in the chain")
+
+
+def session(
+    key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or as much as tells it.")],
+    log: LogOption = None,
+    *,
+    fresh: FreshOption = False,
+    form: FormOption = Form.TEXT,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = SHOWN,
+) -> None:
+    """Show the records of one session. Exit 1 where there is no such session."""
+    begin, end = period(since, until)
+    with asking(log, fresh=fresh) as index:
+        _answer(index, Question(session=key, since=begin, until=end), form, limit)
+
+
+def subject(
+    name: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who: as the issuer names them, or a pseudonym.")],
+    log: LogOption = None,
+    *,
+    issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else each issuer of the policy.")] = "",
+    policy: Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")] = "",
+    store: Annotated[str, typer.Option("--store", help="The app's store, beside which the key is.")] = "",
+    fresh: FreshOption = False,
+    form: FormOption = Form.TEXT,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = SHOWN,
+) -> None:
+    """Show the records of one person, whose pseudonym is computed anew with the deployment's key."""
+    begin, end = period(since, until)
+    subjects = (name, *_pseudonyms(name, issuer, policy, store))
+    with asking(log, fresh=fresh) as index:
+        _answer(index, Question(subjects=subjects, since=begin, until=end), form, limit)
+
+
+def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
+    """Give the pseudonyms that a subject may have.
+
+    Raises:
+        SettingsError: there is no key to compute them with, or nobody says whose subject it is.
+    """
+    if len(name) == _PSEUDONYM and set(name) <= set("0123456789abcdef") and not issuer:
+        return
+    issuers = (issuer,) if issuer else _issuers(policy)
+    names = Pseudonyms(_key(store))
+    yield from (names.subject(one, name) for one in issuers)
+
+
+def _issuers(policy: str) -> tuple[str, ...]:
+    source = policy or os.environ.get("AUTHGUARD_POLICY", "")
+    if not source:
+        raise SettingsError("say whose subject it is with --issuer, or name the app's policy with --policy")
+    from authguard.policy.compiler import load  # noqa: PLC0415 - only where no issuer is named
+
+    return tuple(load(source).issuers)
+
+
+def _key(store: str) -> bytes:
+    """Read the key of the deployment; none is ever made, since it would be nobody's."""
+    settings = Settings.resolve("unread", store=store)
+    if settings.pseudonym_key:
+        return settings.pseudonym_key
+    path = Path(settings.store)
+    path = path.with_name(path.name + ".key")
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"the pseudonym key `{path}` cannot be read: name the app's store with --store (else {DEFAULT_STORE}),"
+            " or set AUTHGUARD_PSEUDONYM_KEY"
+        ) from None
+    if len(key) < KEY_BYTES:
+        raise SettingsError(f"the pseudonym key `{path}` is too short")
+    return key
+
+
+def query(
+    log: LogOption = None,
+    *,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    state: Annotated[list[str] | None, _option("`session=expired`, or `expired`", "--state", "-s")] = None,
+    event: Annotated[list[str] | None, _option("`session.revoked`, or `revoked`", "--event", "-e")] = None,
+    outcome: Annotated[list[str] | None, _option("An outcome", "--outcome", "-o")] = None,
+    rule: Annotated[list[str] | None, _option("`22:prove_identity`, `22` or `prove_identity`", "--rule")] = None,
+    operation: Annotated[list[str] | None, _option("An operation", "--operation")] = None,
+    channel: Annotated[list[str] | None, _option("A channel", "--channel")] = None,
+    reason: Annotated[list[str] | None, _option("A reason's code", "--reason")] = None,
+    kind: Annotated[list[str] | None, _option(f"A kind of record: {', '.join(KINDS)}", "--kind")] = None,
+    text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
+    form: FormOption = Form.TEXT,
+    limit: LimitOption = SHOWN,
+    fresh: FreshOption = False,
+) -> None:
+    """Find records by time, state, event, outcome, rule, operation, channel, reason, kind and text.
+
+    All that is asked has to hold; of an option that is repeated, one value has to.
+    """
+    begin, end = period(since, until)
+    _known("--outcome", outcome or (), tuple(Outcome))
+    _known("--kind", kind or (), KINDS)
+    asked = Question(
+        since=begin,
+        until=end,
+        kinds=tuple(kind or ()),
+        states=tuple(state or ()),
+        events=tuple(event or ()),
+        outcomes=tuple(outcome or ()),
+        rules=tuple(rule or ()),
+        operations=tuple(operation or ()),
+        channels=tuple(channel or ()),
+        reasons=tuple(reason or ()),
+        text=text,
+    )
+    with asking(log, fresh=fresh) as index:
+        if not any(map(asked.wants, index.shapes().values())):
+            _hint(asked, index)
+        _answer(index, asked, form, limit)
+
+
+def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ...]) -> None:
+    for one in typed:
+        if one not in known:
+            raise typer.BadParameter(f"`{one}` is none; {did_you_mean(one, known)}", param_hint=option)
+
+
+def _hint(asked: Question, index: Index) -> None:
+    """Say of each value that no record has, what records have instead."""
+    shapes = list(index.shapes().values())
+    for name, typed, known in (
+        ("operation", asked.operations, {shape.operation for shape in shapes}),
+        ("channel", asked.channels, {shape.channel for shape in shapes}),
+        ("reason", asked.reasons, {shape.reason for shape in shapes}),
+        ("state", asked.states, {state for shape in shapes for state in _all_states(shape)}),
+        ("event", asked.events, {event for shape in shapes for event in shape.events}),
+        ("rule", asked.rules, {shape.rule for shape in shapes}),
+    ):
+        for one in typed:
+            if known - {""} and one not in known:
+                hint = escaped(did_you_mean(one, sorted(known - {""})))
+                complain(f"note: no record has the {name} `{escaped(one)}`; {hint}")
+
+
+def _all_states(shape: Shape) -> set[str]:
+    return {shape.dest, *list(shape.states().values())[:5]}
+
+
+def _answer(index: Index, asked: Question, form: Form, limit: int) -> None:
+    try:
+        found = last(index, asked, limit + 1)
+    except LookupError as error:
+        complain(escaped(str(error.args[0])))
+        raise typer.Exit(BROKE) from None
+    if not tell(found[-limit:], form):
+        complain("no record answers this")
+    if len(found) > limit:
+        complain(f"these are the newest {limit}; --limit shows more")
+
+
+class Exported(StrEnum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def export(
+    log: LogOption = None,
+    *,
+    form: Annotated[Exported, typer.Option("--format", "-f", help="As what.")] = Exported.CSV,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write; mode 0600.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many, the oldest; 0 for all.")] = 0,
+    fresh: FreshOption = False,
+) -> None:
+    """Write the records of a period for a spreadsheet or another program, the oldest first; void ones say so.
+
+    No cell of the CSV can be a formula: one that could be begins with an apostrophe.
+    """
+    begin, end = period(since, until)
+    with asking(log, fresh=fresh) as index:
+        found = islice(find(index, Question(since=begin, until=end), newest=False), limit or None)
+        texts = as_csv(found) if form is Exported.CSV else as_jsonl(found)
+        if output is None:
+            sys.stdout.writelines(texts)
+            return
+        try:
+            handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.writelines(texts)
+        except OSError as error:
+            complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+            raise typer.Exit(BROKE) from None

@@ -1,0 +1,115 @@
+"""What the commands that ask a log share: the log and its index opened, times read, words of a record shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from authguard.audit.index import open_index
+from authguard.audit.moments import FORMS, moment
+from authguard.audit.table_out import as_csv, as_json
+from authguard.cli.audit import describe, escaped
+from authguard.cli.output import complain
+from authguard.cli.progress import shown_progress
+from authguard.settings import DEFAULT_LOG
+from authguard.system import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authguard.audit.index import Index
+    from authguard.audit.query import Found
+
+LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]
+SinceOption = Annotated[str, typer.Option("--since", help=f"From when: {FORMS}. UTC.".replace("`", ""))]
+UntilOption = Annotated[str, typer.Option("--until", help="Until when, in the same forms; a day counts whole.")]
+
+
+class Form(StrEnum):
+    """How records are shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+
+
+FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is shown.")]
+
+
+def log_path(given: Path | None) -> Path:
+    """Choose the log."""
+    return given or Path(os.environ.get("AUTHGUARD_LOG") or DEFAULT_LOG)
+
+
+@contextmanager
+def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
+    """Open the index of a log, in step with it, and say so where it had to be made anew for a reason.
+
+    Raises:
+        AuditError: there is no log, or it cannot be read.
+    """
+    with (
+        shown_progress("reading the log") as progress,
+        open_index(log_path(log), fresh=fresh, progress=progress) as index,
+    ):
+        if index.renewed:
+            complain(f"note: the index was made anew: {escaped(index.renewed)}; `authguard audit verify` tells more")
+        yield index
+
+
+def period(since: str, until: str) -> tuple[float, float]:
+    """Read the ends of a period.
+
+    Raises:
+        typer.BadParameter: one cannot be read.
+    """
+    now = SystemClock().now()
+    ends = []
+    for typed, hint, otherwise in ((since, "--since", float("-inf")), (until, "--until", float("inf"))):
+        try:
+            ends.append(moment(typed, now, end=hint == "--until") if typed else otherwise)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=hint) from None
+    if ends[0] > ends[1]:
+        raise typer.BadParameter("the end lies before the beginning", param_hint="--until")
+    return ends[0], ends[1]
+
+
+def tell(found: Iterable[Found], form: Form) -> int:
+    """Show records; give how many there were."""
+    count = 0
+
+    def counted() -> Iterator[Found]:
+        nonlocal count
+        for one in found:
+            count += 1
+            if not one.intact:
+                complain(f"record `{escaped(str(one.record.get('id', '?')))}` does not have the hash that it states")
+            yield one
+
+    if form is Form.TEXT:
+        for one in counted():
+            typer.echo(told(one))
+    else:
+        for text in as_json(counted()) if form is Form.JSON else as_csv(counted()):
+            sys.stdout.write(text)
+    return count
+
+
+def told(one: Found) -> str:
+    """Tell a record in one line."""
+    return f"{describe(one.record, one.line)}{' VOID: it was withdrawn' if one.void else ''}"
+
+
+def values(record: dict[str, Any]) -> Iterator[str]:
+    """Tell every member of a record, a line each."""
+    for name, value in record.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield f"  {escaped(name):<12} {escaped(shown)}"

@@ -1,0 +1,12 @@
+"""`authguard audit`: one file for what belongs together; this one only names the commands."""
+
+from __future__ import annotations
+
+from authguard.cli import audit, audit_ask
+
+app = audit.app
+app.command("show")(audit_ask.show)
+app.command("session")(audit_ask.session)
+app.command("subject")(audit_ask.subject)
+app.command("query")(audit_ask.query)
+app.command("export")(audit_ask.export)

@@ -1,0 +1,70 @@
+"""Logs for the tests of questions: entries made in one line, chained into files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from authguard.core.chain import GENESIS, link
+from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.core.entries import Entry
+
+AT = 1_800_000_000.0
+CELL = ("live", "normal", "active", "unverified", "none", "good", "high", "write")
+CELL += ("granted", "met", "within", "same", "subject")
+
+
+def decided(record: str, at: float = 0.0, outcome: str = "allow", **more: Any) -> Decided:
+    """Make a decision, so many seconds after `AT`."""
+    fallback = "allow" if outcome == "allow" else "no"
+    said: dict[str, Any] = {"policy": "ab", "operation": "pay", "cell": CELL, "rule": f"3:{fallback}"}
+    said |= {"subject": "anna", "session": "5e55", "events": ("session.accepted",), "fallback": fallback}
+    return Decided(id=record, at=AT + at, outcome=outcome, **(said | more))
+
+
+def moved(record: str, at: float, step: str, **more: Any) -> Moved:
+    """Make a transition from ``machine.event: source -> dest``."""
+    event, _, states = step.partition(": ")
+    source, _, dest = states.partition(" -> ")
+    machine, _, trigger = event.partition(".")
+    said = {"policy": "ab", "cause": "credential", "subject": "anna", "session": "5e55"} | more
+    return Moved(id=record, at=AT + at, machine=machine, event=trigger, source=source, dest=dest, **said)
+
+
+def withdrawn(record: str, at: float, *records: str) -> Withdrawn:
+    return Withdrawn(id=record, at=AT + at, policy="ab", records=records)
+
+
+def acted(record: str, at: float, act: str, **more: Any) -> Acted:
+    return Acted(id=record, at=AT + at, policy="ab", act=act, **more)
+
+
+def refused(record: str, at: float, reason: str = "body-too-large") -> Refused:
+    return Refused(id=record, at=AT + at, policy="ab", reason=reason, status=413)
+
+
+def faulted(record: str, at: float) -> Faulted:
+    return Faulted(id=record, at=AT + at, policy="ab", reason="guard-fault", where="store", error="OSError")
+
+
+def write(path: Path, *entries: Entry) -> bytes:
+    """Chain entries into a file; give its bytes."""
+    lines, head = b"", GENESIS
+    for seq, entry in enumerate(entries):
+        line, head = link(entry, seq, head)
+        lines += line
+    path.write_bytes(lines)
+    return lines
+
+
+def append(path: Path, *entries: Entry) -> None:
+    """Chain further entries to a file."""
+    before = path.read_bytes().splitlines()
+    head = before[-1][-66:-2].decode()
+    with path.open("ab") as file:
+        for seq, entry in enumerate(entries, len(before)):
+            line, head = link(entry, seq, head)
+            file.write(line)

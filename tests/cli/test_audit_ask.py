@@ -1,0 +1,172 @@
+"""`authguard audit show`, `session`, `subject`, `query`, `export`: what is found, and what a script gets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from authguard.audit.table_out import COLUMNS
+from authguard.cli.audit_group import app
+from authguard.system import Pseudonyms
+from tests.audit.logs import acted, decided, moved, withdrawn, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+KEY = bytes(range(32))
+ISSUER = "https://idp.example"
+BOB = Pseudonyms(KEY).subject(ISSUER, "bob")
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("AUTHGUARD_POLICY", "AUTHGUARD_STORE", "AUTHGUARD_PSEUDONYM_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    write(
+        path,
+        acted("a", 0, "rollback.engaged", by="=HYPERLINK(1)", note="@SUM\n\u202e"),
+        decided("b", 1, "deny", subject=BOB),
+        moved("c", 1, "session.idled: active -> idle", decision="b", subject=BOB),
+        decided("d", 2, session="5e56"),
+        withdrawn("e", 3, "d"),
+    )
+    return path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.usefixtures("log")
+def test_show_tells_a_record_in_full_and_what_it_moved() -> None:
+    done = run("show", "b")
+    assert done.exit_code == 0
+    for told in ("outcome      deny", "account normal", "it moved:", "event=idled", "has the hash that it states"):
+        assert told in done.output
+
+
+@pytest.mark.usefixtures("log")
+def test_show_of_no_record_is_exit_1() -> None:
+    done = run("show", "zz\x1b[2J")
+    assert done.exit_code == 1
+    assert "there is no record `zz\\u001b[2J`" in done.stderr
+
+
+def test_show_tells_a_line_whose_bytes_were_changed_and_an_id_that_stands_twice(log: Path) -> None:
+    content = log.read_bytes().replace(b'"outcome":"deny"', b'"outcome":"none"')
+    log.write_bytes(content + content.splitlines(keepends=True)[1])
+    done = run("show", "b")
+    assert "DOES NOT HAVE THE HASH" in done.output
+    assert "2 records have this id" in done.stderr
+
+
+@pytest.mark.usefixtures("log")
+def test_a_record_that_was_withdrawn_says_so_in_every_form() -> None:
+    assert "VOID: it was withdrawn" in run("query", "--operation", "pay").output
+    assert [one.get("void") for one in json.loads(run("query", "-f", "json", "--kind", "decision").stdout)] == [
+        None,
+        True,
+    ]
+    assert [row["void"] for row in table(run("query", "-f", "csv", "--kind", "decision").stdout)] == ["", "void"]
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.usefixtures("log")
+def test_a_subject_is_found_by_the_name_that_its_issuer_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
+    done = run("subject", "bob", "--issuer", ISSUER, "-f", "json")
+    assert [one["id"] for one in json.loads(done.stdout)] == ["b", "c"]
+    assert "no record answers" in run("subject", "bob", "--issuer", "https://other.example").stderr
+    assert [one["id"] for one in json.loads(run("subject", BOB, "-f", "json").stdout)] == ["b", "c"]
+
+
+def test_the_key_is_found_beside_the_store_and_never_made(log: Path) -> None:
+    store = log.with_name("authguard.db")
+    done = run("subject", "bob", "--issuer", ISSUER, "--store", str(store))
+    assert "cannot be read" in str(done.exception)
+    key = store.with_name("authguard.db.key")
+    assert not key.exists()
+    key.write_text(KEY.hex(), "ascii")
+    assert "outcome=deny" in run("subject", "bob", "--issuer", ISSUER, "--store", str(store)).output
+    key.write_text("ab", "ascii")
+    assert "too short" in str(run("subject", "bob", "--issuer", ISSUER, "--store", str(store)).exception)
+
+
+@pytest.mark.usefixtures("log")
+def test_the_issuers_of_the_policy_are_tried_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
+    assert "--issuer" in str(run("subject", "bob").exception)
+    assert run("subject", "bob", "--policy", "standard").exit_code == 0  # which has no issuer
+    assert "no record answers" in run("subject", "bob", "--policy", "standard").stderr
+
+
+@pytest.mark.usefixtures("log")
+def test_a_session_is_found_by_its_first_digits() -> None:
+    assert [one["id"] for one in json.loads(run("session", "5e55", "-f", "json").stdout)] == ["b", "c"]
+    assert run("session", "5e").exit_code == 1
+    assert run("session", "77").exit_code == 1
+
+
+@pytest.mark.usefixtures("log")
+def test_a_query_takes_times_as_people_type_them() -> None:
+    assert "id=b" in run("query", "--since", "2027-01-15T08:00:01", "--until", "2027-01-15").output
+    assert run("query", "--since", "2028-01-01").stderr == "no record answers this\n"
+    assert run("query", "--since", "whenever").exit_code == 2
+    assert run("query", "--since", "2027-01-02", "--until", "2027-01-01").exit_code == 2
+
+
+@pytest.mark.usefixtures("log")
+def test_what_no_record_has_is_answered_with_what_records_have() -> None:
+    assert "did you mean `pay`" in run("query", "--operation", "pya").stderr
+    assert "did you mean `idle`" in run("query", "--state", "idel").stderr
+    done = run("query", "--outcome", "dney")
+    assert done.exit_code == 2
+    assert "did you mean `deny`" in done.stderr
+
+
+@pytest.mark.usefixtures("log")
+def test_more_than_the_limit_is_said() -> None:
+    done = run("query", "-n", "1")
+    assert "the newest 1" in done.stderr
+    assert "kind" not in done.output
+    assert "records=d" in done.stdout
+
+
+@pytest.mark.usefixtures("log")
+def test_no_cell_of_an_export_can_be_a_formula_or_break_its_line() -> None:
+    rows = table(run("export").stdout)
+    assert [row["id"] for row in rows] == ["a", "b", "c", "d", "e"]
+    assert list(rows[0]) == list(COLUMNS)
+    assert (rows[0]["by"], rows[0]["note"]) == ("'=HYPERLINK(1)", "'@SUM  ")
+
+
+@pytest.mark.usefixtures("log")
+def test_an_export_goes_to_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    assert run("export", "-f", "jsonl", "-o", str(output)).exit_code == 0
+    assert [json.loads(line)["id"] for line in output.read_text("utf-8").splitlines()] == ["a", "b", "c", "d", "e"]
+    assert output.stat().st_mode & 0o777 == 0o600
+    done = run("export", "-o", str(tmp_path / "no" / "out.csv"))
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_a_log_that_was_cut_is_noted(log: Path) -> None:
+    run("query")
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:3]))
+    done = run("query")
+    assert "`audit.jsonl` was cut since it was indexed" in done.stderr
+    assert done.exit_code == 0
