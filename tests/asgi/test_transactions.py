@@ -6,9 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from authguard.core.entries import Acted, Moved
 from authguard.core.facts import Proven
+from authguard.core.snapshot import Keys
+from authguard.errors import ReportRefused
+from authguard.sealing import Sealer
 from tests.asgi.shop import Shop
 from tests.kit import POLICY
 
@@ -225,3 +229,65 @@ async def test_a_malformed_decision_decides_nothing() -> None:
         )
         assert reply.status_code == 400
     assert (await desk.look(f"/{name}", desk.boss)).json()["state"] == "held"
+
+
+SMALL = {"amount": 5, "currency": "EUR"}
+BUSY_FAILS = POLICY.replace("    idempotency: required\n", "    idempotency: required\n    failed_on: [409, 503]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "state"),
+    [
+        (POLICY, 404, "failed"),
+        (POLICY, 503, "in_doubt"),
+        (POLICY, 303, "in_doubt"),
+        (BUSY_FAILS, 503, "failed"),
+        (BUSY_FAILS, 409, "failed"),
+        (BUSY_FAILS, 404, "in_doubt"),
+    ],
+)
+async def test_only_what_the_policy_says_means_that_nothing_happened(text: str, status: int, state: str) -> None:
+    desk = Counter(text)
+    desk.shop.answer = JSONResponse({}, status)
+    assert (await desk.buy(SMALL)).status_code == status
+    store: Any = desk.shop.desk.store
+    ((_, record),) = await store.transactions(limit=9)
+    assert record.state == state
+    account = (await desk.shop.desk.enforcer.standing.load(Keys(account=record.account))).snapshot.account
+    assert bool(account.ledger) == (state == "in_doubt")
+
+
+async def test_an_answer_whose_key_is_gone_is_told_by_its_status_alone() -> None:
+    desk = Counter()
+    desk.shop.answer = JSONResponse({"refunded": True}, 201)
+    await desk.buy(SMALL)
+    desk.shop.desk.enforcer._seal = Sealer((b"another key of thirty-two bytes.",))
+    again = await desk.buy(SMALL)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert again.json().keys() == {"outcome", "transaction", "status"}
+
+
+@pytest.mark.parametrize("happened", [True, False])
+async def test_the_app_settles_late_what_it_finds_out_about_its_own_operation(*, happened: bool) -> None:
+    desk = Counter()
+    desk.shop.answer = JSONResponse({}, 500)
+    await desk.buy(SMALL)
+    store: Any = desk.shop.desk.store
+    ((name, _),) = await store.transactions(state="in_doubt", limit=9)
+    enforcer = desk.shop.desk.enforcer
+    asked = [
+        await desk.shop.desk.ask("refund", header, body=SMALL, idempotency="later")
+        for header in (desk.alice, desk.shop.desk.login("eve"))
+    ]
+    asked.append(await desk.shop.desk.ask("chat", desk.alice))
+    for verdict in asked[1:]:
+        with pytest.raises(ReportRefused, match="no such transaction"):
+            await enforcer.reports.settle_late(verdict, name, "", happened=happened)
+    with pytest.raises(ReportRefused, match="not in doubt"):
+        await enforcer.reports.settle_late(asked[0], "", "", happened=happened)
+    await enforcer.reports.settle_late(asked[0], name, "the bank says so", happened=happened)
+    with pytest.raises(ReportRefused, match="not in doubt"):
+        await enforcer.reports.settle_late(asked[0], name, "", happened=not happened)
+    again = await desk.buy(SMALL)
+    assert again.json()["outcome"] == ("repeat" if happened else "handoff")
+    assert desk.shop.runs == ["refund"]

@@ -180,6 +180,20 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._after = replace(after, transaction=self._snapshot.transaction)
 
+    async def settle(self, *, happened: bool, transaction: str = "", note: str = "") -> None:
+        """Say what came of a transaction that is in doubt, once the app has found out: a late answer to it.
+
+        Args:
+            happened: whether it was done; if not, nothing happened.
+            transaction: an earlier one of this customer and operation; empty for the one that this request ran.
+            note: how the app knows; no personal data.
+
+        Raises:
+            ReportRefused: there is no such transaction of this customer and operation, or it is not in doubt.
+            AuditError, StoreError, TimeoutError: as for `report`.
+        """
+        await self._enforcer.reports.settle_late(self._verdict, transaction, note, happened=happened)
+
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Prove who the customer is in the middle of a talk, where the answers arrive.
 

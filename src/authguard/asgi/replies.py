@@ -260,8 +260,9 @@ def _first_answer(verdict: Verdict) -> Reply:
             headers.append((b"content-type", record.content_type.encode("latin-1")))
         return Reply.of(record.status, headers, record.answer, FORBIDDEN, "repeat")
     headers.append((b"content-type", b"application/json"))
-    told = {"outcome": "repeat", "transaction": verdict.transaction, "status": record.status}
-    return Reply.of(record.status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
+    status = record.status or WIRE[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
+    told = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
+    return Reply.of(status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
 
 
 def plain(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:

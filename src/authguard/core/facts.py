@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from authguard.core.outcomes import Reason
 
+#: what an app answers where nothing happened, if the policy does not say otherwise (RFC 9110 15.5)
+CLIENT_ERRORS: Final = frozenset(range(400, 500))
+
 NotGood = Literal["missing", "expired", "rejected", "unproven"]
 
 #: with which a proof of possession may be signed: asymmetric, and sound (RFC 9449 4.3, 5; RFC 9864)
@@ -195,6 +198,7 @@ class Operation:
         limits: amounts and counts.
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
+        failed_on: statuses of the app that say that nothing happened (DESIGN 6).
         queue: where a hand-off of this operation goes; empty for the fallback's own.
     """
 
@@ -210,6 +214,7 @@ class Operation:
     currency: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
+    failed_on: frozenset[int] = CLIENT_ERRORS
     actor: Literal["any", "required", "forbidden"] = "any"
 
     @property

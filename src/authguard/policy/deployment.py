@@ -160,6 +160,7 @@ class Operation(Part):
     amount: Amount | None = None
     limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
     idempotency: Literal["", "required"] = ""
+    failed_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], Field(max_length=100)] | None = None
     actor: Literal["any", "required", "forbidden"] = "any"
 
 

@@ -85,6 +85,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "amount": "Where the amount stands in the request's body.",
         "limits": "The most that may be spent or called.",
         "idempotency": "Whether a request must carry an `Idempotency-Key`.",
+        "failed_on": "Statuses of the app that say that nothing happened; 400 to 499 where left out.",
         "actor": "Who may act: `any` registered, `required`: agents only, `forbidden`: the subject only.",
     },
     "Match": {

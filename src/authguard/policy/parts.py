@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from authguard.core.facts import Limit, Match, Operation
+from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
 from authguard.core.verdicts import Method
 from authguard.policy import library
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
@@ -41,6 +41,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
             for position, limit in enumerate(operation.limits)
         ),
         idempotency=operation.idempotency == "required",
+        failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
     )
 

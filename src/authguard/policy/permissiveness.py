@@ -142,6 +142,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "currency": changed,
     "limits": changed,  # each on its own
     "idempotency": less,
+    "failed_on": wider,  # what is in doubt is looked at by a person; what failed is not
     "actor": changed,
 }
 FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {

@@ -12,6 +12,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
 from authguard.errors import AuditError, StoreError
+from authguard.runtime import transactions
 from authguard.runtime.journal import printable
 
 if TYPE_CHECKING:
@@ -151,11 +152,16 @@ class Approvals:
                 walk.amend("transaction", approvals=(*record.approvals, *added))
                 if len(record.approvals) + len(added) < record.count:
                     return
-            walk.happen(event, "operator")
+            if event == "transaction.failed":
+                transactions.fail(walk, transaction, "operator")
+            else:
+                walk.happen(event, "operator")
             if event != "transaction.approved":
                 walk.amend("transaction", by=", ".join(by), note=printable(note))
 
-        return await self._change(transaction, ACTS[event], ", ".join(by), note, make)
+        found = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        keys = Keys(found.account, found.session, transaction)
+        return await self._change(transaction, ACTS[event], ", ".join(by), note, make, keys=keys)
 
     async def are_missing(self, record: TransactionRecord) -> bool:
         """Whether a transaction was approved by enough people, and too few of them may still approve it."""

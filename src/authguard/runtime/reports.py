@@ -15,6 +15,7 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
+from authguard.runtime.journal import printable
 from authguard.runtime.walk import APP, take_reports
 
 if TYPE_CHECKING:
@@ -103,6 +104,38 @@ class Reports:
 
         return await self._change(verdict, make, "signed out everywhere")
 
+    async def settle_late(self, verdict: Verdict, transaction: str, note: str, *, happened: bool) -> None:
+        """Let the app say what came of a transaction of this customer and operation that is in doubt.
+
+        Args:
+            verdict: of an admitted request.
+            happened: whether it was done; if not, nothing happened.
+            transaction: id; empty for the one that the request runs.
+            note: how the app knows; bounded, no personal data.
+
+        Raises:
+            ReportRefused: there is no such transaction of this customer and operation, or it is not in doubt.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+        name, principal = transaction or verdict.transaction, verdict.principal
+        keys = Keys(verdict.keys.account, verdict.keys.session, name)
+
+        def make(walk: Walk) -> None:
+            record = walk.snapshot.transaction
+            owned = record.version and principal is not None and record.account == principal.account_key
+            if not name or not owned or record.operation != verdict.operation.name:
+                raise ReportRefused("there is no such transaction of this customer and operation")
+            if walk.would_move("transaction.lost") or not walk.would_move("transaction.committed"):
+                raise ReportRefused("this transaction is not in doubt; one that runs is settled by its answer")
+            if happened:
+                walk.happen("transaction.committed", "app")
+            else:
+                transactions.fail(walk, name, "app")
+            walk.amend("transaction", by="app", note=printable(note))
+
+        pseudonym = principal.pseudonym if principal else ""
+        await self._standing.change(keys, make, subject=pseudonym, decision=verdict.record, note=note)
+
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
         """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
 
@@ -126,7 +159,9 @@ class Reports:
         try:
             await self._standing.change(
                 verdict.keys,
-                lambda walk: transactions.settle(walk, verdict.transaction, answer, self._seal),
+                lambda walk: transactions.settle(
+                    walk, verdict.transaction, answer, verdict.operation.failed_on, self._seal
+                ),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,
             )

@@ -154,23 +154,30 @@ def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal, fal
         )
 
 
-def settle(walk: Walk, transaction: str, answer: Answer, seal: Seal) -> None:
+def settle(walk: Walk, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
     """Let the app's answer move its transaction.
 
-    2xx is ``committed``; 4xx says that nothing happened, so ``failed`` and the reservation is released; anything else
-    (3xx, 5xx, no answer) is ``lost``: nobody knows whether it ran.
+    2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
+    ``failed`` and the reservation is released; anything else, or no answer, is ``lost``: nobody knows whether it ran.
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
         if walk.happen("transaction.committed", "app"):
             kept = answer.whole and len(answer.body) <= ANSWER_BOUND
             body = seal.close(answer.body, about(transaction, "answer")) if kept else b""
             walk.amend("transaction", status=answer.status, content_type=answer.content_type, answer=body, kept=kept)
-    elif 400 <= answer.status < 500:  # noqa: PLR2004
-        walk.happen("transaction.failed", "app")
-        walk.amend("account", ledger=release(walk.snapshot.account.ledger, transaction))
-        walk.amend("session", ledger=release(walk.snapshot.session.ledger, transaction))
+    elif answer.status in failed_on:
+        fail(walk, transaction, "app")
     else:
         walk.happen("transaction.lost", "app")
+
+
+def fail(walk: Walk, transaction: str, cause: str) -> bool:
+    """Let a transaction fail and give back what it reserved; tell whether it moved."""
+    moved = walk.happen("transaction.failed", cause)
+    if moved:
+        walk.amend("account", ledger=release(walk.snapshot.account.ledger, transaction))
+        walk.amend("session", ledger=release(walk.snapshot.session.ledger, transaction))
+    return moved
 
 
 def about(transaction: str, what: str) -> bytes:

@@ -1,0 +1,156 @@
+"""`authguard transactions`: what waits for people, decided by an operator; who may write the store may decide."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import anyio
+import typer
+
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.cli.output import BROKE, complain
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Keys
+from authguard.runtime.approvals import Approvals
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import TransactionRecord
+
+app = typer.Typer()
+
+#: transactions that are shown, or exported, at the most
+MOST: Final = 100_000
+
+Named = Annotated[str, typer.Argument(help="The transaction's id, as `transactions list` and the reply show it.")]
+Who = Annotated[list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the transaction and in the log.")]
+State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
+Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
+Of = Annotated[str, typer.Option("--operation", help="Only those of this operation.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, the oldest first.")]
+Whole = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
+
+
+@app.command("list")
+def listing(  # noqa: PLR0917 - a command's parts
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
+    state: State = "held",
+    role: Role = "",
+    operation: Of = "",
+    limit: Limit = 100,
+    whole: Whole = False,
+) -> None:
+    """Show what stands in a state (`--state ''`: in any), the oldest first. Nothing is changed or recorded."""
+    for name, record in anyio.run(_find, policy, store, log, state, role, operation, limit):
+        typer.echo(_document(name, record) if whole else _told(name, record))
+
+
+@app.command("export")
+def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: State = "") -> None:
+    """Write every transaction as one JSON document a line, without its first answer. Nothing is changed."""
+    for name, record in anyio.run(_find, policy, store, log, state, "", "", MOST):
+        typer.echo(_document(name, record))
+
+
+@app.command("show")
+def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+    """Show one transaction: where it stands, who decided, and the request as it is bound, escaped."""
+
+    async def look() -> TransactionRecord:
+        async with operating(policy, store, log, records=False) as (standing, _):
+            return (await standing.load(Keys(transaction=transaction))).snapshot.transaction
+
+    record = anyio.run(look)
+    if not record.version:
+        _refuse(Reason.TRANSACTION_UNKNOWN)
+    typer.echo(_told(transaction, record))
+    for line in record.shown:
+        typer.echo(f"  {line}")
+    for one in record.approvals:
+        typer.echo(f"approved by {one.by} at {moment(one.at)}: {one.note or 'no reason given'}")
+    if record.by:
+        typer.echo(f"decided by {record.by}: {record.note or 'no reason given'}")
+
+
+@app.command("approve")
+def approve(
+    transaction: Named, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """Approve a held transaction: whoever asked for it may then run it, once."""
+    anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log)
+
+
+@app.command("deny")
+def deny(
+    transaction: Named, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """Deny a transaction that has not begun to run."""
+    anyio.run(_act, transaction, "transaction.denied", by, reason, policy, store, log)
+
+
+@app.command("settle")
+def settle(
+    transaction: Named,
+    outcome: Annotated[Literal["done", "failed"], typer.Argument(help="What came of it, as you found out.")],
+    *,
+    by: Who,
+    reason: Why,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
+) -> None:
+    """Settle a transaction of which nobody knows whether it ran: it is never run again by itself."""
+    event = {"done": "transaction.committed", "failed": "transaction.failed"}[outcome]
+    anyio.run(_act, transaction, event, by, reason, policy, store, log)
+
+
+async def _find(  # noqa: PLR0917 - a command's parts
+    policy: str, store: str, log: str, state: str, role: str, operation: str, limit: int
+) -> tuple[tuple[str, TransactionRecord], ...]:
+    async with operating(policy, store, log, records=False) as (_, opened):
+        return await opened.transactions(state=state, role=role, operation=operation, limit=limit)
+
+
+async def _act(  # noqa: PLR0917 - a command's parts
+    transaction: str, event: str, by: list[str], reason: str, policy: str, store: str, log: str
+) -> None:
+    names = named(by)
+    async with operating(policy, store, log, records=True) as (standing, _):
+        done = await Approvals(standing).operate(transaction, event, names, reason)
+    if isinstance(done, Reason):
+        _refuse(done)
+    else:
+        typer.echo(_told(transaction, done))
+
+
+def _refuse(reason: Reason) -> None:
+    complain(reason.public)
+    raise typer.Exit(BROKE)
+
+
+def _told(name: str, record: TransactionRecord) -> str:
+    wanted = f", {len(record.approvals)} of {record.count} {record.role}" if record.count else ""
+    return f"{name} {record.operation} {record.state} since {moment(record.entered)}{wanted}"
+
+
+def _document(name: str, record: TransactionRecord) -> str:
+    told: dict[str, Any] = {
+        "transaction": name,
+        "operation": record.operation,
+        "state": record.state,
+        "entered": record.entered,
+        "created": record.created,
+        "subject": record.subject,
+        "digest": record.digest,
+        "shown": record.shown,
+        "role": record.role,
+        "count": record.count,
+        "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],
+        "by": record.by,
+        "note": record.note,
+        "status": record.status,
+    }
+    return json.dumps(told)

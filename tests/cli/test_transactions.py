@@ -1,0 +1,102 @@
+"""`authguard transactions`: what waits is seen, decided and settled by an operator; the log says by whom and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+import pytest
+
+from authguard.cli.output import BROKE, USAGE, YES
+from authguard.core.snapshot import Keys, TransactionRecord, blank
+from authguard.stores.sqlite import SqliteStore
+from tests.cli.deployment import Deployment, deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = 4_000_000_000.0
+BLANK = blank(
+    {"service": "live", "account": "unknown", "session": "absent", "verification": "unverified", "transaction": "none"}
+)
+HELD = TransactionRecord(
+    state="held",
+    entered=NOW,
+    created=NOW,
+    digest="d",
+    operation="pay",
+    account=b"a" * 16,
+    session=b"s" * 16,
+    shown=('POST "/pay?"', '"/amount": 900'),
+    role="boss",
+    count=2,
+    subject="p-1",
+)
+DOUBT = msgspec.structs.replace(HELD, state="in_doubt", count=0, role="", created=NOW - 1, operation="move")
+
+
+@pytest.fixture
+def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
+    made = deploy(tmp_path, capsys)
+
+    async def fill() -> None:
+        store = SqliteStore(made.store)
+        await store.open()
+        for name, record in (("t1", HELD), ("t2", DOUBT)):
+            await store.commit(Keys(transaction=name), BLANK, msgspec.structs.replace(BLANK, transaction=record))
+        await store.close()
+
+    anyio.run(fill)
+    return made
+
+
+def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: Deployment) -> None:
+    assert app.call("transactions", "list")[1] == "t1 pay held since 2096-10-02T07:06:40Z, 0 of 2 boss\n"
+    assert app.call("transactions", "list", "--state", "")[1].split()[::8][:1] == ["t2"]
+    for filters in (("--role", "clerk"), ("--operation", "move"), ("--state", "done")):
+        assert app.call("transactions", "list", *filters) == (YES, "", "")
+    (line,) = app.call("transactions", "list", "--json")[1].splitlines()
+    assert json.loads(line)["shown"] == list(HELD.shown)
+    assert [json.loads(line)["transaction"] for line in app.call("transactions", "export")[1].splitlines()] == [
+        "t2",
+        "t1",
+    ]
+    assert app.log() == []
+
+
+def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: Deployment) -> None:
+    assert "held" in app.call("transactions", "approve", "t1", "--by", "Ines", "--reason", "called back")[1]
+    assert "held" in app.call("transactions", "approve", "t1", "--by", "Ines", "--reason", "again")[1]
+    assert "approved" in app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")[1]
+    shown = app.call("transactions", "show", "t1")[1]
+    assert 'POST "/pay?"' in shown
+    assert "approved by Ines at" in shown
+    assert "called back" in shown
+    assert [(line["by"], line["note"]) for line in app.log() if line["kind"] == "act"][::2] == [
+        ("Ines", "called back"),
+        ("Omar", "fine"),
+    ]
+
+
+def test_a_denied_one_stays_denied(app: Deployment) -> None:
+    assert "denied" in app.call("transactions", "deny", "t1", "--by", "Ines", "--reason", "odd")[1]
+    code, _, err = app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")
+    assert (code, "no such decision" in err) == (BROKE, True)
+    assert "decided by Ines: odd" in app.call("transactions", "show", "t1")[1]
+
+
+def test_what_is_in_doubt_is_settled_by_a_persons_word_and_only_once(app: Deployment) -> None:
+    assert "done" in app.call("transactions", "settle", "t2", "done", "--by", "Kim", "--reason", "it was charged")[1]
+    assert app.call("transactions", "settle", "t2", "failed", "--by", "Kim", "--reason", "no")[0] == BROKE
+    assert app.call("transactions", "settle", "t1", "done", "--by", "Kim", "--reason", "no")[0] == BROKE
+    moved = [line for line in app.log() if line["kind"] == "transition"]
+    assert [(line["source"], line["dest"], line["cause"]) for line in moved] == [("in_doubt", "done", "operator")]
+
+
+def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment) -> None:
+    for words in (("show", "t9"), ("deny", "t9", "--by", "a", "--reason", "b")):
+        code, _, err = app.call("transactions", *words)
+        assert (code, "no such transaction" in err) == (BROKE, True)
+    assert app.call("transactions", "approve", "t1", "--reason", "b")[0] == USAGE
