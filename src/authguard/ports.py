@@ -236,7 +236,7 @@ class Unreachable:
     """The directory gave no answer that can be used.
 
     Attributes:
-        cause: ``timeout``, ``error`` or ``nonsense``.
+        cause: closed code, of those of `authguard.core.verdicts.Cause`.
     """
 
     cause: str
@@ -244,6 +244,14 @@ class Unreachable:
 
 class AccountDirectory(Protocol):
     """What state is this account in? One per declared source that is asked and not told."""
+
+    async def open(self) -> None:
+        """Make ready; must not need the directory to be up."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
 
     async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
         """Ask for the status; never raises, never waits longer than the policy's time-out."""

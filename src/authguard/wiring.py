@@ -14,7 +14,9 @@ from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
 from authguard.credentials.nonces import Nonces
-from authguard.directories import PythonDirectory, find_function
+from authguard.directories.functions import FunctionLookup, find_function
+from authguard.directories.http import HttpLookup
+from authguard.directories.steady import Lookup, SteadyDirectory
 from authguard.errors import SettingsError
 from authguard.logs import AnnouncingSink
 from authguard.policy.compiler import load
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled import AccountSource, Policy
     from authguard.policy.compiled import Verifier as Declared
-    from authguard.ports import AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
     from authguard.settings import Settings
 
 
@@ -100,12 +102,8 @@ def build(
         clock=clock,
         ids=ids,
         seal=choose_seal(settings, key),
-        directories={
-            source.name: PythonDirectory(source, find_function(source.call, settings.modules))
-            for source in policy.accounts
-            if source.call
-        },
-        verifiers=choose_verifiers(policy, settings, clock, os.environ if environ is None else environ, client),
+        directories=choose_directories(policy, settings, variables, client),
+        verifiers=choose_verifiers(policy, settings, clock, variables, client),
     )
 
 
@@ -128,6 +126,23 @@ def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
     return Sealer(settings.sealing_keys or (sha256(b"authguard sealing\n" + (key or _key(settings))).digest(),))
 
 
+def choose_directories(
+    policy: Policy, settings: Settings, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
+) -> dict[str, AccountDirectory]:
+    """Choose an adapter for each source of account states that is asked.
+
+    Raises:
+        SettingsError: a function is not allowed or cannot be imported, or a service's credentials are missing.
+    """
+
+    def lookup(source: AccountSource) -> Lookup:
+        if source.url:
+            return HttpLookup(source, environ=environ, client=client)
+        return FunctionLookup(find_function(source.call, settings.modules), source.at_once)
+
+    return {source.name: SteadyDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
+
+
 def choose_verifiers(
     policy: Policy,
     settings: Settings,
@@ -144,7 +159,7 @@ def choose_verifiers(
     def service(declared: Declared, target: str) -> Service:
         if declared.type == "http":
             return HttpService(declared, target, environ=environ, client=client)
-        return PythonService(find_function(target, settings.modules))
+        return PythonService(find_function(target, settings.modules), declared.at_once)
 
     named = {name for method in policy.methods.values() for name in method.verifiers}
     return {

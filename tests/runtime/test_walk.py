@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace as amended
 
+from authguard.core.entries import Acted
 from authguard.core.snapshot import Keys
 from authguard.ports import Stated, Unreachable
 from tests.kit import POLICY, Desk, outcome, states
@@ -26,6 +27,12 @@ class Directory:
 
     def __init__(self, answer: Stated | Unreachable) -> None:
         self.answer = answer
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
     async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
         """Answer."""
@@ -47,6 +54,18 @@ async def test_the_strictest_of_the_sources_counts() -> None:
 async def test_a_status_that_the_policy_does_not_know_is_unrecognised(status: str) -> None:
     desk = Desk(DIRECTORY, directories={SOURCE: Directory(Stated(status, 0.0))})
     assert states(await desk.ask("chat", desk.login()))["account"] == "unrecognised"
+
+
+async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() -> None:
+    directory = Directory(Stated('on\nleave\u202e"' + "x" * 100, 0.0))
+    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    verdict = await desk.ask("chat", desk.login())
+    told = [entry for entry in desk.sink.of(Acted) if entry.act == "account.unrecognised"]
+    assert [(entry.by, entry.note, entry.subject, entry.decision) for entry in told] == [
+        (SOURCE, 'on\\nleave\\u202e"' + "x" * 54, "pseudonym-5", verdict.record)
+    ]
+    await desk.ask("chat", desk.login())  # the same report, looked at again
+    assert len([entry for entry in desk.sink.of(Acted) if entry.act == "account.unrecognised"]) == 1
 
 
 async def test_a_directory_that_is_down_leaves_what_is_known() -> None:

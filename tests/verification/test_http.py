@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from authguard.calls import NoAnswer
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.verification.http import HttpService
-from authguard.verification.steady import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

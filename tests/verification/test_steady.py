@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.calls import Breaker, NoAnswer
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
 from authguard.verification.python import PythonService
-from authguard.verification.steady import Breaker, NoAnswer, SteadyVerifier
+from authguard.verification.steady import SteadyVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,7 @@ Rule: query and fragment do not count (RFC 9449 4.3, 9); whatever else differs a
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -43,3 +44,16 @@ def _plain(found: re.Match[str]) -> str:
     """Write what needs no encoding plainly, and the rest in capitals (RFC 3986 6.2.2.1 and 6.2.2.2)."""
     character = chr(int(found[1], 16))
     return character if character in _UNRESERVED else found[0].upper()
+
+
+def is_safe(address: str) -> bool:
+    """Whether what is asked at an address goes over TLS, or stays on this very machine."""
+    try:
+        parts = urlsplit(address)
+        if parts.scheme == "https":
+            return bool(parts.hostname)
+        return parts.scheme == "http" and (
+            parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+        )
+    except ValueError:
+        return False

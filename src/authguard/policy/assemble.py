@@ -77,7 +77,9 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         ),
         issuers=tuple(parts.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)),
         agents=frozenset(document.agents),
-        accounts=tuple(parts.account(index, source, found) for index, source in enumerate(document.accounts or ())),
+        accounts=tuple(
+            parts.account(index, source, folder, found) for index, source in enumerate(document.accounts or ())
+        ),
         accounts_declared=document.accounts is not None,
         assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
         identity=document.identity.credential if document.identity else "",

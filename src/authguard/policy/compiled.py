@@ -87,20 +87,40 @@ class AccountSource:
     """Where account states come from.
 
     Attributes:
-        name: unique: ``claim:account_status`` or ``python:module:function``.
-        claim: the claim's name; empty where it is a callable.
+        name: unique: ``claim:account_status``, ``python:module:function`` or ``http:ADDRESS``.
+        claim: the claim's name; empty where it is asked.
         map: status -> account state, ``unrecognised`` where missing; empty where the source speaks our states.
-        call: ``module:function``; empty where it is a claim.
-        max_age: seconds that a callable's answer is used again.
-        timeout: seconds for a callable.
+        call: ``module:function``; empty for none.
+        url: of an HTTP directory; empty for none.
+        status_at: JSON Pointer to the status in its answer.
+        true_at: JSON Pointer to the moment at which it was true, epoch seconds UTC; empty where it does not say.
+        max_age: seconds that an answer is used again.
+        timeout: seconds for one question.
+        failures: in a row, after which the breaker opens; 0 for no breaker.
+        open_for: seconds for which it stays open.
+        at_once: questions that are open at the same time at the most.
+        bearer_env: name of the variable that holds our token; empty for none.
+        certificate: file of our certificate; empty for none. Resolved against the policy's folder.
+        key: file of its key.
+        authority: file of the certificate authority that it is held to; empty for the usual ones.
     """
 
     name: str
     claim: str = ""
     map: Mapping[str, str] = field(default_factory=dict)
     call: str = ""
+    url: str = ""
+    status_at: str = "/status"
+    true_at: str = ""
     max_age: float = 300.0
     timeout: float = 0.5
+    failures: int = 0
+    open_for: float = 0.0
+    at_once: int = 50
+    bearer_env: str = ""
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

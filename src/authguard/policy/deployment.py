@@ -92,15 +92,37 @@ class Issuer(Part):
     )
 
 
+class Breaker(Part):
+    """When a service is no longer asked."""
+
+    failures: Annotated[int, Field(ge=1, le=1_000)]
+    open_for: Duration
+
+
+class ServiceAuth(Part):
+    """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
+
+    bearer_env: Variable = ""
+    certificate: Text = ""
+    key: Text = ""
+    authority: Text = ""
+
+
 class AccountSource(Part):
     """Where account states come from."""
 
-    source: Literal["claim", "python"] = Field(alias="from")
+    source: Literal["claim", "python", "http"] = Field(alias="from")
     claim: Text = ""
     map: dict[str, Name] = Field(default_factory=dict)
     call: Callable_ = ""
+    url: Address = ""
+    status: Pointer = "/status"
+    at: Pointer = ""
     max_age: Tolerance = 300.0
     timeout: Duration = 0.5
+    breaker: Breaker | None = None
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    auth: ServiceAuth = ServiceAuth()
 
 
 def accounts_or_none(typed: object) -> object:
@@ -177,28 +199,12 @@ class Identity(Part):
     credential: Token
 
 
-class Breaker(Part):
-    """When a verifier is no longer asked."""
-
-    failures: Annotated[int, Field(ge=1, le=1_000)]
-    open_for: Duration
-
-
 class Hedge(Part):
     """Where else a question is asked if there is no answer in time."""
 
     url: Address = ""
     call: Callable_ = ""
     after: Duration
-
-
-class ServiceAuth(Part):
-    """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
-
-    bearer_env: Variable = ""
-    certificate: Text = ""
-    key: Text = ""
-    authority: Text = ""
 
 
 class ServiceAnswer(Part):

@@ -130,7 +130,7 @@ def _sources(policy: Draft | Policy) -> Mapping[str, set[str]]:
 
 def _reported(policy: Draft | Policy, reports: Iterable[str]) -> set[str]:
     """Give the account states that the policy's sources can report; a base policy's are anybody's guess."""
-    if getattr(policy, "base", False) or any(source.call for source in policy.accounts):
+    if getattr(policy, "base", False) or any(not source.claim for source in policy.accounts):
         return set(reports)
     if not policy.accounts:
         return {"normal"}

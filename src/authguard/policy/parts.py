@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
 from authguard.core.verdicts import Method
@@ -10,6 +10,7 @@ from authguard.policy import library
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from authguard.policy import deployment
@@ -105,22 +106,42 @@ def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
     return reference
 
 
-def account(index: int, source: deployment.AccountSource, found: Findings) -> AccountSource:
+#: where account states come from -> the key that says where exactly, and the others that go with it
+_SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "claim": ("claim", frozenset()),
+    "python": ("call", frozenset({"max_age", "timeout", "breaker", "at_once"})),
+    "http": ("url", frozenset({"status", "at", "max_age", "timeout", "breaker", "at_once", "auth"})),
+}
+
+
+def account(index: int, source: deployment.AccountSource, folder: Path, found: Findings) -> AccountSource:
     """Assemble one source of account states."""
-    path, kind = f"accounts[{index}]", source.source
-    allowed = {"from", "map", "claim"} if kind == "claim" else {"from", "map", "call", "max_age", "timeout"}
+    path, kind, auth = f"accounts[{index}]", source.source, source.auth
+    key, others = _SOURCES[kind]
     given = {"from" if name == "source" else name for name in source.model_fields_set}
-    found.only(path, given, frozenset(allowed), f"`from: {kind}`")
-    subject = source.claim if kind == "claim" else source.call
+    found.only(path, given, others | {"from", "map", key}, f"`from: {kind}`")
+    subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
     if not subject:
-        found.note("missing-key", path, f"the key `{'claim' if kind == 'claim' else 'call'}` is missing")
+        found.note("missing-key", path, f"the key `{key}` is missing")
+    if bool(auth.certificate) != bool(auth.key):
+        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
     return AccountSource(
         name=f"{kind}:{subject}",
         claim=source.claim,
         map=source.map,
         call=source.call,
+        url=source.url,
+        status_at=source.status,
+        true_at=source.at,
         max_age=source.max_age,
         timeout=source.timeout,
+        failures=source.breaker.failures if source.breaker else 0,
+        open_for=source.breaker.open_for if source.breaker else 0.0,
+        at_once=source.at_once,
+        bearer_env=auth.bearer_env,
+        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
     )
 
 

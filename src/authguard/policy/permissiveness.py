@@ -171,8 +171,18 @@ ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "claim": changed,
     "map": changed,  # each status on its own
     "call": changed,
+    "url": changed,
+    "status_at": changed,
+    "true_at": changed,
     "max_age": more,
     "timeout": changed,
+    "failures": changed,
+    "open_for": changed,
+    "at_once": changed,
+    "bearer_env": changed,
+    "certificate": changed,
+    "key": changed,
+    "authority": changed,
 }
 CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "header": changed,

@@ -24,6 +24,7 @@ from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.changes import Standing
 from authguard.runtime.faults import Faults
+from authguard.runtime.journal import escaped
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.facts import Credential, Principal
+    from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded
@@ -86,7 +88,7 @@ class Enforcer:
         self.approvals: Final = Approvals(self.standing)
         self._seal = seal
         self._store = store
-        self._verifiers = tuple(verifiers.values())
+        self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
         self._checker = checker
         self._referral = Referral(desk, journal, ids)
         self._ids = ids
@@ -110,8 +112,8 @@ class Enforcer:
             self.journal.open()
             await self._store.open()
             await self._checker.open()
-            for verifier in self._verifiers:
-                await verifier.open()
+            for service in self._services:
+                await service.open()
             self.journal.acted("started", self.clock.now(), by=self.policy.name)
             self._opened = True
 
@@ -122,8 +124,8 @@ class Enforcer:
                 return
             self._opened = False
             self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
-            for verifier in self._verifiers:
-                await verifier.close()
+            for service in self._services:
+                await service.close()
             await self._checker.close()
             await self._store.close()
             self.journal.close()
@@ -270,6 +272,7 @@ class Enforcer:
     async def _look_up(self, known: Known, principal: Principal, now: float) -> Known:
         """Collect what the account's sources say; a status that the policy does not map is ``unrecognised``."""
         said: dict[str, Report] = {}
+        unmapped: dict[str, str] = {}
         unreachable = False
         for source in self.policy.accounts:
             if not source.claim:
@@ -286,7 +289,32 @@ class Enforcer:
             state = source.map.get(status, "unrecognised") if source.map else status
             known_state = state in self.policy.strictness and state != self.policy.initial["account"]
             said[source.name] = Report(state if known_state else "unrecognised", stated.at)
-        return replace(known, said=said, unreachable=unreachable) if said or unreachable else known
+            if not known_state:
+                unmapped[source.name] = status
+        if not said and not unreachable:
+            return known
+        return replace(known, said=said, unmapped=unmapped, unreachable=unreachable)
+
+    def _tell_unmapped(
+        self, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float
+    ) -> tuple[str, ...]:
+        """Write down what a source said in words that the policy does not map, once for each report that is kept."""
+        kept, last = after.account.reports or {}, before.account.reports or {}
+        new = {name for name in known.unmapped if kept.get(name) == known.said[name] != last.get(name)}
+        if not new or not isinstance(known.credential, Proven):
+            return ()
+        subject = known.credential.principal.pseudonym
+        return tuple(
+            self.journal.acted(
+                "account.unrecognised",
+                now,
+                by=name,
+                note=escaped(known.unmapped[name]),
+                subject=subject,
+                decision=decision,
+            )
+            for name in sorted(new)
+        )
 
     async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
         self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
@@ -299,6 +327,7 @@ class Enforcer:
             ticket = await self.standing.within(handing)
         subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
         written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
+        written += self._tell_unmapped(known, before.snapshot, plan.after, record, now)
         entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
         try:
             if self.policy.durability.get(ask.operation.risk, "async") != "async":

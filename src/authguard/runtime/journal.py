@@ -191,6 +191,11 @@ class Journal:
         return record
 
 
+def escaped(text: str) -> str:
+    """Write another system's word so that it can be told again and forges nothing: as ASCII, the rest as escapes."""
+    return text.encode("unicode_escape").decode("ascii")[:NOTE_BOUND]
+
+
 def printable(text: str) -> str:
     """Bound a person's text and take out what could forge a line or turn its direction (ASVS 16.4.1)."""
     return "".join(character if character.isprintable() else " " for character in text[:NOTE_BOUND])

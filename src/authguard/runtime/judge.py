@@ -38,6 +38,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         body: as read; ``None`` where it was not read (yet).
         bond: to a transaction.
         said: account source -> its report.
+        unmapped: account source -> its status, bounded, where the policy does not map it.
         unreachable: whether a directory gave no answer.
         channel: where the caller speaks from, as far as it is believed.
         unapproved: whether too few of those who approved the transaction may still do so.
@@ -47,6 +48,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes | None = None
     bond: Bond = LOOSE
     said: Mapping[str, Report] = {}
+    unmapped: Mapping[str, str] = {}
     unreachable: bool = False
     channel: str = ""
     unapproved: bool = False

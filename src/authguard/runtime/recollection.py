@@ -105,7 +105,7 @@ def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Sn
         and not plan.fallback.attempts
         and not ask.operation.limits
         and not ask.operation.idempotency
-        and not any(source.call for source in policy.accounts)
+        and not any(not source.claim for source in policy.accounts)
         and policy.durability.get(ask.operation.risk, "async") == "async"
     )
 

@@ -1,33 +1,25 @@
 """Verifiers over HTTP: one JSON question, one JSON answer, both shaped by the policy with JSON Pointers (RFC 6901).
 
-Rules: TLS, or this very machine; no redirect is followed; at most 64 KiB of an answer are read, at most 32 deep; an
-answer that every parser would not read alike is none. Our own credentials for the service come from the environment or
-from files beside the policy, never from the policy itself.
+What bounds such a call stands in `authguard.calls`; an answer that the policy does not shape is nonsense.
 """
 
 from __future__ import annotations
 
-import json
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx2
-
+from authguard.calls import JsonService, NoAnswer, ServiceAuth
 from authguard.core.pointers import Nothing, find, put
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
-from authguard.errors import SettingsError
-from authguard.verification.steady import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx2
 
     from authguard.core.verdicts import VerifierVerdict
     from authguard.policy.compiled import Verifier
     from authguard.ports import Question
 
-#: bytes of an answer, and how deep it may nest
-ANSWER_BOUND: Final = 65_536
-DEPTH_BOUND: Final = 32
 #: what is asked where the policy gives no shape
 PLAIN: Final[Mapping[str, str]] = {
     "/issuer": "issuer",
@@ -42,8 +34,6 @@ _VERDICTS: Final[Mapping[str, VerifierVerdict]] = {
     "doubted": Doubted(0.5),
     "unavailable": Unavailable("refused"),
 }
-#: statuses after which asking again may help (RFC 9110 15.6, RFC 6585 4)
-_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 
 
 class HttpService:
@@ -61,41 +51,31 @@ class HttpService:
             client: to use instead of one of its own; its owner closes it.
 
         Raises:
-            SettingsError: the variable with the token is not set, or the certificate cannot be read.
+            SettingsError: as `authguard.calls.JsonService`.
         """
         self._declared = declared
-        self._address = address
-        self._given = client
-        self._client = client
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         self._request = declared.request or PLAIN
-        if declared.bearer_env:
-            token = environ.get(declared.bearer_env, "")
-            if not token:
-                raise SettingsError(f"set `{declared.bearer_env}`: the verifier `{declared.name}` shows its token")
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._tls: ssl.SSLContext | bool = True
-        if declared.certificate:
-            self._tls = ssl.create_default_context(cafile=declared.authority or None)
-            try:
-                self._tls.load_cert_chain(declared.certificate, declared.key)
-            except (OSError, ssl.SSLError) as error:
-                message = f"the certificate of the verifier `{declared.name}` cannot be read: {type(error).__name__}"
-                raise SettingsError(message) from error
+        self._service = JsonService(
+            address,
+            who=f"the verifier `{declared.name}`",
+            at_once=declared.at_once,
+            auth=ServiceAuth(
+                bearer_env=declared.bearer_env,
+                certificate=declared.certificate,
+                key=declared.key,
+                authority=declared.authority,
+            ),
+            environ=environ,
+            client=client,
+        )
 
     async def open(self) -> None:
-        """Make a client; no proxy of the environment has a say about what customers answer."""
-        if self._client is None:
-            limits = httpx2.Limits(max_connections=self._declared.at_once)
-            # reading the trusted certificates takes long, and this very machine is asked without
-            verify = self._tls if self._address.startswith("https:") else False
-            self._client = httpx2.AsyncClient(verify=verify, trust_env=False, timeout=None, limits=limits)
+        """Make ready."""
+        await self._service.open()
 
     async def close(self) -> None:
-        """Close it, if it is our own."""
-        if self._client is not None and self._client is not self._given:
-            await self._client.aclose()
-            self._client = None
+        """Let go of connections."""
+        await self._service.close()
 
     async def ask(self, question: Question) -> float | VerifierVerdict:
         """Ask once; the caller bounds the time.
@@ -103,26 +83,7 @@ class HttpService:
         Raises:
             NoAnswer: with its cause.
         """
-        if self._client is None:
-            raise NoAnswer("error")
-        try:
-            async with self._client.stream(
-                "POST", self._address, json=self._shape(question), headers=self._headers, follow_redirects=False
-            ) as answer:
-                if answer.status_code != httpx2.codes.OK:
-                    raise NoAnswer("refused", again=answer.status_code in _AGAIN)
-                if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-                    raise NoAnswer("nonsense")
-                if "content-encoding" in answer.headers:
-                    raise NoAnswer("nonsense")
-                body = bytearray()
-                async for chunk in answer.aiter_bytes():
-                    body += chunk
-                    if len(body) > ANSWER_BOUND:
-                        raise NoAnswer("too-large")
-        except httpx2.HTTPError as error:
-            raise NoAnswer("error", again=True) from error
-        return self._read(bytes(body))
+        return self._read(await self._service.ask(self._shape(question)))
 
     def _shape(self, question: Question) -> dict[str, Any]:
         known: dict[str, Any] = {
@@ -139,15 +100,12 @@ class HttpService:
             put(document, pointer, question.answers.get(name, "") if name else known[source])
         return document
 
-    def _read(self, body: bytes) -> float | VerifierVerdict:
+    def _read(self, document: object) -> float | VerifierVerdict:
         """Read the answer as the policy says; whatever it does not say is nonsense."""
         declared = self._declared
         try:
-            document = json.loads(body, object_pairs_hook=_once, parse_constant=_refuse)
-            if _depth(document) > DEPTH_BOUND:
-                raise NoAnswer("nonsense")
             said = find(document, declared.answer_at)
-        except (ValueError, RecursionError, Nothing) as error:
+        except Nothing as error:
             raise NoAnswer("nonsense") from error
         match declared.answer_as:
             case "score" if isinstance(said, int | float) and not isinstance(said, bool):
@@ -158,26 +116,3 @@ class HttpService:
                 return _VERDICTS[declared.map[said]]
             case _:
                 raise NoAnswer("nonsense")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _refuse(_: str) -> float:
-    raise ValueError("no number")
-
-
-def _depth(document: object) -> int:
-    level, deep = [document], 0
-    while level:
-        deep += 1
-        level = [
-            inner
-            for value in level
-            for inner in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
-        ]
-    return deep

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
+from authguard.calls import Workers
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 
 if TYPE_CHECKING:
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
 class PythonService:
     """Asks ``function(question)``, sync or async; it gives a score from 0 to 1, a bool, or one of the four verdicts."""
 
-    def __init__(self, function: Callable[[Question], Any]) -> None:
-        """Keep the function."""
+    def __init__(self, function: Callable[[Question], Any], at_once: int = 50) -> None:
+        """Keep the function; one that is not async has at most so many threads, those it was left behind in counted."""
         self._function = function
+        self._workers = Workers(at_once)
 
     async def open(self) -> None:
         """Do nothing: it is the app's."""
@@ -34,7 +34,7 @@ class PythonService:
         if inspect.iscoroutinefunction(self._function):
             said = await self._function(question)
         else:
-            said = await anyio.to_thread.run_sync(self._function, question, abandon_on_cancel=True)
+            said = await self._workers.run(self._function, question)
         if said is True:
             return Passed()
         if said is False:

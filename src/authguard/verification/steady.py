@@ -6,12 +6,12 @@ that came is never asked for again, since a one-time code is used up by being an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
+from authguard.calls import Breaker, NoAnswer
 from authguard.core.verdicts import Cause, Doubted, Failed, Passed, Unavailable
 
 if TYPE_CHECKING:
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
 #: seconds before the first retry; doubled for each further one, each shortened by chance so that not all come at once
 PAUSE: Final = 0.1
 TIMEOUT: Final[Cause] = "timeout"
-
-
-class NoAnswer(Exception):  # noqa: N818 - says what happened; caught within the package
-    """The service gave no answer that can be used.
-
-    Attributes:
-        cause: closed code.
-        again: whether asking again may help, and cannot have used anything up.
-    """
-
-    def __init__(self, cause: Cause, *, again: bool = False) -> None:
-        """Keep the cause."""
-        self.cause: Final[Cause] = cause
-        self.again: Final = again
-        super().__init__(cause)
 
 
 class Service(Protocol):
@@ -58,41 +43,6 @@ class Service(Protocol):
     async def ask(self, question: Question) -> float | VerifierVerdict:
         """Ask once."""
         ...
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Stops asking a service that failed again and again, and lets one question through to see whether it is back.
-
-    Attributes:
-        failures: in a row, after which it opens; 0 for never.
-        open_for: seconds until one question is let through.
-    """
-
-    failures: int
-    open_for: float
-    _failed: int = 0
-    _since: float = field(default=float("-inf"))
-    _probing: bool = False
-
-    def lets_through(self, now: float) -> bool:
-        """Whether to ask now; where it is half open, only the first is let through."""
-        if not self.failures or self._failed < self.failures:
-            return True
-        # a clock that stepped back must not keep it open for longer than it was to be
-        if self._probing or 0 <= now - self._since < self.open_for:
-            return False
-        self._probing = True
-        return True
-
-    def heard(self, now: float, *, answered: bool) -> None:
-        """Take note of how a question ended."""
-        self._probing = False
-        if answered:
-            self._failed = 0
-        else:
-            self._failed += 1
-            self._since = now
 
 
 class SteadyVerifier:

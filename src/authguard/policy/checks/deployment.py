@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from authguard.core.addresses import is_safe
 from authguard.core.decisions import CONDITIONS
 from authguard.policy.checks.machines import unknown
 from authguard.policy.problems import Place, Problem
@@ -82,7 +81,7 @@ def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
         fetched = [issuer.jwks_uri] if issuer.jwks_uri else [issuer.issuer] if issuer.discovery else []
         for address in fetched:
-            if not _is_safe(address):
+            if not is_safe(address):
                 message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
                 yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
 
@@ -92,13 +91,25 @@ def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
     asked = issuer.introspection
     if asked is None:
         return
-    if not _is_safe(asked.url):
+    if not is_safe(asked.url):
         message = f"issuer `{issuer.issuer}` would be asked at `{asked.url}` without TLS, and tokens told to anybody"
         yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
     if asked.cache > issuer.max_lifetime:
         message = f"answers of issuer `{issuer.issuer}` would be used for longer than its tokens live"
         advice = "write a shorter `cache`: it is how long a revoked token still passes"
         yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
+
+
+def services_are_safe(draft: Draft) -> Iterator[Problem]:
+    """Verifiers and account directories are asked over TLS, or on this very machine."""
+    asked = [(f"accounts[{index}]", "accounts", source.url) for index, source in enumerate(draft.accounts)]
+    for name, verifier in draft.verifiers.items():
+        hedge = verifier.hedge if verifier.type == "http" else ""
+        asked += [(f"verifiers.{name}", "verifiers", address) for address in (verifier.url, hedge)]
+    for path, above, address in asked:
+        if address and not is_safe(address):
+            message = f"customers would be told of to `{address}` without TLS"
+            yield Problem(code="service-insecure", place=draft.place(path, above), message=message, advice="use https")
 
 
 def opaque_tokens_have_one_issuer(draft: Draft) -> Iterator[Problem]:
@@ -129,19 +140,6 @@ def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
             place = draft.place(f"issuers[{index}].sender", f"issuers[{index}]")
             # a note: whether the variable is set only the deployment knows, which refuses to start without it
             yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
-
-
-def _is_safe(address: str) -> bool:
-    """Whether an address is fetched over TLS, or from this very machine."""
-    try:
-        parts = urlsplit(address)
-        if parts.scheme == "https":
-            return bool(parts.hostname)
-        return parts.scheme == "http" and (
-            parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-        )
-    except ValueError:
-        return False
 
 
 def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:

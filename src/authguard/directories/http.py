@@ -1,0 +1,76 @@
+"""Account states over HTTP: one JSON question, one JSON answer, read by JSON Pointers (RFC 6901) of the policy.
+
+What bounds such a call stands in `authguard.calls`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.calls import JsonService, NoAnswer, ServiceAuth
+from authguard.core.pointers import Nothing, find
+from authguard.directories.steady import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from authguard.core.facts import Principal
+    from authguard.policy.compiled import AccountSource
+
+
+class HttpLookup:
+    """Asks one address ``{"issuer": ..., "subject": ...}``."""
+
+    def __init__(
+        self, source: AccountSource, *, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
+    ) -> None:
+        """Prepare what every question carries.
+
+        Args:
+            source: with the address, where the answer says what, and credentials.
+            environ: where the bearer token is.
+            client: to use instead of one of its own; its owner closes it.
+
+        Raises:
+            SettingsError: as `authguard.calls.JsonService`.
+        """
+        self._source = source
+        self._service = JsonService(
+            source.url,
+            who=f"the account source `{source.name}`",
+            at_once=source.at_once,
+            auth=ServiceAuth(
+                bearer_env=source.bearer_env,
+                certificate=source.certificate,
+                key=source.key,
+                authority=source.authority,
+            ),
+            environ=environ,
+            client=client,
+        )
+
+    async def open(self) -> None:
+        """Make ready; the service need not be up."""
+        await self._service.open()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._service.close()
+
+    async def look_up(self, principal: Principal) -> Said:
+        """Ask once.
+
+        Raises:
+            NoAnswer: with its cause.
+        """
+        document = await self._service.ask({"issuer": principal.issuer, "subject": principal.subject})
+        try:
+            status = find(document, self._source.status_at)
+            at = find(document, self._source.true_at) if self._source.true_at else None
+        except Nothing as error:
+            raise NoAnswer("nonsense") from error
+        if self._source.true_at and at is None:
+            raise NoAnswer("nonsense")
+        return Said(status, at)

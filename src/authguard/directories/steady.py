@@ -1,0 +1,161 @@
+"""What every directory that is asked is wrapped in: a maximum age, a time-out, a breaker, a cap, one question a time.
+
+Rules: whatever goes wrong is `Unreachable` with its cause and never a status; an answer is used again until its maximum
+age and never longer; the same account is asked about once at a time, and who waits for another's question is not
+cancelled with it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from authguard.calls import Breaker, NoAnswer
+from authguard.ports import Stated, Unreachable
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Principal
+    from authguard.policy.compiled import AccountSource
+
+#: accounts whose last answer is remembered; the longest unused goes first
+REMEMBERED: Final = 10_000
+#: characters of a status that is believed to be one
+STATUS_BOUND: Final = 256
+#: epoch seconds that are believed to be a moment; milliseconds, infinity and what is no number are none
+LATEST: Final = 100_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a directory said, not believed yet.
+
+    Attributes:
+        status: a text, if it is any use.
+        at: when it was true, epoch seconds UTC; ``None`` where it does not say.
+    """
+
+    status: object
+    at: object = None
+
+
+class Lookup(Protocol):
+    """One directory, asked once; raises whatever it likes."""
+
+    async def open(self) -> None:
+        """Make ready."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+    async def look_up(self, principal: Principal) -> Said:
+        """Ask once."""
+        ...
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One question that is under way.
+
+    Attributes:
+        done: set when it ended, however it did.
+        answer: what came of it; nothing where who asked went away.
+    """
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    answer: Stated | Unreachable | None = None
+
+
+class SteadyDirectory:
+    """Implements `authguard.ports.AccountDirectory` over one lookup."""
+
+    def __init__(self, source: AccountSource, lookup: Lookup) -> None:
+        """Arrange the parts.
+
+        Args:
+            source: with maximum age, time-out, breaker and cap, as the policy says.
+            lookup: asks.
+        """
+        self._source = source
+        self._lookup = lookup
+        self._breaker = Breaker(source.failures, source.open_for)
+        self._known: OrderedDict[bytes, tuple[Stated, float]] = OrderedDict()
+        self._flights: dict[bytes, _Flight] = {}
+
+    async def open(self) -> None:
+        """Make ready."""
+        await self._lookup.open()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._lookup.close()
+
+    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+        """Ask for an account's status; never raises but for cancellation, never waits longer than the time-out."""
+        known = self._recall(principal.account_key, now)
+        if known is not None:
+            return known
+        with anyio.move_on_after(
+            self._source.timeout
+        ) as waiting:  # for another's question no longer than for one's own
+            while (flight := self._flights.get(principal.account_key)) is not None:
+                await flight.done.wait()
+                if flight.answer is not None:
+                    return flight.answer
+        return Unreachable("timeout") if waiting.cancelled_caught else await self._lead(principal, now)
+
+    def _recall(self, account: bytes, now: float) -> Stated | None:
+        found = self._known.get(account)
+        if found is None or not 0 <= now - found[1] < self._source.max_age:
+            return None
+        self._known.move_to_end(account)
+        return found[0]
+
+    async def _lead(self, principal: Principal, now: float) -> Stated | Unreachable:
+        """Ask for all who wait for this account."""
+        if len(self._flights) >= self._source.at_once:
+            return Unreachable("busy")
+        if not self._breaker.lets_through(now):
+            return Unreachable("open")
+        flight = self._flights[principal.account_key] = _Flight()
+        heard = False
+        try:
+            flight.answer = answer = await self._look_up(principal, now)
+            heard = True
+            self._breaker.heard(now, answered=isinstance(answer, Stated))
+            if isinstance(answer, Stated):
+                self._keep(principal.account_key, answer, now)
+            return answer
+        finally:
+            if not heard:
+                self._breaker.left()
+            del self._flights[principal.account_key]
+            flight.done.set()
+
+    async def _look_up(self, principal: Principal, now: float) -> Stated | Unreachable:
+        try:
+            with anyio.fail_after(self._source.timeout):
+                said = await self._lookup.look_up(principal)
+        except TimeoutError:
+            return Unreachable("timeout")
+        except NoAnswer as problem:
+            return Unreachable(problem.cause)
+        except Exception:  # noqa: BLE001 - the app's function failed: that is an event, not an exception of ours
+            return Unreachable("error")
+        at = now if said.at is None else said.at
+        if not isinstance(said.status, str) or len(said.status) > STATUS_BOUND:
+            return Unreachable("nonsense")
+        if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
+            return Unreachable("nonsense")
+        # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
+        return Stated(said.status, min(float(at), now))
+
+    def _keep(self, account: bytes, answer: Stated, now: float) -> None:
+        self._known[account] = (answer, now)
+        self._known.move_to_end(account)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
