@@ -29,9 +29,12 @@ from authguard.settings import MEMORY
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
+from authguard.verification.code import CodeVerifier
 from authguard.verification.http import HttpService
+from authguard.verification.kba import KbaService
 from authguard.verification.python import PythonService
 from authguard.verification.steady import Service, SteadyVerifier
+from authguard.verification.totp import TotpService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +106,16 @@ def build(
         ids=ids,
         seal=choose_seal(settings, key),
         directories=choose_directories(policy, settings, variables, client),
-        verifiers=choose_verifiers(policy, settings, clock, variables, client),
+        verifiers=choose_verifiers(
+            policy,
+            settings,
+            clock,
+            variables,
+            client,
+            store=store,
+            ids=ids,
+            key=sha256(b"authguard verifiers\n" + key).digest(),
+        ),
     )
 
 
@@ -149,8 +161,22 @@ def choose_verifiers(
     clock: Clock,
     environ: Mapping[str, str],
     client: httpx2.AsyncClient | None = None,
+    *,
+    store: Store,
+    ids: Ids,
+    key: bytes,
 ) -> dict[str, Verifier]:
     """Choose an adapter for each verifier that a method of the policy combines.
+
+    Args:
+        policy: that declares them.
+        settings: with the modules whose functions may be called.
+        clock: for breakers.
+        environ: where our credentials for services are.
+        client: to ask services with, where it is not their own.
+        store: where used steps and hashes of codes are kept.
+        ids: where codes come from.
+        key: secret, shared by all processes of the deployment.
 
     Raises:
         SettingsError: a function is not allowed or cannot be imported, or a service's credentials are missing.
@@ -159,19 +185,23 @@ def choose_verifiers(
     def service(declared: Declared, target: str) -> Service:
         if declared.type == "http":
             return HttpService(declared, target, environ=environ, client=client)
-        return PythonService(find_function(target, settings.modules), declared.at_once)
+        function = find_function(target, settings.modules)
+        if declared.type == "totp":
+            return TotpService(declared, function, store, key)
+        if declared.type == "kba":
+            return KbaService(declared, function, key)
+        return PythonService(function, declared.at_once)
+
+    def verifier(declared: Declared) -> Verifier:
+        if declared.type == "code":
+            function = find_function(declared.call, settings.modules)
+            return CodeVerifier(declared, function, store=store, key=key, clock=clock, ids=ids)
+        targets = [target for target in (declared.url or declared.call, declared.hedge) if target]
+        services = [service(declared, target) for target in targets]
+        return SteadyVerifier(declared, services, clock=clock, chance=SystemRandom().random)
 
     named = {name for method in policy.methods.values() for name in method.verifiers}
-    return {
-        name: SteadyVerifier(
-            declared,
-            [service(declared, target) for target in (declared.url or declared.call, declared.hedge) if target],
-            clock=clock,
-            chance=SystemRandom().random,
-        )
-        for name, declared in policy.verifiers.items()
-        if name in named
-    }
+    return {name: verifier(declared) for name, declared in policy.verifiers.items() if name in named}
 
 
 def choose_store(settings: Settings, policy: Policy) -> Store:

@@ -251,6 +251,32 @@ APART = {
         5,
         "go together",
     ),
+    "questions of nobody": ("verifiers:\n  a: {type: kba, call: 'a:b'}\n", "missing-key", 5, "`questions`"),
+    "a ready one without its function": ("verifiers:\n  a: {type: totp}\n", "missing-key", 5, "`call`"),
+    "a score of what gives none": (
+        "verifiers:\n  a: {type: totp, call: 'a:b', pass_at: 0.9}\n",
+        "key-not-for-kind",
+        5,
+        "`window`",
+    ),
+    "a window of what has none": (
+        "verifiers:\n  a: {type: code, call: 'a:b', window: 1}\n",
+        "key-not-for-kind",
+        5,
+        "`expires`",
+    ),
+    "a code asked for again": (
+        "verifiers:\n  a: {type: code, call: 'a:b', retries: 1}\n",
+        "key-not-for-kind",
+        5,
+        "`retries`",
+    ),
+    "a code that counts for too long": (
+        "verifiers:\n  a: {type: code, call: 'a:b', expires: 11m}\n",
+        "out-of-range",
+        5,
+        "10m",
+    ),
     "an answer read in two ways": (
         "verifiers:\n  a: {type: http, url: 'https://a', response: {score: /a, passed: /b}}\n",
         "answer-unclear",
@@ -348,6 +374,19 @@ def test_verifiers_are_assembled_with_what_keeps_them_steady() -> None:
     assert (one.answer_as, one.answer_at, one.asks) == ("score", "/score", True)
     assert (two.name, two.type, two.call, two.failures) == ("b", "python", "a:b", 0)
     assert problems == ()
+
+
+def test_ready_verifiers_are_assembled_with_their_own_keys() -> None:
+    draft, problems = assembled(
+        "verifiers:\n  app: {type: totp, call: 'a:b', window: 0, digits: 8}\n  sms: {type: code, call: 'a:c', "
+        "expires: 2m, breaker: {failures: 5, open_for: 30s}}\n"
+        "  kba: {type: kba, call: 'a:d', questions: [pet, street]}\n"
+    )
+    assert problems == ()
+    app, sms, kba = (draft.verifiers[name] for name in ("app", "sms", "kba"))
+    assert (app.type, app.call, app.window, app.digits) == ("totp", "a:b", 0, 8)
+    assert (sms.type, sms.expires, sms.digits, sms.failures) == ("code", 120.0, 6, 5)
+    assert (kba.type, kba.questions) == ("kba", ("pet", "street"))
 
 
 def test_a_key_file_lies_within_the_folder_of_the_policy_also_by_symlink(tmp_path: Path) -> None:

@@ -113,6 +113,45 @@ async def test_doubt_wants_another_method_and_the_same_one_launders_nothing() ->
     assert await talk.word({"kba": {"answer": "123456"}}, "alternate") == "allow"
 
 
+async def test_a_doubt_among_alternatives_is_laundered_neither_by_asking_again_nor_by_beginning_anew() -> None:
+    talk = Talk(
+        TWO.replace("default: {all: [otp]", "default: {any: [otp, kba]"),
+        otp=ScriptedVerifier(script=[Doubted(0.6)]),
+        kba=ScriptedVerifier(right="rex"),
+    )
+    assert (await talk.say(RIGHT)).wanted == ("kba",), "the other alternative may still pass"
+    assert (await talk.say(RIGHT)).wanted == ("kba",)
+    other = talk.login("another-session")
+    assert (await talk.say(RIGHT, token=other)).fallback.name != "allow"
+    assert len(talk.otp.asked) == 1
+    assert (await talk.say({"kba": {"answer": "rex"}})).fallback.name == "allow", "by the other one, in this attempt"
+
+
+async def test_attempts_that_are_kept_open_are_not_answered_all_at_once_when_their_window_is_over() -> None:
+    kba = ScriptedVerifier(right="rex")
+    talk = Talk(TWO.replace("default: {all: [otp]", "default: {all: [otp, kba]"), kba=kba)
+    tokens = [talk.login(f"s{number}") for number in range(9)]
+    for start in range(0, 9, 3):
+        for token in tokens[start : start + 3]:
+            assert (await talk.say(RIGHT, token=token)).wanted == ("kba",)
+        for _ in range(2):
+            talk.desk.clock.advance(8 * 60)
+            tokens = [talk.desk.refreshed(token) for token in tokens]
+            for token in tokens:
+                await talk.desk.ask("chat", token)
+    for token in tokens:
+        await talk.say({**RIGHT, "kba": {"answer": "guess"}}, token=token)
+    assert len(kba.asked) == 3
+
+
+@pytest.mark.parametrize("said", [None, True, 0.99, "passed", object(), Passed])
+async def test_an_answer_of_another_type_is_none(said: object) -> None:
+    talk = Talk()
+    talk.otp.script = [said]  # type: ignore[list-item]  # on purpose
+    assert await talk.word(RIGHT) == "try_later"
+    assert talk.desk.sink.of(Acted)[-1].note == "otp unavailable (nonsense)"  # type: ignore[union-attr]
+
+
 async def test_doubt_in_every_method_ends_with_a_person() -> None:
     talk = Talk(SEPARATE, kba=ScriptedVerifier(script=[Doubted(0.5)]))
     talk.otp.script = [Doubted(0.6)]

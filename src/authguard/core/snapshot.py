@@ -68,6 +68,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
         at: when it was begun, epoch seconds UTC.
         claimed: whether its answers are with the verifiers right now; at most one set of answers is.
         passed: verifiers that said yes so far.
+        doubted: verifiers that were in doubt so far; none of them is asked again.
+        begun: when its attempt was counted, epoch seconds UTC.
     """
 
     id: str
@@ -75,6 +77,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     at: float
     claimed: bool = False
     passed: tuple[str, ...] = ()
+    doubted: tuple[str, ...] = ()
+    begun: float = 0.0
 
 
 class ServiceRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -129,7 +129,7 @@ class Verifier:
 
     Attributes:
         name: as the policy names it.
-        type: ``http`` or ``python``.
+        type: ``http``, ``python``, ``totp``, ``kba`` or ``code``.
         url: of an HTTP service; empty for none.
         call: ``module:function``; empty for none.
         asks: whether the customer has to answer something.
@@ -151,10 +151,14 @@ class Verifier:
         certificate: file of our certificate for it; empty for none. Resolved against the policy's folder.
         key: file of its key.
         authority: file of the certificate authority that the service is held to; empty for the usual ones.
+        digits: of a ``totp`` or a ``code``.
+        window: steps that the clock of a ``totp`` may be off, each way.
+        expires: seconds for which a ``code`` counts.
+        questions: of a ``kba``, all of which have to be answered.
     """
 
     name: str
-    type: Literal["http", "python"]
+    type: Literal["http", "python", "totp", "kba", "code"]
     url: str = ""
     call: str = ""
     asks: bool = True
@@ -175,6 +179,10 @@ class Verifier:
     certificate: str = ""
     key: str = ""
     authority: str = ""
+    digits: int = 6
+    window: int = 1
+    expires: float = 300.0
+    questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,7 +219,7 @@ class ServiceAnswer(Part):
 class Verifier(Part):
     """A service that answers "is it them?"."""
 
-    type: Literal["http", "python"]
+    type: Literal["http", "python", "totp", "kba", "code"]
     url: Address = ""
     call: Callable_ = ""
     timeout: Duration = 2.0
@@ -233,6 +233,10 @@ class Verifier(Part):
     request: dict[Pointer, Source] = Field(default_factory=dict)
     response: ServiceAnswer = ServiceAnswer()
     hedge: Hedge | None = None
+    digits: Annotated[int, Field(ge=6, le=10)] = 6
+    window: Annotated[int, Field(ge=0, le=2)] = 1
+    expires: Duration = 300.0
+    questions: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
 
 
 class Method(Part):

@@ -125,7 +125,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Identity": {"credential": "The level at which a sign-in is itself proof of identity."},
     "Verifier": {
-        "type": "Asked by `http`, or by a `python` function of the app.",
+        "type": "Asked by `http` or a `python` function of the app; or ready: `totp`, `kba`, `code`.",
         "url": "Where it is asked.",
         "call": "The function, `package.module:function`, in a module that the app allows.",
         "timeout": "How long it may take; 2s where left out.",
@@ -139,6 +139,10 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "request": "JSON Pointer to what stands there in the question to an `http` service.",
         "response": "Where an `http` service says in its answer what it found; `{score: /score}` where left out.",
         "hedge": "Where else to ask if there is no answer in time.",
+        "digits": "Of a `totp` or a `code`; 6 where left out.",
+        "window": "Steps of 30s that the clock of a `totp` may be off, each way; 1 where left out.",
+        "expires": "How long a `code` counts, 10m at the most; 5m where left out.",
+        "questions": "What a `kba` asks; all have to be answered as the app's function says.",
     },
     "ServiceAuth": {
         "bearer_env": "The variable that holds our token for the service.",

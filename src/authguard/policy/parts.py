@@ -179,13 +179,31 @@ def method(name: str, method: deployment.Method, found: Findings) -> Method:
     )
 
 
+#: seconds for which a one-time code counts at the most
+CODE_LIFE: Final = 600.0
+_SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "asks"})
+#: type of a verifier -> the keys that not all types take, of which it takes these
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    "http": _SCORED | {"auth", "request", "response"},
+    "python": _SCORED,
+    "totp": frozenset({"digits", "window"}),
+    "kba": frozenset({"questions"}),
+    "code": frozenset({"digits", "expires"}),
+}
+_OF_SOME: Final = frozenset().union(*_TAKEN.values())
+
+
 def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Findings) -> Verifier:
     """Assemble one service that proves identity."""
     path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
-    of_http = {"auth", "request", "response"} if verifier.type != "http" else set()
-    found.only(path, verifier.model_fields_set & {other, *of_http}, frozenset({key}), f"`type: {verifier.type}`")
+    foreign = verifier.model_fields_set & ({other, *_OF_SOME} - _TAKEN[verifier.type])
+    found.only(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
     if key not in verifier.model_fields_set:
         found.note("missing-key", path, f"the key `{key}` is missing")
+    if verifier.type == "kba" and not verifier.questions:
+        found.note("missing-key", path, "the key `questions` is missing")
+    if verifier.expires > CODE_LIFE:
+        found.note("out-of-range", f"{path}.expires", "a code counts for 10m at the most (NIST SP 800-63B-4 3.1.3.2)")
     if verifier.fail_at >= verifier.pass_at:
         found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
     hedge, auth = verifier.hedge, verifier.auth
@@ -217,6 +235,10 @@ def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Find
         certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
         key=_key_file(auth.key, f"{path}.auth.key", folder, found),
         authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+        digits=verifier.digits,
+        window=verifier.window,
+        expires=verifier.expires,
+        questions=verifier.questions,
     )
 
 

@@ -228,6 +228,10 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "certificate": changed,
     "key": changed,
     "authority": changed,
+    "digits": less,  # fewer are guessed sooner
+    "window": more,
+    "expires": more,
+    "questions": narrower,
 }
 #: what of a whole policy is compared as one value
 POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {

@@ -70,10 +70,21 @@ def reserve_attempt(walk: Walk, method: Method) -> None:
     _add(walk, f"method:{method.name}", method.per or _window(walk), 1)
 
 
-def give_back(walk: Walk, method: Method) -> None:
-    """Take an attempt that passed, or that no service answered, off the counts: it was none in vain."""
-    _add(walk, VERIFICATIONS, _window(walk), -1)
-    _add(walk, f"method:{method.name}", method.per or _window(walk), -1)
+def is_reserved(walk: Walk, method: Method, begun: float) -> bool:
+    """Whether an attempt is counted in the window that runs now.
+
+    One whose window is over goes on no more: attempts that were kept open would else all be answered in one window.
+    """
+    return _counts(walk, VERIFICATIONS, _window(walk), begun) and _counts(
+        walk, f"method:{method.name}", method.per or _window(walk), begun
+    )
+
+
+def give_back(walk: Walk, method: Method, begun: float) -> None:
+    """Take an attempt that passed, or that no service answered, off the counts that it is in: it was none in vain."""
+    for name, per in ((VERIFICATIONS, _window(walk)), (f"method:{method.name}", method.per or _window(walk))):
+        if _counts(walk, name, per, begun):
+            _add(walk, name, per, -1)
 
 
 def in_vain(walk: Walk, method: Method, *, doubted: bool) -> None:
@@ -81,7 +92,12 @@ def in_vain(walk: Walk, method: Method, *, doubted: bool) -> None:
     count = _current(walk.snapshot.account, f"method:{method.name}", method.per or _window(walk), walk.now).count
     _keep(walk, f"wait:{method.name}", Tally(walk.now, max(1, count)))
     if doubted:
-        _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1))
+        leave_in_doubt(walk, method)
+
+
+def leave_in_doubt(walk: Walk, method: Method) -> None:
+    """Let no further attempt of a method begin, in whichever session."""
+    _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1))
 
 
 def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:
@@ -131,6 +147,12 @@ def _current(account: AccountRecord, name: str, per: float, now: float) -> Tally
     """Give the tally of the running window; an empty one where none runs."""
     tally = (account.tallies or {}).get(name)
     return tally if tally is not None and now - tally.since < per else Tally(0.0, 0)
+
+
+def _counts(walk: Walk, name: str, per: float, begun: float) -> bool:
+    """Whether what was counted at a moment is in the running window's tally."""
+    tally = _current(walk.snapshot.account, name, per, walk.now)
+    return tally.count > 0 and tally.since <= begun
 
 
 def _add(walk: Walk, name: str, per: float, number: int, *, renew: bool = False) -> None:

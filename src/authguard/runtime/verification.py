@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
 from authguard.core.snapshot import Attempt, Keys
-from authguard.core.verdicts import Doubted, Passed, Unavailable, Wanting, combine
+from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable, Wanting, combine
 from authguard.errors import VerificationRefused
 from authguard.ports import Question
 from authguard.runtime import attempts
@@ -42,6 +42,8 @@ ANSWERS_BOUND: Final = 16
 FIELD_BOUND: Final = 512
 #: seconds after which something is tried again that only another request stands in the way of
 SOON: Final = 1.0
+#: the score by which a doubt of an earlier answer to the same attempt is kept
+DOUBTED_BEFORE: Final = 0.5
 #: risks of operations for which identity is proved
 PROVING: Final = frozenset({"routine", "sensitive", "high"})
 
@@ -136,7 +138,7 @@ class Verifications:
 
         def settle(walk: Walk) -> None:
             superseded.append(not _settle(walk, method, claimed.attempt, said, amount, verdict.channel))
-            if not superseded[-1]:
+            if not superseded[-1] and not isinstance(amount, Wanting):
                 self._exhaust(walk, verdict)
 
         verdict = replace(verdict, snapshot=await self._change(verdict, settle))
@@ -164,6 +166,7 @@ class Verifications:
             held is not None
             and held.method == method.name
             and not held.claimed
+            and attempts.is_reserved(walk, method, held.begun)
             and walk.would_move("verification.passed")
         )
         if held is not None and goes_on:
@@ -179,7 +182,7 @@ class Verifications:
                 return _Later(wait)
             attempts.reserve_attempt(walk, method)
             walk.happen("verification.started", "caller")
-            attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True)
+            attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True, begun=walk.now)
         attempts.take_off(walk)
         walk.amend("session", attempt=attempt)
         return _Claim(attempt, fresh=not goes_on)
@@ -198,6 +201,7 @@ class Verifications:
     ) -> dict[str, VerifierVerdict]:
         """Ask the verifiers whose answers are there, and send what the others' answers will be about."""
         said: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
+        said |= {name: Doubted(DOUBTED_BEFORE) for name in claimed.attempt.doubted}
         begun: set[str] = set()
         while isinstance(wanting := combine(method, said), Wanting):
             turns: dict[str, str] = {}
@@ -237,7 +241,9 @@ class Verifications:
         try:
             with anyio.move_on_after(verifier.longest):
                 asked = verifier.begin(question) if turn == "begin" else verifier.verify(question)
-                results[name] = await asked
+                result: object = await asked
+                known = isinstance(result, Passed | Failed | Doubted | Unavailable)
+                results[name] = result if known else Unavailable("nonsense")  # type: ignore[assignment]  # just held to it
         except Exception:  # noqa: BLE001 - a verifier that fails is an event with a defined next step, never a fault
             results[name] = Unavailable("error")
 
@@ -294,14 +300,17 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     current = held is not None and held.id == attempt.id
     attempts.land(walk)
     if amount in {"passed", "unavailable"}:
-        attempts.give_back(walk, method)
+        attempts.give_back(walk, method, attempt.begun)
     elif not isinstance(amount, Wanting):
         attempts.in_vain(walk, method, doubted=amount in {"doubted", "contradicted"})
+    doubted = tuple(name for name, answer in said.items() if isinstance(answer, Doubted))
+    if doubted and isinstance(amount, Wanting) and method.on_doubt == "ambiguous":
+        attempts.leave_in_doubt(walk, method)  # this attempt may go on; no other one of this method may begin
     if not current:
         return False
     if isinstance(amount, Wanting):
         passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
-        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed))
+        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted))
         return True
     walk.amend("session", attempt=None)
     if walk.happen(f"verification.{amount}", "verifier") and amount == "passed":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from authguard.calls import Workers
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.verification.calling import AT_ONCE, AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
 class PythonService:
     """Asks ``function(question)``, sync or async; it gives a score from 0 to 1, a bool, or one of the four verdicts."""
 
-    def __init__(self, function: Callable[[Question], Any], at_once: int = 50) -> None:
-        """Keep the function; one that is not async has at most so many threads, those it was left behind in counted."""
-        self._function = function
-        self._workers = Workers(at_once)
+    def __init__(self, function: Callable[[Question], Any], at_once: int = AT_ONCE) -> None:
+        """Keep the function, and how many threads it may have at the same time."""
+        self._function = AppFunction(function, at_once)
 
     async def open(self) -> None:
         """Do nothing: it is the app's."""
@@ -31,10 +29,7 @@ class PythonService:
 
     async def ask(self, question: Question) -> float | VerifierVerdict:
         """Call it; what it raises is an outage of it. A function that does not end is left behind in its thread."""
-        if inspect.iscoroutinefunction(self._function):
-            said = await self._function(question)
-        else:
-            said = await self._workers.run(self._function, question)
+        said = await self._function(question)
         if said is True:
             return Passed()
         if said is False:
