@@ -23,7 +23,7 @@ from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.entry import AuthGuard
-from authguard.policy import checks, inventory, reading, scenario_reader
+from authguard.policy import checks, inventory, quantities, reading, scenario_reader
 from authguard.policy.assemble import DURABILITY
 from authguard.policy.compiler import load
 from authguard.policy.document import KIND_KEYS
@@ -153,7 +153,7 @@ def report(machine: str, event: str) -> str:
 def timers(policy: Policy) -> Iterator[str]:
     """Tell the timers."""
     rows = (
-        (code(one.event), span(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
+        (code(one.event), quantities.written(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
         for one in policy.timers.declared
     )
     yield grid(("raises", "after", "since", "in the states"), rows)
@@ -201,7 +201,7 @@ def fallbacks(policy: Policy) -> Iterator[str]:
     """Tell the named responses, and the keys that each kind takes."""
     rows = []
     for one in policy.fallbacks.values():
-        attempts = f"{one.attempts} in {span(one.per)}, then {code(one.then)}" if one.attempts else ""
+        attempts = f"{one.attempts} in {quantities.written(one.per)}, then {code(one.then)}" if one.attempts else ""
         rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.say.find((), "")))
     yield grid(("fallback", "kind", "status", "attempts", "says"), rows)
     yield f"A fault of the guard itself is answered by {code(policy.on_fault)}."
@@ -305,14 +305,6 @@ def prose(words: str) -> str:
 def code(text: object) -> str:
     """Set something as code."""
     return f"`{text}`"
-
-
-def span(seconds: float) -> str:
-    """Write a duration as a policy does."""
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= length and seconds % length == 0:
-            return f"{seconds / length:g}{unit}"
-    return f"{seconds:g}s"
 
 
 def grid(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -101,6 +101,25 @@ def test_help_loads_no_group() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_checking_a_policy_loads_no_other_command_and_nothing_that_only_an_option_needs() -> None:
+    probe = (
+        "import sys; from authguard.cli import main\n"
+        "try: main(['policy', 'check', 'standard'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "own = [name for name in sys.modules if name.startswith('authguard.cli.policy_')]\n"
+        "late = ('asyncio', 'starlette', 'authguard.policy.catalogue', 'authguard.policy.sarif')\n"
+        "print(own, [name for name in late if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert done.stdout.splitlines()[-1] == "['authguard.cli.policy_check'] []"
+
+
+def test_a_command_that_there_is_not_is_told_by_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = call(capsys, "policy", "chekc")
+    assert code == USAGE
+    assert "check" in told
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_loads(group: str) -> None:
     assert group in {registered.name for registered in build(group).registered_groups}

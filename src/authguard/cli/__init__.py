@@ -42,18 +42,25 @@ def _root(
     del version
 
 
-def build(wanted: str) -> typer.Typer:
+def build(wanted: str, command: str = "") -> typer.Typer:
     """Build the command tree with the commands of one group; the others show their help line only.
 
     Args:
         wanted: the group that is called; empty, or anything else, for none.
+        command: the word after it, for a group that loads each of its commands by itself.
     """
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
     for name, (module, words) in GROUPS.items():
-        group = import_module(module).app if name == wanted else typer.Typer()
+        group = _group(module, command) if name == wanted else typer.Typer()
         app.add_typer(group, name=name, help=words, no_args_is_help=True)
     return app
+
+
+def _group(module: str, command: str) -> typer.Typer:
+    loaded = import_module(module)
+    group: typer.Typer = loaded.build(command) if hasattr(loaded, "build") else loaded.app
+    return group
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with one of the codes of `authguard.cli.output`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    wanted = next((word for word in given if not word.startswith("-")), "")
+    wanted, command, *_ = (*(word for word in given if not word.startswith("-")), "", "")
     try:
-        build(wanted)(args=given, prog_name="authguard")
+        build(wanted, command)(args=given, prog_name="authguard")
     except AuthguardError as error:
         complain(str(error))
         raise SystemExit(exit_code(error)) from None

@@ -1,26 +1,33 @@
-"""`authguard policy`: one file a command; this one only names them."""
+"""`authguard policy`: one file a command, and only the file of the command that is called is loaded."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import typer
 
-from authguard.cli import (
-    policy_check,
-    policy_diff,
-    policy_explain,
-    policy_graph,
-    policy_init,
-    policy_schema,
-    policy_show,
-    policy_test,
-)
+#: command -> (module of `authguard.cli`, its function)
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "check": ("policy_check", "prove"),
+    "diff": ("policy_diff", "compare"),
+    "explain": ("policy_explain", "why"),
+    "graph": ("policy_graph", "graph"),
+    "init": ("policy_init", "begin"),
+    "schema": ("policy_schema", "print_schema"),
+    "show": ("policy_show", "show"),
+    "test": ("policy_test", "rehearse"),
+}
 
-app = typer.Typer()
-app.command("check")(policy_check.prove)
-app.command("diff")(policy_diff.compare)
-app.command("explain")(policy_explain.why)
-app.command("graph")(policy_graph.graph)
-app.command("init")(policy_init.begin)
-app.command("schema")(policy_schema.print_schema)
-app.command("show")(policy_show.show)
-app.command("test")(policy_test.rehearse)
+
+def build(wanted: str) -> typer.Typer:
+    """Build the group with the command that is called; with all of them where it is none of them.
+
+    Args:
+        wanted: the word after the group's name; empty for none.
+    """
+    app = typer.Typer()
+    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
+        module, function = COMMANDS[name]
+        app.command(name)(getattr(import_module(f"authguard.cli.{module}"), function))
+    return app

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard import __version__
 from authguard.cli.output import INVALID, USAGE, YES, complain
-from authguard.cli.policy_app import load_app, walk_app
-from authguard.policy.catalogue import MEANINGS, explain_problem
 from authguard.policy.checking import check_all
 from authguard.policy.formats import as_github, as_json
-from authguard.policy.inventory import hold
 from authguard.policy.problems import did_you_mean
-from authguard.policy.sarif import as_sarif
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +69,7 @@ def prove(
         complain("name a policy: a file, a folder or a shipped name; or --explain CODE")
         raise typer.Exit(USAGE)
     began = perf_counter()
-    endpoints = walk_app(load_app(app)) if app else ()
+    endpoints = _endpoints(app) if app else ()
     found: list[_Found] = []
     for given in paths:
         for checked in check_all(given):
@@ -96,9 +91,17 @@ class _Found:
     met: tuple[Met, ...] = ()
 
 
+def _endpoints(app: str) -> tuple[Endpoint, ...]:
+    from authguard.cli.policy_app import load_app, walk_app  # noqa: PLC0415 - an app is looked into when one is named
+
+    return walk_app(load_app(app))
+
+
 def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
     if checked.draft is None:
         return _Found(checked)
+    from authguard.policy.inventory import hold  # noqa: PLC0415 - as above
+
     met, problems = hold(endpoints, checked.draft, refuse=refuse)
     return _Found(checked.also(problems), met)
 
@@ -112,7 +115,7 @@ def _write(form: Format, found: Sequence[_Found], app: str) -> None:
             more = [{"app": {"name": app, "endpoints": [_as_json(met) for met in one.met]}} for one in found]
             typer.echo(as_json(checked, more=more if app else ()))
         case Format.SARIF:
-            typer.echo(as_sarif(checked, MEANINGS, __version__))
+            typer.echo(_as_sarif(checked))
         case Format.GITHUB:
             for line in as_github(checked):
                 typer.echo(line)
@@ -131,7 +134,17 @@ def _as_json(met: Met) -> dict[str, Any]:
     }
 
 
+def _as_sarif(checked: Sequence[Checked]) -> str:
+    from authguard import __version__  # noqa: PLC0415 - the version and the meanings are read for this format alone
+    from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
+    from authguard.policy.sarif import as_sarif  # noqa: PLC0415 - as above
+
+    return as_sarif(checked, MEANINGS, __version__)
+
+
 def _explain(code: str) -> int:
+    from authguard.policy.catalogue import MEANINGS, explain_problem  # noqa: PLC0415 - read for this option alone
+
     if code not in MEANINGS:
         complain(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
         return USAGE

@@ -17,6 +17,7 @@ from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.happenings import Happening, happenings, specs
+from authguard.policy.quantities import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -56,14 +57,7 @@ class Step:
 
     def __str__(self) -> str:
         """Write it as a person reads it."""
-        return f"{self.event} ({_span(self.wait)} after {self.since})" if self.since else self.event
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds * 1000:.0f}ms"
+        return f"{self.event} ({written(self.wait)} after {self.since})" if self.since else self.event
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, Undecided, intersect
+from authguard.core.boxes import Box, intersect
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.core.proofs import prove
-from authguard.policy.checks.table import names_resolve, space
+from authguard.policy.checks.table import proven
 from authguard.policy.checks.ways import is_sound
 from authguard.policy.happenings import CALLER, CLOCK, OPERATOR, WORLD
 from authguard.policy.problems import Problem
 from authguard.policy.reachability import Path, Reachability, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from authguard.core.boxes import Space
     from authguard.core.proofs import Proven
     from authguard.policy.draft import Draft
 
@@ -36,9 +36,10 @@ ANYBODY: Final = frozenset({CALLER, CLOCK, OPERATOR, WORLD})
 #: an operator may be able to help, but who would tell them? a hand-off does
 UNAIDED: Final = (CALLER, CLOCK, WORLD)
 
-#: the states of some machines that are followed together, and what they can become
+#: the states of some machines that are followed together
 Local = tuple[str, ...]
-Closure = frozenset[Local]
+#: what they can become: a bit for each of their reachable standings
+Closure = int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,43 @@ class Part:
     Attributes:
         machines: their indexes in `MACHINES`.
         closures: what each of their reachable standings can become -> the standings that can become just that.
+        masks: the same -> in boxes, the masks of these machines alone.
     """
 
     machines: tuple[int, ...]
     closures: Mapping[Closure, frozenset[Local]]
+    masks: Mapping[Closure, tuple[Box, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """Where the machines can stand, told apart by what they can become.
+
+    Attributes:
+        parts: of the machines.
+        choices: a closure for each part: what can become least comes first.
+        begin: a box in which the machines that no part follows stand where they begin, and nothing else is narrowed.
+    """
+
+    parts: tuple[Part, ...]
+    choices: tuple[tuple[Closure, ...], ...]
+    begin: Box
+
+    @classmethod
+    def of(cls, reach: Reachability, parts: list[Part]) -> Standings:
+        """Put them in order."""
+        choices = product(*(part.closures for part in parts))
+        ordered = sorted(choices, key=lambda choice: sum(one.bit_count() for one in choice))
+        return cls(tuple(parts), tuple(ordered), reach.space.box({MACHINES[-1]: {reach.initial[-1]}}))
+
+    def boxes(self, choice: tuple[Closure, ...]) -> Iterator[Box]:
+        """Give all that can become of a choice, in boxes; the transaction is at its beginning unless it has a part."""
+        for ways in product(*(part.masks[closure] for part, closure in zip(self.parts, choice, strict=True))):
+            box = list(self.begin)
+            for part, masks in zip(self.parts, ways, strict=True):
+                for index, mask in zip(part.machines, masks, strict=True):
+                    box[index] = mask
+            yield tuple(box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +116,14 @@ class Promise:
 
 def nobody_is_trapped(draft: Draft) -> Iterator[Problem]:
     """From wherever events lead, others lead on, to an end for whatever is asked and to all that is promised."""
-    if any(problem.severity == "error" for problem in names_resolve(draft)) or not is_sound(draft):
-        return
-    proof = prove(draft.rules, space(draft))
-    if isinstance(proof, Undecided):
+    proof = proven(draft)
+    if proof is None or not is_sound(draft):
         return  # which is a problem already
     reach = Reachability.of(draft)
     graphs = [_graph(reach, machines) for machines in _together(reach)]
-    parts = {
-        by: [graph.part(frozenset(by) or ANYBODY) for graph in graphs] for by in {one.by for one in _promises(draft)}
+    standings = {
+        by: Standings.of(reach, [graph.part(frozenset(by) or ANYBODY, reach.space) for graph in graphs])
+        for by in {one.by for one in _promises(draft)}
     }
     kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
     for promise in _promises(draft):
@@ -98,7 +131,7 @@ def nobody_is_trapped(draft: Draft) -> Iterator[Problem]:
         for risk, effect in _asked(draft):
             asked = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {"good"}})
             leads = partial(_leads, proof, asked, right)
-            path = _nearest_stuck(reach, parts[promise.by], leads)
+            path = _nearest_stuck(reach, standings[promise.by], leads)
             if path is not None:
                 yield _told(draft, promise, f"{risk} {effect}", path)
                 break
@@ -156,13 +189,26 @@ class Graph:
     machines: tuple[int, ...]
     edges: Mapping[Local, tuple[tuple[frozenset[str], Local], ...]]
 
-    def part(self, by: frozenset[str]) -> Part:
+    def part(self, by: frozenset[str], space: Space) -> Part:
         """Tell what each standing can become by some events alone."""
-        leads = {local: {after for sources, after in edges if sources & by} for local, edges in self.edges.items()}
+        numbers = {local: number for number, local in enumerate(self.edges)}
+        leads = [
+            sum(1 << number for number in {numbers[after] for sources, after in edges if sources & by})
+            for edges in self.edges.values()
+        ]
         closures: dict[Closure, set[Local]] = {}
-        for local in leads:
-            closures.setdefault(_closure(local, leads), set()).add(local)
-        return Part(self.machines, {closure: frozenset(locals_) for closure, locals_ in closures.items()})
+        for local, number in numbers.items():
+            closures.setdefault(_closure(number, leads), set()).add(local)
+        names = [MACHINES[index] for index in self.machines]
+        standings = [
+            tuple(1 << space.values[name].index(state) for name, state in zip(names, local, strict=True))
+            for local in self.edges
+        ]
+        return Part(
+            self.machines,
+            {closure: frozenset(locals_) for closure, locals_ in closures.items()},
+            {closure: _masks([standings[number] for number in _bits(closure)]) for closure in closures},
+        )
 
 
 def _together(reach: Reachability) -> list[tuple[int, ...]]:
@@ -206,52 +252,48 @@ def _graph(reach: Reachability, machines: tuple[int, ...]) -> Graph:
     return Graph(machines, edges)
 
 
-def _closure(begin: Local, leads: Mapping[Local, set[Local]]) -> Closure:
-    seen, pending = {begin}, [begin]
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
+
+
+def _closure(begin: int, leads: Sequence[int]) -> Closure:
+    seen, pending = 1 << begin, 1 << begin
     while pending:
-        fresh = leads[pending.pop()] - seen
-        seen |= fresh
-        pending.extend(fresh)
-    return frozenset(seen)
+        fresh = 0
+        for number in _bits(pending):
+            fresh |= leads[number]
+        pending = fresh & ~seen
+        seen |= pending
+    return seen
 
 
-def _nearest_stuck(reach: Reachability, parts: list[Part], leads: Callable[[Box], bool]) -> Path | None:
+def _masks(standings: Sequence[Box]) -> tuple[Box, ...]:
+    """Put standings together that differ in their last machine alone: fewer boxes with the same cells."""
+    joined: dict[Box, int] = {}
+    for *before, last in standings:
+        joined[tuple(before)] = joined.get(tuple(before), 0) | last
+    return tuple((*before, last) for before, last in joined.items())
+
+
+def _nearest_stuck(reach: Reachability, standings: Standings, leads: Callable[[Box], bool]) -> Path | None:
     """Find the nearest standing from which nothing that is wanted comes; what can become more is never worse off."""
     well: list[tuple[Closure, ...]] = []
     stuck: list[list[frozenset[Local]]] = []
-    choices = sorted(product(*(part.closures for part in parts)), key=lambda choice: sum(map(len, choice)))
-    for choice in choices:
-        if any(all(less <= more for less, more in zip(good, choice, strict=True)) for good in well):
+    for choice in standings.choices:
+        if any(all(not less & ~more for less, more in zip(good, choice, strict=True)) for good in well):
             continue
-        if any(leads(box) for box in _boxes(reach, parts, choice)):
+        if any(leads(box) for box in standings.boxes(choice)):
             well.append(choice)
         else:
-            stuck.append([part.closures[closure] for part, closure in zip(parts, choice, strict=True)])
+            stuck.append([part.closures[closure] for part, closure in zip(standings.parts, choice, strict=True)])
     if not stuck:
         return None
 
     def is_stuck(states: tuple[str, ...]) -> bool:
-        local = [tuple(states[index] for index in part.machines) for part in parts]
+        local = [tuple(states[index] for index in part.machines) for part in standings.parts]
         return any(all(one in standing for one, standing in zip(local, choice, strict=True)) for choice in stuck)
 
     path = reach.nearest(is_stuck)
     return None if isinstance(path, Unreachable) else path
-
-
-def _boxes(reach: Reachability, parts: list[Part], choice: tuple[Closure, ...]) -> Iterator[Box]:
-    """Give all that can become of the machines, in boxes; the transaction is at its beginning unless it has a part."""
-    fixed = {MACHINES[-1]: {reach.initial[-1]}}
-    ways: list[list[dict[str, set[str]]]] = []
-    for part, closure in zip(parts, choice, strict=True):
-        names = [MACHINES[index] for index in part.machines]
-        if len(names) == 1:
-            ways.append([{names[0]: {local[0] for local in closure}}])
-        else:
-            ways.append(
-                [{name: {state} for name, state in zip(names, local, strict=True)} for local in sorted(closure)]
-            )
-    for one in product(*ways):
-        when = dict(fixed)
-        for named in one:
-            when |= named
-        yield reach.space.box(when)

@@ -9,6 +9,7 @@ problem, not a guess.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
@@ -18,11 +19,11 @@ from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.core.proofs import prove
 from authguard.policy.checks.machines import unknown
-from authguard.policy.checks.ways import way
+from authguard.policy.checks.ways import Same, way
 from authguard.policy.problems import Place, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from authguard.core.decisions import Rule
     from authguard.core.facts import Operation
@@ -70,8 +71,9 @@ def _rule_place(draft: Draft, index: int) -> Place:
     return draft.place(f"decisions[{index}]", "decisions")
 
 
-def _conditions_resolve(draft: Draft, place: Place, when: dict[str, frozenset[str]]) -> Iterator[Problem]:
-    known = {**space(draft).values, OUTCOME: tuple(Outcome)} if OUTCOME in when else space(draft).values
+def _conditions_resolve(
+    place: Place, when: Mapping[str, frozenset[str]], known: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
     for dimension, values in when.items():
         if dimension not in known:
             yield unknown(place, "a machine or a condition", dimension, tuple(known))
@@ -82,17 +84,18 @@ def _conditions_resolve(draft: Draft, place: Place, when: dict[str, frozenset[st
 
 def names_resolve(draft: Draft) -> Iterator[Problem]:
     """Every dimension and value in rules and invariants is declared, and every `do` names a fallback."""
+    known = space(draft).values
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
         if OUTCOME in rule.when:
             yield unknown(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
         else:
-            yield from _conditions_resolve(draft, place, dict(rule.when))
+            yield from _conditions_resolve(place, rule.when, known)
         if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
             yield unknown(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
     for index, invariant in enumerate(draft.invariants):
         place = draft.place(f"invariants[{index}]", "invariants")
-        yield from _conditions_resolve(draft, place, dict(invariant.never))
+        yield from _conditions_resolve(place, invariant.never, {**known, OUTCOME: tuple(Outcome)})
         for outcome in invariant.always_reachable:
             if outcome not in tuple(Outcome):
                 yield unknown(place, "an outcome", outcome, tuple(Outcome))
@@ -105,12 +108,19 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
 
 def _proof(draft: Draft) -> Proven | Undecided | None:
     """Prove the table, or nothing while the names it uses do not resolve."""
+    return _same_proof(Same(draft))
+
+
+@lru_cache(maxsize=2)  # every check of the table asks for it
+def _same_proof(same: Same) -> Proven | Undecided | None:
+    draft = same.draft
     if any(problem.severity == "error" for problem in names_resolve(draft)):
         return None
     return prove(draft.rules, space(draft))
 
 
-def _proven(draft: Draft) -> Proven | None:
+def proven(draft: Draft) -> Proven | None:
+    """Prove the table; nothing where names do not resolve or it is too tangled, which are problems already."""
     proof = _proof(draft)
     return None if isinstance(proof, Undecided) else proof
 
@@ -130,7 +140,7 @@ def is_decidable(draft: Draft) -> Iterator[Problem]:
 
 def has_no_gap(draft: Draft) -> Iterator[Problem]:
     """Every cell is decided."""
-    proof, known = _proven(draft), space(draft)
+    proof, known = proven(draft), space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
     gap = grow(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
@@ -176,7 +186,7 @@ def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
 
 def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
     """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
-    proof, known = _proven(draft), space(draft)
+    proof, known = proven(draft), space(draft)
     if proof is None:
         return
     decide = proof.deciders(known.whole)
@@ -215,7 +225,7 @@ def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
 
 def invariants_hold(draft: Draft) -> Iterator[Problem]:
     """No cell that an invariant names leads to an outcome that it forbids."""
-    proof = _proven(draft)
+    proof = proven(draft)
     if proof is not None:
         for index, invariant in enumerate(draft.invariants):
             if invariant.never:
@@ -247,7 +257,7 @@ def _deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
 
 def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
     """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
-    proof, known = _proven(draft), space(draft)
+    proof, known = proven(draft), space(draft)
     if proof is None:
         return
     writes = known.box({"effect": {"write"}})
@@ -269,7 +279,7 @@ def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
 
 def needs_are_asked(draft: Draft) -> Iterator[Problem]:
     """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
-    proof, known = _proven(draft), space(draft)
+    proof, known = proven(draft), space(draft)
     if proof is None:
         return
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]

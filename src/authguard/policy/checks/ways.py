@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """A draft, known again by being the same one."""
+class Same:
+    """A draft, known again by being the same one: what is asked of it twice is found once."""
 
     draft: Draft
 
     def __eq__(self, other: object) -> bool:
         """Compare by identity: a draft is large, and its mappings cannot be hashed."""
-        return isinstance(other, _Same) and other.draft is self.draft
+        return isinstance(other, Same) and other.draft is self.draft
 
     def __hash__(self) -> int:
         """Hash by identity."""
@@ -35,12 +35,18 @@ class _Same:
 
 
 @lru_cache(maxsize=2)  # a policy with one problem often has several
-def _reach(same: _Same) -> Reachability:
+def _reach(same: Same) -> Reachability:
     return Reachability.of(same.draft)
 
 
 def is_sound(draft: Draft) -> bool:
     """Whether the machines can be walked: all there, total, and every name in them and in the timers resolves."""
+    return _is_sound(Same(draft))
+
+
+@lru_cache(maxsize=2)
+def _is_sound(same: Same) -> bool:
+    draft = same.draft
     if not all(name in draft.machines for name in MACHINES):
         return False
     if any(expand(draft.machines[name]).holes for name in MACHINES):
@@ -65,7 +71,7 @@ def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[st
     """
     if not is_sound(draft):
         return None
-    found = _reach(_Same(draft)).meeting(find)
+    found = _reach(Same(draft)).meeting(find)
     if isinstance(found, Unreachable):
         return None
     cell, path = found
