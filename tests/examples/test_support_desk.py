@@ -14,6 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from authguard import AuthGuard
+from authguard.asgi.endpoints import own_operations
+from authguard.audit.index import open_index
+from authguard.audit.replay import replay
+from authguard.policy.compiler import load
 from authguard.testing import IdentityProvider
 
 if TYPE_CHECKING:
@@ -85,6 +89,12 @@ def test_the_demo_shows_every_family_as_the_policy_says(tmp_path: Path) -> None:
     assert "audit.jsonl: ok, " in table
     for outcome in "allow challenge deny handoff hold repeat restrict retry step_up terminate verify".split():  # noqa: SIM905 - the eleven, as one reads them
         assert re.search(rf"outcomes: .*\b[1-9]\d* {outcome}\b", table), f"no customer met `{outcome}`"
+    (log,) = tmp_path.glob("var/demo-*/audit.jsonl")
+    with open_index(log) as index:
+        found = replay(index, load(log.with_name("policy.yaml")), own_operations("/.authguard"))
+    assert found.same_policy
+    assert found.decisions > 50
+    assert (found.differences, found.moved, found.unplayable) == ((), {}, {})
 
 
 def test_the_readme_holds_what_it_says_by_hand(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authguard.cli import audit, audit_ask
+from authguard.cli import audit, audit_ask, audit_replay, audit_tell
 
 app = audit.app
 app.command("show")(audit_ask.show)
@@ -10,3 +10,7 @@ app.command("session")(audit_ask.session)
 app.command("subject")(audit_ask.subject)
 app.command("query")(audit_ask.query)
 app.command("export")(audit_ask.export)
+app.command("stats")(audit_tell.stats)
+app.command("timeline")(audit_tell.timeline)
+app.command("why")(audit_tell.why)
+app.command("replay")(audit_replay.replay)

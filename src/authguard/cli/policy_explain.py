@@ -103,6 +103,27 @@ def why(
             typer.echo(escaped(line))
 
 
+def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, everything: bool) -> None:
+    """Explain a recorded decision under a policy.
+
+    Args:
+        source: of the policy, a shipped name or a path.
+        recorded: the decision's line.
+        form: how it is shown.
+        everything: whether every rule above the one that decided is shown.
+    """
+    loaded = load(in_folder(source))
+    notes: list[str] = []
+    operation = _named(loaded, recorded, notes)
+    found = explain_decision(loaded, _cell(loaded, recorded, settled=bool(operation)), operation)
+    notes += _compared(loaded, found, recorded)
+    if form is Form.JSON:
+        typer.echo(_json(found, notes))
+        return
+    for line in _told(found, notes, everything):
+        typer.echo(escaped(line))
+
+
 def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
     given = {}
     for item in ",".join(typed).split(",") if typed else ():

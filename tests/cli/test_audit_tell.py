@@ -1,0 +1,120 @@
+"""`authguard audit stats`, `timeline`, `why`, `replay`: told to people and to scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from authguard.cli.audit_group import app
+from authguard.policy.compiler import load
+from tests.audit.logs import CELL, acted, decided, moved, refused, withdrawn, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+DESK = load("support-desk")
+MET = (*CELL[:6], "routine", "read", *CELL[8:])
+RULE = DESK.table.decide(MET)
+OPERATION = next(one.name for one in DESK.operations if (one.risk, one.effect) == ("routine", "read"))
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
+    path = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    same = {"policy": DESK.digest, "operation": OPERATION, "cell": MET, "rule": RULE.name, "fallback": RULE.do}
+    outcome = DESK.fallbacks[RULE.do].kind.value
+    write(
+        path,
+        acted("a", 0, "handoff.taken", by="dana\u202e"),
+        decided("b", 1, outcome, **same),
+        moved("c", 91, "session.idled: active -> idle", cause="timer", policy=DESK.digest, decision="b"),
+        moved("d", 92, "session.nonsense: active -> nowhere", policy="else"),
+        decided("e", 95, outcome, actor="x", channel="chat", reason="attempts-spent", **same),
+        withdrawn("f", 96, "e"),
+        refused("g", 97),
+    )
+    return path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.usefixtures("log")
+def test_stats_are_told_with_rates_and_as_json() -> None:
+    done = run("stats")
+    assert done.exit_code == 0
+    for told in ("decisions: 1", "withdrawn, and not counted: 1", "session.idled: active -> idle", "an hour"):
+        assert told in done.output
+    found = json.loads(run("stats", "-f", "json").stdout)
+    assert found["records"] == {"act": 1, "decision": 1, "refusal": 1, "transition": 2, "withdrawn": 1}
+    assert found["stays"][0] == {"machine": "session", "state": "active", "count": 1, "mean": 1.0, "longest": 1.0}
+    assert "no record stands in this period" in run("stats", "--since", "2030-01-01").output
+
+
+@pytest.mark.usefixtures("log")
+def test_a_session_is_told_as_a_story() -> None:
+    lines = run("timeline", "5e").output.splitlines()
+    assert "They asked for" in lines[0]
+    assert "+1.5 min  They had done nothing for too long (the clock): the session went from active to idle." in lines[1]
+    assert "The session met `session.nonsense`" in lines[2] or "session met `nonsense`" in lines[2]
+    assert "An agent asked" in lines[3]
+    assert "from chat" in lines[3]
+    assert "(void: another request was faster" in lines[3]
+    assert run("timeline", "77").exit_code == 1
+
+
+@pytest.mark.usefixtures("log")
+def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
+    done = run("why", "b", "--policy", "support-desk")
+    assert done.exit_code == 0
+    assert f"Rule {RULE.name} (" in done.output
+    assert "rules above it did not match" in done.output
+    assert "void" in run("why", "e", "--policy", "support-desk").stderr
+    assert json.loads(run("why", "b", "--policy", "support-desk", "-f", "json").stdout)["rule"] == RULE.name
+
+
+@pytest.mark.usefixtures("log")
+def test_why_names_the_line_of_the_machine_for_a_transition() -> None:
+    done = run("why", "c", "--policy", "support-desk")
+    assert "line: standard.yaml:" in done.output
+    assert "leads to: idle" in done.output
+    gone = json.loads(run("why", "d", "--policy", "support-desk", "-f", "json").stdout)
+    assert gone["line"] == "this policy has no such state or event"
+    assert "recorded under another policy" in gone["note"]
+    assert "body-too-large" in run("why", "g", "--policy", "support-desk").output
+
+
+@pytest.mark.usefixtures("log")
+def test_why_needs_a_record_and_a_policy() -> None:
+    assert run("why", "nobody", "--policy", "support-desk").exit_code == 1
+    assert "AUTHGUARD_POLICY" in str(run("why", "b").exception)
+
+
+def test_replay_tells_no_difference_and_says_what_it_could_not_do(log: Path) -> None:
+    done = run("replay", "--policy", "support-desk")
+    assert done.exit_code == 0
+    assert "1 decisions and 2 transitions replayed: 0 decisions differ" in done.output
+    assert "not replayed: 1 x session.nonsense" in done.output
+    assert run("replay", "--policy", "support-desk", "--fail-on", "looser").exit_code == 0
+    assert run("replay", "--policy", "support-desk", "--fail-on", "any").exit_code == 3
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:2]))
+    assert "1 decisions and 0 transitions replayed: no difference" in run("replay", "--policy", "support-desk").output
+
+
+def test_replay_fails_on_what_got_looser(log: Path) -> None:
+    write(log, decided("x", 1, "deny", operation=OPERATION, cell=MET, rule="0:no"))
+    done = run("replay", "--policy", "support-desk", "--fail-on", "looser")
+    assert done.exit_code == 3
+    assert f"looser: 1 x {OPERATION}: deny -> allow" in done.output
+    assert "for instance x" in done.output
+    found = json.loads(run("replay", "--policy", "support-desk", "-f", "json").stdout)
+    assert found["differences"][0]["direction"] == "looser"
