@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.core.facts import Limit, Operation
-from authguard.core.limits import LEDGER_BOUND, UnreadableError, measure, parse_json, release, reserve
+from authguard.core.limits import EXACT_ENTRIES, LEDGER_BOUND, UnreadableError, measure, parse_json, release, reserve
 from authguard.core.snapshot import Spent
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")
@@ -18,12 +19,15 @@ DAY = Limit(name="refund/1", amount="1000", currency="EUR", per=86_400.0)
 COUNT = Limit(name="refund/2", calls=2, per=600.0, by="session")
 REFUND = Operation(name="refund", risk="high", amount_at="/amount", currency_at="/currency", limits=(CALL, DAY, COUNT))
 NOW = 1_000_000.0
+WINDOWS = {limit.name: limit.per for limit in REFUND.limits}
+NOBODYS: dict[str, tuple[Spent, ...]] = {"subject": (), "session": ()}
 
 
 def measured(body: object, **given: object) -> str:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    ledgers = {"by_subject": (), "by_session": (), **given}
-    return measure(REFUND, raw, now=NOW, **ledgers).condition  # type: ignore[arg-type]
+    transaction = str(given.pop("transaction", ""))
+    ledgers: Any = {"subject": (), "session": (), **{name.removeprefix("by_"): spent for name, spent in given.items()}}
+    return measure(REFUND, raw, ledgers=ledgers, now=NOW, transaction=transaction).condition
 
 
 @pytest.mark.parametrize("amount", ["0", "0.01", "499.99", "500", "500.00", "5e2", "500.000000000000000"])
@@ -98,11 +102,10 @@ def test_a_full_ledger_is_exceeded_and_not_forgotten() -> None:
 
 
 def test_reserving_twice_for_one_transaction_counts_once() -> None:
-    spends = measure(
-        REFUND, b'{"amount": 5, "currency": "EUR"}', by_subject=(), by_session=(), now=NOW, transaction="t"
-    ).subject
-    once = reserve((), spends, REFUND.limits, NOW)
-    assert reserve(once, spends, REFUND.limits, NOW) == once
+    body = b'{"amount": 5, "currency": "EUR"}'
+    spends = measure(REFUND, body, ledgers=NOBODYS, now=NOW, transaction="t").spends["subject"]
+    once = reserve((), spends, WINDOWS, NOW)
+    assert reserve(once, spends, WINDOWS, NOW) == once
 
 
 @given(st.lists(st.decimals(min_value=0, max_value=400, places=2), max_size=12), st.data())
@@ -115,9 +118,9 @@ def test_no_sequence_of_reservations_and_releases_exceeds_the_budget(
     for place, amount in enumerate(amounts):
         transaction = f"t{place}"
         body = f'{{"amount": {amount}, "currency": "EUR"}}'.encode()
-        found = measure(operation, body, by_subject=ledger, by_session=(), now=NOW + place, transaction=transaction)
+        found = measure(operation, body, ledgers={"subject": ledger}, now=NOW + place, transaction=transaction)
         if found.condition == "within":
-            ledger = reserve(ledger, found.subject, operation.limits, NOW + place)
+            ledger = reserve(ledger, found.spends["subject"], WINDOWS, NOW + place)
             held[transaction] = amount
         else:
             assert sum(held.values()) + amount > 1000
@@ -136,3 +139,76 @@ def test_any_bytes_are_either_read_or_refused(body: bytes) -> None:
     except UnreadableError:
         return
     json.loads(body)
+
+
+@pytest.mark.parametrize("by", ["actor", "client", "operation", "payee", "issuer", "service"])
+def test_whose_limit_it_is_where_that_cannot_be_told_is_unmeasured(by: str) -> None:
+    limit = Limit(name="pay/0", calls=2, per=60.0, by=by)
+    pay = Operation(name="pay", limits=(limit,))
+    spent = (Spent("pay/0", NOW, "1"), Spent("pay/0", NOW, "1"))
+    assert measure(pay, b"", ledgers={}, now=NOW).condition == "unmeasured"
+    assert measure(pay, b"", ledgers={by: spent[:1]}, now=NOW).condition == "within"
+    assert measure(pay, b"", ledgers={by: spent}, now=NOW).condition == "exceeded"
+
+
+def test_a_count_that_two_limits_share_is_counted_once() -> None:
+    limits = tuple(Limit(name="service/calls/60", calls=calls, per=60.0, by="service") for calls in (5, 9))
+    found = measure(Operation(name="pay", limits=limits), b"", ledgers={"service": ()}, now=NOW)
+    assert len(found.spends["service"]) == 1
+
+
+def test_sums_are_exact_to_the_last_digit() -> None:
+    most, hair = "9" * 17, "0.000000000000000001"
+    limit = Limit(name="refund/1", amount=most, currency="EUR", per=60.0)
+    pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
+    spent = (Spent("refund/1", NOW, hair),)
+    assert measure(pay, f'{{"amount": {most}}}'.encode(), ledgers={"subject": spent}, now=NOW).condition == "exceeded"
+    assert measure(pay, f'{{"amount": {most}}}'.encode(), ledgers={"subject": ()}, now=NOW).condition == "within"
+
+
+moves = st.lists(
+    st.tuples(st.integers(0, 400), st.sampled_from(["keep", "release", "again"]), st.integers(-100, 400)), max_size=60
+)
+
+
+@given(moves)
+def test_a_small_ledger_agrees_with_one_that_never_forgets(steps: list[tuple[int, str, int]]) -> None:
+    """Time may step back by less than a window's slack; what left a window while the clock was ahead stays out."""
+    limit = Limit(name="refund/1", amount="1000", currency="EUR", per=600.0)
+    pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
+    ledger: tuple[Spent, ...] = ()
+    brute: dict[str, tuple[float, int]] = {}
+    now = NOW
+    for place, (amount, act, jump) in enumerate(steps):
+        now += jump
+        name = f"t{place - 1}" if act == "again" and f"t{place - 1}" in brute else f"t{place}"
+        body = f'{{"amount": {amount}}}'.encode()
+        found = measure(pay, body, ledgers={"subject": ledger}, now=now, transaction=name)
+        counted = sum(spent for one, (at, spent) in brute.items() if now - at < 600 and one != name)
+        assert (found.condition == "within") == (counted + amount <= 1000)
+        if found.condition != "within":
+            continue
+        ledger = reserve(ledger, found.spends["subject"], {"refund/1": 600.0}, now)
+        brute = {one: spent for one, spent in brute.items() if now - spent[0] < 600 and one != name}
+        brute[name] = (now, amount)
+        if act == "release":
+            ledger = release(ledger, name)
+            del brute[name]
+
+
+@given(gaps=st.lists(st.integers(0, 30), min_size=EXACT_ENTRIES, max_size=EXACT_ENTRIES * 3), named=st.booleans())
+@settings(max_examples=15)
+def test_a_ledger_of_very_many_stays_small_and_never_counts_too_little(gaps: list[int], *, named: bool) -> None:
+    limit = Limit(name="pay/0", calls=1_000_000, per=3_600.0, by="service")
+    ledger: tuple[Spent, ...] = ()
+    moments: list[float] = []
+    now = NOW
+    for place, gap in enumerate(gaps):
+        now += gap
+        ledger = reserve(ledger, (Spent("pay/0", now, "1", f"t{place}" if named else ""),), {"pay/0": 3_600.0}, now)
+        moments.append(now)
+        assert len(ledger) <= EXACT_ENTRIES + 1
+    for later in (now, now + 1_000, now + 3_000, now + 3_599):
+        kept = sum(int(entry.amount) for entry in ledger if later - entry.at < limit.per)
+        assert kept >= sum(later - at < limit.per for at in moments)
+        assert kept <= sum(later - at < limit.per * 5 / 4 for at in moments)

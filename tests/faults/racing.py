@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core import stored
-from tests.faults.house import TEXT, House
+from tests.faults.house import REFUND, TEXT, House
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,14 @@ CONCURRENT: Final = 64
 PURCHASES: Final = 100
 #: ten purchases of 100 fit the day, and nothing else limits them
 BUDGET: Final = TEXT.replace("      - {calls: 5, per: 10m, by: session}\n", "")
+#: the same ten, whoever asks, by everything that limits count by
+SHARED: Final = BUDGET.replace(
+    "      - {amount: 1000 EUR, per: 1d, by: subject}\n",
+    "".join(
+        f"      - {{amount: 1000 EUR, per: 1d, by: {by}}}\n"
+        for by in ("service", "issuer", "operation", "client", "payee", "actor")
+    ),
+).replace("    limits:\n", "    payee: {at: /to}\n    limits:\n")
 #: seconds that a writer waits for the other process's: a busy machine is no failure of a race
 PATIENCE: Final = 60.0
 
@@ -48,6 +56,16 @@ async def one_refund(house: House, process: int) -> list[Reply]:
 async def budget(house: House, process: int) -> list[Reply]:
     """Buy a hundred times, where the day's budget is for ten."""
     return await gather(house.refund(key=f"{process}-{number}") for number in range(PURCHASES))
+
+
+async def shared(house: House, process: int) -> list[Reply]:
+    """Let several customers buy from one payee, who spells the name in many ways, where there is a budget for ten."""
+    bodies = [{"amount": 100, "currency": "EUR", "app": "answer", "to": name} for name in ("Shop 7", "shop-7", "SHOP7")]
+    tokens = [house.token(sub=f"customer-{number}", client_id="app") for number in range(4)]
+    return await gather(
+        house.ask(REFUND, tokens[number % 4], body=bodies[number % 3], key=f"{process}-{number}")
+        for number in range(PURCHASES)
+    )
 
 
 async def reports(house: House, process: int) -> list[Reply]:
@@ -72,7 +90,7 @@ async def sign_outs(house: House, process: int) -> list[Reply]:
     return await gather(ways[(number + process) % 2]() for number in range(CONCURRENT))
 
 
-RACES: Final = {race.__name__: race for race in (first_sight, one_refund, budget, reports, statuses, sign_outs)}
+RACES: Final = {race.__name__: race for race in (first_sight, one_refund, budget, shared, reports, statuses, sign_outs)}
 
 
 async def gather(requests: Any) -> list[Reply]:
@@ -155,7 +173,7 @@ def main() -> None:
     for name in names:
         place = Path(home) / f"{name}.house"
         place.mkdir()
-        house = House(place, BUDGET)
+        house = House(place, SHARED if name == "shared" else BUDGET)
         gc.freeze()
         found[name] = race(house, name, Path(home) / name)
     print(json.dumps(found))  # noqa: T201 - its answer

@@ -10,7 +10,7 @@ import pytest
 
 from authguard.audit.files import chains
 from authguard.audit.verify import verify
-from authguard.core.snapshot import AccountRecord, SessionRecord, TransactionRecord
+from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
 from authguard.policy.compiler import load
 from tests.faults import remains
 from tests.faults.house import LOG, runs
@@ -34,7 +34,7 @@ class Race:
     """One race that was run: what the callers got, and what is on the disk, which is the current folder."""
 
     def __init__(self, name: str, seen: list[Any]) -> None:
-        self.asked = PROCESSES * PURCHASES if name == "budget" else ALL
+        self.asked = PROCESSES * PURCHASES if name in {"budget", "shared"} else ALL
         self.replies = sum((Counter(process["replies"]) for process in seen), Counter[str]())
         self.replaced = sum((Counter(process["replaced"]) for process in seen), Counter[str]())
         lines = [
@@ -128,6 +128,15 @@ def test_of_two_hundred_purchases_exactly_the_ten_that_fit_reach_the_app(race: R
     assert [spent.amount for spent in only(race, AccountRecord).ledger] == ["100"] * 10
     states = Counter(record.state for record in race.records.values() if isinstance(record, TransactionRecord))
     assert states == {"done": 10, "held": PROCESSES * PURCHASES - 10}
+
+
+@each("shared")
+def test_of_two_hundred_purchases_by_four_customers_the_ten_that_all_may_make_reach_the_app(race: Race) -> None:
+    assert race.replies == {"200 ran": 10, "202 hold": PROCESSES * PURCHASES - 10}
+    assert len({key for _, key in runs()}) == len(runs()) == 10
+    ledgers = [record.ledger for record in race.records.values() if isinstance(record, LedgerRecord)]
+    assert sum(len(ledger) == 10 for ledger in ledgers) >= 5
+    assert sum(map(len, ledgers)) == 60, "one for each of the six, and for each actor their own"
 
 
 @each("reports")

@@ -115,6 +115,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("amount-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "where the amount"),
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "the currency"),
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", currency="USD", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "in `EUR`"),
+    ("payee-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", calls=5, per=60.0, by="payee"),)), "where the payee"),
     ("assurance-unknown", lambda d: operation(d, acr="aal3"), "`aal3`"),
     ("assurance-unknown", lambda d: replace(d, identity="gold"), "`gold`"),
     ("assurance-unknown", lambda d: fallback(d, "step_up", acr="aal9"), "`aal9`"),

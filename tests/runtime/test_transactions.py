@@ -11,8 +11,8 @@ from authguard.core.facts import Evidence, Operation, Proven
 from authguard.core.outcomes import Reason
 from authguard.core.rendering import TEXT_BOUND
 from authguard.runtime.transactions import bind
-from authguard.runtime.verdict import Ask, Body, Refusal
-from tests.kit import Desk, signed_in
+from authguard.runtime.verdict import Answer, Ask, Body, Refusal
+from tests.kit import POLICY, Desk, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
 ASK = Ask(operation=Operation(name="refund", risk="high"), method="POST")
@@ -100,3 +100,20 @@ async def test_another_session_of_the_same_person_cannot_use_the_approval() -> N
     held = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     elsewhere = await desk.ask("refund", desk.login(sid="s2"), body=large, transaction=held.transaction)
     assert (elsewhere.fallback.kind.value, elsewhere.admits) == ("deny", False)
+
+
+async def test_what_the_app_says_did_not_happen_is_given_back_to_everybody() -> None:
+    limits = "      - {amount: 1000 EUR, per: 1d, by: service}\n      - {calls: 5, per: 10m, by: payee}\n"
+    text = POLICY.replace("    limits:\n", f"    payee: {{at: /to}}\n    limits:\n{limits}")
+    desk = Desk(text)
+    token = desk.login()
+    verdict = await desk.ask("refund", token, body={"amount": 400, "currency": "EUR", "to": "bob"}, idempotency="k1")
+    assert verdict.running
+    loaded = await desk.enforcer.standing.load(verdict.keys)
+    assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [1, 1]
+    assert loaded.snapshot.transaction.keys(verdict.transaction) == verdict.keys
+    await desk.enforcer.reports.settle(verdict, Answer(422))
+    loaded = await desk.enforcer.standing.load(verdict.keys)
+    assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [0, 0]
+    nobody = await desk.ask("refund", token, body={"amount": 1, "currency": "EUR"}, idempotency="k2")
+    assert nobody.cell[10] == "unmeasured", "whose limit it is cannot be told"

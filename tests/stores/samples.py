@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from authguard.core.snapshot import (
     AccountRecord,
     Keys,
+    LedgerRecord,
     Report,
     ServiceRecord,
     SessionRecord,
@@ -85,4 +86,8 @@ transaction = st.builds(
     answer=st.binary(max_size=64),
     kept=st.booleans(),
 )
-snapshot = st.builds(Snapshot, service, account, session, transaction)
+#: of a limit that is everybody's, and the keys of one person's session with it
+LEDGER = bytes(range(16))
+SCOPED = msgspec.structs.replace(keys("anna", "t1"), ledgers=(("service", LEDGER),))
+ledgers = st.dictionaries(st.just(LEDGER), st.builds(LedgerRecord, _ledger), max_size=1)
+snapshot = st.builds(Snapshot, service, account, session, transaction, ledgers)

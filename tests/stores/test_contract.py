@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from authguard.core.snapshot import Keys
+from authguard.core.snapshot import UNSPENT, Keys, LedgerRecord, Spent
 from authguard.core.stored import DOCUMENT_BYTES, NAME_CHARACTERS
 from authguard.errors import StoreError
-from tests.stores.samples import BLANK, amended, increment, keys, signed_in, snapshot
+from tests.stores.samples import BLANK, LEDGER, SCOPED, amended, increment, keys, signed_in, snapshot
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
@@ -146,6 +146,25 @@ async def test_records_come_back_equal_whatever_they_hold(store: AnyStore, writt
         changed = getattr(before, record) != getattr(after, record)
         version = getattr(before, record).version + changed
         assert getattr(loaded, record) == msgspec.structs.replace(getattr(after, record), version=version)
+
+
+async def test_a_ledger_of_everybodys_is_replaced_all_or_none_with_the_rest(store: AnyStore) -> None:
+    def spent(before: Snapshot, subject: str, count: int) -> Snapshot:
+        record = LedgerRecord(
+            (Spent("service/calls/60", 1.0, "1"),) * count, before.ledgers.get(LEDGER, UNSPENT).version
+        )
+        after = amended(before, "account", decided=float(len(subject)))
+        return msgspec.structs.replace(after, ledgers={LEDGER: record})
+
+    ben = msgspec.structs.replace(keys("ben", "t2"), ledgers=SCOPED.ledgers)
+    before = await store.load(SCOPED, BLANK)
+    assert await store.commit(SCOPED, before, spent(before, "anna", 1))
+    assert not await store.commit(ben, before, spent(before, "ben", 1)), "another was faster"
+    seen = await store.load(ben, BLANK)
+    assert (seen.account.version, len(seen.ledgers[LEDGER].ledger), seen.ledgers[LEDGER].version) == (0, 1, 1)
+    assert await store.commit(ben, seen, spent(seen, "ben", 2))
+    assert len((await store.load(SCOPED, BLANK)).ledgers[LEDGER].ledger) == 2
+    assert not (await store.load(keys("anna", "t1"), BLANK)).ledgers, "who has no such limit loads none"
 
 
 async def test_nobody_holds_a_reference_into_the_store(store: AnyStore) -> None:

@@ -154,7 +154,7 @@ class Limit:
         currency: of `amount`.
         calls: how many calls; 0 where the limit counts an amount.
         per: the window in seconds; 0 is ``per: call``.
-        by: ``subject`` or ``session``.
+        by: ``subject``, ``session``, or one of `authguard.core.scopes.SCOPED`.
     """
 
     name: str
@@ -180,6 +180,9 @@ class Match:
     websocket: str = ""
 
 
+NOBODYS: Final = frozenset[str]()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """What can be asked, and what it needs.
@@ -195,6 +198,7 @@ class Operation:
         amount_at: JSON Pointer (RFC 6901) to the amount; empty for none.
         currency_at: JSON Pointer to the currency; empty where `currency` is fixed.
         currency: the fixed currency.
+        payee_at: JSON Pointer to who is paid; empty for none.
         limits: amounts and counts.
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
@@ -212,6 +216,7 @@ class Operation:
     amount_at: str = ""
     currency_at: str = ""
     currency: str = ""
+    payee_at: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
     failed_on: frozenset[int] = CLIENT_ERRORS
@@ -225,4 +230,11 @@ class Operation:
     @property
     def reads_body(self) -> bool:
         """Whether the guard must see the body before it can decide."""
-        return self.transactional or bool(self.amount_at)
+        return self.transactional or bool(self.amount_at or self.payee_at)
+
+    @property
+    def scoped(self) -> frozenset[str]:
+        """What its limits count by that has a ledger of its own."""
+        if not self.limits:
+            return NOBODYS
+        return frozenset(limit.by for limit in self.limits if limit.per and limit.by not in {"subject", "session"})

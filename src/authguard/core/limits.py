@@ -6,20 +6,31 @@ Money is never a float. What cannot be read exactly is ``unmeasured``, which a p
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.pointers import Nothing, find
 from authguard.core.snapshot import Spent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authguard.core.facts import Limit, Operation
 
 #: entries kept per ledger; a fuller one counts as exceeded
 LEDGER_BOUND: Final = 512
+#: entries up to which each keeps its own moment; of more, old ones that lie close together are merged
+EXACT_ENTRIES: Final = 256
+#: youngest entries whose transactions may still be running, so that they can be released
+STILL_OPEN: Final = 128
 #: digits before and after the decimal point of an amount that is believed
 DIGITS: Final = 18
+#: sums of amounts are exact or an error, never rounded
+EXACT: Final = Context(prec=200, traps=[Inexact])
+ONE: Final = Decimal(1)
+NOTHING: Final[Mapping[str, tuple[Spent, ...]]] = MappingProxyType({})
 
 
 class UnreadableError(ValueError):
@@ -32,14 +43,12 @@ class Measure:
 
     Attributes:
         condition: ``within``, ``exceeded`` or ``unmeasured``.
-        subject: entries to reserve in the account's ledger if it is admitted.
-        session: entries to reserve in the session's ledger.
+        spends: what it counts by -> entries to reserve in that ledger if it is admitted.
         shown: the amount with its currency, for the approver; empty where there is none.
     """
 
     condition: str
-    subject: tuple[Spent, ...] = ()
-    session: tuple[Spent, ...] = ()
+    spends: Mapping[str, tuple[Spent, ...]] = field(default_factory=dict)
     shown: str = ""
 
 
@@ -50,8 +59,7 @@ def measure(
     operation: Operation,
     body: bytes,
     *,
-    by_subject: tuple[Spent, ...],
-    by_session: tuple[Spent, ...],
+    ledgers: Mapping[str, tuple[Spent, ...]],
     now: float,
     transaction: str = "",
 ) -> Measure:
@@ -60,58 +68,80 @@ def measure(
     Args:
         operation: with its limits and where its amount stands.
         body: as sent; only read where the operation has an amount.
-        by_subject: the account's ledger.
-        by_session: the session's ledger.
+        ledgers: what limits count by -> what was spent there; whose is missing cannot be told.
         now: epoch seconds UTC.
         transaction: its own earlier reservation does not count against it.
     """
     if not operation.limits and not operation.amount_at:
         return WITHIN
     try:
-        amount, currency = _amount(operation, body) if operation.amount_at else (Decimal(1), "")
+        amount, currency = _amount(operation, body) if operation.amount_at else (ONE, "")
     except UnreadableError:
         return Measure("unmeasured")
     exceeded = False
-    spends: dict[str, list[Spent]] = {"subject": [], "session": []}
-    ledgers = {"subject": by_subject, "session": by_session}
+    spends: dict[str, tuple[Spent, ...]] = {}
     for limit in operation.limits:
-        cost, most = (Decimal(1), Decimal(limit.calls)) if limit.calls else (amount, Decimal(limit.amount))
+        cost, most = (ONE, Decimal(limit.calls)) if limit.calls else (amount, Decimal(limit.amount))
         if not limit.calls and limit.currency != currency:
             return Measure("unmeasured")
-        ledger = ledgers[limit.by]
         if limit.per:
-            cost += _spent(limit, ledger, now, transaction)
-            spends[limit.by].append(Spent(limit.name, now, "1" if limit.calls else str(amount), transaction))
-        exceeded = exceeded or cost > most or len(ledger) >= LEDGER_BOUND
+            ledger = ledgers.get(limit.by)
+            if ledger is None:
+                return Measure("unmeasured")
+            reserved = spends.get(limit.by, ())
+            if all(entry.limit != limit.name for entry in reserved):  # two limits may share one count
+                spends[limit.by] = (*reserved, Spent(limit.name, now, f"{cost:f}", transaction))
+            cost = EXACT.add(cost, _spent(limit, ledger, now, transaction))
+            exceeded = exceeded or len(ledger) >= LEDGER_BOUND
+        exceeded = exceeded or cost > most
     return Measure(
-        "exceeded" if exceeded else "within",
-        tuple(spends["subject"]),
-        tuple(spends["session"]),
-        f"{amount} {currency}" if operation.amount_at else "",
+        "exceeded" if exceeded else "within", spends, f"{amount:f} {currency}" if operation.amount_at else ""
     )
 
 
 def reserve(
-    ledger: tuple[Spent, ...], spends: tuple[Spent, ...], limits: tuple[Limit, ...], now: float
+    ledger: tuple[Spent, ...], spends: tuple[Spent, ...], windows: Mapping[str, float], now: float
 ) -> tuple[Spent, ...]:
     """Add reservations, dropping what has left the window of its limit and the transaction's earlier ones.
 
     Args:
         ledger: as loaded.
         spends: from `measure`.
-        limits: of the operation, for their windows.
+        windows: limit -> its window in seconds, of all limits that the policy has.
         now: epoch seconds UTC.
     """
     if not spends:
         return ledger
-    windows = {limit.name: limit.per for limit in limits}
     again = {(spend.limit, spend.transaction) for spend in spends if spend.transaction}
     kept = tuple(
         entry
         for entry in ledger
         if now - entry.at < windows.get(entry.limit, float("inf")) and (entry.limit, entry.transaction) not in again
     )
-    return kept + spends
+    return _compact(kept + spends, windows) if len(kept) >= EXACT_ENTRIES else kept + spends
+
+
+def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[Spent, ...]:
+    """Merge old entries that lie close together into one as young as its youngest: counted longer, never shorter.
+
+    Each window is cut into pieces, as few as are needed; plain calls are merged first, then what transactions reserved,
+    but for the youngest, which the app may still be about to release. What was merged cannot be released any more.
+    """
+    open_from = len(ledger) - STILL_OPEN
+    for pieces, named in ((64, False), (64, True), (16, True), (4, True)):
+        merged: dict[tuple[str, float, str], Spent] = {}
+        for place, entry in enumerate(ledger):
+            width = windows.get(entry.limit, 0.0) / pieces
+            alone = not width or (entry.transaction and (not named or place >= open_from))
+            key = (entry.limit, float(place), "alone") if alone else (entry.limit, entry.at // width, "")
+            found = merged.get(key)
+            if found is not None:
+                total = EXACT.add(Decimal(found.amount), Decimal(entry.amount))
+                entry = Spent(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - the sum of both
+            merged[key] = entry
+        if len(merged) < EXACT_ENTRIES:
+            break
+    return tuple(merged.values())
 
 
 def release(ledger: tuple[Spent, ...], transaction: str) -> tuple[Spent, ...]:
@@ -121,16 +151,12 @@ def release(ledger: tuple[Spent, ...], transaction: str) -> tuple[Spent, ...]:
 
 def _spent(limit: Limit, ledger: tuple[Spent, ...], now: float, transaction: str) -> Decimal:
     """Sum what counts against a limit now."""
-    return sum(
-        (
-            Decimal(entry.amount)
-            for entry in ledger
-            if entry.limit == limit.name
-            and now - entry.at < limit.per
-            and not (transaction and entry.transaction == transaction)
-        ),
-        Decimal(0),
-    )
+    total = Decimal(0)
+    for entry in ledger:
+        counts = entry.limit == limit.name and now - entry.at < limit.per
+        if counts and not (transaction and entry.transaction == transaction):
+            total = EXACT.add(total, Decimal(entry.amount))
+    return total
 
 
 def _amount(operation: Operation, body: bytes) -> tuple[Decimal, str]:

@@ -196,6 +196,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         by: who denied, withdrew or settled it; empty for nobody.
         note: why; bounded.
         subject: pseudonym of the subject.
+        ledgers: in which it reserved beside the account's and the session's, so that whoever settles it can release.
     """
 
     state: str
@@ -219,9 +220,33 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     by: str = ""
     note: str = ""
     subject: str = ""
+    ledgers: tuple[tuple[str, bytes], ...] = ()
+
+    def keys(self, transaction: str) -> Keys:
+        """Name all records that settling it meets.
+
+        Args:
+            transaction: its id.
+        """
+        return Keys(self.account, self.session, transaction, self.ledgers)
 
 
-Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord
+class LedgerRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was spent by somebody who has no record of their own: an actor, a client, a payee, all together.
+
+    Attributes:
+        ledger: amounts and calls.
+        version: counts replacements.
+    """
+
+    ledger: tuple[Spent, ...] = ()
+    version: int = 0
+
+
+#: nothing was spent yet
+UNSPENT: Final = LedgerRecord()
+
+Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord | LedgerRecord
 
 
 class Keys(msgspec.Struct, frozen=True, gc=False):
@@ -231,20 +256,26 @@ class Keys(msgspec.Struct, frozen=True, gc=False):
         account: from `account_key`.
         session: from `session_key`.
         transaction: the transaction's id.
+        ledgers: what limits count by, and the key of that ledger, from `authguard.core.scopes`.
     """
 
     account: bytes = b""
     session: bytes = b""
     transaction: str = ""
+    ledgers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """All five machines' standing, as loaded or as stepped; equal versions are the same moment in the store."""
+    """All five machines' standing, as loaded or as stepped; equal versions are the same moment in the store.
+
+    The ledgers that limits count in beside the account's and the session's own stand under their keys.
+    """
 
     service: ServiceRecord
     account: AccountRecord
     session: SessionRecord
     transaction: TransactionRecord
+    ledgers: dict[bytes, LedgerRecord] = {}
 
     def states(self) -> tuple[str, str, str, str, str]:
         """Give the five states, in the order of `authguard.core.events.MACHINES`."""

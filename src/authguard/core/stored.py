@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from authguard.core.snapshot import AccountRecord, Record, ServiceRecord, SessionRecord, Snapshot, TransactionRecord
+from authguard.core.snapshot import (
+    UNSPENT,
+    AccountRecord,
+    LedgerRecord,
+    Record,
+    ServiceRecord,
+    SessionRecord,
+    Snapshot,
+    TransactionRecord,
+)
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
@@ -33,9 +42,10 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _service: Final = msgspec.msgpack.Decoder(ServiceRecord).decode
 _account: Final = msgspec.msgpack.Decoder(AccountRecord).decode
 _session: Final = msgspec.msgpack.Decoder(SessionRecord).decode
+_ledger: Final = msgspec.msgpack.Decoder(LedgerRecord).decode
 _transaction: Final = msgspec.msgpack.Decoder(TransactionRecord).decode
 #: the letters as they are found in a name
-_V, _A, _S = b"vas"
+_V, _A, _S, _L = b"vasl"
 
 
 class Change(NamedTuple):
@@ -61,6 +71,8 @@ def names(keys: Keys) -> list[bytes]:
         found.append(b"s" + keys.session)
     if keys.transaction:
         found.append(b"t" + keys.transaction.encode("utf-8", "surrogatepass"))
+    for _, key in keys.ledgers:
+        found.append(b"l" + key)
     return found
 
 
@@ -71,6 +83,7 @@ def assemble(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
         StoreError: a record is damaged.
     """
     service, account, session, transaction = blank.service, blank.account, blank.session, blank.transaction
+    ledgers: dict[bytes, LedgerRecord] = {}
     try:
         for name, value in rows:  # the hot path: three records in about a microsecond
             kind = name[0]
@@ -80,11 +93,13 @@ def assemble(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
                 account = _account(value)
             elif kind == _V:
                 service = _service(value)
+            elif kind == _L:
+                ledgers[name[1:]] = _ledger(value)
             else:
                 transaction = _transaction(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _damaged() from None
-    return Snapshot(service, account, session, transaction)
+    return Snapshot(service, account, session, transaction, ledgers)
 
 
 def decode(name: bytes, value: bytes) -> Record:
@@ -93,7 +108,7 @@ def decode(name: bytes, value: bytes) -> Record:
     Raises:
         StoreError: it is damaged.
     """
-    decoders: dict[int, Callable[[bytes], Record]] = {_V: _service, _A: _account, _S: _session}
+    decoders: dict[int, Callable[[bytes], Record]] = {_V: _service, _A: _account, _S: _session, _L: _ledger}
     try:
         return decoders.get(name[0], _transaction)(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -123,6 +138,8 @@ def changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
     if keys.transaction:
         name = b"t" + keys.transaction.encode("utf-8", "surrogatepass")
         _change(found, name, before.transaction, after.transaction)
+    for _, key in keys.ledgers:
+        _change(found, b"l" + key, before.ledgers.get(key, UNSPENT), after.ledgers.get(key, UNSPENT))
     return found
 
 
@@ -160,6 +177,8 @@ def is_over(name: bytes, value: bytes, before: float) -> bool:
                 and all(tally.since < before for tally in (account.tallies or {}).values())
                 and all(spent.at < before for spent in account.ledger)
             )
+        case LedgerRecord() as spent:
+            return all(entry.at < before for entry in spent.ledger)
         case TransactionRecord() as transaction:
             return transaction.state in ENDED_TRANSACTION and max(transaction.entered, transaction.created) < before
         case _:

@@ -276,6 +276,7 @@ class Policy:
         effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
         pulled_back: state of the service once an operator engaged the rollback.
         retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
+        windows: limit -> the seconds over which it counts.
     """
 
     name: str
@@ -312,6 +313,7 @@ class Policy:
     effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
     pulled_back: str = field(init=False)
     retention: float = field(init=False)
+    windows: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive what requests ask for often."""
@@ -326,6 +328,8 @@ class Policy:
         derive(self, "effect_scopes", scopes)
         derive(self, "pulled_back", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
+        limits = [limit for operation in self.operations for limit in operation.limits]
+        derive(self, "windows", {limit.name: limit.per for limit in limits})
 
     def _retention(self) -> float:
         """Tell how long a record may still be named (DESIGN 2, "Nothing revives by being forgotten").

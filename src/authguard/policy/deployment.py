@@ -158,7 +158,13 @@ class Limit(Part):
     amount: Money | None = None
     calls: Annotated[int, Field(ge=1, le=1_000_000_000)] = 0
     per: Period
-    by: Literal["subject", "session"] = "subject"
+    by: Literal["subject", "session", "actor", "client", "operation", "payee", "issuer", "service"] = "subject"
+
+
+class Payee(Part):
+    """Where in the body the payee stands."""
+
+    at: Pointer
 
 
 class Otherwise(Part):
@@ -180,6 +186,7 @@ class Operation(Part):
     scopes: tuple[Token, ...] = ()
     assurance: Need = Need()
     amount: Amount | None = None
+    payee: Payee | None = None
     limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
     idempotency: Literal["", "required"] = ""
     failed_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], Field(max_length=100)] | None = None

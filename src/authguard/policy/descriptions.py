@@ -89,6 +89,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "scopes": "Token scopes that it needs, all of them.",
         "assurance": "How strongly and how freshly somebody must have signed in.",
         "amount": "Where the amount stands in the request's body.",
+        "payee": "Where who is paid stands in the request's body.",
         "limits": "The most that may be spent or called.",
         "idempotency": "Whether a request must carry an `Idempotency-Key`.",
         "failed_on": "Statuses of the app that say that nothing happened; 400 to 499 where left out.",
@@ -111,7 +112,10 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "amount": "The most, such as `500 EUR`.",
         "calls": "How many calls.",
         "per": "The time over which it counts, or `call`.",
-        "by": "Whose: the `subject`'s or the `session`'s.",
+        "by": "Whose count: the `subject`'s, the `session`'s ...; `service` counts all together.",
+    },
+    "Payee": {
+        "at": "JSON Pointer (RFC 6901) to the payee in the body.",
     },
     "Otherwise": {
         "risk": "How much harm it can do; never public.",

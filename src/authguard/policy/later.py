@@ -19,11 +19,6 @@ LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
     (("accounts", "*", "from"), frozenset({"signals"}), 1),
     (("operations", "*", "match", "mcp_tool"), frozenset(), 2),
     (("operations", "*", "match", "/"), frozenset(), 2),
-    (
-        ("operations", "*", "limits", "*", "by"),
-        frozenset({"account", "actor", "client", "issuer", "service"}),
-        0,
-    ),
     (("signals",), frozenset(), 0),
     (("streams",), frozenset(), 0),
     (("rollback", "criteria"), frozenset(), 0),

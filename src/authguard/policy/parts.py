@@ -37,6 +37,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         amount_at=amount.at if amount else "",
         currency_at=pointer,
         currency=currency,
+        payee_at=operation.payee.at if operation.payee else "",
         limits=tuple(
             _limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
             for position, limit in enumerate(operation.limits)
@@ -51,6 +52,8 @@ def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Li
     if limit.calls and not limit.per:
         found.note("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
     amount, currency = limit.amount or ("", "")
+    if limit.by == "service":  # one count of all operations that state it
+        name = f"service/{currency or 'calls'}/{limit.per:g}"
     return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
 
 

@@ -140,6 +140,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "amount_at": changed,
     "currency_at": changed,
     "currency": changed,
+    "payee_at": changed,
     "limits": changed,  # each on its own
     "idempotency": less,
     "failed_on": wider,  # what is in doubt is looked at by a person; what failed is not

@@ -160,7 +160,7 @@ class Approvals:
                 walk.amend("transaction", by=", ".join(by), note=printable(note))
 
         found = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
-        keys = Keys(found.account, found.session, transaction)
+        keys = found.keys(transaction)
         return await self._change(transaction, ACTS[event], ", ".join(by), note, make, keys=keys)
 
     async def are_missing(self, record: TransactionRecord) -> bool:

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import anyio
 import msgspec
 
-from authguard.core.snapshot import Snapshot, blank
+from authguard.core.snapshot import UNSPENT, Snapshot, blank
 from authguard.errors import StoreError
 from authguard.runtime.walk import Walk
 
@@ -58,7 +58,7 @@ class Standing:
         self.journal = journal
         self.clock = clock
         self.blank: Snapshot = blank(policy.initial)
-        #: account -> whose turn it is among those who lost a race for it
+        #: account, or the widest ledger -> whose turn it is among those who lost a race for it
         self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     async def within(self, awaitable: Awaitable[T]) -> T:
@@ -105,6 +105,10 @@ class Standing:
             getattr(found, record).version == getattr(before, record).version
             for record in RECORDS
             if getattr(after, record) != getattr(before, record)
+        ) or any(
+            found.ledgers.get(key, UNSPENT).version == before.ledgers.get(key, UNSPENT).version
+            for _, key in keys.ledgers
+            if after.ledgers.get(key, UNSPENT) != before.ledgers.get(key, UNSPENT)
         )
 
     async def change(
@@ -165,9 +169,10 @@ class Standing:
         won = await attempt()
         if won is not None:
             return won
-        turn = self._turns.get(keys.account)
+        contended = keys.ledgers[0][1] if keys.ledgers else keys.account
+        turn = self._turns.get(contended)
         if turn is None:
-            turn = self._turns[keys.account] = anyio.Lock()
+            turn = self._turns[contended] = anyio.Lock()
         await self.within(turn.acquire())
         try:
             for _ in range(TRIES):

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from authguard.core.chain import cut_stencil
 from authguard.core.facts import NotProven, Proven, Unseen
 from authguard.core.outcomes import Outcome, Reason
+from authguard.core.scopes import ledger_keys
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.ports import Stated
@@ -198,6 +199,8 @@ class Enforcer:
         if isinstance(credential, Proven):
             known = await self._look_up(known, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
+            if ask.operation.scoped and decided is None:
+                known, keys = self._counted(ask, known, keys, b"")
         if decided is None:
             decided = await self._settle_on(ask, known, keys, now)
         if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
@@ -207,6 +210,8 @@ class Enforcer:
             bond = transactions.bind(ask, credential.principal, body, self._ids, self.policy.digest)
             known = replace(known, body=body.content, bond=bond)
             keys = Keys(keys.account, keys.session, bond.transaction)
+            if ask.operation.scoped:
+                known, keys = self._counted(ask, known, keys, body.content)
             decided = await self._settle_on(ask, known, keys, now)
         if isinstance(decided, NeedsBody):
             raise MachineFault("a request whose body was read needs it again")
@@ -216,6 +221,13 @@ class Enforcer:
     def _binds(ask: Ask, credential: Credential) -> bool:
         """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
         return isinstance(credential, Proven) and (ask.operation.reads_body or bool(ask.evidence.transaction))
+
+    def _counted(self, ask: Ask, known: Known, keys: Keys, body: bytes) -> tuple[Known, Keys]:
+        """Name the ledgers that the operation's limits count in, to be loaded and saved with the rest."""
+        if not isinstance(known.credential, Proven):
+            return known, keys
+        ledgers = ledger_keys(ask.operation, known.credential.principal, body, self.policy.agents)
+        return replace(known, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
     async def _settle_on(self, ask: Ask, known: Known, keys: Keys, now: float) -> Verdict | Refusal | NeedsBody:
         """Judge until nobody was faster; a bounded number of times."""

@@ -13,8 +13,9 @@ import msgspec
 
 from authguard.core import conditions
 from authguard.core.facts import NotProven
-from authguard.core.limits import WITHIN, Measure, measure, reserve
+from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
+from authguard.core.snapshot import UNSPENT
 from authguard.runtime import transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from authguard.core.facts import Credential, Operation, Principal
     from authguard.core.machine import Transition
-    from authguard.core.snapshot import Report, Snapshot
+    from authguard.core.snapshot import Report, Snapshot, Spent
     from authguard.policy.compiled import Policy
     from authguard.runtime.verdict import Ask
 
@@ -42,6 +43,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         unreachable: whether a directory gave no answer.
         channel: where the caller speaks from, as far as it is believed.
         unapproved: whether too few of those who approved the transaction may still do so.
+        ledgers: what limits count by, and the key of that ledger.
     """
 
     credential: Credential
@@ -52,6 +54,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unreachable: bool = False
     channel: str = ""
     unapproved: bool = False
+    ledgers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -163,8 +166,7 @@ def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
     return measure(
         operation,
         known.body or b"",
-        by_subject=walk.snapshot.account.ledger,
-        by_session=walk.snapshot.session.ledger,
+        ledgers=_ledgers(walk, known) if operation.limits else NOTHING,
         now=walk.now,
         transaction=known.bond.transaction,
     )
@@ -200,7 +202,7 @@ def _plan(
                 return Reason.TRANSACTION_TOO_LONG
             running = walk.happen("transaction.started" if starts else "transaction.held", "guard") and starts
         if fallback.kind in ADMITTING:
-            _reserve(walk, ask.operation, measured)
+            _reserve(walk, known, measured)
         if fallback.kind is Outcome.TERMINATE:
             walk.happen("session.ended", "guard")
     return Plan(
@@ -228,13 +230,25 @@ def _names_one(ask: Ask) -> bool:
     return bool(ask.evidence.idempotency or ask.evidence.transaction)
 
 
-def _reserve(walk: Walk, operation: Operation, measured: Measure) -> None:
-    if measured.subject:
-        ledger = reserve(walk.snapshot.account.ledger, measured.subject, operation.limits, walk.now)
-        walk.amend("account", ledger=ledger)
-    if measured.session:
-        ledger = reserve(walk.snapshot.session.ledger, measured.session, operation.limits, walk.now)
-        walk.amend("session", ledger=ledger)
+def _ledgers(walk: Walk, known: Known) -> dict[str, tuple[Spent, ...]]:
+    """Give what was spent, by what limits count by."""
+    snapshot = walk.snapshot
+    found = {by: snapshot.ledgers.get(key, UNSPENT).ledger for by, key in known.ledgers}
+    return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
+
+
+def _reserve(walk: Walk, known: Known, measured: Measure) -> None:
+    """Count what is about to be spent before the app runs."""
+    keys = dict(known.ledgers)
+    for by, spends in measured.spends.items():
+        if by in keys:
+            ledger = walk.snapshot.ledgers.get(keys[by], UNSPENT).ledger
+            walk.spend(keys[by], reserve(ledger, spends, walk.policy.windows, walk.now))
+            walk.amend("transaction", ledgers=known.ledgers)
+        else:
+            record = "account" if by == "subject" else "session"
+            ledger = getattr(walk.snapshot, record).ledger
+            walk.amend(record, ledger=reserve(ledger, spends, walk.policy.windows, walk.now))
 
 
 def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:

@@ -119,6 +119,9 @@ class Reports:
         """
         name, principal = transaction or verdict.transaction, verdict.principal
         keys = Keys(verdict.keys.account, verdict.keys.session, name)
+        found = (await self._standing.load(keys)).snapshot.transaction
+        if principal is not None and found.account == principal.account_key:
+            keys = found.keys(name)  # what it reserved is given back where it was reserved
 
         def make(walk: Walk) -> None:
             record = walk.snapshot.transaction

@@ -177,6 +177,8 @@ def fail(walk: Walk, transaction: str, cause: str) -> bool:
     if moved:
         walk.amend("account", ledger=release(walk.snapshot.account.ledger, transaction))
         walk.amend("session", ledger=release(walk.snapshot.session.ledger, transaction))
+        for key, record in walk.snapshot.ledgers.items():
+            walk.spend(key, release(record.ledger, transaction))
     return moved
 
 

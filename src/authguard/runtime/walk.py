@@ -13,13 +13,14 @@ import msgspec
 from authguard.core import conditions
 from authguard.core.events import Event
 from authguard.core.machine import Transition, step
-from authguard.core.snapshot import PLACES, Report, Snapshot
+from authguard.core.snapshot import PLACES, UNSPENT, Report, Snapshot
 from authguard.core.staff import roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.facts import Principal
+    from authguard.core.snapshot import Spent
     from authguard.policy.compiled import Policy
 
 #: the source under which reports of the app itself are kept
@@ -60,6 +61,11 @@ class Walk:
         """Change fields of a record that belong to no machine (ledgers, tallies, reports)."""
         changed = msgspec.structs.replace(getattr(self.snapshot, record), **fields)
         self.snapshot = msgspec.structs.replace(self.snapshot, **{record: changed})
+
+    def spend(self, key: bytes, ledger: tuple[Spent, ...]) -> None:
+        """Replace what a ledger of its own holds."""
+        record = msgspec.structs.replace(self.snapshot.ledgers.get(key, UNSPENT), ledger=ledger)
+        self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
     def timers(self) -> None:
         """Let every timer happen that is due."""

@@ -53,6 +53,7 @@ CODES: Final[dict[str, str]] = {
     "operation-shadowed": "an earlier operation matches everything that this one does",
     "otherwise-open": "what nobody named would be public, or walk as one of the guard's own endpoints",
     "overridden": "a line of an extended policy answers nothing any more, because this policy's lines come first",
+    "payee-undeclared": "an operation has a limit by payee and does not say where the payee stands",
     "promise-broken": "an `always_reachable` fails: from some reachable state no events of those named lead on",
     "proof-unearned": "a timer or another event would raise what only a proof or a person may (DESIGN 2)",
     "public-url-missing": "`sender: dpop` needs `settings.public_url`, which proofs name (RFC 9449 4.3)",

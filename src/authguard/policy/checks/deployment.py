@@ -246,6 +246,9 @@ def limits_can_be_measured(draft: Draft) -> Iterator[Problem]:
             if bool(limit.amount) == (limit.calls > 0):
                 message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
                 yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
+        if not operation.payee_at and any(limit.by == "payee" for limit in operation.limits):
+            message = f"operation `{operation.name}` has limits by payee and does not say where the payee stands"
+            yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
         amounts = [limit for limit in operation.limits if limit.amount]
         if not amounts:
             continue

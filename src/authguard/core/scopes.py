@@ -1,0 +1,87 @@
+"""Whose budget a request is counted against: the keys of the ledgers of its operation's limits.
+
+What a limit counts `by` is proven (subject, actor, client, issuer), read from the body like the amount (payee), or
+everybody's (operation, service). Where it cannot be told there is no key, and the request is `unmeasured`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.limits import UnreadableError, parse_json
+from authguard.core.pointers import Nothing, find
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from authguard.core.facts import Operation, Principal
+
+#: characters of a payee that are believed
+PAYEE_BOUND: Final = 256
+#: what needs a ledger of its own, widest first: who loses a race for several waits for the turn of the widest
+SCOPED: Final = ("service", "issuer", "operation", "client", "payee", "actor")
+
+
+def ledger_keys(
+    operation: Operation, principal: Principal, body: bytes, agents: Container[str]
+) -> tuple[tuple[str, bytes], ...]:
+    """Name the ledgers that an operation's limits count in, beside the account's and the session's own.
+
+    Args:
+        operation: with its limits.
+        principal: proven.
+        body: as sent; only read for a payee.
+        agents: registered actors: a client that is one acts itself (RFC 8693 4.1).
+
+    Returns:
+        What it counts by and the key of the record, widest first; nothing for what cannot be told.
+    """
+    wanted = operation.scoped
+    if not wanted:
+        return ()
+    found: list[tuple[str, bytes]] = []
+    for by in SCOPED:
+        if by not in wanted:
+            continue
+        match by:
+            case "service":
+                parts: tuple[str, ...] = ("all",)
+            case "issuer":
+                parts = (principal.issuer,)
+            case "operation":
+                parts = (operation.name,)
+            case "client":
+                parts = (principal.issuer, principal.client) if principal.client else ()
+            case "payee":
+                payee = _payee(operation, body)
+                parts = (payee,) if payee else ()
+            case _:
+                agent = principal.actor or (principal.client if principal.client in agents else "")
+                parts = (principal.issuer, "agent", agent) if agent else (principal.issuer, "self", principal.subject)
+        if parts:
+            found.append((by, _key(by, *parts)))
+    return tuple(found)
+
+
+def _payee(operation: Operation, body: bytes) -> str:
+    """Read the payee so that no other spelling is another payee: compatible forms, no case, letters and digits only."""
+    try:
+        value = find(parse_json(body), operation.payee_at)
+    except (UnreadableError, Nothing):
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return str(value)
+    if not isinstance(value, str) or len(value) > PAYEE_BOUND:
+        return ""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    return "".join(character for character in folded if character.isalnum())
+
+
+def _key(*parts: str) -> bytes:
+    digest = blake2b(digest_size=16, person=b"limit")
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    return digest.digest()
