@@ -116,6 +116,7 @@ def build(
             ids=ids,
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
+        pseudonym=pseudonyms.subject,
     )
 
 

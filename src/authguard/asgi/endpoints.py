@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.asgi import transactions
+from authguard.asgi import staff, transactions
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Outcome, Reason
@@ -94,6 +94,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.verify": _verify,
     "authguard.healthz": _healthz,
     **transactions.ENDPOINTS,
+    **staff.ENDPOINTS,
 }
 
 
@@ -122,4 +123,5 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
             name="authguard.healthz", match=Match(path=f"{prefix}/healthz", method="GET"), risk="public", effect="read"
         ),
         *transactions.own_operations(prefix),
+        *staff.own_operations(prefix),
     )

@@ -92,6 +92,8 @@ class Reason(Enum):
     TRANSACTION_TOO_LONG = ("transaction-too-long", 413, "this is more than a person can be asked to read and approve")
     TRANSACTION_OVER = ("transaction-over", 409, "this transaction waits for no such decision any more")
     APPROVER_INVOLVED = ("approver-involved", 403, "whoever a transaction is for, or acts in it, does not decide on it")
+    STAFF_UNAUTHORISED = ("staff-unauthorised", 403, "this takes a role that you do not have")
+    STAFF_INVOLVED = ("staff-involved", 403, "nobody lifts anything of their own")
     APPROVER_WEAK = ("approver-weak", 403, "sign in as strongly as this approval asks")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
     # the table and the guard itself

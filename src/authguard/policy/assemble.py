@@ -94,6 +94,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),
         staff_claim=document.staff.claim if document.staff else "",
+        staff_roles=dict(document.staff.authority.items()) if document.staff else {},
         places=found.places,
     )
     return draft, tuple(found.problems)

@@ -268,6 +268,7 @@ class Policy:
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
+        staff_roles: act (``reinstate``, ``reset``) -> the role that may; nobody where it is not there.
         origins: where things were written, ``file:line`` by ``rule:INDEX``, ``fallback:NAME``, ``line:MACHINE:INDEX``.
         file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
         changes: what it makes of what it inherits.
@@ -304,6 +305,7 @@ class Policy:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""
+    staff_roles: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: str = ""
     changes: Changes = Changes()

@@ -314,9 +314,10 @@ class Approvers(Part):
 
 
 class Staff(Part):
-    """Where a person's roles stand in their token."""
+    """Where a person's roles stand in their token, and what may be lifted by which."""
 
     claim: Text
+    authority: dict[Literal["reinstate", "reset"], Name] = Field(default_factory=dict)
 
 
 class Rollback(Part):

@@ -216,6 +216,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Staff": {
         "claim": "The claim with the roles, such as `roles` (RFC 9068 2.2.3.1), or a JSON Pointer into the claims.",
+        "authority": "The role that may `reinstate` accounts, and `reset` verifications; nobody where left out.",
     },
     "Audit": {
         "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",

@@ -73,6 +73,7 @@ class Draft:
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: with the roles of staff; empty for none.
+        staff_roles: act (``reinstate``, ``reset``) -> the role that may.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
             indexes are those of the merged lists.
         changes: what it makes of what it extends.
@@ -106,6 +107,7 @@ class Draft:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""
+    staff_roles: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
 

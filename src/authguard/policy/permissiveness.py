@@ -244,6 +244,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "public_url": changed,
     "rollback_say": changed,
     "staff_claim": changed,
+    "staff_roles": changed,
     "base": changed,
 }
 #: events whose coming sooner tightens; one that waits longer is looser

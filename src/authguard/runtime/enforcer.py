@@ -27,6 +27,7 @@ from authguard.runtime.changes import Standing
 from authguard.runtime.faults import Faults
 from authguard.runtime.journal import escaped
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
+from authguard.runtime.lifting import Lifting
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
 from authguard.runtime.reports import Reports
@@ -34,7 +35,7 @@ from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.verification import Verifications
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from authguard.core.facts import Credential, Principal
     from authguard.core.snapshot import Snapshot
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
 
 #: characters of a status that are looked up
 STATUS_BOUND: Final = 64
+
+
+def _unnamed(issuer: str, subject: str) -> str:
+    del issuer, subject
+    return ""
 
 
 class Enforcer:
@@ -64,11 +70,13 @@ class Enforcer:
         directories: Mapping[str, AccountDirectory],
         verifiers: Mapping[str, Verifier],
         seal: Seal,
+        pseudonym: Callable[[str, str], str] = _unnamed,
     ) -> None:
         """Keep the parts; nothing is opened yet.
 
         Args:
             policy: proved and compiled.
+            pseudonym: names ``(issuer, subject)`` for the log; without it, whom staff act upon is not named there.
             store: where records live.
             journal: the audit log.
             checker: of credentials.
@@ -87,6 +95,7 @@ class Enforcer:
         self.reports: Final = Reports(self.standing, self.faults, seal)
         self.verifications: Final = Verifications(self.standing, verifiers, ids)
         self.approvals: Final = Approvals(self.standing)
+        self.lifting: Final = Lifting(self.standing, pseudonym)
         self._seal = seal
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())

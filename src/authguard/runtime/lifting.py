@@ -1,0 +1,141 @@
+"""People lift what machines decided: an account's state is reinstated, a session's verification is reset.
+
+Rules: the act is recorded with who did it and why, before anything moves; what the policy's machine does not let a
+person lift stays; nobody lifts anything of their own; an account never seen here is treated like any other, so that
+nobody learns who is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Keys, account_key
+from authguard.core.staff import roles
+from authguard.errors import AuditError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.facts import Principal
+    from authguard.core.snapshot import Snapshot
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.walk import Walk
+
+#: the cause of what a person decided
+PERSON: Final = "person"
+
+
+class Lifting:
+    """Lets staff and operators lift states of accounts and of verifications."""
+
+    __slots__ = ("_pseudonym", "_standing")
+
+    def __init__(self, standing: Standing, pseudonym: Callable[[str, str], str]) -> None:
+        """Keep the parts.
+
+        Args:
+            standing: that people move.
+            pseudonym: names ``(issuer, subject)`` for the log.
+        """
+        self._standing = standing
+        self._pseudonym = pseudonym
+
+    async def staff_reinstates(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
+        """Let a member of staff reinstate an account.
+
+        Args:
+            verdict: of the request of staff, which the table admitted.
+            issuer: of the account; empty for the staff's own.
+            subject: ``sub`` of the account.
+            why: kept in the log.
+
+        Returns:
+            `Reason.DECIDED` where it was done, else why it cannot be.
+        """
+        principal = verdict.principal
+        if principal is None or not self._may(principal, "reinstate"):
+            return Reason.STAFF_UNAUTHORISED
+        issuer = issuer or principal.issuer
+        if issuer not in self._standing.policy.issuers:
+            return Reason.BODY_MALFORMED
+        if account_key(issuer, subject) == principal.account_key:
+            return Reason.STAFF_INVOLVED
+        await self.reinstate(issuer, subject, principal.pseudonym, why, decision=verdict.record)
+        return Reason.DECIDED
+
+    async def staff_resets(self, verdict: Verdict, session: bytes, account: bytes, why: str) -> Reason:
+        """Let a member of staff reset a verification, as `staff_reinstates`.
+
+        Args:
+            verdict: of the request of staff, which the table admitted.
+            session: the session's key.
+            account: key of its account, as the ticket of the hand-off names both.
+            why: kept in the log.
+        """
+        principal = verdict.principal
+        if principal is None or not self._may(principal, "reset"):
+            return Reason.STAFF_UNAUTHORISED
+        if session == principal.session_key or account == principal.account_key:
+            return Reason.STAFF_INVOLVED
+        await self.reset(session, account, principal.pseudonym, why, decision=verdict.record)
+        return Reason.DECIDED
+
+    def _may(self, principal: Principal, act: str) -> bool:
+        policy = self._standing.policy
+        role = policy.staff_roles.get(act, "")
+        return bool(role) and not principal.actor and role in roles(principal.claims, policy.staff_claim)
+
+    async def reinstate(self, issuer: str, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
+        """Reinstate an account: what was reported before counts no more, what is reported later does.
+
+        Raises:
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+
+        def make(walk: Walk) -> None:
+            table = walk.policy.machines["account"].table
+            lifted = table[walk.policy.initial["account"], "reinstated"].dest
+            walk.happen("account.reinstated", PERSON, (("reported", walk.now),))
+            if walk.snapshot.account.state == lifted:
+                walk.amend("account", decided=walk.now)
+
+        keys = Keys(account=account_key(issuer, subject))
+        return await self._act("account.reinstated", keys, self._pseudonym(issuer, subject), by, why, make, decision)
+
+    async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
+        """Reset a session's verification, and forgive its account the attempts that were counted.
+
+        Raises:
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+
+        def make(walk: Walk) -> None:
+            walk.happen("verification.reset", PERSON)
+            walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
+            if account and walk.snapshot.account.tallies:
+                walk.amend("account", tallies=None)
+
+        keys = Keys(account=account, session=session)
+        return await self._act("verification.reset", keys, "", by, why, make, decision)
+
+    async def _act(  # noqa: PLR0917 - the parts of one act
+        self,
+        act: str,
+        keys: Keys,
+        subject: str,
+        by: str,
+        why: str,
+        make: Callable[[Walk], None],
+        decision: str,
+    ) -> Snapshot:
+        """Record the act, then change; an act that could not be is withdrawn from the record."""
+        standing = self._standing
+        now = standing.clock.now()
+        record = standing.journal.acted(act, now, by=by, note=why, subject=subject, decision=decision)
+        try:
+            return await standing.change(keys, make, subject=subject, decision=decision, note=why)
+        except (AuditError, StoreError):
+            standing.journal.withdrawn((record,), now)
+            raise

@@ -1,0 +1,151 @@
+"""Staff lift states over HTTP: with the role, with a reason, never their own, and without telling who is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.core.entries import Acted, Moved
+from authguard.core.snapshot import Keys, account_key, session_key
+from tests.asgi.shop import Shop
+from tests.kit import ISSUER, POLICY
+
+if TYPE_CHECKING:
+    import httpx2
+
+TEXT = POLICY + "staff: {claim: roles, authority: {reinstate: identity, reset: identity}}\n"
+WHY = {"reason": "they came to the branch with a passport"}
+
+
+class Counter:
+    """A member of staff, and a customer whose account is frozen."""
+
+    def __init__(self, text: str = TEXT) -> None:
+        self.shop = Shop(text)
+        self.http = self.shop.client()
+
+    def staff(self, name: str = "ines", *roles: str, **facts: Any) -> bytes:
+        claims = {"account_status": "ok", "roles": list(roles or ["identity"])}
+        return self.shop.desk.login(name, sid=f"s-{name}", claims=claims, **facts)
+
+    async def freeze(self, status: str = "frozen") -> bytes:
+        """Have a customer met whose account is reported as frozen."""
+        token = self.shop.desk.login("alice", claims={"account_status": status})
+        await self.chat(token)
+        assert await self.state() != "normal"
+        self.shop.desk.clock.advance(1)
+        return token
+
+    async def chat(self, token: bytes) -> httpx2.Response:
+        return await self.http.post("/chat", headers={"authorization": token.decode()})
+
+    async def lift(self, path: str, token: bytes, **body: Any) -> httpx2.Response:
+        return await self.http.post(
+            f"/.authguard/{path}", json={**WHY, **body}, headers={"authorization": token.decode()}
+        )
+
+    async def state(self, subject: str = "alice") -> str:
+        store: Any = self.shop.desk.store
+        key = Keys(account=account_key(ISSUER, subject))
+        return str((await store.load(key, self.shop.desk.enforcer.standing.blank)).account.state)
+
+
+@pytest.mark.parametrize("status", ["frozen", "locked", "estate"])
+async def test_a_person_lifts_a_state_and_old_reports_count_no_more(status: str) -> None:
+    desk = Counter()
+    customer = await desk.freeze(status)
+    reply = await desk.lift("accounts/alice/reinstate", desk.staff())
+    assert (reply.status_code, reply.json()) == (200, {"reinstated": True})
+    assert await desk.state() == "normal"
+    await desk.chat(customer)  # its claim is from before the decision
+    assert await desk.state() == "normal"
+    (act,) = [one for one in desk.shop.desk.sink.of(Acted) if one.act == "account.reinstated"]  # type: ignore[union-attr]
+    assert (act.note, act.by != "", act.decision != "") == (WHY["reason"], True, True)  # type: ignore[union-attr]
+    moved = [one for one in desk.shop.desk.sink.of(Moved) if one.event == "reinstated"]  # type: ignore[union-attr]
+    assert [one.cause for one in moved] == ["person"]  # type: ignore[union-attr]
+
+
+async def test_a_report_from_after_the_decision_counts_again() -> None:
+    desk = Counter()
+    await desk.freeze()
+    await desk.lift("accounts/alice/reinstate", desk.staff())
+    desk.shop.desk.clock.advance(1)
+    await desk.chat(desk.shop.desk.login("alice", claims={"account_status": "frozen"}))
+    assert await desk.state() == "suspended"
+
+
+async def test_an_account_never_seen_is_answered_like_a_known_one_and_no_name_comes_back() -> None:
+    desk = Counter()
+    await desk.freeze()
+    known, unknown = [await desk.lift(f"accounts/{name}/reinstate", desk.staff()) for name in ("alice", "nobody")]
+    assert (known.status_code, known.content, known.headers) == (unknown.status_code, unknown.content, unknown.headers)
+    assert b"nobody" not in unknown.content
+
+
+@pytest.mark.parametrize("path", ["accounts/alice/reinstate", f"sessions/{'0' * 32}/reset"])
+@pytest.mark.parametrize(
+    ("text", "roles", "facts"),
+    [
+        (TEXT, ("supervisor",), {}),
+        (POLICY, ("identity",), {}),
+        (TEXT, ("identity",), {"actor": "concierge"}),
+    ],
+)
+async def test_nobody_lifts_anything_without_the_role(
+    path: str, text: str, roles: tuple[str, ...], facts: dict[str, Any]
+) -> None:
+    desk = Counter(text)
+    await desk.freeze()
+    body = {"account": "1" * 32} if "sessions" in path else {}
+    reply = await desk.lift(path, desk.staff("ines", *roles, **facts), **body)
+    assert reply.status_code == 403
+    assert await desk.state() == "suspended"
+    assert not [one for one in desk.shop.desk.sink.of(Moved) if one.cause == "person"]  # type: ignore[union-attr]
+
+
+async def test_nobody_lifts_anything_of_their_own() -> None:
+    desk = Counter()
+    ines = desk.staff()
+    session = session_key(ISSUER, "ines", "app", "s-ines").hex()
+    replies = [
+        await desk.lift("accounts/ines/reinstate", ines),
+        await desk.lift(f"sessions/{session}/reset", ines, account="1" * 32),
+        await desk.lift(f"sessions/{'1' * 32}/reset", ines, account=account_key(ISSUER, "ines").hex()),
+    ]
+    assert [reply.status_code for reply in replies] == [403] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("accounts/alice/reinstate", {"reason": ""}),
+        ("accounts/alice/reinstate", {"reason": "  "}),
+        ("accounts/alice/reinstate", {"reason": "x" * 501}),
+        ("accounts/alice/reinstate", {"issuer": "https://elsewhere.test"}),
+        ("accounts/alice/reinstate", {"state": "normal"}),
+        (f"accounts/{'a' * 300}/reinstate", {}),
+        ("sessions/zz/reset", {"account": "1" * 32}),
+        (f"sessions/{'0' * 32}/reset", {"account": "alice"}),
+        (f"sessions/{'0' * 32}/reset", {}),
+    ],
+)
+async def test_what_is_asked_wrongly_lifts_nothing(path: str, body: dict[str, str]) -> None:
+    desk = Counter()
+    await desk.freeze()
+    assert (await desk.lift(path, desk.staff(), **body)).status_code == 400
+    assert await desk.state() == "suspended"
+
+
+async def test_a_reset_verification_may_be_tried_again_though_its_attempts_were_spent() -> None:
+    desk = Counter()
+    alice = desk.shop.desk.login("alice", acr="aal1")
+    for _ in range(3):
+        await desk.http.post("/chat", headers={"authorization": alice.decode()}, content="report verification.failed")
+    spent = await desk.http.get("/balance", headers={"authorization": alice.decode()})
+    assert spent.json()["outcome"] == "handoff"
+    session, account = session_key(ISSUER, "alice", "app", "s1").hex(), account_key(ISSUER, "alice").hex()
+    reply = await desk.lift(f"sessions/{session}/reset", desk.staff(), account=account)
+    assert (reply.status_code, reply.json()) == (200, {"reset": True})
+    after = await desk.http.get("/balance", headers={"authorization": alice.decode()})
+    assert after.json()["outcome"] == "verify"
