@@ -1,0 +1,111 @@
+"""Accounts that are locked, merged, deceased ... are told apart in the log alone: same bytes, and the same work.
+
+Work is counted, not timed: every function of the guard that is called, and how often, with the store, the log and the
+hashes among them. What the shipped policy tells apart on purpose: an
+account of which nothing is known yet (`unknown`) is told to come back, since the next look may know it. A status that
+the policy does not map costs one more line of the log, with its value, in the first look at each report of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.core.entries import Decided
+from tests.asgi.shop import Shop
+from tests.kit import POLICY
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: states that the standard policy hands to a person, for one reason or another
+ALIKE = ("closed", "compromised", "deceased", "locked", "merged", "suspended", "unrecognised")
+TEXT = POLICY.replace(
+    "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",
+    "map: {" + ", ".join(f"{state}: {state}" for state in ALIKE if state != "unrecognised") + "}",
+)
+
+
+class Work:
+    """What the guard did: its own functions, and functions of C that it called, by how often."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        if "/authguard/" not in frame.f_code.co_filename.replace("\\", "/"):
+            return
+        if event == "call":
+            self.calls[f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_qualname}"] += 1
+        elif event == "c_call" and getattr(argument, "__name__", "") in {"blake2b", "sha256", "update", "digest"}:
+            self.calls[f"hash {argument.__name__}"] += 1
+
+
+async def met(state: str, *, times: int = 1) -> tuple[Any, Work, Shop]:
+    """Have an account of a state ask for something sensitive, after another of the same state did."""
+    shop = Shop(TEXT)
+    async with shop.client() as client:
+        for subject in ("carol", *["alice"] * times):
+            token = shop.desk.login(subject, claims={"account_status": state}).decode()
+            work = Work()
+            sys.setprofile(work)
+            try:
+                reply = await client.get("/balance", headers={"authorization": token})
+            finally:
+                sys.setprofile(None)
+            shop.desk.clock.advance(1)
+    return reply, work, shop
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["first met", "met again"])
+async def test_accounts_that_a_person_must_look_at_get_the_same_bytes(times: int) -> None:
+    replies = [(await met(state, times=times))[0] for state in ALIKE]
+    status, headers, body = replies[0].status_code, dict(replies[0].headers), replies[0].content
+    assert status == 403
+    assert b"talk_to_person" in body
+    for state, reply in zip(ALIKE, replies, strict=True):
+        masked = reply.content if state != "unrecognised" else _as(reply, replies[0])
+        assert (reply.status_code, masked) == (status, body), state
+        assert {**reply.headers, "content-length": ""} == {**headers, "content-length": ""}, state
+
+
+def _as(reply: Any, other: Any) -> bytes:
+    """Put the record id of another reply in the place of this one's."""
+    mine, theirs = (one.json()["instance"].encode() for one in (reply, other))
+    return bytes(reply.content.replace(mine, theirs))
+
+
+async def test_the_log_tells_them_apart() -> None:
+    told = set()
+    for state in ALIKE:
+        _, _, shop = await met(state)
+        last = shop.desk.sink.of(Decided)[-1]
+        assert isinstance(last, Decided)
+        told.add(last.cell[1])
+    assert told == set(ALIKE)
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["first met", "met again"])
+async def test_none_of_them_makes_the_guard_do_more(times: int) -> None:
+    known = [state for state in ALIKE if state != "unrecognised"]
+    done = {state: (await met(state, times=times))[1].calls for state in known}
+    assert sum(done["locked"].values()) > 50, "the work was seen"
+    for state, calls in done.items():
+        assert calls == done["locked"], (state, calls - done["locked"], done["locked"] - calls)
+
+
+def test_the_count_sees_a_hash_and_a_call() -> None:
+    work = Work()
+    code = compile("def f(b):\n    b(b'x')\n", "/authguard/planted.py", "exec")
+    space: dict[str, Any] = {}
+    exec(code, space)  # noqa: S102 - plants work where the count looks
+    sys.setprofile(work)
+    try:
+        space["f"](blake2b)
+    finally:
+        sys.setprofile(None)
+    assert work.calls["planted.py:f"] == 1
