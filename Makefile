@@ -28,9 +28,7 @@ demo: $(READY)   ## start an issuer and the guarded app, and walk customers thro
 	@$(BIN)/python examples/support_desk/demo.py
 
 test: $(READY)   ## every test that needs only Python, with the coverage gate
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q
-	@$(BIN)/coverage combine -q
+	@$(BIN)/python -m pytest -q --numprocesses auto --cov --cov-report=
 	@$(BIN)/coverage report
 
 $(FOREIGN): tests/foreign/package.json

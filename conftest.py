@@ -1,5 +1,6 @@
-"""Every code block of README and docs is a test: files are written, Python runs, shell commands succeed.
+"""Every code block of README and docs is a test, and tests that share something costly run in one process.
 
+In README and docs files are written, Python runs, shell commands succeed.
 A block whose first line is a comment with a file's name (``# policy.yaml``) is written to that file in a folder of the
 document's own; Python blocks run there, shell blocks too, in the order of the page.
 """
@@ -16,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    import pytest
     from sybil import Example
 
 _FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
 _SECONDS = 120
+_TOGETHER = ("tests/faults/",)
 
 
 def _enter(namespace: dict[str, Any]) -> None:
@@ -69,6 +73,19 @@ def _shell(example: Example) -> None:
         ["/bin/sh", "-eu", "-c", example.parsed], capture_output=True, text=True, timeout=_SECONDS, check=False
     )
     assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"  # noqa: S101
+
+
+class ByPlace(LoadScopeScheduling):
+    """Gives whole files to one process, and folders whose files share what one long program found."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((folder for folder in _TOGETHER if path.startswith(folder)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:  # noqa: ANN401 - the plugin's own logger
+    """Choose who runs what where tests run in several processes."""
+    return ByPlace(config, log)
 
 
 pytest_collect_file = Sybil(
