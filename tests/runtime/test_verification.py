@@ -127,6 +127,17 @@ async def test_a_doubt_among_alternatives_is_laundered_neither_by_asking_again_n
     assert (await talk.say({"kba": {"answer": "rex"}})).fallback.name == "allow", "by the other one, in this attempt"
 
 
+async def test_of_two_attempts_at_once_the_pass_counts_for_nothing_where_the_other_was_doubted() -> None:
+    talk = Talk(SEPARATE, kba=ScriptedVerifier())
+    talk.otp.gate, talk.otp.script = asyncio.Event(), [Doubted(0.6), Passed()]
+    tokens = [talk.login(f"s{number}") for number in range(2)]
+    running = [asyncio.create_task(talk.say(RIGHT, token=token)) for token in tokens]
+    await until(lambda: len(talk.otp.asked) == 2)
+    talk.otp.gate.set()
+    await asyncio.gather(*running)
+    assert [states(await talk.balance(token))["verification"] for token in tokens] == ["exhausted", "exhausted"]
+
+
 async def test_attempts_that_are_kept_open_are_not_answered_all_at_once_when_their_window_is_over() -> None:
     kba = ScriptedVerifier(right="rex")
     talk = Talk(TWO.replace("default: {all: [otp]", "default: {all: [otp, kba]"), kba=kba)

@@ -40,6 +40,7 @@ def spend_attempts(
     account = walk.snapshot.account
     if fallback.kind is Outcome.VERIFY:
         spent = _current(account, VERIFICATIONS, fallback.per, walk.now).count >= fallback.attempts
+        spent = spent and not is_flying(walk)  # what is still asked may turn out to be an outage: nobody's attempt
         if spent:
             walk.happen("verification.exhausted", "guard")
     else:
@@ -87,17 +88,24 @@ def give_back(walk: Walk, method: Method, begun: float) -> None:
             _add(walk, name, per, -1)
 
 
-def in_vain(walk: Walk, method: Method, *, doubted: bool) -> None:
-    """Remember an attempt in vain: when it was, for the back-off; and whether the method itself was left in doubt."""
+def in_vain(walk: Walk, method: Method, attempt: str, *, doubted: bool) -> None:
+    """Remember an attempt in vain: when it was, for the back-off; and whether it left the method itself in doubt."""
     count = _current(walk.snapshot.account, f"method:{method.name}", method.per or _window(walk), walk.now).count
     _keep(walk, f"wait:{method.name}", Tally(walk.now, max(1, count)))
     if doubted:
-        leave_in_doubt(walk, method)
+        leave_in_doubt(walk, method, attempt)
 
 
-def leave_in_doubt(walk: Walk, method: Method) -> None:
-    """Let no further attempt of a method begin, in whichever session."""
-    _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1))
+def leave_in_doubt(walk: Walk, method: Method, attempt: str) -> None:
+    """Let no other attempt of a method begin, nor pass that is under way, in whichever session."""
+    others = is_doubted_elsewhere(walk, method, attempt)
+    _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1, "" if others else attempt))
+
+
+def is_doubted_elsewhere(walk: Walk, method: Method, attempt: str) -> bool:
+    """Whether another attempt left a method in doubt: of several at once, in many sessions, one may pass by luck."""
+    tally = _current(walk.snapshot.account, f"doubt:{method.name}", _window(walk), walk.now)
+    return tally.count > 0 and tally.mark != attempt
 
 
 def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:

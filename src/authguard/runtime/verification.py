@@ -137,6 +137,9 @@ class Verifications:
         superseded: list[bool] = []
 
         def settle(walk: Walk) -> None:
+            nonlocal amount
+            if amount == "passed" and attempts.is_doubted_elsewhere(walk, method, claimed.attempt.id):
+                amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
             superseded.append(not _settle(walk, method, claimed.attempt, said, amount, verdict.channel))
             if not superseded[-1] and not isinstance(amount, Wanting):
                 self._exhaust(walk, verdict)
@@ -302,10 +305,12 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     if amount in {"passed", "unavailable"}:
         attempts.give_back(walk, method, attempt.begun)
     elif not isinstance(amount, Wanting):
-        attempts.in_vain(walk, method, doubted=amount in {"doubted", "contradicted"})
+        attempts.in_vain(walk, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
     doubted = tuple(name for name, answer in said.items() if isinstance(answer, Doubted))
     if doubted and isinstance(amount, Wanting) and method.on_doubt == "ambiguous":
-        attempts.leave_in_doubt(walk, method)  # this attempt may go on; no other one of this method may begin
+        attempts.leave_in_doubt(
+            walk, method, attempt.id
+        )  # this attempt may go on; no other one of this method may begin
     if not current:
         return False
     if isinstance(amount, Wanting):
