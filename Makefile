@@ -26,6 +26,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)   ## start an issuer and the guarded app, and walk customers through every family
 	@$(BIN)/python examples/support_desk/demo.py
+	@$(BIN)/python examples/shopping_agent/shop_demo.py
 
 test: $(READY)   ## every test that needs only Python, with the coverage gate
 	@$(BIN)/python -m pytest -q --numprocesses auto --cov --cov-report=

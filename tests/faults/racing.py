@@ -68,6 +68,20 @@ async def shared(house: House, process: int) -> list[Reply]:
     )
 
 
+async def approved(house: House, process: int) -> list[Reply]:
+    """Run one transaction that a person has approved."""
+    del process
+    return await gather(house.refund(amount=600) for _ in range(PURCHASES))
+
+
+async def approve(house: House) -> list[Reply]:
+    """Have one held, and approved."""
+    reply = await house.refund(amount=600)
+    name = reply.next["transaction"]
+    await house.guard.enforcer.approvals.operate(name, "transaction.approved", ("dana",), "why")
+    return [reply]
+
+
 async def reports(house: House, process: int) -> list[Reply]:
     """Let the app report doubt of one customer with every request."""
     del process
@@ -90,7 +104,10 @@ async def sign_outs(house: House, process: int) -> list[Reply]:
     return await gather(ways[(number + process) % 2]() for number in range(CONCURRENT))
 
 
-RACES: Final = {race.__name__: race for race in (first_sight, one_refund, budget, shared, reports, statuses, sign_outs)}
+_ALL: Final = (first_sight, one_refund, budget, shared, approved, reports, statuses, sign_outs)
+RACES: Final = {race.__name__: race for race in _ALL}
+#: what the first process does before any of them begins
+BEFORE: Final = {approved: approve}
 
 
 async def gather(requests: Any) -> list[Reply]:
@@ -115,9 +132,10 @@ async def run(
 
     house.guard.enforcer.standing.store = Counted(store, counted)
     await house.guard.enforcer.open()
+    before = await BEFORE[race](house) if race in BEFORE and not process else []
     os.write(ready, b".")
     await asyncio.to_thread(os.read, go, 1)
-    replies = await race(house, process)
+    replies = [*before, *await race(house, process)]
     await house.guard.enforcer.close()
     counts = Counter(
         f"{reply.status} {reply.outcome}" if not isinstance(reply, BaseException) else repr(reply) for reply in replies

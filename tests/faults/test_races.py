@@ -34,7 +34,8 @@ class Race:
     """One race that was run: what the callers got, and what is on the disk, which is the current folder."""
 
     def __init__(self, name: str, seen: list[Any]) -> None:
-        self.asked = PROCESSES * PURCHASES if name in {"budget", "shared"} else ALL
+        bought = PROCESSES * PURCHASES
+        self.asked = {"budget": bought, "shared": bought, "approved": bought + 1}.get(name, ALL)
         self.replies = sum((Counter(process["replies"]) for process in seen), Counter[str]())
         self.replaced = sum((Counter(process["replaced"]) for process in seen), Counter[str]())
         lines = [
@@ -119,6 +120,13 @@ def test_of_all_who_ask_for_one_refund_one_reaches_the_app(race: Race) -> None:
     assert race.moves("transaction") == {("none", "running"): 1, ("running", "done"): 1}
     (run_by,) = [line for line in race.of("decision") if line["outcome"] == "allow"]
     assert runs() == [(run_by["id"], "k1")]
+
+
+@each("approved")
+def test_of_two_hundred_who_run_one_approved_transaction_exactly_one_reaches_the_app(race: Race) -> None:
+    assert len(runs()) == 1
+    path = (("none", "held"), ("held", "approved"), ("approved", "running"), ("running", "done"))
+    assert race.moves("transaction") == dict.fromkeys(path, 1)
 
 
 @each("budget")

@@ -1,0 +1,130 @@
+"""The demo's world: an identity provider, the shop as a process that can be killed, and an operator's commands.
+
+Rules: everything listens on loopback; every wait is bounded; only processes that were started here are ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+if TYPE_CHECKING:
+    from authguard.testing import IdentityProvider
+
+HERE: Final = Path(__file__).resolve().parent
+#: seconds in which the shop has to listen, a command to finish, and a client to be answered
+BOUND: Final = 30.0
+#: seconds after which a purchase that nobody answered for is in doubt
+LOST: Final = 2
+POLICY: Final = """\
+# Written by the demo: the example's policy, with the address of the identity provider that the demo started, and with a
+# timer short enough to wait for.
+authguard: 1
+name: shopping-agent-demo
+extends: shop.yaml
+
+issuers:
+  - {{issuer: {issuer}, audience: shop, algorithms: [ES256], keys: discovery, leeway: 0s}}
+timers:
+  - {{event: transaction.lost, after: {lost}s, since: entered, states: [running]}}
+"""
+_LISTENING: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
+
+
+class World:
+    """What the demo plays in."""
+
+    def __init__(self, folder: Path, provider: IdentityProvider) -> None:
+        """Write the policy; nothing runs yet.
+
+        Args:
+            folder: for policy, store, log, and what was charged.
+            provider: where customers sign in.
+        """
+        self.folder = folder
+        self.provider = provider
+        self._process: subprocess.Popen[bytes] | None = None
+        self._address = ""
+        (folder / "shop.yaml").write_text((HERE / "policy.yaml").read_text("utf-8"), "utf-8")
+        (folder / "policy.yaml").write_text(POLICY.format(issuer=provider.issuer, lost=LOST), "utf-8")
+        self.settings = os.environ | {
+            "AUTHGUARD_POLICY": str(folder / "policy.yaml"),
+            "AUTHGUARD_STORE": str(folder / "authguard.db"),
+            "AUTHGUARD_LOG": str(folder / "audit.jsonl"),
+            "SHOP_CHARGED": str(folder / "charged.txt"),
+        }
+        self._token = provider.sign_in(
+            "mia",
+            audience="shop",
+            scope="purchases:write",
+            acr="aal2",
+            account_status="ok",
+            act={"sub": "personal-shopper"},
+        )
+
+    def open(self) -> None:
+        """Open the shop, and wait until it listens.
+
+        Raises:
+            RuntimeError: it did not; what it said is in the message.
+        """
+        words = ["shop_app:app", "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", "0", "--no-access-log"]
+        output = self.folder / "shop.txt"
+        with output.open("w") as file:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
+                [sys.executable, "-m", "uvicorn", *words],
+                env=self.settings,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if found := _LISTENING.search(output.read_text("utf-8")):
+                self._address = found.group(1)
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"the shop did not open:\n{output.read_text('utf-8')[-2_000:]}")
+
+    def kill(self) -> None:
+        """Kill the shop where it stands, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(BOUND)
+            self._process = None
+
+    def buy(self, article: str, total: float, key: str) -> tuple[int, dict[str, Any], bool]:
+        """Let the agent buy; give the status, the answer, and whether it was the first one again."""
+        reply = httpx2.post(
+            f"{self._address}/purchases",
+            json={"article": article, "total": total, "currency": "EUR"},
+            headers={**self._token.headers, "Idempotency-Key": key},
+            timeout=BOUND,
+            trust_env=False,
+        )
+        return reply.status_code, reply.json(), reply.headers.get("idempotency-replayed") == "true"
+
+    def command(self, *words: str) -> str:
+        """Run `authguard` as an operator would, in a second terminal; give what it said."""
+        done = subprocess.run(  # noqa: S603 - this interpreter's own console script
+            [sys.executable, "-c", "from authguard.cli import main; main()", *words],
+            env=self.settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+        return done.stdout.strip()
+
+    def charged(self) -> list[str]:
+        """Give what was charged so far, as the bank has it."""
+        path = self.folder / "charged.txt"
+        return path.read_text("utf-8").splitlines() if path.exists() else []
