@@ -56,6 +56,11 @@ def test_show_tells_a_record_in_full_and_what_it_moved() -> None:
 
 
 @pytest.mark.usefixtures("log")
+def test_show_takes_the_instance_of_a_reply() -> None:
+    assert "outcome      deny" in run("show", "urn:authguard:record:b").output
+
+
+@pytest.mark.usefixtures("log")
 def test_show_of_no_record_is_exit_1() -> None:
     done = run("show", "zz\x1b[2J")
     assert done.exit_code == 1

@@ -197,8 +197,13 @@ def whole_session(index: Index, begins: str) -> str:
 
 
 def by_id(index: Index, record: str) -> list[Found]:
-    """Find the records of an id; more than one is a sign of forgery, and all are given."""
-    rows = index.db.execute(f"{_ROW}id = ? ORDER BY at, no", (record,))
+    """Find the records of an id; more than one is a sign of forgery, and all are given.
+
+    Args:
+        index: of the log.
+        record: the id, or a reply's ``instance``, which ends in it.
+    """
+    rows = index.db.execute(f"{_ROW}id = ? ORDER BY at, no", (record.rpartition(":")[2],))
     return [_found(index, row) for row in rows]
 
 
