@@ -35,6 +35,7 @@ class AuthGuard:
         store: str | Path | None = None,
         log: str | Path | None = None,
         pseudonym_key: bytes | None = None,
+        signing_key: str | Path | None = None,
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
         remember: int | None = None,
@@ -51,6 +52,8 @@ class AuthGuard:
             store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
             log: path of the audit log; else ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
             pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
+            signing_key: file of the key that signs the log, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept
+                beside the store.
             prefix: path prefix of the guard's own endpoints.
             modules: the modules whose functions the policy's ``call:`` may name.
             remember: good credentials that this process remembers, about 6 KB each; else ``AUTHGUARD_REMEMBER``, else
@@ -69,6 +72,7 @@ class AuthGuard:
             store=store,
             log=log,
             pseudonym_key=pseudonym_key,
+            signing_key=signing_key,
             prefix=prefix,
             modules=modules,
             remember=remember,

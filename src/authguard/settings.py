@@ -6,7 +6,7 @@ Nothing is read at import; variables are read once, when a guard is built.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +29,11 @@ KEY_BYTES: Final = 32
 KEYS_BOUND: Final = 16
 
 
+def beside_store(store: str, log: str) -> str:
+    """Name what the deployment's own files begin with: the store's, or the log's where the store is in memory."""
+    return log if store == MEMORY else store
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a deployment chooses; build it with `resolve`.
@@ -39,6 +44,8 @@ class Settings:
         log: path of the audit log. Variable: ``AUTHGUARD_LOG``.
         pseudonym_key: key under which subjects are pseudonymised in the log, at least 32 bytes; empty keeps one beside
             the store. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
+        signing_key: what signs the log's checkpoints: the path of a key file, or the key itself; empty keeps one beside
+            the store. Variable: ``AUTHGUARD_SIGNING_KEY``.
         prefix: path prefix of the guard's own endpoints.
         modules: the modules whose functions a policy's ``call:`` may name.
         remember: good credentials that one process remembers, so that it does not verify them again: about 6 KB of
@@ -54,6 +61,7 @@ class Settings:
     store: str = DEFAULT_STORE
     log: str = DEFAULT_LOG
     pseudonym_key: bytes = b""
+    signing_key: str = field(default="", repr=False)
     prefix: str = DEFAULT_PREFIX
     modules: tuple[str, ...] = ()
     remember: int = DEFAULT_REMEMBER
@@ -68,6 +76,7 @@ class Settings:
         store: str | Path | None = None,
         log: str | Path | None = None,
         pseudonym_key: bytes | None = None,
+        signing_key: str | Path | None = None,
         prefix: str = DEFAULT_PREFIX,
         modules: tuple[str, ...] = (),
         remember: int | None = None,
@@ -81,6 +90,7 @@ class Settings:
             store: or ``AUTHGUARD_STORE``.
             log: or ``AUTHGUARD_LOG``.
             pseudonym_key: or ``AUTHGUARD_PSEUDONYM_KEY`` (hex).
+            signing_key: or ``AUTHGUARD_SIGNING_KEY``.
             prefix: of the guard's own endpoints.
             modules: that a policy's ``call:`` may name.
             remember: or ``AUTHGUARD_REMEMBER``.
@@ -102,6 +112,7 @@ class Settings:
             store=str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE,
             log=str(log) if log else variables.get("AUTHGUARD_LOG") or DEFAULT_LOG,
             pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
+            signing_key=str(signing_key) if signing_key else variables.get("AUTHGUARD_SIGNING_KEY", ""),
             prefix=prefix,
             modules=modules,
             remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),

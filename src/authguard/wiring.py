@@ -9,7 +9,9 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from authguard import signing
 from authguard.audit.jsonl import JsonlSink
+from authguard.audit.sealing import Sealer as LogSealer
 from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
@@ -25,7 +27,7 @@ from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.sealing import Sealer
-from authguard.settings import MEMORY
+from authguard.settings import MEMORY, beside_store
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
@@ -37,7 +39,7 @@ from authguard.verification.steady import Service, SteadyVerifier
 from authguard.verification.totp import TotpService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import httpx2
 
@@ -212,8 +214,28 @@ def choose_store(settings: Settings, policy: Policy) -> Store:
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
-    """Choose the log: chained JSON lines, with what moves announced through structlog."""
-    return AnnouncingSink(JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest))
+    """Choose the log: chained JSON lines, signed, with what moves announced through structlog.
+
+    Raises:
+        SettingsError: the key that signs it cannot be read or made.
+    """
+    base = beside_store(settings.store, settings.log)
+    signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
+
+    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSealer:
+        return LogSealer(
+            path,
+            fd,
+            head,
+            signers=signers,
+            check=signing.check,
+            memory=signing.memory(base),
+            clock=clock,
+            every=policy.checkpoint_every,
+            within=policy.checkpoint_within,
+        )
+
+    return AnnouncingSink(JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest, seal=seal))
 
 
 def _key(settings: Settings) -> bytes:

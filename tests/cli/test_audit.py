@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard.cli.audit import app, describe, escaped
+from authguard.cli.audit import app, describe
+from authguard.cli.showing import escaped
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted, Decided, Moved
 
@@ -72,7 +73,7 @@ def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) 
     assert "records: 2 act, 1 decision" in done.output
     assert "from 2027-01-15T07:59:00.000Z to 2027-01-15T08:00:01.000Z" in done.output
     assert "outcomes: 1 deny" in done.output
-    assert "unsigned: a cut tail" in done.output
+    assert "no signature was looked at: a cut tail" in done.output
 
 
 def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: Path) -> None:
@@ -81,8 +82,8 @@ def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: 
     done = run.invoke(app, ["verify", str(log)])
     assert done.exit_code == 4
     assert f"{log}, line 2: the line was edited" in done.stderr
-    assert "(1 line before it verified)" in done.stderr
-    assert "unsigned" in done.stdout
+    assert "(1 line of the log before it verified)" in done.stderr
+    assert "no signature" in done.stdout
 
 
 @pytest.mark.parametrize(

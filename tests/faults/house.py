@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STORE = Path("store.db")
 LOG = Path("audit.jsonl")
+#: signs the log of every folder alike
+SIGNING = "PRIVATE+KEY+house+7061468b+AXxu2VZUlYq4ldk3AbrbBC5PjydjsulNTFpEaNweN7dx"
 #: one line for each run of the app: the record that admitted it, and what it was asked
 RUNS = Path("runs")
 TEXT = (
@@ -120,7 +122,9 @@ class House:
     def build(self) -> None:
         """Build a guard, as a process that starts does; nothing is opened yet."""
         given: dict[str, Any] = {"store": STORE, "log": LOG, "pseudonym_key": bytes(32), **self.settings}
-        self.guard = AuthGuard(app, self.home / "policy.yaml", clock=self.clock, environ={}, **given)
+        self.guard = AuthGuard(
+            app, self.home / "policy.yaml", clock=self.clock, environ={}, signing_key=SIGNING, **given
+        )
 
     def token(self, **claims: Any) -> str:
         """Mint a token of a customer in good standing, who signed in now; the same at the same moment."""

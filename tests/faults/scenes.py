@@ -97,7 +97,7 @@ class Scene:
     def _entries(self) -> list[dict[str, Any]]:
         """Read every whole line that is there, also of chains that were moved away."""
         found = []
-        for chain in sorted(self.log.parent.glob(f"{self.log.stem}*")):
+        for chain in sorted(self.log.parent.glob(f"{self.log.stem}*{self.log.suffix}")):
             raw = chain.read_bytes()
             found += [json.loads(line) for line in raw[: raw.rfind(b"\n") + 1].splitlines()]
         return found

@@ -335,7 +335,6 @@ WAITING = {
     "signals": ("signals: {audience: a}\n", 4, "signals"),
     "streams": ("streams: {on_expiry: warn}\n", 4, "streams"),
     "criteria": ("rollback:\n  criteria: []\n", 5, "rollback.criteria"),
-    "checkpoint": ("audit:\n  checkpoint: {every: 1000}\n", 5, "audit.checkpoint"),
     "mcp tool": (operation("match: {mcp_tool: a}"), 5, "operations[0].match.mcp_tool"),
     "pointer": (operation("match: {path: /rpc, /method: tools}"), 5, "operations[0].match./method"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.files import Held, claim, let_go, size, tail
@@ -18,11 +19,16 @@ from authguard.core.entries import Acted, Moved
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from authguard.audit.sealing import Sealer
     from authguard.core.chain import Flaw, Stencil
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
+
+    #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
+    Seal = Callable[[Path, int, Callable[[], str]], Sealer]
 
 #: seconds, by the records' own times, between looks at whether the file is still there
 LOOK_EVERY: Final = 1.0
@@ -50,13 +56,15 @@ class JsonlSink:
         clock: for the record of a repair.
         ids: for the record of a repair.
         policy: digest of the policy, for the same record.
+        seal: makes what signs the chain of a file; without it the log is not signed.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, ids: Ids, policy: str = "") -> None:
+    def __init__(self, path: Path, *, clock: Clock, ids: Ids, policy: str = "", seal: Seal | None = None) -> None:
         self._path: Final = path
         self._clock: Final = clock
         self._ids: Final = ids
         self._policy: Final = policy
+        self._seal: Final = seal
         self._reset()
 
     def _reset(self) -> None:
@@ -74,6 +82,10 @@ class JsonlSink:
         self._size = 0
         self._looked = 0.0
         self._position = 0
+        self._sealer: Sealer | None = None
+        self._told = ""
+        #: at how many lines the sealer is woken
+        self._due: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
 
     @property
@@ -98,6 +110,8 @@ class JsonlSink:
     def close(self) -> None:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
         held, forked = self._held, self._forks != _lineage.forks
+        if self._sealer is not None and not forked:
+            self._sealer.stop()
         self._reset()
         if held is not None:
             if not forked and size(held) == 0:
@@ -161,6 +175,9 @@ class JsonlSink:
         self._head = head
         self._size += written
         self._position += 1
+        if self._seq >= self._due and self._sealer is not None:
+            self._due = self._seq + self._sealer.every
+            self._sealer.wake()
         return self._position
 
     def _make_sound(self, at: float) -> None:
@@ -180,6 +197,18 @@ class JsonlSink:
         elif not self._sound:
             self._continue()
         self._looked = at
+        if self._sealer is not None and self._sealer.trouble != self._told:
+            self._tell(self._sealer.trouble)
+
+    def _tell(self, trouble: str) -> None:
+        """Record that the log cannot be signed, or can again."""
+        self._told = trouble
+        self._say("unsealed" if trouble else "resealed", trouble)
+
+    def _say(self, act: str, note: str) -> None:
+        """Record something that the log has to say of itself."""
+        now = self._clock.now()
+        self._link(Acted(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
 
     def _take(self) -> None:
         """Take a file, and continue it."""
@@ -193,6 +222,12 @@ class JsonlSink:
             let_go(self._held)
             self._held, self._fd = None, -1
             raise
+        if self._seal is not None:
+            self._due = self._seq + 1
+            self._sealer = self._seal(self._held.path, self._fd, lambda: self._head)
+            if self._seq and (news := self._sealer.news()) is not None:
+                self._say(*news)
+            self._sealer.start()
 
     def _continue(self) -> None:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
@@ -207,11 +242,7 @@ class JsonlSink:
         self._following = self._sound = True
         self._size = found.end
         if found.torn:
-            now = self._clock.now()
-            note = f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}"
-            self._link(
-                Acted(id=self._ids.record(now), at=now, policy=self._policy, act="repaired", by="audit", note=note)
-            )
+            self._say("repaired", f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}")
 
     def _follow(self, last: Linked | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.
@@ -240,7 +271,9 @@ class JsonlSink:
         self._sound = False
         self._flusher.give_up(self._position)
         if found < 0:
-            self._held, self._fd = None, -1
+            if self._sealer is not None:
+                self._sealer.abandon()
+            self._held, self._fd, self._sealer = None, -1, None
             let_go(held)
         if was_sound:
             done = "cut" if found >= 0 else "deleted or replaced"

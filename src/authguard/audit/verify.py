@@ -1,7 +1,8 @@
 """Verifying a log: every chain of it from its genesis, in constant memory, with counts and the first break of each.
 
-What is verified is that nothing was edited, deleted, inserted or re-ordered before the end of each file. Lines carry no
-signature yet, so a tail that was cut at a line, a whole chain removed or a whole chain rewritten cannot be noticed.
+Without a key, what is verified is that nothing was edited, deleted, inserted or re-ordered before the end of each file.
+With the key, the lines are held against the signed checkpoints, and those against what the writer remembers and what
+anchors hold: a tail that was cut, a chain removed and a chain written anew show too.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from authguard.audit import checkpoints
 from authguard.audit.files import chains
+from authguard.audit.signatures import NOTHING, Found, Holding
 from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, follow
 from authguard.core.entries import Acted, Decided
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from authguard.audit.signatures import Ranges, Trust
+    from authguard.core.chain import Linked
     from authguard.core.entries import Entry
 
-UNSIGNED: Final = "unsigned: a cut tail, a removed chain or a full rewrite cannot be noticed yet"
+UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen (give --key)"
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
 PAUSE: Final = 0.01
@@ -35,11 +40,15 @@ class ChainReport:
         path: of the file.
         lines: verified before the break, or in all.
         result: intact, or the first break.
+        where: the file in which the break is: the chain's own, or that of its checkpoints.
+        ranges: how far it is vouched for.
     """
 
     path: Path
     lines: int
     result: Intact | Broken
+    where: Path = Path()
+    ranges: Ranges = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,7 @@ class Verification:
         repairs: how often a torn line was cut off after a crash.
         first: earliest time of a record, epoch seconds UTC; infinite where there is none.
         last: latest; minus infinite where there is none.
+        gone: what is missing as a whole.
     """
 
     chains: tuple[ChainReport, ...]
@@ -61,11 +71,12 @@ class Verification:
     repairs: int
     first: float
     last: float
+    gone: tuple[Found, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every chain is intact."""
-        return all(isinstance(chain.result, Intact) for chain in self.chains)
+        """Whether every chain is intact and none is missing."""
+        return not self.gone and all(isinstance(chain.result, Intact) for chain in self.chains)
 
 
 class _Tally:
@@ -98,15 +109,26 @@ def kind_of(entry: Entry) -> str:
     return str(type(entry).__struct_config__.tag)
 
 
-def verify(path: Path, *, pause: Callable[[float], None] = time.sleep) -> Verification:
+def verify(
+    path: Path,
+    *,
+    trust: Trust | None = None,
+    also: Iterable[Path] = (),
+    pause: Callable[[float], None] = time.sleep,
+) -> Verification:
     """Verify a log: the file and the chains beside it.
 
     Args:
         path: of the log's first chain; it has to exist, its siblings need not.
+        trust: what to hold it against; else the chains alone are followed.
+        also: logs that were archived, whose chains are not missing.
         pause: waits before an unfinished line is read again.
     """
     tally = _Tally()
-    reports = tuple(_verify(file, tally, pause) for file in chains(path) if file == path or file.exists())
+    seen: set[str] = set()
+    roots = (path, *also)
+    files = [file for root in roots for file in chains(root) if file in roots or file.exists()]
+    reports = tuple(_verify(file, tally, pause, trust, seen) for file in files)
     return Verification(
         chains=reports,
         kinds=dict(sorted(tally.kinds.items())),
@@ -114,24 +136,75 @@ def verify(path: Path, *, pause: Callable[[float], None] = time.sleep) -> Verifi
         repairs=tally.repairs,
         first=tally.first,
         last=tally.last,
+        gone=tuple(_gone(path, trust, seen, files)) if trust else (),
     )
 
 
-def _verify(path: Path, tally: _Tally, pause: Callable[[float], None]) -> ChainReport:
+def _gone(path: Path, trust: Trust, seen: set[str], files: list[Path]) -> Iterator[Found]:
+    """Name what should be there and is not."""
+    if trust.blind:
+        yield Found(path, Broken(0, Flaw.BLIND))
+    for origin in sorted({*trust.held, *trust.anchored} - seen):
+        yield Found(path.parent / f"the chain {origin.rpartition('/')[2] or 'of an anchor'}", Broken(0, Flaw.GONE))
+    for file in chains(path):
+        if file not in files and checkpoints.beside(file).exists():
+            yield Found(file, Broken(0, Flaw.MISSING))
+
+
+def _verify(
+    path: Path, tally: _Tally, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
+) -> ChainReport:
     """Verify one file."""
-    lines, head = 0, ""
+    walk = _Walk(path, Holding(path, trust) if trust else None, tally, seen)
     try:
         with path.open("rb") as file:
-            for found in follow(_lines(file, pause)):
-                if isinstance(found, Broken):
-                    return ChainReport(path, lines, found)
-                lines, head = lines + 1, found.hash
-                tally.add(found.entry)
+            flaw = walk.run(_lines(file, pause))
     except FileNotFoundError:
-        return ChainReport(path, 0, Broken(0, Flaw.MISSING))
+        flaw = Found(path, Broken(0, Flaw.MISSING))
     except OSError:
-        return ChainReport(path, lines, Broken(0, Flaw.UNREADABLE))
-    return ChainReport(path, lines, Intact(lines, head))
+        flaw = Found(path, Broken(0, Flaw.UNREADABLE))
+    ranges = walk.holding.ranges() if walk.holding else NOTHING
+    if flaw is not None:
+        return ChainReport(path, walk.lines, flaw.broken, flaw.path, ranges)
+    return ChainReport(path, walk.lines, Intact(walk.lines, walk.head), path, ranges)
+
+
+class _Walk:
+    """One way through a chain."""
+
+    def __init__(self, path: Path, holding: Holding | None, tally: _Tally, seen: set[str]) -> None:
+        self.path = path
+        self.holding = holding
+        self.tally = tally
+        self.seen = seen
+        self.lines = 0
+        self.head = ""
+        self._line = b""
+
+    def _passing(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._line = line
+            yield line
+
+    def run(self, lines: Iterator[bytes]) -> Found | None:
+        """Follow the chain to its end or its first flaw."""
+        for found in follow(self._passing(lines)):
+            if isinstance(found, Broken):
+                return Found(self.path, found)
+            flaw = self._hold(self.holding, found) if self.holding else None
+            self.lines, self.head = self.lines + 1, found.hash
+            self.tally.add(found.entry)
+            if flaw is not None:
+                return flaw
+        return self.holding.end() if self.holding else None
+
+    def _hold(self, holding: Holding, found: Linked) -> Found | None:
+        """Hold a line against what vouches for it; the first names the chain."""
+        flaw = None
+        if not self.lines:
+            flaw = holding.begin(found)
+            self.seen.update(holding.origins)
+        return flaw or holding.add(self._line, found)
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:

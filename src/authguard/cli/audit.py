@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from authguard.audit.reading import Reader, parse
-from authguard.audit.verify import UNSIGNED, verify
-from authguard.cli.output import BROKE, UNVERIFIED, complain
-from authguard.core.chain import Broken
+from authguard.cli import audit_verify
+from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped, log_of, moment
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from authguard.audit.verify import ChainReport, Verification
 
 app = typer.Typer()
 
@@ -45,10 +41,6 @@ Log = Annotated[
 ]
 
 
-def _log(given: Path | None) -> Path:
-    return given or Path(os.environ.get("AUTHGUARD_LOG") or DEFAULT_LOG)
-
-
 @app.command("tail")
 def tail(
     path: Log = None,
@@ -57,7 +49,7 @@ def tail(
     raw: Annotated[bool, typer.Option("--json", help="Show the lines as they stand in the log.")] = False,
 ) -> None:
     """Show the last lines of a log, of all its chains, by time. They are shown, not verified."""
-    log = _log(path)
+    log = log_of(path)
     reader = Reader(log)
     shown = reader.last(lines)
     if not shown and not follow and not log.exists():
@@ -86,7 +78,7 @@ def describe(record: Mapping[str, Any], line: bytes) -> str:
     if "kind" not in record:
         return f"not a record: {_bounded(line.decode('utf-8', 'backslashreplace').rstrip())}"
     values = " ".join(f"{name}={_value(record[name])}" for name in _SHOWN if record.get(name))
-    return f"{_time(record.get('at'))} {_bounded(str(record['kind'])):<10} {values}"
+    return f"{moment(record.get('at'))} {_bounded(str(record['kind'])):<10} {values}"
 
 
 def _value(value: object) -> str:
@@ -101,59 +93,9 @@ def _bounded(text: str) -> str:
     return escaped(text if len(text) <= VALUE_BOUND else text[: VALUE_BOUND - 1] + "…")
 
 
-def escaped(text: str) -> str:
-    """Make text safe for a terminal: what does not print, and what turns the writing round, is shown by its code.
-
-    The codes are JSON's, so that an escaped line of JSON is still the same JSON.
-    """
-    return "".join(char if char.isprintable() else _codes(char) for char in text)
-
-
-def _codes(char: str) -> str:
-    units = char.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
-
-
-def _time(at: object) -> str:
-    """Show epoch seconds as UTC to the millisecond."""
-    try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
-    except (TypeError, ValueError, OverflowError, OSError):
-        return "(no time)"
-
-
-@app.command("verify")
-def check(path: Log = None) -> None:
-    """Verify that nothing in a log was edited, deleted, inserted or re-ordered. Exit 4 where something was."""
-    found = verify(_log(path))
-    for line in _told(found):
-        typer.echo(line)
-    if not found.ok:
-        for chain in found.chains:
-            if isinstance(chain.result, Broken):
-                complain(_broken(chain, chain.result))
-        raise typer.Exit(UNVERIFIED)
-
-
-def _told(found: Verification) -> Iterable[str]:
-    for chain in found.chains:
-        if not isinstance(chain.result, Broken):
-            yield f"{escaped(str(chain.path))}: ok, {_counted(chain.lines, 'line')}, head {chain.result.head}"
-    if found.kinds:
-        yield "records: " + ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
-        yield f"from {_time(found.first)} to {_time(found.last)}"
-    if found.outcomes:
-        yield "outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
-    if found.repairs:
-        yield f"repairs: {_counted(found.repairs, 'torn line')} cut off after a crash or a full disk"
-    yield UNSIGNED
-
-
-def _broken(chain: ChainReport, result: Broken) -> str:
-    where = f", line {result.line}" if result.line else ""
-    before = f" ({_counted(chain.lines, 'line')} before it verified)" if result.line else ""
-    return f"{escaped(str(chain.path))}{where}: {result.flaw.words}{before}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+app.command("verify")(audit_verify.check)
+app.command("prove")(audit_verify.prove)
+app.command("check-proof")(audit_verify.check_proof)
+app.command("key")(audit_verify.show_key)
+app.command("keygen")(audit_verify.keygen)
+app.command("rotate")(audit_verify.rotate)

@@ -13,7 +13,6 @@ import typer
 
 from authguard.audit.query import Question, by_id, find, last, moved_by
 from authguard.audit.table_out import as_csv, as_jsonl
-from authguard.cli.audit import escaped
 from authguard.cli.audit_asking import (
     Form,
     FormOption,
@@ -28,6 +27,7 @@ from authguard.cli.audit_asking import (
     values,
 )
 from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.errors import SettingsError

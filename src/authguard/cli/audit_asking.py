@@ -14,9 +14,10 @@ import typer
 from authguard.audit.index import open_index
 from authguard.audit.moments import FORMS, moment
 from authguard.audit.table_out import as_csv, as_json
-from authguard.cli.audit import describe, escaped
+from authguard.cli.audit import describe
 from authguard.cli.output import complain
 from authguard.cli.progress import shown_progress
+from authguard.cli.showing import escaped
 from authguard.settings import DEFAULT_LOG
 from authguard.system import SystemClock
 

@@ -10,10 +10,10 @@ import typer
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.replay import replay as run
-from authguard.cli.audit import escaped
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.audit_tell import Form, FormOption
 from authguard.cli.output import INVALID
+from authguard.cli.showing import escaped
 from authguard.policy.compiler import load
 from authguard.policy.permissiveness import Direction
 from authguard.settings import DEFAULT_PREFIX

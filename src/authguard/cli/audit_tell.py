@@ -13,9 +13,9 @@ from authguard.audit.query import Question, by_id, last
 from authguard.audit.stats import gather, share
 from authguard.audit.table_out import utc
 from authguard.audit.timeline import tell
-from authguard.cli.audit import escaped
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:

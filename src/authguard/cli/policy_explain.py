@@ -11,8 +11,8 @@ import typer
 
 from authguard.asgi.replies import WORDS
 from authguard.audit.reading import find
-from authguard.cli.audit import escaped
 from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome

@@ -36,7 +36,7 @@ _AFTER: Final = 76
 
 
 class Flaw(StrEnum):
-    """What can be wrong with a log: the first four with a line, the others with a file."""
+    """What can be wrong with a log: with a line, with a file, or with what signs it."""
 
     EDITED = "edited"
     MISPLACED = "misplaced"
@@ -45,6 +45,15 @@ class Flaw(StrEnum):
     EMPTY = "empty"
     MISSING = "missing"
     UNREADABLE = "unreadable"
+    UNSIGNED = "unsigned"
+    FORGED = "forged"
+    STRANGE = "strange"
+    CONTRADICTED = "contradicted"
+    BACKWARD = "backward"
+    CUT = "cut"
+    STRIPPED = "stripped"
+    GONE = "gone"
+    BLIND = "blind"
 
     @property
     def words(self) -> str:
@@ -60,6 +69,15 @@ _WORDS: Final = {
     Flaw.EMPTY: "the file is empty: a log begins with a record of its start",
     Flaw.MISSING: "there is no such file",
     Flaw.UNREADABLE: "the file cannot be read",
+    Flaw.UNSIGNED: "no checkpoint of the key signs any of it: it was replaced, or its checkpoints were taken away",
+    Flaw.FORGED: "the checkpoint is not signed by the key, or was changed",
+    Flaw.STRANGE: "the checkpoint signs another chain: files were swapped or put together",
+    Flaw.CONTRADICTED: "from here to the next checkpoint these are not the lines that were signed: they were changed",
+    Flaw.BACKWARD: "the checkpoint goes back behind the one before it: checkpoints were re-ordered or repeated",
+    Flaw.CUT: "the file ends here, and more was signed: its end was cut off",
+    Flaw.STRIPPED: "the checkpoints end here, and more were signed: they were taken away or put back to older ones",
+    Flaw.GONE: "a chain that was signed is not there: it was removed or replaced (archived? name it with `--also`)",
+    Flaw.BLIND: "what the writer remembers of its checkpoints cannot be read",
 }
 
 

@@ -90,6 +90,8 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         body_budget=document.budget.body,
         durability=DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
+        checkpoint_every=document.audit.checkpoint.every,
+        checkpoint_within=document.audit.checkpoint.within,
         public_url=document.settings.public_url,
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),

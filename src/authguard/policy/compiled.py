@@ -264,6 +264,8 @@ class Policy:
         body_budget: bytes of a body that the guard reads.
         durability: risk -> how a decision is kept before anything is admitted.
         pseudonymous: whether the log holds keyed hashes instead of subjects.
+        checkpoint_every: lines after which the log's checkpoint is signed.
+        checkpoint_within: seconds after which it is, if sooner.
         public_url: the origin that callers use; empty where the policy does not say.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -301,6 +303,8 @@ class Policy:
     body_budget: int = 1_048_576
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
+    checkpoint_every: int = 1_000
+    checkpoint_within: float = 10.0
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

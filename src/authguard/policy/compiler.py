@@ -76,6 +76,8 @@ def compile_draft(draft: Draft) -> Policy:
         body_budget=draft.body_budget,
         durability=draft.durability,
         pseudonymous=draft.pseudonymous,
+        checkpoint_every=draft.checkpoint_every,
+        checkpoint_within=draft.checkpoint_within,
         public_url=draft.public_url,
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,

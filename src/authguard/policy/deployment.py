@@ -327,8 +327,16 @@ class Rollback(Part):
     say: Say | None = None
 
 
+class Checkpoints(Part):
+    """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
+
+    every: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    within: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = Field(default=10.0, alias="or")
+
+
 class Audit(Part):
     """How the log is kept."""
 
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
     subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
+    checkpoint: Checkpoints = Checkpoints()

@@ -220,7 +220,12 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Audit": {
         "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",
+        "checkpoint": "When a checkpoint of the log is signed, so that a cut or a rewrite shows.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
+    },
+    "Checkpoints": {
+        "every": "After how many lines a checkpoint of the log is signed; 1000 where left out.",
+        "or": "After how long it is signed where fewer lines came; `10s` where left out, `1s` to `1h`.",
     },
     "States": {
         "initial": "The state in which it begins.",

@@ -69,6 +69,8 @@ class Draft:
         body_budget: bytes.
         durability: by risk.
         pseudonymous: of subjects in the log.
+        checkpoint_every: lines.
+        checkpoint_within: seconds.
         public_url: or empty.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -103,6 +105,8 @@ class Draft:
     body_budget: int = 1_048_576
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
+    checkpoint_every: int = 1_000
+    checkpoint_within: float = 10.0
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

@@ -23,7 +23,6 @@ LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
     (("streams",), frozenset(), 0),
     (("rollback", "criteria"), frozenset(), 0),
     (("rollback", "drilled"), frozenset(), 0),
-    (("audit", "checkpoint"), frozenset(), 0),
 )
 
 

@@ -241,6 +241,8 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "request_budget": changed,
     "body_budget": more,
     "pseudonymous": less,
+    "checkpoint_every": more,
+    "checkpoint_within": more,
     "public_url": changed,
     "rollback_say": changed,
     "staff_claim": changed,

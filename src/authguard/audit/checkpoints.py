@@ -1,0 +1,174 @@
+"""The checkpoints beside a chain, and the writer's own memory of the newest: names, forms, reading and writing.
+
+``audit.jsonl`` has ``audit.checkpoints`` beside it: one line ``{"v":1,"note":"..."}`` per checkpoint, oldest first.
+The writer's memory is a file per chain in a folder beside the signing key: whoever can write the log alone cannot make
+a cut log look whole by cutting its checkpoints too.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authguard.core.notes import NOTE_BOUND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: most bytes of a checkpoint's line, of a head, and most heads that are read
+LINE: Final = 2 * NOTE_BOUND
+HEAD: Final = 32_768
+HEADS: Final = 10_000
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of the checkpoints' file.
+
+    Attributes:
+        v: version of the form.
+        note: the signed note.
+    """
+
+    v: int
+    note: str
+
+
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a writer remembers of a chain: enough to go on signing it without reading it again.
+
+    Attributes:
+        v: version of the form.
+        file: name of the chain's file.
+        note: the newest checkpoint.
+        offset: bytes of the lines under it.
+        last: hash of the last of them.
+        edge: of the tree over them, in hexadecimal.
+    """
+
+    v: int
+    file: str
+    note: str
+    offset: int
+    last: str
+    edge: tuple[str, ...]
+
+
+_line: Final = msgspec.json.Decoder(Line).decode
+_head: Final = msgspec.json.Decoder(Head).decode
+
+
+def beside(chain: Path) -> Path:
+    """Name the checkpoints' file of a chain."""
+    return chain.with_name(f"{chain.stem}.checkpoints")
+
+
+def origin(name: str, first: str) -> str:
+    """Name a chain: the key's name, and the hash of its first line, so that no two chains share one.
+
+    Args:
+        name: of the signing key.
+        first: hash of the first line, hexadecimal.
+    """
+    return f"{name}/{first[:32]}"
+
+
+def notes(path: Path) -> Iterator[str]:
+    """Read the checkpoints that a file holds now, in their order; what is no checkpoint is an empty text.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        # those that come meanwhile sign lines that the reader may not have seen
+        left = os.fstat(file.fileno()).st_size
+        while left > 0 and (line := file.readline(LINE + 1)):
+            left -= len(line)
+            try:
+                yield _line(line).note if line.endswith(b"\n") else ""
+            except msgspec.DecodeError:
+                yield ""
+
+
+def encode(note: str) -> bytes:
+    """Write one line of the checkpoints' file."""
+    return msgspec.json.encode(Line(1, note)) + b"\n"
+
+
+def append(path: Path, note: str) -> None:
+    """Add a checkpoint to a file, cutting off what a crash tore, and bring it to the disk.
+
+    Raises:
+        OSError: it cannot be written whole.
+    """
+    line = encode(note)
+    fd = os.open(path, (_FLAGS & ~os.O_WRONLY) | os.O_RDWR, 0o600)
+    try:
+        end = os.fstat(fd).st_size
+        tail = os.pread(fd, LINE + 1, max(0, end - LINE - 1))
+        end -= len(tail) - (tail.rfind(b"\n") + 1)
+        os.ftruncate(fd, end)
+        if tail.endswith(line):
+            return
+        if os.pwrite(fd, line, end) != len(line):
+            raise OSError(28, "only a part was written")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remember(folder: Path, head: Head, chain: str) -> None:
+    """Replace the memory of a chain, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = _path(folder, chain)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        fd = os.open(new, _FLAGS | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(msgspec.json.encode(head))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def recall(folder: Path, chain: str) -> Head | None:
+    """Read the memory of a chain; ``None`` where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    try:
+        return _read(_path(folder, chain))
+    except FileNotFoundError:
+        return None
+
+
+def heads(folder: Path) -> Iterator[Head]:
+    """Read every memory in a folder.
+
+    Raises:
+        OSError: one cannot be read.
+        ValueError: one is damaged.
+    """
+    for _, path in zip(range(HEADS), sorted(folder.glob("*.json")), strict=False):
+        yield _read(path)
+
+
+def _path(folder: Path, chain: str) -> Path:
+    return folder / f"{chain.rpartition('/')[2]}.json"
+
+
+def _read(path: Path) -> Head:
+    with path.open("rb") as file:
+        return _head(file.read(HEAD))

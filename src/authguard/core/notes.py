@@ -1,0 +1,175 @@
+"""Checkpoints of a log as signed notes: the words, the keys' names, and what makes a note good (C2SP, by name).
+
+A note is three lines (origin, size, root: C2SP tlog-checkpoint), a blank line, and signature lines (C2SP signed-note).
+The log signs twice: the note itself (Ed25519, type 0x01), and the note with its time (C2SP tlog-cosignature, 0x04).
+
+Rules: an unknown key's signature says nothing; a known key's that is wrong spoils the note; nothing here signs or
+checks by itself: the mathematics are handed in.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    #: message -> signature of 64 bytes
+    Sign = Callable[[bytes], bytes]
+    #: public key, signature, message -> whether it is right
+    Check = Callable[[bytes, bytes, bytes], bool]
+
+#: most characters of a note, and most signatures that are looked at (signed-note: at least 16)
+NOTE_BOUND: Final = 8_192
+SIGNATURES: Final = 16
+PLAIN: Final = 0x01
+TIMED: Final = 0x04
+
+_NAME: Final = re.compile(r"[^\s+]{1,200}")
+_BODY: Final = re.compile(r"([^\n]{1,300})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n")
+_SIGNATURE: Final = re.compile(r"— ([^\s+]{1,200}) ([A-Za-z0-9+/=]{1,400})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key and its name.
+
+    Attributes:
+        name: without spaces and plus signs.
+        public: 32 bytes of Ed25519.
+    """
+
+    name: str
+    public: bytes
+
+    def id(self, kind: int) -> bytes:
+        """Name the key in a signature line: four bytes of a hash over name, kind and key (signed-note)."""
+        return sha256(self.name.encode() + b"\n" + bytes([kind]) + self.public).digest()[:4]
+
+    def text(self) -> str:
+        """Write the key as a verifier key: ``name+id+base64`` (signed-note)."""
+        coded = b64encode(bytes([PLAIN]) + self.public).decode()
+        return f"{self.name}+{self.id(PLAIN).hex()}+{coded}"
+
+
+def parse_key(text: str) -> Key:
+    """Read a verifier key.
+
+    Raises:
+        ValueError: it is none, or its id is another key's.
+    """
+    parts = text.strip().split("+", 2)
+    try:
+        name, stated, coded = parts
+        raw = b64decode(coded, validate=True)
+    except ValueError:
+        raise ValueError("a verifier key is `name+id+base64`, as `authguard audit key` prints it") from None
+    key = Key(name, raw[1:])
+    if not (_NAME.fullmatch(name) and len(raw) == 33 and raw[0] == PLAIN and key.id(PLAIN).hex() == stated):  # noqa: PLR2004 - kind and key
+        raise ValueError("the verifier key was changed: its id is not its own")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a note signs.
+
+    Attributes:
+        origin: which log.
+        size: how many lines, from the first.
+        root: of the tree over them.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+
+    def body(self) -> str:
+        """Write what is signed."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A good note.
+
+    Attributes:
+        checkpoint: what it signs.
+        at: when, epoch seconds UTC.
+        keys: the known keys that signed both ways.
+    """
+
+    checkpoint: Checkpoint
+    at: int
+    keys: tuple[Key, ...]
+
+
+def _timed(body: str, at: int) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{body}".encode()
+
+
+def signed(checkpoint: Checkpoint, at: int, signers: Collection[tuple[Key, Sign]]) -> str:
+    """Write a note, signed by each key plainly and with the time."""
+    body = checkpoint.body()
+    lines = []
+    for key, sign in signers:
+        plain = key.id(PLAIN) + sign(body.encode())
+        timed = key.id(TIMED) + at.to_bytes(8, "big") + sign(_timed(body, at))
+        lines += [f"— {key.name} {b64encode(raw).decode()}\n" for raw in (plain, timed)]
+    return f"{body}\n{''.join(lines)}"
+
+
+def read_body(note: str) -> Checkpoint | None:
+    """Read what a note says, whoever signed it; ``None`` where it is no note of ours."""
+    found = _BODY.match(note) if len(note) <= NOTE_BOUND else None
+    if found is None or not note.startswith("\n", found.end()):
+        return None
+    return Checkpoint(found[1], int(found[2]), b64decode(found[3]))
+
+
+def opened(note: str, keys: Collection[Key], check: Check) -> Opened | None:
+    """Open a note; ``None`` where it is malformed, not signed by a known key both ways, or signed wrongly by one."""
+    checkpoint = read_body(note)
+    if checkpoint is None:
+        return None
+    body = checkpoint.body()
+    lines = note[len(body) + 1 :].splitlines(keepends=True)
+    if not 0 < len(lines) <= SIGNATURES:
+        return None
+    plain: set[Key] = set()
+    times: dict[Key, int] = {}
+    if not all(_hear(line, body, keys, check, plain, times) for line in lines):
+        return None
+    good = tuple(key for key in times if key in plain)
+    if not good or len({times[key] for key in good}) != 1:
+        return None
+    return Opened(checkpoint, times[good[0]], good)
+
+
+def _hear(  # noqa: PLR0917 - what one line adds to
+    line: str, body: str, keys: Collection[Key], check: Check, plain: set[Key], times: dict[Key, int]
+) -> bool:
+    """Take one signature line; false where it is malformed, or a known key's and wrong."""
+    found = _SIGNATURE.fullmatch(line)
+    try:
+        raw = b64decode(found[2], validate=True) if found else b""
+    except NotBase64:
+        return False
+    for key in keys:
+        if found is None or key.name != found[1]:
+            continue
+        if raw[:4] == key.id(PLAIN):
+            if not check(key.public, raw[4:], body.encode()):
+                return False
+            plain.add(key)
+        elif raw[:4] == key.id(TIMED):
+            at = int.from_bytes(raw[4:12], "big")
+            if not check(key.public, raw[12:], _timed(body, at)):
+                return False
+            times[key] = at
+    return found is not None
