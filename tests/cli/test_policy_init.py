@@ -130,6 +130,7 @@ def test_other_files_may_be_there(capsys: pytest.CaptureFixture[str], tmp_path: 
         ("--issuer", "http://elsewhere.example"),
         ("--audience", "a\x00b"),
         ("--approver", "lead, count: 2"),
+        ("--approver", "lead}} #"),
         ("--accounts", ""),
     ],
 )

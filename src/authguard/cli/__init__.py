@@ -23,7 +23,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "handoff": ("authguard.cli.handoff", "See who waits for a person, take them over, and close."),
     "policy": ("authguard.cli.policy", "Check what a policy proves, and run its scenarios."),
     "rollback": ("authguard.cli.rollback", "Pull the agent back to human service, and let it act again."),
-    "transactions": ("authguard.cli.transactions", "See what waits for people, approve, deny, settle and export it."),
+    "transactions": ("authguard.cli.transactions", "See what waits for people, and decide it."),
 }
 
 
