@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from authguard.core.snapshot import Keys, Snapshot
+
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -108,6 +110,33 @@ async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_prese
     session = (await desk.enforcer.standing.load(keys)).snapshot.session
     assert desk.clock.now() - session.last_seen <= desk.policy.coalesce
     assert session.state == "active"
+
+
+async def test_an_own_act_is_judged_once_and_what_changes_beside_it_is_heard(
+    judged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    token = desk.login()
+    for _ in range(3):
+        verdict = await desk.ask("chat", token)
+    judged.clear()
+    desk.clock.advance(desk.policy.coalesce + 1)
+    for _ in range(3):
+        verdict = await desk.ask("chat", token)
+    assert len(judged) == 1, "the act is written, and the same decision stands"
+    assert verdict.snapshot.session.last_seen == desk.clock.now()
+    commit = desk.store.commit
+
+    async def ended_meanwhile(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        saved = await commit(keys, before, after)
+        monkeypatch.undo()
+        await desk.enforcer.reports.report(verdict, "session.ended")
+        return saved
+
+    monkeypatch.setattr(MemoryStore, "commit", staticmethod(ended_meanwhile))
+    desk.clock.advance(desk.policy.coalesce + 1)
+    await desk.ask("chat", token)
+    assert outcome(await desk.ask("chat", token))[0] == "terminate", "what was ended behind the save is remembered"
 
 
 async def test_an_age_that_is_reached_ends_what_was_remembered() -> None:

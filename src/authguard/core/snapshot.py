@@ -324,9 +324,9 @@ def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
 
 
 def _key(person: bytes, *parts: str) -> bytes:
-    digest = blake2b(digest_size=KEY_BYTES, person=person)
+    named = bytearray()
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    return digest.digest()
+        named += len(raw).to_bytes(4, "big")
+        named += raw
+    return blake2b(named, digest_size=KEY_BYTES, person=person).digest()

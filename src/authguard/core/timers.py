@@ -6,7 +6,7 @@ two counts as later (DESIGN 2, "Fresh sign-in").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES, Event
@@ -57,6 +57,8 @@ class Timers:
 
     declared: tuple[Timer, ...]
     armed: Mapping[tuple[str, str], tuple[_Armed, ...]]
+    #: where all five machines stand -> the timers that run then; filled as it is met, and finite as the machines are
+    _running: dict[tuple[str, ...], tuple[_Armed, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def arrange(cls, declared: Sequence[Timer], machines: Mapping[str, Machine]) -> Timers:
@@ -79,13 +81,16 @@ class Timers:
             When it falls due (epoch seconds UTC; infinity for never) and the event that it raises.
         """
         earliest, name = float("inf"), ""
-        session = snapshot.session
-        records = (snapshot.service, snapshot.account, session, session, snapshot.transaction)
-        for machine, state, record in zip(MACHINES, snapshot.states(), records, strict=True):
-            for timer in self.armed.get((machine, state), ()):
-                moment = getattr(record, timer.moment)
-                if moment and moment + timer.after < earliest:
-                    earliest, name = moment + timer.after, timer.event
+        states = snapshot.states()
+        running = self._running.get(states)
+        if running is None:
+            places = zip(MACHINES, states, strict=True)
+            running = tuple(timer for place in places for timer in self.armed.get(place, ()))
+            self._running[states] = running
+        for timer in running:
+            moment = getattr(getattr(snapshot, timer.record), timer.moment)
+            if moment and moment + timer.after < earliest:
+                earliest, name = moment + timer.after, timer.event
         return earliest, name
 
     def run(

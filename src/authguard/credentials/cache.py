@@ -6,7 +6,9 @@ issuer's keys are known to be fresh enough: `recall` looks at all of these each 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from authguard.core.facts import Proven
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 ENTRIES: Final = 65_536
 #: bytes of header for each of them, on average: what is kept of one grows with it
 WEIGHT: Final = 1_024
+#: times that entries share, at the most
+MOMENTS: Final = 16_384
 #: entries that are looked at to find one to forget
 LOOKS: Final = 4
 
@@ -41,7 +45,7 @@ class Lease(Protocol):
     due: float
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One good credential.
 
     Attributes:
@@ -73,7 +77,7 @@ class Cache:
         weight: bytes of headers at the most; a kilobyte for each entry unless told.
     """
 
-    __slots__ = ("_bound", "_entries", "_order", "_places", "_weight", "_weight_bound", "find")
+    __slots__ = ("_bound", "_entries", "_moments", "_order", "_places", "_weight", "_weight_bound", "find")
 
     def __init__(self, entries: int = ENTRIES, weight: int = 0) -> None:
         self._entries: dict[bytes, Entry] = {}
@@ -82,11 +86,19 @@ class Cache:
         self._bound = entries
         self._weight_bound = weight or entries * WEIGHT
         self._weight = 0
+        #: tokens of one second share their times, so that a warm request finds them in the processor's caches
+        self._moments: dict[float, float] = {}
         #: digest -> entry or ``None``; the dictionary's own method, since every request goes through it
         self.find = self._entries.get
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def moment(self, at: float) -> float:
+        """Give a time that equals this one, the same object to all who ask, for the times of an entry."""
+        if len(self._moments) >= MOMENTS:
+            self._moments.clear()
+        return self._moments.setdefault(at, at)
 
     def keep(self, digest: bytes, entry: Entry) -> None:
         """Remember a good credential, and forget others where there is no room."""

@@ -110,12 +110,12 @@ class JwtCheck:
         digest = sha256(header).digest()
         entry = self._cache.find(digest)
         if entry is not None:
-            proven, since, until, key, keyring, _ = entry
-            if since <= now < until and not key.retired and keyring.since <= now < keyring.due:
-                return proven
-            if key.retired:
+            keyring = entry.keyring
+            if entry.since <= now < entry.until and not entry.key.retired and keyring.since <= now < keyring.due:
+                return entry.proven
+            if entry.key.retired:
                 self._cache.drop(digest)
-            elif now >= until:
+            elif now >= entry.until:
                 self._cache.drop(digest)
                 return EXPIRED
             return UNSEEN
@@ -182,7 +182,8 @@ class JwtCheck:
 
     def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
         """Remember a good bearer credential under its header."""
-        entry = Entry(standing.proven, standing.since, standing.until, key, lease, len(header))
+        moment = self._cache.moment
+        entry = Entry(standing.proven, moment(standing.since), moment(standing.until), key, lease, len(header))
         self._cache.keep(sha256(header).digest(), entry)
 
     def _judge(self, unverified: Unverified, key: Key, now: float) -> Standing | NotProven:

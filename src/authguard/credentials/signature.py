@@ -46,8 +46,9 @@ def verify(unverified: Unverified, key: Key, issuer: Issuer) -> dict[str, Any] |
 
 def _for_us(claims: dict[str, Any], issuer: Issuer) -> dict[str, Any] | NotProven:
     """Check who says it, to whom, and that nothing is missing (RFC 7519 4.1); what is ``null`` is missing."""
-    if any(claims.get(name) is None for name in ("iss", "exp", "sub", *issuer.require)):
-        return _CLAIM_MISSING
+    for name in ("iss", "exp", "sub", *issuer.require):
+        if claims.get(name) is None:
+            return _CLAIM_MISSING
     if claims["iss"] != issuer.issuer:
         return _ISSUER_UNKNOWN
     audience = claims.get("aud")

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
 from authguard.core.snapshot import UNSPENT, Snapshot, blank
 from authguard.errors import StoreError
@@ -78,6 +79,20 @@ class Standing:
         places = store.places(keys)
         seen = store.glance(places)
         return Loaded(store.gather(places, seen, self.blank), places, seen)
+
+    def saved(self, before: Loaded, after: Snapshot) -> Loaded | None:
+        """Look again at an immediate store after a save; ``None`` where what stands there is not what was saved.
+
+        Args:
+            before: as loaded; given back where nothing was to be saved.
+            after: as saved, with the versions that it was loaded with; of its records only the session's changed.
+        """
+        if after is before.snapshot:
+            return before
+        seen = self.store.glance(before.places)
+        found = self.store.gather(before.places, seen, self.blank)
+        stands = replace(after, session=replace(after.session, version=after.session.version + 1))
+        return Loaded(found, before.places, seen) if found == stands else None
 
     async def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Save what differs; tell whether nobody was faster."""

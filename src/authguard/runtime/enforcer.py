@@ -37,6 +37,7 @@ from authguard.runtime.verification import Verifications
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from authguard.core.chain import Stencil
     from authguard.core.facts import Credential, Principal
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
@@ -389,8 +390,16 @@ class Enforcer:
         if not verdict.admits:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
         if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):
-            until = good_until(self.policy, verdict)
-            answer = replace(verdict, credential=NOBODY)
-            recollection = Recollection(before.places, before.seen, until, cut_stencil(entry), answer)
-            self._recollections.keep(known.credential, self._about(ask, known.channel), recollection)
+            self._remember(verdict, self._about(ask, known.channel), before, cut_stencil(entry))
         return verdict
+
+    def _remember(self, verdict: Verdict, about: str, before: Loaded, stencil: Stencil) -> None:
+        """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
+        try:
+            met = self.standing.saved(before, verdict.snapshot)
+        except StoreError:
+            return
+        if met is not None:
+            answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)
+            recollection = Recollection(met.places, met.seen, good_until(self.policy, verdict), stencil, answer)
+            self._recollections.keep(verdict.credential, about, recollection)

@@ -1,7 +1,8 @@
 """What was decided a moment ago, and may be decided again without judging: same credential, same records, in time.
 
 A plan is remembered only if nothing in it moved, was counted, bound or timed, so that judging again could only give the
-same. It is good until the moment at which time alone would change it. Every use is recorded as a decision of its own.
+same; a session's last own act may have been written with it. It is good until the moment at which time alone would
+change it. Every use is recorded as a decision of its own.
 """
 
 from __future__ import annotations
@@ -96,10 +97,20 @@ class Recollections:
         )
 
 
+def is_only_seen(before: Snapshot, after: Snapshot) -> bool:
+    """Whether a step only wrote the session's last own act, of which no decision hears but by its timers."""
+    return (
+        after.service is before.service
+        and after.account is before.account
+        and after.transaction is before.transaction
+        and replace(before.session, last_seen=after.session.last_seen) == after.session
+    )
+
+
 def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Snapshot) -> bool:
     """Whether judging again, with nothing changed, could only give the same plan."""
     return (
-        plan.after is before
+        (plan.after is before or is_only_seen(before, plan.after))
         and known.body is None
         and plan.fallback.kind in STEADY
         and not plan.fallback.attempts
