@@ -22,6 +22,8 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     monkeypatch.setenv("AUTHGUARD_STORE", "memory")
     monkeypatch.setenv("AUTHGUARD_LOG", str(tmp_path / "audit.jsonl"))
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
+    for path in DESK.glob("*.py"):  # what another test loaded under such a name is not the example's
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
     before = set(sys.modules)
     yield importlib.import_module
     for name in set(sys.modules) - before:

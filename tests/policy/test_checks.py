@@ -174,6 +174,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("restrict-empty", lambda d: fallback(d, "read_only", effects=frozenset()), "which effects"),
     ("restricts-writes", lambda d: rule(d, "read_only", risk="routine", account="dormant", session="active", credential="good", scope="granted", service="live", verification="verified"), "restricts writes by `read_only`"),
     ("rule-shadowed", lambda d: replace(d, rules=(*d.rules, Rule(when={}, do="refuse", index=len(d.rules)))), "decides nothing: .*`0:allow`"),
+    ("service-insecure", lambda d: replace(d, verifiers={"otp": Verifier(name="otp", type="http", url="http://otp.example")}), "without TLS"),
     ("status-wrong", lambda d: fallback(d, "refuse", status=200), "the status 200.*4xx"),
     ("status-wrong", lambda d: fallback(d, "await_approval", status=403), "the status 403.*2xx"),
     ("table-gap", lambda d: replace(d, rules=d.rules[:-1]), "no rule decides 440 cells .widest: .*session `active`.*for one: .*add `- {when:"),
