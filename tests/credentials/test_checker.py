@@ -111,7 +111,8 @@ def test_many_good_tokens_are_remembered_within_bounds(
         assert isinstance(door.ask(token), Proven)
     assert len(cache) == 5
     assert isinstance(door.recall(tokens[-1]), Proven)
-    assert door.recall(tokens[0]) is UNSEEN
+    # which of the others are forgotten is as good as random; how many is not
+    assert sum(door.recall(token) is UNSEEN for token in tokens) == 15
 
 
 def test_each_issuer_has_its_own_keys(
