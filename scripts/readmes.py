@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from authguard.core.boxes import Space, count
 from authguard.core.decisions import CONDITIONS
 from authguard.core.outcomes import Outcome
-from authguard.policy import diagram, library
-from authguard.policy.quantities import written
-from authguard.policy.reading import read_draft
-from authguard.policy.rehearsal import rehearse
+from authguard.policy.files import library
+from authguard.policy.files.reading import read_draft
+from authguard.policy.language.quantities import written
+from authguard.policy.rehearsing.rehearsal import rehearse
+from authguard.policy.views import diagram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.facts import Limit, Operation
     from authguard.core.outcomes import Fallback
     from authguard.policy.compiled import Policy
-    from authguard.policy.rehearsal import Rehearsal
+    from authguard.policy.rehearsing.rehearsal import Rehearsal
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 HOW = "python scripts/readmes.py"

@@ -23,10 +23,13 @@ from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.entry import AuthGuard
-from authguard.policy import checks, inventory, quantities, reading, scenario_reader
-from authguard.policy.assemble import DURABILITY
 from authguard.policy.compiler import load
-from authguard.policy.document import KIND_KEYS
+from authguard.policy.files import reading
+from authguard.policy.files.assemble import DURABILITY
+from authguard.policy.language import quantities
+from authguard.policy.language.document import KIND_KEYS
+from authguard.policy.proving import checks, inventory
+from authguard.policy.rehearsing import scenario_reader
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.core.events import MACHINES
-from authguard.policy import library
 from authguard.policy.compiler import load
-from authguard.policy.diagram import dot, draw, mermaid
+from authguard.policy.files import library
+from authguard.policy.views.diagram import dot, draw, mermaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

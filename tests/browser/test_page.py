@@ -12,10 +12,10 @@ from authguard.core.boxes import Space, count
 from authguard.core.decisions import DIMENSIONS, Rule, Table
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Words
-from authguard.policy import library
 from authguard.policy.compiler import load
-from authguard.policy.explaining import within
-from authguard.policy.page import page
+from authguard.policy.files import library
+from authguard.policy.views.explaining import within
+from authguard.policy.views.page import page
 
 if TYPE_CHECKING:
     from pathlib import Path

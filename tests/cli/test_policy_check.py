@@ -14,9 +14,9 @@ from authguard import policy
 from authguard.cli import main
 from authguard.cli.output import BROKE, INVALID, USAGE, YES
 from authguard.policy.catalogue import MEANINGS
-from authguard.policy.checking import Checked
 from authguard.policy.problems import Place, Problem
-from authguard.policy.sarif import as_sarif
+from authguard.policy.proving.checking import Checked
+from authguard.policy.views.sarif import as_sarif
 
 DATA = Path(__file__).parents[1] / "data"
 BAD = "authguard: 1\nname: bad\nextends: support-desk\nbudgt: {request: 2s}\nagents: concierge\n"

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from authguard.cli import build, main
 from authguard.cli.output import BROKE, INVALID, USAGE, YES
-from authguard.policy import library
 from authguard.policy.compiler import load
+from authguard.policy.files import library
 
 if TYPE_CHECKING:
     from pathlib import Path

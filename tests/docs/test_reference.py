@@ -15,7 +15,9 @@ import pytest
 from authguard.asgi.replies import WORDS
 from authguard.cli import GROUPS
 from authguard.core.outcomes import Outcome, Reason
-from authguard.policy import checks, reading, scenario_reader
+from authguard.policy.files import reading
+from authguard.policy.proving import checks
+from authguard.policy.rehearsing import scenario_reader
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess

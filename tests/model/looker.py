@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from authguard.core.decisions import DIMENSIONS
 from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.facts import Proven
-from authguard.policy.reading import read_draft
+from authguard.policy.files.reading import read_draft
 from authguard.runtime.verdict import Refusal, Verdict
 from tests.kit import POLICY
 

@@ -13,8 +13,8 @@ from authguard.core.decisions import DIMENSIONS
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import engine, step
 from authguard.core.snapshot import PLACES, blank
-from authguard.policy import library
 from authguard.policy.compiler import load
+from authguard.policy.files import library
 
 SHIPPED = {name: load(name) for name in sorted(library.shipped())}
 LONG = 400

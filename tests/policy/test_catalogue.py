@@ -12,16 +12,17 @@ import pytest
 
 import authguard.policy
 from authguard.cli.policy_app import load_app, walk_app
-from authguard.policy import catalogue, library, reading
+from authguard.policy import catalogue
 from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
-from authguard.policy.checking import check
-from authguard.policy.inventory import hold
-from authguard.policy.scenario_reader import read_scenarios
+from authguard.policy.files import library, reading
+from authguard.policy.proving.checking import check
+from authguard.policy.proving.inventory import hold
+from authguard.policy.rehearsing.scenario_reader import read_scenarios
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
+    from authguard.policy.files.reader import Read
     from authguard.policy.problems import Problem
-    from authguard.policy.reader import Read
 
 PACKAGE = Path(authguard.policy.__file__).parent
 SHOWN = sorted(code for code, example in examples().items() if not example.unshown)

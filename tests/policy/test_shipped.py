@@ -14,18 +14,20 @@ from scripts import readmes
 from authguard.core.boxes import Proof, Space, count, intersect, is_empty, reach
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
-from authguard.policy import compiler, library, rehearsal
-from authguard.policy.checks import check
+from authguard.policy import compiler
 from authguard.policy.compiler import compile_draft
-from authguard.policy.reading import read_draft
-from authguard.policy.rehearsal import told, untaken
-from authguard.policy.scenarios import describe, run
+from authguard.policy.files import library
+from authguard.policy.files.reading import read_draft
+from authguard.policy.proving.checks import check
+from authguard.policy.rehearsing import rehearsal
+from authguard.policy.rehearsing.rehearsal import told, untaken
+from authguard.policy.rehearsing.scenarios import describe, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.draft import Draft
-    from authguard.policy.scenarios import Scenario
+    from authguard.policy.rehearsing.scenarios import Scenario
 
 SHIPPED = sorted(library.shipped())
 EXAMPLES = [name for name in SHIPPED if name != "standard"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from authguard.policy import library
+from authguard.policy.files import library
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(library.shipped())

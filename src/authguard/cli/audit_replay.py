@@ -14,8 +14,8 @@ from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, Unti
 from authguard.cli.audit_tell import Form, FormOption
 from authguard.cli.output import INVALID
 from authguard.cli.showing import escaped
+from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.compiler import load
-from authguard.policy.permissiveness import Direction
 from authguard.settings import DEFAULT_PREFIX
 
 if TYPE_CHECKING:

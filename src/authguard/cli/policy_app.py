@@ -15,7 +15,7 @@ import anyio
 
 from authguard.entry import AuthGuard
 from authguard.errors import SettingsError
-from authguard.policy.inventory import Endpoint
+from authguard.policy.proving.inventory import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from authguard.cli.output import INVALID, USAGE, YES, complain
-from authguard.policy.checking import check_all
-from authguard.policy.formats import as_github, as_json
 from authguard.policy.problems import did_you_mean
+from authguard.policy.proving.checking import check_all
+from authguard.policy.views.formats import as_github, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.policy.checking import Checked
-    from authguard.policy.checks.table import Figures
-    from authguard.policy.inventory import Endpoint, Met
+    from authguard.policy.proving.checking import Checked
+    from authguard.policy.proving.checks.table import Figures
+    from authguard.policy.proving.inventory import Endpoint, Met
 
 
 class Format(StrEnum):
@@ -100,7 +100,7 @@ def _endpoints(app: str) -> tuple[Endpoint, ...]:
 def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
     if checked.draft is None:
         return _Found(checked)
-    from authguard.policy.inventory import hold  # noqa: PLC0415 - as above
+    from authguard.policy.proving.inventory import hold  # noqa: PLC0415 - as above
 
     met, problems = hold(endpoints, checked.draft, refuse=refuse)
     return _Found(checked.also(problems), met)
@@ -137,7 +137,7 @@ def _as_json(met: Met) -> dict[str, Any]:
 def _as_sarif(checked: Sequence[Checked]) -> str:
     from authguard import __version__  # noqa: PLC0415 - the version and the meanings are read for this format alone
     from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
-    from authguard.policy.sarif import as_sarif  # noqa: PLC0415 - as above
+    from authguard.policy.views.sarif import as_sarif  # noqa: PLC0415 - as above
 
     return as_sarif(checked, MEANINGS, __version__)
 

@@ -11,15 +11,15 @@ import msgspec
 import typer
 
 from authguard.cli.output import INVALID, complain, deliver
-from authguard.policy import library
-from authguard.policy.checking import check
-from authguard.policy.diff import Diff, diff
-from authguard.policy.permissiveness import Direction
+from authguard.policy.comparing.diff import Diff, diff
+from authguard.policy.comparing.permissiveness import Direction
+from authguard.policy.files import library
+from authguard.policy.proving.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.differences import Difference
+    from authguard.policy.comparing.differences import Difference
     from authguard.policy.draft import Draft
 
 
@@ -94,7 +94,7 @@ def _total(found: Diff) -> str:
 
 
 def as_json(found: Diff) -> str:
-    """Write one object; its differences have the names of `authguard.policy.differences.Difference`."""
+    """Write one object; its differences have the names of `authguard.policy.comparing.differences.Difference`."""
     listed = [asdict(one) for one in found.differences]
     whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"

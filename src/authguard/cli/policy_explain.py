@@ -17,16 +17,16 @@ from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
-from authguard.policy.explaining import explain_decision
-from authguard.policy.library import in_folder
+from authguard.policy.files.library import in_folder
+from authguard.policy.language.quantities import written
 from authguard.policy.problems import did_you_mean
-from authguard.policy.quantities import written
+from authguard.policy.views.explaining import explain_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from authguard.policy.compiled import Policy
-    from authguard.policy.explanation import Explanation, Way
+    from authguard.policy.views.explanation import Explanation, Way
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `graph`.")]
 Log = Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")]

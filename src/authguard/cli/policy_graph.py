@@ -10,10 +10,10 @@ import typer
 
 from authguard.cli.output import USAGE, complain, deliver
 from authguard.core.events import MACHINES
-from authguard.policy import diagram, matrix
 from authguard.policy.compiler import load
-from authguard.policy.library import in_folder
-from authguard.policy.page import page
+from authguard.policy.files.library import in_folder
+from authguard.policy.views import diagram, matrix
+from authguard.policy.views.page import page
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 PolicyArgument = Annotated[

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.cli.output import BROKE, USAGE, complain
-from authguard.policy import library
+from authguard.policy.files import library
 from authguard.policy.problems import did_you_mean
-from authguard.policy.starter import LEVELS, NONE, Answers, files
+from authguard.policy.views.starter import LEVELS, NONE, Answers, files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from authguard.cli.output import INVALID, complain, deliver
-from authguard.policy.library import in_folder
-from authguard.policy.reading import read_draft
-from authguard.policy.show import as_values, as_yaml
+from authguard.policy.files.library import in_folder
+from authguard.policy.files.reading import read_draft
+from authguard.policy.views.show import as_values, as_yaml
 
 PolicyArgument = Annotated[
     str, typer.Argument(metavar="POLICY", help="A policy file, a folder that holds one, or a shipped policy's name.")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.cli.output import INVALID, USAGE, complain, deliver
-from authguard.policy import proposals, rehearsal
-from authguard.policy.library import in_folder
+from authguard.policy.files.library import in_folder
+from authguard.policy.rehearsing import proposals, rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.rehearsal import Rehearsal
+    from authguard.policy.rehearsing.rehearsal import Rehearsal
 
 #: a report names this many transitions and rules that no scenario takes, unless all are asked for
 SHOWN: Final = 20

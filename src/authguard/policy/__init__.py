@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authguard.policy.catalogue import explain_problem
-    from authguard.policy.checking import Checked, check, check_all
     from authguard.policy.compiler import compile_draft, load
-    from authguard.policy.explaining import explain_decision
-    from authguard.policy.formats import as_github, as_json
+    from authguard.policy.files.reading import Reading, read_draft
+    from authguard.policy.language.schema import policy_schema, scenario_schema
     from authguard.policy.problems import Place, Problem
-    from authguard.policy.reading import Reading, read_draft
-    from authguard.policy.rehearsal import Rehearsal, rehearse
-    from authguard.policy.sarif import as_sarif
-    from authguard.policy.schema import policy_schema, scenario_schema
+    from authguard.policy.proving.checking import Checked, check, check_all
+    from authguard.policy.rehearsing.rehearsal import Rehearsal, rehearse
+    from authguard.policy.views.explaining import explain_decision
+    from authguard.policy.views.formats import as_github, as_json
+    from authguard.policy.views.sarif import as_sarif
 
 __all__ = [
     "Checked",
@@ -42,24 +42,24 @@ __all__ = [
 
 #: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
 _HOMES = {
-    "Checked": "checking",
+    "Checked": "proving.checking",
     "Place": "problems",
     "Problem": "problems",
-    "Reading": "reading",
-    "Rehearsal": "rehearsal",
-    "as_github": "formats",
-    "as_json": "formats",
-    "as_sarif": "sarif",
-    "check": "checking",
-    "check_all": "checking",
+    "Reading": "files.reading",
+    "Rehearsal": "rehearsing.rehearsal",
+    "as_github": "views.formats",
+    "as_json": "views.formats",
+    "as_sarif": "views.sarif",
+    "check": "proving.checking",
+    "check_all": "proving.checking",
     "compile_draft": "compiler",
-    "explain_decision": "explaining",
+    "explain_decision": "views.explaining",
     "explain_problem": "catalogue",
     "load": "compiler",
-    "policy_schema": "schema",
-    "read_draft": "reading",
-    "rehearse": "rehearsal",
-    "scenario_schema": "schema",
+    "policy_schema": "language.schema",
+    "read_draft": "files.reading",
+    "rehearse": "rehearsing.rehearsal",
+    "scenario_schema": "language.schema",
 }
 
 

@@ -18,8 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from authguard.policy import checks, inventory, reading, scenario_reader
-from authguard.policy.reader import read
+from authguard.policy.files import reading
+from authguard.policy.files.reader import read
+from authguard.policy.proving import checks, inventory
+from authguard.policy.rehearsing import scenario_reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

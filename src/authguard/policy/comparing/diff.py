@@ -1,0 +1,192 @@
+"""What one policy answers that another does not: looser, stricter or otherwise, exact over all cells, worst first.
+
+The tables are compared cell by cell (`authguard.core.comparison`), over the states of both. A state that one policy
+does not have is answered there as the engine answers a record that it does not understand: by `on_fault`. What goes
+beyond the table (who may speak, what is asked, machines, timers, fallbacks): `authguard.policy.comparing.differences`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Box, Space, Undecided, is_empty
+from authguard.core.comparison import Changed, compare
+from authguard.core.decisions import CONDITIONS, dimension_values
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
+from authguard.policy.comparing.differences import Difference, beyond_the_table, fallback_direction
+from authguard.policy.comparing.permissiveness import ORDER, RISKS, Direction
+from authguard.policy.proving.reachability import Reachability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.outcomes import Fallback
+    from authguard.policy.draft import Draft
+
+#: the answer to a state that a policy does not have
+STRANGE: Final = "?"
+_DIRECTIONS = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """How two policies differ.
+
+    Attributes:
+        old: name of the one.
+        new: name of the other.
+        differences: worst first.
+        undecided: whether the tables are too tangled to be compared, so that nothing is known of them.
+    """
+
+    old: str
+    new: str
+    differences: tuple[Difference, ...]
+    undecided: bool = False
+
+    def of(self, direction: Direction) -> tuple[Difference, ...]:
+        """Give the differences of one direction."""
+        return tuple(one for one in self.differences if one.direction is direction)
+
+
+def diff(old: Draft, new: Draft, *, ways: bool = True) -> Diff:
+    """Compare two policies, both without errors.
+
+    Args:
+        old: what was.
+        new: what is to be.
+        ways: whether to look for the cell that a request meets first, and for the events that lead there; without, a
+            difference is known as surely, and told with any one of its cells.
+    """
+    table = _table(old, new, ways=ways)
+    beyond = list(beyond_the_table(old, new))
+    found = [*(table or ()), *beyond]
+    if not found and table is not None and old.digest != new.digest:
+        message = "only what has no order differs: names, thresholds of verifiers, or the order in which things stand"
+        found = [Difference(direction=Direction.CHANGED, what="policy", message=message)]
+    return Diff(old=old.name, new=new.name, differences=tuple(sorted(found, key=_weight)), undecided=table is None)
+
+
+def _weight(one: Difference) -> tuple[int, int, bool, int, int, str]:
+    """Order the worst first: looser first, then by risk, by whether anything is let in, by how far, by how much."""
+    risk = RISKS.index(one.risk) if one.risk in RISKS else 2
+    return (_DIRECTIONS.index(one.direction), risk, not one.admits, -one.distance, -one.cells, one.message)
+
+
+def _table(old: Draft, new: Draft, *, ways: bool) -> list[Difference] | None:
+    """Compare the tables; nothing where they are too tangled."""
+    values = _values(old, new)
+    space = Space(values)
+    olds, news = (
+        {_answer(item, old): item for item in _fallbacks(draft).values()} | {STRANGE: draft.fallbacks[draft.on_fault]}
+        for draft in (old, new)
+    )
+    tables = (_rules(old, old, space), _rules(new, old, space))
+    slices = [space.box({"risk": {risk}}) for risk in CONDITIONS["risk"]]
+    compared = compare(space.whole, tables, slices)
+    if isinstance(compared, Undecided):
+        return None
+    reaches = [(Reachability.of(draft), Space(dimension_values(_states(draft)))) for draft in (new, old) if ways]
+    found = []
+    for change in compared.changes:
+        before, after = olds[change.before], news[change.after]
+        if STRANGE in (change.before, change.after):
+            direction = _by_a_state(before, after, is_new=change.before == STRANGE)
+        else:
+            direction = fallback_direction(before, after, old, new)
+        cell, path = _instance(space, change, compared.finder(change), reaches)
+        found.append(
+            Difference(
+                direction=direction,
+                what="decisions",
+                message=f"{_told(change.before, before)} becomes {_told(change.after, after)}",
+                risk=CONDITIONS["risk"][change.slice],
+                before=before.kind.value,
+                after=after.kind.value,
+                admits=after.kind in ADMITTING and before.kind not in ADMITTING,
+                distance=abs(ORDER.index(before.kind) - ORDER.index(after.kind)),
+                cells=change.cells,
+                box=space.words(change.box),
+                cell=cell,
+                path=path,
+            )
+        )
+    return found
+
+
+def _told(answer: str, item: Fallback) -> str:
+    return "a state that it does not have" if answer == STRANGE else f"{item.name} ({item.kind})"
+
+
+def _by_a_state(before: Fallback, after: Fallback, *, is_new: bool) -> Direction:
+    """Tell what a state that only one policy has does: by whether it lets anything in."""
+    if (after if is_new else before).kind in ADMITTING:
+        return Direction.LOOSER if is_new else Direction.STRICTER
+    return Direction.CHANGED
+
+
+def _values(old: Draft, new: Draft) -> dict[str, tuple[str, ...]]:
+    states = {name: tuple(dict.fromkeys((*old.machines[name].states, *new.machines[name].states))) for name in MACHINES}
+    return dimension_values(states)
+
+
+def _states(draft: Draft) -> dict[str, tuple[str, ...]]:
+    return {name: draft.machines[name].states for name in MACHINES}
+
+
+def _fallbacks(draft: Draft) -> dict[str, Fallback]:
+    return {ALLOW.name: ALLOW} | dict(draft.fallbacks)
+
+
+def _rules(draft: Draft, old: Draft, space: Space) -> list[tuple[Box, str]]:
+    """Give the rules of a policy over the states of both; what it does not know, it answers by `on_fault`."""
+    known = _fallbacks(draft)
+    strange = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
+    laid = [(space.box(when), STRANGE) for when in strange]
+    laid += [(space.box(rule.when), _answer(known[rule.do], old)) for rule in draft.rules]
+    return [(box, do) for box, do in laid if not is_empty(box)]
+
+
+def _answer(item: Fallback, old: Draft) -> str:
+    """Name an answer: equal for what answers alike, also where only the name is new."""
+    name = item.name
+    if name not in old.fallbacks and item.kind is not Outcome.ALLOW:
+        name = next((known for known, other in old.fallbacks.items() if replace(other, name=name) == item), name)
+    return f"{name}/{item.kind}"
+
+
+def _instance(
+    space: Space, change: Changed, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
+) -> tuple[tuple[str, ...], str]:
+    """Give one cell of a change, one that a request can meet where there is any, and the shortest events to it."""
+    told = "no events lead there" if reaches else ""
+    for (reach, own), whose in zip(reaches, ("", ", under the old policy"), strict=False):
+        met = reach.meeting(_translated(find, own, space))
+        if isinstance(met, tuple):
+            cell, path = met
+            return cell, f"{path}{whose}"
+        told = str(met)
+    return space.witness(change.box), told
+
+
+def _translated(find: Callable[[Box], Box | None], own: Space, union: Space) -> Callable[[Box], Box | None]:
+    """Ask in the states of one policy what is known in those of both."""
+    pairs = [(own.values[name], union.values[name]) for name in own.values]
+    maps = [[there.index(value) for value in here] for here, there in pairs]
+
+    def ask(box: Box) -> Box | None:
+        wide = tuple(
+            sum(1 << there[place] for place in range(len(there)) if mask >> place & 1)
+            for mask, there in zip(box, maps, strict=True)
+        )
+        found = find(wide)
+        if found is None:
+            return None
+        return tuple(
+            sum(1 << place for place, bit in enumerate(there) if mask >> bit & 1)
+            for mask, there in zip(found, maps, strict=True)
+        )
+
+    return ask

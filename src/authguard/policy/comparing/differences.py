@@ -1,0 +1,403 @@
+"""What differs between two policies beyond the table: who may speak, what is asked, machines, timers, fallbacks.
+
+Each part is compared field by field, by the rows of `authguard.policy.comparing.permissiveness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authguard.core.boxes import Undecided
+from authguard.core.events import MACHINES, TIGHTENING
+from authguard.core.machine import expand
+from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
+from authguard.core.proofs import prove
+from authguard.policy.comparing import permissiveness as order
+from authguard.policy.comparing.permissiveness import Direction
+from authguard.policy.proving.checks.table import space
+from authguard.policy.proving.overlaps import probes, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from authguard.core.facts import Limit, Operation
+    from authguard.core.timers import Timer
+    from authguard.policy.draft import Draft
+
+Rows = Mapping[str, "Callable[[object, object], Direction]"]
+LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that two policies do differently.
+
+    Attributes:
+        direction: looser, stricter, or a change that has no order.
+        what: the part of the policy: ``decisions``, ``operations``, ``timers``, ...
+        message: what it was and what it becomes.
+        risk: of the requests that it touches; empty where it touches several.
+        before: the outcome that was; empty for what is no answer.
+        after: the outcome that is to be.
+        admits: whether requests are let in that were not.
+        distance: places in the order of outcomes between the two.
+        cells: how many cells of the table it touches, exactly; 0 for what is no answer.
+        box: some of them in words.
+        cell: one of them, one value per dimension; empty for what is no answer.
+        path: the shortest events that lead to it.
+    """
+
+    direction: Direction
+    what: str
+    message: str
+    risk: str = ""
+    before: str = ""
+    after: str = ""
+    admits: bool = False
+    distance: int = 0
+    cells: int = 0
+    box: str = ""
+    cell: tuple[str, ...] = ()
+    path: str = ""
+
+
+def beyond_the_table(old: Draft, new: Draft) -> Iterator[Difference]:
+    """Compare everything but the answers of the table."""
+    yield from _issuers(old, new)
+    yield from _accounts(old, new)
+    yield from _operations(old, new)
+    yield from _fallbacks(old, new)
+    yield from _timers(old, new)
+    yield from _machines(old, new)
+    yield from _assurance(old, new)
+    yield from _verification(old, new)
+    yield from _rest(old, new)
+    yield from _keeping(old, new)
+    yield from _channels(old, new)
+    yield from _promises(old, new)
+
+
+def fallback_direction(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Direction:
+    """Tell which way one answer is from another: by outcome, else by what they ask."""
+    if before.kind is not after.kind:
+        return order.outcome(before.kind, after.kind)
+    return _overall([one for _, one, _ in _fallback_fields(before, after, old, new)])
+
+
+def _overall(directions: list[Direction]) -> Direction:
+    """Sum up: anything looser makes the whole looser; a security owner looks at it."""
+    if LOOSER in directions:
+        return LOOSER
+    return STRICTER if directions and set(directions) == {STRICTER} else CHANGED
+
+
+def _fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
+    """Compare two values of one class field by field."""
+    for field in rows:
+        was, becomes = getattr(before, field), getattr(after, field)
+        if was != becomes and field != "name":
+            yield field, rows[field](was, becomes), f"`{field}` was {_say(was)}, becomes {_say(becomes)}"
+
+
+def _say(value: object) -> str:
+    if isinstance(value, Words):
+        return f"{len(value.texts)} texts"
+    if isinstance(value, frozenset | set | tuple | list):
+        return "[" + ", ".join(sorted(map(str, value))) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_say(one)}" for key, one in sorted(value.items())) + "}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else f"`{value}`" if str(value) else "nothing"
+
+
+def _made(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
+    return Difference(direction=direction, what=what, message=message, risk=risk)
+
+
+def _named(
+    what: str,
+    kind: str,
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    rows: Rows,
+    *,
+    added: Direction,
+    skip: frozenset[str] = frozenset(),
+) -> Iterator[Difference]:
+    """Compare parts by name: those added, those gone, and each field of those in both."""
+    gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
+    for name in (*new, *(name for name in old if name not in new)):
+        if name not in old:
+            yield _made(what, f"{kind} `{name}` is new", added)
+        elif name not in new:
+            yield _made(what, f"{kind} `{name}` is gone", gone)
+        else:
+            for field, direction, told in _fields(old[name], new[name], rows):
+                if field not in skip:
+                    yield _made(what, f"{kind} `{name}`: {told}", direction)
+
+
+def _issuers(old: Draft, new: Draft) -> Iterator[Difference]:
+    before, after = ({issuer.issuer: issuer for issuer in draft.issuers} for draft in (old, new))
+    yield from _named("issuers", "issuer", before, after, order.ISSUER, added=LOOSER)
+
+
+def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
+    before, after = ({source.name: source for source in draft.accounts} for draft in (old, new))
+    yield from _named(
+        "accounts", "account source", before, after, order.ACCOUNT, added=STRICTER, skip=frozenset({"map"})
+    )
+    strict = {state: place for place, state in enumerate(new.machines["account"].states)}
+    for name in before.keys() & after.keys():
+        was, becomes = before[name].map, after[name].map
+        for status in sorted(was.keys() | becomes.keys()):
+            one, other = was.get(status, "unrecognised"), becomes.get(status, "unrecognised")
+            if one != other:
+                looser = strict.get(other, 0) < strict.get(one, 0)
+                told = f"status `{status}` of `{name}` was `{one}`, becomes `{other}`"
+                yield _made("accounts", told, LOOSER if looser else STRICTER)
+
+
+def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
+    told: set[tuple[str, str]] = set()
+    for probe in probes(old.operations, new.operations):
+        before, after = (taken(draft.operations, probe) or draft.otherwise for draft in (old, new))
+        if (before.name, after.name) in told or (before.name == after.name):
+            continue
+        told.add((before.name, after.name))
+        directions = [direction for _, direction, _ in _needs(before, after, old, new)]
+        yield _made(
+            "operations",
+            f"`{probe}` was `{before.name}` ({before.risk} {before.effect}), becomes `{after.name}` "
+            f"({after.risk} {after.effect})",
+            _overall(directions),
+            after.risk,
+        )
+    olds, news = ({one.name: one for one in (*draft.operations, draft.otherwise)} for draft in (old, new))
+    for name in olds.keys() & news.keys():
+        for _, direction, text in _needs(olds[name], news[name], old, new):
+            yield _made("operations", f"operation `{name}`: {text}", direction, news[name].risk)
+
+
+def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
+    """Compare what two operations need."""
+    for field, direction, text in _fields(before, after, order.OPERATION):
+        if field == "acr":
+            yield field, _rank(before.acr, after.acr, old, new), text
+        elif field == "limits":
+            yield from _limits(before.limits, after.limits)
+        elif field != "match":
+            yield field, direction, text
+
+
+def _rank(before: str, after: str, old: Draft, new: Draft) -> Direction:
+    """Compare levels by their place in the policies' orders; a level that is not asked is the loosest."""
+    return order.less(old.assurance.rank(before) if before else 0, new.assurance.rank(after) if after else 0)
+
+
+def _limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tuple[str, Direction, str]]:
+    """Compare limits by what they count, over what time and of whom."""
+    olds, news = ({(one.currency, one.per, one.by): one for one in limits} for limits in (before, after))
+    for key in sorted(olds.keys() | news.keys()):
+        what = f"limit in {key[0] or 'calls'} per {key[1]:g} s by {key[2]}"
+        if key not in olds:
+            yield "limits", STRICTER, f"the {what} is new: {_most(news[key]):g}"
+        elif key not in news:
+            yield "limits", LOOSER, f"the {what} is gone: {_most(olds[key]):g}"
+        elif _most(olds[key]) != _most(news[key]):
+            was, becomes = _most(olds[key]), _most(news[key])
+            yield "limits", order.more(was, becomes), f"the {what} was {was:g}, becomes {becomes:g}"
+
+
+def _most(limit: Limit) -> float:
+    return float(limit.amount) if limit.amount else float(limit.calls)
+
+
+def _fallbacks(old: Draft, new: Draft) -> Iterator[Difference]:
+    for name in old.fallbacks.keys() & new.fallbacks.keys():
+        before, after = old.fallbacks[name], new.fallbacks[name]
+        for field, direction, text in _fallback_fields(before, after, old, new):
+            if field != "kind":  # the table tells in which cells
+                yield _made("fallbacks", f"fallback `{name}`: {text}", direction)
+
+
+def _fallback_fields(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
+    for field, direction, text in _fields(before, after, order.FALLBACK):
+        if field == "acr":
+            yield field, _rank(before.acr, after.acr, old, new), text
+        elif field == "then":
+            ends = [
+                draft.fallbacks[name].kind if name in draft.fallbacks else Outcome.DENY
+                for draft, name in ((old, before.then), (new, after.then))
+            ]
+            yield field, order.outcome(*ends), text
+        else:
+            yield field, direction, text
+
+
+def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
+    before, after = (_by_state(draft) for draft in (old, new))
+    told: set[tuple[str, str, str]] = set()
+    for event, state in sorted(before.keys() | after.keys()):
+        was, becomes = before.get((event, state)), after.get((event, state))
+        if was is None or becomes is None:
+            looser = (becomes is None) == (event in order.TIGHTENING)
+            text = f"`{event}` {'no longer' if becomes is None else 'now'} falls due in `{state}`"
+            yield _made("timers", text, LOOSER if looser else STRICTER)
+            continue
+        lines = []
+        if was.after != becomes.after:
+            compare = order.more if event in order.TIGHTENING else order.less
+            text = f"`{event}` came after {was.after:g} s, comes after {becomes.after:g} s"
+            lines.append((compare(was.after, becomes.after), text))
+        if was.since != becomes.since:
+            lines.append((CHANGED, f"`{event}` counted since `{was.since}`, counts since `{becomes.since}`"))
+        for direction, text in lines:
+            if (event, text, "") not in told:
+                told.add((event, text, ""))
+                yield _made(
+                    "timers",
+                    f"{text} (in `{state}`{'' if was.states == becomes.states else ' and others'})"
+                    if was.states
+                    else text,
+                    direction,
+                )
+
+
+def _by_state(draft: Draft) -> dict[tuple[str, str], Timer]:
+    """Give the timer of each event that falls due first in each state that it moves."""
+    found: dict[tuple[str, str], Timer] = {}
+    for timer in draft.timers:
+        machine, _, trigger = timer.event.partition(".")
+        spec = draft.machines[machine]
+        edges = expand(spec).edges
+        for state in timer.states or spec.states:
+            known = found.get((timer.event, state))
+            if edges[state, trigger].moves and (known is None or timer.after < known.after):
+                found[timer.event, state] = timer
+    return found
+
+
+def _machines(old: Draft, new: Draft) -> Iterator[Difference]:
+    for name in MACHINES:
+        before, after = old.machines[name], new.machines[name]
+        for state in after.states:
+            if state not in before.states:
+                yield _made("machines", f"state `{state}` of machine `{name}` is new", CHANGED)
+        for state in before.states:
+            if state not in after.states:
+                yield _made("machines", f"state `{state}` of machine `{name}` is gone", CHANGED)
+        if before.initial != after.initial:
+            direction = _laxer(old, new, name, before.initial, after.initial)
+            text = f"machine `{name}` began in `{before.initial}`, begins in `{after.initial}`"
+            yield _made("machines", text, direction)
+        olds, news = expand(before).edges, expand(after).edges
+        for state, trigger in olds.keys() & news.keys():
+            was, becomes = olds[state, trigger], news[state, trigger]
+            if was.dest != becomes.dest:
+                direction = _laxer(old, new, name, was.dest, becomes.dest)
+                text = f"`{name}.{trigger}` led from `{state}` to `{was.dest}`, leads to `{becomes.dest}`"
+                yield _made("machines", text, direction)
+            for event in set(was.raises) ^ set(becomes.raises):
+                gone = event in was.raises
+                tightens = event in TIGHTENING or event in order.TIGHTENING
+                direction = (LOOSER if gone else STRICTER) if tightens else CHANGED
+                text = f"`{name}.{trigger}` in `{state}` {'no longer raises' if gone else 'now raises'} `{event}`"
+                yield _made("machines", text, direction)
+
+
+def _laxer(old: Draft, new: Draft, machine: str, before: str, after: str) -> Direction:
+    """Tell which of two states lets more in: by the rules that name either, in order of what they answer."""
+    draft = new if after not in old.machines[machine].states else old
+    return order.more(*(_openness(draft, machine, state) for state in (before, after)))
+
+
+def _openness(draft: Draft, machine: str, state: str) -> int:
+    """Count the cells in which the table admits while a machine stands in a state."""
+    known = space(draft)
+    proof = prove(draft.rules, known)
+    if isinstance(proof, Undecided) or state not in known.values[machine]:
+        return 0
+    box = known.box({machine: {state}})
+    kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
+    return sum(proof.cells(index, box) for index in proof.deciders(box) if kinds[draft.rules[index].do] in ADMITTING)
+
+
+def _assurance(old: Draft, new: Draft) -> Iterator[Difference]:
+    before, after = old.assurance, new.assurance
+    if before.order != after.order:
+        text = f"the order of levels was {_in_order(before.order)}, becomes {_in_order(after.order)}"
+        yield _made("assurance", text, CHANGED)
+    for acr in sorted({*before.map, *after.map}):
+        if before.map.get(acr) != after.map.get(acr):
+            text = f"`{acr}` counted as `{before.map.get(acr, '')}`, counts as `{after.map.get(acr, '')}`"
+            yield _made("assurance", text, order.more(before.rank(acr), after.rank(acr)))
+    if old.identity != new.identity:
+        was, becomes = (draft.assurance.rank(draft.identity) or float("inf") for draft in (old, new))
+        text = f"a sign-in proved identity at {_say(old.identity)}, proves it at {_say(new.identity)}"
+        yield _made("identity", text, order.less(was, becomes))
+
+
+def _in_order(levels: tuple[str, ...]) -> str:
+    return "[" + ", ".join(levels) + "]"
+
+
+def _verification(old: Draft, new: Draft) -> Iterator[Difference]:
+    yield from _named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
+    yield from _named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
+
+
+def _rest(old: Draft, new: Draft) -> Iterator[Difference]:
+    for field, compare in order.POLICY.items():
+        was, becomes = getattr(old, field), getattr(new, field)
+        if was != becomes:
+            text = f"`{field.replace('_', ' ')}` was {_say(was)}, becomes {_say(becomes)}"
+            yield _made("policy", text, compare(was, becomes))
+    if old.on_fault != new.on_fault:
+        direction = fallback_direction(old.fallbacks[old.on_fault], new.fallbacks[new.on_fault], old, new)
+        yield _made("policy", f"a fault was answered by `{old.on_fault}`, is answered by `{new.on_fault}`", direction)
+
+
+def _keeping(old: Draft, new: Draft) -> Iterator[Difference]:
+    """Compare how decisions are kept, and who may pull the agent back."""
+    for risk in sorted({*old.durability, *new.durability}):
+        pair = (old.durability.get(risk, "async"), new.durability.get(risk, "async"))
+        if pair[0] != pair[1]:
+            text = f"decisions on {risk} requests were kept `{pair[0]}`, are kept `{pair[1]}`"
+            yield _made("audit", text, order.durability(*pair), risk)
+    for act in sorted({*old.rollback_roles, *new.rollback_roles}):
+        one, other = old.rollback_roles.get(act, ("", 0)), new.rollback_roles.get(act, ("", 0))
+        if one != other:
+            direction = order.less(one[1], other[1]) if one[0] == other[0] else CHANGED
+            yield _made(
+                "rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction
+            )
+
+
+def _channels(old: Draft, new: Draft) -> Iterator[Difference]:
+    for field, direction, text in _fields(old.channels, new.channels, order.CHANNELS):
+        if field != "carry":
+            yield _made("channels", text, direction)
+    for channel in sorted({*old.channels.carry, *new.channels.carry}):
+        carried = [draft.channels.carry.get(channel, frozenset[str]()) for draft in (old, new)]
+        if carried[0] != carried[1]:
+            text = f"trust earned on `{channel}` carried to {_say(carried[0])}, carries to {_say(carried[1])}"
+            yield _made("channels", text, order.wider(*carried))
+
+
+def _promises(old: Draft, new: Draft) -> Iterator[Difference]:
+    promises = [{invariant.name: invariant for invariant in draft.invariants} for draft in (old, new)]
+    for name in promises[0].keys() | promises[1].keys():
+        was_, becomes_ = promises[0].get(name), promises[1].get(name)
+        if was_ != becomes_:
+            told = (
+                "is no longer promised"
+                if becomes_ is None
+                else "is promised now"
+                if was_ is None
+                else "says something else"
+            )
+            yield _made("invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER)

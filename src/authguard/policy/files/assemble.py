@@ -1,0 +1,154 @@
+"""A document of the right shape becomes a draft: core values, with the place of everything.
+
+What can be said without proving anything is said here: keys that do not go together, key files outside of the folder.
+What names resolve to is the checks' to say.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.decisions import Rule
+from authguard.core.facts import Operation
+from authguard.core.machine import Line, Spec
+from authguard.core.outcomes import Fallback, Outcome, Words
+from authguard.core.timers import Timer
+from authguard.policy.compiled import Assurance, Durability
+from authguard.policy.draft import Draft, Invariant
+from authguard.policy.files import parts
+from authguard.policy.files.findings import Findings
+from authguard.policy.files.shape import canonical
+from authguard.policy.language.document import KIND_KEYS
+from authguard.policy.tree import dotted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.policy.language import document as written
+    from authguard.policy.problems import Problem
+    from authguard.policy.tree import Node
+
+#: how a decision is kept before anything is admitted, where the policy does not say (DESIGN 5)
+DURABILITY: Final[dict[str, Durability]] = {
+    "public": "async",
+    "self": "group",
+    "routine": "async",
+    "sensitive": "group",
+    "high": "sync",
+    "staff": "sync",
+}
+_OF_EVERY_KIND: Final = frozenset({"kind", "status", "say", "discloses", "attempts", "per", "then"})
+
+
+def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
+    """Assemble a draft.
+
+    Args:
+        document: the merged document.
+        tree: the tree that it was validated from.
+        folder: what a key file may not lie outside of; relative ones begin there.
+    """
+    found = Findings({dotted(path): node.place for path, node in tree.walk()})
+    rollback = document.rollback
+    draft = Draft(
+        name=document.name,
+        digest=sha256(canonical(tree)).hexdigest(),
+        base=document.base,
+        machines={name: _machine(name, machine) for name, machine in document.machines.items()},
+        timers=tuple(
+            Timer(event=timer.event, after=timer.after, since=timer.since, states=timer.states)
+            for timer in document.timers
+        ),
+        rules=tuple(_rule(index, rule, found) for index, rule in enumerate(document.decisions)),
+        fallbacks={name: _fallback(name, fallback, found) for name, fallback in document.fallbacks.items()},
+        on_fault=document.on_fault,
+        invariants=tuple(_invariant(index, invariant, found) for index, invariant in enumerate(document.invariants)),
+        operations=tuple(
+            parts.operation(index, operation, found) for index, operation in enumerate(document.operations)
+        ),
+        otherwise=Operation(
+            name="otherwise",
+            risk=document.otherwise.risk,
+            effect=document.otherwise.effect,
+            scopes=frozenset(document.otherwise.scopes),
+            acr=document.otherwise.assurance.acr,
+            max_age=document.otherwise.assurance.max_age,
+        ),
+        issuers=tuple(parts.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)),
+        agents=frozenset(document.agents),
+        accounts=tuple(
+            parts.account(index, source, folder, found) for index, source in enumerate(document.accounts or ())
+        ),
+        accounts_declared=document.accounts is not None,
+        assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
+        identity=document.identity.credential if document.identity else "",
+        methods={name: parts.method(name, method, found) for name, method in document.methods.items()},
+        verifiers={name: parts.verifier(name, one, folder, found) for name, one in document.verifiers.items()},
+        channels=parts.channels(document.channels, found),
+        request_budget=document.budget.request,
+        body_budget=document.budget.body,
+        durability=DURABILITY | document.audit.durability,
+        pseudonymous=document.audit.subjects == "pseudonymous",
+        checkpoint_every=document.audit.checkpoint.every,
+        checkpoint_within=document.audit.checkpoint.within,
+        public_url=document.settings.public_url,
+        rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
+        rollback_say=Words(rollback.say or {}),
+        staff_claim=document.staff.claim if document.staff else "",
+        staff_roles=dict(document.staff.authority.items()) if document.staff else {},
+        places=found.places,
+    )
+    return draft, tuple(found.problems)
+
+
+def _machine(name: str, machine: written.States) -> Spec:
+    lines = tuple(
+        Line(triggers=line.trigger, sources=line.source, dest=line.dest, raises=line.raises)
+        for line in machine.transitions
+    )
+    return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
+
+
+def _rule(index: int, rule: written.Rule, found: Findings) -> Rule:
+    place = found.places[f"decisions[{index}]"]
+    when: dict[str, frozenset[str]] = {dimension: frozenset(values) for dimension, values in rule.when.items()}
+    return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
+
+
+def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallback:
+    allowed = _OF_EVERY_KIND | KIND_KEYS.get(fallback.kind, frozenset())
+    found.only(f"fallbacks.{name}", fallback.model_fields_set, allowed, f"`kind: {fallback.kind}`")
+    return Fallback(
+        name=name,
+        kind=Outcome(fallback.kind),
+        status=fallback.status,
+        say=Words(fallback.say or {}),
+        discloses=frozenset(fallback.discloses),
+        attempts=fallback.attempts,
+        per=fallback.per,
+        then=fallback.then,
+        acr=fallback.approvers.acr if fallback.approvers else fallback.acr,
+        max_age=max(fallback.max_age, 0.0),
+        since_entered=fallback.max_age < 0,
+        methods=fallback.methods,
+        role=fallback.approvers.role if fallback.approvers else "",
+        count=fallback.approvers.count if fallback.approvers else 1,
+        queue=fallback.queue,
+        after=fallback.after,
+        effects=frozenset(fallback.effects),
+        scopes=frozenset(fallback.scopes),
+        error=fallback.error,
+    )
+
+
+def _invariant(index: int, invariant: written.Invariant, found: Findings) -> Invariant:
+    if invariant.never is not None and (invariant.always_reachable or invariant.by):
+        message = "an invariant says `never` or `always_reachable`, not both"
+        found.note("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
+    return Invariant(
+        name=invariant.name,
+        never={dimension: frozenset(values) for dimension, values in (invariant.never or {}).items()},
+        always_reachable=invariant.always_reachable,
+        by=invariant.by,
+    )

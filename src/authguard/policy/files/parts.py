@@ -1,0 +1,284 @@
+"""What a deployment fills in becomes core values: operations, issuers, account sources, methods, channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
+from authguard.core.verdicts import Method
+from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
+from authguard.policy.files import library
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from authguard.policy.files.findings import Findings
+    from authguard.policy.language import deployment
+
+
+def operation(index: int, operation: deployment.Operation, found: Findings) -> Operation:
+    """Assemble one operation; it is known by one path or one WebSocket."""
+    match, path = operation.match, f"operations[{index}].match"
+    if bool(match.path) == bool(match.websocket):
+        found.note("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of the two")
+    elif match.websocket and match.method:
+        found.note("match-unclear", path, "a WebSocket has no method", "take out `method`")
+    amount = operation.amount
+    pointer, currency = amount.currency if amount else ("", "")
+    return Operation(
+        name=operation.name,
+        match=Match(path=match.path, method=match.method, websocket=match.websocket),
+        risk=operation.risk,
+        effect=operation.effect,
+        scopes=frozenset(operation.scopes),
+        acr=operation.assurance.acr,
+        max_age=operation.assurance.max_age,
+        amount_at=amount.at if amount else "",
+        currency_at=pointer,
+        currency=currency,
+        payee_at=operation.payee.at if operation.payee else "",
+        limits=tuple(
+            _limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
+            for position, limit in enumerate(operation.limits)
+        ),
+        idempotency=operation.idempotency == "required",
+        failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
+        actor=operation.actor,
+    )
+
+
+def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Limit:
+    if limit.calls and not limit.per:
+        found.note("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
+    amount, currency = limit.amount or ("", "")
+    if limit.by == "service":  # one count of all operations that state it
+        name = f"service/{currency or 'calls'}/{limit.per:g}"
+    return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
+
+
+def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
+    """Assemble one issuer; its key file lies within the policy's folder."""
+    sender = issuer.sender
+    if sender.type == "none":
+        found.only(f"issuers[{index}].sender", sender.model_fields_set, frozenset({"type"}), "`type: none`")
+    return Issuer(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        algorithms=issuer.algorithms,
+        discovery=bool(issuer.keys.discovery),
+        jwks_uri=issuer.keys.jwks_uri,
+        key_file=_key_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
+        secret_env=issuer.keys.secret_env,
+        leeway=issuer.leeway,
+        stale_keys=issuer.stale_keys,
+        type=issuer.type,
+        max_lifetime=issuer.max_lifetime,
+        renewal=issuer.renewal,
+        require=issuer.require,
+        introspection=_introspection(issuer.introspection),
+        sender=sender.type,
+        proof_window=sender.window,
+        nonce=sender.nonce == "required",
+    )
+
+
+def _introspection(written: deployment.Introspection | None) -> Introspection | None:
+    if written is None:
+        return None
+    return Introspection(
+        url=written.url,
+        client_id=written.client_id,
+        secret_env=written.secret_env,
+        cache=written.cache,
+        always=written.on == "always",
+    )
+
+
+def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
+    if not reference:
+        return ""
+    try:
+        return str(library.within(folder, folder, reference))
+    except library.Outside:
+        found.note(
+            "key-file-outside", path, "the key file lies outside of the policy's folder", "put it beside the policy"
+        )
+    except library.NotFound as error:
+        found.note("malformed-value", path, str(error))
+    return reference
+
+
+#: where account states come from -> the key that says where exactly, and the others that go with it
+_SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "claim": ("claim", frozenset()),
+    "python": ("call", frozenset({"max_age", "timeout", "breaker", "at_once"})),
+    "http": ("url", frozenset({"status", "at", "max_age", "timeout", "breaker", "at_once", "auth"})),
+}
+
+
+def account(index: int, source: deployment.AccountSource, folder: Path, found: Findings) -> AccountSource:
+    """Assemble one source of account states."""
+    path, kind, auth = f"accounts[{index}]", source.source, source.auth
+    key, others = _SOURCES[kind]
+    given = {"from" if name == "source" else name for name in source.model_fields_set}
+    found.only(path, given, others | {"from", "map", key}, f"`from: {kind}`")
+    subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
+    if not subject:
+        found.note("missing-key", path, f"the key `{key}` is missing")
+    if bool(auth.certificate) != bool(auth.key):
+        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
+    return AccountSource(
+        name=f"{kind}:{subject}",
+        claim=source.claim,
+        map=source.map,
+        call=source.call,
+        url=source.url,
+        status_at=source.status,
+        true_at=source.at,
+        max_age=source.max_age,
+        timeout=source.timeout,
+        failures=source.breaker.failures if source.breaker else 0,
+        open_for=source.breaker.open_for if source.breaker else 0.0,
+        at_once=source.at_once,
+        bearer_env=auth.bearer_env,
+        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+    )
+
+
+def method(name: str, method: deployment.Method, found: Findings) -> Method:
+    """Assemble one way of combining verifiers."""
+    path = f"methods.{name}"
+    ways = [way for way in (method.all, method.any, method.sequence, method.of) if way]
+    if len(ways) != 1 or bool(method.of) != bool(method.quorum):
+        found.note(
+            "method-unclear",
+            path,
+            "a method asks `all` of its verifiers, `any` of them, a `sequence`, or a `quorum` of them",
+            "write one of `all: [...]`, `any: [...]`, `sequence: [...]`, or `quorum: 2` with `of: [...]`",
+        )
+    elif method.quorum > len(method.of):
+        found.note(
+            "method-unclear",
+            f"{path}.quorum",
+            f"a quorum of {method.quorum} among {len(method.of)}",
+            "name more verifiers",
+        )
+    verifiers = ways[0] if ways else ()
+    return Method(
+        name=name,
+        verifiers=verifiers,
+        need=method.quorum or (1 if method.any else len(verifiers)),
+        in_order=bool(method.sequence),
+        alternatives=bool(method.any or method.of),
+        on_contradiction=method.on_contradiction,
+        on_doubt=method.on_doubt,
+        on_unavailable=method.on_unavailable,
+        attempts=method.attempts,
+        per=method.per,
+        backoff=method.backoff,
+    )
+
+
+#: seconds for which a one-time code counts at the most
+CODE_LIFE: Final = 600.0
+_SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "asks"})
+#: type of a verifier -> the keys that not all types take, of which it takes these
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    "http": _SCORED | {"auth", "request", "response"},
+    "python": _SCORED,
+    "totp": frozenset({"digits", "window"}),
+    "kba": frozenset({"questions"}),
+    "code": frozenset({"digits", "expires"}),
+}
+_OF_SOME: Final = frozenset().union(*_TAKEN.values())
+
+
+def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Findings) -> Verifier:
+    """Assemble one service that proves identity."""
+    path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
+    foreign = verifier.model_fields_set & ({other, *_OF_SOME} - _TAKEN[verifier.type])
+    found.only(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
+    if key not in verifier.model_fields_set:
+        found.note("missing-key", path, f"the key `{key}` is missing")
+    if verifier.type == "kba" and not verifier.questions:
+        found.note("missing-key", path, "the key `questions` is missing")
+    if verifier.expires > CODE_LIFE:
+        found.note("out-of-range", f"{path}.expires", "a code counts for 10m at the most (NIST SP 800-63B-4 3.1.3.2)")
+    if verifier.fail_at >= verifier.pass_at:
+        found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
+    hedge, auth = verifier.hedge, verifier.auth
+    if hedge is not None and key not in hedge.model_fields_set:
+        found.note("missing-key", f"{path}.hedge", f"the key `{key}` is missing: it is of the same type")
+    if bool(auth.certificate) != bool(auth.key):
+        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
+    answer_as, answer_at = _answer(verifier.response, f"{path}.response", found)
+    return Verifier(
+        name=name,
+        type=verifier.type,
+        url=verifier.url,
+        call=verifier.call,
+        asks=verifier.asks,
+        timeout=verifier.timeout,
+        pass_at=verifier.pass_at,
+        fail_at=verifier.fail_at,
+        retries=verifier.retries,
+        failures=verifier.breaker.failures if verifier.breaker else 0,
+        open_for=verifier.breaker.open_for if verifier.breaker else 0.0,
+        at_once=verifier.at_once,
+        hedge=(hedge.url or hedge.call) if hedge else "",
+        hedge_after=hedge.after if hedge else 0.0,
+        request=verifier.request,
+        answer_at=answer_at,
+        answer_as=answer_as,
+        map=verifier.response.map,
+        bearer_env=auth.bearer_env,
+        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+        digits=verifier.digits,
+        window=verifier.window,
+        expires=verifier.expires,
+        questions=verifier.questions,
+    )
+
+
+def _answer(
+    answer: deployment.ServiceAnswer, path: str, found: Findings
+) -> tuple[Literal["score", "passed", "verdict"], str]:
+    """Tell what a service's answer says, and where."""
+    ways: list[tuple[Literal["score", "passed", "verdict"], str]] = [
+        ("score", answer.score),
+        ("passed", answer.passed),
+        ("verdict", answer.verdict),
+    ]
+    given = [way for way in ways if way[1]]
+    if len(given) > 1:
+        found.note("answer-unclear", path, "an answer says one of `score`, `passed`, `verdict`", "keep one of them")
+    if bool(answer.map) != bool(answer.verdict):
+        found.note("answer-unclear", path, "`verdict` and `map` go together", "write `{verdict: /status, map: {...}}`")
+    return given[0] if given else ("score", "/score")
+
+
+def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
+    """Assemble the channels; a header is believed from named peers only."""
+    if channels is None:
+        return Channels()
+    source = channels.source
+    if sum((bool(source.header), bool(source.claim), bool(source.paths))) != 1:
+        found.note("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
+    if bool(source.header) != bool(source.trusted_peers):
+        message = "`header` and `trusted_peers` go together: anybody can send a header"
+        found.note(
+            "channel-unclear", "channels.from", message, "write `{header: X-Channel, trusted_peers: [10.0.0.0/8]}`"
+        )
+    return Channels(
+        header=source.header.lower(),  # names of headers have no case (RFC 9110 5.1); servers give them in lower case
+        trusted_peers=source.trusted_peers,
+        claim=source.claim,
+        paths=tuple((one.path, one.channel) for one in source.paths),
+        carry={channel: frozenset(others) for channel, others in channels.carry.items()},
+        declared=True,
+    )

@@ -1,0 +1,342 @@
+"""What a deployment fills in, as pydantic models: who may speak, what can be asked, how sure one must be."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from authguard.policy.language.words import (
+    Address,
+    Callable_,
+    Currency,
+    Duration,
+    Header,
+    Money,
+    Name,
+    Network,
+    Period,
+    Pointer,
+    Say,
+    Size,
+    Source,
+    Template,
+    Text,
+    Token,
+    Tolerance,
+    Variable,
+)
+
+Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
+Effect = Literal["read", "write"]
+
+#: more limits of one operation are a mistake; each is counted in every request of it
+LIMITS_BOUND: Final = 32
+
+
+class Part(BaseModel):
+    """A mapping of the document; the one base class, because pydantic asks for one."""
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
+
+
+class Keys(Part):
+    """Where an issuer's keys come from."""
+
+    discovery: Literal[True] | None = None
+    jwks_uri: Address = ""
+    file: Text = ""
+    secret_env: Variable = ""
+
+
+def _by_discovery(typed: object) -> object:
+    return {"discovery": True} if typed == "discovery" else typed
+
+
+class Introspection(Part):
+    """How an issuer is asked whether a token is active (RFC 7662)."""
+
+    url: Address
+    client_id: Text
+    secret_env: Variable
+    cache: Tolerance = 30.0
+    on: Literal["opaque", "always"] = "opaque"
+
+
+class Sender(Part):
+    """What an issuer's tokens are bound to."""
+
+    type: Literal["none", "dpop"]
+    window: Duration = 60.0
+    nonce: Literal["", "required"] = ""
+
+
+def _by_type(typed: object) -> object:
+    return {"type": typed} if isinstance(typed, str) else typed
+
+
+class Issuer(Part):
+    """Who may speak."""
+
+    issuer: Text
+    audience: Text
+    algorithms: tuple[Token, ...]
+    keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]
+    leeway: Tolerance = 30.0
+    stale_keys: Tolerance = 86_400.0
+    type: Literal["at+jwt", "any"] = "at+jwt"
+    max_lifetime: Duration = 3_600.0
+    renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    require: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
+    introspection: Introspection | None = None
+    sender: Annotated[Sender, BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | Sender)] = (
+        Sender(type="none")
+    )
+
+
+class Breaker(Part):
+    """When a service is no longer asked."""
+
+    failures: Annotated[int, Field(ge=1, le=1_000)]
+    open_for: Duration
+
+
+class ServiceAuth(Part):
+    """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
+
+    bearer_env: Variable = ""
+    certificate: Text = ""
+    key: Text = ""
+    authority: Text = ""
+
+
+class AccountSource(Part):
+    """Where account states come from."""
+
+    source: Literal["claim", "python", "http"] = Field(alias="from")
+    claim: Text = ""
+    map: dict[str, Name] = Field(default_factory=dict)
+    call: Callable_ = ""
+    url: Address = ""
+    status: Pointer = "/status"
+    at: Pointer = ""
+    max_age: Tolerance = 300.0
+    timeout: Duration = 0.5
+    breaker: Breaker | None = None
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    auth: ServiceAuth = ServiceAuth()
+
+
+def accounts_or_none(typed: object) -> object:
+    """Read ``accounts: none`` as an empty list: it was said, and there are none."""
+    return () if typed == "none" else tuple(typed) if isinstance(typed, list) else typed
+
+
+class Match(Part):
+    """How an operation is recognised."""
+
+    path: Template = ""
+    method: Literal["", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] = ""
+    websocket: Template = ""
+
+
+class Need(Part):
+    """How strongly and how freshly somebody must have signed in."""
+
+    acr: Token = ""
+    max_age: Duration = 0.0
+
+
+class Amount(Part):
+    """Where in the body the amount stands."""
+
+    at: Pointer
+    currency: Currency
+
+
+class Limit(Part):
+    """The most that may be spent or called."""
+
+    amount: Money | None = None
+    calls: Annotated[int, Field(ge=1, le=1_000_000_000)] = 0
+    per: Period
+    by: Literal["subject", "session", "actor", "client", "operation", "payee", "issuer", "service"] = "subject"
+
+
+class Payee(Part):
+    """Where in the body the payee stands."""
+
+    at: Pointer
+
+
+class Otherwise(Part):
+    """What nobody named falls to."""
+
+    risk: Risk = "sensitive"
+    effect: Effect = "write"
+    scopes: tuple[Token, ...] = ()
+    assurance: Need = Need()
+
+
+class Operation(Part):
+    """What can be asked."""
+
+    name: Name
+    match: Match
+    risk: Risk
+    effect: Effect
+    scopes: tuple[Token, ...] = ()
+    assurance: Need = Need()
+    amount: Amount | None = None
+    payee: Payee | None = None
+    limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
+    idempotency: Literal["", "required"] = ""
+    failed_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], Field(max_length=100)] | None = None
+    actor: Literal["any", "required", "forbidden"] = "any"
+
+
+class Assurance(Part):
+    """How sign-in strength is compared."""
+
+    order: tuple[Token, ...]
+    map: dict[str, Token] = Field(default_factory=dict)
+
+
+class Identity(Part):
+    """What proves identity beside verifiers."""
+
+    credential: Token
+
+
+class Hedge(Part):
+    """Where else a question is asked if there is no answer in time."""
+
+    url: Address = ""
+    call: Callable_ = ""
+    after: Duration
+
+
+class ServiceAnswer(Part):
+    """Where in a service's answer it says what it found, and in what words."""
+
+    score: Pointer = ""
+    passed: Pointer = ""
+    verdict: Pointer = ""
+    map: dict[str, Literal["passed", "failed", "doubted", "unavailable"]] = Field(default_factory=dict)
+
+
+class Verifier(Part):
+    """A service that answers "is it them?"."""
+
+    type: Literal["http", "python", "totp", "kba", "code"]
+    url: Address = ""
+    call: Callable_ = ""
+    timeout: Duration = 2.0
+    pass_at: Annotated[float, Field(ge=0, le=1)] = 1.0
+    fail_at: Annotated[float, Field(ge=0, le=1)] = 0.0
+    asks: bool = True
+    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    breaker: Breaker | None = None
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    auth: ServiceAuth = ServiceAuth()
+    request: dict[Pointer, Source] = Field(default_factory=dict)
+    response: ServiceAnswer = ServiceAnswer()
+    hedge: Hedge | None = None
+    digits: Annotated[int, Field(ge=6, le=10)] = 6
+    window: Annotated[int, Field(ge=0, le=2)] = 1
+    expires: Duration = 300.0
+    questions: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
+
+
+class Method(Part):
+    """How verifiers combine."""
+
+    all: tuple[Name, ...] = ()
+    any: tuple[Name, ...] = ()
+    sequence: tuple[Name, ...] = ()
+    quorum: Annotated[int, Field(ge=1, le=100)] = 0
+    of: tuple[Name, ...] = ()
+    on_contradiction: Literal["ambiguous", "failed"] = "ambiguous"
+    on_doubt: Literal["ambiguous", "failed"] = "ambiguous"
+    on_unavailable: Literal["unavailable", "ambiguous"] = "unavailable"
+    backoff: Duration = 0.0
+    attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
+    per: Duration = 0.0
+
+
+class ChannelPath(Part):
+    """A channel that is known by its path."""
+
+    path: Template
+    channel: Name
+
+
+class ChannelFrom(Part):
+    """What names the channel."""
+
+    header: Header = ""
+    trusted_peers: tuple[Network, ...] = ()
+    claim: Text = ""
+    paths: tuple[ChannelPath, ...] = ()
+
+
+class Channels(Part):
+    """Where the customer speaks from."""
+
+    source: ChannelFrom = Field(alias="from")
+    carry: dict[Name, tuple[Name, ...]]
+
+
+class Budget(Part):
+    """What the guard may spend on one request."""
+
+    request: Duration = 2.0
+    body: Size = 1_048_576
+
+
+class Settings(Part):
+    """What the deployment may also set by argument or variable."""
+
+    public_url: Address = ""
+
+
+class Authority(Part):
+    """Whose decision it is."""
+
+    role: Name
+    count: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Approvers(Part):
+    """Whose approval a hold waits for."""
+
+    role: Name
+    count: Annotated[int, Field(ge=1, le=100)] = 1
+    acr: Token = ""
+
+
+class Staff(Part):
+    """Where a person's roles stand in their token, and what may be lifted by which."""
+
+    claim: Text
+    authority: dict[Literal["reinstate", "reset"], Name] = Field(default_factory=dict)
+
+
+class Rollback(Part):
+    """How the agent is pulled back to people."""
+
+    authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
+    say: Say | None = None
+
+
+class Checkpoints(Part):
+    """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
+
+    every: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    within: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = Field(default=10.0, alias="or")
+
+
+class Audit(Part):
+    """How the log is kept."""
+
+    durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
+    subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
+    checkpoint: Checkpoints = Checkpoints()

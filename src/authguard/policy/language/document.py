@@ -1,0 +1,169 @@
+"""The policy document as pydantic models: which keys there are and what each takes (POLICY, "Shape").
+
+Strict: no unknown key, no coercion. What names resolve to, and what is proved of it, is not asked here. The same models
+give the JSON Schema for editors (`authguard.policy.language.schema`). A key that this release does not enforce is not
+here but in `authguard.policy.language.later`.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from authguard.policy.language.deployment import (
+    AccountSource,
+    Approvers,
+    Assurance,
+    Audit,
+    Budget,
+    Channels,
+    Effect,
+    Identity,
+    Issuer,
+    Method,
+    Operation,
+    Otherwise,
+    Part,
+    Rollback,
+    Settings,
+    Staff,
+    Verifier,
+    accounts_or_none,
+)
+from authguard.policy.language.words import (
+    Dest,
+    Duration,
+    EventName,
+    EventNames,
+    Freshness,
+    Name,
+    Names,
+    Patterns,
+    Say,
+    Text,
+    Token,
+)
+
+Machine = Literal["service", "account", "session", "verification", "transaction"]
+Condition = Literal["credential", "risk", "effect", "scope", "assurance", "limit", "channel", "actor"]
+Dimension = Literal[Machine, Condition]
+Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
+Outcome = Literal["allow", Kind]
+
+
+#: a machine with more states is a mistake; pairs grow with the square of the account's
+STATES_BOUND: Final = 100
+#: more of anything is a mistake or an attack: what is proved of a policy grows with the square of some of these
+RULES_BOUND: Final = 2_000
+OPERATIONS_BOUND: Final = 1_000
+LINES_BOUND: Final = 1_000
+FALLBACKS_BOUND: Final = 500
+PARTS_BOUND: Final = 200
+
+
+class Line(Part):
+    """One transition, in the field names of `transitions`."""
+
+    trigger: Patterns
+    source: Patterns
+    dest: Dest
+    raises: EventNames = ()
+
+
+class States(Part):
+    """One machine."""
+
+    initial: Name = ""
+    states: Annotated[tuple[Name, ...], Field(max_length=STATES_BOUND)] = ()
+    transitions: Annotated[tuple[Line, ...], Field(max_length=LINES_BOUND)] = ()
+
+
+class Timer(Part):
+    """One timer."""
+
+    event: EventName
+    after: Duration
+    since: Literal["entered", "signed_in", "last_seen", "reported", "faulted"]
+    states: Names = ()
+
+
+class Rule(Part):
+    """One decision."""
+
+    when: dict[Dimension, Names]
+    do: Name
+
+
+class Invariant(Part):
+    """Something that must never, or always, hold."""
+
+    name: Text
+    never: dict[Literal[Dimension, "outcome"], Names] | None = None
+    always_reachable: tuple[Outcome, ...] = ()
+    by: tuple[Literal["caller", "clock", "operator"], ...] = ()
+
+
+class Fallback(Part):
+    """One named response; which keys go with which kind is `KIND_KEYS`."""
+
+    kind: Kind
+    status: Annotated[int, Field(ge=200, le=599)] = 0
+    say: Say | None = None
+    discloses: tuple[Machine, ...] = ()
+    attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
+    per: Duration = 0.0
+    then: Name = ""
+    acr: Token = ""
+    max_age: Freshness = 0.0
+    methods: tuple[Name, ...] = ()
+    approvers: Approvers | None = None
+    queue: Name = ""
+    after: Duration = 0.0
+    effects: tuple[Effect, ...] = ()
+    scopes: tuple[Token, ...] = ()
+    error: Token = ""
+
+
+#: kind -> the keys that it has beside those of every kind (POLICY, "Fallbacks")
+KIND_KEYS: Final[dict[str, frozenset[str]]] = {
+    "step_up": frozenset({"acr", "max_age"}),
+    "verify": frozenset({"methods"}),
+    "hold": frozenset({"approvers"}),
+    "handoff": frozenset({"queue"}),
+    "retry": frozenset({"after"}),
+    "restrict": frozenset({"effects", "scopes"}),
+    "deny": frozenset({"error"}),
+}
+
+
+class Document(Part):
+    """A whole policy file, merged with what it extends."""
+
+    authguard: Literal[1]
+    name: Name
+    extends: Text = ""
+    base: bool = False
+    issuers: Annotated[tuple[Issuer, ...], Field(max_length=PARTS_BOUND)] = ()
+    agents: tuple[Text, ...] = ()
+    accounts: Annotated[
+        tuple[AccountSource, ...] | None,
+        Field(max_length=PARTS_BOUND),
+        BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
+    ] = None
+    operations: Annotated[tuple[Operation, ...], Field(max_length=OPERATIONS_BOUND)] = ()
+    otherwise: Otherwise = Otherwise()
+    assurance: Assurance = Assurance(order=())
+    identity: Identity | None = None
+    verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=PARTS_BOUND)
+    methods: dict[Name, Method] = Field(default_factory=dict, max_length=PARTS_BOUND)
+    channels: Channels | None = None
+    budget: Budget = Budget()
+    settings: Settings = Settings()
+    rollback: Rollback = Rollback()
+    staff: Staff | None = None
+    audit: Audit = Audit()
+    machines: dict[Machine, States] = Field(default_factory=dict)
+    decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()
+    fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=FALLBACKS_BOUND)
+    invariants: Annotated[tuple[Invariant, ...], Field(max_length=PARTS_BOUND)] = ()
+    timers: Annotated[tuple[Timer, ...], Field(max_length=PARTS_BOUND)] = ()
+    on_fault: Name = ""

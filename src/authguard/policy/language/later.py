@@ -1,0 +1,72 @@
+"""Keys of the policy language whose machinery is not in this release: refused by name, never silently accepted.
+
+Each row is lifted by the change that enforces its key, which is then a field of `authguard.policy.language.document`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.policy.problems import Problem
+from authguard.policy.tree import Node, Path, dotted, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+#: path (``*``: any key or index; ``/``: any key that begins with a slash); the values that wait, none for any value;
+#: and how many steps further up make no sense without it, so that the rest of the policy can be checked all the same
+LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
+    (("accounts", "*", "from"), frozenset({"signals"}), 1),
+    (("operations", "*", "match", "mcp_tool"), frozenset(), 2),
+    (("operations", "*", "match", "/"), frozenset(), 2),
+    (("signals",), frozenset(), 0),
+    (("streams",), frozenset(), 0),
+    (("rollback", "criteria"), frozenset(), 0),
+    (("rollback", "drilled"), frozenset(), 0),
+)
+
+
+def set_aside(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
+    """Report what is not enforced yet, one problem each, and give the tree without it."""
+    problems: list[Problem] = []
+    dropped: set[Path] = set()
+    for pattern, waiting, up in LATER:
+        for path, node in _matching(tree, pattern, ()):
+            value = node.value if isinstance(node.value, str) else ""
+            if waiting and value not in waiting:
+                continue
+            dropped.add(path[: len(path) - up])
+            written = quoted(f"{dotted(path)}: {value}" if waiting else dotted(path))
+            problems.append(
+                Problem(
+                    code="not-in-this-release",
+                    place=node.place,
+                    message=f"{written} is not enforced by this release",
+                    advice="take it out: a policy promises nothing that is not enforced",
+                )
+            )
+    return (_without(tree, dropped, ()) if dropped else tree), tuple(problems)
+
+
+def _matching(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, Node]]:
+    if not pattern:
+        yield path, node
+        return
+    steps: list[tuple[str | int, Node]] = [*node.entries().items(), *enumerate(node.items())]
+    for key, inner in steps:
+        if pattern[0] in ("*", key) or (pattern[0] == "/" and str(key).startswith("/")):
+            yield from _matching(inner, pattern[1:], (*path, key))
+
+
+def _without(node: Node, dropped: Collection[Path], path: Path) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        kept = {key: inner for key, inner in value.items() if (*path, key) not in dropped}
+        value = {key: _without(inner, dropped, (*path, key)) for key, inner in kept.items()}
+    elif isinstance(value, tuple):
+        value = tuple(
+            _without(inner, dropped, (*path, index))
+            for index, inner in enumerate(value)
+            if (*path, index) not in dropped
+        )
+    return Node(value, node.place, node.sound)

@@ -1,0 +1,78 @@
+"""JSON Schemas (2020-12) of policy files and of scenario files, so that editors complete and check them.
+
+The reader is stricter than any schema: what names resolve to, and what is proved, only `authguard policy check` says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from authguard.core.decisions import CONDITIONS
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import Outcome
+from authguard.policy.language import quantities
+from authguard.policy.language.descriptions import KEYS, SCENARIO_KEYS
+from authguard.policy.language.document import Document
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
+
+
+def policy_schema() -> dict[str, Any]:
+    """Give the schema of one policy file, before it is merged with what it extends."""
+    written = Document.model_json_schema(by_alias=True)
+    models = {"Document": written, **written["$defs"]}
+    for model, schema in models.items():
+        for key, value in schema.get("properties", {}).items():
+            schema["properties"][key] = {"description": KEYS[model][key], **_plain(value)}
+        schema.pop("title", None)
+    return {"$schema": DIALECT, "title": "An authguard policy", **written}
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Take out what says nothing to who types: titles, values in the guard's own units, and null, which is refused."""
+    kept: dict[str, Any] = {key: inner for key, inner in value.items() if key not in {"title", "default"}}
+    if "patternProperties" in kept:
+        kept["additionalProperties"] = False  # a name of another form is refused too
+    choices = [choice for choice in kept.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        del kept["anyOf"]
+        return {**kept, **choices[0]}
+    return {**kept, "anyOf": choices} if choices else kept
+
+
+def scenario_schema() -> dict[str, Any]:
+    """Give the schema of one file of scenarios; which states, events and operations there are, its policy says."""
+    states = dict.fromkeys(MACHINES, _NAME)
+    several = dict.fromkeys(MACHINES, _one_or_list(_NAME))
+    asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
+    event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
+    step = {
+        "after": {"type": "string", "pattern": f"^(?:{quantities.DURATION.pattern})$"},
+        "when": {"type": "array", "items": event},
+        "ask": _closed({"operation": _one_or_list(_NAME), **asked}),
+        "then": _closed(
+            {"outcome": {"enum": [one.value for one in Outcome]}, "fallback": _NAME, "states": _closed(states)}, least=1
+        ),
+    }
+    steps = {"type": "array", "minItems": 1, "items": _closed(step, least=1)}
+    scenario = _closed({"name": {"type": "string", "minLength": 1}, "given": _closed(several), **step, "steps": steps})
+    scenario["required"] = ["name"]
+    scenario["anyOf"] = [{"required": ["ask", "then"]}, {"required": ["steps"]}]
+    return {"$schema": DIALECT, "title": "Scenarios of an authguard policy", "type": "array", "items": scenario}
+
+
+def _closed(properties: dict[str, Any], least: int = 0) -> dict[str, Any]:
+    """Make the schema of a mapping of these keys and no others."""
+    described = {
+        key: {"description": SCENARIO_KEYS.get(key, _about(key)), **value} for key, value in properties.items()
+    }
+    return {"type": "object", "properties": described, "additionalProperties": False, "minProperties": least}
+
+
+def _about(key: str) -> str:
+    return f"State of the machine `{key}`." if key in MACHINES else f"The condition `{key}` of the request."
+
+
+def _one_or_list(value: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}]}

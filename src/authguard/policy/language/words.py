@@ -1,0 +1,194 @@
+"""The scalars of a policy as pydantic types: what may be typed where one name, address or text is asked for.
+
+A type refuses with a closed code and with what to type instead; `authguard.policy.files.shape` turns that into a
+problem.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from authguard.policy.language import quantities
+from authguard.policy.tree import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: the longest text that a policy says to a customer, in characters
+TEXT_BOUND: Final = 2_000
+
+
+def _parsed(parse: Callable[[object], object], code: str, shape: object = str) -> PlainValidator:
+    """Make a validator from a parser whose `ValueError` says what to type."""
+
+    def validate(typed: object) -> object:
+        try:
+            return parse(typed)
+        except ValueError as error:
+            raise _refusal(code, typed, str(error)) from None
+
+    return PlainValidator(validate, json_schema_input_type=shape)
+
+
+def _like(pattern: str) -> object:
+    """Say to an editor what text has the form of a pattern; Python and JSON Schema write these alike."""
+    return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})]
+
+
+def _refusal(code: str, typed: object, advice: str) -> PydanticCustomError:
+    shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quoted(typed)
+    context: dict[str, Any] = {"shown": shown, "advice": advice}
+    return PydanticCustomError("authguard", "{shown} cannot stand here", {"code": code, **context})
+
+
+def _text(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
+    """Make a validator for text of one shape."""
+    whole = re.compile(pattern, re.ASCII)
+
+    def parse(typed: object) -> str:
+        if not isinstance(typed, str) or not whole.fullmatch(typed):
+            raise ValueError(advice)
+        return typed
+
+    return _parsed(parse, code, shape or _like(pattern))
+
+
+def _some_time(typed: object) -> float:
+    seconds = quantities.duration(typed)
+    if not seconds:
+        raise ValueError("write a duration longer than nothing, such as `30s`")
+    return seconds
+
+
+def _network(typed: object) -> str:
+    try:
+        return str(ip_network(str(typed)))  # text: a bare number would pass for an address
+    except ValueError:
+        raise ValueError("write a network such as `10.0.0.0/8` or `::1/128`, without host bits") from None
+
+
+def _words(typed: object) -> dict[tuple[str, str], str]:
+    """Read ``say``: text, or texts per channel, or per language and channel (`authguard.core.outcomes.Words`).
+
+    A key whose value is a mapping is a language, any other a channel.
+    """
+    texts: dict[tuple[str, str], str] = {}
+    said_per_name = typed if isinstance(typed, dict) else {"default": typed}
+    for name, said in said_per_name.items():
+        for channel, text in (said if isinstance(said, dict) else {name: said}).items():
+            if not isinstance(text, str) or not 0 < len(text) <= TEXT_BOUND:
+                raise ValueError(f"write text of at most {TEXT_BOUND} characters")
+            key = name.lower() if isinstance(said, dict) else "", channel
+            if key in texts:
+                raise ValueError("write each language once; upper and lower case are the same")
+            texts[key] = text
+    if not texts:
+        raise ValueError("write text, or `{default: ..., voice: ..., de: {default: ...}}`")
+    return texts
+
+
+def _currency(typed: object) -> tuple[str, str]:
+    """Read a currency: three letters, or ``{at: POINTER}``; gives the pointer and the letters, one of them empty."""
+    if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed):
+        return "", typed
+    pointer = typed.get("at") if isinstance(typed, dict) and len(typed) == 1 else None
+    if isinstance(pointer, str) and re.fullmatch(_POINTER, pointer):
+        return pointer, ""
+    raise ValueError("write `{at: /currency}`, or three letters such as `EUR` (ISO 4217)")
+
+
+def _one_or_list(typed: object) -> object:
+    return (typed,) if isinstance(typed, str) else tuple(typed) if isinstance(typed, list) else typed
+
+
+_CURRENCY: Final = r"[A-Z]{3}"
+_POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
+_MONEY_OF: Final = Annotated[
+    str | dict[str, str],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_CURRENCY}$"},
+                {
+                    "type": "object",
+                    "properties": {"at": {"type": "string", "pattern": f"^{_POINTER}$"}},
+                    "required": ["at"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+#: segments, each literal or one parameter, for that is what the guard tells apart; the rest of a path comes last
+_TEMPLATE: Final = (
+    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
+    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}(?::path)?\}))"
+)
+_ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
+#: longer than nothing, and with a unit
+_SOME_TIME: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
+_Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_BOUND})]
+_SAY: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
+
+#: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
+Duration = Annotated[float, _parsed(_some_time, "duration", _like(_SOME_TIME))]
+#: may be `0s`
+Tolerance = Annotated[float, _parsed(quantities.duration, "duration", _like(quantities.DURATION.pattern))]
+#: 0.0 is `call`
+Period = Annotated[
+    float,
+    _parsed(lambda typed: 0.0 if typed == "call" else _some_time(typed), "duration", _like(f"call|{_SOME_TIME}")),
+]
+#: -1.0 is `since_entered`
+Freshness = Annotated[
+    float,
+    _parsed(
+        lambda typed: -1.0 if typed == "since_entered" else _some_time(typed),
+        "duration",
+        _like(f"since_entered|{_SOME_TIME}"),
+    ),
+]
+Size = Annotated[int, _parsed(quantities.size, "size", _like(quantities.SIZE.pattern))]
+Money = Annotated[tuple[str, str], _parsed(quantities.money, "money", _like(quantities.MONEY.pattern))]
+Say = Annotated[dict[tuple[str, str], str], _parsed(_words, "say", _SAY)]
+
+#: what a policy names: its machines' states, fallbacks, operations, methods
+Name = Annotated[
+    str, _text(r"[a-z][a-z0-9_-]{0,63}", "begin with a lower-case letter; letters, digits, `_` and `-` follow")
+]
+#: a name, every name, or staying put
+Pattern = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
+Dest = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
+EventName = Annotated[str, _text(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
+Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
+#: what OAuth lets stand in a scope or an `acr`, and so in a quoted parameter of a challenge (RFC 6749 3.3)
+Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
+Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
+Source = Annotated[
+    str,
+    _text(
+        r"subject|issuer|session|attempt|channel|answers(\.[A-Za-z0-9_-]{1,64})?",
+        "write `subject`, `issuer`, `session`, `attempt`, `channel`, `answers` or `answers.FIELD`",
+    ),
+]
+Pointer = Annotated[str, _text(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
+Currency = Annotated[tuple[str, str], _parsed(_currency, "currency", _MONEY_OF)]
+Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]
+Variable = Annotated[str, _text(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
+Callable_ = Annotated[
+    str, _text(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
+]
+Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
+Network = Annotated[str, _parsed(_network, "network")]
+
+#: one, or a list
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=Pattern | list[Pattern])]
+EventNames = Annotated[
+    tuple[EventName, ...], BeforeValidator(_one_or_list, json_schema_input_type=EventName | list[EventName])
+]

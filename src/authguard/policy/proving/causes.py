@@ -1,0 +1,132 @@
+"""Who can bring a change about: which person or part of the world raises each event, and changes each condition.
+
+What is said here is about the engine's closed vocabulary; it is told to people and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.events import MACHINES
+from authguard.policy.language.quantities import written
+from authguard.policy.proving.reachability import Reachability, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from authguard.core.facts import Operation
+    from authguard.policy.compiled import Policy
+    from authguard.policy.proving.reachability import States
+
+#: steps looked at for routes (about a second); the nearest ways are a few events away
+STEPS: Final = 100_000
+#: event -> who raises it; an event of ``account`` that is not here is a report of one of its sources
+WHO: Final[dict[str, str]] = {
+    "service.engaged": "an operator",
+    "service.tripped": "a rollback criterion",
+    "service.released": "an operator",
+    "service.recovered": "the clock",
+    "service.impaired": "a dependency that is down",
+    "service.faulted": "a fault of the guard",
+    "service.repaired": "the clock",
+    "account.reinstated": "an operator",
+    "account.unreachable": "an account source that is down",
+    "account.aged": "the clock",
+    "session.accepted": "the customer, with a good credential",
+    "session.renewed": "the customer, by signing in afresh",
+    "session.idled": "the clock",
+    "session.aged": "the clock",
+    "session.revoked": "the issuer or an operator",
+    "session.ended": "the customer or the app",
+    "verification.started": "the customer",
+    "verification.passed": "the customer, by a verifier's word or a sign-in that proves identity",
+    "verification.failed": "a verifier",
+    "verification.doubted": "a verifier",
+    "verification.contradicted": "two verifiers",
+    "verification.unavailable": "a verifier that is down",
+    "verification.exhausted": "attempts that ran out",
+    "verification.cooled": "the clock",
+    "verification.aged": "the clock",
+    "verification.moved": "the customer, by changing the channel",
+    "verification.reset": "an operator",
+    "transaction.held": "the guard",
+    "transaction.approved": "an approver",
+    "transaction.denied": "an approver",
+    "transaction.lapsed": "the clock",
+    "transaction.altered": "the caller, by changing the request",
+    "transaction.started": "the guard",
+    "transaction.committed": "the app, by its answer",
+    "transaction.failed": "the app, by its answer",
+    "transaction.lost": "the clock",
+}
+
+
+#: who is asked for last: of two ways of one length the one that needs none of these is told
+_LAST: Final = ("an operator", "an approver", "the issuer or an operator")
+
+
+def who(event: str) -> str:
+    """Tell who raises an event, ``machine.trigger``."""
+    return WHO.get(event, "an account source" if event.startswith("account.") else "the guard")
+
+
+def routes(
+    policy: Policy, here: Mapping[str, str], wanted: Sequence[Mapping[str, Collection[str]]], bound: int = STEPS
+) -> tuple[tuple[Step, ...], ...]:
+    """Find the fewest events that lead the five machines together from where they stand to each of some states.
+
+    It walks as the engine does (`authguard.policy.proving.reachability`): what cannot happen together is no way.
+
+    Args:
+        policy: whose machines they are.
+        here: machine -> the state that it is in.
+        wanted: for each route, machine -> the states of which any will do.
+        bound: steps to look at, at the most.
+
+    Returns:
+        For each, its events; none where none were found, which within the bound means that there are none.
+    """
+    walk = Reachability.of(policy)
+    begin = tuple(here[machine] for machine in MACHINES)
+    goals = [tuple(goal[machine] for machine in MACHINES) for goal in wanted]
+    came: dict[States, tuple[Step, ...]] = {begin: ()}
+    found: dict[int, tuple[Step, ...]] = {}
+    waiting, looked = deque([begin]), 0
+    while waiting and len(found) < len(goals) and looked < bound:
+        states = waiting.popleft()
+        for number, goal in enumerate(goals):
+            if number not in found and all(state in states_ for state, states_ in zip(states, goal, strict=True)):
+                found[number] = came[states]
+        for place, machine in enumerate(MACHINES):
+            for move in sorted(walk.moves[machine, states[place]], key=lambda move: who(move.event) in _LAST):
+                looked += 1
+                after = walk.after(states, place, move)
+                if after is not None and after not in came:
+                    came[after] = (*came[states], Step(move.event, move.wait, move.since))
+                    waiting.append(after)
+    return tuple(found.get(number, ()) for number in range(len(goals)))
+
+
+def told(step: Step) -> str:
+    """Write a step with who brings it about."""
+    return f"{step} ({'the clock' if step.since else who(step.event)})"
+
+
+def by_hand(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
+    """Tell who can give a condition of a request one of these values, and how."""
+    scopes, strength = " ".join(sorted(operation.scopes)), f" at `{operation.acr}`" if operation.acr else ""
+    age = f" within {written(operation.max_age)}" if operation.max_age else ""
+    told = {
+        ("credential", "good"): "the customer, by signing in",
+        ("scope", "granted"): f"the customer, with a token that has the scope `{scopes}`",
+        ("assurance", "met"): f"the customer, by signing in{strength}{age}",
+        ("limit", "within"): "the caller, with less; or the clock, as the window passes",
+        ("channel", "same"): "the customer, by going on where trust was earned or by proving identity here",
+        ("actor", "subject"): "the customer, by acting without an agent",
+        ("actor", "agent"): "the deployment, by naming the agent under `agents`",
+    }
+    for value in values:
+        if (condition, value) in told:
+            return told[condition, value]
+    return "the caller, by another request"

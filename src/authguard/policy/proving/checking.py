@@ -1,0 +1,119 @@
+"""A policy checked as a whole: every problem as a value, and what was proved where there is no error.
+
+The command line, the `pre-commit` hooks and a program that asks by itself get the same values from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authguard.policy.files.library import FILE
+from authguard.policy.files.reader import PROBLEMS_BOUND
+from authguard.policy.files.reading import read_draft
+from authguard.policy.problems import Place, Problem
+from authguard.policy.proving.checks import check as prove
+from authguard.policy.proving.checks.table import Figures, figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authguard.policy.draft import Draft
+
+#: more policies than this under one folder are a mistake
+POLICIES_BOUND: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What checking one policy came to.
+
+    Attributes:
+        source: what was asked for: a shipped name or a path.
+        name: as the policy names itself; empty where it cannot be read that far.
+        digest: SHA-256 (hex) of the merged document in canonical form; empty as `name`.
+        problems: errors and notes in the order of the files.
+        figures: what was proved; ``None`` where there is an error.
+        draft: the merged document; ``None`` where its files or its shape are wrong.
+    """
+
+    source: str
+    name: str = ""
+    digest: str = ""
+    problems: tuple[Problem, ...]
+    figures: Figures | None = None
+    draft: Draft | None = None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that refuse the policy."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def usable(self) -> bool:
+        """Whether an app may start with the policy."""
+        return self.figures is not None
+
+    def also(self, more: Iterable[Problem]) -> Checked:
+        """Give the same with further problems; an error among them refuses the policy."""
+        problems = _sorted((*self.problems, *more))
+        refused = any(problem.severity == "error" for problem in problems)
+        return replace(self, problems=problems, figures=None if refused else self.figures)
+
+
+def check(source: str | Path, *, text: bytes | None = None) -> Checked:
+    """Read a policy and prove what the checker proves; a bad policy never raises.
+
+    Args:
+        source: a shipped name (``standard``, ``support-desk``) or a file's path.
+        text: the file's bytes, where they are at hand; `source` then only names it and its folder.
+    """
+    reading = read_draft(source, text=text)
+    problems = _sorted((*reading.problems, *(prove(reading.draft) if reading.draft else ())))
+    draft = reading.draft
+    if draft is None:
+        return Checked(source=str(source), problems=problems)
+    refused = any(problem.severity == "error" for problem in problems)
+    return Checked(
+        source=str(source),
+        name=draft.name,
+        digest=draft.digest,
+        problems=problems,
+        figures=None if refused else figures(draft),
+        draft=draft,
+    )
+
+
+def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Put problems in order, and no more of them than anybody reads; what refuses the policy is kept before notes."""
+    found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
+    if len(found) > PROBLEMS_BOUND + 1:  # one more says so already
+        kept = sorted(found, key=lambda problem: problem.severity != "error")[:PROBLEMS_BOUND]
+        message = f"there are more problems than the {PROBLEMS_BOUND} that are shown"
+        more = Problem(code="too-many-problems", place=found[-1].place, message=message)
+        found = [*(problem for problem in found if problem in set(kept)), more]
+    return tuple(found)
+
+
+def check_all(given: str) -> tuple[Checked, ...]:
+    """Check what a person means by one argument: a shipped name, a file, a policy's folder or a folder of policies.
+
+    Args:
+        given: as typed. A folder without a `policy.yaml` stands for every `policy.yaml` below it.
+
+    Returns:
+        One value for each policy; a folder without any gives one problem.
+    """
+    path = Path(given)
+    if not path.is_dir():
+        return (check(given),)
+    if (path / FILE).exists() or (path / FILE).is_symlink():
+        return (check(path / FILE),)
+    found = sorted(path.rglob(FILE))
+    if not found or len(found) > POLICIES_BOUND:
+        amount = f"more than {POLICIES_BOUND} policies" if found else "no policy"
+        message, advice = f"there is {amount} in the folder `{given[:200]}`", f"name a folder with a `{FILE}`"
+        problem = Problem(code="file-missing", place=Place(given), message=message, advice=advice)
+        return (Checked(source=given, problems=(problem,)),)
+    return tuple(check(one) for one in found)

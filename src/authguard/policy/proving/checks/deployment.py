@@ -1,0 +1,297 @@
+"""Checks of what a deployment fills in: who may speak, where account states come from, what can be asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.addresses import is_safe
+from authguard.core.decisions import CONDITIONS
+from authguard.policy.problems import Place, Problem
+from authguard.policy.proving.checks.machines import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authguard.core.facts import Match, Operation
+    from authguard.policy.compiled import Issuer
+    from authguard.policy.draft import Draft
+
+SYMMETRIC: Final = ("HS256", "HS384", "HS512")
+ASYMMETRIC: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"),
+)
+#: seconds that clocks may differ
+MOST_LEEWAY: Final = 60.0
+#: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
+OPEN: Final = frozenset({"public", "self", "staff"})
+
+
+def accounts_are_declared(draft: Draft) -> Iterator[Problem]:
+    """The policy says where account states come from, and maps lead to states that a report can raise."""
+    if not draft.accounts_declared and not draft.base:
+        message = "the policy does not say where account states come from"
+        advice = (
+            "write `accounts: none` where every account is `normal`, else `- {from: claim, claim: NAME, map: {...}}`"
+        )
+        yield Problem(code="accounts-undeclared", place=draft.place("accounts"), message=message, advice=advice)
+    reported = tuple(
+        state
+        for state in (draft.machines["account"].states if "account" in draft.machines else ())
+        if state in draft.machines["account"].triggers
+    )
+    for index, source in enumerate(draft.accounts):
+        place = draft.place(f"accounts[{index}]", "accounts")
+        for status, state in source.map.items():
+            if state not in reported:
+                found = unknown(place, "an account state that a report can raise", state, reported)
+                message = f"`{status}` maps to `{state}`, which is no account state that a report can raise"
+                yield Problem(code="account-map", place=place, message=message, advice=found.advice)
+    yield from _unique(draft.place("accounts"), "account source", (source.name for source in draft.accounts))
+
+
+def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield Problem(code="duplicate-name", place=place, message=f"two of one name: {what} `{name}`")
+
+
+def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
+    """Somebody may speak, for us, with named algorithms and one source of keys (RFC 8725 3)."""
+    if not draft.issuers and not draft.base:
+        advice = "add `issuers: [{issuer: https://..., audience: ..., algorithms: [ES256], keys: discovery}]`"
+        yield Problem(code="issuer-missing", place=draft.place("issuers"), message="nobody may speak", advice=advice)
+    yield from _unique(draft.place("issuers"), "issuer", (issuer.issuer for issuer in draft.issuers))
+    for index, issuer in enumerate(draft.issuers):
+        place = draft.place(f"issuers[{index}]", "issuers")
+        yield from _algorithms(place, issuer)
+        yield from _asking(draft.place(f"issuers[{index}].introspection", f"issuers[{index}]"), issuer)
+        if not issuer.audience:
+            message = f"issuer `{issuer.issuer}` has no audience, so tokens for someone else would pass"
+            yield Problem(code="issuer-audience", place=place, message=message, advice="add `audience: NAME`")
+        if issuer.leeway > MOST_LEEWAY:
+            message = f"issuer `{issuer.issuer}` is allowed a clock that is {issuer.leeway:g} s off"
+            advice = f"at most {MOST_LEEWAY:g}s: a longer `leeway` lets expired tokens in (RFC 7519 4.1.4)"
+            yield Problem(code="issuer-leeway", place=place, message=message, advice=advice)
+        sources = [issuer.discovery, bool(issuer.jwks_uri), bool(issuer.key_file), bool(issuer.secret_env)]
+        if sum(sources) != 1:
+            message = f"issuer `{issuer.issuer}` names {sum(sources) or 'no'} sources of keys"
+            advice = "write one of `keys: discovery`, `{jwks_uri: ...}`, `{file: ...}`, `{secret_env: ...}`"
+            yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
+        fetched = [issuer.jwks_uri] if issuer.jwks_uri else [issuer.issuer] if issuer.discovery else []
+        for address in fetched:
+            if not is_safe(address):
+                message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
+                yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
+
+
+def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
+    """An issuer is asked over TLS, and an answer is not believed for longer than a token lives."""
+    asked = issuer.introspection
+    if asked is None:
+        return
+    if not is_safe(asked.url):
+        message = f"issuer `{issuer.issuer}` would be asked at `{asked.url}` without TLS, and tokens told to anybody"
+        yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
+    if asked.cache > issuer.max_lifetime:
+        message = f"answers of issuer `{issuer.issuer}` would be used for longer than its tokens live"
+        advice = "write a shorter `cache`: it is how long a revoked token still passes"
+        yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
+
+
+def services_are_safe(draft: Draft) -> Iterator[Problem]:
+    """Verifiers and account directories are asked over TLS, or on this very machine."""
+    asked = [(f"accounts[{index}]", "accounts", source.url) for index, source in enumerate(draft.accounts)]
+    for name, verifier in draft.verifiers.items():
+        hedge = verifier.hedge if verifier.type == "http" else ""
+        asked += [(f"verifiers.{name}", "verifiers", address) for address in (verifier.url, hedge)]
+    for path, above, address in asked:
+        if address and not is_safe(address):
+            message = f"customers would be told of to `{address}` without TLS"
+            yield Problem(code="service-insecure", place=draft.place(path, above), message=message, advice="use https")
+
+
+def opaque_tokens_have_one_issuer(draft: Draft) -> Iterator[Problem]:
+    """A token that is no JWT names no issuer, and showing it to a second one would hand it over (RFC 7662 4)."""
+    opaque = [issuer for issuer in draft.issuers if issuer.introspection and not issuer.introspection.always]
+    for index, issuer in enumerate(draft.issuers):
+        if issuer in opaque[1:]:
+            message = (
+                f"issuer `{issuer.issuer}` is the second with `on: opaque`, and a token is shown to one issuer only"
+            )
+            advice = (
+                "keep `on: opaque` with the issuer of opaque tokens; write `on: always` for one whose tokens are JWTs"
+            )
+            place = draft.place(f"issuers[{index}].introspection", f"issuers[{index}]")
+            yield Problem(code="introspection-ambiguous", place=place, message=message, advice=advice)
+
+
+def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
+    """What a proof of possession names is compared with the public address, never with what the caller sends."""
+    if draft.public_url or draft.base:
+        return
+    for index, issuer in enumerate(draft.issuers):
+        if issuer.sender == "dpop":
+            message = (
+                f"issuer `{issuer.issuer}` has `sender: dpop`, and the policy does not say by which address it is met"
+            )
+            advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
+            place = draft.place(f"issuers[{index}].sender", f"issuers[{index}]")
+            # a note: whether the variable is set only the deployment knows, which refuses to start without it
+            yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
+
+
+def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
+    who = f"issuer `{issuer.issuer}`"
+    if not issuer.algorithms:
+        advice = "add `algorithms: [ES256]`"
+        message = f"{who} does not say which algorithms it signs with"
+        yield Problem(code="issuer-without-algorithms", place=place, message=message, advice=advice)
+    for name in issuer.algorithms:
+        if name.casefold() == "none":
+            yield Problem(code="algorithm-none", place=place, message=f"{who} allows unsigned tokens")
+        elif name not in (*SYMMETRIC, *ASYMMETRIC):
+            advice = unknown(place, "", name, (*SYMMETRIC, *ASYMMETRIC)).advice
+            message = f"{who} allows `{name}`, which is no known algorithm"
+            yield Problem(code="algorithm-unknown", place=place, message=message, advice=advice)
+    symmetric = [name for name in issuer.algorithms if name.upper().startswith("HS")]
+    if symmetric and len(symmetric) < len(issuer.algorithms):
+        message = f"{who} allows symmetric and asymmetric algorithms together, so a public key could pass for a secret"
+        yield Problem(code="algorithm-mixed", place=place, message=message, advice="keep one kind")
+    if bool(symmetric) != bool(issuer.secret_env) and issuer.algorithms:
+        message = f"{who} allows HS* without `secret_env`" if symmetric else f"{who} has a secret and allows no HS*"
+        advice = "a secret goes with HS256, HS384 or HS512, and those with a secret"
+        yield Problem(code="algorithm-secret", place=place, message=message, advice=advice)
+
+
+def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
+    """Operations have names of their own, known risks and effects, and none hides behind an earlier one."""
+    yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
+    begun: dict[str, list[Operation]] = {}
+    for index, operation in enumerate(draft.operations):
+        place = draft.place(f"operations[{index}]", "operations")
+        yield from _classified(place, operation)
+        if operation.actor == "required" and not draft.agents and not draft.base:
+            message = f"operation `{operation.name}` takes agents only, and the policy names none"
+            yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
+        for earlier in _candidates(begun, operation.match):
+            if _covers(earlier.match, operation.match):
+                message = (
+                    f"operation `{operation.name}` is never met: `{earlier.name}` before it matches all that it does"
+                )
+                yield Problem(code="operation-shadowed", place=place, message=message, advice="move it before that one")
+                break
+        begun.setdefault(_beginning(operation.match), []).append(operation)
+    place = draft.place("otherwise")
+    yield from _classified(place, draft.otherwise)
+    if draft.otherwise.risk in OPEN:
+        message = f"what nobody named would be `{draft.otherwise.risk}`"
+        yield Problem(code="otherwise-open", place=place, message=message, advice="write `risk: sensitive` or `high`")
+
+
+def _classified(place: Place, operation: Operation) -> Iterator[Problem]:
+    for dimension, value in (("risk", operation.risk), ("effect", operation.effect)):
+        if value not in CONDITIONS[dimension]:
+            yield unknown(place, f"a value of `{dimension}`", value, CONDITIONS[dimension])
+
+
+def _beginning(match: Match) -> str:
+    """Give the first segment that a match spells out; empty where it takes any."""
+    segments = (match.path or match.websocket).split("/")
+    return segments[1] if len(segments) > 1 and not segments[1].startswith("{") else ""
+
+
+def _candidates(begun: dict[str, list[Operation]], match: Match) -> Iterator[Operation]:
+    """Give the earlier operations that could match what this one does: those that begin alike, or anyhow."""
+    beginning = _beginning(match)
+    yield from begun.get("", ())
+    if beginning:
+        yield from begun.get(beginning, ())
+
+
+def _covers(earlier: Match, later: Match) -> bool:
+    """Whether an earlier match takes everything that a later one does."""
+    if bool(earlier.websocket) != bool(later.websocket):
+        return False
+    if earlier.websocket:
+        return _path_covers(earlier.websocket, later.websocket)
+    return earlier.method in ("", later.method) and _path_covers(earlier.path, later.path)
+
+
+def _path_covers(earlier: str, later: str) -> bool:
+    if not earlier:
+        return True
+    if not later:
+        return False
+    wide, narrow = earlier.split("/"), later.split("/")
+    for place, segment in enumerate(wide):
+        if segment.endswith(":path}") and segment.startswith("{"):
+            return len(narrow) > place
+        if place >= len(narrow) or (narrow[place] != segment and not _takes(segment, narrow[place])):
+            return False
+    return len(wide) == len(narrow)
+
+
+def _takes(segment: str, narrow: str) -> bool:
+    """Whether a segment is a parameter that takes whatever the other segment takes."""
+    return segment.startswith("{") and segment.endswith("}") and ":" not in segment and not narrow.endswith(":path}")
+
+
+def limits_can_be_measured(draft: Draft) -> Iterator[Problem]:
+    """Each limit counts one thing, and an amount can be read where it is limited."""
+    for index, operation in enumerate(draft.operations):
+        place = draft.place(f"operations[{index}]", "operations")
+        for limit in operation.limits:
+            if bool(limit.amount) == (limit.calls > 0):
+                message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
+                yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
+        if not operation.payee_at and any(limit.by == "payee" for limit in operation.limits):
+            message = f"operation `{operation.name}` has limits by payee and does not say where the payee stands"
+            yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
+        amounts = [limit for limit in operation.limits if limit.amount]
+        if not amounts:
+            continue
+        if not operation.amount_at or not (operation.currency_at or operation.currency):
+            what = "the amount" if not operation.amount_at else "the currency"
+            message = f"operation `{operation.name}` limits amounts and does not say where {what} stands"
+            advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
+            yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
+        for limit in amounts:
+            if operation.currency and limit.currency != operation.currency:
+                message = f"limit `{limit.name}` is in `{limit.currency}`, the amount in `{operation.currency}`"
+                yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")
+
+
+def levels_can_be_compared(draft: Draft) -> Iterator[Problem]:
+    """Every level that the policy asks for stands in `assurance.order` (RFC 9470 9: `acr` has no order of its own)."""
+    asked = [(draft.place("identity"), draft.identity)]
+    asked += [
+        (draft.place(f"operations[{index}]", "operations"), operation.acr)
+        for index, operation in enumerate(draft.operations)
+    ]
+    asked += [(draft.place("otherwise"), draft.otherwise.acr)]
+    asked += [(draft.place(f"fallbacks.{name}", "fallbacks"), item.acr) for name, item in draft.fallbacks.items()]
+    asked += [(draft.place("assurance"), level) for level in draft.assurance.map.values()]
+    for place, level in asked:
+        if level and level not in draft.assurance.order:
+            message = f"the level `{level}` is not in `assurance.order`"
+            advice = unknown(place, "", level, draft.assurance.order).advice
+            yield Problem(code="assurance-unknown", place=place, message=message, advice=advice)
+    yield from _unique(draft.place("assurance"), "level", draft.assurance.order)
+
+
+def methods_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every method combines verifiers that are declared."""
+    if draft.base:
+        return
+    for name, method in draft.methods.items():
+        place = draft.place(f"methods.{name}", "methods")
+        if not method.verifiers:
+            message = f"method `{name}` combines no verifier"
+            yield Problem(code="method-unknown", place=place, message=message, advice="write `all: [VERIFIER]`")
+        for verifier in method.verifiers:
+            if verifier not in draft.verifiers:
+                advice = unknown(place, "", verifier, tuple(draft.verifiers)).advice
+                message = f"method `{name}` names the verifier `{verifier}`, which is not declared"
+                yield Problem(code="method-unknown", place=place, message=message, advice=advice)

@@ -1,0 +1,123 @@
+"""Checks of the fallbacks: names resolve, attempts end, chains end with a person or a denial, faults admit nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.problems import Place, Problem
+from authguard.policy.proving.checks.machines import unknown
+from authguard.policy.proving.checks.table import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.policy.draft import Draft
+
+#: where a chain of `then` may end, when every attempt is spent
+ENDS: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
+#: what a fault of the guard may be answered with
+FAULTS: Final = frozenset({Outcome.RETRY, Outcome.DENY, Outcome.HANDOFF})
+#: no message names more steps of a way than this
+WAY_BOUND: Final = 12
+#: outcomes that the caller rightly takes for a success; every other status is 4xx or 5xx
+SUCCEEDING: Final = frozenset({Outcome.HOLD, Outcome.REPEAT, *ADMITTING})
+
+
+def _place(draft: Draft, name: str) -> Place:
+    return draft.place(f"fallbacks.{name}", "fallbacks")
+
+
+def names_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every fallback, method and machine that a fallback names is declared; so is `on_fault`."""
+    for name, fallback in draft.fallbacks.items():
+        place = _place(draft, name)
+        if name == Outcome.ALLOW:
+            message = "`allow` is the engine's own and cannot be redefined"
+            yield Problem(code="duplicate-name", place=place, message=message, advice="choose another name")
+        if fallback.then and fallback.then not in draft.fallbacks:
+            yield unknown(place, "a fallback", fallback.then, tuple(draft.fallbacks))
+        for machine in sorted(fallback.discloses - set(MACHINES)):
+            yield unknown(place, "a machine", machine, MACHINES)
+        if not draft.base:
+            for method in fallback.methods:
+                if method not in draft.methods:
+                    message = f"fallback `{name}` asks for the method `{method}`, which is not declared"
+                    advice = f"declare it under `methods`: `{method}: {{all: [VERIFIER]}}`"
+                    yield Problem(code="method-unknown", place=place, message=message, advice=advice)
+    if draft.on_fault not in draft.fallbacks:
+        yield unknown(draft.place("on_fault"), "a fallback", draft.on_fault, tuple(draft.fallbacks))
+
+
+def attempts_are_complete(draft: Draft) -> Iterator[Problem]:
+    """`attempts`, `per` and `then` stand together or not at all."""
+    for name, fallback in draft.fallbacks.items():
+        given = {"attempts": fallback.attempts > 0, "per": fallback.per > 0, "then": bool(fallback.then)}
+        if any(given.values()) and not all(given.values()):
+            missing = " and ".join(f"`{key}`" for key, there in given.items() if not there)
+            message = f"fallback `{name}` does not say {missing}"
+            advice = "write all three: `attempts: 3, per: 15m, then: FALLBACK`"
+            yield Problem(code="attempts-incomplete", place=_place(draft, name), message=message, advice=advice)
+
+
+def _way(names: tuple[str, ...]) -> str:
+    """Write a way, its middle left out where it is long."""
+    steps = [f"`{name}`" for name in names]
+    return " -> ".join(steps if len(steps) <= WAY_BOUND else [*steps[: WAY_BOUND - 2], "...", steps[-1]])
+
+
+def chains_end(draft: Draft) -> Iterator[Problem]:
+    """Whoever spends every attempt meets a person or a denial, never a circle and never an open door."""
+    for name, fallback in draft.fallbacks.items():
+        if not fallback.then:
+            continue
+        place = _place(draft, name)
+        way = chain(draft, name)
+        last = draft.fallbacks[way[-1]]
+        if last.then in way:
+            message = f"`then` leads in a circle: {_way((*way, last.then))}"
+            yield Problem(code="then-loop", place=place, message=message, advice="end it in a hand-off or a denial")
+        elif not last.then and last.kind not in ENDS:
+            message = f"`then` of `{name}` ends in `{last.name}`, a `{last.kind.value}`"
+            yield Problem(code="then-open", place=place, message=message, advice="end it in a hand-off or a denial")
+        for step in way[1:]:
+            if draft.fallbacks[step].kind in ADMITTING:
+                message = f"when the attempts of `{name}` run out, `{step}` lets the request through"
+                yield Problem(code="then-admits", place=place, message=message)
+
+
+def each_has_what_it_needs(draft: Draft) -> Iterator[Problem]:
+    """Each kind carries the keys that it cannot do without; queues and methods may be left to a deployment."""
+    for name, fallback in draft.fallbacks.items():
+        place = _place(draft, name)
+        match fallback.kind:
+            case Outcome.VERIFY if not fallback.methods and not draft.base:
+                message = f"fallback `{name}` asks for proof and names no method"
+                yield Problem(code="methods-missing", place=place, message=message, advice="add `methods: [NAME]`")
+            case Outcome.HANDOFF if not fallback.queue and not draft.base:
+                message = f"fallback `{name}` hands over to nobody"
+                yield Problem(code="queue-missing", place=place, message=message, advice="add `queue: NAME`")
+            case Outcome.HOLD if not fallback.role or fallback.count < 1:
+                message = f"fallback `{name}` does not say who approves"
+                advice = "add `approvers: {role: ROLE, count: 1}`"
+                yield Problem(code="hold-without-approver", place=place, message=message, advice=advice)
+            case Outcome.RESTRICT if not fallback.effects:
+                message = f"fallback `{name}` does not say which effects are left"
+                yield Problem(code="restrict-empty", place=place, message=message, advice="add `effects: [read]`")
+            case _:
+                pass
+        succeeds = fallback.kind in SUCCEEDING
+        if fallback.status and not (200 if succeeds else 400) <= fallback.status < (300 if succeeds else 600):
+            wanted = "2xx" if succeeds else "4xx or 5xx"
+            message = f"fallback `{name}` is a `{fallback.kind.value}` with the status {fallback.status}"
+            yield Problem(code="status-wrong", place=place, message=message, advice=f"use one of {wanted}")
+
+
+def a_fault_lets_nothing_through(draft: Draft) -> Iterator[Problem]:
+    """The answer to a fault of the guard is a retry, a denial or a person."""
+    fallback = draft.fallbacks.get(draft.on_fault)
+    if fallback is not None and fallback.kind not in FAULTS:
+        message = f"`on_fault` is `{fallback.name}`, a `{fallback.kind.value}`"
+        advice = "name a fallback of kind `retry`, `deny` or `handoff`"
+        yield Problem(code="fault-admits", place=draft.place("on_fault"), message=message, advice=advice)

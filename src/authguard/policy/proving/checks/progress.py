@@ -1,0 +1,299 @@
+"""Checks that nobody is trapped: from wherever events lead, others lead on to a person, an admission or a denial.
+
+The machines are followed each on its own, those apart that raise events in one another: what one of them can still
+become does not hang on the others. That is exact but for the transaction, which a caller may always leave alone and
+begin another; so it counts as standing where it stands, or at its beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Box, intersect
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import Outcome
+from authguard.policy.problems import Problem
+from authguard.policy.proving.checks.table import proven
+from authguard.policy.proving.checks.ways import is_sound
+from authguard.policy.proving.happenings import CALLER, CLOCK, OPERATOR, WORLD
+from authguard.policy.proving.reachability import Path, Reachability, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from authguard.core.boxes import Space
+    from authguard.core.proofs import Proven
+    from authguard.policy.draft import Draft
+
+#: what a customer can ask for; `public` is open to all, `self` and `staff` are the guard's own
+CUSTOMER: Final = ("routine", "sensitive", "high")
+#: where somebody is no longer waiting for what does not come
+ENDS: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, Outcome.HANDOFF, Outcome.DENY, Outcome.HOLD})
+ANYBODY: Final = frozenset({CALLER, CLOCK, OPERATOR, WORLD})
+#: an operator may be able to help, but who would tell them? a hand-off does
+UNAIDED: Final = (CALLER, CLOCK, WORLD)
+
+#: the states of some machines that are followed together
+Local = tuple[str, ...]
+#: what they can become: a bit for each of their reachable standings
+Closure = int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Machines that raise events in one another, followed together.
+
+    Attributes:
+        machines: their indexes in `MACHINES`.
+        closures: what each of their reachable standings can become -> the standings that can become just that.
+        masks: the same -> in boxes, the masks of these machines alone.
+    """
+
+    machines: tuple[int, ...]
+    closures: Mapping[Closure, frozenset[Local]]
+    masks: Mapping[Closure, tuple[Box, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """Where the machines can stand, told apart by what they can become.
+
+    Attributes:
+        parts: of the machines.
+        choices: a closure for each part: what can become least comes first.
+        begin: a box in which the machines that no part follows stand where they begin, and nothing else is narrowed.
+    """
+
+    parts: tuple[Part, ...]
+    choices: tuple[tuple[Closure, ...], ...]
+    begin: Box
+
+    @classmethod
+    def of(cls, reach: Reachability, parts: list[Part]) -> Standings:
+        """Put them in order."""
+        choices = product(*(part.closures for part in parts))
+        ordered = sorted(choices, key=lambda choice: sum(one.bit_count() for one in choice))
+        return cls(tuple(parts), tuple(ordered), reach.space.box({MACHINES[-1]: {reach.initial[-1]}}))
+
+    def boxes(self, choice: tuple[Closure, ...]) -> Iterator[Box]:
+        """Give all that can become of a choice, in boxes; the transaction is at its beginning unless it has a part."""
+        for ways in product(*(part.masks[closure] for part, closure in zip(self.parts, choice, strict=True))):
+            box = list(self.begin)
+            for part, masks in zip(self.parts, ways, strict=True):
+                for index, mask in zip(part.machines, masks, strict=True):
+                    box[index] = mask
+            yield tuple(box)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What must always be reachable.
+
+    Attributes:
+        name: as the policy names it.
+        wanted: outcomes, any of which will do.
+        by: whose events may lead there; empty for anybody's.
+        code: of the problem where it does not hold.
+        path: where it was written.
+    """
+
+    name: str
+    wanted: frozenset[Outcome]
+    by: tuple[str, ...]
+    code: str
+    path: str
+
+    @property
+    def whose(self) -> str:
+        """Say whose events may be used."""
+        if self.by == UNAIDED:
+            return "any events but an operator's"
+        return f"events by {' and '.join(self.by)}" if self.by else "any events"
+
+
+def nobody_is_trapped(draft: Draft) -> Iterator[Problem]:
+    """From wherever events lead, others lead on, to an end for whatever is asked and to all that is promised."""
+    proof = proven(draft)
+    if proof is None or not is_sound(draft):
+        return  # which is a problem already
+    reach = Reachability.of(draft)
+    graphs = [_graph(reach, machines) for machines in _together(reach)]
+    standings = {
+        by: Standings.of(reach, [graph.part(frozenset(by) or ANYBODY, reach.space) for graph in graphs])
+        for by in {one.by for one in _promises(draft)}
+    }
+    kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
+    for promise in _promises(draft):
+        right = tuple(rule.index for rule in reversed(draft.rules) if kinds[rule.do] in promise.wanted)
+        for risk, effect in _asked(draft):
+            asked = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {"good"}})
+            leads = partial(_leads, proof, asked, right)
+            path = _nearest_stuck(reach, standings[promise.by], leads)
+            if path is not None:
+                yield _told(draft, promise, f"{risk} {effect}", path)
+                break
+
+
+def _promises(draft: Draft) -> list[Promise]:
+    own = [
+        Promise(
+            invariant.name,
+            frozenset(Outcome(name) for name in invariant.always_reachable),
+            invariant.by,
+            "promise-broken",
+            f"invariants[{index}]",
+        )
+        for index, invariant in enumerate(draft.invariants)
+        if invariant.always_reachable
+    ]
+    return [Promise("there is always a way out", ENDS, UNAIDED, "trap", "decisions"), *own]
+
+
+def _told(draft: Draft, promise: Promise, asked: str, path: Path) -> Problem:
+    standing = ", ".join(f"{machine} `{state}`" for machine, state in path.states.items())
+    wanted = " or ".join(f"`{outcome}`" for outcome in sorted(promise.wanted))
+    return Problem(
+        code=promise.code,
+        place=draft.place(promise.path, "invariants", "decisions"),
+        message=f"`{promise.name}` does not hold: with {promise.whose} no {asked} ever comes to {wanted}"
+        f" from {standing}",
+        path=tuple(map(str, path.steps)),
+        advice="add a rule or a transition that leads on, or a hand-off",
+    )
+
+
+def _leads(proof: Proven, asked: Box, right: tuple[int, ...], box: Box) -> bool:
+    return proof.is_met(right, intersect(box, asked))
+
+
+def _asked(draft: Draft) -> list[tuple[str, str]]:
+    """Give the kinds of things that customers ask for; a policy made to be extended may meet any."""
+    declared = {(operation.risk, operation.effect) for operation in (*draft.operations, draft.otherwise)}
+    if draft.base or not draft.operations:
+        return list(product(CUSTOMER, ("read", "write")))
+    return sorted(pair for pair in declared if pair[0] in CUSTOMER)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What some machines can become, event by event.
+
+    Attributes:
+        machines: their indexes in `MACHINES`.
+        edges: each of their reachable standings -> who can lead on, and where to.
+    """
+
+    machines: tuple[int, ...]
+    edges: Mapping[Local, tuple[tuple[frozenset[str], Local], ...]]
+
+    def part(self, by: frozenset[str], space: Space) -> Part:
+        """Tell what each standing can become by some events alone."""
+        numbers = {local: number for number, local in enumerate(self.edges)}
+        leads = [
+            sum(1 << number for number in {numbers[after] for sources, after in edges if sources & by})
+            for edges in self.edges.values()
+        ]
+        closures: dict[Closure, set[Local]] = {}
+        for local, number in numbers.items():
+            closures.setdefault(_closure(number, leads), set()).add(local)
+        names = [MACHINES[index] for index in self.machines]
+        standings = [
+            tuple(1 << space.values[name].index(state) for name, state in zip(names, local, strict=True))
+            for local in self.edges
+        ]
+        return Part(
+            self.machines,
+            {closure: frozenset(locals_) for closure, locals_ in closures.items()},
+            {closure: _masks([standings[number] for number in _bits(closure)]) for closure in closures},
+        )
+
+
+def _together(reach: Reachability) -> list[tuple[int, ...]]:
+    """Part the machines by what raises what; the transaction is left out where nothing raises anything in it."""
+    groups = [{index} for index in range(len(MACHINES))]
+
+    def join(one: int, other: int) -> None:
+        merged = groups[one] | groups[other]
+        for index in merged:
+            groups[index] = merged
+
+    join(MACHINES.index("session"), MACHINES.index("verification"))
+    for (machine, _), moves in reach.moves.items():
+        for move in moves:
+            for raised in move.edge.raises:
+                join(MACHINES.index(machine), MACHINES.index(raised.partition(".")[0]))
+    alone = {MACHINES.index("transaction")}
+    return sorted({tuple(sorted(group)) for group in groups if group != alone})
+
+
+def _graph(reach: Reachability, machines: tuple[int, ...]) -> Graph:
+    """Follow some machines from where they begin, while the others stand where they began."""
+    begin = tuple(reach.initial[index] for index in machines)
+    edges: dict[Local, tuple[tuple[frozenset[str], Local], ...]] = {}
+    pending = [begin]
+    while pending:
+        local = pending.pop()
+        if local in edges:
+            continue
+        states = list(reach.initial)
+        for index, state in zip(machines, local, strict=True):
+            states[index] = state
+        standing = tuple(states)
+        edges[local] = tuple(
+            (move.sources, tuple(after[one] for one in machines))
+            for index in machines
+            for move in reach.moves[MACHINES[index], standing[index]]
+            if (after := reach.after(standing, index, move)) is not None
+        )
+        pending.extend(after for _, after in edges[local])
+    return Graph(machines, edges)
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
+
+
+def _closure(begin: int, leads: Sequence[int]) -> Closure:
+    seen, pending = 1 << begin, 1 << begin
+    while pending:
+        fresh = 0
+        for number in _bits(pending):
+            fresh |= leads[number]
+        pending = fresh & ~seen
+        seen |= pending
+    return seen
+
+
+def _masks(standings: Sequence[Box]) -> tuple[Box, ...]:
+    """Put standings together that differ in their last machine alone: fewer boxes with the same cells."""
+    joined: dict[Box, int] = {}
+    for *before, last in standings:
+        joined[tuple(before)] = joined.get(tuple(before), 0) | last
+    return tuple((*before, last) for before, last in joined.items())
+
+
+def _nearest_stuck(reach: Reachability, standings: Standings, leads: Callable[[Box], bool]) -> Path | None:
+    """Find the nearest standing from which nothing that is wanted comes; what can become more is never worse off."""
+    well: list[tuple[Closure, ...]] = []
+    stuck: list[list[frozenset[Local]]] = []
+    for choice in standings.choices:
+        if any(all(not less & ~more for less, more in zip(good, choice, strict=True)) for good in well):
+            continue
+        if any(leads(box) for box in standings.boxes(choice)):
+            well.append(choice)
+        else:
+            stuck.append([part.closures[closure] for part, closure in zip(standings.parts, choice, strict=True)])
+    if not stuck:
+        return None
+
+    def is_stuck(states: tuple[str, ...]) -> bool:
+        local = [tuple(states[index] for index in part.machines) for part in standings.parts]
+        return any(all(one in standing for one, standing in zip(local, choice, strict=True)) for choice in stuck)
+
+    path = reach.nearest(is_stuck)
+    return None if isinstance(path, Unreachable) else path

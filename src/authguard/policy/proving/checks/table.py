@@ -1,0 +1,313 @@
+"""Checks of the decision table, by its algebra: every cell decided, no rule idle, every invariant kept.
+
+Each works on the whole table, not on samples, and on every cell, not only on those that events lead to: a stored state
+that should not be possible meets an answer too. A problem comes with the widest box in words, one cell that a request
+can meet, where there is one, and the shortest events that lead there. An answer that the bound does not allow is a
+problem, not a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
+from authguard.core.decisions import DIMENSIONS, dimension_values
+from authguard.core.events import MACHINES
+from authguard.core.machine import expand
+from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.core.proofs import prove
+from authguard.policy.problems import Place, Problem
+from authguard.policy.proving.checks.machines import unknown
+from authguard.policy.proving.checks.ways import Same, way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authguard.core.decisions import Rule
+    from authguard.core.facts import Operation
+    from authguard.core.proofs import Proven
+    from authguard.policy.draft import Draft, Invariant
+
+OUTCOME: Final = "outcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a proof covered.
+
+    Attributes:
+        pairs: (state, event) pairs of all machines, each with one answer.
+        cells: cells of the decision table, each with one rule.
+        rules: rules of the table.
+        invariants: of either kind.
+    """
+
+    pairs: int
+    cells: int
+    rules: int
+    invariants: int
+
+
+def figures(draft: Draft) -> Figures:
+    """Count what the checks proved, over a draft without errors."""
+    return Figures(
+        pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
+        cells=count(space(draft).whole),
+        rules=len(draft.rules),
+        invariants=len(draft.invariants),
+    )
+
+
+def space(draft: Draft) -> Space:
+    """Give the dimensions of the table; a machine that is missing has no values."""
+    return Space(
+        dimension_values({name: draft.machines[name].states if name in draft.machines else () for name in MACHINES})
+    )
+
+
+def _rule_place(draft: Draft, index: int) -> Place:
+    return draft.place(f"decisions[{index}]", "decisions")
+
+
+def _conditions_resolve(
+    place: Place, when: Mapping[str, frozenset[str]], known: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    for dimension, values in when.items():
+        if dimension not in known:
+            yield unknown(place, "a machine or a condition", dimension, tuple(known))
+            continue
+        for value in sorted(values - set(known[dimension])):
+            yield unknown(place, f"a value of `{dimension}`", value, tuple(known[dimension]))
+
+
+def names_resolve(draft: Draft) -> Iterator[Problem]:
+    """Every dimension and value in rules and invariants is declared, and every `do` names a fallback."""
+    known = space(draft).values
+    for index, rule in enumerate(draft.rules):
+        place = _rule_place(draft, index)
+        if OUTCOME in rule.when:
+            yield unknown(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
+        else:
+            yield from _conditions_resolve(place, rule.when, known)
+        if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
+            yield unknown(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
+    for index, invariant in enumerate(draft.invariants):
+        place = draft.place(f"invariants[{index}]", "invariants")
+        yield from _conditions_resolve(place, invariant.never, {**known, OUTCOME: tuple(Outcome)})
+        for outcome in invariant.always_reachable:
+            if outcome not in tuple(Outcome):
+                yield unknown(place, "an outcome", outcome, tuple(Outcome))
+        if not invariant.never and not invariant.always_reachable:
+            message = f"invariant `{invariant.name}` says nothing"
+            yield Problem(
+                code="invariant-empty", place=place, message=message, advice="write `never:` with a condition"
+            )
+
+
+def _proof(draft: Draft) -> Proven | Undecided | None:
+    """Prove the table, or nothing while the names it uses do not resolve."""
+    return _same_proof(Same(draft))
+
+
+@lru_cache(maxsize=2)  # every check of the table asks for it
+def _same_proof(same: Same) -> Proven | Undecided | None:
+    draft = same.draft
+    if any(problem.severity == "error" for problem in names_resolve(draft)):
+        return None
+    return prove(draft.rules, space(draft))
+
+
+def proven(draft: Draft) -> Proven | None:
+    """Prove the table; nothing where names do not resolve or it is too tangled, which are problems already."""
+    proof = _proof(draft)
+    return None if isinstance(proof, Undecided) else proof
+
+
+def is_decidable(draft: Draft) -> Iterator[Problem]:
+    """The proof ends within its bound."""
+    proof = _proof(draft)
+    if isinstance(proof, Undecided):
+        yield Problem(
+            code="undecided",
+            place=_rule_place(draft, proof.rule),
+            message=f"the rules are too tangled: {proof.nodes} nodes when this one was laid on those after it, "
+            "so nothing is proved",
+            advice="name fewer dimensions at once, or put a broader rule before it",
+        )
+
+
+def has_no_gap(draft: Draft) -> Iterator[Problem]:
+    """Every cell is decided."""
+    proof, known = proven(draft), space(draft)
+    if proof is None or GAP not in proof.deciders(known.whole):
+        return
+    gap = grow(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
+    condition = ", ".join(
+        f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
+        for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
+        if mask != full
+    )
+    yield Problem(
+        code="table-gap",
+        place=draft.place("decisions"),
+        message=f"no rule decides {proof.cells(GAP, known.whole)} cells",
+        **_evidence(draft, proof, GAP, known.whole, gap),
+        advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
+    )
+
+
+class Evidence(TypedDict):
+    """Where a problem of the table shows; the fields of `Problem`."""
+
+    box: str
+    cell: tuple[tuple[str, str], ...]
+    path: tuple[str, ...] | None
+
+
+def _evidence(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> Evidence:
+    """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
+    known = space(draft)
+
+    def find(part: Box) -> Box | None:
+        both = intersect(part, box)
+        return proof.example(rule, both) if proof.is_met((rule,), both) else None
+
+    met = way(draft, find)
+    cell, path = met or (known.witness(wide), None)
+    return Evidence(box=known.words(wide), cell=tuple(zip(known.values, cell, strict=True)), path=path)
+
+
+def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
+    values = [value for place, value in enumerate(known) if mask >> place & 1]
+    return values[0] if len(values) == 1 else f"[{', '.join(values)}]"
+
+
+def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
+    """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
+    proof, known = proven(draft), space(draft)
+    if proof is None:
+        return
+    decide = proof.deciders(known.whole)
+    for index, rule in enumerate(draft.rules):
+        if index in decide:
+            continue
+        place = _rule_place(draft, index)
+        takers = [f"`{draft.rules[earlier].name}`" for earlier in sorted(proof.deciders(known.box(rule.when)))]
+        message = (
+            f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
+        )
+        own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
+        alone = prove([draft.rules[earlier] for earlier in own], known)
+        if not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
+            yield Problem(code="overridden", place=place, message=message, severity="note")
+        else:
+            advice = "move it before them, or delete it"
+            yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
+
+
+def chain(draft: Draft, name: str) -> tuple[str, ...]:
+    """Follow `then` from a fallback: itself, and what comes once attempts run out; a loop ends where it closes."""
+    names: list[str] = []
+    while name in draft.fallbacks and name not in names:
+        names.append(name)
+        name = draft.fallbacks[name].then
+    return tuple(names)
+
+
+def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
+    """Give every outcome that a rule can lead to, also once attempts run out."""
+    if rule.do == Outcome.ALLOW:
+        return frozenset({Outcome.ALLOW})
+    return frozenset(draft.fallbacks[name].kind for name in chain(draft, rule.do))
+
+
+def invariants_hold(draft: Draft) -> Iterator[Problem]:
+    """No cell that an invariant names leads to an outcome that it forbids."""
+    proof = proven(draft)
+    if proof is not None:
+        for index, invariant in enumerate(draft.invariants):
+            if invariant.never:
+                yield from _never(draft, proof, index, invariant)
+
+
+def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Iterator[Problem]:
+    known = space(draft)
+    conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
+    forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
+    box = known.box(conditions)
+    for rule in _deciding(draft, proof, box):
+        for outcome in sorted(outcomes(draft, rule) & forbidden):
+            wide = proof.example(rule.index, box)
+            yield Problem(
+                code="invariant-broken",
+                place=draft.place(f"invariants[{index}]", "invariants"),
+                message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
+                f" to `{outcome}` in {proof.cells(rule.index, box)} cells",
+                **_evidence(draft, proof, rule.index, box, wide),
+                advice="narrow the rule, or put one before it that refuses these cells",
+            )
+
+
+def _deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
+    """Give the rules that decide some cell of a box, in order."""
+    return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
+
+
+def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
+    """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
+    proof, known = proven(draft), space(draft)
+    if proof is None:
+        return
+    writes = known.box({"effect": {"write"}})
+    for rule in draft.rules:
+        for name in chain(draft, rule.do):
+            fallback = draft.fallbacks[name]
+            if fallback.kind is not Outcome.RESTRICT or "write" in fallback.effects:
+                continue
+            if proof.is_met((rule.index,), writes):
+                wide = proof.example(rule.index, writes)
+                yield Problem(
+                    code="restricts-writes",
+                    place=_rule_place(draft, rule.index),
+                    message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them",
+                    **_evidence(draft, proof, rule.index, writes, wide),
+                    advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
+                )
+
+
+def needs_are_asked(draft: Draft) -> Iterator[Problem]:
+    """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
+    proof, known = proven(draft), space(draft)
+    if proof is None:
+        return
+    named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
+    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations need the same
+    for operation, path in (*named, (draft.otherwise, "otherwise")):
+        for need, unmet in _needs(operation):
+            box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
+            if box not in opened:
+                opened[box] = tuple(rule for rule in _deciding(draft, proof, box) if outcomes(draft, rule) & ADMITTING)
+            for rule in opened[box]:
+                wide = proof.example(rule.index, box)
+                yield Problem(
+                    code="need-ignored",
+                    place=draft.place(path, "operations"),
+                    message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask",
+                    **_evidence(draft, proof, rule.index, box, wide),
+                    advice="give it a higher risk, put a rule first that asks, or take the need out",
+                )
+
+
+def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
+    """Give what an operation needs, in words, and the conditions in which the need is unmet."""
+    if operation.scopes:
+        yield "`scopes`", {"scope": {"missing"}}
+    if operation.acr or operation.max_age:
+        yield "`assurance`", {"assurance": {"insufficient", "stale"}}
+    if operation.actor != "any":
+        yield "`actor`", {"actor": {"stranger"}}
+    if operation.limits:  # one that was held and approved may exceed its limit
+        unmeasured = {"unmeasured"} if any(limit.amount for limit in operation.limits) else set()
+        yield "`limits`", {"limit": {"exceeded", *unmeasured}, "transaction": {"none"}}

@@ -1,0 +1,374 @@
+"""Which states the five machines can reach together, and by which events: a search over their product, breadth first.
+
+It walks as the engine does (`authguard.policy.proving.happenings`): nobody's session moves before a credential was
+proven, a transaction opens only where the table lets it, an event raises what its transition says. The search goes as
+far as it is asked to and remembers where it was; it ends at a bound, and then says so.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Box, Proof, Space, intersect, is_empty, reach
+from authguard.core.decisions import CONDITIONS, DIMENSIONS, Cell, dimension_values
+from authguard.core.events import MACHINES
+from authguard.core.machine import CHAIN_BOUND, expand
+from authguard.core.outcomes import Outcome
+from authguard.policy.language.quantities import written
+from authguard.policy.proving.happenings import Happening, happenings, specs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from authguard.core.decisions import Rule
+    from authguard.core.machine import Spec
+    from authguard.policy.compiled import Policy
+    from authguard.policy.draft import Draft
+
+#: one state per machine, in the order of `MACHINES`
+States = tuple[str, ...]
+
+#: steps looked at before the search gives up (a few seconds); the standard policy's whole product needs 450,000
+STEPS: Final = 4_000_000
+_SERVICE, _ACCOUNT, _SESSION, _VERIFICATION, _TRANSACTION = range(len(MACHINES))
+_CREDENTIAL: Final = len(MACHINES)
+#: of paths equally short the one that tells of the caller first
+_EXPANDED: Final = (_SESSION, _ACCOUNT, _VERIFICATION, _TRANSACTION, _SERVICE)
+_OPENING: Final = {"transaction.held": Outcome.HOLD, "transaction.started": Outcome.ALLOW}
+#: boxes looked at to tell what one standing may lead to; a table more tangled than that may lead to anything
+_OUTCOMES_BUDGET: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of a path.
+
+    Attributes:
+        event: ``machine.trigger``.
+        wait: seconds that a timer counts before it; 0 where it need not be waited for.
+        since: the moment that the timer counts from; empty where it need not be waited for.
+    """
+
+    event: str
+    wait: float = 0.0
+    since: str = ""
+
+    def __str__(self) -> str:
+        """Write it as a person reads it."""
+        return f"{self.event} ({written(self.wait)} after {self.since})" if self.since else self.event
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The shortest way to some states.
+
+    Attributes:
+        steps: the events, in order; none where the machines begin there.
+        states: machine -> state at its end.
+    """
+
+    steps: tuple[Step, ...]
+    states: Mapping[str, str]
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events alone, as a scenario's `when` takes them."""
+        return tuple(step.event for step in self.steps)
+
+    def __str__(self) -> str:
+        """Write it on one line."""
+        return ", ".join(map(str, self.steps)) or "from the beginning"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No events lead there.
+
+    Attributes:
+        certain: whether everything was looked at; otherwise the search ended at its bound.
+    """
+
+    certain: bool = True
+
+    def __str__(self) -> str:
+        """Say it."""
+        return "no events lead there" if self.certain else "no events were found that lead there"
+
+
+@dataclass(slots=True)
+class Reachability:
+    """The states that the machines can reach together, found as they are asked for.
+
+    Attributes:
+        machines: as declared, by name.
+        moves: (machine, state) -> what can happen there.
+        rules: of the table.
+        values: dimension -> its closed set.
+        kinds: fallback -> its outcome.
+        asked: the (risk, effect) pairs of what can be asked.
+        steps: looked at so far.
+    """
+
+    machines: Mapping[str, Spec]
+    moves: Mapping[tuple[str, str], tuple[Happening, ...]]
+    rules: tuple[Rule, ...]
+    values: Mapping[str, tuple[str, ...]]
+    kinds: Mapping[str, Outcome]
+    asked: frozenset[tuple[str, str]]
+    steps: int = 0
+    _came: dict[States, tuple[States, Step] | None] = field(default_factory=dict)
+    _order: list[States] = field(default_factory=list)
+    _pending: deque[States] = field(default_factory=deque)
+    _outcomes: dict[States, frozenset[tuple[str, str, Outcome]] | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, policy: Draft | Policy) -> Reachability:
+        """Prepare the search; nothing is looked at yet.
+
+        Args:
+            policy: a compiled policy, or a draft whose machines are total and whose names resolve.
+        """
+        declared = specs(policy)
+        rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
+        wanted = [*policy.operations, policy.otherwise]
+        pairs = {(operation.risk, operation.effect) for operation in wanted}
+        if not policy.operations:  # made to be extended: whatever may be asked
+            pairs = {(risk, effect) for risk in CONDITIONS["risk"] for effect in CONDITIONS["effect"]}
+        begin = tuple(declared[name].initial for name in MACHINES)
+        return cls(
+            machines=declared,
+            moves=happenings(policy),
+            rules=tuple(rules),
+            values=dimension_values({name: spec.states for name, spec in declared.items()}),
+            kinds={"allow": Outcome.ALLOW} | {name: item.kind for name, item in policy.fallbacks.items()},
+            asked=frozenset(pairs) | {("self", "read"), ("self", "write"), ("staff", "read"), ("staff", "write")},
+            _came={begin: None},
+            _order=[begin],
+            _pending=deque([begin]),
+        )
+
+    @property
+    def initial(self) -> States:
+        """Where every machine begins."""
+        return self._order[0]
+
+    @property
+    def states(self) -> Sequence[States]:
+        """Everything that can be reached, nearest first; searches to the end, or to its bound."""
+        return list(self.walk())
+
+    @property
+    def space(self) -> Space:
+        """The dimensions of the table."""
+        return Space(self.values)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was looked at that there is to look at."""
+        return not self._pending
+
+    def walk(self) -> Iterator[States]:
+        """Give what can be reached, nearest first, searching as far as it is asked."""
+        place = 0
+        while True:
+            while place < len(self._order):
+                yield self._order[place]
+                place += 1
+            if not self._pending or self.steps > STEPS:
+                return
+            self._expand(self._pending.popleft())
+
+    def path(self, states: States) -> Path:
+        """Give the way to states that `walk` gave.
+
+        Raises:
+            KeyError: it did not.
+        """
+        steps: list[Step] = []
+        place = states
+        while (came := self._came[place]) is not None:
+            place, step = came
+            steps.append(step)
+        return Path(tuple(reversed(steps)), dict(zip(MACHINES, states, strict=True)))
+
+    def path_to(self, states: Mapping[str, str | Collection[str]]) -> Path | Unreachable:
+        """Find the shortest path to some states.
+
+        Args:
+            states: machine -> a state, or several of which any will do; a machine that is not named may stand anywhere.
+
+        Raises:
+            KeyError: a name that is no machine.
+        """
+        wanted: list[Collection[str] | None] = [None] * len(MACHINES)
+        for machine, named in states.items():
+            known = self.machines[machine].states
+            wanted[MACHINES.index(machine)] = {named} & set(known) if isinstance(named, str) else set(named)
+        return self.nearest(
+            lambda found: all(names is None or state in names for state, names in zip(found, wanted, strict=True))
+        )
+
+    def nearest(self, accept: Callable[[States], bool]) -> Path | Unreachable:
+        """Find the shortest path to states that fulfil a condition."""
+        for found in self.walk():
+            if accept(found):
+                return self.path(found)
+        return Unreachable(certain=self.complete)
+
+    def cell(self, boxes: Iterable[Box]) -> tuple[Cell, Path] | Unreachable:
+        """Find the cell of some boxes that a request meets after the fewest events.
+
+        Args:
+            boxes: over the dimensions of the table, in the order of `DIMENSIONS`.
+        """
+        given = tuple(boxes)
+        return self.meeting(
+            lambda part: next((both for box in given if not is_empty(both := intersect(part, box))), None)
+        )
+
+    def meeting(self, find: Callable[[Box], Box | None]) -> tuple[Cell, Path] | Unreachable:
+        """Find the wanted cell that a request meets after the fewest events.
+
+        A request that proves nobody meets the machines of nobody: all but the service where they begin. One that
+        proves somebody has moved its session before the table is asked. It asks what some operation is.
+
+        Args:
+            find: gives cells of a box that are wanted, or nothing.
+        """
+        space = self.space
+        asked = [box for box in self._asked_boxes() if find(box) is not None]
+        if not asked:
+            return Unreachable()
+        proven, unproven = (self._promising(find, credential) for credential in self._credentials())
+        for found in self.walk():
+            for credential, states in (proven, unproven):
+                if not all(state in known for state, known in zip(found, states, strict=True)):
+                    continue
+                if not (self._known(found) if states is proven[1] else found[1:] == self.initial[1:]):
+                    continue
+                place = space.box({machine: {state} for machine, state in zip(MACHINES, found, strict=True)})
+                narrowed = (*place[:_CREDENTIAL], credential, *place[_CREDENTIAL + 1 :])
+                for box in asked:
+                    wanted = find(intersect(narrowed, box))
+                    if wanted is not None:
+                        return space.witness(wanted), self.path(found)
+        return Unreachable(certain=self.complete)
+
+    def _credentials(self) -> tuple[int, int]:
+        """Give the mask of a credential that proves somebody, and that of all others."""
+        good = self._mask("credential", "good")
+        return good, self.space.whole[_CREDENTIAL] & ~good
+
+    def _promising(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
+        """Tell for each machine alone in which states something wanted can be met, so that others are passed over."""
+        whole = self.space.whole
+        return credential, [
+            {
+                state
+                for place, state in enumerate(self.machines[machine].states)
+                if find(
+                    (*whole[:index], 1 << place, *whole[index + 1 : _CREDENTIAL], credential, *whole[_CREDENTIAL + 1 :])
+                )
+            }
+            for index, machine in enumerate(MACHINES)
+        ]
+
+    def _asked_boxes(self) -> list[Box]:
+        """Give a box for each kind of thing that can be asked: the plainest first."""
+        space, risks = self.space, self.values["risk"]
+        return [
+            space.box({"risk": {risk}, "effect": {effect}})
+            for risk, effect in sorted(self.asked, key=lambda pair: (risks.index(pair[0]), pair[1]))
+        ]
+
+    def outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]]:
+        """Give what the table can answer to a proven caller where the machines stand so: (risk, effect, outcome)."""
+        known = self._met(states)
+        if known is None:
+            return frozenset((risk, effect, outcome) for risk, effect in self.asked for outcome in Outcome)
+        return known
+
+    def _mask(self, dimension: str, value: str) -> int:
+        return 1 << self.values[dimension].index(value)
+
+    def _known(self, states: States) -> bool:
+        """Whether a credential was proven for the session; nothing of nobody moves."""
+        if states[_SESSION] != self.initial[_SESSION]:
+            return True
+        return not any(move.event == "session.accepted" for move in self.moves["session", states[_SESSION]])
+
+    def _expand(self, states: States) -> None:
+        for index in _EXPANDED:
+            for move in self.moves[MACHINES[index], states[index]]:
+                self.steps += 1
+                after = self.after(states, index, move)
+                if after is not None and after not in self._came:
+                    self._came[after] = (states, Step(move.event, move.wait, move.since))
+                    self._order.append(after)
+                    self._pending.append(after)
+
+    def _possible(self, index: int, move: Happening, states: States) -> bool:
+        if index in (_SERVICE, _ACCOUNT) or move.event in ("session.accepted", "session.revoked"):
+            return True
+        if not self._known(states):
+            return False
+        if move.event in _OPENING:
+            outcome = _OPENING[move.event]
+            new = states[_TRANSACTION] == self.initial[_TRANSACTION] and outcome is Outcome.ALLOW
+            return any(
+                outcome is found and (not new or (risk == "high" and effect == "write"))
+                for risk, effect, found in self.outcomes(states)
+            )
+        return True
+
+    def after(self, states: States, index: int, move: Happening) -> States | None:
+        """Take one event and what it raises, as `authguard.core.machine.step` does; nothing where it cannot happen.
+
+        Args:
+            states: where the machines stand.
+            index: of the machine that the event is of.
+            move: one of `moves` for that machine and state.
+        """
+        if not self._possible(index, move, states):
+            return None
+        standing = list(states)
+        standing[index] = move.edge.dest
+        pending = list(move.edge.raises)
+        for _ in range(CHAIN_BOUND):
+            if not pending:
+                break
+            machine, _, trigger = pending.pop(0).partition(".")
+            place = MACHINES.index(machine)
+            follow = expand(self.machines[machine]).edges[standing[place], trigger]
+            if follow.moves:
+                standing[place] = follow.dest
+                pending.extend(follow.raises)
+        return tuple(standing)
+
+    def _met(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
+        if states not in self._outcomes:
+            self._outcomes[states] = self._ask(states)
+        return self._outcomes[states]
+
+    def _ask(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
+        """Prove the part of the table that a proven caller meets here; nothing where it is too tangled."""
+        cell = {**dict(zip(MACHINES, states, strict=True)), "credential": "good"}
+        left = [
+            rule
+            for rule in self.rules
+            if all(cell[name] in values for name, values in rule.when.items() if name in cell)
+        ]
+        space = Space({name: (cell[name],) if name in cell else known for name, known in self.values.items()})
+        proof = reach(left, space, _OUTCOMES_BUDGET)
+        if not isinstance(proof, Proof):
+            return None
+        risks, effects = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
+        return frozenset(
+            (risk, effect, self.kinds[rule.do])
+            for rule, boxes in zip(left, proof.reaches, strict=True)
+            for box in boxes
+            for risk, effect in self.asked
+            if box[risks] & self._mask("risk", risk) and box[effects] & self._mask("effect", effect)
+        )

@@ -1,0 +1,1 @@
+"""A policy's own tests: scenarios are read, played and counted, and what none takes is proposed."""

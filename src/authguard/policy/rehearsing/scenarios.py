@@ -1,0 +1,173 @@
+"""A policy's own tests as values: each scenario is a story of steps, and what a person expects of them.
+
+Everything is pure: no request, no clock, no store. `authguard.policy.rehearsing.story` plays a scenario and
+`authguard.policy.rehearsing.coverage` tells what none of them takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.decisions import CONDITIONS
+from authguard.core.events import MACHINES
+from authguard.policy.problems import Place
+from authguard.policy.rehearsing.story import Ask, Story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from authguard.core.decisions import Rule
+    from authguard.core.machine import Line
+    from authguard.policy.compiled import Policy
+    from authguard.policy.rehearsing.story import Answer
+
+#: what a scenario need not say: a live session; every other machine in its initial state
+GIVEN: Final = {"session": "active"}
+#: what a request is unless the scenario says otherwise: the first value of each condition
+ASKED: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a story: time passes, things happen, something is asked, something must come of it.
+
+    Attributes:
+        place: where it was written.
+        after: seconds that pass first, with every timer that falls due in them.
+        when: events, stepped in order.
+        ask: what is asked then; ``None`` for a step that asks for nothing.
+        outcome: expected; empty for no expectation.
+        fallback: expected name, ``allow`` for an admission; empty for no expectation.
+        states: machine -> state expected when the question is asked.
+    """
+
+    place: Place = field(default_factory=Place)
+    after: float = 0.0
+    when: tuple[str, ...] = ()
+    ask: Ask | None = None
+    outcome: str = ""
+    fallback: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One expectation that a person would sign.
+
+    Attributes:
+        name: a sentence.
+        place: where it was written.
+        given: machine -> state, in full.
+        steps: of the story, at least one.
+        variant: which of the listed values this one plays, as in ``operation `chat` ``; empty where none is listed.
+    """
+
+    name: str
+    place: Place = field(default_factory=Place)
+    given: Mapping[str, str]
+    steps: tuple[Step, ...]
+    variant: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, and the variant where there are several."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one scenario came to.
+
+    Attributes:
+        scenario: as read.
+        answers: one per step that asked; empty where none did.
+        states: machine -> state at the end.
+        differences: what was expected and not met, one phrase each; empty where it passed.
+    """
+
+    scenario: Scenario
+    answers: tuple[Answer, ...]
+    states: Mapping[str, str]
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What all scenarios of a policy came to.
+
+    Attributes:
+        results: in the order given.
+        edges: (machine, index of the line, state that it left) of every line that answered.
+        rules: indexes of the rules that decided.
+    """
+
+    results: tuple[Result, ...]
+    edges: frozenset[tuple[str, int, str]]
+    rules: frozenset[int]
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """The scenarios that did not come out as expected."""
+        return tuple(result for result in self.results if result.differences)
+
+    def untaken_lines(self, policy: Policy) -> tuple[tuple[str, int], ...]:
+        """Give (machine, index) of each line, inherited ones too, that no scenario takes."""
+        taken = {(machine, index) for machine, index, _ in self.edges}
+        declared = ((name, index) for name in MACHINES for index in range(len(policy.machines[name].spec.lines)))
+        return tuple(line for line in declared if line not in taken)
+
+    def untaken_rules(self, policy: Policy) -> tuple[Rule, ...]:
+        """Give each rule, inherited ones too, that no scenario takes."""
+        return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
+
+
+def run(policy: Policy, scenarios: Iterable[Scenario]) -> Report:
+    """Play scenarios against a compiled policy.
+
+    Args:
+        policy: total, with a table that has no gap.
+        scenarios: whose names resolve in it (`authguard.policy.rehearsing.scenario_reader.read_scenarios`).
+
+    Raises:
+        MachineFault: a scenario names a state, event or value that the policy does not have.
+    """
+    edges: set[tuple[str, int, str]] = set()
+    rules: set[int] = set()
+    results = []
+    for scenario in scenarios:
+        story = Story(policy, scenario.given)
+        answers: list[Answer] = []
+        differences: list[str] = []
+        for number, step in enumerate(scenario.steps, 1):
+            story.wait(step.after)
+            for event in step.when:
+                story.happen(event)
+            states = story.states()
+            answer = story.ask(step.ask) if step.ask else None
+            if answer:
+                answers.append(answer)
+            prefix = f"step {number}: " if len(scenario.steps) > 1 else ""
+            differences += [prefix + difference for difference in _compare(step, answer, states)]
+        edges |= story.edges
+        rules |= {answer.rule.index for answer in answers}
+        results.append(
+            Result(scenario=scenario, answers=tuple(answers), states=story.states(), differences=tuple(differences))
+        )
+    return Report(results=tuple(results), edges=frozenset(edges), rules=frozenset(rules))
+
+
+def _compare(step: Step, answer: Answer | None, states: Mapping[str, str]) -> Iterator[str]:
+    by = f" (rule {answer.rule.name}, {answer.rule.origin})" if answer else ""
+    if answer and step.outcome not in ("", answer.outcome):
+        yield f"the outcome is `{answer.outcome}`, not `{step.outcome}`{by}"
+    if answer and step.fallback not in ("", answer.fallback):
+        yield f"the fallback is `{answer.fallback}`, not `{step.fallback}`{by}"
+    for machine, state in step.states.items():
+        if states[machine] != state:
+            yield f"`{machine}` is `{states[machine]}`, not `{state}`"
+
+
+def describe(line: Line) -> str:
+    """Write a line of a machine as a person reads it."""
+    return f"{' or '.join(line.triggers)}: {' or '.join(line.sources)} -> {line.dest}"

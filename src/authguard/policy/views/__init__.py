@@ -1,0 +1,1 @@
+"""A policy and its findings as people and programs see them: pictures, tables, explanations, reports."""

@@ -1,0 +1,233 @@
+"""A policy as one HTML page that stands alone: the decision table to filter, machines, operations and fallbacks.
+
+Rules of this file:
+- Every text of a policy is data: it goes through `html.escape`, into text or a quoted attribute, and nowhere else.
+- The page fetches nothing and sends nothing: its policy for the browser (CSP) allows its own style and script, by hash.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import BUDGET, Space, count
+from authguard.core.decisions import DIMENSIONS
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import Outcome
+from authguard.policy.language.quantities import written
+from authguard.policy.views.explaining import within
+from authguard.policy.views.matrix import ANY, rows, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from authguard.core.facts import Operation
+    from authguard.core.outcomes import Fallback
+    from authguard.policy.compiled import Policy
+
+_HERE: Final = Path(__file__).parent
+
+
+def page(policy: Policy) -> str:
+    """Write the page.
+
+    Args:
+        policy: compiled.
+
+    Returns:
+        A whole HTML document, which works from a file as from a server.
+    """
+    style, script = (_HERE.joinpath(name).read_text("utf-8") for name in ("style.css", "filter.js"))
+    guard = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = (
+        ("decisions", "Decisions", _decisions(policy)),
+        ("operations", "Operations", _operations(policy)),
+        ("fallbacks", "What callers get", _fallbacks(policy)),
+        ("machines", "Machines", _machines(policy)),
+        ("timers", "Timers", _timers(policy)),
+    )
+    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in parts)
+    body = "".join(
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{content}</section>\n'
+        for name, title, content in parts
+    )
+    return (
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{guard}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>Policy {escape(policy.name)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<header><h1>Policy {escape(policy.name)}</h1>"
+        f'<p class="quiet">digest <span class="m">{escape(policy.digest)}</span></p>'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
+        f"<main>\n{body}</main>\n<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _table(heads: Sequence[str], lines: Iterable[str], caption: str, *, mark: str = "", tall: bool = False) -> str:
+    """Lay out a table; `heads` and `caption` are ours, `lines` are rows that are escaped already."""
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in heads)
+    opened = f'<table id="{mark}">' if mark else "<table>"
+    return (
+        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{escape(caption)}" tabindex="0">'
+        f"{opened}<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _decisions(policy: Policy) -> str:
+    space, table = Space(policy.table.values), rows(policy)
+    boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
+    reaches, nodes = within(boxes, space.whole, BUDGET)
+    lines = []
+    for row, box, reach in zip(table, boxes, reaches, strict=True):
+        masks = " ".join(f"{mask:x}" for mask in box)
+        cells = "".join(_values(short(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
+        decided = f"{sum(map(count, reach)):,}" if nodes <= BUDGET else "?"
+        lines.append(
+            f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape(row.outcome)}">'
+            f'<th scope="row" class="n">{row.number}</th><td>{_fallback_link(row.do)}</td>'
+            f'<td>{_outcome(row.outcome)}</td>{cells}<td class="n cells">{decided}</td>'
+            f'<td class="m">{escape(row.origin)}</td></tr>'
+        )
+    heads = ("#", "do", "outcome", *DIMENSIONS, "cells", "written in")
+    told = f"{len(table)} rules; the first that matches decides; an empty cell takes any value"
+    return (
+        "<p>Choose where things stand: the rules that decide it stay, with how many cells each of them decides.</p>"
+        + _form(policy)
+        + _table(heads, lines, told, mark="rules", tall=True)
+    )
+
+
+def _values(values: Sequence[str]) -> str:
+    if values == (ANY,):
+        return "<td></td>"
+    return "<td>" + "".join(f'<span class="v">{escape(value)}</span>' for value in values) + "</td>"
+
+
+def _form(policy: Policy) -> str:
+    """Lay out the filters; the form stays hidden where no script runs, and then the whole table is there to read."""
+    operations = "".join(
+        f'<option value="{escape(one.name)}" data-risk="{escape(one.risk)}" data-effect="{escape(one.effect)}">'
+        f"{escape(one.name)}</option>"
+        for one in (*policy.operations, policy.otherwise)
+    )
+    fields = [_select("operation", operations)]
+    fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
+    fields.append(_select("outcome", "".join(map(_option, Outcome))))
+    fields.append(
+        '<label>words in the row<input type="search" name="words" autocomplete="off" spellcheck="false"></label>'
+    )
+    fields.append('<button type="reset">Clear all</button>')
+    return (
+        '<form id="filters" hidden aria-label="Filter the decisions"><div class="filters">'
+        f'{"".join(fields)}</div><p id="found" role="status"></p></form>'
+    )
+
+
+def _select(name: str, options: str, dimension: str = "") -> str:
+    data = f' data-dimension="{escape(dimension)}"' if dimension else ""
+    choices = f'<option value="">any</option>{options}'
+    return f'<label>{escape(name)}<select name="{escape(name)}"{data}>{choices}</select></label>'
+
+
+def _option(value: str) -> str:
+    return f'<option value="{escape(value)}">{escape(value)}</option>'
+
+
+def _outcome(outcome: str) -> str:
+    return f'<span class="o {escape(outcome)}">{escape(outcome)}</span>'
+
+
+def _fallback_link(name: str) -> str:
+    """Link a fallback; its place in the page is its own, whatever it is named."""
+    return f'<a class="m" href="#fallback-{escape(name)}">{escape(name)}</a>'
+
+
+def _operations(policy: Policy) -> str:
+    lines = [
+        f'<tr><th scope="row" class="m">{escape(one.name)}</th><td class="m">{escape(_request(one))}</td>'
+        f"<td>{escape(one.risk)}</td><td>{escape(one.effect)}</td>"
+        f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td><td>{escape(_need(one))}</td></tr>'
+        for one in (*policy.operations, policy.otherwise)
+    ]
+    return _table(("operation", "request", "risk", "effect", "scopes", "sign-in"), lines, "what can be asked")
+
+
+def _request(operation: Operation) -> str:
+    match = operation.match
+    if match.websocket:
+        return f"WebSocket {match.websocket}"
+    return f"{match.method} {match.path}".strip() or "whatever nobody named"
+
+
+def _need(operation: Operation) -> str:
+    age = f"within {written(operation.max_age)}" if operation.max_age else ""
+    return " ".join(part for part in (operation.acr, age) if part)
+
+
+def _fallbacks(policy: Policy) -> str:
+    lines = [_fallback(policy, one) for one in policy.fallbacks.values()]
+    heads = ("fallback", "outcome", "status", "attempts", "words for the customer", "written in")
+    return _table(heads, lines, "the named responses, and what they say")
+
+
+def _fallback(policy: Policy, one: Fallback) -> str:
+    texts = "".join(
+        f'<span class="v"{_language(language)}>{escape(_where(language, channel))}{escape(text)}</span>'
+        for (language, channel), text in sorted(one.say.texts.items())
+    )
+    attempts = f"{one.attempts} in {written(one.per)}, then {_fallback_link(one.then)}" if one.attempts else ""
+    origin = policy.origins.get(f"fallback:{one.name}", "")
+    return (
+        f'<tr id="fallback-{escape(one.name)}"><th scope="row" class="m">{escape(one.name)}</th>'
+        f"<td>{_outcome(one.kind.value)}</td><td>{one.status or ''}</td><td>{attempts}</td>"
+        f'<td class="say">{texts}</td><td class="m">{escape(origin)}</td></tr>'
+    )
+
+
+def _language(language: str) -> str:
+    return f' lang="{escape(language)}"' if language else ""
+
+
+def _where(language: str, channel: str) -> str:
+    told = ", ".join(part for part in (language, "" if channel == "default" else channel) if part)
+    return f"({told}) " if told else ""
+
+
+def _machines(policy: Policy) -> str:
+    return "".join(_machine(policy, name) for name in MACHINES)
+
+
+def _machine(policy: Policy, name: str) -> str:
+    machine = policy.machines[name]
+    lines = []
+    for event in machine.spec.triggers:
+        cells = []
+        for state in machine.spec.states:
+            edge = machine.table[state, event]
+            raised = "".join(f'<span class="v">raises {escape(one)}</span>' for one in edge.raises)
+            told = f'<td><span class="v">{escape(edge.dest)}</span>{raised}</td>'
+            cells.append(told if edge.moves else '<td class="same">stays</td>')
+        lines.append(f'<tr><th scope="row" class="m">{escape(event)}</th>{"".join(cells)}</tr>')
+    told = f"{name}: what each event does in each state; it begins in {machine.spec.initial}"
+    return f"<h3>{escape(name)}</h3>{_table(('event', *machine.spec.states), lines, told)}"
+
+
+def _timers(policy: Policy) -> str:
+    lines = [
+        f'<tr><th scope="row" class="m">{escape(one.event)}</th><td>{written(one.after)}</td>'
+        f"<td>{escape(one.since)}</td><td>{escape(', '.join(one.states) or 'any')}</td></tr>"
+        for one in policy.timers.declared
+    ]
+    return _table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")

@@ -1,0 +1,94 @@
+"""What checking came to as SARIF 2.1.0 (OASIS), which code scanning and editors read.
+
+Rules are the problem codes, results the problems; columns count code points, as the reader does.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from authguard.policy.views.formats import problem_as_json, shown_from_here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from authguard.policy.problems import Problem
+    from authguard.policy.proving.checking import Checked
+
+SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+#: severity -> level of a result (SARIF 2.1.0, 3.27.10)
+_LEVELS: Final = {"error": "error", "note": "note"}
+
+
+def as_sarif(checked: Sequence[Checked], meanings: Mapping[str, str], version: str) -> str:
+    """Write one SARIF log of all that was checked, indented.
+
+    Args:
+        checked: in the order in which they were asked for.
+        meanings: problem code -> one sentence.
+        version: of authguard.
+    """
+    problems = [problem for one in checked for problem in one.problems]
+    codes = sorted({problem.code for problem in problems})
+    driver = {
+        "name": "authguard",
+        "semanticVersion": version,
+        "rules": [_rule(code, meanings.get(code, code)) for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True}],
+        "results": [_result(problem, codes.index(problem.code)) for problem in problems],
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
+
+
+def _rule(code: str, meaning: str) -> dict[str, Any]:
+    plain = meaning.replace("`", "")
+    return {
+        "id": code,
+        "shortDescription": {"text": plain[:1].upper() + plain[1:]},
+        "help": {"text": f"Run: authguard policy check --explain {code}"},
+    }
+
+
+def _result(problem: Problem, index: int) -> dict[str, Any]:
+    place = problem.place
+    location: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.file)}}
+    if place.line:
+        location["region"] = {"startLine": place.line, **({"startColumn": place.column} if place.column else {})}
+    told = problem_as_json(problem)
+    result: dict[str, Any] = {
+        "ruleId": problem.code,
+        "ruleIndex": index,
+        "level": _LEVELS.get(problem.severity, "warning"),
+        "message": {"text": problem.told()},
+        "locations": [{"physicalLocation": location}],
+        "partialFingerprints": {"authguardProblem/v1": _fingerprint(problem)},
+        "properties": {key: told[key] for key in ("advice", "box", "cell", "path")},
+    }
+    if problem.path:
+        steps = [{"location": {"message": {"text": event}}} for event in problem.path]
+        result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
+    return result
+
+
+def _uri(file: str) -> str:
+    """Write a path as a URI reference: relative where it can be, so that a log means the same elsewhere."""
+    path = shown_from_here(file)
+    if PurePath(path).is_absolute():
+        return PurePath(path).as_uri()
+    return quote(path)
+
+
+def _fingerprint(problem: Problem) -> str:
+    """Tell a problem again after lines have moved: by what it says and in which file."""
+    said = f"{problem.code}\n{PurePath(problem.place.file).name}\n{problem.message}"
+    return sha256(said.encode()).hexdigest()

@@ -1,0 +1,299 @@
+"""What got looser, what got stricter: exact over all cells, and for every single rule of every shipped policy."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from authguard.core.boxes import Space, is_empty
+from authguard.core.comparison import Comparison, compare
+from authguard.core.decisions import Rule
+from authguard.core.facts import Limit, Match, Operation
+from authguard.core.machine import Line
+from authguard.core.outcomes import ADMITTING, Fallback, Outcome
+from authguard.core.timers import Timer
+from authguard.core.verdicts import Method
+from authguard.policy.comparing import permissiveness
+from authguard.policy.comparing.diff import Diff, diff
+from authguard.policy.comparing.permissiveness import ORDER, Direction
+from authguard.policy.compiled import AccountSource, Channels, Issuer, Verifier
+from authguard.policy.files import library
+from authguard.policy.files.reading import read_draft
+from tests.core.test_boxes import cells, first_match, holds, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authguard.policy.draft import Draft
+
+SHIPPED = sorted(library.shipped())
+
+
+@pytest.fixture(scope="module")
+def drafts() -> Mapping[str, Draft]:
+    """Read every shipped policy once."""
+    found = {name: read_draft(name).draft for name in SHIPPED}
+    return {name: draft for name, draft in found.items() if draft is not None}
+
+
+def ruled(draft: Draft, rules: list[Rule]) -> Draft:
+    return replace(draft, rules=tuple(replace(rule, index=index) for index, rule in enumerate(rules)))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_loosening_any_single_rule_is_reported(name: str, drafts: Mapping[str, Draft]) -> None:
+    draft = drafts[name]
+    kinds = {"allow": Outcome.ALLOW} | {known: item.kind for known, item in draft.fallbacks.items()}
+    for index, rule in enumerate(draft.rules):
+        before = list(draft.rules)
+        if rule.do == "allow":  # an admission is loosened by asking less
+            widened = [replace(rule, when={d: v for d, v in rule.when.items() if d != gone}) for gone in rule.when]
+            changed = [[*before[:index], wide, *before[index + 1 :]] for wide in widened]
+            changed.append([rule, *before[:index], *before[index + 1 :]])  # or by asking first
+        else:
+            looser = next(to for to, kind in kinds.items() if ORDER.index(kind) < ORDER.index(kinds[rule.do]))
+            changed = [[*before[:index], replace(rule, do=looser), *before[index + 1 :]]]
+        found = (diff(draft, ruled(draft, rules), ways=False).of(Direction.LOOSER) for rules in changed)
+        looser_ones = next((one for one in found if one), ())
+        assert looser_ones, f"{rule.name} ({rule.origin})"
+        assert all(one.cells and one.cell for one in looser_ones), "every difference shows a cell"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_policy_does_not_differ_from_itself(name: str, drafts: Mapping[str, Draft]) -> None:
+    assert diff(drafts[name], drafts[name]) == Diff(old=name, new=name, differences=())
+
+
+@given(problems(), st.data())
+def test_a_comparison_agrees_with_asking_both_tables_for_every_cell(
+    problem: tuple[Space, tuple[Rule, ...]], data: st.DataObject
+) -> None:
+    space, rules = problem
+    if is_empty(space.whole):
+        return
+    other = tuple(replace(rule, index=place) for place, rule in enumerate(data.draw(st.permutations(rules))))
+    tables = tuple([(space.box(rule.when), rule.do) for rule in table] for table in (rules, other))
+    found = compare(space.whole, (tables[0], tables[1]), [space.whole])
+    assert isinstance(found, Comparison)
+    expected: dict[tuple[str, str], int] = {}
+    for cell in cells(space):
+        old, new = (first_match(space, table, cell) for table in (rules, other))
+        pair = ("" if old is None else rules[old].do, "" if new is None else other[new].do)
+        if pair[0] != pair[1]:
+            expected[pair] = expected.get(pair, 0) + 1
+        for change in found.changes:
+            if holds(space, change.box, cell):
+                assert pair == (change.before, change.after)
+    assert {(one.before, one.after): one.cells for one in found.changes} == expected
+
+
+def changed_fallback(name: str, **values: object) -> Callable[[Draft], Draft]:
+    return lambda draft: replace(
+        draft,
+        fallbacks={**draft.fallbacks, name: replace(draft.fallbacks[name], **values)},  # type: ignore[arg-type]
+    )
+
+
+def changed_operation(**values: object) -> Callable[[Draft], Draft]:
+    def change(draft: Draft) -> Draft:
+        made = [replace(one, **values) if one.name == "refund" else one for one in draft.operations]  # type: ignore[arg-type]
+        return replace(draft, operations=tuple(made))
+
+    return change
+
+
+def changed_issuer(**values: object) -> Callable[[Draft], Draft]:
+    return lambda draft: replace(draft, issuers=(replace(draft.issuers[0], **values),))  # type: ignore[arg-type]
+
+
+def changed_timer(event: str, **values: object) -> Callable[[Draft], Draft]:
+    return lambda draft: replace(
+        draft,
+        timers=tuple(replace(one, **values) if one.event == event else one for one in draft.timers),  # type: ignore[arg-type]
+    )
+
+
+def changed_line(machine: str, index: int, **values: object) -> Callable[[Draft], Draft]:
+    def change(draft: Draft) -> Draft:
+        spec = draft.machines[machine]
+        lines = list(spec.lines)
+        lines[index] = replace(lines[index], **values)  # type: ignore[arg-type]
+        return replace(draft, machines={**draft.machines, machine: replace(spec, lines=tuple(lines))})
+
+    return change
+
+
+def limits(amount: str) -> tuple[Limit, ...]:
+    """Give the worked policy's limits with another amount for one call."""
+    return (
+        Limit(name="refund/0", amount=amount, currency="EUR"),
+        Limit(name="refund/1", amount="1000", currency="EUR", per=86_400.0),
+        Limit(name="refund/2", calls=5, per=600.0, by="session"),
+    )
+
+
+def mapped(**states: str) -> Callable[[Draft], Draft]:
+    return lambda draft: replace(draft, accounts=(replace(draft.accounts[0], map={**draft.accounts[0].map, **states}),))
+
+
+def put_first(match: Match) -> Callable[[Draft], Draft]:
+    first = Operation(name="all", match=match, risk="public", effect="read")
+    return lambda draft: replace(draft, operations=(first, *draft.operations))
+
+
+def any_method(draft: Draft) -> Draft:
+    made = [replace(one, match=Match(path="/healthz")) if one.name == "health" else one for one in draft.operations]
+    return replace(draft, operations=tuple(made))
+
+
+def weaker_method(draft: Draft) -> Draft:
+    methods = {**draft.methods, "default": structs.replace(draft.methods["default"], attempts=50)}
+    return replace(draft, methods=methods)
+
+
+def weaker_verifier(draft: Draft) -> Draft:
+    return replace(draft, verifiers={**draft.verifiers, "otp": replace(draft.verifiers["otp"], pass_at=0.5)})
+
+
+ANOTHER = Issuer(issuer="https://b.example", audience="a", algorithms=("ES256",), discovery=True)
+ENDING = Timer(event="session.revoked", after=60.0, since="entered", states=("idle",))
+LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
+BEYOND = [
+    (LOOSER, "issuers", changed_issuer(algorithms=("ES256", "RS256", "EdDSA", "PS256"))),
+    (STRICTER, "issuers", changed_issuer(algorithms=("ES256",))),
+    (LOOSER, "issuers", changed_issuer(leeway=60.0)),
+    (LOOSER, "issuers", changed_issuer(type="any")),
+    (LOOSER, "issuers", changed_issuer(max_lifetime=86_400.0)),
+    (CHANGED, "issuers", changed_issuer(audience="another")),
+    (LOOSER, "issuers", lambda d: replace(d, issuers=(*d.issuers, ANOTHER))),
+    (STRICTER, "issuers", lambda d: replace(d, issuers=())),
+    (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {"stranger"})),
+    (STRICTER, "policy", lambda d: replace(d, agents=frozenset())),
+    (LOOSER, "policy", lambda d: replace(d, pseudonymous=False)),
+    (CHANGED, "policy", lambda d: replace(d, digest="another")),
+    (LOOSER, "policy", lambda d: replace(d, on_fault="sign_in")),
+    (LOOSER, "audit", lambda d: replace(d, durability={**d.durability, "high": "async"})),
+    (LOOSER, "rollback", lambda d: replace(d, rollback_roles={**d.rollback_roles, "release": ("operations", 1)})),
+    (LOOSER, "accounts", lambda d: replace(d, accounts=())),
+    (LOOSER, "accounts", mapped(locked="normal")),
+    (STRICTER, "accounts", mapped(ok="dormant")),
+    (LOOSER, "operations", changed_operation(risk="sensitive")),
+    (LOOSER, "operations", changed_operation(effect="read")),
+    (LOOSER, "operations", changed_operation(scopes=frozenset())),
+    (LOOSER, "operations", changed_operation(acr="aal1")),
+    (STRICTER, "operations", changed_operation(acr="aal3")),
+    (LOOSER, "operations", changed_operation(max_age=3_600.0)),
+    (LOOSER, "operations", changed_operation(max_age=0.0)),
+    (LOOSER, "operations", changed_operation(limits=())),
+    (STRICTER, "operations", changed_operation(limits=limits("100"))),
+    (LOOSER, "operations", changed_operation(limits=limits("900"))),
+    (LOOSER, "operations", put_first(Match(path="/orders/{rest:path}"))),
+    (LOOSER, "operations", any_method),
+    (STRICTER, "operations", lambda d: replace(d, operations=tuple(o for o in d.operations if o.name != "health"))),
+    (LOOSER, "fallbacks", changed_fallback("prove_identity", attempts=30)),
+    (LOOSER, "fallbacks", changed_fallback("step_up", attempts=0, per=0.0, then="")),
+    (LOOSER, "fallbacks", changed_fallback("sign_in_fresh", since_entered=False)),
+    (STRICTER, "fallbacks", changed_fallback("await_approval", count=2)),
+    (LOOSER, "fallbacks", changed_fallback("read_only", effects=frozenset({"read", "write"}))),
+    (LOOSER, "fallbacks", changed_fallback("refuse", discloses=frozenset({"account"}))),
+    (CHANGED, "fallbacks", changed_fallback("sign_in", status=403)),
+    (LOOSER, "timers", changed_timer("session.idled", after=3_600.0)),
+    (STRICTER, "timers", changed_timer("session.aged", after=3_600.0)),
+    (LOOSER, "timers", changed_timer("verification.cooled", after=1.0)),
+    (CHANGED, "timers", changed_timer("session.idled", since="entered")),
+    (LOOSER, "timers", lambda d: replace(d, timers=tuple(t for t in d.timers if t.event != "session.aged"))),
+    (STRICTER, "timers", lambda d: replace(d, timers=(*d.timers, ENDING))),
+    (LOOSER, "machines", changed_line("session", 1, raises=())),
+    (LOOSER, "machines", changed_line("session", 5, dest="active")),
+    (STRICTER, "machines", changed_line("account", 0, dest="closed")),
+    (LOOSER, "assurance", lambda d: replace(d, assurance=replace(d.assurance, map={"urn:weak": "aal3"}))),
+    (LOOSER, "identity", lambda d: replace(d, identity="aal1")),
+    (STRICTER, "identity", lambda d: replace(d, identity="")),
+    (LOOSER, "methods", weaker_method),
+    (CHANGED, "methods", lambda d: replace(d, methods={})),
+    (LOOSER, "verifiers", weaker_verifier),
+    (STRICTER, "channels", lambda d: replace(d, channels=Channels(declared=True))),
+    (LOOSER, "channels", lambda d: replace(d, channels=Channels(carry={"voice": frozenset({"web"})}))),
+    (LOOSER, "invariants", lambda d: replace(d, invariants=d.invariants[1:])),
+    (STRICTER, "invariants", lambda d: replace(d, invariants=(*d.invariants, replace(d.invariants[0], name="more")))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("direction", "what", "change"), BEYOND, ids=[f"{i}-{case[0]}-{case[1]}" for i, case in enumerate(BEYOND)]
+)
+def test_what_differs_beyond_the_table_is_told_with_its_direction(
+    drafts: Mapping[str, Draft], direction: Direction, what: str, change: Callable[[Draft], Draft]
+) -> None:
+    old = drafts["support-desk"]
+    found = diff(old, change(old)).differences
+    assert [one for one in found if one.what == what and one.direction is direction], found
+    if direction is not LOOSER:
+        assert not [one for one in found if one.what == what and one.direction is LOOSER], found
+    back = {LOOSER: STRICTER, STRICTER: LOOSER, CHANGED: CHANGED}[direction]
+    reverse = diff(change(old), old).differences
+    assert [one for one in reverse if one.what == what and one.direction is back], reverse
+
+
+def test_the_worst_comes_first_with_its_cell_and_the_events_that_lead_there(drafts: Mapping[str, Draft]) -> None:
+    old = drafts["support-desk"]
+    rules = [replace(rule, do="allow") if rule.do == "prove_identity" else rule for rule in old.rules]
+    found = diff(old, ruled(old, rules)).differences
+    first = found[0]
+    assert (first.direction, first.risk, first.before, first.after) == (LOOSER, "high", "verify", "allow")
+    assert first.admits
+    assert first.path == "session.accepted, account.normal"
+    assert first.cell[:5] == ("live", "normal", "active", "unverified", "none")
+    assert [one.risk for one in found if one.risk == "high"] == [one.risk for one in found][
+        : len([0 for one in found if one.risk == "high"])
+    ]
+
+
+def test_a_new_state_is_looser_only_where_it_lets_somebody_in(drafts: Mapping[str, Draft]) -> None:
+    old = drafts["support-desk"]
+    spec = old.machines["account"]
+    into = Line(triggers=("on_hold",), sources=("*",), dest="on_hold")
+    spec = replace(spec, states=(*spec.states, "on_hold"), lines=(*spec.lines, into))
+    new = replace(old, machines={**old.machines, "account": spec})
+    held = ruled(new, [Rule(when={"account": frozenset({"on_hold"})}, do="refuse", index=0), *old.rules])
+    assert not diff(old, held).of(LOOSER)
+    opened = ruled(new, [Rule(when={"account": frozenset({"on_hold"})}, do="allow", index=0), *old.rules])
+    assert diff(old, opened).of(LOOSER)
+    assert diff(opened, old).of(STRICTER)
+
+
+def test_a_fallback_that_only_got_another_name_changes_no_cell(drafts: Mapping[str, Draft]) -> None:
+    old = drafts["support-desk"]
+    renamed = replace(old.fallbacks["refuse"], name="no")
+    rules = [replace(rule, do="no") if rule.do == "refuse" else rule for rule in old.rules]
+    new = replace(ruled(old, rules), fallbacks={**old.fallbacks, "no": renamed})
+    assert not [one for one in diff(old, new).differences if one.what == "decisions"]
+
+
+def test_every_outcome_has_its_place_and_those_that_admit_come_first() -> None:
+    assert set(ORDER) == set(Outcome)
+    assert set(ORDER[: len(ADMITTING)]) == ADMITTING
+
+
+@pytest.mark.parametrize(
+    ("part", "rows"),
+    [
+        (Issuer, permissiveness.ISSUER),
+        (Operation, permissiveness.OPERATION),
+        (Fallback, permissiveness.FALLBACK),
+        (AccountSource, permissiveness.ACCOUNT),
+        (Channels, permissiveness.CHANNELS),
+        (Verifier, permissiveness.VERIFIER),
+    ],
+)
+def test_no_field_of_a_part_is_forgotten(part: type, rows: Mapping[str, object]) -> None:
+    assert {field.name for field in fields(part)} == set(rows)
+
+
+def test_no_field_of_a_method_is_forgotten() -> None:
+    assert {field.name for field in structs.fields(Method)} == set(permissiveness.METHOD)

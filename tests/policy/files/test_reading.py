@@ -1,0 +1,316 @@
+"""Reading a policy with what it extends: every way that it can go wrong, and that nothing whatever raises."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import authguard.policy
+from authguard.policy.files import library
+from authguard.policy.files.reader import PROBLEMS_BOUND
+from authguard.policy.files.reading import CHAIN_BOUND, CODES, Reading, read_draft
+from authguard.policy.language import later
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCES = Path(authguard.policy.__file__).parent
+STANDARD = (SOURCES / "standard.yaml").read_bytes()
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def policy(extends: str = "", rest: str = "") -> str:
+    return "authguard: 1\nname: x\n" + (f"extends: {extends}\n" if extends else "") + rest
+
+
+def codes(reading: Reading) -> list[tuple[str, int]]:
+    return [(problem.code, problem.place.line) for problem in reading.problems]
+
+
+def test_a_policy_extends_a_shipped_one_by_name_and_another_by_path(tmp_path: Path) -> None:
+    write(tmp_path, "base/common.yaml", policy("standard", "on_fault: refuse\nbase: true\n"))
+    reading = read_draft(write(tmp_path, "policy.yaml", policy("base/common.yaml", "accounts: none\n")))
+    assert reading.problems == ()
+    assert reading.draft is not None
+    assert (reading.draft.on_fault, reading.draft.base, len(reading.draft.machines)) == ("refuse", False, 5)
+    assert reading.draft.place("on_fault").file == str(tmp_path / "base/common.yaml")
+
+
+def test_a_place_names_the_file_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "mine/policy.yaml", policy("./base.yaml"))
+    write(tmp_path, "mine/base.yaml", policy("standard", "budget: {request: 2}\n"))
+    problems = read_draft("mine/policy.yaml").problems
+    assert [str(problem.place) for problem in problems] == ["mine/base.yaml:4:10"]
+    assert {place.file for place in read_draft("standard").draft.places.values()} == {"standard.yaml"}  # type: ignore[union-attr]  # fails as it should where there is none
+
+
+@pytest.mark.parametrize("name", sorted(library.shipped()))
+def test_every_shipped_policy_reads_by_its_name_without_a_path_of_this_machine(name: str) -> None:
+    reading = read_draft(name)
+    assert reading.draft is not None
+    assert all(problem.severity == "note" for problem in reading.problems)
+    assert not any(place.file.startswith("/") for place in reading.draft.places.values())
+
+
+def test_what_ships_is_the_standard_policy_and_every_worked_one() -> None:
+    folder = SOURCES.parents[2] / "policies"
+    assert set(library.shipped()) == {"standard", *(path.parent.name for path in folder.glob("*/policy.yaml"))}
+
+
+#: what `extends` says; the code
+NOWHERE = {
+    "a name that does not ship": ("standrad", "extends-missing"),
+    "a file that is not there": ("other.yaml", "extends-missing"),
+    "a folder": ("./", "extends-missing"),
+    "a file above": ("../../etc/passwd", "extends-outside"),
+    "a file beside the folder": ("../beside.yaml", "extends-outside"),
+    "a folder whose name begins alike": ("../policy-2/policy.yaml", "extends-outside"),
+    "an absolute path": ("/etc/passwd", "extends-outside"),
+    "a path inside, written absolutely": ("{folder}/policy.yaml", "extends-outside"),
+    "a symlink that leads out": ("link.yaml", "extends-outside"),
+    "a folder that leads out": ("linked/policy.yaml", "extends-outside"),
+    "a path of another system": ("'..\\..\\x.yaml'", "extends-outside"),
+    "itself": ("./policy.yaml", "extends-cycle"),
+    "itself by symlink": ("self.yaml", "extends-cycle"),
+    "itself by way of another": ("back.yaml", "extends-cycle"),
+    "a loop of symlinks": ("loop.yaml", "extends-missing"),
+    "a pipe": ("pipe.yaml", "extends-missing"),
+    "a name that no file can have": ("a" * 300 + ".yaml", "extends-missing"),
+    "an address": ("https://evil.example/policy.yaml", "extends-missing"),
+}
+
+
+@pytest.mark.parametrize(("extends", "code"), NOWHERE.values(), ids=NOWHERE)
+def test_a_policy_extends_nothing_outside_of_its_folder_nor_itself(tmp_path: Path, extends: str, code: str) -> None:
+    folder = tmp_path / "policy"
+    path = write(folder, "policy.yaml", policy(extends.format(folder=folder)))
+    write(tmp_path, "beside.yaml", policy())
+    write(tmp_path, "policy-2/policy.yaml", policy())
+    write(folder, "back.yaml", policy("./policy.yaml"))
+    (folder / "link.yaml").symlink_to(tmp_path / "beside.yaml")
+    (folder / "linked").symlink_to(tmp_path / "policy-2")
+    (folder / "self.yaml").symlink_to(path)
+    (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
+    os.mkfifo(folder / "pipe.yaml")
+    reading = read_draft(path)
+    assert reading.draft is None
+    assert codes(reading) == [(code, 3)]
+
+
+def test_a_name_that_does_not_ship_comes_with_the_nearest_that_does() -> None:
+    problem = read_draft("f", text=policy("standrad").encode()).problems[0]
+    assert problem.advice == "did you mean `standard`?"
+
+
+def test_policies_extend_one_another_so_deep_and_no_deeper(tmp_path: Path) -> None:
+    for depth in range(12):
+        write(tmp_path, f"p{depth}.yaml", policy(f"p{depth + 1}.yaml" if depth < 11 else ""))
+    assert read_draft(tmp_path / f"p{11 - CHAIN_BOUND}.yaml").problems == ()
+    deeper = read_draft(tmp_path / f"p{10 - CHAIN_BOUND}.yaml")
+    assert [problem.code for problem in deeper.problems] == ["extends-too-deep"]
+    assert deeper.problems[0].place.file == str(tmp_path / "p10.yaml")
+
+
+def test_values_are_bounded_over_all_that_is_extended(tmp_path: Path) -> None:
+    many = "agents: [" + "x," * 9_000 + "]\n" + "".join(f"k{n}: [{'x,' * 9_000}]\n" for n in range(5))
+    write(tmp_path, "base.yaml", policy("", many))
+    reading = read_draft(write(tmp_path, "policy.yaml", policy("base.yaml", many)))
+    assert "too-many-nodes" in {problem.code for problem in reading.problems}
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        ("", "missing-key"),
+        ("authguard: 2\n", "unknown-version"),
+        ("authguard: '1'\n", "unknown-version"),
+        ("authguard: true\n", "unknown-version"),
+    ],
+)
+def test_only_one_version_of_the_language_is_read_in_every_file(tmp_path: Path, version: str, code: str) -> None:
+    base = write(tmp_path, "base.yaml", f"{version}name: x\n")
+    assert codes(read_draft(base)) == [(code, 1)]
+    assert codes(read_draft(write(tmp_path, "policy.yaml", policy("base.yaml")))) == [(code, 1)]
+
+
+def test_problems_of_every_file_and_of_every_kind_come_at_once(tmp_path: Path) -> None:
+    write(tmp_path, "a-base.yaml", policy("standard", "budgt: {}\nbase: yes\n"))
+    write(tmp_path, "policy.yaml", policy("a-base.yaml", "on_falt: x\nstreams: {}\nagents: [b, *c]\n"))
+    reading = read_draft(tmp_path / "policy.yaml")
+    assert [(Path(problem.place.file).name, problem.place.line, problem.code) for problem in reading.problems] == [
+        ("a-base.yaml", 4, "unknown-key"),
+        ("a-base.yaml", 5, "ambiguous-boolean"),
+        ("policy.yaml", 4, "unknown-key"),
+        ("policy.yaml", 5, "not-in-this-release"),
+        ("policy.yaml", 6, "alias"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source", ["", ".", "/", "nope.yaml", "stand ard", "\0", "a" * 5_000, "/dev/zero", "/dev/stdin"]
+)
+def test_a_policy_that_is_not_there_is_a_problem(source: str) -> None:
+    reading = read_draft(source)
+    assert reading.draft is None
+    assert [problem.code for problem in reading.problems] == ["file-missing"]
+
+
+def test_a_file_of_ten_mebibytes_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(b"a: b\n" * 2_097_152)
+    assert [problem.code for problem in read_draft(path).problems] == ["file-too-large"]
+    assert len(library.contents(library.given(path))) == 1_048_577
+
+
+def test_more_problems_than_anybody_reads_are_cut_short_and_it_is_said() -> None:
+    text = policy("", "".join(f"k{n}: {{}}\n" for n in range(500)))
+    reading = read_draft("f", text=text.encode())
+    assert len(reading.problems) == PROBLEMS_BOUND + 1
+    assert reading.problems[-1].code == "too-many-problems"
+    assert [problem.code for problem in reading.problems[:-1]] == ["unknown-key"] * PROBLEMS_BOUND
+
+
+@pytest.mark.parametrize(
+    "rest", ["{long}: 1\n", "on_fault: {long}\n", "fallbacks: {{? {long}\n : {{kind: {long}}}}}\n", "signals: {long}\n"]
+)
+def test_what_was_typed_at_length_is_quoted_in_brief(rest: str) -> None:
+    reading = read_draft("f", text=policy("", rest.format(long="Z" * 900_000)).encode())
+    assert reading.problems
+    assert all(len(str(problem)) < 500 for problem in reading.problems)
+
+
+def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round() -> None:
+    given_codes: set[str] = set()
+    files = [
+        SOURCES / "files" / f"{name}.py" for name in ("reader", "shape", "reading", "assemble", "findings", "parts")
+    ]
+    for path in (*files, SOURCES / "language" / "words.py", SOURCES / "language" / "later.py"):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"CODES: Final.*?\n}\n", "", text, flags=re.DOTALL)
+        given_codes |= set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', text)) & set(CODES)
+        given_codes |= set(re.findall(r'code="([a-z0-9-]+)"', text))
+    assert given_codes == set(CODES)
+
+
+def test_what_waits_for_a_later_release_is_seven_rows() -> None:
+    assert len(later.LATER) == 7  # one goes with each change that enforces its key
+
+
+def harmless(data: bytes) -> None:
+    """Whatever the bytes: a draft or errors, nothing raised, little said."""
+    reading = read_draft("policy.yaml", text=data)
+    assert (reading.draft is None) <= any(problem.severity == "error" for problem in reading.problems)
+    assert len(reading.problems) <= PROBLEMS_BOUND + 1
+    for problem in reading.problems:
+        assert problem.code in CODES
+        assert problem.place.line >= 0
+        assert len(str(problem)) < 2_000
+        assert "\n" not in str(problem)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_random_bytes_never_raise(data: bytes) -> None:
+    harmless(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="ab:-?[]{},#&*!|>'\"%@` \n\t.0<=~ynNo", max_size=200))
+def test_random_yaml_never_raises(text: str) -> None:
+    harmless(text.encode())
+
+
+LINES = STANDARD.splitlines(keepends=True)
+SPLICES = [
+    b"&a ",
+    b"*a",
+    b"!!x ",
+    b"<<: ",
+    b"yes",
+    b"null",
+    b"~",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b":",
+    b"- ",
+    b"\t",
+    b"\xff",
+    b"\0",
+    b"'",
+    b'"',
+    b"%Y 1\n",
+    b"---\n",
+    b"...\n",
+    b"? ",
+    b"|",
+    b">",
+    b"#",
+    b".nan",
+    b"0",
+    b"99999999999999999999",
+    b"1e5",
+    b"extends: policy.yaml\n",
+    b"\xe2\x80\xae",
+]
+
+
+def mutations() -> st.SearchStrategy[tuple[tuple[str, int, bytes], ...]]:
+    one = st.tuples(
+        st.sampled_from(["insert", "replace", "drop line", "double line", "cut"]),
+        st.integers(min_value=0, max_value=len(STANDARD)),
+        st.one_of(st.sampled_from(SPLICES), st.binary(min_size=1, max_size=4)),
+    )
+    return st.lists(one, min_size=1, max_size=4).map(tuple)
+
+
+def mutated(data: bytes, changes: tuple[tuple[str, int, bytes], ...]) -> bytes:
+    for change, position, splice in changes:
+        at = min(position, len(data))
+        line = data.count(b"\n", 0, at)
+        lines = data.splitlines(keepends=True)
+        if change == "insert":
+            data = data[:at] + splice + data[at:]
+        elif change == "replace":
+            data = data[:at] + splice + data[at + len(splice) :]
+        elif change == "drop line":
+            data = b"".join(lines[:line] + lines[line + 1 :])
+        elif change == "double line":
+            data = b"".join(lines[: line + 1] + lines[line:])
+        else:
+            data = data[:at]
+    return data
+
+
+@settings(max_examples=80, deadline=None)
+@given(mutations())
+def test_a_mutated_standard_policy_never_raises(changes: tuple[tuple[str, int, bytes], ...]) -> None:
+    harmless(mutated(STANDARD, changes))
+
+
+def words() -> Iterator[bytes]:
+    seen = set(re.findall(rb"[a-z_]{3,}", b"".join(line.partition(b"#")[0] for line in LINES)))
+    yield from sorted(seen)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.sampled_from(list(words())),
+    st.sampled_from([b"yes", b"1", b"[]", b"{}", b"''", b"zz", b"Aa", b"1.5", b"[a, {b: c}]"]),
+)
+def test_a_standard_policy_with_a_word_exchanged_everywhere_never_raises(word: bytes, other: bytes) -> None:
+    harmless(re.sub(rb"\b" + word + rb"\b", other, STANDARD))

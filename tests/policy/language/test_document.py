@@ -1,0 +1,346 @@
+"""The shape of a policy: every key, type and quantity that is wrong is a problem at its line, with what to type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from authguard.core import outcomes
+from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.events import MACHINES
+from authguard.policy.files.reader import read
+from authguard.policy.files.shape import validate
+from authguard.policy.language.deployment import Effect, Risk
+from authguard.policy.language.document import (
+    KIND_KEYS,
+    Dimension,
+    Fallback,
+    Machine,
+    Outcome,
+)
+from authguard.policy.language.quantities import duration, money, size
+
+HEAD = "authguard: 1\nname: x\n"
+
+#: what follows line 2; the code, the line, and a part of what the problem says
+MISSHAPEN = {
+    "unknown key": ("isuers: []\n", "unknown-key", 3, "did you mean `issuers`?"),
+    "unknown key below": ("budget: {requests: 2s}\n", "unknown-key", 3, "did you mean `request`?"),
+    "unknown key in a list": (
+        "operations:\n  - name: a\n    match: {path: /a}\n    risk: high\n    efect: read\n",
+        "missing-key",
+        4,
+        "`effect`",
+    ),
+    "unknown key of a named thing": (
+        "fallbacks:\n  a: {kind: deny, sya: x}\n",
+        "unknown-key",
+        4,
+        "did you mean `say`?",
+    ),
+    "unknown key below accounts": (
+        "accounts:\n  - {from: claim, clam: x}\n",
+        "unknown-key",
+        4,
+        "did you mean `claim`?",
+    ),
+    "unknown machine": ("machines:\n  acount: {}\n", "unknown-key", 4, "did you mean `account`?"),
+    "unknown dimension": ("decisions:\n  - {when: {rsk: high}, do: a}\n", "unknown-key", 4, "did you mean `risk`?"),
+    "outcome is no dimension of a rule": (
+        "decisions:\n  - {when: {outcome: allow}, do: a}\n",
+        "unknown-key",
+        4,
+        "outcome",
+    ),
+    "unknown act": ("rollback: {authority: {engaged: {role: a}}}\n", "unknown-key", 3, "did you mean `engage`?"),
+    "missing key": (
+        "issuers:\n  - issuer: https://a.example\n    audience: b\n    keys: discovery\n",
+        "missing-key",
+        4,
+        "`algorithms`",
+    ),
+    "unknown value": ("audit: {subjects: pseudonymus}\n", "unknown-value", 3, "did you mean `pseudonymous`?"),
+    "unknown kind": ("fallbacks:\n  a: {kind: chalenge}\n", "unknown-value", 4, "did you mean `challenge`?"),
+    "allow is no kind": ("fallbacks:\n  a: {kind: allow}\n", "unknown-value", 4, "`allow`"),
+    "unknown method": (
+        "operations:\n- {name: a, match: {path: /, method: get}, risk: high, effect: read}\n",
+        "unknown-value",
+        4,
+        "GET",
+    ),
+    "unknown moment": ("timers:\n  - {event: session.aged, after: 1h, since: ever}\n", "unknown-value", 4, "`entered`"),
+    "duration without a unit": ("budget: {request: 2}\n", "duration", 3, "`30s`"),
+    "duration as a fraction": ("budget: {request: 2.5s}\n", "duration", 3, "`30s`"),
+    "duration with a blank": ("budget: {request: 2 s}\n", "duration", 3, "`30s`"),
+    "duration in weeks": ("budget: {request: 2w}\n", "duration", 3, "`30s`"),
+    "duration below nothing": ("budget: {request: -2s}\n", "duration", 3, "`30s`"),
+    "duration of nothing": ("budget: {request: 0s}\n", "duration", 3, "longer than nothing"),
+    "duration of an age": ("budget: {request: 9999d}\n", "duration", 3, "ten years"),
+    "freshness of nothing": ("fallbacks: {a: {kind: step_up, max_age: 0s}}\n", "duration", 3, "longer than nothing"),
+    "period of nothing": (
+        "operations:\n- {name: a, match: {path: /}, risk: high, effect: read, limits: [{calls: 1, per: 0s}]}\n",
+        "duration",
+        4,
+        "longer than nothing",
+    ),
+    "size without a unit": ("budget: {body: 1024}\n", "size", 3, "`64KiB`"),
+    "size in decimal units": ("budget: {body: 1MB}\n", "size", 3, "`64KiB`"),
+    "size without end": ("budget: {body: 999MiB}\n", "size", 3, "64MiB"),
+    "money without a currency": (
+        "operations:\n- {name: a, match: {path: /}, risk: high, effect: read, limits: [{amount: 500, per: call}]}\n",
+        "money",
+        4,
+        "`500 EUR`",
+    ),
+    "currency": (
+        "operations:\n- {name: a, match: {path: /}, risk: high, effect: read, amount: {at: /a, currency: euro}}\n",
+        "currency",
+        4,
+        "`EUR`",
+    ),
+    "pointer": (
+        "operations:\n- {name: a, match: {path: /}, risk: high, effect: read, amount: {at: a, currency: EUR}}\n",
+        "malformed-value",
+        4,
+        "`/amount`",
+    ),
+    "path without a slash": (
+        "operations:\n- {name: a, match: {path: a}, risk: high, effect: read}\n",
+        "malformed-value",
+        4,
+        "`/orders/",
+    ),
+    "path with a query": (
+        "operations:\n- {name: a, match: {path: '/a?b'}, risk: high, effect: read}\n",
+        "malformed-value",
+        4,
+        "`/orders/",
+    ),
+    "path with half a brace": (
+        "operations:\n- {name: a, match: {path: '/a/{b'}, risk: high, effect: read}\n",
+        "malformed-value",
+        4,
+        "`/orders/",
+    ),
+    "call into a string": (
+        "accounts:\n  - {from: python, call: 'os.system(1)'}\n",
+        "call",
+        4,
+        "`package.module:function`",
+    ),
+    "call without a module": ("accounts:\n  - {from: python, call: status}\n", "call", 4, "`package.module:function`"),
+    "call relative": ("accounts:\n  - {from: python, call: '.a:b'}\n", "call", 4, "`package.module:function`"),
+    "network": (
+        "channels: {from: {header: X-A, trusted_peers: [10.0.0.1/8]}, carry: {}}\n",
+        "network",
+        3,
+        "`10.0.0.0/8`",
+    ),
+    "network as a number": (
+        "channels: {from: {header: X-A, trusted_peers: [host]}, carry: {}}\n",
+        "network",
+        3,
+        "`10.0.0.0/8`",
+    ),
+    "header injected": (
+        'channels: {from: {header: "X-A: b", trusted_peers: []}, carry: {}}\n',
+        "malformed-value",
+        3,
+        "X-Channel",
+    ),
+    "scope with a quote": ("fallbacks: {a: {kind: deny, error: 'a\"b'}}\n", "malformed-value", 3, "quotes"),
+    "acr with a blank": ("fallbacks: {a: {kind: step_up, acr: 'a b'}}\n", "malformed-value", 3, "blanks"),
+    "address with a password": (
+        "settings: {public_url: 'https://u:p@a.example'}\n",
+        "malformed-value",
+        3,
+        "https://idp.example",
+    ),
+    "address of another scheme": (
+        "settings: {public_url: 'file:///etc/passwd'}\n",
+        "malformed-value",
+        3,
+        "https://idp.example",
+    ),
+    "variable": (
+        "issuers: [{issuer: a, audience: b, algorithms: [HS256], keys: {secret_env: 'A B'}}]\n",
+        "malformed-value",
+        3,
+        "variable",
+    ),
+    "name in capitals": ("fallbacks: {Refuse: {kind: deny}}\n", "malformed-value", 3, "lower-case"),
+    "event without a machine": (
+        "timers: [{event: aged, after: 1h, since: entered}]\n",
+        "malformed-value",
+        3,
+        "`machine.event`",
+    ),
+    "dest is one": (
+        "machines: {session: {transitions: [{trigger: aged, source: '*', dest: '*'}]}}\n",
+        "malformed-value",
+        3,
+        "'='",
+    ),
+    "text where a list belongs": ("issuers: none\n", "wrong-type", 3, "takes a list, not `none`"),
+    "list where a mapping belongs": ("machines: []\n", "wrong-type", 3, "takes a mapping, not a list"),
+    "mapping where text belongs": ("on_fault: {a: b}\n", "malformed-value", 3, "a mapping cannot stand at `on_fault`"),
+    "text where a boolean belongs": ("base: 'true'\n", "wrong-type", 3, "takes `true` or `false`, not `true`"),
+    "number where a boolean belongs": ("base: 1\n", "wrong-type", 3, "takes `true` or `false`"),
+    "text where a number belongs": ("fallbacks: {a: {kind: deny, status: '403'}}\n", "wrong-type", 3, "whole number"),
+    "fraction where a number belongs": (
+        "fallbacks: {a: {kind: deny, status: 403.5}}\n",
+        "wrong-type",
+        3,
+        "whole number",
+    ),
+    "boolean where a number belongs": (
+        "fallbacks: {a: {kind: deny, attempts: true, per: 1m, then: a}}\n",
+        "wrong-type",
+        3,
+        "`true`",
+    ),
+    "status out of range": ("fallbacks: {a: {kind: deny, status: 99}}\n", "out-of-range", 3, "200"),
+    "threshold out of range": (
+        "verifiers: {a: {type: http, url: 'https://a', pass_at: 1.5, fail_at: 0.1}}\n",
+        "out-of-range",
+        3,
+        "1",
+    ),
+    "more states than a machine has": (
+        f"machines: {{account: {{states: [{', '.join(f's{n}' for n in range(101))}]}}}}\n",
+        "too-many-items",
+        3,
+        "100",
+    ),
+    "say nothing": ("fallbacks: {a: {kind: deny, say: ''}}\n", "say", 3, "write text"),
+    "say an empty mapping": ("fallbacks: {a: {kind: deny, say: {}}}\n", "say", 3, "write text"),
+    "unknown key of what may be left out": ("identity: {credntial: a}\n", "missing-key", 3, "`credential`"),
+    "unknown key below a list below": (
+        "machines: {session: {transitions: [{trigger: a, source: b, dest: c, rases: d}]}}\n",
+        "unknown-key",
+        3,
+        "did you mean `raises`?",
+    ),
+    "say a number": ("fallbacks: {a: {kind: deny, say: 5}}\n", "say", 3, "write text"),
+    "say too deep": ("fallbacks: {a: {kind: deny, say: {de: {voice: {x: z}}}}}\n", "say", 3, "write text"),
+    "say a language twice": (
+        "fallbacks: {a: {kind: deny, say: {de: {default: a}, DE: {default: b}}}}\n",
+        "say",
+        3,
+        "once",
+    ),
+}
+
+
+def problems_of(text: str) -> list[tuple[str, int, str]]:
+    got = read(text.encode(), "policy.yaml")
+    assert got.problems == ()
+    return [(problem.code, problem.place.line, str(problem)) for problem in validate(got.tree)[1]]
+
+
+@pytest.mark.parametrize(("typed", "code", "line", "part"), MISSHAPEN.values(), ids=MISSHAPEN)
+def test_a_wrong_shape_names_its_code_and_line_and_what_to_type(typed: str, code: str, line: int, part: str) -> None:
+    first = problems_of(HEAD + typed)[0]
+    assert first[:2] == (code, line)
+    assert part in first[2]
+    assert "\n" not in first[2]
+
+
+def test_all_problems_of_shape_come_at_once() -> None:
+    found = problems_of(
+        HEAD + "isuers: []\nbudget: {request: 2}\nfallbacks:\n  a: {kind: x}\n  b: {kind: deny, sya: z}\n"
+    )
+    assert sorted((code, line) for code, line, _ in found) == [
+        ("duration", 4),
+        ("unknown-key", 3),
+        ("unknown-key", 7),
+        ("unknown-value", 6),
+    ]
+
+
+def test_an_unknown_key_is_advised_wherever_it_stands() -> None:
+    found = problems_of(
+        HEAD + "identity: {credential: a, credntial: a}\nchannels: {from: {claim: a}, carry: {}, cary: {}}\n"
+    )
+    assert [line.partition("; ")[2] for _, _, line in found] == ["did you mean `credential`?", "did you mean `carry`?"]
+
+
+def test_what_the_reader_has_told_is_not_told_again() -> None:
+    got = read(f"{HEAD}base: yes\nbudget: {{request: .nan}}\n".encode(), "f")
+    assert [problem.code for problem in got.problems] == ["ambiguous-boolean", "not-a-number"]
+    assert validate(got.tree) == (None, ())
+
+
+QUANTITIES = [
+    (duration, "500ms", 0.5),
+    (duration, "30s", 30.0),
+    (duration, "15m", 900.0),
+    (duration, "12h", 43_200.0),
+    (duration, "90d", 7_776_000.0),
+    (duration, "0s", 0.0),
+    (size, "512B", 512),
+    (size, "64KiB", 65_536),
+    (size, "1MiB", 1_048_576),
+    (money, "500 EUR", ("500", "EUR")),
+    (money, "0.10 EUR", ("0.10", "EUR")),
+    (money, "999999999999999.999999 USD", ("999999999999999.999999", "USD")),
+]
+
+
+@pytest.mark.parametrize(("parse", "typed", "value"), QUANTITIES)
+def test_quantities_are_read_exactly(parse: object, typed: str, value: object) -> None:
+    assert callable(parse)
+    assert parse(typed) == value
+
+
+@pytest.mark.parametrize("parse", [duration, size, money])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        5,
+        5.0,
+        True,
+        None,
+        "",
+        "5",
+        "05s",
+        "5S",
+        "5 s",
+        "\u0665s",
+        "5s\n",
+        "1e3s",
+        "1_0s",
+        "1,5 EUR",
+        "-1 EUR",
+        "1 eur",
+        ".5 EUR",
+        ["5s"],
+    ],
+)
+def test_nothing_else_is_a_quantity(parse: object, typed: object) -> None:
+    assert callable(parse)
+    with pytest.raises(ValueError, match="write a"):
+        parse(typed)
+
+
+def test_every_key_of_a_fallback_goes_with_every_kind_or_with_a_named_one() -> None:
+    every = {"kind", "status", "say", "discloses", "attempts", "per", "then"}
+    assert set(Fallback.model_fields) == every.union(*KIND_KEYS.values())
+
+
+def test_the_closed_sets_are_those_of_the_core() -> None:
+    assert get_args(Dimension) == DIMENSIONS
+    assert set(get_args(Outcome)) == set(outcomes.Outcome)
+    assert get_args(Risk) == CONDITIONS["risk"]
+    assert get_args(Effect) == CONDITIONS["effect"]
+    assert get_args(Machine) == MACHINES
+
+
+def test_the_standard_policy_has_the_right_shape() -> None:
+    text = Path(__file__).parents[3].joinpath("src/authguard/policy/standard.yaml").read_bytes()
+    document, problems = validate(read(text, "standard.yaml").tree)
+    assert problems == ()
+    assert document is not None
+    assert document.base

@@ -1,0 +1,354 @@
+"""Every check refuses what it is for, and every code has a case that gives it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.decisions import Rule
+from authguard.core.facts import Limit, Match, Operation
+from authguard.core.machine import Line, build
+from authguard.core.outcomes import Fallback, Outcome
+from authguard.core.proofs import prove
+from authguard.core.timers import Timer
+from authguard.core.verdicts import Method
+from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer, Verifier
+from authguard.policy.draft import Draft, Invariant
+from authguard.policy.problems import Place, Problem
+from authguard.policy.proving.checks import CHECKS, CODES, check, machines, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ISSUER = Issuer(issuer="https://idp.example", audience="us", algorithms=("ES256",), discovery=True)
+REFUND = Operation(name="refund", match=Match(path="/refund", method="POST"), risk="high")
+
+
+def method(name: str, *verifiers: str) -> Method:
+    """Combine all of some verifiers."""
+    return Method(name=name, verifiers=verifiers, need=len(verifiers))
+
+
+def complete(draft: Draft) -> Draft:
+    """Fill in what only a deployment can, so that nothing is left to refuse."""
+    return replace(
+        draft,
+        base=False,
+        issuers=(ISSUER,),
+        accounts_declared=True,
+        operations=(REFUND,),
+        assurance=Assurance(order=("aal1", "aal2")),
+        methods={"default": method("default", "otp"), "alternate": method("alternate", "otp")},
+        verifiers={"otp": Verifier(name="otp", type="python", call="desk:otp")},
+    )
+
+
+def errors(draft: Draft) -> list[Problem]:
+    return [problem for problem in check(draft) if problem.severity == "error"]
+
+
+def line(draft: Draft, machine: str, *lines: Line, first: bool = True, **changes: object) -> Draft:
+    """Put lines into a machine, before the standard ones or instead of them."""
+    spec = draft.machines[machine]
+    spec = replace(spec, lines=(*lines, *spec.lines) if first else lines, **changes)
+    return replace(draft, machines={**draft.machines, machine: spec})
+
+
+def rule(draft: Draft, do: str = "refuse", **when: str) -> Draft:
+    """Put one rule before the standard ones."""
+    rules = (Rule(when={d: frozenset(v.split()) for d, v in when.items()}, do=do, index=0), *draft.rules)
+    return replace(draft, rules=tuple(replace(r, index=i) for i, r in enumerate(rules)))
+
+
+def fallback(draft: Draft, name: str, **fields: object) -> Draft:
+    base = draft.fallbacks.get(name, Fallback(name=name, kind=Outcome.DENY))
+    return replace(draft, fallbacks={**draft.fallbacks, name: replace(base, **fields)})
+
+
+def issuer(draft: Draft, **fields: object) -> Draft:
+    return replace(draft, issuers=(replace(ISSUER, **fields),))
+
+
+def asked(issuer: str = ISSUER.issuer, **fields: object) -> Issuer:
+    """Describe an issuer that is asked about opaque tokens."""
+    given = {"url": "https://idp.example/introspect", "client_id": "us", "secret_env": "S"}
+    return replace(ISSUER, issuer=issuer, introspection=Introspection(**(given | fields)))
+
+
+def operation(draft: Draft, **fields: object) -> Draft:
+    return replace(draft, operations=(replace(REFUND, **fields),))
+
+
+def timer(draft: Draft, event: str, since: str = "entered", after: float = 60, states: tuple[str, ...] = ()) -> Draft:
+    return replace(draft, timers=(*draft.timers, Timer(event=event, after=after, since=since, states=states)))
+
+
+def invariant(draft: Draft, **fields: object) -> Draft:
+    return replace(draft, invariants=(*draft.invariants, Invariant(name="mine", **fields)))
+
+
+def when(**values: str) -> dict[str, frozenset[str]]:
+    return {dimension: frozenset(listed.split()) for dimension, listed in values.items()}
+
+
+RAISING = Line(triggers=("ended",), sources=("*",), dest="revoked", raises=("verification.moved",))
+BACK = Line(triggers=("moved",), sources=("*",), dest="unverified", raises=("session.ended",))
+
+# ruff: noqa: E501 - one case a line reads best
+#: code -> what is done to a complete policy -> what the message says
+CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
+    ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "norml"}),)), "`ok` maps to `norml`"),
+    ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "unknown"}),)), "`unknown`"),
+    ("accounts-undeclared", lambda d: replace(d, accounts_declared=False), "does not say where"),
+    ("actor-unmet", lambda d: operation(d, actor="required"), "takes agents only"),
+    ("algorithm-mixed", lambda d: issuer(d, algorithms=("HS256", "ES256"), secret_env="S", discovery=False), "pass for a secret"),
+    ("algorithm-none", lambda d: issuer(d, algorithms=("ES256", "None")), "unsigned"),
+    ("algorithm-secret", lambda d: issuer(d, algorithms=("HS256",)), "allows HS\\* without `secret_env`"),
+    ("algorithm-secret", lambda d: issuer(d, secret_env="S", discovery=False), "has a secret and allows no HS"),
+    ("algorithm-unknown", lambda d: issuer(d, algorithms=("ES255",)), "`ES255`.*did you mean `ES256`"),
+    ("amount-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "where the amount"),
+    ("amount-undeclared", lambda d: operation(d, amount_at="/a", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "the currency"),
+    ("amount-undeclared", lambda d: operation(d, amount_at="/a", currency="USD", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "in `EUR`"),
+    ("payee-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", calls=5, per=60.0, by="payee"),)), "where the payee"),
+    ("assurance-unknown", lambda d: operation(d, acr="aal3"), "`aal3`"),
+    ("assurance-unknown", lambda d: replace(d, identity="gold"), "`gold`"),
+    ("assurance-unknown", lambda d: fallback(d, "step_up", acr="aal9"), "`aal9`"),
+    ("assurance-unknown", lambda d: replace(d, assurance=Assurance(order=("aal1",), map={"x": "aal2"})), "`aal2`"),
+    ("attempts-incomplete", lambda d: fallback(d, "refuse", attempts=3), "does not say `per` and `then`"),
+    ("attempts-incomplete", lambda d: fallback(d, "step_up", attempts=0), "`attempts`"),
+    ("chain-loop", lambda d: line(line(d, "session", RAISING), "verification", BACK), "`session.ended` raises itself: .* -> `verification.moved` -> `session.ended`"),
+    ("chain-loop", lambda d: line(d, "session", replace(RAISING, raises=("service.impaired",) * 9)), "9 further events"),
+    ("duplicate-name", lambda d: replace(d, operations=(REFUND, replace(REFUND, match=Match(path="/other")))), "operation `refund`"),
+    ("duplicate-name", lambda d: replace(d, issuers=(ISSUER, ISSUER)), "idp.example"),
+    ("duplicate-name", lambda d: line(d, "session", states=(*d.machines["session"].states, "idle")), "state `idle` twice"),
+    ("duplicate-name", lambda d: fallback(d, "allow"), "engine's own"),
+    ("fault-admits", lambda d: replace(d, on_fault="read_only"), "a `restrict`"),
+    ("fault-admits", lambda d: replace(d, on_fault="sign_in"), "a `challenge`"),
+    ("hold-without-approver", lambda d: fallback(d, "await_approval", role=""), "who approves"),
+    ("hold-without-approver", lambda d: fallback(d, "await_approval", count=0), "who approves"),
+    ("initial-unknown", lambda d: line(d, "session", initial="gone"), "begins in `gone`"),
+    ("invariant-broken", lambda d: rule(d, "allow", risk="high"), "rule `0:allow`.*leads to `allow`.*for one: service `live`"),
+    ("invariant-broken", lambda d: fallback(d, "sign_in_fresh", then="read_only"), "leads to `restrict`"),
+    ("invariant-broken", lambda d: invariant(d, never=when(account="locked", outcome="handoff")), "leads to `handoff`"),
+    ("invariant-broken", lambda d: invariant(d, never=when(service="degraded")), "`mine` is broken"),
+    ("invariant-empty", invariant, "`mine` says nothing"),
+    ("introspection-ambiguous", lambda d: replace(d, issuers=(asked(), asked(issuer="https://b.example"))), "`https://b.example` is the second"),
+    ("introspection-cache", lambda d: replace(d, issuers=(asked(cache=3_601.0),)), "longer than its tokens live"),
+    ("issuer-insecure", lambda d: replace(d, issuers=(asked(url="http://idp.example/introspect"),)), "told to anybody"),
+    ("issuer-audience", lambda d: issuer(d, audience=""), "no audience"),
+    ("issuer-insecure", lambda d: issuer(d, issuer="http://idp.example"), "without TLS"),
+    ("issuer-insecure", lambda d: issuer(d, discovery=False, jwks_uri="http://127.0.0.1.evil.example/k"), "without TLS"),
+    ("issuer-insecure", lambda d: issuer(d, discovery=False, jwks_uri="file:///etc/keys"), "without TLS"),
+    ("issuer-keys", lambda d: issuer(d, discovery=False), "names no sources"),
+    ("issuer-leeway", lambda d: issuer(d, leeway=61.0), "61 s off"),
+    ("issuer-keys", lambda d: issuer(d, key_file="k.json"), "names 2 sources"),
+    ("issuer-missing", lambda d: replace(d, issuers=()), "nobody may speak"),
+    ("issuer-without-algorithms", lambda d: issuer(d, algorithms=()), "which algorithms"),
+    ("limit-incomplete", lambda d: operation(d, limits=(Limit(name="r/0"),)), "counts nothing"),
+    ("limit-incomplete", lambda d: operation(d, amount_at="/a", currency="EUR", limits=(Limit(name="r/0", amount="5", currency="EUR", calls=2),)), "both"),
+    ("machine-hole", lambda d: line(d, "session", *d.machines["session"].lines[:-1], first=False), "no answer to `accepted` in states `absent`, `active`;"),
+    ("machine-missing", lambda d: replace(d, machines={n: s for n, s in d.machines.items() if n != "service"}), "`service` is not declared"),
+    ("method-unknown", lambda d: replace(d, methods={"default": method("default", "otp")}), "method `alternate`"),
+    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default", "opt")}), "did you mean `otp`"),
+    ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default")}), "no verifier"),
+    ("methods-missing", lambda d: fallback(d, "prove_identity", methods=()), "names no method"),
+    ("need-ignored", lambda d: operation(d, actor="forbidden", risk="public", effect="read"), "declares `actor`"),
+    ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "declares `assurance`, and rule `21:allow` does not ask.*assurance `insufficient`"),
+    ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),
+    ("need-ignored", lambda d: operation(d, risk="public", limits=(Limit(name="r/0", calls=1, per=60),)), "declares `limits`"),
+    ("operation-shadowed", lambda d: replace(d, operations=(REFUND, replace(REFUND, name="again"))), "`again` is never met: `refund`"),
+    ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="public")), "would be `public`"),
+    ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="self")), "would be `self`"),
+    ("promise-broken", lambda d: rule(d, "refuse", account="deceased closed"), "`nobody is trapped` does not hold: with events by caller and clock no .* from .*account `.*reached by: .*account."),
+    ("promise-broken", lambda d: invariant(d, always_reachable=("deny",), by=("clock",)), "`mine` does not hold: with events by clock"),
+    ("proof-unearned", lambda d: timer(d, "verification.passed", states=("ambiguous",)), "`verification.passed`"),
+    ("proof-unearned", lambda d: line(d, "service", Line(triggers=("repaired",), sources=("degraded",), dest="live", raises=("transaction.approved",))), "`transaction.approved`"),
+    ("public-url-missing", lambda d: issuer(d, sender="dpop"), "by which address"),
+    ("queue-missing", lambda d: fallback(d, "to_a_person", queue=""), "to nobody"),
+    ("restrict-empty", lambda d: fallback(d, "read_only", effects=frozenset()), "which effects"),
+    ("restricts-writes", lambda d: rule(d, "read_only", risk="routine", account="dormant", session="active", credential="good", scope="granted", service="live", verification="verified"), "restricts writes by `read_only`"),
+    ("rule-shadowed", lambda d: replace(d, rules=(*d.rules, Rule(when={}, do="refuse", index=len(d.rules)))), "decides nothing: .*`0:allow`"),
+    ("service-insecure", lambda d: replace(d, verifiers={"otp": Verifier(name="otp", type="http", url="http://otp.example")}), "without TLS"),
+    ("status-wrong", lambda d: fallback(d, "refuse", status=200), "the status 200.*4xx"),
+    ("status-wrong", lambda d: fallback(d, "await_approval", status=403), "the status 403.*2xx"),
+    ("table-gap", lambda d: replace(d, rules=d.rules[:-1]), "no rule decides 440 cells .widest: .*session `active`.*for one: .*add `- {when:"),
+    ("then-admits", lambda d: fallback(d, "step_up", then="read_only"), "`read_only` lets the request through"),
+    ("then-loop", lambda d: fallback(fallback(d, "step_up", then="prove_identity"), "prove_identity", then="step_up"), "circle"),
+    ("then-open", lambda d: fallback(d, "step_up", then="try_later"), "ends in `try_later`, a `retry`"),
+    ("timer-idle", lambda d: timer(d, "session.idled", since="last_seen", states=("expired",)), "never falls due"),
+    ("timer-loop", lambda d: timer(d, "service.impaired", states=("live",)), "`degraded` -> `live` -> `degraded`"),
+    ("timer-loop", lambda d: line(line(d, "session", replace(RAISING, triggers=("aged",), sources=("active",))), "verification", replace(BACK, sources=("unverified",), dest="pending", raises=())), "`verification` round in a circle: `pending` -> `unverified` -> `pending`"),
+    ("timer-moment", lambda d: timer(d, "transaction.lapsed", since="last_seen"), "no moment `last_seen`"),
+    ("timer-moment", lambda d: timer(d, "transaction.lapsed", after=0), "counts no time"),
+    ("transition-shadowed", lambda d: line(d, "session", *d.machines["session"].lines, RAISING, first=False), "line 9 of machine `session` answers nothing"),
+    ("trap", lambda d: rule(d, "try_later", account="deceased closed"), "no .* ever comes to .*from service `live`, account `deceased`"),
+    ("unknown-name", lambda d: rule(d, sesion="active"), "`sesion`.*did you mean `session`"),
+    ("unknown-name", lambda d: rule(d, session="actve"), "`actve` is not a value of `session`; did you mean `active`"),
+    ("unknown-name", lambda d: rule(d, outcome="allow"), "`outcome`"),
+    ("unknown-name", lambda d: rule(d, "refus", session="active"), "`refus` is not a fallback; did you mean `refuse`"),
+    ("unknown-name", lambda d: invariant(d, never=when(outcome="alow")), "`alow`"),
+    ("unknown-name", lambda d: invariant(d, always_reachable=("handof",)), "`handof`"),
+    ("unknown-name", lambda d: line(d, "session", replace(RAISING, triggers=("endd",))), "`endd`"),
+    ("unknown-name", lambda d: line(d, "session", replace(RAISING, sources=("activ",))), "`activ`"),
+    ("unknown-name", lambda d: line(d, "session", replace(RAISING, dest="activ")), "`activ` is not a state of machine `session`; did you mean `active`"),
+    ("unknown-name", lambda d: line(d, "session", replace(RAISING, raises=("verification.movd",))), "`verification.movd`.*did you mean `verification.moved`"),
+    ("unknown-name", lambda d: replace(d, machines={**d.machines, "sesion": d.machines["session"]}), "`sesion` is not a machine"),
+    ("unknown-name", lambda d: timer(d, "session.ided"), "`session.ided`"),
+    ("unknown-name", lambda d: timer(d, "session.idled", "last_seen", states=("activ",)), "`activ`"),
+    ("unknown-name", lambda d: fallback(d, "step_up", then="nobody"), "`nobody`"),
+    ("unknown-name", lambda d: fallback(d, "step_up", then="allow"), "`allow` is not a fallback"),
+    ("unknown-name", lambda d: fallback(d, "refuse", discloses=frozenset({"acount"})), "`acount`"),
+    ("unknown-name", lambda d: replace(d, on_fault="nothing"), "`nothing`"),
+    ("unknown-name", lambda d: operation(d, risk="hgh"), "`hgh`.*did you mean `high`"),
+    ("unreachable-state", lambda d: line(d, "session", states=(*d.machines["session"].states, "paused")), "state `paused`"),
+]  # fmt: skip
+
+
+def test_the_standard_policy_and_a_complete_one_have_nothing_to_refuse(standard_draft: Draft) -> None:
+    assert errors(standard_draft) == []
+    assert errors(complete(standard_draft)) == []
+
+
+@pytest.mark.parametrize(("code", "change", "says"), CASES, ids=[f"{i}-{c[0]}" for i, c in enumerate(CASES)])
+def test_a_check_says_what_is_wrong(
+    standard_draft: Draft, code: str, change: Callable[[Draft], Draft], says: str
+) -> None:
+    problems = check(change(complete(standard_draft)))
+    said = [str(problem) for problem in problems if problem.code == code]
+    assert any(re.search(says, text) for text in said), [str(problem) for problem in problems]
+    assert all("\n" not in str(problem) and not problem.message.endswith(".") for problem in problems)
+
+
+def test_every_code_is_documented_and_has_a_case(standard_draft: Draft) -> None:
+    tried = {code for code, _, _ in CASES}
+    elsewhere = {"overridden", "undecided"}
+    assert tried | elsewhere == set(CODES)
+    given_ = {problem.code for _, change, _ in CASES for problem in check(change(complete(standard_draft)))}
+    assert given_ <= set(CODES)
+    assert list(CODES) == sorted(CODES)
+    assert len(set(CHECKS)) == len(CHECKS)
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(standard_draft: Draft) -> None:
+    broken = complete(standard_draft)
+    for _, change, _ in (CASES[0], CASES[10], CASES[33]):
+        broken = change(broken)
+    broken = replace(broken, places={"": Place("p.yaml", 9, 1), "identity": Place("p.yaml", 2, 3)}, identity="gold")
+    places = [problem.place for problem in check(broken)]
+    assert places == sorted(places)
+    assert places[0] == Place("p.yaml", 2, 3)
+
+
+@pytest.mark.parametrize("change", [lambda d: replace(d, issuers=()), lambda d: replace(d, accounts_declared=False)])
+def test_a_base_need_not_say_what_only_a_deployment_can(
+    standard_draft: Draft, change: Callable[[Draft], Draft]
+) -> None:
+    draft = change(complete(standard_draft))
+    assert errors(draft) != []
+    assert errors(replace(draft, base=True)) == []
+
+
+def test_rules_too_tangled_are_refused_and_nothing_else_is_claimed_of_them(
+    standard_draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tight = partial(prove, boxes=20, nodes=20)
+    monkeypatch.setattr(table, "prove", tight)
+    problems = errors(complete(standard_draft))
+    assert [problem.code for problem in problems] == ["undecided"]
+
+
+def test_a_line_and_a_rule_that_an_extending_file_overrides_are_noted_and_not_refused(standard_draft: Draft) -> None:
+    base, own = Place("standard.yaml", 1, 1), Place("mine.yaml", 1, 1)
+    draft = rule(complete(standard_draft), "refuse", transaction="done")
+    draft = line(draft, "session", Line(triggers=("idled",), sources=("*",), dest="expired"))
+    places = {f"decisions[{i}]": base for i in range(1, len(draft.rules))}
+    places |= {f"machines.session.transitions[{i}]": base for i in range(1, len(draft.machines["session"].lines))}
+    places |= {"decisions[0]": own, "machines.session.transitions[0]": own, "": own, "machines.session.states": base}
+    draft = replace(draft, places=places)
+    notes = {problem.code for problem in check(draft) if problem.severity == "note"}
+    assert notes == {"overridden", "unreachable-state"}
+    assert errors(draft) == []
+    assert {p.code for p in errors(replace(draft, places={}))} == {
+        "rule-shadowed",
+        "transition-shadowed",
+        "unreachable-state",
+    }
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "covered"),
+    [
+        (Match(path="/a/{x}"), Match(path="/a/{y}", method="GET"), True),
+        (Match(path="/a/{x}"), Match(path="/a/b"), True),
+        (Match(path="/a/{rest:path}"), Match(path="/a/b/c"), True),
+        (Match(path="/a/{rest:path}"), Match(path="/a"), False),
+        (Match(path="/a/b"), Match(path="/a/{x}"), False),
+        (Match(path="/a/{x}", method="GET"), Match(path="/a/{x}", method="POST"), False),
+        (Match(path="/a/{x}", method="GET"), Match(path="/a/{x}"), False),
+        (Match(path="/a/{x}"), Match(path="/a/{rest:path}"), False),
+        (Match(path="/a"), Match(path="/a/b"), False),
+        (Match(method="GET"), Match(path="/a", method="GET"), True),
+        (Match(path="/a"), Match(method="GET"), False),
+        (Match(path="/live"), Match(websocket="/live"), False),
+        (Match(websocket="/{x}"), Match(websocket="/live"), True),
+    ],
+)
+def test_an_operation_hides_another_only_where_it_takes_all_of_it(
+    standard_draft: Draft, earlier: Match, later: Match, *, covered: bool
+) -> None:
+    pair = (Operation(name="first", match=earlier), Operation(name="second", match=later))
+    found = [p for p in check(replace(complete(standard_draft), operations=pair)) if p.code == "operation-shadowed"]
+    assert bool(found) is covered
+
+
+@pytest.mark.parametrize(
+    "address", ["https://idp.example", "http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost"]
+)
+def test_keys_come_by_tls_or_from_this_machine(standard_draft: Draft, address: str) -> None:
+    assert errors(issuer(complete(standard_draft), issuer=address)) == []
+
+
+def test_every_hole_comes_with_the_line_that_fills_it(standard_draft: Draft) -> None:
+    spec = standard_draft.machines["session"]
+    for gone in range(len(spec.lines)):
+        draft = line(standard_draft, "session", *spec.lines[:gone], *spec.lines[gone + 1 :], first=False)
+        holes = list(machines.every_machine_is_total(draft))
+        lines = [
+            Line(
+                triggers=tuple(re.findall(r"\w+", found[1])),
+                sources=tuple(re.findall(r"\w+|\*", found[2])),
+                dest="=",
+            )
+            for problem in holes
+            if (found := re.search(r"trigger: (\[.*?\]|\w+), source: (\[.*?\]|'\*'|\w+), dest", problem.advice))
+        ]
+        assert len(lines) == len(holes)
+        build(replace(spec, lines=(*draft.machines["session"].lines, *lines)))  # total again, or it would not build
+
+
+@given(st.sets(st.integers(0, 37), min_size=1, max_size=4), st.data())
+def test_taking_rules_away_either_leaves_no_gap_or_says_where(
+    standard_draft: Draft, gone: set[int], data: st.DataObject
+) -> None:
+    kept = tuple(r for r in standard_draft.rules if r.index not in gone)
+    draft = replace(standard_draft, rules=tuple(replace(r, index=i) for i, r in enumerate(kept)))
+    values = table.space(draft).values
+    cell = data.draw(st.tuples(*(st.sampled_from(known) for known in values.values())))
+    gaps = list(table.has_no_gap(draft))
+    if not gaps:
+        assert any(r.matches(cell) for r in draft.rules)
+    else:
+        shown = tuple(value for _, value in gaps[0].cell)
+        assert len(shown) == len(values)
+        assert not any(r.matches(shown) for r in draft.rules)
+
+
+def test_the_figures_are_those_of_the_design(standard_draft: Draft) -> None:
+    figures = table.figures(standard_draft)
+    assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 7)
