@@ -285,12 +285,15 @@ def test_a_full_disk_refuses_the_record_and_the_chain_goes_on_after_it(sink: Jso
         with pytest.raises(AuditError, match="No space left"):
             sink.append(act("2"))
         stolen = sink._fd
-        assert sink.append(act("3")) == 2
+        assert sink.append(act("3")) == 3
         os.fstat(stolen)  # a descriptor that is no longer ours is not closed by us
     finally:
         os.close(full)
         os.close(stolen)
-    assert [record["note"] for record in records(log)] == ["1", "3"]
+    first, resumed, last = records(log)
+    assert (first["note"], last["note"]) == ("1", "3")
+    assert (resumed["act"], resumed["by"]) == ("resumed", "audit")
+    assert resumed["note"] == "not written from 2027-01-15T08:00:00Z on: 1, No space left on device"
     assert isinstance(examine(lines(log)), Intact)
 
 
@@ -300,7 +303,11 @@ def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Pa
     with pytest.raises(AuditError, match="Bad file descriptor"):
         sink.append(act("2"))
     sink.append(act("3"))
-    assert [record["note"] for record in records(log)] == ["1", "3"]
+    assert [(record["act"], record["note"]) for record in records(log)] == [
+        ("started", "1"),
+        ("resumed", "not written from 2027-01-15T08:00:00Z on: 1, Bad file descriptor"),
+        ("started", "3"),
+    ]
     assert isinstance(examine(lines(log)), Intact)
 
 

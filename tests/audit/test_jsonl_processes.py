@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,10 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines(path)]
 
 
-def run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str, within: tuple[str, ...] = ()) -> str:
     """Run a writer in a process of its own, to its end."""
     done = subprocess.run(  # noqa: S603 - our own interpreter and script
-        [sys.executable, "-W", "error", "-c", WRITER + script, *arguments],
+        [*within, sys.executable, "-W", "error", "-c", WRITER + script, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -74,6 +75,9 @@ sink.close()
     assert found.ok
     assert found.repairs == 1
     assert [record["note"] for record in records(log) if record["act"] == "started"] == [*"0123456789", "after"]
+    assert [record["note"].split(": ")[-1] for record in records(log) if record["act"] == "resumed"] == [
+        "3, No space left on device"
+    ]
 
 
 def test_a_disk_that_stays_full_loses_no_line_that_was_acknowledged(log: Path) -> None:
@@ -99,6 +103,41 @@ print(written)
     kept = [record["note"] for record in records(log) if record["note"].startswith("kept")]
     assert kept == [f"kept {number}" for number in range(len(kept))]
     assert len(kept) > 50
+
+
+#: gives a process mounts of its own, which end with it
+APART = ("unshare", "--mount")
+
+
+def test_a_file_system_that_is_full_is_told_of_once_when_there_is_room_again(tmp_path: Path) -> None:
+    # 64 KiB; where no file system may be mounted, the limits above are what a full disk is
+    room = tmp_path / "room"
+    room.mkdir()
+    probe = [*APART, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(room)]
+    if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode:  # noqa: S603 - our own folder
+        return
+    inside = """
+import subprocess
+room = Path(sys.argv[2])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", room], check=True)
+sink.close()
+sink = JsonlSink(room / "log" / "audit.jsonl", clock=clock, ids=SystemIds(), policy="ab")
+sink.open()
+(room / "ballast").write_bytes(b"x" * 40_000)
+written = refused = 0
+while refused < 20:
+    try: written += bool(sink.append(act("x" * 100)))
+    except AuditError: refused += 1
+(room / "ballast").unlink()
+sink.append(act("after"))
+sink.close()
+from authguard.audit.verify import verify
+found = verify(room / "log" / "audit.jsonl")
+kept = (room / "log" / "audit.jsonl").read_text()
+print(found.ok, found.chains[0].lines >= written + 2, kept.count('"resumed"'), "20, No space left on device" in kept)
+"""
+    printed = run(inside, str(tmp_path / "audit.jsonl"), str(room), within=APART)
+    assert printed.strip() == "True True 1 True"
 
 
 def test_processes_that_write_at_once_leave_whole_chains(log: Path) -> None:

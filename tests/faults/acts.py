@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from authguard.audit import flushing
 from authguard.stores import sqlite
 from tests.faults import directory
 from tests.faults.house import LOG, STORE
@@ -203,6 +206,44 @@ async def log_full(scene: Scene) -> None:
         await both_ask(scene)
     scene.heal()
     await both_ask(scene)
+
+
+class Disk:
+    """The operating system with a disk of its own: it is slow until it is let go, or fails."""
+
+    def __init__(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._gate = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        """Give all else as it is."""
+        return getattr(os, name)
+
+    def fsync(self, fd: int) -> None:
+        """Bring to the disk, or not."""
+        if self._trouble == "slow":
+            self._gate.wait(SLOW)
+        elif self._trouble == "failing":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(fd)
+
+    def mend(self) -> None:
+        """From here on it is well."""
+        self._trouble = ""
+        self._gate.set()
+
+
+async def disk_out(scene: Scene, how: str) -> None:
+    """Let the log's disk be slow or fail where something has to be durable; what need not be goes on."""
+    await scene.house.chat()
+    disk: Any = Disk(how)
+    flushing.os = disk  # type: ignore[attr-defined]
+    scene.begin()
+    await both_ask(scene)
+    disk.mend()
+    scene.heal()
+    await both_ask(scene)
+    await refund_later(scene)
 
 
 async def clock_back(scene: Scene) -> None:

@@ -54,3 +54,16 @@ def test_a_directory_that_is_out_is_no_fault_of_the_guard(broken: dict[str, Any]
 
 def test_a_line_that_was_cut_by_a_full_disk_is_repaired(broken: dict[str, Any]) -> None:
     assert "`repaired`" in broken["log-full"]["lines"]["afterwards"]
+
+
+def test_an_outage_of_the_log_stands_in_the_log_afterwards(broken: dict[str, Any]) -> None:
+    for trouble in ("log-read-only", "log-full"):
+        assert "`resumed`" in broken[trouble]["lines"]["afterwards"]
+
+
+def test_a_disk_that_is_slow_or_fails_stops_only_what_has_to_be_durable(broken: dict[str, Any]) -> None:
+    for trouble, reason in (("log-slow", "guard-timeout, deadline"), ("log-failing", "guard-fault, audit")):
+        seen = broken[trouble]
+        assert seen["callers"]["meanwhile"] == ["a known customer: 200", "a new customer: 200", "a refund: 503 `retry`"]
+        assert any(f"`fault`: {reason}" in line for line in seen["lines"]["meanwhile"])
+        assert "a refund five minutes later: 200" in seen["callers"]["afterwards"]

@@ -87,6 +87,17 @@ TROUBLES = {
         act=acts.log_full,
         settings={"store": "memory"},
     ),
+    "log-slow": Trouble(
+        words="the log's disk, so slow that nothing becomes durable in time",
+        heals="it answers",
+        act=_of_kind(acts.disk_out, "slow"),
+        text=TEXT.replace("request: 30s", "request: 3s"),
+    ),
+    "log-failing": Trouble(
+        words="the log's disk, failing where something has to be durable",
+        heals="it answers",
+        act=_of_kind(acts.disk_out, "failing"),
+    ),
     "log-deleted": Trouble(
         words="the log, deleted", heals=AT_ONCE, act=_of_kind(acts.log_gone, LOG.unlink), flaw="misplaced", lost=True
     ),

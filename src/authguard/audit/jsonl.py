@@ -7,8 +7,10 @@ forks may go on: the child leaves the parent's chain alone and takes the next fr
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +67,10 @@ class JsonlSink:
         self._ids: Final = ids
         self._policy: Final = policy
         self._seal: Final = seal
+        #: records that the disk did not take since it last took one, the first one's time, and why
+        self._refused = 0
+        self._since = 0.0
+        self._why = ""
         self._reset()
 
     def _reset(self) -> None:
@@ -104,7 +110,11 @@ class JsonlSink:
         if self._held is not None:
             let_go(self._held, forked=True)
         self._reset()
-        self._take()
+        try:
+            self._take()
+        except AuditError as error:
+            self._refuse(self._clock.now(), error)
+            raise
         self._opened = True
 
     def close(self) -> None:
@@ -129,9 +139,13 @@ class JsonlSink:
         """
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
         looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
-        if not self._sound or self._forks != _lineage.forks or looks:
-            self._make_sound(entry.at)
-        return self._link(entry)
+        try:
+            if not self._sound or self._forks != _lineage.forks or looks:
+                self._make_sound(entry.at)
+            return self._link(entry)
+        except AuditError as error:
+            self._refuse(entry.at, error)
+            raise
 
     def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
         """Hand a decision that differs from an earlier one by its id, its time and its trace to the operating system.
@@ -139,9 +153,20 @@ class JsonlSink:
         Raises:
             AuditError: it was not written whole; the next call repairs first.
         """
-        if not self._sound or self._forks != _lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
-            self._make_sound(at)
-        return self._write(*press(stencil, record, at, trace, self._seq, self._head))
+        try:
+            if not self._sound or self._forks != _lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
+                self._make_sound(at)
+            return self._write(*press(stencil, record, at, trace, self._seq, self._head))
+        except AuditError as error:
+            self._refuse(at, error)
+            raise
+
+    def _refuse(self, at: float, error: AuditError) -> None:
+        """Count a record that the disk did not take, to say so when it takes one again."""
+        if isinstance(error.__cause__, OSError):
+            if not self._refused:
+                self._since, self._why = at, error.__cause__.strerror or type(error.__cause__).__name__
+            self._refused += 1
 
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk; one fsync serves all who wait.
@@ -170,7 +195,8 @@ class JsonlSink:
             raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
         if written != len(line):
             self._sound = False
-            raise AuditError("the audit log took only a part of a line: look at the disk's space")
+            cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise AuditError("the audit log took only a part of a line: look at the disk's space") from cut
         self._seq += 1
         self._head = head
         self._size += written
@@ -197,6 +223,10 @@ class JsonlSink:
         elif not self._sound:
             self._continue()
         self._looked = at
+        if self._refused:
+            since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._say("resumed", f"not written from {since} on: {self._refused}, {self._why}")
+            self._refused = 0
         if self._sealer is not None and self._sealer.trouble != self._told:
             self._tell(self._sealer.trouble)
 
