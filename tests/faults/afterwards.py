@@ -6,7 +6,7 @@ status is 0 where that was nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from authguard.core.snapshot import Keys, account_key, session_key
 from tests.faults.house import House, Reply, runs
@@ -15,8 +15,12 @@ from tests.kit import ISSUER
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from authguard.core.snapshot import TransactionRecord
+
 #: seconds after which a transaction whose app never answered is in doubt
 DOUBT = 121
+#: what the app does -> the state in which a refund ends then
+ENDS = {"answer": "done", "fail": "in_doubt", "refuse": "failed"}
 #: seconds after which a session is too old
 LONG = 13 * 3600
 
@@ -46,17 +50,20 @@ async def frozen(house: House, told: Reply) -> str:
     return account
 
 
-def once(then: str, told_word: str) -> Callable[[House, Reply], Awaitable[str]]:
+def once(then: str, told_word: str, amount: int = 100) -> Callable[[House, Reply], Awaitable[str]]:
     """Ask for the same refund again: it never runs twice, and what the caller was told stays so.
 
     Args:
         then: what the app does.
         told_word: what a repeat is once the caller had the app's answer.
+        amount: of the refund.
     """
 
     async def after(house: House, told: Reply) -> str:
-        found = await again(house, then)
+        found = await again(house, then, amount)
         assert len(refunds()) <= 1, "it ran twice"
+        end = await waits(house)
+        assert end == ENDS[then] or (end == "in_doubt" and found.endswith("with a person")), f"it ended {end}"
         if told.status:
             assert found == told_word, f"the caller had an answer, and now it is {found}"
         return found
@@ -64,17 +71,17 @@ def once(then: str, told_word: str) -> Callable[[House, Reply], Awaitable[str]]:
     return after
 
 
-async def again(house: House, then: str) -> str:
+async def again(house: House, then: str, amount: int = 100) -> str:
     """Repeat a refund under its key until it is settled; say what came of it."""
     before = len(refunds())
-    reply = await house.refund(then=then)
+    reply = await house.refund(then=then, amount=amount)
     if reply.outcome == "ran":
         return "run now" if len(refunds()) > before else "repeated"
     if reply.outcome == "handoff":
         return "with a person"
     assert (reply.status, reply.outcome) == (409, "retry"), reply
     house.clock.advance(DOUBT)
-    reply = await house.refund(then=then)
+    reply = await house.refund(then=then, amount=amount)
     assert reply.outcome == "handoff", reply
     return "busy, then with a person"
 
@@ -86,6 +93,74 @@ async def held(house: House, told: Reply) -> str:
     assert not refunds()
     assert not told.status or name(reply, "transaction") == name(told, "transaction")
     return "held"
+
+
+async def approving(house: House, told: Reply) -> str:
+    """An approval that its giver was told of holds; one that nobody was told of holds or can be given again."""
+    found = await waits(house)
+    assert found in {"held", "approved"}, found
+    assert not told.status or found == "approved"
+    if found == "held":
+        assert (await house.refund(amount=600)).outcome == "hold"
+        assert (await say(house, "approve")).status == 200
+    await run_now(house)
+    return found
+
+
+async def denying(house: House, told: Reply) -> str:
+    """A denial that its giver was told of holds; one that nobody was told of holds or can be given again."""
+    found = await waits(house)
+    assert found in {"held", "denied"}, found
+    assert not told.status or found == "denied"
+    assert (await say(house, "deny")).status == (200 if found == "held" else 409)
+    assert (await house.refund(amount=600)).outcome == "deny"
+    assert (await waits(house), refunds()) == ("denied", [])
+    return found
+
+
+async def withdrawing(house: House, told: Reply) -> str:
+    """What a customer took back never runs, though it was approved; what they did not take back runs, once."""
+    found = await waits(house)
+    assert found in {"approved", "denied"}, found
+    assert not told.status or found == "denied"
+    if found == "approved":
+        await run_now(house)
+    else:
+        assert (await house.refund(amount=600)).outcome == "deny"
+        assert not refunds()
+    return found
+
+
+async def run_now(house: House) -> None:
+    """Run what was approved; asked for again it is answered from the first."""
+    assert await again(house, "answer", 600) == "run now"
+    assert await again(house, "answer", 600) == "repeated"
+    assert (await waits(house), len(refunds())) == ("done", 1)
+
+
+async def asked_for(house: House) -> tuple[str, TransactionRecord]:
+    """Read the one transaction that there is, as stored."""
+    await house.guard.enforcer.open()
+    (found,) = await house.guard.enforcer.standing.store.transactions(limit=9)
+    return found
+
+
+async def waits(house: House) -> str:
+    """Read where it stands."""
+    _, record = await asked_for(house)
+    return record.state
+
+
+def supervisor(house: House) -> str:
+    """Mint a token of somebody who may approve."""
+    return house.token(sub="dana", roles=["supervisor"])
+
+
+async def say(house: House, word: str, **more: Any) -> Reply:
+    """Decide on the one transaction that there is: a supervisor, or whoever takes back what is theirs."""
+    transaction, _ = await asked_for(house)
+    who = house.token() if word == "withdraw" else supervisor(house)
+    return await house.ask(f"/.authguard/transactions/{transaction}/{word}", who, body={"reason": "why"}, **more)
 
 
 async def handed(house: House, told: Reply) -> str:

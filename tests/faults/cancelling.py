@@ -24,7 +24,7 @@ import anyio
 from authguard import wiring
 from authguard.audit.sealing import Sealer
 from authguard.audit.verify import verify
-from authguard.core.entries import Decided, Moved, Withdrawn
+from authguard.core.entries import Acted, Decided, Moved, Withdrawn
 from tests.faults import house as houses
 from tests.faults import remains
 from tests.faults.afterwards import once, served
@@ -196,6 +196,11 @@ def check(house: House) -> None:
             )
             assert standing.get(place, initial[entry.machine]) == entry.source, f"the log leaps at {entry}"
             standing[place] = entry.dest
+    moved = {(entry.decision, entry.event) for entry in entries if isinstance(entry, Moved) and entry.id not in void}
+    for entry in entries:
+        if isinstance(entry, Acted) and entry.decision and entry.transaction and entry.id not in void:
+            does = entry.act.replace("withdrawn", "denied").partition(".")[2]
+            assert (entry.decision, does) in moved, f"the log says {entry.act}, and nothing of it is saved"
     stored = Counter((machine, state) for (_, machine), state in remains.standing(records).items())
     said = Counter((machine, state) for (_, machine), state in standing.items())
     for machine, state in (*stored, *said):

@@ -79,6 +79,30 @@ async def grow_old(house: House) -> None:
     house.clock.advance(LONG)
 
 
+async def have_held(house: House) -> None:
+    """Have a refund held; the supervisor was seen before."""
+    await house.ask("/.authguard/transactions", afterwards.supervisor(house), method="GET")
+    await house.refund(amount=600)
+
+
+async def have_approved(house: House) -> None:
+    """Have a held refund approved."""
+    await have_held(house)
+    await afterwards.say(house, "approve")
+
+
+async def approve_by_command(house: House, heard: Any) -> None:
+    """Approve what is held, as the operator's command does."""
+    name, _ = await afterwards.asked_for(house)
+    await house.guard.enforcer.approvals.operate(name, "transaction.approved", ("dana",), "why")
+    await heard({"type": "told", "status": 200})
+
+
+def saying(word: str) -> Callable[[House, Any], Awaitable[object]]:
+    """Decide on what is held, over the guard's own endpoint."""
+    return lambda house, heard: afterwards.say(house, word, heard=heard)
+
+
 def refund(**more: Any) -> Callable[[House, Any], Awaitable[Reply]]:
     """Ask for a refund."""
     return lambda house, heard: house.refund(heard=heard, **more)
@@ -134,6 +158,28 @@ KINDS = {
         alone=False,
     ),
     "hold": Kind(words="a refund over the limit", before=open_only, killed=refund(amount=600), after=afterwards.held),
+    "approve": Kind(
+        words="an approval of what is held", before=have_held, killed=saying("approve"), after=afterwards.approving
+    ),
+    "approve_command": Kind(
+        words="an approval by the operator's command",
+        before=have_held,
+        killed=approve_by_command,
+        after=afterwards.approving,
+    ),
+    "deny": Kind(words="a denial of what is held", before=have_held, killed=saying("deny"), after=afterwards.denying),
+    "withdraw": Kind(
+        words="a customer who takes back what was approved",
+        before=have_approved,
+        killed=saying("withdraw"),
+        after=afterwards.withdrawing,
+    ),
+    "approved": Kind(
+        words="a refund that was approved",
+        before=have_approved,
+        killed=refund(amount=600),
+        after=once("answer", "repeated", 600),
+    ),
     "handoff": Kind(
         words="a hand-off",
         killed=lambda house, heard: house.refund(dead_later(house), heard=heard),

@@ -24,6 +24,11 @@ def test_what_is_found_depends_on_how_far_the_killed_one_came(killed: dict[str, 
     assert set(killed["refund"]["found"]) == {"run now", "busy, then with a person", "repeated"}
     assert set(killed["sign_out"]["found"]) == {"active", "revoked"}
     assert set(killed["engage"]["found"]) == {"live", "rolled_back"}
+    for word in ("approve", "approve_command"):
+        assert set(killed[word]["found"]) == {"held", "approved"}
+    assert set(killed["deny"]["found"]) == {"held", "denied"}
+    assert set(killed["withdraw"]["found"]) == {"approved", "denied"}
+    assert set(killed["approved"]["found"]) == {"run now", "busy, then with a person", "repeated"}
 
 
 def test_a_commit_is_a_point_like_every_line_of_the_log(killed: dict[str, Any]) -> None:

@@ -217,6 +217,13 @@ PLANTS: Final = (
         "        except Exception as error:\n",
     ),
     Plant(
+        "a person's act whose request was cancelled stands in the log",
+        CANCELLATION,
+        CHANGES,
+        "            if unsaved:\n                self._withdraw((act,)",
+        "            if False:\n                self._withdraw((act,)",
+    ),
+    Plant(
         "a turn is not given back by who leaves",
         TURNS,
         CHANGES,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
-from authguard.errors import AuditError, StoreError
 from authguard.runtime import transactions
 from authguard.runtime.journal import printable
 
@@ -239,14 +238,11 @@ class Approvals:
         standing = self._standing
         now = standing.clock.now()
         record = standing.journal.acted(act, now, by=by, note=note, transaction=transaction, decision=decision)
+        keys = keys or Keys(transaction=transaction)
         try:
-            after = await standing.change(keys or Keys(transaction=transaction), make, decision=decision, note=note)
+            after = await standing.change(keys, make, decision=decision, note=note, act=record)
         except _RefusedError as error:
-            standing.journal.withdrawn((record,), now)
             return error.reason
-        except (AuditError, StoreError):
-            standing.journal.withdrawn((record,), now)
-            raise
         return after.transaction
 
 

@@ -127,7 +127,14 @@ class Standing:
         )
 
     async def change(
-        self, keys: Keys, make: Callable[[Walk], None], *, subject: str = "", decision: str = "", note: str = ""
+        self,
+        keys: Keys,
+        make: Callable[[Walk], None],
+        *,
+        subject: str = "",
+        decision: str = "",
+        note: str = "",
+        act: str = "",
     ) -> Snapshot:
         """Let something happen outside a request.
 
@@ -137,6 +144,7 @@ class Standing:
             subject: pseudonym, for the log.
             decision: id of the request's record that it belongs to.
             note: a person's words, bounded.
+            act: id of the line that says what a person did; withdrawn where it comes to nothing.
 
         Returns:
             Where the machines stand now.
@@ -148,8 +156,10 @@ class Standing:
 
         Who is cancelled meanwhile leaves no line that stands and was not saved, as far as the store can tell.
         """
+        unsaved = True
 
         async def attempt() -> Snapshot | None:
+            nonlocal unsaved
             before = (await self.load(keys)).snapshot
             walk = Walk(self.policy, before, self.clock.now())
             walk.timers()
@@ -158,7 +168,8 @@ class Standing:
             try:
                 saved = await self.save(keys, before, walk.snapshot)
             except BaseException as error:
-                if isinstance(error, StoreError) or self.is_void(keys, before, walk.snapshot):
+                unsaved = isinstance(error, StoreError) or self.is_void(keys, before, walk.snapshot)
+                if unsaved:
                     self._withdraw(written, walk.now)
                 raise
             if saved:
@@ -166,7 +177,12 @@ class Standing:
             self._withdraw(written, walk.now)
             return None
 
-        return await self.until_won(keys, attempt)
+        try:
+            return await self.until_won(keys, attempt)
+        except BaseException:
+            if unsaved:
+                self._withdraw((act,) if act else (), self.clock.now())
+            raise
 
     async def until_won(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
         """Attempt a change until nobody was faster: at once, then in turn with the others of this account who lost.

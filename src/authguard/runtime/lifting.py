@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
 from authguard.core.staff import roles
-from authguard.errors import AuditError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,8 +133,4 @@ class Lifting:
         standing = self._standing
         now = standing.clock.now()
         record = standing.journal.acted(act, now, by=by, note=why, subject=subject, decision=decision)
-        try:
-            return await standing.change(keys, make, subject=subject, decision=decision, note=why)
-        except (AuditError, StoreError):
-            standing.journal.withdrawn((record,), now)
-            raise
+        return await standing.change(keys, make, subject=subject, decision=decision, note=why, act=record)

@@ -42,9 +42,10 @@ class Rollback:
         return await self._act("released", by, note)
 
     async def _act(self, trigger: str, by: str, note: str) -> ServiceRecord:
-        self._standing.journal.acted(f"rollback.{trigger}", self._standing.clock.now(), by=by, note=note)
+        standing = self._standing
+        act = standing.journal.acted(f"rollback.{trigger}", standing.clock.now(), by=by, note=note)
 
         def make(walk: Walk) -> None:
             walk.happen(f"service.{trigger}", "operator")
 
-        return (await self._standing.change(Keys(), make, note=note)).service
+        return (await standing.change(Keys(), make, note=note, act=act)).service
