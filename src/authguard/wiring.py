@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from authguard import signing
 from authguard.audit.jsonl import JsonlSink
+from authguard.audit.keeping import Keeper, Keeping
 from authguard.audit.sealing import Sealer as LogSealer
 from authguard.credentials import gate
 from authguard.credentials.cache import Cache
@@ -233,9 +234,13 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
             clock=clock,
             every=policy.checkpoint_every,
             within=policy.checkpoint_within,
+            keeper=Keeper(path, keeping, clock.now),
         )
 
-    return AnnouncingSink(JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest, seal=seal))
+    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
+    return AnnouncingSink(
+        JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest, seal=seal, keeping=keeping)
+    )
 
 
 def _key(settings: Settings) -> bytes:

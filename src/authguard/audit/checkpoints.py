@@ -48,6 +48,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         offset: bytes of the lines under it.
         last: hash of the last of them.
         edge: of the tree over them, in hexadecimal.
+        base: number of the first line of the file that the offset is in.
     """
 
     v: int
@@ -56,6 +57,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: int
     last: str
     edge: tuple[str, ...]
+    base: int = 0
 
 
 _line: Final = msgspec.json.Decoder(Line).decode

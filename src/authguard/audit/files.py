@@ -102,6 +102,64 @@ def _lock(path: Path) -> int:
     raise AuditError(f"the audit log `{path}` is being replaced all the time: find out by whom")
 
 
+def turn(held: Held, segment: Path) -> Held:
+    """Close a file under another name and begin a new one in its place; at no moment is there none.
+
+    Args:
+        held: the file.
+        segment: its name from now on.
+
+    Returns:
+        The new file, which is empty and ours.
+
+    Raises:
+        OSError: it cannot be done now, and nothing has changed.
+    """
+    new = held.path.with_name(f".{held.path.name}.next")
+    new.unlink(missing_ok=True)
+    fd = os.open(new, _FLAGS | os.O_EXCL, 0o600)
+    linked = False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.link(held.path, segment, follow_symlinks=False)
+        linked = True
+        new.replace(held.path)
+    except BaseException:
+        os.close(fd)
+        if linked:
+            segment.unlink()
+        new.unlink(missing_ok=True)
+        raise
+    return Held(fd, held.path, _identity(os.fstat(fd)))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def undo_half_turn(held: Held, segment: Path) -> None:
+    """Take the second name off a file whose writer died between the two steps of `turn`.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    try:
+        second = segment.lstat()
+    except FileNotFoundError:
+        return
+    if _identity(second) == held.identity:
+        segment.unlink()
+
+
 def _refuse_devices(path: Path, fd: int) -> None:
     """Refuse what cannot be read back: a pipe, a terminal, a device."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio import to_thread
 
+from authguard.audit.files import sync_folder
+from authguard.audit.segments import PACKED
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ LOOK: Final = 0.005
 class _Round:
     """One fsync, begun for one waiter and good for all whose line came before it."""
 
-    __slots__ = ("begun", "failed", "fd", "folder", "led", "left", "over", "target")
+    __slots__ = ("begun", "closed", "failed", "fd", "folder", "led", "left", "over", "target")
 
-    def __init__(self, fd: int, target: int, folder: Path | None) -> None:
+    def __init__(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...] = ()) -> None:
         """Keep a copy of the descriptor, so that closing the log cannot turn the sync to another file.
 
         Raises:
@@ -37,6 +39,7 @@ class _Round:
         self.fd = os.dup(fd)
         self.target = target
         self.folder = folder
+        self.closed = closed
         self.begun = threading.Lock()
         self.left = anyio.Event()
         self.led = True
@@ -48,9 +51,11 @@ class _Round:
         if not self.begun.acquire(blocking=False):
             return
         try:
+            for segment in self.closed:
+                _sync_segment(segment)
             os.fsync(self.fd)
             if self.folder is not None:
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except OSError:
             self.failed = True
         finally:
@@ -58,9 +63,14 @@ class _Round:
             self.over = True
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_segment(path: Path) -> None:
+    """Bring a closed segment to the disk; one that was compressed meanwhile is there already."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        if path.with_name(path.name + PACKED).exists():
+            return
+        raise
     try:
         os.fsync(fd)
     finally:
@@ -78,6 +88,7 @@ class Flusher:
         self._written = written
         self._round: _Round | None = None
         self._folder: Path | None = None
+        self._closed: tuple[Path, ...] = ()
         self._durable = 0
         self._void = 0
         #: durable before anything was given up; in doubt, what came between is called lost and not durable
@@ -86,6 +97,11 @@ class Flusher:
     def name(self, folder: Path) -> None:
         """Sync this folder too in the next round: the log has a file that may be new."""
         self._folder = folder
+
+    def turn(self, segment: Path) -> None:
+        """Sync this file too in the next round: it was written until now, and holds what is waited for."""
+        self._closed = (*self._closed, segment)
+        self._folder = segment.parent
 
     def give_up(self, position: int) -> None:
         """Never call anything up to a position durable that is not so already."""
@@ -120,7 +136,7 @@ class Flusher:
         if position > target:
             raise AuditError(f"the audit log has no position {position}: it never gave that out")
         try:
-            current = self._round = _Round(fd, target, self._folder)
+            current = self._round = _Round(fd, target, self._folder, self._closed)
         except OSError as error:
             raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
         try:
@@ -139,6 +155,7 @@ class Flusher:
         if current is None or not current.over:
             return
         self._round = None
+        self._closed = tuple(one for one in self._closed if one not in current.closed)
         if current.failed:
             self.give_up(current.target)
         else:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from authguard.audit.files import chains
+from authguard.audit import segments
 from authguard.audit.index_rows import Shape, read_row
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
@@ -27,20 +27,25 @@ from authguard.errors import AuditError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from authguard.audit.segments import Piece
+
     Progress = Callable[[int, int], None]
 
 #: of the tables below; another version is made anew
-VERSION: Final = 1
+VERSION: Final = 2
 #: lines that go into the file at once
 BATCH: Final = 8_192
 #: shapes that are remembered while lines go by
 SHAPES_BOUND: Final = 65_536
+#: files of the log that are open at once
+OPEN: Final = 128
 #: seconds to wait for another command that follows the log at the same time
 PATIENCE: Final = 30.0
 
 _TABLES: Final = """
 CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, come INTEGER NOT NULL, lines INTEGER NOT NULL,
-  foreigners INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, place INTEGER NOT NULL);
+  foreigners INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, place INTEGER NOT NULL,
+  seen TEXT NOT NULL);
 CREATE TABLE shape (no INTEGER PRIMARY KEY, said BLOB NOT NULL UNIQUE);
 CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, shape INTEGER NOT NULL,
   void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
@@ -96,13 +101,16 @@ class Index:
 
     def line(self, file: int, place: int, size: int) -> bytes:
         """Read a line where the index says that it stands; empty where the file is gone."""
-        if file not in self._files:
-            (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
-            try:
-                self._files[file] = (self.log.parent / name).open("rb")
-            except OSError:
-                return b""
-        return os.pread(self._files[file].fileno(), size, place)
+        try:
+            if file not in self._files:
+                (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
+                if len(self._files) >= OPEN:
+                    self._files.pop(next(iter(self._files))).close()
+                self._files[file] = segments.opened(segments.by_key(self.log)[name])
+            self._files[file].seek(place)
+            return self._files[file].read(size)
+        except (OSError, KeyError):
+            return b""
 
     def foreigners(self) -> int:
         """Count the lines that are no record."""
@@ -142,7 +150,7 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
     Raises:
         AuditError: there is no log, or it cannot be read.
     """
-    if not any(file.exists() for file in chains(log)):
+    if not any(segments.of_log(log)):
         raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
     try:
         made = _open(log, progress, fresh=fresh)
@@ -230,10 +238,18 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
 
 def _demand_same(log: Path, db: sqlite3.Connection) -> None:
     """Demand that each file begins as it did, and has its last indexed line where it had it."""
-    for name, come, first, last, place in db.execute("SELECT name, come, first, last, place FROM file WHERE come > 0"):
+    pieces = segments.by_key(log)
+    sql = "SELECT name, come, first, last, place, seen FROM file WHERE come > 0"
+    for name, come, first, last, place, seen in db.execute(sql).fetchall():
+        piece = pieces.get(name)
+        if piece is None:
+            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed")
         try:
-            with (log.parent / name).open("rb") as file:
-                if os.fstat(file.fileno()).st_size < come:
+            # a closed file that the system has not seen changed is not read again
+            if not piece.live and _seen(piece) == seen:
+                continue
+            with segments.opened(piece) as file:
+                if segments.length(file) < come:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 begins = file.readline(LINE_BOUND + 1)
                 file.seek(place)
@@ -243,36 +259,57 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> None:
             raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
 
 
+def _opened(log: Path, key: str, piece: Piece) -> BinaryIO:
+    """Open a file, by the name that it has now where its writer closed or compressed it a moment ago."""
+    try:
+        return segments.opened(piece)
+    except FileNotFoundError:
+        return segments.opened(segments.by_key(log).get(key, piece))
+
+
+def _seen(piece: Piece) -> str:
+    status = piece.path.lstat()
+    return f"{piece.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
+
+
 def _mark(line: bytes) -> bytes:
     return sha256(line).digest()
 
 
 def _has_news(log: Path, db: sqlite3.Connection) -> bool:
-    known = dict(db.execute("SELECT name, come FROM file"))
-    return any(file.exists() and file.stat().st_size > known.get(file.name, 0) for file in chains(log))
+    known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
+    return any(
+        known.get(key, (0, ""))[1] != _seen(piece)
+        if not piece.live
+        else piece.path.stat().st_size > known.get(key, (0, ""))[0]
+        for key, piece in segments.by_key(log).items()
+    )
 
 
 def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     """Take in what came; tell whether a record was withdrawn or came that may have been."""
-    files = [file for file in chains(log) if file.exists()]
+    files = segments.by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
-    whole = sum(max(0, file.stat().st_size - known.get(file.name, (0, 0))[1]) for file in files)
+    whole = sum(max(0, piece.path.stat().st_size - known.get(key, (0, 0))[1]) for key, piece in files.items())
     numbers: dict[tuple[object, ...], int] = {}
     before = 0
-    for file in files:
-        no, come, lines, foreigners = known.get(file.name, (0, 0, 0, 0))
+    for key, piece in files.items():
+        no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
         reader = _Reading(db, numbers, come, lines, foreigners)
-        with file.open("rb") as stream:
+        with _opened(log, key, piece) as stream:
             first = stream.readline(LINE_BOUND + 1)
             if not no:
                 added = db.execute(
-                    "INSERT INTO file (name, come, lines, foreigners, first, last, place) VALUES (?, 0, 0, 0, ?, ?, 0)",
-                    (file.name, _mark(b""), _mark(b"")),
+                    "INSERT INTO file (name, come, lines, foreigners, first, last, place, seen)"
+                    " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
+                    (key, _mark(b""), _mark(b"")),
                 )
                 no = int(added.lastrowid or 0)
             stream.seek(come)
             last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
         before += reader.come - come
+        if not piece.live:
+            db.execute("UPDATE file SET seen = ? WHERE no = ?", (_seen(piece), no))
         if reader.come > come:
             db.execute(
                 "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",

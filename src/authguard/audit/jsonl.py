@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.files import Held, claim, let_go, size, tail
+from authguard.audit import segments
+from authguard.audit.files import Held, claim, let_go, size, tail, turn, undo_half_turn
 from authguard.audit.flushing import Flusher
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted, Moved
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from authguard.audit.keeping import Keeping
     from authguard.audit.sealing import Sealer
     from authguard.core.chain import Flaw, Stencil
     from authguard.core.entries import Entry
@@ -59,14 +61,25 @@ class JsonlSink:
         ids: for the record of a repair.
         policy: digest of the policy, for the same record.
         seal: makes what signs the chain of a file; without it the log is not signed.
+        keeping: when the file is closed as a segment and a new one begun; without it that is never.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, ids: Ids, policy: str = "", seal: Seal | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        ids: Ids,
+        policy: str = "",
+        seal: Seal | None = None,
+        keeping: Keeping | None = None,
+    ) -> None:
         self._path: Final = path
         self._clock: Final = clock
         self._ids: Final = ids
         self._policy: Final = policy
         self._seal: Final = seal
+        self._keeping: Final = keeping
         #: records that the disk did not take since it last took one, the first one's time, and why
         self._refused = 0
         self._since = 0.0
@@ -86,10 +99,16 @@ class JsonlSink:
         self._seq = 0
         self._head = GENESIS
         self._size = 0
+        #: number and time of the file's first line
+        self._base = 0
+        self._began = inf
+        #: why the last segment could not be closed
+        self._unturned = ""
         self._looked = 0.0
         self._position = 0
         self._sealer: Sealer | None = None
-        self._told = ""
+        #: what was said last of why it cannot be signed, or its segments not be kept
+        self._told = self._untidy = ""
         #: at how many lines the sealer is woken
         self._due: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
@@ -124,7 +143,7 @@ class JsonlSink:
             self._sealer.stop()
         self._reset()
         if held is not None:
-            if not forked and size(held) == 0:
+            if not forked and size(held) == 0 and not segments.closed(held.path):
                 held.path.unlink(missing_ok=True)
             let_go(held, forked=forked)
 
@@ -223,17 +242,49 @@ class JsonlSink:
         elif not self._sound:
             self._continue()
         self._looked = at
+        self._tell()
+        if self._keeping is not None and self._size and self._keeping.is_due(self._size, at - self._began):
+            self._turn(self._held, at)
+
+    def _tell(self) -> None:
+        """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
         if self._refused:
             since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._say("resumed", f"not written from {since} on: {self._refused}, {self._why}")
             self._refused = 0
-        if self._sealer is not None and self._sealer.trouble != self._told:
-            self._tell(self._sealer.trouble)
+        sealer = self._sealer
+        if sealer is None:
+            return
+        if sealer.trouble != self._told:
+            self._told = sealer.trouble
+            self._say("unsealed" if self._told else "resealed", self._told)
+        if sealer.untidy != self._untidy:
+            self._untidy = sealer.untidy
+            self._say("untidied" if self._untidy else "tidied", self._untidy)
+        if (wish := sealer.wish) is not None:
+            self._say(wish.act, wish.note)
+            sealer.grant(wish, self._seq)
 
-    def _tell(self, trouble: str) -> None:
-        """Record that the log cannot be signed, or can again."""
-        self._told = trouble
-        self._say("unsealed" if trouble else "resealed", trouble)
+    def _turn(self, held: Held | None, at: float) -> None:
+        """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
+        if held is None:
+            return
+        segment = segments.name(held.path, self._base)
+        try:
+            new = turn(held, segment)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            if why != self._unturned:
+                self._unturned = why
+                self._say("unturned", f"a new file could not be begun: {why}")
+            return
+        let_go(held)
+        before, self._base = self._base, self._seq
+        self._held, self._fd, self._size, self._began, self._unturned = new, new.fd, 0, at, ""
+        self._flusher.turn(segment)
+        if self._sealer is not None:
+            self._sealer.turn(new.fd)
+        self._say("turned", f"lines {before + 1} to {self._base} are in {segment.name}")
 
     def _say(self, act: str, note: str) -> None:
         """Record something that the log has to say of itself."""
@@ -267,12 +318,30 @@ class JsonlSink:
                 self._follow(read(found.last))
             if found.torn:
                 os.ftruncate(self._fd, found.end)
+            if self._held is not None and not self._following:
+                self._go_on_from(self._held, found.end)
         except OSError as error:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
         self._following = self._sound = True
         self._size = found.end
         if found.torn:
             self._say("repaired", f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}")
+
+    def _go_on_from(self, held: Held, end: int) -> None:
+        """Take up where the file began; one without a line goes on from the last segment.
+
+        Raises:
+            OSError: the segments cannot be read.
+        """
+        self._base, self._began = 0, inf
+        if end:
+            first = read(os.pread(held.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
+            if isinstance(first, Linked):
+                self._base, self._began = first.seq, first.entry.at
+        else:
+            self._seq, self._head = segments.last_closed(held.path)
+            self._base, self._began = self._seq, self._clock.now()
+        undo_half_turn(held, segments.name(held.path, self._base))
 
     def _follow(self, last: Linked | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.

@@ -12,12 +12,12 @@ from binascii import Error as NotBase64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit import checkpoints
-from authguard.audit.files import chains
+from authguard.audit import checkpoints, segments
 from authguard.audit.reading import parse
 from authguard.core import tree
 from authguard.core.chain import LINE_BOUND, Linked, read
 from authguard.core.notes import NOTE_BOUND, opened, read_body
+from authguard.core.stubs import Stub, levels
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -66,16 +66,21 @@ def prove(log: Path, record: str) -> str:
         AuditError: no chain has it, no checkpoint covers it yet, or the log does not lead to that checkpoint.
     """
     wanted = record.encode("utf-8", "surrogatepass")
-    for path in chains(log):
-        if not path.exists():
-            continue
+    retired = False
+    for path in segments.of_log(log):
         try:
-            for index, line in enumerate(_lines(path)):
-                if wanted in line and parse(line).get("id") == record:
-                    return _prove(path, index, line)
+            index = 0
+            for item in _items(path):
+                if isinstance(item, Stub):
+                    index, retired = index + item.count, True
+                    continue
+                if wanted in item and parse(item).get("id") == record:
+                    return _prove(path, index, item)
+                index += 1
         except OSError as error:
             raise AuditError(f"the log `{path}` cannot be read: {error.strerror}") from error
-    raise AuditError(f"no chain of `{log}` has a record of that id")
+    hint = "; the lines of its oldest segments are gone, their time was over" if retired else ""
+    raise AuditError(f"no chain of `{log}` has a record of that id{hint}")
 
 
 def _prove(path: Path, index: int, line: bytes) -> str:
@@ -91,7 +96,7 @@ def _prove(path: Path, index: int, line: bytes) -> str:
     except FileNotFoundError:
         raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
     try:
-        found = tree.prove(tree.leaves(_lines(path)), index, said.size)
+        found = tree.prove(_leaves(path), index, said.size)
     except ValueError:
         found = ()
     if tree.root_of(tree.leaf(line[:-1]), index, said.size, found) != said.root:
@@ -100,10 +105,25 @@ def _prove(path: Path, index: int, line: bytes) -> str:
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while line := file.readline(LINE_BOUND + 1):
-            yield line
+def _items(path: Path) -> Iterator[bytes | Stub]:
+    """Read a chain through all its files: lines, and stubs where lines were."""
+    for piece in segments.pieces(path):
+        if piece.is_stub:
+            yield segments.stub_of(piece)[0]
+            continue
+        with segments.opened(piece) as file:
+            while line := file.readline(LINE_BOUND + 1):
+                yield line
+
+
+def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
+    """Hash lines to leaves; of a stub there are the roots of its subtrees."""
+    for item in _items(path):
+        if isinstance(item, Stub):
+            for level, block in zip(levels(item.base, item.base + item.count), item.blocks, strict=True):
+                yield bytes.fromhex(block), level
+        else:
+            yield tree.leaf(item.removesuffix(b"\n"))
 
 
 def examine(text: str, keys: Collection[Key], check: Check) -> Proven:

@@ -5,19 +5,20 @@ Nothing is verified here: lines are shown as they stand, also those that `authgu
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.audit.files import chains
+from authguard.audit import segments
 from authguard.core.chain import LINE_BOUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from authguard.audit.segments import Piece
 
 #: most bytes that are read of one file at once, from its end or since the last look
 READ_BOUND: Final = 16 * 1024 * 1024
@@ -50,16 +51,24 @@ def find(path: Path, record: str) -> dict[str, Any]:
         record: the id, as a reply's ``instance`` and the log name it.
     """
     wanted = record.encode("utf-8", "surrogatepass")
-    for file in chains(path):
-        with suppress(OSError), file.open("rb") as stream:
-            while line := stream.readline(LINE_BOUND + 1):
-                if wanted in line and (found := parse(line)).get("id") == record:
+    for chain in segments.of_log(path):
+        with suppress(OSError):
+            for piece in segments.pieces(chain):
+                if not piece.is_stub and (found := _find(piece, wanted, record)):
                     return found
     return {}
 
 
+def _find(piece: Piece, wanted: bytes, record: str) -> dict[str, Any]:
+    with segments.opened(piece) as stream:
+        while line := stream.readline(LINE_BOUND + 1):
+            if wanted in line and (found := parse(line)).get("id") == record:
+                return found
+    return {}
+
+
 class Reader:
-    """Reads the chains of a log, and remembers how far it came in each.
+    """Reads the chains of a log, over all their files, and remembers how far it came in each.
 
     Args:
         path: of the log's first chain.
@@ -67,31 +76,56 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._come: dict[Path, tuple[int, int]] = {}
+        #: chain -> number of the first line of the file that was read last, its inode, and the place in it
+        self._come: dict[Path, tuple[int, int, int]] = {}
 
     def last(self, count: int) -> list[bytes]:
         """Give the last whole lines of all chains, merged by time."""
-        lines = by_time(self._new(file)[-count - 1 :] for file in chains(self._path))
+        lines = by_time([self._last(chain, count) for chain in segments.of_log(self._path)])
         return lines[len(lines) - min(count, len(lines)) :]
 
     def more(self) -> list[bytes]:
         """Give the whole lines that came since the last call, merged by time; also those of files that are new."""
-        return by_time(self._new(file) for file in chains(self._path))
+        return by_time([self._more(chain) for chain in segments.of_log(self._path)])
 
-    def _new(self, file: Path) -> list[bytes]:
-        """Read a file from where the reader came to, or from so many bytes before its end as are read at once."""
-        with suppress(OSError), file.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            inode, come = self._come.get(file, (status.st_ino, 0))
-            if inode != status.st_ino or come > status.st_size:
-                come = 0  # another file by this name, or cut: from its beginning
-            begin = max(come, status.st_size - READ_BOUND)
-            stream.seek(begin)
-            data = stream.read(READ_BOUND)
-            end = data.rfind(b"\n") + 1
-            # a line that began before what was read is left out, and one longer than any of ours is not waited for
-            start = data.find(b"\n") + 1 if begin > come else 0
-            stuck = end == 0 and len(data) > LINE_BOUND
-            self._come[file] = (status.st_ino, begin + (len(data) if stuck else end))
-            return data[start:end].splitlines(keepends=True) if end else []
-        return []
+    def _last(self, chain: Path, count: int) -> list[bytes]:
+        """Read a chain from its end, over as many of its files as are needed."""
+        lines: list[bytes] = []
+        with suppress(OSError):
+            for number, piece in enumerate(reversed(segments.pieces(chain))):
+                if piece.is_stub or len(lines) > count:
+                    break
+                found, come = _read(piece, 0)
+                if number == 0:
+                    self._come[chain] = come
+                lines = found[-count - 1 :] + lines
+        return lines
+
+    def _more(self, chain: Path) -> list[bytes]:
+        """Read on from where the reader came to, over the files that were begun since."""
+        lines: list[bytes] = []
+        base, inode, offset = self._come.get(chain, (0, 0, 0))
+        with suppress(OSError):
+            for piece in segments.pieces(chain):
+                if piece.is_stub or (piece.base < base and not piece.live):
+                    continue
+                same = piece.base == base and (not piece.live or inode in {0, piece.inode})
+                found, self._come[chain] = _read(piece, offset if same else 0)
+                lines += found
+        return lines
+
+
+def _read(piece: Piece, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
+    """Read a file from a place, or from so many bytes before its end as are read at once; give where that is then."""
+    with segments.opened(piece) as stream:
+        size = segments.length(stream)
+        come = come if come <= size else 0  # cut: from its beginning
+        begin = max(come, size - READ_BOUND)
+        stream.seek(begin)
+        data = stream.read(READ_BOUND)
+    end = data.rfind(b"\n") + 1
+    # a line that began before what was read is left out, and one longer than any of ours is not waited for
+    start = data.find(b"\n") + 1 if begin > come else 0
+    stuck = end == 0 and len(data) > LINE_BOUND
+    place = begin + (len(data) if stuck else end)
+    return (data[start:end].splitlines(keepends=True) if end else []), (max(piece.base, 0), piece.inode, place)

@@ -6,6 +6,7 @@ the writer's memory and the anchors are asked too.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from authguard.core.chain import Linked
     from authguard.core.notes import Check, Key, Opened
+    from authguard.core.stubs import Stub
 
 #: most keys that a chain may be rotated to while it is verified
 ROTATIONS: Final = 64
@@ -49,6 +51,7 @@ class Ranges:
         adopted: of them, lines that were not signed when they were written.
         at: time of the newest checkpoint, epoch seconds UTC; 0 where there is none.
         silence: longest time between two checkpoints, seconds.
+        retired: lines that gave way to stubs when their time was over.
     """
 
     anchored: int = 0
@@ -56,6 +59,7 @@ class Ranges:
     adopted: int = 0
     at: int = 0
     silence: int = 0
+    retired: int = 0
 
 
 #: of a chain that nothing was held against
@@ -119,9 +123,9 @@ class Holding:
         self._due = -1
         self.origins: tuple[str, ...] = ()
 
-    def begin(self, first: Linked) -> Found | None:
-        """Take the first line: it names the chain."""
-        self.origins = tuple({checkpoints.origin(key.name, first.hash): None for key in self._keys})
+    def begin(self, first: str) -> Found | None:
+        """Take the hash of the first line: it names the chain."""
+        self.origins = tuple({checkpoints.origin(key.name, first): None for key in self._keys})
         try:
             self._notes = checkpoints.notes(self._beside)
             flaw = self._advance()
@@ -185,15 +189,37 @@ class Holding:
             return None
         return self._compare()
 
+    def skip(self, stub: Stub) -> Found | None:
+        """Take a stub in the place of its lines: what was signed inside is not compared, what was signed later is."""
+        end = stub.base + stub.count
+        stub.graft(self._tree)
+        for note in stub.offered[:ROTATIONS]:
+            self._offer(note)
+        self._adopted = max(self._adopted, stub.adopted)
+        while self._next is not None and self._next.checkpoint.size < end:
+            if self._at:
+                self._silence = max(self._silence, self._next.at - self._at)
+            self._at, self._good = self._next.at, self._next.checkpoint.size
+            flaw = self._succeed() if self._offered else None
+            if (flaw := flaw or self._advance()) is not None:
+                return flaw
+        self._others = {size: roots for size, roots in self._others.items() if size >= end}
+        self._plan()
+        signed = self._next is not None and self._next.checkpoint.size == end
+        return self._compare() if signed or end in self._others else None
+
     def _heed(self, entry: Acted) -> None:
         """Hear what the log says of itself."""
         if entry.act == "adopted":
             self._adopted = self._tree.size - 1
-        elif entry.act == "key.rotated" and len(self._offered) < ROTATIONS:
-            try:
-                self._offered.append(parse_key(entry.note))
-            except ValueError:
-                return
+        elif entry.act == "key.rotated":
+            self._offer(entry.note)
+
+    def _offer(self, text: str) -> None:
+        """Hear of a key that may follow, if one that is trusted signs beside it."""
+        if len(self._offered) < ROTATIONS:
+            with suppress(ValueError):
+                self._offered.append(parse_key(text))
 
     def _compare(self) -> Found | None:
         """Compare the tree with every checkpoint of its size."""

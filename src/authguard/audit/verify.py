@@ -7,21 +7,25 @@ anchors hold: a tail that was cut, a chain removed and a chain written anew show
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from authguard.audit import checkpoints
+from authguard.audit import checkpoints, segments
 from authguard.audit.files import chains
 from authguard.audit.signatures import NOTHING, Found, Holding
-from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, follow
+from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, follow
 from authguard.core.entries import Acted, Decided
+from authguard.core.stubs import RETIRED, retired_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from authguard.audit.segments import Piece
     from authguard.audit.signatures import Ranges, Trust
     from authguard.core.chain import Linked
     from authguard.core.entries import Entry
@@ -37,11 +41,13 @@ class ChainReport:
     """What was found in one file.
 
     Attributes:
-        path: of the file.
-        lines: verified before the break, or in all.
-        result: intact, or the first break.
-        where: the file in which the break is: the chain's own, or that of its checkpoints.
+        path: of the file that is written.
+        lines: verified before the break, or in all, those of stubs among them.
+        result: intact, or the first break; its line counts within the file in which it is.
+        where: the file in which the break is: one of the chain's own, or that of its checkpoints.
         ranges: how far it is vouched for.
+        segments: how many closed files were before the one that is written.
+        retired: what gave way to stubs: lines, time of the first and of the last.
     """
 
     path: Path
@@ -49,6 +55,8 @@ class ChainReport:
     result: Intact | Broken
     where: Path = Path()
     ranges: Ranges = NOTHING
+    segments: int = 0
+    retired: tuple[int, float, float] = (0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +135,7 @@ def verify(
     tally = _Tally()
     seen: set[str] = set()
     roots = (path, *also)
-    files = [file for root in roots for file in chains(root) if file in roots or file.exists()]
+    files = [file for root in roots for file in dict.fromkeys((root, *segments.of_log(root)))]
     reports = tuple(_verify(file, tally, pause, trust, seen) for file in files)
     return Verification(
         chains=reports,
@@ -154,57 +162,151 @@ def _gone(path: Path, trust: Trust, seen: set[str], files: list[Path]) -> Iterat
 def _verify(
     path: Path, tally: _Tally, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
 ) -> ChainReport:
-    """Verify one file."""
-    walk = _Walk(path, Holding(path, trust) if trust else None, tally, seen)
+    """Verify one chain."""
+    walk = _Walk(path, Holding(path, trust) if trust else None, tally, seen, pause)
     try:
-        with path.open("rb") as file:
-            flaw = walk.run(_lines(file, pause))
-    except FileNotFoundError:
-        flaw = Found(path, Broken(0, Flaw.MISSING))
+        pieces = segments.pieces(path)
     except OSError:
-        flaw = Found(path, Broken(0, Flaw.UNREADABLE))
-    ranges = walk.holding.ranges() if walk.holding else NOTHING
-    if flaw is not None:
-        return ChainReport(path, walk.lines, flaw.broken, flaw.path, ranges)
-    return ChainReport(path, walk.lines, Intact(walk.lines, walk.head), path, ranges)
+        pieces = ()
+        flaw: Found | None = Found(path, Broken(0, Flaw.UNREADABLE))
+    else:
+        flaw = walk.run(pieces)
+    result = Intact(walk.lines, walk.head) if flaw is None else flaw.broken
+    return ChainReport(
+        path=path,
+        lines=walk.lines,
+        result=result,
+        where=path if flaw is None else flaw.path,
+        ranges=walk.holding.ranges() if walk.holding else NOTHING,
+        segments=sum(not piece.live for piece in pieces),
+        retired=walk.retired,
+    )
 
 
 class _Walk:
-    """One way through a chain."""
+    """One way through a chain, over all its files."""
 
-    def __init__(self, path: Path, holding: Holding | None, tally: _Tally, seen: set[str]) -> None:
+    def __init__(
+        self, path: Path, holding: Holding | None, tally: _Tally, seen: set[str], pause: Callable[[float], None]
+    ) -> None:
         self.path = path
         self.holding = holding
         self.tally = tally
         self.seen = seen
         self.lines = 0
-        self.head = ""
+        self.head = GENESIS
+        self.retired = (0, 0.0, 0.0)
+        self._pause = pause
         self._line = b""
+        #: digest of a stub -> the file; and of those that a record names -> that record's line
+        self._stubs: dict[str, Piece] = {}
+        self._named: dict[str, int] = {}
+
+    def run(self, pieces: Sequence[Piece]) -> Found | None:
+        """Follow the chain to its end or its first flaw."""
+        left, tries = list(pieces), 0
+        while left:
+            begin = self.lines
+            try:
+                flaw = self._stub(left[0]) if left[0].is_stub else self._file(left[0])
+            except FileNotFoundError:
+                flaw = Found(left[0].path, Broken(0, Flaw.MISSING))
+            except OSError:
+                flaw = Found(left[0].path, Broken(0, Flaw.UNREADABLE))
+            if flaw is None:
+                del left[0]
+                continue
+            anew = self._listed_anew(left[0]) if self.lines == begin and tries < LOOKS else []
+            if not anew:
+                return self._placed(flaw, pieces)
+            left, tries = anew, tries + 1
+        if not pieces or not pieces[-1].live:
+            return Found(self.path, Broken(0, Flaw.MISSING))
+        flaw = self.holding.end() if self.holding else None
+        return self._unretired() if flaw is None else self._placed(flaw, pieces)
+
+    def _listed_anew(self, piece: Piece) -> list[Piece]:
+        """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
+        try:
+            left = [one for one in segments.pieces(self.path) if one.base >= self.lines]
+        except OSError:
+            return []
+        return left if left and left[0] != piece and left[0].base == self.lines else []
+
+    def _placed(self, flaw: Found, pieces: Sequence[Piece]) -> Found:
+        """Say in which of the chain's files a line of the chain is, and which of that file's it is."""
+        line = flaw.broken.line
+        if flaw.path != self.path or not line:
+            return flaw
+        piece = max((one for one in pieces if 0 <= one.base < line), key=lambda one: one.base, default=None)
+        if piece is None:
+            return flaw
+        return Found(piece.path, Broken(0 if piece.is_stub else line - piece.base, flaw.broken.flaw))
+
+    def _stub(self, piece: Piece) -> Found | None:
+        """Take a stub in the place of its lines."""
+        stub, raw = segments.stub_of(piece)
+        if (stub.base, stub.prev) != (self.lines, self.head):
+            return Found(piece.path, Broken(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
+        flaw = None
+        if self.holding is not None:
+            flaw = self._begin(self.holding, stub.first) or self.holding.skip(stub)
+        self._stubs[sha256(raw).hexdigest()] = piece
+        count, since, _ = self.retired
+        self.retired = (count + stub.count, since if count else stub.since, stub.until)
+        self.lines, self.head = stub.base + stub.count, stub.last
+        return flaw
+
+    def _file(self, piece: Piece) -> Found | None:
+        """Follow the lines of one file."""
+        if not piece.live and piece.base > self.lines:
+            return Found(piece.path, Broken(0, Flaw.SKIPPED))
+        begin = self.lines
+        with segments.opened(piece) as file:
+            for found in follow(self._passing(_lines(file, self._pause)), begin, self.head):
+                if isinstance(found, Broken):
+                    if found.flaw is Flaw.EMPTY and piece.live and begin:
+                        return None  # its writer died when it had begun it; whether more was signed is asked at the end
+                    line = found.line and found.line - begin
+                    return Found(piece.path, Broken(line, found.flaw)) if not piece.live else Found(self.path, found)
+                flaw = self._hold(self.holding, found) if self.holding else None
+                self.lines, self.head = self.lines + 1, found.hash
+                self._heed(found)
+                self.tally.add(found.entry)
+                if flaw is not None:
+                    return flaw
+        return None
 
     def _passing(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         for line in lines:
             self._line = line
             yield line
 
-    def run(self, lines: Iterator[bytes]) -> Found | None:
-        """Follow the chain to its end or its first flaw."""
-        for found in follow(self._passing(lines)):
-            if isinstance(found, Broken):
-                return Found(self.path, found)
-            flaw = self._hold(self.holding, found) if self.holding else None
-            self.lines, self.head = self.lines + 1, found.hash
-            self.tally.add(found.entry)
-            if flaw is not None:
-                return flaw
-        return self.holding.end() if self.holding else None
+    def _heed(self, found: Linked) -> None:
+        entry = found.entry
+        if type(entry) is Acted and entry.act == RETIRED and entry.by == "audit":
+            self._named[retired_digest(entry.note)] = found.seq
+
+    def _unretired(self) -> Found | None:
+        """Find a stub that no line names, or only one that nothing vouches for."""
+        ranges = self.holding.ranges() if self.holding else NOTHING
+        vouched = max(ranges.signed, ranges.anchored) if self.holding else self.lines
+        for digest, piece in self._stubs.items():
+            if self._named.get(digest, vouched) >= vouched:
+                return Found(piece.path, Broken(0, Flaw.UNRETIRED))
+        return None
+
+    def _begin(self, holding: Holding, first: str) -> Found | None:
+        """Let the first line name the chain."""
+        if self.lines:
+            return None
+        flaw = holding.begin(first)
+        self.seen.update(holding.origins)
+        return flaw
 
     def _hold(self, holding: Holding, found: Linked) -> Found | None:
-        """Hold a line against what vouches for it; the first names the chain."""
-        flaw = None
-        if not self.lines:
-            flaw = holding.begin(found)
-            self.seen.update(holding.origins)
-        return flaw or holding.add(self._line, found)
+        """Hold a line against what vouches for it."""
+        return self._begin(holding, found.hash) or holding.add(self._line, found)
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
@@ -215,12 +317,11 @@ def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
 
 def _line(file: BinaryIO, pause: Callable[[float], None]) -> bytes:
     """Read one line; one without an end is read again, for a living log is read while it is written."""
-    begin = file.tell()
     line = file.readline(LINE_BOUND + 1)
     for _ in range(LOOKS):
         if not line or line.endswith(b"\n") or len(line) > LINE_BOUND:
             break
         pause(PAUSE)
-        file.seek(begin)
+        file.seek(-len(line), os.SEEK_CUR)
         line = file.readline(LINE_BOUND + 1)
     return line

@@ -113,7 +113,11 @@ def _trust(keys: tuple[Key, ...], base: str, anchors: Iterable[Path]) -> Trust:
 def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     for chain in found.chains:
         if not isinstance(chain.result, Broken):
-            yield f"{escaped(str(chain.path))}: ok, {_counted(chain.lines, 'line')}, head {chain.result.head}"
+            files = f" in {chain.segments + 1} files" if chain.segments else ""
+            yield f"{escaped(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
+            count, since, until = chain.retired
+            if count:
+                yield f"  retired: lines 1 to {count}, {moment(since)} to {moment(until)}: only their hashes were kept"
             if signed:
                 yield from (f"  {words}" for words in _ranges(chain.ranges, chain.lines))
     if found.kinds:

@@ -54,6 +54,9 @@ class Flaw(StrEnum):
     STRIPPED = "stripped"
     GONE = "gone"
     BLIND = "blind"
+    SKIPPED = "skipped"
+    UNTRUE = "untrue"
+    UNRETIRED = "unretired"
 
     @property
     def words(self) -> str:
@@ -77,6 +80,9 @@ _WORDS: Final = {
     Flaw.CUT: "the file ends here, and more was signed: its end was cut off",
     Flaw.STRIPPED: "the checkpoints end here, and more were signed: they were taken away or put back to older ones",
     Flaw.GONE: "a chain that was signed is not there: it was removed or replaced (archived? name it with `--also`)",
+    Flaw.SKIPPED: "lines before this file are not there: a segment was removed, renamed or swapped",
+    Flaw.UNTRUE: "the stub does not follow the line before it, or is none: it was edited or swapped",
+    Flaw.UNRETIRED: "lines gave way to a stub, and no signed line of the log says so: somebody removed them",
     Flaw.BLIND: "what the writer remembers of its checkpoints cannot be read",
 }
 
@@ -215,13 +221,18 @@ def read(line: bytes) -> Linked | Flaw:
     return Linked(entry, int(seq), prev.decode(), stated.decode())
 
 
-def follow(lines: Iterable[bytes]) -> Iterator[Linked | Broken]:
-    """Walk a chain from its genesis in constant memory.
+def follow(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterator[Linked | Broken]:
+    """Walk a chain in constant memory.
+
+    Args:
+        lines: of it.
+        seq: number of the first of them, from 0.
+        prev: hash of the line before that.
 
     Yields:
-        Every line up to the first break, then the break, and no more.
+        Every line up to the first break, then the break, and no more; a break's line counts from the chain's first.
     """
-    seq, prev = 0, GENESIS
+    begin = seq
     for line in lines:
         found = read(line)
         if isinstance(found, Linked) and (found.seq, found.prev) != (seq, prev):
@@ -231,7 +242,7 @@ def follow(lines: Iterable[bytes]) -> Iterator[Linked | Broken]:
             return
         yield found
         seq, prev = seq + 1, found.hash
-    if seq == 0:
+    if seq == begin:
         yield Broken(0, Flaw.EMPTY)
 
 

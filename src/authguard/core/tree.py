@@ -59,6 +59,25 @@ class Tree:
         edge.append(hashed)
         self.size += 1
 
+    def graft(self, hashed: bytes, level: int) -> None:
+        """Add a whole subtree by its root.
+
+        Args:
+            hashed: the root.
+            level: so many levels over its leaves, which are 2 to the power of that.
+
+        Raises:
+            ValueError: the tree does not end where such a subtree may begin.
+        """
+        if self.size & ((1 << level) - 1):
+            raise ValueError("a subtree begins at a multiple of its size")
+        edge, size = self.edge, self.size >> level
+        while size & 1:
+            hashed = node(edge.pop(), hashed)
+            size >>= 1
+        edge.append(hashed)
+        self.size += 1 << level
+
     def root(self) -> bytes:
         """Give the root of all leaves so far."""
         if not self.edge:
@@ -88,8 +107,13 @@ def siblings(index: int, size: int) -> list[tuple[int, int]]:
     return found[::-1]
 
 
-def prove(leaves: Iterable[bytes], index: int, size: int) -> tuple[bytes, ...]:
+def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) -> tuple[bytes, ...]:
     """Make the inclusion proof of a leaf from the hashes of all leaves, in one pass and constant memory.
+
+    Args:
+        leaves: their hashes; a root with its level stands for a whole subtree whose leaves are not at hand.
+        index: of the leaf.
+        size: of the tree.
 
     Raises:
         ValueError: there are fewer leaves than that, or the leaf is none of them.
@@ -100,14 +124,16 @@ def prove(leaves: Iterable[bytes], index: int, size: int) -> tuple[bytes, ...]:
     trees = {low: Tree() for low, _ in wanted}
     ends = dict(wanted)
     current, seen = -1, 0
-    for place, hashed in enumerate(leaves):
-        if place == size:
+    for item in leaves:
+        if seen >= size:
             break
-        seen += 1
-        if place in ends:
-            current = place
-        if current >= 0 and place < ends[current]:
-            trees[current].add(hashed)
+        if seen in ends:
+            current = seen
+        # no sibling is a part of such a subtree: its parent would be one too, and that holds the leaf itself
+        hashed, level = (item, 0) if isinstance(item, bytes) else item
+        if current >= 0 and seen < ends[current]:
+            trees[current].graft(hashed, level) if level else trees[current].add(hashed)
+        seen += 1 << level
     if seen < size:
         raise ValueError(f"there are {seen} leaves, not {size}")
     return tuple(trees[low].root() for low, _ in wanted)

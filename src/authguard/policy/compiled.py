@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from authguard.core.outcomes import Words
@@ -266,6 +267,9 @@ class Policy:
         pseudonymous: whether the log holds keyed hashes instead of subjects.
         checkpoint_every: lines after which the log's checkpoint is signed.
         checkpoint_within: seconds after which it is, if sooner.
+        rotate_size: bytes at which a file of the log is closed.
+        rotate_within: seconds after which it is, if sooner.
+        keep_log: seconds for which its lines are kept; infinite for ever.
         public_url: the origin that callers use; empty where the policy does not say.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -305,6 +309,9 @@ class Policy:
     pseudonymous: bool = True
     checkpoint_every: int = 1_000
     checkpoint_within: float = 10.0
+    rotate_size: int = 67_108_864
+    rotate_within: float = 604_800.0
+    keep_log: float = inf
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

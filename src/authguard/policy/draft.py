@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from authguard.core.outcomes import Words
@@ -71,6 +72,9 @@ class Draft:
         pseudonymous: of subjects in the log.
         checkpoint_every: lines.
         checkpoint_within: seconds.
+        rotate_size: bytes.
+        rotate_within: seconds.
+        keep_log: seconds.
         public_url: or empty.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -107,6 +111,9 @@ class Draft:
     pseudonymous: bool = True
     checkpoint_every: int = 1_000
     checkpoint_within: float = 10.0
+    rotate_size: int = 67_108_864
+    rotate_within: float = 604_800.0
+    keep_log: float = inf
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

@@ -7,6 +7,7 @@ What names resolve to is the checks' to say.
 from __future__ import annotations
 
 from hashlib import sha256
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decisions import Rule
@@ -92,6 +93,9 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         pseudonymous=document.audit.subjects == "pseudonymous",
         checkpoint_every=document.audit.checkpoint.every,
         checkpoint_within=document.audit.checkpoint.within,
+        rotate_size=document.audit.rotate.size,
+        rotate_within=document.audit.rotate.within,
+        keep_log=inf if document.audit.keep is None else document.audit.keep,
         public_url=document.settings.public_url,
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),

@@ -334,9 +334,18 @@ class Checkpoints(Part):
     within: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = Field(default=10.0, alias="or")
 
 
+class Rotate(Part):
+    """When a file of the log is closed and a new one begun: at so many bytes or after so long, whichever is first."""
+
+    size: Annotated[Size, Field(ge=65_536)] = 67_108_864
+    within: Annotated[Duration, Field(ge=60.0)] = Field(default=604_800.0, alias="or")
+
+
 class Audit(Part):
     """How the log is kept."""
 
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
     subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
     checkpoint: Checkpoints = Checkpoints()
+    rotate: Rotate = Rotate()
+    keep: Annotated[Duration, Field(ge=3_600.0)] | None = None

@@ -221,11 +221,17 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Audit": {
         "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",
         "checkpoint": "When a checkpoint of the log is signed, so that a cut or a rewrite shows.",
+        "rotate": "When a file of the log is closed, compressed, and a new one begun.",
+        "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
     },
     "Checkpoints": {
         "every": "After how many lines a checkpoint of the log is signed; 1000 where left out.",
         "or": "After how long it is signed where fewer lines came; `10s` where left out, `1s` to `1h`.",
+    },
+    "Rotate": {
+        "size": "At how many bytes a file of the log is closed; `64MiB` where left out, `64KiB` to `64MiB`.",
+        "or": "After how long it is closed where it is smaller; `7d` where left out, at least `1m`.",
     },
     "States": {
         "initial": "The state in which it begins.",

@@ -1,0 +1,149 @@
+"""What is kept of a segment whose time is over: enough to follow the chain past it and to compute the tree over it.
+
+The lines' own hashes are gone, but the roots of the whole subtrees that they filled are not, so every later root, and
+every proof of a later line, comes out as before. Rule: a stub is believed for what a signed tree makes of it, and only
+where a line of the log says that it was made.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authguard.core.chain import Linked, read
+from authguard.core.entries import Acted
+from authguard.core.tree import LEVELS, Tree, leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: most keys that the lines of a segment may name
+OFFERED: Final = 64
+#: of the record that goes before the lines do
+RETIRED: Final = "retired"
+
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_NOTE: Final = re.compile(r"lines [0-9]+ to [0-9]+, stub sha256 ([0-9a-f]{64})")
+
+
+class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left of a segment.
+
+    Attributes:
+        v: version of the form.
+        base: number of its first line in the chain, from 0.
+        count: lines.
+        prev: hash of the line before the first.
+        first: hash of the first line.
+        last: hash of the last line.
+        since: time of the first line, epoch seconds UTC.
+        until: time of the last.
+        blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`levels`).
+        offered: keys to which the lines say that the log's was rotated.
+        adopted: lines of the chain that were first signed later than written; 0 where the lines do not say.
+    """
+
+    v: int
+    base: int
+    count: int
+    prev: str
+    first: str
+    last: str
+    since: float
+    until: float
+    blocks: tuple[str, ...]
+    offered: tuple[str, ...] = ()
+    adopted: int = 0
+
+    def encode(self) -> bytes:
+        """Write it as its file has it."""
+        return msgspec.json.encode(self) + b"\n"
+
+    def graft(self, tree: Tree) -> None:
+        """Let a tree that ends where the stub begins grow by its lines."""
+        for level, block in zip(levels(self.base, self.base + self.count), self.blocks, strict=True):
+            tree.graft(bytes.fromhex(block), level)
+
+
+_decode: Final = msgspec.json.Decoder(Stub).decode
+
+
+def parse_stub(raw: bytes) -> Stub | None:
+    """Read a stub; ``None`` where it is none, or does not fit together."""
+    try:
+        found = _decode(raw)
+    except msgspec.DecodeError:
+        return None
+    fits = (
+        found.v == 1
+        and found.base >= 0
+        and found.count > 0
+        and (found.base + found.count).bit_length() <= LEVELS
+        and len(found.blocks) == len(levels(found.base, found.base + found.count))
+        and len(found.offered) <= OFFERED
+        and 0 <= found.adopted <= found.base + found.count
+        and all(_HEX.fullmatch(one) for one in (found.prev, found.first, found.last, *found.blocks))
+    )
+    # one form of bytes for one stub, so that what is hashed is what is read
+    return found if fits and found.encode() == raw else None
+
+
+def levels(begin: int, end: int) -> list[int]:
+    """Cut a range of leaves into the fewest whole subtrees; give how many levels each has, from the first on."""
+    found = []
+    while begin < end:
+        fits = (end - begin).bit_length() - 1
+        level = min(fits, (begin & -begin).bit_length() - 1) if begin else fits
+        found.append(level)
+        begin += 1 << level
+    return found
+
+
+def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
+    """Make the stub of a segment; ``None`` where its lines are not a chain of so many from there on.
+
+    Args:
+        lines: of the segment, with their newlines.
+        base: number of the first.
+        count: how many there have to be.
+    """
+    wanted = levels(base, base + count)
+    roots: list[str] = []
+    offered: list[str] = []
+    adopted, since, until = 0, 0.0, 0.0
+    prev = first = last = ""
+    tree, seq = Tree(), base
+    for line in lines:
+        found = read(line)
+        if not isinstance(found, Linked) or found.seq != seq or (last and found.prev != last) or seq >= base + count:
+            return None
+        if not last:
+            prev, first, since = found.prev, found.hash, found.entry.at
+        last, until, seq = found.hash, found.entry.at, seq + 1
+        tree.add(leaf(line[:-1]))
+        if tree.size == 1 << wanted[len(roots)]:
+            roots.append(tree.root().hex())
+            tree = Tree()
+        entry = found.entry
+        if type(entry) is Acted and entry.by == "audit":
+            if entry.act == "key.rotated" and len(offered) < OFFERED:
+                offered.append(entry.note)
+            elif entry.act == "adopted":
+                adopted = found.seq
+    if seq != base + count:
+        return None
+    return Stub(1, base, count, prev, first, last, since, until, tuple(roots), tuple(offered), adopted)
+
+
+def retired_note(stub: Stub) -> str:
+    """Say in a record that a segment gives way to a stub."""
+    return f"lines {stub.base + 1} to {stub.base + stub.count}, stub sha256 {sha256(stub.encode()).hexdigest()}"
+
+
+def retired_digest(note: str) -> str:
+    """Read which stub a record names; empty where it names none."""
+    found = _NOTE.fullmatch(note)
+    return found[1] if found else ""

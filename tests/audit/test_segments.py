@@ -1,0 +1,377 @@
+"""A log in several files: chain and tree go on from one to the next, in whichever form they are, whoever dies when."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard import signing
+from authguard.audit import checkpoints, keeping, proofs, segments
+from authguard.audit.index import open_index
+from authguard.audit.keeping import Keeping
+from authguard.audit.query import Question, by_id, find
+from authguard.audit.reading import Reader
+from authguard.audit.reading import find as find_record
+from authguard.core.chain import Flaw
+from authguard.errors import AuditError
+from tests.audit.desk import Desk, numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def filled(desk: Desk, count: int = 60) -> None:
+    """Write records over several segments, signed and compressed on the way."""
+    sink = desk.open()
+    for begin in range(0, count, 10):
+        desk.write(sink, *numbers(begin, begin + 10))
+        desk.work()
+    desk.clock.advance(1)
+    sink.close()
+
+
+def told(desk: Desk) -> list[str]:
+    """Read every record's note through the index, oldest first; what the log says of itself is left out."""
+    with open_index(desk.log) as index:
+        found = [one.record for one in find(index, Question(), newest=False)]
+    return [one["note"] for one in found if one["by"] == "dana"]
+
+
+def test_a_chain_goes_on_over_segments_that_are_compressed_once_they_are_signed(desk: Desk) -> None:
+    filled(desk)
+    packed = [name for name in desk.names() if name.endswith(".gz")]
+    assert len(packed) >= 4
+    found = desk.verify()
+    assert found.ok, found
+    chain = found.chains[0]
+    assert chain.segments >= len(packed)
+    assert chain.lines == chain.ranges.signed == 60 + chain.segments  # each new file begins by saying so
+    assert [int(name.split(".")[2]) for name in packed] == [
+        piece.base for piece in segments.closed(desk.log) if piece.form
+    ]
+
+
+def test_what_is_compressed_is_plain_gzip_of_the_very_lines(desk: Desk) -> None:
+    desk.keeping = Keeping(size=2_000)
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 12))
+    plain = {piece.base: piece.path.read_bytes() for piece in segments.closed(desk.log)}
+    assert plain
+    desk.work()
+    sink.close()
+    for base, raw in plain.items():
+        assert gzip.decompress(segments.name(desk.log, base, ".gz").read_bytes()) == raw
+        assert not segments.name(desk.log, base).exists()
+
+
+def test_every_question_is_answered_over_all_segments(desk: Desk) -> None:
+    filled(desk)
+    assert told(desk) == numbers(0, 60)
+    assert find_record(desk.log, "r3")["note"] == "3"
+    shown = [json.loads(line)["note"] for line in Reader(desk.log).last(200)]
+    assert [note for note in shown if note.isdigit()] == numbers(0, 60)
+    assert [json.loads(line)["note"] for line in Reader(desk.log).last(3)][-1] == shown[-1]
+
+
+def test_an_index_follows_lines_into_closed_and_compressed_files(desk: Desk) -> None:
+    sink = desk.open()
+    seen = []
+    for begin in range(0, 60, 5):
+        desk.write(sink, *numbers(begin, begin + 5))
+        with open_index(desk.log) as index:
+            assert index.renewed == ""
+            seen.append([one.record["note"] for one in by_id(index, f"r{begin}")])
+            assert [one.record["note"] for one in by_id(index, "r0")] == ["0"]
+        desk.work()
+    sink.close()
+    assert seen == [[str(begin)] for begin in range(0, 60, 5)]
+    assert told(desk) == numbers(0, 60)
+
+
+def test_who_follows_a_log_loses_no_line_where_a_file_is_closed(desk: Desk) -> None:
+    sink = desk.open()
+    reader = Reader(desk.log)
+    desk.write(sink, "0")
+    lines = reader.last(10)
+    for begin in range(1, 61, 3):
+        desk.write(sink, *numbers(begin, begin + 3))
+        if begin % 2:
+            desk.work()
+        lines += reader.more()
+    sink.close()
+    notes = [json.loads(line)["note"] for line in lines]
+    assert [note for note in notes if note.isdigit()] == numbers(0, 61)
+    assert len(notes) == len({json.loads(line)["seq"] for line in lines})
+
+
+def test_a_file_is_closed_when_its_time_has_come_too(desk: Desk) -> None:
+    desk.keeping = Keeping(within=60.0)
+    sink = desk.open()
+    desk.write(sink, "0")
+    desk.clock.advance(57)
+    desk.write(sink, "1")
+    assert len(segments.pieces(desk.log)) == 1
+    desk.clock.advance(1)
+    desk.write(sink, "2")
+    assert [piece.base for piece in segments.pieces(desk.log)] == [0, 2]
+    sink.close()
+    assert desk.verify().ok
+
+
+def test_the_next_process_goes_on_in_the_file_that_is_written(desk: Desk) -> None:
+    filled(desk, 30)
+    before = desk.verify().chains[0].lines
+    sink = desk.open()
+    desk.write(sink, "30")
+    sink.close()
+    found = desk.verify()
+    assert found.ok, found
+    assert found.chains[0].lines == found.chains[0].ranges.signed > before
+
+
+@pytest.mark.parametrize("stage", ["linked", "begun"])
+def test_a_writer_that_dies_while_it_closes_a_file_leaves_a_whole_chain(desk: Desk, stage: str) -> None:
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 5))
+    desk.work()
+    if stage == "linked":  # the file has its second name, and the new one is not in its place yet
+        os.link(desk.log, segments.name(desk.log, 0))
+        (desk.folder / ".audit.jsonl.next").touch()
+    sink.close()
+    if stage == "begun":  # the new one is there, and nothing was written to it
+        desk.log.rename(segments.name(desk.log, 0))
+        desk.log.touch()
+    assert desk.verify().ok
+    sink = desk.open()
+    desk.write(sink, *numbers(5, 30))
+    desk.work()
+    sink.close()
+    found = desk.verify()
+    assert found.ok, found
+    assert told(desk) == numbers(0, 30)
+
+
+def test_a_segment_that_is_there_twice_after_a_crash_is_read_once(desk: Desk) -> None:
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 20))
+    plain = segments.closed(desk.log)[0]
+    raw = plain.path.read_bytes()
+    desk.work()
+    plain.path.write_bytes(raw)  # the writer died before it took the plain file away
+    sink.close()
+    assert desk.verify().ok
+    assert told(desk) == numbers(0, 20)
+    sink = desk.open()
+    desk.work()
+    assert not plain.path.exists()
+    sink.close()
+
+
+def test_a_folder_in_which_nothing_new_can_be_made_stops_no_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 5))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", full)
+        desk.write(sink, *numbers(5, 20))
+    assert len(segments.pieces(desk.log)) == 1
+    desk.write(sink, *numbers(20, 25))
+    assert len(segments.pieces(desk.log)) == 2
+    sink.close()
+    raw = segments.closed(desk.log)[0].path.read_bytes()
+    assert raw.count(b'"act":"unturned"') == 1
+    assert b"a new file could not be begun: No space left on device" in raw
+    assert desk.verify().ok
+
+
+def test_a_disk_that_has_no_room_to_compress_keeps_the_lines_and_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 20))
+    assert desk.sealer is not None
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "pack", full)
+        desk.sealer._try()
+        desk.sealer._tidy()
+    desk.write(sink, "20")
+    desk.work()
+    desk.write(sink, "21")
+    sink.close()
+    assert told(desk) == numbers(0, 22)
+    with open_index(desk.log) as index:
+        acts = [one.record["act"] for one in find(index, Question(kinds=("act",)), newest=False)]
+    assert [act for act in acts if "tidied" in act] == ["untidied", "tidied"]
+    assert not [name for name in desk.names() if name.startswith(".")]
+
+
+async def test_what_was_written_before_a_file_was_closed_is_made_durable_with_the_rest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 12))
+    closed = {piece.path.stat().st_ino for piece in segments.closed(desk.log)}
+    assert closed
+
+    def fsync(fd: int) -> None:
+        synced.append(os.fstat(fd).st_ino)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    desk.write(sink, "last")
+    await sink.secure(sink._position)
+    assert closed | {desk.log.stat().st_ino, desk.folder.stat().st_ino} <= set(synced)
+    synced.clear()
+    desk.write(sink, "next")
+    await sink.secure(sink._position)
+    assert not closed & set(synced), "once is enough"
+    sink.close()
+
+
+def test_a_segment_that_goes_away_before_it_is_durable_fails_who_wait_for_it_and_nobody_later(desk: Desk) -> None:
+    import anyio  # noqa: PLC0415 - one test
+
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 12))
+    segments.closed(desk.log)[0].path.unlink()
+    with pytest.raises(AuditError, match="durable"):
+        anyio.run(sink.secure, sink._position)
+    desk.write(sink, "after")
+    anyio.run(sink.secure, sink._position)
+    sink.close()
+
+
+# --- retention
+
+
+def retired(desk: Desk) -> list[str]:
+    """Write segments, let their time go by, and let all of them go but the newest; give what was told of them."""
+    filled(desk)
+    desk.clock.advance(5_000)
+    sink = desk.open()
+    for number in range(60, 80):
+        desk.write(sink, str(number))
+        desk.clock.advance(1)
+        desk.work()
+    desk.work()
+    desk.clock.advance(10)
+    sink.close()
+    return [name for name in desk.names() if name.endswith(".stub")]
+
+
+def test_what_is_kept_no_longer_leaves_stubs_and_the_rest_verifies(desk: Desk) -> None:
+    before = len(numbers(0, 60))
+    stubs = retired(desk)
+    assert len(stubs) >= 4
+    found = desk.verify()
+    assert found.ok, found
+    chain = found.chains[0]
+    assert chain.retired[0] >= 40
+    assert 1_000.0 < chain.retired[1] < chain.retired[2] < 1_000.0 + 2 * before
+    assert chain.ranges.signed == chain.lines
+    assert found.kinds["act"] == chain.lines - chain.retired[0]
+    assert not set(numbers(0, 40)) & set(told(desk))
+    assert set(numbers(60, 80)) <= set(told(desk))
+
+
+def test_a_later_record_is_proved_over_stubs_and_one_that_is_gone_says_why(desk: Desk) -> None:
+    retired(desk)
+    proof = proofs.prove(desk.log, "r79")
+    assert b'"r79"' in proofs.examine(proof, [desk.keys[0].key], signing.check).line
+    with pytest.raises(AuditError, match="their time was over"):
+        proofs.prove(desk.log, "r3")
+
+
+def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
+    filled(desk)
+    desk.clock.advance(5_000)
+    sink = desk.open()
+    desk.work()
+    assert desk.sealer is not None
+    assert desk.sealer.wish is not None
+    desk.work()
+    desk.work()
+    assert not [name for name in desk.names() if name.endswith(".stub")]
+    desk.write(sink, "60")  # the record
+    desk.sealer._tidy()  # which is not signed
+    assert not [name for name in desk.names() if name.endswith(".stub")]
+    desk.work()
+    assert [name for name in desk.names() if name.endswith(".stub")] == ["audit.jsonl.000000000000.stub"]
+    sink.close()
+
+
+def test_what_is_still_kept_stays(desk: Desk) -> None:
+    desk.keeping = Keeping(size=2_000, keep=10_000.0)
+    assert retired(desk) == []
+    assert desk.verify().ok
+
+
+def test_a_process_that_dies_between_stub_and_segment_is_followed_by_one_that_ends_it(desk: Desk) -> None:
+    filled(desk)
+    kept = {piece.path: piece.path.read_bytes() for piece in segments.closed(desk.log)[:1]}
+    desk.clock.advance(5_000)
+    sink = desk.open()
+    desk.work()
+    desk.write(sink, "60")
+    desk.work()
+    sink.close()
+    for path, raw in kept.items():
+        path.write_bytes(raw)
+    assert desk.verify().ok
+    sink = desk.open()
+    desk.work()
+    desk.write(sink, "61")
+    desk.work()
+    sink.close()
+    assert not [path for path in kept if path.exists()]
+    assert desk.verify().ok
+
+
+def test_who_trusts_the_old_key_follows_over_a_stub_in_which_it_was_rotated(desk: Desk) -> None:
+    filled(desk, 20)
+    old = desk.keys
+    desk.keys = (*old, signing.make(old[0].key.name))
+    stubs = retired(desk)
+    assert stubs
+    trust = desk.trust()
+    held = checkpoints.heads(desk.memory)
+    assert list(held)
+    from authguard.audit.signatures import Trust  # noqa: PLC0415 - one test
+    from authguard.audit.verify import verify  # noqa: PLC0415
+
+    found = verify(desk.log, trust=Trust((old[0].key,), signing.check, trust.held))
+    assert found.ok, found
+
+
+def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
+    from authguard.core.stubs import make_stub  # noqa: PLC0415 - one test
+
+    filled(desk)
+    first, second = segments.closed(desk.log)[:2]
+    with segments.opened(first) as file:
+        stub = make_stub(iter(file.readlines()), first.base, second.base - first.base)
+    assert stub is not None
+    first.path.unlink()
+    segments.name(desk.log, first.base, ".stub").write_bytes(stub.encode())
+    found = desk.verify().chains[0]
+    assert not desk.verify().ok
+    assert getattr(found.result, "flaw", None) is Flaw.UNRETIRED
+    assert found.where.name == "audit.jsonl.000000000000.stub"
