@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from benchmarks import footprint, growth
+from benchmarks import asking, footprint, growth
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -115,6 +115,17 @@ async def test_the_million_sessions_are_the_guards_own_records(tmp_path: Path) -
 
 def test_proof_command_and_import_are_timed() -> None:
     assert [row.unit for row in starts(TINY)] == ["ms"] * 4
+
+
+def test_questions_to_a_long_log_are_timed_and_its_records_are_the_policys_own(tmp_path: Path) -> None:
+    rows = asking.measure(600, asking.here, tmp_path)
+
+    assert {row.what for row in rows if row.must} >= {
+        "index made anew",
+        "one session",
+        "`verify` / slicing and hashing",
+    }
+    assert all(row.value > 0 for row in rows)
 
 
 def test_growth_is_measured_and_drawn(tmp_path: Path) -> None:

@@ -1,0 +1,220 @@
+"""What asking a long log costs: ``python -m benchmarks.asking [RECORDS ...]`` makes logs and prints a table for each.
+
+Each part runs in a process of its own, so that its memory is its own; rates are per second of processor time. What
+`verify` costs is held against slicing and hashing the same raw lines, in turns within one process.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Final
+
+from authguard import signing
+from authguard.asgi.endpoints import own_operations
+from authguard.audit.index import beside, open_index
+from authguard.audit.query import Question, counts, last
+from authguard.audit.replay import replay
+from authguard.audit.signatures import Trust
+from authguard.audit.verify import verify
+from authguard.core.notes import parse_key
+from authguard.policy.compiler import load
+from benchmarks.long_log import POLICY, write
+from benchmarks.table import Row, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.audit.index import Index
+    from authguard.policy.compiled import Policy
+
+    Measured = dict[str, float]
+
+RECORDS: Final = 1_000_000
+ROUNDS: Final = 3
+#: times that each question is asked, each with another person or session
+ASKED: Final = 25
+#: bytes of a line that its hash does not cover
+AFTER: Final = 76
+#: what must be reached (issue 8)
+SHARE: Final = 1 / 3
+REBUILT: Final = 100_000
+REPLAYED: Final = 50_000
+ANSWERED: Final = 5.0
+
+
+def bare(log: Path) -> int:
+    """Slice and hash the raw lines; give how many."""
+    number = 0
+    with log.open("rb") as file:
+        for line in file:
+            sha256(line[:-AFTER]).hexdigest()
+            number += 1
+    return number
+
+
+def verified(log: Path) -> Measured:
+    """Verify with tree and signatures, in turns with the bare hashing."""
+    trust = Trust((parse_key(public_of(log).read_text("ascii")),), signing.check)
+    ratios, rates = [], []
+    for _ in range(ROUNDS):
+        begun = process_time()
+        number = bare(log)
+        hashed = process_time()
+        found = verify(log, trust=trust)
+        done = process_time()
+        ratios.append((hashed - begun) / (done - hashed))
+        rates.append((number / (hashed - begun), number / (done - hashed)))
+        if not found.ok or found.chains[0].ranges.signed != number:
+            raise RuntimeError("the log does not verify")
+    return {"share": median(ratios), "bare": median(one for one, _ in rates), "rate": median(two for _, two in rates)}
+
+
+def rebuilt(log: Path) -> Measured:
+    """Make the index anew."""
+    begun, wall = process_time(), perf_counter()
+    with open_index(log, fresh=True) as index:
+        took, waited = process_time() - begun, perf_counter() - wall
+        number = sum(counts(index, float("-inf"), float("inf")).values())
+    return {"rate": number / took, "seconds": waited, "bytes": beside(log).stat().st_size / number}
+
+
+def asked(log: Path) -> Measured:
+    """Ask for one session, one subject, and the last hundred denials; milliseconds each, the index being open."""
+    with open_index(log) as index:
+        whole = index.db.execute("SELECT max(no) FROM record").fetchone()[0]
+        some = [_line(index, 1 + whole * step // ASKED) for step in range(ASKED)]
+        subjects = [one["subject"] for one in some if one.get("subject")]
+        sessions = [one["session"] for one in some if one.get("session")]
+        return {
+            "session": _time(index, [Question(session=one) for one in sessions]),
+            "subject": _time(index, [Question(subjects=(one,)) for one in subjects]),
+            "denials": _time(index, [Question(outcomes=("deny",))] * ASKED),
+        }
+
+
+def _line(index: Index, number: int) -> dict[str, str]:
+    (place,) = index.db.execute("SELECT at FROM record WHERE no = ?", (number,)).fetchone()
+    found = last(index, Question(since=place, until=place), 1)
+    return found[0].record if found else {}
+
+
+def _time(index: Index, questions: list[Question]) -> float:
+    times = []
+    for question in questions:
+        begun = perf_counter()
+        found = [one.record for one in last(index, question, 100)]
+        times.append(perf_counter() - begun)
+        if not found:
+            raise RuntimeError("a question without an answer")
+    return median(times) * 1_000
+
+
+def replayed(log: Path) -> Measured:
+    """Replay under the same policy, and under one that moves sessions otherwise: then every record is gone through."""
+    policy, own = load(POLICY), own_operations("/.authguard")
+    with open_index(log) as index:
+        rates = {}
+        for name, one in (("same", policy), ("other", other(policy))):
+            begun = process_time()
+            found = replay(index, one, own)
+            rates[name] = (found.decisions + found.moves) / (process_time() - begun)
+            if bool(found.moved) != (name == "other") or (name == "same" and (found.differences or found.unplayable)):
+                raise RuntimeError("a replay that differs where it should not, or does not where it should")
+    return rates
+
+
+def other(policy: Policy) -> Policy:
+    """Make a policy in which a session that was idle too long is over."""
+    machine = policy.machines["session"]
+    table = {**machine.table, ("active", "idled"): replace(machine.table["active", "idled"], dest="expired")}
+    return replace(policy, machines={**policy.machines, "session": replace(machine, table=table)})
+
+
+PARTS: Final[dict[str, Callable[[Path], Measured]]] = {
+    "rebuilt": rebuilt,
+    "asked": asked,
+    "replayed": replayed,
+    "verified": verified,
+}
+
+
+def public_of(log: Path) -> Path:
+    """Name the file with the public key that signs a log."""
+    return log.with_suffix(".pub")
+
+
+def here(part: str, log: Path) -> Measured:
+    """Run one part in this process; its peak memory, MB, is among the numbers."""
+    found = PARTS[part](log)
+    return found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024}
+
+
+def apart(part: str, log: Path) -> Measured:
+    """Run one part in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.asking", "--part", part, str(log)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: Measured = json.loads(done.stdout)
+    return found
+
+
+def measure(records: int, run: Callable[[str, Path], Measured], base: Path | None = None) -> list[Row]:
+    """Make a log of so many records, measure every part, and give the rows."""
+    with tempfile.TemporaryDirectory(dir=base) as folder:
+        log = Path(folder) / "audit.jsonl"
+        key = signing.make("benchmark")
+        write(log, records, key)
+        public_of(log).write_text(key.key.text(), "ascii")
+        found = {part: run(part, log) for part in PARTS}
+        size = log.stat().st_size / records
+    index, verification, answers = found["rebuilt"], found["verified"], found["asked"]
+    return [
+        Row(what="bytes of a line", value=size, unit="bytes"),
+        Row(what="index made anew", value=index["rate"], unit="records/s", must=REBUILT, aim=2 * REBUILT, more=True),
+        Row(what="index made anew, by the clock", value=index["seconds"], unit="s"),
+        Row(what="bytes of the index for a record", value=index["bytes"], unit="bytes"),
+        Row(what="one session", value=answers["session"], unit="ms", must=ANSWERED, aim=1.0),
+        Row(what="one subject", value=answers["subject"], unit="ms", must=ANSWERED, aim=1.0),
+        Row(what="the last 100 denials", value=answers["denials"], unit="ms", must=ANSWERED, aim=2.0),
+        Row(what="slicing and hashing the raw lines", value=verification["bare"], unit="records/s"),
+        Row(what="`verify`, with tree and signatures", value=verification["rate"], unit="records/s"),
+        Row(what="`verify` / slicing and hashing", value=verification["share"], must=SHARE, aim=0.5, more=True),
+        Row(
+            what="`replay`, same policy",
+            value=found["replayed"]["same"],
+            unit="records/s",
+            must=REPLAYED,
+            aim=4 * REPLAYED,
+            more=True,
+        ),
+        Row(
+            what="`replay`, every record",
+            value=found["replayed"]["other"],
+            unit="records/s",
+            must=REPLAYED,
+            aim=4 * REPLAYED,
+            more=True,
+        ),
+        *(Row(what=f"memory: {part}", value=one["memory"], unit="MB") for part, one in found.items()),
+    ]
+
+
+def main(arguments: list[str]) -> None:
+    """Measure logs of the sizes given, or run one part for another process."""
+    if arguments[:1] == ["--part"]:
+        print(json.dumps(here(arguments[1], Path(arguments[2]))))
+        return
+    for records in map(int, arguments or [str(RECORDS)]):
+        print(f"{records:,} records\n\n{markdown(measure(records, apart))}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,221 @@
+"""A long log, made fast: sessions of customers under a real policy, by the real encoder and chain, with checkpoints.
+
+What stands in it is what the policy says: each machine is moved by its own table and each cell is decided by the rules,
+so that a replay under the same policy finds no difference. The same seed makes the same records.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authguard import signing
+from authguard.audit import checkpoints
+from authguard.core.chain import GENESIS, link
+from authguard.core.decisions import DIMENSIONS
+from authguard.core.entries import Acted, Decided, Moved, Refused, Withdrawn
+from authguard.core.notes import Checkpoint, signed
+from authguard.core.tree import Tree, leaf
+from authguard.policy.compiler import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from authguard.core.entries import Entry
+    from authguard.core.facts import Operation
+    from authguard.policy.compiled import Policy
+    from authguard.signing import SigningKey
+
+POLICY: Final = "support-desk"
+#: epoch seconds UTC of the first record, and the mean time from one to the next
+BEGAN: Final = 1_800_000_000.0
+EVERY: Final = 0.26
+#: sessions at once
+LIVE: Final = 64
+#: lines under one checkpoint, as the standard policy has it
+SIGNED: Final = 1_000
+#: an operator acts once in so many records
+ACTS: Final = 5_000
+SEED: Final = 8
+
+
+@dataclass(slots=True)
+class Teller:
+    """Makes the records of sessions.
+
+    Attributes:
+        policy: that decides.
+        dice: chooses.
+        at: now, epoch seconds UTC.
+        made: ids so far.
+    """
+
+    policy: Policy
+    dice: random.Random
+    at: float = BEGAN
+    made: int = 0
+    operations: tuple[Operation, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        self.operations = (*self.policy.operations, self.policy.otherwise)
+
+    def id(self) -> str:
+        """Make a record's id, as long as the guard's own."""
+        self.made += 1
+        return f"{int(self.at * 1000):012x}{self.made:020x}"
+
+    def _one_of(self, weights: dict[str, int]) -> str:
+        return self.dice.choices(tuple(weights), tuple(weights.values()))[0]
+
+    def hex(self) -> str:
+        """Make a key or a pseudonym."""
+        return f"{self.dice.getrandbits(128):032x}"
+
+    def entries(self, count: int) -> Iterator[Entry]:
+        """Give so many records, of many sessions at once, with an operator's act now and then."""
+        live: list[Iterator[Entry]] = []
+        yield self._act("started")
+        for number in range(1, count):
+            self.at += self.dice.random() * 2 * EVERY
+            if number % ACTS == 0:
+                yield self._act("rollback.released", by="anna", note="drill")
+                continue
+            if len(live) < LIVE:
+                live.append(self.session())
+            place = self.dice.randrange(len(live))
+            entry = next(live[place], None)
+            if entry is None:
+                live[place] = self.session()
+                entry = next(live[place])
+            yield entry
+
+    def _act(self, act: str, by: str = "", note: str = "") -> Acted:
+        return Acted(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note)
+
+    def session(self) -> Iterator[Entry]:
+        """Tell one session: it is accepted, asks, fails and proves, buys, and goes idle."""
+        states = {name: machine.spec.initial for name, machine in self.policy.machines.items()}
+        states["account"] = "normal"
+        whose = {"subject": self.hex(), "session": self.hex()}
+        trust = {**whose, "credential": self.hex()}
+        yield from self.move(states, "session.accepted", "credential", whose)
+        for _ in range(self.dice.randint(3, 40)):
+            match self._one_of({"ask": 80, "expired": 3, "unscoped": 3, "buy": 6, "prove": 4, "refused": 4}):
+                case "refused":
+                    yield Refused(
+                        id=self.id(), at=self.at, policy=self.policy.digest, reason="body-too-large", status=413
+                    )
+                case "prove":
+                    yield from self.prove(states, whose)
+                case "buy":
+                    yield from self.buy(states, trust)
+                case "expired":
+                    yield self.ask(states, self.dice.choice(self.operations[:5]), trust, credential="expired")
+                case "unscoped":
+                    yield self.ask(states, self.operations[4], trust, scope="missing")
+                case _:
+                    yield self.ask(states, self.dice.choice(self.operations[:5]), trust)
+        yield from self.move(states, "session.idled", "timer", whose)
+        yield self.ask(states, self.operations[1], trust)
+
+    def prove(self, states: dict[str, str], whose: dict[str, str]) -> Iterator[Entry]:
+        """Try to prove who somebody is."""
+        yield from self.move(states, "verification.started", "app", whose)
+        word = self._one_of({"passed": 8, "failed": 2, "doubted": 1, "unavailable": 1})
+        yield from self.move(states, f"verification.{word}", "verifier", whose)
+
+    def buy(self, states: dict[str, str], trust: dict[str, str]) -> Iterator[Entry]:
+        """Ask for what changes something; some of it is held for a person, who may say no or nothing."""
+        whose = {"subject": trust["subject"], "session": trust["session"], "transaction": self.hex()}
+        states["transaction"] = "none"
+        refund = self.operations[5]
+        held = self._one_of({"within": 6, "exceeded": 4}) == "exceeded"
+        asked = self.ask(
+            states, refund, {**trust, "transaction": whose["transaction"]}, limit="exceeded" if held else ""
+        )
+        yield asked
+        if asked.outcome == "hold":
+            yield from self.move(states, "transaction.held", "decision", whose, asked.id)
+            word = self._one_of({"approved": 2, "denied": 1, "lapsed": 1})
+            cause = "timer" if word == "lapsed" else "approver"
+            yield from self.move(states, f"transaction.{word}", cause, whose)
+            if word != "approved":
+                return
+        elif asked.outcome not in {"allow", "restrict"}:
+            return
+        yield from self.move(states, "transaction.started", "decision", whose, asked.id)
+        if self._one_of({"": 49, "withdrawn": 1}):
+            yield Withdrawn(id=self.id(), at=self.at, policy=self.policy.digest, records=(asked.id,))
+        word = self._one_of({"committed": 8, "failed": 1, "lost": 1})
+        yield from self.move(states, f"transaction.{word}", "app", whose)
+
+    def move(
+        self, states: dict[str, str], event: str, cause: str, whose: dict[str, str], decision: str = ""
+    ) -> Iterator[Entry]:
+        """Move a machine by the policy's own table, and record it where it moved."""
+        name, _, trigger = event.partition(".")
+        edge = self.policy.machines[name].table[states[name], trigger]
+        if edge.moves:
+            source, states[name] = states[name], edge.dest
+            yield Moved(
+                id=self.id(),
+                at=self.at,
+                policy=self.policy.digest,
+                machine=name,
+                event=trigger,
+                source=source,
+                dest=edge.dest,
+                cause=cause,
+                decision=decision,
+                **whose,
+            )
+
+    def ask(self, states: dict[str, str], operation: Operation, trust: dict[str, str], **odd: str) -> Decided:
+        """Decide a request by the policy's own rules."""
+        met = {**states, "credential": "good", "scope": "granted", "assurance": "met", "limit": "within"}
+        met |= {"channel": "same", "actor": "subject", "risk": operation.risk, "effect": operation.effect}
+        met |= {name: value for name, value in odd.items() if value}
+        cell = tuple(met[name] for name in DIMENSIONS)
+        rule = self.policy.table.decide(cell)
+        fallback = self.policy.fallbacks[rule.do]
+        return Decided(
+            id=self.id(),
+            at=self.at,
+            policy=self.policy.digest,
+            operation=operation.name,
+            cell=cell,
+            rule=rule.name,
+            outcome=fallback.kind.value,
+            fallback=fallback.name,
+            events=("session.accepted",),
+            channel="web",
+            trace=self.hex(),
+            **trust,
+        )
+
+
+def write(path: Path, count: int, key: SigningKey) -> None:
+    """Make a log of so many records at a path, and its checkpoints beside it."""
+    tree, lines, head, last = Tree(), [], GENESIS, BEGAN
+    dice = random.Random(SEED)  # noqa: S311 - the same records each time
+    checkpoints.beside(path).unlink(missing_ok=True)
+    origin = ""
+    with path.open("wb") as file, checkpoints.beside(path).open("wb") as notes:
+        for seq, entry in enumerate(Teller(load(POLICY), dice).entries(count)):
+            line, head = link(entry, seq, head)
+            origin = origin or checkpoints.origin(key.key.name, head)
+            tree.add(leaf(line[:-1]))
+            lines.append(line)
+            last = max(last, entry.at)
+            if len(lines) == SIGNED or seq == count - 1:
+                file.writelines(lines)
+                lines.clear()
+                body = Checkpoint(origin, tree.size, tree.root())
+                notes.write(checkpoints.encode(signed(body, int(last), ((key.key, key.sign),))))
+
+
+def key() -> SigningKey:
+    """Make the key of a run."""
+    return signing.make("benchmark")
