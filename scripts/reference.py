@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the code alone; `--check` tells whether the page is in step with the code.
+"""Writes docs/reference.md and the shipped schema of records; `--check` tells whether they are in step with the code.
 
 Rules: nothing is written here that the code does not say; the same code gives the same bytes on every machine.
 """
@@ -22,6 +22,7 @@ from authguard.core import entries
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
+from authguard.core.record_schema import schema_text
 from authguard.entry import AuthGuard
 from authguard.policy.compiler import load
 from authguard.policy.files import reading
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from authguard.core.machine import Machine
     from authguard.policy.compiled import Policy
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reference.md"
+SCHEMA = ROOT / "src" / "authguard" / "audit" / "record.schema.json"
 HOW = "python scripts/reference.py"
 INTRODUCTION = f"""\
 This page is generated from the code by `{HOW}`; do not edit it. [The guide](guide.md),
@@ -259,7 +262,11 @@ def endpoints() -> Iterator[str]:
 
 def log_lines() -> Iterator[str]:
     """Tell the kinds of lines and what each holds."""
-    yield "Every line also has `seq`, `prev` and `hash`: its place, the hash of the line before and its own."
+    yield (
+        "Every line also has `v`, the version of its form, `seq`, its place, `prev`, the hash of the line before, and "
+        "`hash`, its own. `authguard audit schema` prints the closed JSON Schema; the package holds it as "
+        "`authguard/audit/record.schema.json`."
+    )
     rows = (
         (code(kind.__struct_config__.tag), summary(kind), ", ".join(map(code, kind.__struct_fields__)))
         for kind in LINES
@@ -321,14 +328,14 @@ def main(wanted: Sequence[str]) -> int:
     if wanted not in ([], ["--check"]):
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2
-    written = page()
-    if not wanted:
-        PAGE.write_text(written, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == written:
-        return 0
-    sys.stderr.write(f"docs/{PAGE.name} is not in step with the code: run `{HOW}`\n")
-    return 1
+    stale = 0
+    for path, written in ((PAGE, page()), (SCHEMA, schema_text())):
+        if not wanted:
+            path.write_text(written, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != written:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not in step with the code: run `{HOW}`\n")
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What all tests share: Hypothesis without a wall clock, and a watch that no credential ever gets into a log line."""
+"""What all tests share: Hypothesis without a wall clock, and a watch on every log line that a test writes.
+
+No line holds a part of a credential, and every line is a record by the schema that is shipped.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from hypothesis import settings
 
 from authguard.audit import jsonl, memory
 from authguard.testing import minting, process
+from tests import kit
+from tests.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +49,7 @@ def no_credential_in_any_line() -> Iterator[Watch]:
     watch = Watch()
     with pytest.MonkeyPatch.context() as patch:
         for module in (jsonl, memory):
-            patch.setattr(module, "link", _watching_lines(module.link, watch))
+            patch.setattr(module, "link", _watching_lines(module.link, watch.line))
         patch.setattr(minting.Mint, "mint", _watching_tokens(minting.Mint.mint, watch))
         patch.setattr(process.IdentityProvider, "sign_in", _watching_sign_ins(process.IdentityProvider.sign_in, watch))
         yield watch
@@ -52,10 +57,33 @@ def no_credential_in_any_line() -> Iterator[Watch]:
     assert not leaked, f"{len(leaked)} segments of credentials are in a log"
 
 
-def _watching_lines(link: Callable[..., tuple[bytes, str]], watch: Watch) -> Callable[..., tuple[bytes, str]]:
+@pytest.fixture(scope="session", autouse=True)
+def every_line_is_a_record_by_the_schema(
+    no_credential_in_any_line: Watch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Hold every line that the run writes against the schema: here as it is made, of other processes at the end.
+
+    Raises:
+        AssertionError: in the test that wrote it, or at the end of the run.
+    """
+    del no_credential_in_any_line  # its watch is around this one
+    records = Records()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (jsonl, memory, kit):
+            for name in ("link", "press"):
+                if hasattr(module, name):
+                    patch.setattr(module, name, _watching_lines(getattr(module, name), records.line))
+        yield
+    records.folder(tmp_path_factory.getbasetemp())
+    assert not records.wrong, f"{len(records.wrong)} lines are no records by the schema, such as {records.wrong[:3]}"
+
+
+def _watching_lines(
+    link: Callable[..., tuple[bytes, str]], watch: Callable[[bytes], None]
+) -> Callable[..., tuple[bytes, str]]:
     def linking(*arguments: Any) -> tuple[bytes, str]:
         line, digest = link(*arguments)
-        watch.line(line)
+        watch(line)
         return line, digest
 
     return linking

@@ -6,6 +6,7 @@ import itertools
 import json
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from authguard.core.chain import GENESIS, Linked, press, read
@@ -85,6 +86,11 @@ def policy_of(text: str = POLICY) -> Policy:
     return load("test-desk.yaml", text=text.encode())
 
 
+def fingerprint(text: str) -> str:
+    """Give what the log would call a credential by."""
+    return sha256(text.encode()).hexdigest()[:16]
+
+
 def signed_in(subject: str = "alice", *, at: float, sid: str = "s1", **facts: object) -> Proven:
     """Prove somebody who signed in at a moment, strongly and just now unless told otherwise."""
     principal = Principal(
@@ -98,7 +104,7 @@ def signed_in(subject: str = "alice", *, at: float, sid: str = "s1", **facts: ob
         issued_at=at,
         expires_at=at + 300,
         claims={"account_status": "ok"},
-        fingerprint=f"print-{subject}-{at}",
+        fingerprint=fingerprint(f"{subject}-{at}"),
         account_key=account_key(ISSUER, subject),
         session_key=session_key(ISSUER, subject, "app", sid),
         pseudonym=f"pseudonym-{len(subject)}",
@@ -280,7 +286,7 @@ class Desk:
         old = self.check.known[header]
         assert isinstance(old, Proven)
         now = self.clock.now()
-        principal = replace(old.principal, issued_at=now, expires_at=now + 300, fingerprint=f"again-{now}")
+        principal = replace(old.principal, issued_at=now, expires_at=now + 300, fingerprint=fingerprint(f"again-{now}"))
         new = f"Bearer {len(self.check.known)}".encode()
         self.check.known[new] = Proven(principal)
         return new

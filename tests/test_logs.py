@@ -13,6 +13,7 @@ from authguard.audit.memory import MemorySink
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.errors import AuditError
 from authguard.logs import AnnouncingSink
+from tests.audit.logs import CELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 COMMON: dict[str, Any] = {"id": "1", "at": 5.0, "policy": "ab"}
 MOVED = Moved(machine="session", event="session.accepted", source="absent", dest="active", cause="request", **COMMON)
 ACTED = Acted(act="rollback.engaged", by="mara", note="name and msg and level", **COMMON)
-FAULTED = Faulted(reason="store", where="load", error="StoreError", **COMMON)
+FAULTED = Faulted(reason="guard-fault", where="load", error="StoreError", **COMMON)
 WITHDRAWN = Withdrawn(records=("2", "3"), **COMMON)
-DECIDED = Decided(operation="pay", cell=("live",), rule="1:x", outcome="deny", fallback="x", **COMMON)
+DECIDED = Decided(operation="pay", cell=CELL, rule="1:x", outcome="deny", fallback="x", **COMMON)
 REFUSED = Refused(reason="body-too-large", status=413, **COMMON)
 ANNOUNCED = (MOVED, ACTED, FAULTED, WITHDRAWN)
 

@@ -62,7 +62,7 @@ class Log:
         records = list(self._records())
         void = {withdrawn for record in records for withdrawn in record.get("records", ())}
         for record in reversed(records):
-            if record["id"] not in void and (record.get("trace") == trace or record["id"] == instance):
+            if record["id"] not in void and (record.get("trace_id") == trace or record["id"] == instance):
                 return _recorded(record, records)
         return Recorded(id="", outcome="not recorded")
 

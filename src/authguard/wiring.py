@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from authguard import signing
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
-from authguard.audit.sealing import Sealer as LogSealer
+from authguard.audit.sealing import LogSigner
 from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
@@ -223,8 +223,8 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
     base = beside_store(settings.store, settings.log)
     signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSealer:
-        return LogSealer(
+    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
+        return LogSigner(
             path,
             fd,
             head,

@@ -473,7 +473,7 @@ async def test_a_request_that_is_malformed_can_be_found_by_its_trace(kind: str, 
 
     await shop.app(scope | {"headers": headers}, receive, send)
     refused = [entry for entry in shop.desk.sink.entries if isinstance(entry, Refused)]
-    assert [(entry.reason, entry.trace) for entry in refused] == [(reason, trace.decode())]
+    assert [(entry.reason, entry.trace_id) for entry in refused] == [(reason, trace.decode())]
 
 
 NAMES = st.sampled_from(

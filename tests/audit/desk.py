@@ -8,7 +8,7 @@ from authguard import signing
 from authguard.audit import checkpoints
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
-from authguard.audit.sealing import Sealer
+from authguard.audit.sealing import LogSigner
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import Verification, verify
 from authguard.core.entries import Acted
@@ -38,10 +38,10 @@ class Desk:
         self.keeping = keeping or Keeping(size=2_000, keep=1_000.0)
         self.clock = FakeClock(1_000.0)
         self.ids = CountingIds()
-        self.sealer: Sealer | None = None
+        self.sealer: LogSigner | None = None
 
-    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> Sealer:
-        self.sealer = Sealer(
+    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
+        self.sealer = LogSigner(
             path,
             fd,
             head,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from tests.records import by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,7 @@ def write(path: Path, *entries: Entry) -> bytes:
         line, head = link(entry, seq, head)
         lines += line
     path.write_bytes(lines)
+    by_hand(path)
     return lines
 
 

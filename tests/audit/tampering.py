@@ -211,7 +211,7 @@ MANIPULATIONS: Final[dict[str, tuple[Callable[[Path], None], str, int, str]]] = 
     "the person taken out": (edit(swap(b',"subject":"s3"', b""), rehashed=True), LOG, 20, "contradicted"),
     "another rule": (edit(swap(b'"rule":"3:deny"', b'"rule":"4:deny"')), LOG, 21, "edited"),
     "another policy's digest": (edit(swap(b'"policy":"ab"', b'"policy":"cd"'), rehashed=True), LOG, 20, "contradicted"),
-    "another trace": (edit(swap(b'"trace":"t20"', b'"trace":"t21"')), LOG, 21, "edited"),
+    "another trace": (edit(swap(b'"trace_id":"%032x"' % 20, b'"trace_id":"%032x"' % 21)), LOG, 21, "edited"),
     "a time set back": (edit(swap(b'"at":1020.0', b'"at":20.0'), rehashed=True), LOG, 20, "contradicted"),
     "a time in the future": (edit(swap(b'"at":1020.0', b'"at":9999999999.0')), LOG, 21, "edited"),
     "a time in another form": (edit(swap(b'"at":1020.0', b'"at":1.02e3'), rehashed=True), LOG, 20, "contradicted"),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authguard.audit import jsonl
 from authguard.audit.verify import verify
-from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, examine
+from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, examine, link
 from authguard.errors import AuditError
+from tests.records import by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,8 +94,10 @@ def test_a_long_log_is_continued_by_reading_its_end_only(new_sink: NewSink, log:
 
 
 def test_the_longest_line_is_written_and_continued_and_one_byte_more_is_refused(
-    sink: JsonlSink, new_sink: NewSink, log: Path, act: Act
+    sink: JsonlSink, new_sink: NewSink, log: Path, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jsonl, "link", link)  # no record by the schema is nearly as long
+    by_hand(log)
     sink.append(act("n"))
     room = LINE_BOUND - len(lines(log)[0])
     sink.append(act("n" * (room + 1)))

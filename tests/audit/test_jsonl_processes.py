@@ -183,7 +183,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_written(log: 
     script = """
 number = 0
 while True:
-    sink.append(act("x" * (number % 4000)))
+    sink.append(act("x" * (number % 500)))
     number += 1
     os.write(1, b"%d\\n" % number)
 """

@@ -12,14 +12,16 @@ from authguard import signing
 from authguard.audit import checkpoints
 from authguard.audit.files import Held, claim, let_go
 from authguard.audit.jsonl import JsonlSink
-from authguard.audit.sealing import Sealer
+from authguard.audit.sealing import LogSigner
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import Verification, verify
 from authguard.core.chain import Broken
 from authguard.core.entries import Acted, Decided
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
+from tests.audit.logs import CELL
 from tests.audit.tampering import LOG, MANIPULATIONS, SECOND, SIGNED, rehash
+from tests.records import by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +38,10 @@ class Deployment:
         self.memory = home / f"{name}.heads"
         self.keys = (signing.make(f"desk-{name}"),)
         self.clock = FakeClock()
-        self.sealer: Sealer | None = None
+        self.sealer: LogSigner | None = None
 
-    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> Sealer:
-        self.sealer = Sealer(
+    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
+        self.sealer = LogSigner(
             path,
             fd,
             head,
@@ -70,12 +72,12 @@ class Deployment:
                         at=at,
                         policy="ab",
                         operation="pay",
-                        cell=("live", "active"),
+                        cell=CELL,
                         rule="3:deny",
                         outcome="deny",
                         fallback="deny",
                         subject="s3",
-                        trace=f"t{number}",
+                        trace_id=f"{number:032x}",
                     )
                 )
             if number in {0, 18, 26, 30, 33, 35}:
@@ -110,6 +112,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]:
 def tampered(signed: tuple[Path, Deployment], tmp_path: Path) -> Deployment:
     home, ours = signed
     shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    by_hand(tmp_path)
     copy = Deployment(tmp_path, "ours")
     copy.keys = ours.keys
     return copy
@@ -211,8 +214,8 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
     desk = Deployment(tmp_path, "desk")
     made = threading.Event()
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> Sealer:
-        return Sealer(
+    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
+        return LogSigner(
             path,
             fd,
             head,

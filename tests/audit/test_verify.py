@@ -10,6 +10,7 @@ import pytest
 from authguard.audit.verify import LOOKS, verify
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, link
 from authguard.core.entries import Acted, Decided, Faulted, Refused
+from tests.audit.logs import CELL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,18 @@ def chain(*outcomes: str, start: float = 100.0) -> list[bytes]:
         Acted(id="s", at=start + next(at), act="started", **common),
         *(
             Decided(
-                id="d", at=start + next(at), operation="pay", cell=(), rule="1:x", outcome=said, fallback="x", **common
+                id="d",
+                at=start + next(at),
+                operation="pay",
+                cell=CELL,
+                rule="1:x",
+                outcome=said,
+                fallback="x",
+                **common,
             )
             for said in outcomes
         ),
-        Faulted(id="f", at=start + next(at), reason="store", where="load", error="StoreError", **common),
+        Faulted(id="f", at=start + next(at), reason="guard-fault", where="load", error="StoreError", **common),
     ]
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):

@@ -16,6 +16,7 @@ from authguard.cli.audit import app, describe
 from authguard.cli.showing import escaped
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted, Decided, Moved
+from tests.records import by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Name a log, and be in its folder with no variable set."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_LOG", raising=False)
+    by_hand(tmp_path)
     return tmp_path / "audit.jsonl"
 
 

@@ -14,6 +14,7 @@ from authguard.audit.table_out import COLUMNS
 from authguard.cli.audit_group import app
 from authguard.system import Pseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write
+from tests.records import by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AUTHGUARD_POLICY", "AUTHGUARD_STORE", "AUTHGUARD_PSEUDONYM_KEY"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "audit.jsonl"
+    by_hand(tmp_path)
     monkeypatch.setenv("AUTHGUARD_LOG", str(path))
     write(
         path,

@@ -44,8 +44,8 @@ def page() -> str:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A generator with a page of its own, that a test may spoil."""
-    for name in ("scripts/reference.py", "docs/reference.md"):
-        (tmp_path / name).parent.mkdir()
+    for name in ("scripts/reference.py", "docs/reference.md", "src/authguard/audit/record.schema.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     return tmp_path
 

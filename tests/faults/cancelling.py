@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from authguard import wiring
-from authguard.audit.sealing import Sealer
+from authguard.audit.sealing import LogSigner
 from authguard.audit.verify import verify
 from authguard.core.entries import Acted, Decided, Moved, Withdrawn
 from tests.faults import house as houses
@@ -244,7 +244,7 @@ def cancel_everywhere(house: House, kind: Kind, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Cancel the kinds that were named, or all of them."""
-    Sealer.start = Sealer.stop = still  # type: ignore[method-assign]
+    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign]
     home, *names = sys.argv[1:]
     wiring.load = lru_cache(wiring.load)  # type: ignore[assignment]  # one proof of the policy is enough for all points
     plain = House(Path(home))

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit.sealing import Sealer
+from authguard.audit.sealing import LogSigner
 from authguard.audit.verify import verify
 from authguard.core.snapshot import account_key
 from tests.faults import remains
@@ -134,7 +134,7 @@ def import_all(house: House, folder: Path) -> None:
         importlib.import_module(module)
 
 
-def still(sealer: Sealer) -> None:
+def still(sealer: LogSigner) -> None:
     """Sign nothing."""
     del sealer
 
@@ -145,7 +145,7 @@ def main() -> None:
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     # it signs when it is scheduled, so the points of a request would differ from run to run
-    Sealer.start = Sealer.stop = still  # type: ignore[method-assign]
+    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign]
     gc.freeze()  # a child that collects would copy the memory that it shares with its parent
     gc.disable()
     found = {name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names or KINDS}

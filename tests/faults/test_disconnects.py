@@ -91,7 +91,7 @@ def subject_of(child: Child, token: str) -> str:
         f"Traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n\r\n"
     )
     assert statuses(child.exchange(request.encode())) == [200]
-    return str(await_line(child, lambda entry: entry.get("trace") == trace)["subject"])
+    return str(await_line(child, lambda entry: entry.get("trace_id") == trace)["subject"])
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])

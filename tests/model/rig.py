@@ -320,7 +320,7 @@ class Rig:
     def _known(self, credential: Credential) -> bytes:
         header = f"Bearer {len(self.check.known)}".encode()
         if isinstance(credential, Proven):
-            credential = Proven(replace(credential.principal, fingerprint=header.decode()))
+            credential = Proven(replace(credential.principal, fingerprint=header.hex()))
         self.check.known[header] = credential
         return header
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +48,12 @@ def test_every_shipped_policy_is_checked_and_tested_by_name_from_an_installed_wh
     for name in NAMES:
         assert f"{name}: each of " in checked.stdout
         assert f"{name}: " in tested.stdout
+
+
+def test_the_schema_of_the_logs_records_is_in_it(installed: Path) -> None:
+    printed = run(installed, "audit", "schema").stdout.partition("\n")[2]
+    assert (installed / "authguard" / "audit" / "record.schema.json").read_text("utf-8") == printed
+    assert json.loads(printed)["oneOf"]
 
 
 def test_each_comes_with_its_readme_and_its_scenarios(installed: Path) -> None:

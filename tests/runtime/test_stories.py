@@ -11,7 +11,7 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.runtime.rollback import Rollback
 from authguard.runtime.verdict import Answer, Refusal
-from tests.kit import POLICY, Desk, outcome, states
+from tests.kit import POLICY, Desk, fingerprint, outcome, states
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
@@ -213,13 +213,15 @@ async def test_a_step_up_loop_ends_with_a_person_and_parallel_requests_are_one_a
     strong = desk.login()
     await desk.ask("balance", strong, method="GET")
     for number in range(3):
-        weak = desk.login(acr="aal1", fingerprint=f"weak-{number}")
+        weak = desk.login(acr="aal1", fingerprint=fingerprint(f"weak-{number}"))
         for _ in range(5):
             verdict = await desk.ask("refund", weak, body=REFUND, idempotency="k")
             assert outcome(verdict) == ("step_up", "step_up")
             assert verdict.acr_values == ("aal2", "urn:example:2fa")
             assert verdict.max_age == 300
-    verdict = await desk.ask("refund", desk.login(acr="aal1", fingerprint="weak-9"), body=REFUND, idempotency="k")
+    verdict = await desk.ask(
+        "refund", desk.login(acr="aal1", fingerprint=fingerprint("weak-9")), body=REFUND, idempotency="k"
+    )
     assert outcome(verdict) == ("handoff", "to_a_person")
     assert verdict.ticket
 

@@ -25,7 +25,10 @@ _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 LOOKED: Final = _ONCE | {AUTHORIZATION, b"accept-language", b"traceparent"}
 _PREFIXED: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
-_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+#: W3C Trace Context 3.2: ids of zeros and version ff are invalid, a later version may go on after a dash
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x20-\x7e]{0,512})?"
+)
 
 
 def read_evidence(
@@ -69,6 +72,7 @@ def _read_further(
     once: dict[bytes, str] = {}
     headers: dict[str, str] = {}
     languages = trace = ""
+    traces = 0
     for name, value in sent:
         if name in _ONCE:
             if name in once or not _PRINTABLE.fullmatch(value):
@@ -77,7 +81,8 @@ def _read_further(
         elif name == b"accept-language":
             languages = value[:VALUE_BOUND].decode("latin-1")
         elif name == b"traceparent":
-            trace = _trace_id(value)
+            # two are none: nobody can tell whose it is
+            traces, trace = traces + 1, "" if traces else _trace_id(value)
         if name in wanted:
             key = name.decode("latin-1")
             # two channels at once are no channel: what cannot be told is told as such
@@ -97,12 +102,14 @@ def _read_further(
 def read_trace(scope: dict[str, Any]) -> str:
     """Read the trace id (W3C Trace Context 3.2.2.3) alone, of a request whose evidence is not; empty where none is."""
     values = [value for name, value in scope["headers"] if name == b"traceparent"]
-    return _trace_id(values[-1]) if values else ""
+    return _trace_id(values[0]) if len(values) == 1 else ""
 
 
 def _trace_id(value: bytes) -> str:
+    """Read a trace id strictly (W3C Trace Context 3.2 and 4.3): else as if it were not there."""
     found = _TRACEPARENT.fullmatch(value)
-    return found.group(1).decode("ascii") if found else ""
+    # version 00 is of one length
+    return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
 def is_preflight(scope: dict[str, Any]) -> bool:

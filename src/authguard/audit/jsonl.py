@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.keeping import Keeping
-    from authguard.audit.sealing import Sealer
+    from authguard.audit.sealing import LogSigner
     from authguard.core.chain import Flaw, Stencil
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
     #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
-    Seal = Callable[[Path, int, Callable[[], str]], Sealer]
+    Seal = Callable[[Path, int, Callable[[], str]], LogSigner]
 
 #: seconds, by the records' own times, between looks at whether the file is still there
 LOOK_EVERY: Final = 1.0
@@ -106,7 +106,7 @@ class JsonlSink:
         self._unturned = ""
         self._looked = 0.0
         self._position = 0
-        self._sealer: Sealer | None = None
+        self._sealer: LogSigner | None = None
         #: what was said last of why it cannot be signed, or its segments not be kept
         self._told = self._untidy = ""
         #: at how many lines the sealer is woken

@@ -47,7 +47,7 @@ class UnsealedError(Exception):
     """The chain cannot be signed, for the reason that it is given."""
 
 
-class Sealer:
+class LogSigner:
     """Signs one file.
 
     Args:

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     *("time", "at", "kind", "id", "void", "operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause", "act", "by", "note", "where", "error", "status", "records"),
-    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision", "trace", "policy"),
+    *(
+        "subject",
+        "actor",
+        "session",
+        "credential",
+        "transaction",
+        "channel",
+        "ticket",
+        "decision",
+        "trace_id",
+        "policy",
+    ),
     *("seq", "hash"),
 )
 #: what makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms too

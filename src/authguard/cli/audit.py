@@ -31,7 +31,7 @@ _SHOWN: Final = (
     *("operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause"),
     *("act", "by", "where", "error", "status", "records", "note"),
-    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision", "trace", "id"),
+    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision", "trace_id", "id"),
 )
 _COLOURS: Final = {"decision": None, "transition": "cyan", "refusal": "yellow", "withdrawn": "yellow", "fault": "red"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authguard.cli import audit, audit_ask, audit_replay, audit_tell
+from authguard.cli import audit, audit_ask, audit_replay, audit_schema, audit_tell
 
 app = audit.app
 app.command("show")(audit_ask.show)
@@ -14,3 +14,4 @@ app.command("stats")(audit_tell.stats)
 app.command("timeline")(audit_tell.timeline)
 app.command("why")(audit_tell.why)
 app.command("replay")(audit_replay.replay)
+app.command("schema")(audit_schema.print_schema)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 GENESIS: Final = "0" * 64
+#: of the form of lines, as their ``v`` says; the hot path has it spelt out
+VERSION: Final = 1
 #: longest line in bytes, its newline among them: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
 LINE_BOUND: Final = 65_535
 
@@ -164,7 +166,7 @@ class Stencil(msgspec.Struct, frozen=True, gc=False):
 
 def cut_stencil(entry: Decided) -> Stencil:
     """Keep of a decision's line what does not change from one to the next."""
-    whole = _encode(replace(entry, trace=""))
+    whole = _encode(replace(entry, trace_id=""))
     begins = whole.index(b',"policy":')
     # a quote inside a text is escaped, so this can only be the field
     ends = whole.find(b',"subject":"', begins)
@@ -185,7 +187,7 @@ def press(  # noqa: PLR0917 - the hot path: a name for each would cost as much a
         seq: how many lines come before it.
         prev: the hash of the line before.
     """
-    traced = f',"trace":"{trace}"' if trace else ""
+    traced = f',"trace_id":"{trace}"' if trace else ""
     hashed = b"".join(
         (
             f'{{"kind":"decision","id":"{record}","at":'.encode(),

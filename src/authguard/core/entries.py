@@ -2,11 +2,14 @@
 
 Rules: no credential, no claim, no raw subject in any field (subjects are pseudonyms); every text comes from a closed
 vocabulary or is bounded and printable before it gets here. The chain adds ``v``, ``seq``, ``prev`` and ``hash``.
+`authguard.core.record_schema` makes the JSON Schema of the lines from these classes.
 """
 
 from __future__ import annotations
 
 import msgspec
+
+from authguard.core import forms  # noqa: TC001 - msgspec reads the types when the classes are made
 
 
 class Decided(
@@ -32,27 +35,27 @@ class Decided(
         transaction: id; empty for none.
         channel: as believed; empty for none.
         ticket: of a hand-off.
-        trace: W3C trace id.
+        trace_id: W3C trace id.
     """
 
-    id: str
-    at: float
-    policy: str
-    operation: str
-    cell: tuple[str, ...]
-    rule: str
-    outcome: str
-    fallback: str
-    reason: str = "decided"
-    events: tuple[str, ...] = ()
-    subject: str = ""
-    actor: str = ""
-    session: str = ""
-    credential: str = ""
-    transaction: str = ""
-    channel: str = ""
-    ticket: str = ""
-    trace: str = ""
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    operation: forms.Name
+    cell: forms.Cell
+    rule: forms.Rule
+    outcome: forms.Result
+    fallback: forms.Name
+    reason: forms.Reason = "decided"
+    events: tuple[forms.Event, ...] = ()
+    subject: forms.Pseudonym = ""
+    actor: forms.Pseudonym = ""
+    session: forms.Hex = ""
+    credential: forms.Fingerprint = ""
+    transaction: forms.Id = ""
+    channel: forms.Name = ""
+    ticket: forms.Id = ""
+    trace_id: forms.TraceId = ""
 
 
 class Moved(
@@ -76,19 +79,19 @@ class Moved(
         note: bounded text of an operator or of the app.
     """
 
-    id: str
-    at: float
-    policy: str
-    machine: str
-    event: str
-    source: str
-    dest: str
-    cause: str
-    decision: str = ""
-    subject: str = ""
-    session: str = ""
-    transaction: str = ""
-    note: str = ""
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    machine: forms.Machine
+    event: forms.Code
+    source: forms.Name
+    dest: forms.Name
+    cause: forms.Text
+    decision: forms.Id = ""
+    subject: forms.Pseudonym = ""
+    session: forms.Hex = ""
+    transaction: forms.Id = ""
+    note: forms.Text = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
@@ -102,17 +105,17 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
         status: HTTP status given.
         operation: where one was matched.
         subject: pseudonym, where one was proven.
-        trace: W3C trace id.
+        trace_id: W3C trace id.
     """
 
-    id: str
-    at: float
-    policy: str
-    reason: str
-    status: int
-    operation: str = ""
-    subject: str = ""
-    trace: str = ""
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    reason: forms.Reason
+    status: forms.Status
+    operation: forms.Name = ""
+    subject: forms.Pseudonym = ""
+    trace_id: forms.TraceId = ""
 
 
 class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False):
@@ -129,14 +132,14 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field=
         outcome: what the caller got.
     """
 
-    id: str
-    at: float
-    policy: str
-    reason: str
-    where: str
-    error: str
-    operation: str = ""
-    outcome: str = ""
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    reason: forms.Reason
+    where: forms.Code
+    error: forms.Class
+    operation: forms.Name = ""
+    outcome: forms.Result = ""
 
 
 class Withdrawn(
@@ -151,10 +154,10 @@ class Withdrawn(
         records: ids of the records that are void.
     """
 
-    id: str
-    at: float
-    policy: str
-    records: tuple[str, ...]
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    records: tuple[forms.Id, ...]
 
 
 class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
@@ -173,16 +176,16 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         transaction: that was approved, denied, withdrawn or settled.
     """
 
-    id: str
-    at: float
-    policy: str
-    act: str
-    by: str = ""
-    note: str = ""
-    subject: str = ""
-    ticket: str = ""
-    decision: str = ""
-    transaction: str = ""
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    act: forms.Code
+    by: forms.Text = ""
+    note: forms.Text = ""
+    subject: forms.Pseudonym = ""
+    ticket: forms.Id = ""
+    decision: forms.Id = ""
+    transaction: forms.Id = ""
 
 
 Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted

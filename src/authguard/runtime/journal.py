@@ -77,7 +77,7 @@ class Journal:
             transaction=keys.transaction if plan.opened else "",
             channel=known.channel,
             ticket=ticket,
-            trace=ask.evidence.trace,
+            trace_id=ask.evidence.trace,
         )
         return entry, self._sink.append(entry)
 
@@ -110,7 +110,7 @@ class Journal:
                     event=transition.event,
                     source=transition.source,
                     dest=transition.dest,
-                    cause=transition.cause,
+                    cause=printable(transition.cause),
                     decision=decision,
                     subject=subject if personal else "",
                     session=keys.session.hex() if transition.machine in {"session", "verification"} else "",
@@ -139,7 +139,7 @@ class Journal:
                 status=reason.status,
                 operation=ask.operation.name if ask else "",
                 subject=credential.principal.pseudonym if isinstance(credential, Proven) else "",
-                trace=ask.evidence.trace if ask else trace,
+                trace_id=ask.evidence.trace if ask else trace,
             )
         )
         return record

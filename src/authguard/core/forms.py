@@ -1,0 +1,69 @@
+"""The forms that texts of a log record have, as types: what they may hold and how long they are, for its JSON Schema.
+
+Rule: a form binds whoever writes; reading costs nothing for it, since who reads an old log takes it as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import Outcome
+from authguard.core.outcomes import Reason as Why
+
+#: what neither prints nor is a blank: controls, marks that turn the writing round, what hides (ASVS 16.4.1), surrogates
+UNPRINTABLE: Final = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+)
+#: characters of a person's text, of a name, and of an id
+TEXT_BOUND: Final = 500
+NAME_BOUND: Final = 128
+ID_BOUND: Final = 64
+
+
+def _form(**schema: Any) -> Any:  # noqa: ANN401 - JSON Schema's own values
+    return Meta(extra_json_schema=schema)
+
+
+def _like(pattern: str) -> Any:  # noqa: ANN401 - as `_form`
+    return _form(pattern=f"^(?:{pattern})$")
+
+
+Id = Annotated[str, _like(rf"[0-9A-Za-z._-]{{1,{ID_BOUND}}}")]
+Time = Annotated[float, _form(description="seconds since 1970 UTC")]
+#: of a policy; empty only before one is loaded
+Digest = Annotated[str, _like("(?:[0-9a-f]{2}){0,64}")]
+#: a name that a policy gives
+Name = Annotated[str, _like(rf"[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
+#: a code of ours
+Code = Annotated[str, _like(rf"[a-z][a-z0-9_.-]{{0,{NAME_BOUND - 1}}}")]
+Rule = Annotated[str, _like(rf"(?:0|[1-9][0-9]{{0,9}}):[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
+Event = Annotated[str, _like(rf"(?:{'|'.join(MACHINES)})\.[a-z][a-z0-9_-]{{0,63}}")]
+Machine = Annotated[str, _form(enum=list(MACHINES))]
+Result = Annotated[str, _form(enum=[one.value for one in Outcome])]
+Reason = Annotated[str, _form(enum=[one.code for one in Why])]
+#: an exception's class
+Class = Annotated[str, _like(rf"[A-Za-z_][A-Za-z0-9_]{{0,{NAME_BOUND - 1}}}")]
+#: a keyed hash; where the policy wants names, a name that prints
+Pseudonym = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
+Hex = Annotated[str, _like("[0-9a-f]{1,128}")]
+Fingerprint = Annotated[str, _like("[0-9a-f]{1,64}")]
+TraceId = Annotated[str, _like("[0-9a-f]{32}")]
+#: of a person or of another system: bounded, and nothing in it that forges a line or turns its direction
+Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
+Status = Annotated[int, _form(minimum=100, maximum=599)]
+Cell = Annotated[
+    tuple[str, ...],
+    _form(
+        prefixItems=[
+            {"title": name, **({"enum": list(CONDITIONS[name])} if name in CONDITIONS else {"type": "string"})}
+            for name in DIMENSIONS
+        ],
+        minItems=len(DIMENSIONS),
+        maxItems=len(DIMENSIONS),
+    ),
+]

@@ -1,0 +1,142 @@
+"""The schema of records: closed, the form of every line that is written, and nothing of a line is outside its hash."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from authguard.core.chain import GENESIS, VERSION, Flaw, Linked, cut_stencil, link, press, read
+from authguard.core.entries import Acted, Decided, Entry, Faulted, Moved, Refused, Withdrawn
+from authguard.core.record_schema import record_schema
+from tests.audit.logs import CELL
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SAID: dict[str, Any] = {"id": "01a3186577c0a32b9848785500000007", "at": 1_800_000_000.25, "policy": "ab" * 32}
+#: one of each kind, every member filled
+FULL: dict[str, Entry] = {
+    "decision": Decided(
+        **SAID,
+        operation="refund",
+        cell=CELL,
+        rule="22:prove_identity",
+        outcome="verify",
+        fallback="prove_identity",
+        reason="attempts-spent",
+        events=("session.accepted", "verification.started"),
+        subject="5b" * 16,
+        actor="5c" * 16,
+        session="5e" * 16,
+        credential="c0" * 8,
+        transaction="t-1",
+        channel="web",
+        ticket="k-1",
+        trace_id=TRACE,
+    ),
+    "transition": Moved(
+        **SAID,
+        machine="session",
+        event="idled",
+        source="active",
+        dest="idle",
+        cause="timer",
+        decision="d-1",
+        subject="5b" * 16,
+        session="5e" * 16,
+        transaction="t-1",
+        note="asked for by phone",
+    ),
+    "refusal": Refused(
+        **SAID, reason="body-too-large", status=413, operation="refund", subject="5b" * 16, trace_id=TRACE
+    ),
+    "fault": Faulted(**SAID, reason="guard-fault", where="load", error="OSError", operation="refund", outcome="retry"),
+    "withdrawn": Withdrawn(**SAID, records=("d-1", "d-2")),
+    "act": Acted(
+        **SAID,
+        act="approval.given",
+        by="dana",
+        note="seen",
+        subject="5b" * 16,
+        ticket="k-1",
+        decision="d-1",
+        transaction="t-1",
+    ),
+}
+KINDS = sorted(FULL)
+CHECK = jsonschema.Draft202012Validator(record_schema())
+
+
+def line_of(kind: str) -> bytes:
+    return link(FULL[kind], 7, "a" * 64)[0]
+
+
+def test_there_is_one_of_each_kind_with_every_member_filled() -> None:
+    assert {str(kind.__struct_config__.tag) for kind in Entry.__args__} == set(FULL)
+    for entry in FULL.values():
+        assert all(msgspec.structs.asdict(entry).values())
+
+
+def test_the_schema_is_one_and_of_the_version_that_lines_have() -> None:
+    jsonschema.Draft202012Validator.check_schema(record_schema())
+    for kind, schema in record_schema()["$defs"].items():
+        assert schema["properties"]["v"]["const"] == VERSION == json.loads(line_of(kind))["v"]
+        assert all(form.get("description") for name, form in schema["properties"].items() if name != "kind")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_line_that_is_written_is_a_record_by_the_schema(kind: str) -> None:
+    CHECK.validate(json.loads(line_of(kind)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_member_more_or_a_needed_one_less_is_no_record(kind: str) -> None:
+    record = json.loads(line_of(kind))
+    assert not CHECK.is_valid(record | {"more": 1})
+    for name in ("kind", "id", "at", "policy", "v", "seq", "prev", "hash"):
+        assert not CHECK.is_valid({key: value for key, value in record.items() if key != name}), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "text", ["a\u0000", "a\nb", "a\u001b[2J", "a\u202eb", "a\u2066b", "\u200b", "\ud800", "x" * 501, "\x85"]
+)
+def test_no_text_of_a_record_may_forge_a_line_or_turn_its_direction(kind: str, text: str) -> None:
+    record = json.loads(line_of(kind))
+    for name, value in record.items():
+        if isinstance(value, str):
+            assert not CHECK.is_valid(record | {name: text}), name
+        if isinstance(value, list) and name != "cell":
+            assert not CHECK.is_valid(record | {name: [text]}), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_of_any_member_breaks_the_line(kind: str) -> None:
+    line = line_of(kind)
+    assert isinstance(read(line), Linked)
+    for name, value in json.loads(line).items():
+        said = f'"{name}":'.encode() + msgspec.json.encode(value)
+        if name != "kind":
+            assert line.count(said) == 1, name
+        for other in (b'"' + name.encode() + b'":null', said[:-1] + b"0" + said[-1:], said[:-2] + b"x" + said[-1:]):
+            assert isinstance(read(line.replace(said, other)), Flaw), (name, other)
+        assert isinstance(read(line.replace(said + b",", b"").replace(b"," + said, b"")), Flaw), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
+    line = line_of(kind)
+    for place in range(len(line)):
+        for bit in (1, 32):
+            changed = line[:place] + bytes([line[place] ^ bit]) + line[place + 1 :]
+            assert isinstance(read(changed), Flaw), (place, bit)
+
+
+def test_a_pressed_decision_has_its_trace_and_its_place_under_the_hash_too() -> None:
+    decided = FULL["decision"]
+    assert isinstance(decided, Decided)
+    line, _ = press(cut_stencil(decided), decided.id, decided.at, TRACE, 0, GENESIS)
+    assert line == link(decided, 0, GENESIS)[0]
+    CHECK.validate(json.loads(line))
