@@ -17,6 +17,8 @@ from authguard.settings import KEY_BYTES
 #: bytes of a pseudonym and of a credential's fingerprint; the log has them in hexadecimal
 PSEUDONYM_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 8
+#: characters of a name that the log tells as it is (OpenID Connect Core 2: a `sub` has at most 255)
+NAME_BOUND: Final = 255
 #: random bytes in a record's id, the same for all that one process makes
 _PROCESS_BYTES: Final = 6
 #: hexadecimal digits of its counter, and where that begins: with as many digits as it has later
@@ -98,7 +100,7 @@ class Pseudonyms:
     def subject(self, issuer: str, subject: str) -> str:
         """Name a subject of an issuer; lengths are hashed too, so that no two pairs run together."""
         if self._plain:
-            return subject
+            return told(subject)
         raw = issuer.encode()
         named = len(raw).to_bytes(4, "big") + raw + subject.encode("utf-8", "surrogatepass")
         return blake2b(named, digest_size=PSEUDONYM_BYTES, key=self._key, person=b"subject").hexdigest()
@@ -106,6 +108,22 @@ class Pseudonyms:
     def fingerprint(self, credential: bytes) -> str:
         """Tell two credentials apart without holding either."""
         return blake2b(credential, digest_size=FINGERPRINT_BYTES, key=self._key, person=b"credential").hexdigest()
+
+
+def told(name: str) -> str:
+    """Write a name so that it forges nothing where it is told again, and so that no two names are written alike.
+
+    Args:
+        name: of whatever an issuer says; one that prints, holds no backslash and is not too long stays as it is.
+    """
+    if len(name) <= NAME_BOUND and name.isprintable() and "\\" not in name:
+        return name
+    escaped = "".join(
+        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode("ascii") for char in name
+    )
+    if len(escaped) <= 2 * NAME_BOUND:
+        return escaped
+    return f"{escaped[:NAME_BOUND]}\\{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def key_beside(store: Path) -> bytes:

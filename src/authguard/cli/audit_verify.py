@@ -86,7 +86,7 @@ def check(
     keys = _keys(key, base)
     found = verify(log, trust=_trust(keys, base, anchor or ()) if keys else None, also=also or ())
     for line in _told(found, signed=bool(keys)):
-        typer.echo(line)
+        typer.echo(escaped(line))
     if not found.ok:
         for chain in found.chains:
             if isinstance(chain.result, Broken):

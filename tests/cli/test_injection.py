@@ -1,0 +1,90 @@
+"""A log whose every text is hostile, as a forger would write it: no command lets any of it reach the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from authguard.cli.audit_group import app
+from authguard.core.chain import GENESIS, link
+from authguard.core.entries import Acted
+from authguard.errors import AuditError
+from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
+from tests.hostile import MARKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.core.entries import Entry
+
+#: JSON cannot hold halves of characters as they are; a forger writes them as escapes
+MARK = "".join(mark for mark in MARKS if not any("\ud800" <= char <= "\udfff" for char in mark))
+KEPT = {"id", "session", "machine", "at", "status", "cell", "records"}
+COMMANDS = (
+    ("tail", "{log}"),
+    ("tail", "--json", "{log}"),
+    ("show", "d1", "--log", "{log}"),
+    ("show", "d1", "--log", "{log}", "--format", "json"),
+    ("session", "5e55", "--log", "{log}"),
+    ("subject", "5e" * 16, "--log", "{log}"),
+    ("query", "--log", "{log}"),
+    ("query", "--log", "{log}", "--format", "json"),
+    ("query", "--log", "{log}", "--operation", "\u202enone\x1b[2J"),
+    ("timeline", "5e55", "--log", "{log}"),
+    ("stats", "--log", "{log}"),
+    ("why", "d1", "--log", "{log}", "--policy", "standard"),
+    ("why", "m1", "--log", "{log}", "--policy", "standard"),
+    ("replay", "--log", "{log}", "--policy", "standard"),
+    ("export", "--log", "{log}", "--format", "jsonl"),
+    ("verify", "{log}"),
+    ("prove", "d1", "{log}"),
+)
+
+
+def hostile(entry: Entry) -> Entry:
+    """Give every text of a record marks of every kind."""
+    said = msgspec.structs.asdict(entry)
+    return msgspec.structs.replace(
+        entry,
+        **{
+            name: value + MARK if isinstance(value, str) else tuple(one + MARK for one in value)
+            for name, value in said.items()
+            if name not in KEPT and isinstance(value, str | tuple)
+        },
+    )
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("AUTHGUARD_LOG", "AUTHGUARD_POLICY", "AUTHGUARD_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "audit.jsonl"
+    entries = (
+        acted("a1", 0, "started", by="dana", note="n", subject="x", ticket="k", decision="d", transaction="t"),
+        decided("d1", 1, reason="decided", actor="a", credential="c0", channel="web", trace_id="t"),
+        moved("m1", 2, "session.idled: active -> idle", note="n", decision="d1"),
+        refused("r1", 3),
+        faulted("f1", 4),
+        withdrawn("w1", 5, "d2"),
+    )
+    lines = write(path, *map(hostile, entries)).splitlines(keepends=True)
+    # halves of characters come as escapes, under a hash that is right
+    half = Acted(id="h1", at=AT + 6, policy="ab", act="started", note="HALF")
+    plain, _ = link(half, len(lines), lines[-1][-67:-3].decode())
+    path.write_bytes(b"".join(lines) + plain.replace(b"HALF", rb"\ud800\udfff\u202e"))
+    assert GENESIS.encode() in lines[0]
+    return path
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:1] + words[3:]))
+def test_no_command_lets_a_mark_of_the_log_through(log: Path, words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [word.format(log=log) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit | AuditError), done.exception
+    shown = done.stdout + done.stderr + str(done.exception or "")
+    assert shown
+    for line in shown.split("\n"):
+        assert line.isprintable(), line
