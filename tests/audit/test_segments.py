@@ -375,3 +375,31 @@ def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
     assert not desk.verify().ok
     assert getattr(found.result, "flaw", None) is Flaw.UNRETIRED
     assert found.where.name == "audit.jsonl.000000000000.stub"
+
+
+@pytest.mark.parametrize("kept", [700, 0])
+def test_a_power_cut_that_tears_the_file_that_was_just_closed_is_repaired(desk: Desk, kept: int) -> None:
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 4))
+    desk.work()
+    lines = desk.log.read_bytes().splitlines(keepends=True)
+    sink.close()
+    # nothing of the new file had come to the disk, and not all of the one before
+    closed = segments.name(desk.log, 0)
+    closed.write_bytes(b"".join(lines) if kept else b"")
+    desk.log.write_bytes(b"")
+    if kept:
+        with closed.open("ab") as file:
+            file.write(lines[-1][:40])
+    else:
+        for path in desk.memory.iterdir():
+            path.unlink()
+        (desk.folder / "audit.checkpoints").unlink()
+    sink = desk.open()
+    desk.write(sink, "4")
+    desk.work()
+    sink.close()
+    found = desk.verify()
+    assert found.ok, found
+    assert found.repairs == bool(kept)
+    assert told(desk) == (numbers(0, 5) if kept else ["4"])

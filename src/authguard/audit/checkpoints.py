@@ -82,6 +82,9 @@ def origin(name: str, first: str) -> str:
 def notes(path: Path) -> Iterator[str]:
     """Read the checkpoints that a file holds now, in their order; what is no checkpoint is an empty text.
 
+    A last line without its end is left out: its writer died at it. Where the writer remembers it, or an anchor has it,
+    it is missed all the same.
+
     Raises:
         OSError: it cannot be read.
     """
@@ -90,6 +93,8 @@ def notes(path: Path) -> Iterator[str]:
         left = os.fstat(file.fileno()).st_size
         while left > 0 and (line := file.readline(LINE + 1)):
             left -= len(line)
+            if left <= 0 and not line.endswith(b"\n"):
+                return
             try:
                 yield _line(line).note if line.endswith(b"\n") else ""
             except msgspec.DecodeError:

@@ -259,17 +259,20 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> None:
             raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
 
 
-def _opened(log: Path, key: str, piece: Piece) -> BinaryIO:
-    """Open a file, by the name that it has now where its writer closed or compressed it a moment ago."""
-    try:
-        return segments.opened(piece)
-    except FileNotFoundError:
-        return segments.opened(segments.by_key(log).get(key, piece))
-
-
 def _seen(piece: Piece) -> str:
-    status = piece.path.lstat()
+    """Say what the system sees of a file; empty where it is gone."""
+    try:
+        status = piece.path.lstat()
+    except FileNotFoundError:
+        return ""
     return f"{piece.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
+
+
+def _size(piece: Piece) -> int:
+    try:
+        return piece.path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _mark(line: bytes) -> bytes:
@@ -279,9 +282,7 @@ def _mark(line: bytes) -> bytes:
 def _has_news(log: Path, db: sqlite3.Connection) -> bool:
     known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
     return any(
-        known.get(key, (0, ""))[1] != _seen(piece)
-        if not piece.live
-        else piece.path.stat().st_size > known.get(key, (0, ""))[0]
+        known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
         for key, piece in segments.by_key(log).items()
     )
 
@@ -290,13 +291,17 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     """Take in what came; tell whether a record was withdrawn or came that may have been."""
     files = segments.by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
-    whole = sum(max(0, piece.path.stat().st_size - known.get(key, (0, 0))[1]) for key, piece in files.items())
+    whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
     numbers: dict[tuple[object, ...], int] = {}
     before = 0
     for key, piece in files.items():
         no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
         reader = _Reading(db, numbers, come, lines, foreigners)
-        with _opened(log, key, piece) as stream:
+        opened = segments.opened_again(log, key, piece)
+        if opened is None:
+            continue
+        stream, now = opened
+        with stream:
             first = stream.readline(LINE_BOUND + 1)
             if not no:
                 added = db.execute(
@@ -308,8 +313,7 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
             stream.seek(come)
             last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
         before += reader.come - come
-        if not piece.live:
-            db.execute("UPDATE file SET seen = ? WHERE no = ?", (_seen(piece), no))
+        db.execute("UPDATE file SET seen = ? WHERE no = ?", ("" if now.live else _seen(now), no))
         if reader.come > come:
             db.execute(
                 "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",

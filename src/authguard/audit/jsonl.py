@@ -314,34 +314,40 @@ class JsonlSink:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
         try:
             found = tail(self._fd)
+            torn = found.torn
             if found.last:
                 self._follow(read(found.last))
             if found.torn:
                 os.ftruncate(self._fd, found.end)
             if self._held is not None and not self._following:
-                self._go_on_from(self._held, found.end)
+                torn = self._go_on_from(self._held, found.end) or torn
         except OSError as error:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
         self._following = self._sound = True
         self._size = found.end
-        if found.torn:
-            self._say("repaired", f"{len(found.torn)} bytes, sha256 {hashlib.sha256(found.torn).hexdigest()}")
+        if torn:
+            self._say("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
 
-    def _go_on_from(self, held: Held, end: int) -> None:
+    def _go_on_from(self, held: Held, end: int) -> bytes:
         """Take up where the file began; one without a line goes on from the last segment.
+
+        Returns:
+            What was torn at the end of that.
 
         Raises:
             OSError: the segments cannot be read.
         """
-        self._base, self._began = 0, inf
+        self._base, self._began, torn = 0, inf, b""
         if end:
             first = read(os.pread(held.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
             if isinstance(first, Linked):
                 self._base, self._began = first.seq, first.entry.at
         else:
+            torn = segments.mend(held.path)
             self._seq, self._head = segments.last_closed(held.path)
             self._base, self._began = self._seq, self._clock.now()
         undo_half_turn(held, segments.name(held.path, self._base))
+        return torn
 
     def _follow(self, last: Linked | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit.blocks import unpacked
-from authguard.audit.files import chains
+from authguard.audit.files import chains, tail
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.stubs import Stub, parse_stub
 
@@ -28,7 +28,7 @@ DIGITS: Final = 12
 PACKED: Final = ".gz"
 STUB: Final = ".stub"
 #: most bytes of a stub
-STUB_BOUND: Final = 65_536
+STUB_BOUND: Final = 524_288
 #: looks at a folder that changes meanwhile
 LOOKS: Final = 5
 #: most segments of a chain
@@ -209,6 +209,21 @@ def by_key(log: Path) -> dict[str, Piece]:
     return {piece.key: piece for piece in found if not piece.is_stub}
 
 
+def opened_again(log: Path, key: str, piece: Piece) -> tuple[BinaryIO, Piece] | None:
+    """Open a file, by the name that it has now where its writer changed that; ``None`` where its time is over.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for now in (piece, by_key(log).get(key)):
+        try:
+            if now is not None:
+                return opened(now), now
+        except FileNotFoundError:
+            continue
+    return None
+
+
 def first_hash(chain: Path) -> str:
     """Give the hash of a chain's first line; empty where there is none.
 
@@ -224,6 +239,32 @@ def first_hash(chain: Path) -> str:
             found = read(line)
             return found.hash if isinstance(found, Linked) else ""
     return ""
+
+
+def mend(chain: Path) -> bytes:
+    """Cut off what a power cut tore from the file that was closed last, when nothing of the next one was kept either.
+
+    Returns:
+        What was torn.
+
+    Raises:
+        AuditError: it ends in something that nobody of us wrote.
+        OSError: it cannot be read or cut.
+    """
+    torn = b""
+    while (found := closed(chain)) and not found[-1].form:
+        fd = os.open(found[-1].path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            end = tail(fd)
+            if end.torn:
+                os.ftruncate(fd, end.end)
+                torn = end.torn
+        finally:
+            os.close(fd)
+        if end.end:
+            break
+        found[-1].path.unlink()
+    return torn
 
 
 def last_closed(chain: Path) -> tuple[int, str]:

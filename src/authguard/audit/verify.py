@@ -252,6 +252,8 @@ class _Walk:
         if self.holding is not None:
             flaw = self._begin(self.holding, stub.first) or self.holding.skip(stub)
         self._stubs[sha256(raw).hexdigest()] = piece
+        # the line that named an older stub may be gone itself: the stub that took its place names that stub in turn
+        self._named.update(dict.fromkeys(stub.retired, stub.base))
         count, since, _ = self.retired
         self.retired = (count + stub.count, since if count else stub.since, stub.until)
         self.lines, self.head = stub.base + stub.count, stub.last

@@ -20,8 +20,9 @@ from authguard.core.tree import LEVELS, Tree, leaf
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: most keys that the lines of a segment may name
+#: most keys, and most older stubs, that the lines of a segment may name
 OFFERED: Final = 64
+NAMED: Final = 4_096
 #: of the record that goes before the lines do
 RETIRED: Final = "retired"
 
@@ -44,6 +45,7 @@ class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`levels`).
         offered: keys to which the lines say that the log's was rotated.
         adopted: lines of the chain that were first signed later than written; 0 where the lines do not say.
+        retired: digests of the older stubs that the lines named.
     """
 
     v: int
@@ -57,6 +59,7 @@ class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: tuple[str, ...]
     offered: tuple[str, ...] = ()
     adopted: int = 0
+    retired: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """Write it as its file has it."""
@@ -84,8 +87,9 @@ def parse_stub(raw: bytes) -> Stub | None:
         and (found.base + found.count).bit_length() <= LEVELS
         and len(found.blocks) == len(levels(found.base, found.base + found.count))
         and len(found.offered) <= OFFERED
+        and len(found.retired) <= NAMED
         and 0 <= found.adopted <= found.base + found.count
-        and all(_HEX.fullmatch(one) for one in (found.prev, found.first, found.last, *found.blocks))
+        and all(_HEX.fullmatch(one) for one in (found.prev, found.first, found.last, *found.blocks, *found.retired))
     )
     # one form of bytes for one stub, so that what is hashed is what is read
     return found if fits and found.encode() == raw else None
@@ -113,6 +117,7 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
     wanted = levels(base, base + count)
     roots: list[str] = []
     offered: list[str] = []
+    retired: list[str] = []
     adopted, since, until = 0, 0.0, 0.0
     prev = first = last = ""
     tree, seq = Tree(), base
@@ -133,9 +138,12 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
                 offered.append(entry.note)
             elif entry.act == "adopted":
                 adopted = found.seq
-    if seq != base + count:
+            elif entry.act == RETIRED:
+                retired.append(retired_digest(entry.note))
+    if seq != base + count or len(retired) > NAMED:
         return None
-    return Stub(1, base, count, prev, first, last, since, until, tuple(roots), tuple(offered), adopted)
+    more = tuple(roots), tuple(offered), adopted, tuple(retired)
+    return Stub(1, base, count, prev, first, last, since, until, *more)
 
 
 def retired_note(stub: Stub) -> str:
