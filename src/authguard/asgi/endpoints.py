@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.asgi import staff, transactions
-from authguard.asgi.replies import Reply, plain
+from authguard.asgi.replies import Reply, after_answer, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Outcome, Reason
 from authguard.errors import VerificationRefused
@@ -72,7 +72,8 @@ async def _verify(call: Call) -> Reply | Reason:
         return plain(202, {"attempt": step.attempt, "next": following})
     if step.fallback.kind is Outcome.ALLOW:
         return plain(200, {"operation": step.operation.name, "next": {"action": "continue"}})
-    verdict = replace(call.verdict, fallback=step.fallback, operation=step.operation, snapshot=step.snapshot)
+    fallback = after_answer(step.fallback, step.method)
+    verdict = replace(call.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
     return call.replies.of_verdict(verdict, call.ask, call.root)
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
 from authguard.asgi.endpoints import by_field
+from authguard.asgi.replies import after_answer, words
 from authguard.core.events import MACHINES
 from authguard.core.facts import Proven
 from authguard.core.outcomes import WIRE, Outcome
@@ -61,7 +62,7 @@ class NextStep(msgspec.Struct, frozen=True):
         attempt: id of the attempt that goes on.
         queue: where a person takes over.
         after: seconds to wait.
-        say: the customer's words where the policy has some.
+        say: the customer's words, in their language and for their channel; empty for ``continue`` and ``answer``.
     """
 
     action: str
@@ -82,6 +83,8 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     _enforcer: Enforcer
     _verdict: Verdict
+    #: ``Accept-Language`` of the request
+    _languages: str = ""
     #: where the machines stand since the app reported something
     _after: Snapshot | None = None
 
@@ -207,7 +210,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         step = await self._enforcer.verifications.answer(self._verdict, method, by_field(answers or {}))
         self._after = step.snapshot
-        fallback = step.fallback
+        fallback = after_answer(step.fallback, step.method)
         if step.attempt:
             return NextStep("answer", method=step.method, wanted=step.wanted, attempt=step.attempt)
         if fallback.kind is Outcome.ALLOW:
@@ -217,7 +220,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             methods=fallback.methods,
             queue=fallback.queue,
             after=fallback.after,
-            say=fallback.say.find((), self.channel),
+            say=words(fallback, self._languages, self.channel),
         )
 
     def require(self, *scopes: str) -> None:

@@ -187,7 +187,7 @@ class GuardMiddleware:
 
     def _inner(self, scope: Scope, ask: Ask, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
-        guard = Guard(self._enforcer, verdict)
+        guard = Guard(self._enforcer, verdict, ask.evidence.languages)
         inner = scope.copy()
         if ask.evidence.names_own:
             inner["headers"] = strip_own(scope["headers"])

@@ -5,6 +5,7 @@ The caller learns what to do next and no more: one body per outcome, the same by
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +13,12 @@ import msgspec
 
 from authguard.asgi.evidence import languages
 from authguard.core.facts import PROOF_ALGORITHMS, NotProven
-from authguard.core.outcomes import WIRE, Outcome, Reason
+from authguard.core.outcomes import WIRE, Outcome, Reason, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from authguard.core.outcomes import Fallback
     from authguard.runtime.verdict import Ask, Refusal, Verdict
 
 PROBLEM: Final = b"application/problem+json"
@@ -32,6 +34,8 @@ WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.DENY: "This is not allowed.",
     Outcome.TERMINATE: "Your session has ended. Please sign in again.",
 }
+#: the customer's words, where the policy has none, when an answer to a verifier was no pass and may be tried again
+AGAIN: Final = "That could not be confirmed. Please try again."
 #: outcome -> WebSocket close code (IANA: 3000 Unauthorized, 3003 Forbidden; RFC 6455 7.4.1)
 CLOSE: Final[Mapping[Outcome, int]] = {
     Outcome.CHALLENGE: 3000,
@@ -115,10 +119,10 @@ class Replies:
             root: the path under which the app is mounted.
         """
         fallback = verdict.fallback
-        kind, say = fallback.kind, fallback.say
+        kind = fallback.kind
         if kind is FIRST_ANSWER:
             return _first_answer(verdict)
-        said = (say.texts and say.find(languages(ask.evidence.languages), verdict.channel)) or WORDS[kind]
+        said = words(fallback, ask.evidence.languages, verdict.channel)
         if kind not in SAME or fallback.discloses or verdict.credential.nonce:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()
@@ -244,6 +248,25 @@ class Replies:
             given["algs"] = " ".join(PROOF_ALGORITHMS)
         written = ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
         return f"{scheme} {written}".encode()
+
+
+def words(fallback: Fallback, accepted: str, channel: str) -> str:
+    """Choose the customer's words: the policy's for their language and channel, else the guard's own.
+
+    Args:
+        fallback: that admits nobody.
+        accepted: ``Accept-Language`` of the request.
+        channel: where the customer speaks from.
+    """
+    say = fallback.say
+    return (say.texts and say.find(languages(accepted), channel)) or WORDS[fallback.kind]
+
+
+def after_answer(fallback: Fallback, method: str) -> Fallback:
+    """Let whoever answered by a method in vain read so, where the same may be tried again and the policy is silent."""
+    if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.say.texts:
+        return fallback
+    return replace(fallback, say=Words({("", "default"): AGAIN}))
 
 
 def _quotable(text: str) -> str:

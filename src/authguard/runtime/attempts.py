@@ -108,13 +108,18 @@ def is_doubted_elsewhere(walk: Walk, method: Method, attempt: str) -> bool:
     return tally.count > 0 and tally.mark != attempt
 
 
+def is_left_in_doubt(walk: Walk, method: Method) -> bool:
+    """Whether some attempt left a method in doubt, in whichever session."""
+    return _current(walk.snapshot.account, f"doubt:{method.name}", _window(walk), walk.now).count > 0
+
+
 def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:
     """Whether a method cannot be tried again now: its attempts or the fallback's ran out, or it was left in doubt.
 
     Doubt is not laundered by another attempt of the same method (DESIGN 2), in whichever session.
     """
     account, now = walk.snapshot.account, walk.now
-    if _current(account, f"doubt:{method.name}", _window(walk), now).count:
+    if is_left_in_doubt(walk, method):
         return True
     if fallback.attempts and _current(account, VERIFICATIONS, fallback.per, now).count >= fallback.attempts:
         return True

@@ -148,7 +148,14 @@ class Verifications:
         self._record(verdict, method, said, "superseded" if superseded[-1] else _word(amount))
         if isinstance(amount, Wanting) and not superseded[-1]:
             return self._step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
-        return self._step(verdict, before, method)
+        return self._step(verdict, before, method, down=amount == "unavailable")
+
+    def _outage(self) -> Fallback:
+        """Give what says when to come back: the policy's own words for a fault, where they do."""
+        fallback = self._standing.policy.fallbacks[self._standing.policy.on_fault]
+        if fallback.kind is Outcome.RETRY:
+            return fallback
+        return Fallback(name="verification_unavailable", kind=Outcome.RETRY)
 
     async def _change(self, verdict: Verdict, make: Callable[[Walk], None]) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
@@ -178,6 +185,8 @@ class Verifications:
             if attempts.is_spent(walk, method, offered[method.name]):
                 if attempts.is_flying(walk):
                     return _Later(SOON)
+                if attempts.is_left_in_doubt(walk, method):  # in another session: here too the other way is open
+                    walk.happen("verification.doubted", "guard")
                 self._exhaust(walk, verdict)
                 return _Later(0.0)
             wait = attempts.wait_for(walk, method)
@@ -269,6 +278,7 @@ class Verifications:
         method: Method,
         *,
         after: float = 0.0,
+        down: bool = False,
         attempt: str = "",
         wanted: tuple[str, ...] = (),
     ) -> Step:
@@ -278,6 +288,8 @@ class Verifications:
         fallback = foresee(policy, verdict, operation)
         if after:
             fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
+        if down and method.name in fallback.methods:  # the machine stands where it stood: only we can say it
+            fallback = self._outage()
         if fallback.kind is Outcome.RESTRICT:
             fallback = ALLOW
         return Step(
