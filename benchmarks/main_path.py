@@ -20,6 +20,7 @@ from benchmarks.measure import (
 )
 from benchmarks.senders import rows_of_senders, senders
 from benchmarks.table import markdown, publish
+from benchmarks.transactions import high_writes, parts, queues
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
@@ -30,12 +31,15 @@ def main() -> None:
     times, peers = asyncio.run(in_process(scale, all_peers))
     rows = rows_in_process(times, peers)
     rows += asyncio.run(on_change(scale))
+    rows += asyncio.run(high_writes(scale.rounds, scale.changes))
+    rows += asyncio.run(queues(scale.turns, scale.held))
     rows += rows_of_credentials(asyncio.run(first_sights(rounds=scale.rounds, size=scale.cold)), FLOOD, scale.tokens)
     rows += rows_of_senders(asyncio.run(senders(rounds=scale.rounds, size=scale.cold)))
     rows += end_to_end(scale)
     rows += footprints(scale)
     rows += starts(scale)
-    text = f"{markdown(rows)}\n\nWhat the ratios in one process are made of:\n\n{markdown(rows_of_times(times, peers))}"
+    made_of = rows_of_times(times, peers) + parts(scale.rounds)
+    text = f"{markdown(rows)}\n\nWhat the ratios in one process are made of:\n\n{markdown(made_of)}"
     print(text)
     publish(PAGE, text)
 

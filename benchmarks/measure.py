@@ -61,6 +61,7 @@ class Scale:
         size: requests of a case in a round.
         cold: requests of a cold case in a round.
         changes: requests that change state in a round.
+        held: transactions that wait.
         turns: of load for each server.
         seconds: of each of them.
         sessions: in the stores.
@@ -74,6 +75,7 @@ class Scale:
     size: int = 400
     cold: int = 20
     changes: int = 10
+    held: int = 100_000
     turns: int = 12
     seconds: float = 0.7
     sessions: int = 1_000_000

@@ -6,7 +6,7 @@ Adapters implement these at the rim; `authguard.wiring` alone chooses them. A me
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,10 @@ class Ids(Protocol):
     def secret(self) -> str:
         """Make an id that nobody can guess: at least 128 bits from the system's generator (ASVS 7.2.3)."""
         ...
+
+
+#: before the first transaction of a list
+FIRST: Final = (-1.0, "")
 
 
 class Store(Protocol):
@@ -99,7 +103,14 @@ class Store(Protocol):
         ...
 
     async def transactions(
-        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+        self,
+        *,
+        state: str = "",
+        role: str = "",
+        operation: str = "",
+        subject: str = "",
+        after: tuple[float, str] = FIRST,
+        limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List transactions by their ids, the oldest first.
 
@@ -107,6 +118,9 @@ class Store(Protocol):
             state: in which they stand; empty for any.
             role: of their approvers; empty for any.
             operation: of theirs; empty for any.
+            subject: pseudonym of whoever they are for; empty for any.
+            after: when the one was created (epoch seconds UTC), and its id, after which to go on; a list is read page
+                by page with what its last entry names, whatever changes meanwhile.
             limit: how many at most.
 
         Raises:

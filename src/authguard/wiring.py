@@ -133,13 +133,27 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
 
 
 def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
-    """Choose the keys under which held requests and first answers are sealed.
+    """Choose the keys under which what was asked and first answers are sealed.
+
+    What was sealed before the deployment named keys of its own still opens with the one that was derived.
 
     Args:
         settings: of the deployment.
         key: of its pseudonyms, where it was read already.
     """
-    return Sealer(settings.sealing_keys or (sha256(b"authguard sealing\n" + (key or _key(settings))).digest(),))
+    return Sealer((*settings.sealing_keys, _derived(key or _key(settings))))
+
+
+def choose_opener(settings: Settings) -> Sealer:
+    """Choose the keys with which an operator's command opens what was sealed; none is made here."""
+    beside = Path(settings.store).with_name(Path(settings.store).name + ".key")
+    is_kept = not settings.pseudonym_key and settings.store != MEMORY and beside.exists()
+    key = key_beside(Path(settings.store)) if is_kept else settings.pseudonym_key or os.urandom(32)
+    return Sealer((*settings.sealing_keys, _derived(key)))
+
+
+def _derived(key: bytes) -> bytes:
+    return sha256(b"authguard sealing\n" + key).digest()
 
 
 def choose_directories(

@@ -214,9 +214,16 @@ async def test_approvers_list_what_waits_for_them_the_oldest_first() -> None:
     listed = (await desk.look("", desk.boss)).json()["transactions"]
     assert [one["transaction"] for one in listed] == names
     assert [one["transaction"] for one in (await desk.look("?limit=1", desk.boss)).json()["transactions"]] == names[:1]
+    first = (await desk.look("?limit=2", desk.boss)).json()
+    second = (await desk.look(f"?limit=2&after={first['next']}", desk.boss)).json()
+    assert [one["transaction"] for one in (*first["transactions"], *second["transactions"])] == names
+    assert "next" not in second
+    subject = listed[0]["subject"]
+    assert len((await desk.look(f"?subject={subject}", desk.boss)).json()["transactions"]) == 3
+    assert (await desk.look("?subject=other", desk.boss)).json() == {"transactions": []}
     assert (await desk.look("?state=approved", desk.boss)).json() == {"transactions": []}
     assert (await desk.look("?operation=other", desk.boss)).json() == {"transactions": []}
-    for query in ("?limit=x", "?who=me", "?state=" + "x" * 2_000):
+    for query in ("?limit=x", "?after=x", "?after=nan_t", "?after=1", "?who=me", "?state=" + "x" * 2_000):
         assert (await desk.look(query, desk.boss)).status_code == 400
 
 

@@ -27,6 +27,7 @@ from benchmarks.plot import svg
 from benchmarks.rounds import Case, Spread, Times, play
 from benchmarks.senders import rows_of_senders, senders
 from benchmarks.table import BEGIN, END, Row, markdown, publish
+from benchmarks.transactions import high_writes, parts, queues
 from benchmarks.warm import UnfairError, Unseen, see_refused, show
 from benchmarks.world import StillClock, World, bare
 
@@ -41,6 +42,7 @@ TINY = Scale(
     size=2,
     cold=1,
     changes=1,
+    held=20,
     turns=2,
     seconds=0.05,
     sessions=50,
@@ -76,6 +78,15 @@ async def test_a_change_of_state_is_timed_beside_two_statements() -> None:
     rows = await on_change(TINY)
 
     assert rows[0].value > 0
+
+
+async def test_a_high_write_is_timed_beside_its_two_transactions_and_queues_are_listed() -> None:
+    writes = await high_writes(TINY.rounds, TINY.changes)
+    lists = await queues(TINY.turns, TINY.held)
+
+    assert writes[0].must == 2.5
+    assert all(row.value > 0 for row in (*writes, *lists, *parts(TINY.rounds)))
+    assert [row.unit for row in lists] == ["ms"] * 6
 
 
 async def test_the_first_sight_of_a_token_is_timed_beside_pyjwt_and_a_flood_is_measured() -> None:

@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import structs
+
 from authguard.core.decisions import DIMENSIONS
 from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.facts import Proven
@@ -171,7 +173,10 @@ def told(answer: Verdict | Refusal) -> tuple[Any, ...]:
         return ("refused", answer.reason)
     parts = (answer.fallback, answer.reason, answer.cell, answer.rule, answer.token_scopes, answer.channel)
     whose = (answer.keys.account, answer.keys.session)  # the id of a transaction that nobody named is random
-    return (*parts, *whose, answer.acr_values, answer.max_age, answer.running, answer.snapshot, answer.at)
+    # no two seals of the same request are alike
+    unsealed = structs.replace(answer.snapshot.transaction, request=b"")
+    snapshot = structs.replace(answer.snapshot, transaction=unsealed)
+    return (*parts, *whose, answer.acr_values, answer.max_age, answer.running, snapshot, answer.at)
 
 
 def _admits(answer: Verdict | Refusal) -> bool:

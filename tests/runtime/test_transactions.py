@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace as change
@@ -78,12 +79,24 @@ async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
     desk = Desk()
     large = {"amount": 501, "currency": "EUR", "to": "p\u0430ypal"}
     verdict = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
-    assert verdict.snapshot.transaction.shown == (
+    record = verdict.snapshot.transaction
+    assert b"ypal" not in record.request
+    assert desk.enforcer.approvals.shown(verdict.transaction, record) == (
         'POST "/refund"',
         '"/amount": 501',
         '"/currency": "EUR"',
         '"/to": "p\\u0430ypal"  [not ASCII: U+0430 CYRILLIC SMALL LETTER A]',
     )
+
+
+@pytest.mark.parametrize("change_it", [{"digest": "another"}, {"request": b"12345678" + bytes(40)}])
+async def test_what_is_shown_is_what_is_bound_or_nothing(change_it: dict[str, Any]) -> None:
+    desk = Desk()
+    verdict = await desk.ask("refund", desk.login(), body={"amount": 501, "currency": "EUR"}, idempotency="k1")
+    record = verdict.snapshot.transaction
+    assert desk.enforcer.approvals.shown(verdict.transaction, record)
+    assert desk.enforcer.approvals.shown(verdict.transaction, change(record, **change_it)) == ()
+    assert desk.enforcer.approvals.shown("another", record) == ()
 
 
 async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
@@ -100,6 +113,35 @@ async def test_another_session_of_the_same_person_cannot_use_the_approval() -> N
     held = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     elsewhere = await desk.ask("refund", desk.login(sid="s2"), body=large, transaction=held.transaction)
     assert (elsewhere.fallback.kind.value, elsewhere.admits) == ("deny", False)
+
+
+async def test_after_a_new_policy_what_is_done_is_answered_again_and_what_waits_is_asked_anew() -> None:
+    small, large = {"amount": 5, "currency": "EUR"}, {"amount": 501, "currency": "EUR"}
+    old = Desk()
+    new = Desk(POLICY.replace("name: ", "name: new-", 1), store=old.store)
+    new.check.known, new.ids = old.check.known, old.ids
+    token = old.login()
+    done = await old.ask("refund", token, body=small, idempotency="done")
+    await old.enforcer.reports.settle(done, Answer(201, "text/plain", b"first"))
+    running = await old.ask("refund", token, body=small, idempotency="running")
+    held = await old.ask("refund", token, body=large, idempotency="held")
+    approved = await old.ask("refund", token, body=large, idempotency="approved")
+    by = ("Ines",)
+    assert not isinstance(
+        await old.enforcer.approvals.operate(approved.transaction, "transaction.approved", by, ""), Reason
+    )
+    assert running.running
+
+    again = await new.ask("refund", token, body=small, idempotency="done")
+    assert (again.fallback.kind.value, again.snapshot.transaction.answer) == ("repeat", b"first")
+    other = await new.ask_any("refund", token, body={**small, "amount": 6}, idempotency="done")
+    assert isinstance(other, Refusal)
+    assert other.reason is Reason.TRANSACTION_ALTERED
+    assert (await new.ask("refund", token, body=small, idempotency="running")).fallback.name == "busy"
+    for name in ("held", "approved"):
+        verdict = await new.ask("refund", token, body=large, idempotency=name)
+        assert (verdict.fallback.kind.value, verdict.snapshot.transaction.state) == ("deny", "denied")
+    assert (await new.ask("refund", token, body=large, idempotency="anew")).transaction != held.transaction
 
 
 async def test_what_the_app_says_did_not_happen_is_given_back_to_everybody() -> None:

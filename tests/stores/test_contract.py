@@ -300,21 +300,29 @@ async def test_transactions_are_found_by_state_role_and_operation_the_oldest_fir
     ):
         keys = Keys(transaction=f"t{place}")
         held = msgspec.structs.replace(
-            BLANK.transaction, state=state, role=role, operation=operation, created=100.0 - place
+            BLANK.transaction,
+            state=state,
+            role=role,
+            operation=operation,
+            created=100.0 - place // 2,
+            subject=f"p{place % 2}",
         )
         assert await store.commit(keys, BLANK, msgspec.structs.replace(BLANK, transaction=held))
 
     async def names(limit: int = 9, **filters: str) -> list[str]:
         return [name for name, _ in await store.transactions(limit=limit, **filters)]
 
-    assert await names() == ["t3", "t2", "t1", "t0"]
-    assert await names(state="held") == ["t3", "t1", "t0"]
+    assert await names() == ["t2", "t3", "t0", "t1"]
+    assert await names(state="held") == ["t3", "t0", "t1"]
     assert await names(state="held", role="boss") == ["t3", "t0"]
     assert await names(operation="pay", role="boss") == ["t2", "t0"]
-    assert await names(2) == ["t3", "t2"]
+    assert await names(subject="p1") == ["t3", "t1"]
+    assert await names(2) == ["t2", "t3"]
+    assert [name for name, _ in await store.transactions(after=(99.0, "t3"), limit=9)] == ["t0", "t1"]
+    assert [name for name, _ in await store.transactions(after=(100.0, "t0"), state="held", limit=9)] == ["t1"]
     before = await store.load(Keys(transaction="t3"), BLANK)
     moved = msgspec.structs.replace(before.transaction, state="approved")
     assert await store.commit(Keys(transaction="t3"), before, msgspec.structs.replace(before, transaction=moved))
-    assert await names(state="held") == ["t1", "t0"]
+    assert await names(state="held") == ["t0", "t1"]
     ((name, record),) = await store.transactions(state="approved", limit=1)
     assert (name, record.state, record.version) == ("t3", "approved", 2)

@@ -6,6 +6,7 @@ not see looks like one that does not exist.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ import msgspec
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
+from authguard.ports import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: transactions that one listing shows at the most
 LISTED: Final = 200
+#: what a listing may be asked for
+ASKED: Final = frozenset({"state", "operation", "subject", "limit", "after"})
 #: bytes of a query that is read
 QUERY_BOUND: Final = 1_024
 
@@ -47,25 +51,43 @@ async def _see(call: Call) -> Reply | Reason:
         return found
     if found.account == principal.account_key:
         return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
-    return plain(200, _told(name, found))
+    return plain(200, _told(call, name, found))
 
 
 async def _list(call: Call) -> Reply | Reason:
-    """An approver sees what waits for one of their roles, the oldest first."""
+    """An approver sees what waits for one of their roles, the oldest first, page by page."""
     principal, body = call.verdict.principal, await call.ask.read_body()
     target = getattr(body, "target", b"")
     query = target.partition(b"?")[2]
     if principal is None or len(query) > QUERY_BOUND:
         return Reason.REQUEST_MALFORMED
     wanted = dict(parse_qsl(query.decode("latin-1")))
-    limit = wanted.get("limit", str(LISTED))
-    if wanted.keys() - {"state", "operation", "limit"} or not (limit.isascii() and limit.isdigit()):
+    limit, after = wanted.get("limit", str(LISTED)), _after(wanted.get("after", ""))
+    if wanted.keys() - ASKED or not (limit.isascii() and limit.isdigit()) or after is None:
         return Reason.REQUEST_MALFORMED
     count = min(int(limit[:9]), LISTED)
     found = await call.enforcer.approvals.listed(
-        principal, wanted.get("state", "held"), wanted.get("operation", ""), count
+        principal,
+        state=wanted.get("state", "held"),
+        operation=wanted.get("operation", ""),
+        subject=wanted.get("subject", ""),
+        after=after,
+        limit=count,
     )
-    return plain(200, {"transactions": [_told(name, record) for name, record in found]})
+    more = {"next": f"{found[-1][1].created!r}_{found[-1][0]}"} if found and len(found) == count else {}
+    return plain(200, more | {"transactions": [_told(call, name, record) for name, record in found]})
+
+
+def _after(typed: str) -> tuple[float, str] | None:
+    """Read where a list goes on, as its last page named it in `next`; ``None`` for what no page named."""
+    if not typed:
+        return FIRST
+    created, _, name = typed.partition("_")
+    try:
+        moment = float(created)
+    except ValueError:
+        return None
+    return (moment, name) if isfinite(moment) and name else None
 
 
 async def _approve(call: Call) -> Reply | Reason:
@@ -98,7 +120,7 @@ def _named(path: str, place: int) -> str:
     return path.rsplit("/", place)[-place]
 
 
-def _told(name: str, record: TransactionRecord) -> dict[str, Any]:
+def _told(call: Call, name: str, record: TransactionRecord) -> dict[str, Any]:
     """Tell an approver of a transaction: what was asked word for word, and nobody by name."""
     return {
         "transaction": name,
@@ -108,7 +130,7 @@ def _told(name: str, record: TransactionRecord) -> dict[str, Any]:
         "agent": bool(record.actors),
         "created": record.created,
         "digest": record.digest,
-        "shown": list(record.shown),
+        "shown": call.enforcer.approvals.shown(name, record),
         "approvers": {"role": record.role, "count": record.count},
         "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],
         "note": record.note,

@@ -11,11 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from anyio import to_thread
 
 from authguard.audit.files import sync_folder
 from authguard.audit.segments import PACKED
 from authguard.errors import AuditError
+from authguard.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +86,7 @@ class Flusher:
 
     def __init__(self, written: Callable[[], tuple[int, int]]) -> None:
         self._written = written
+        self._worker = Worker()
         self._round: _Round | None = None
         self._folder: Path | None = None
         self._closed: tuple[Path, ...] = ()
@@ -140,8 +141,8 @@ class Flusher:
         except OSError as error:
             raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
         try:
-            # a limiter of its own: the app's threads being busy must not keep the log from the disk
-            await to_thread.run_sync(current.run, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+            # a thread of its own: the app's threads being busy must not keep the log from the disk
+            await self._worker.run(current.run)
         finally:
             current.led = False
             current.left.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from sys import maxsize
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
@@ -12,15 +13,30 @@ from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment
 from authguard.cli.output import BROKE, complain
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
+from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
+from authguard.runtime.transactions import shown
+from authguard.settings import Settings
+from authguard.wiring import choose_opener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authguard.core.snapshot import TransactionRecord
+    from authguard.ports import Seal
 
 app = typer.Typer()
 
-#: transactions that are shown, or exported, at the most
+#: transactions that are shown at the most
 MOST: Final = 100_000
+#: of which so many are read at a time
+PAGE: Final = 500
+
+#: what is said instead of a request
+UNREADABLE: Final = (
+    "what was asked is sealed: set AUTHGUARD_SEALING_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
+)
+TOO_LONG: Final = "what was asked is too long to be kept; it is known by its digest alone"
 
 Named = Annotated[str, typer.Argument(help="The transaction's id, as `transactions list` and the reply show it.")]
 Who = Annotated[list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")]
@@ -28,6 +44,8 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the tra
 State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
 Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
 Of = Annotated[str, typer.Option("--operation", help="Only those of this operation.")]
+Whose = Annotated[str, typer.Option("--subject", help="Only those for this pseudonym, as the log names it.")]
+After = Annotated[str, typer.Option("--after", help="Go on after this one, the last of the page before.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, the oldest first.")]
 Whole = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
 
@@ -40,19 +58,28 @@ def listing(  # noqa: PLR0917 - a command's parts
     state: State = "held",
     role: Role = "",
     operation: Of = "",
+    subject: Whose = "",
+    after: After = "",
     limit: Limit = 100,
     whole: Whole = False,
 ) -> None:
     """Show what stands in a state (`--state ''`: in any), the oldest first. Nothing is changed or recorded."""
-    for name, record in anyio.run(_find, policy, store, log, state, role, operation, limit):
-        typer.echo(_document(name, record) if whole else _told(name, record))
+
+    def tell(name: str, record: TransactionRecord, seal: Seal) -> None:
+        typer.echo(_document(name, record, seal) if whole else _told(name, record))
+
+    filters = {"state": state, "role": role, "operation": operation, "subject": subject}
+    anyio.run(_each, tell, policy, store, log, filters, after, limit)
 
 
 @app.command("export")
 def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: State = "") -> None:
     """Write every transaction as one JSON document a line, without its first answer. Nothing is changed."""
-    for name, record in anyio.run(_find, policy, store, log, state, "", "", MOST):
-        typer.echo(_document(name, record))
+
+    def tell(name: str, record: TransactionRecord, seal: Seal) -> None:
+        typer.echo(_document(name, record, seal))
+
+    anyio.run(_each, tell, policy, store, log, {"state": state}, "", maxsize)
 
 
 @app.command("show")
@@ -67,7 +94,8 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     if not record.version:
         _refuse(Reason.TRANSACTION_UNKNOWN)
     typer.echo(_told(transaction, record))
-    for line in record.shown:
+    lines = shown(record, transaction, _seal(policy, store, log))
+    for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
     for one in record.approvals:
         typer.echo(f"approved by {one.by} at {moment(one.at)}: {one.note or 'no reason given'}")
@@ -107,11 +135,36 @@ def settle(
     anyio.run(_act, transaction, event, by, reason, policy, store, log)
 
 
-async def _find(  # noqa: PLR0917 - a command's parts
-    policy: str, store: str, log: str, state: str, role: str, operation: str, limit: int
-) -> tuple[tuple[str, TransactionRecord], ...]:
-    async with operating(policy, store, log, records=False) as (_, opened):
-        return await opened.transactions(state=state, role=role, operation=operation, limit=limit)
+async def _each(  # noqa: PLR0917 - a command's parts
+    tell: Callable[[str, TransactionRecord, Seal], None],
+    policy: str,
+    store: str,
+    log: str,
+    filters: dict[str, str],
+    after: str,
+    limit: int,
+) -> None:
+    """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
+    async with operating(policy, store, log, records=False) as (standing, opened):
+        place, seal = FIRST, _seal(policy, store, log)
+        if after:
+            last = (await standing.load(Keys(transaction=after))).snapshot.transaction
+            if not last.version:
+                _refuse(Reason.TRANSACTION_UNKNOWN)
+            place = (last.created, after)
+        while limit:
+            page = await opened.transactions(**filters, after=place, limit=min(limit, PAGE))
+            for name, record in page:
+                tell(name, record, seal)
+            if len(page) < min(limit, PAGE):
+                break
+            limit -= len(page)
+            place = (page[-1][1].created, page[-1][0])
+
+
+def _seal(policy: str, store: str, log: str) -> Seal:
+    """Give what opens the requests as they were kept."""
+    return choose_opener(Settings.resolve(policy, store=store, log=log))
 
 
 async def _act(  # noqa: PLR0917 - a command's parts
@@ -119,7 +172,8 @@ async def _act(  # noqa: PLR0917 - a command's parts
 ) -> None:
     names = named(by)
     async with operating(policy, store, log, records=True) as (standing, _):
-        done = await Approvals(standing).operate(transaction, event, names, reason)
+        approvals = Approvals(standing, _seal(policy, store, log))
+        done = await approvals.operate(transaction, event, names, reason)
     if isinstance(done, Reason):
         _refuse(done)
     else:
@@ -136,7 +190,7 @@ def _told(name: str, record: TransactionRecord) -> str:
     return f"{name} {record.operation} {record.state} since {moment(record.entered)}{wanted}"
 
 
-def _document(name: str, record: TransactionRecord) -> str:
+def _document(name: str, record: TransactionRecord, seal: Seal) -> str:
     told: dict[str, Any] = {
         "transaction": name,
         "operation": record.operation,
@@ -145,7 +199,7 @@ def _document(name: str, record: TransactionRecord) -> str:
         "created": record.created,
         "subject": record.subject,
         "digest": record.digest,
-        "shown": record.shown,
+        "shown": shown(record, name, seal),
         "role": record.role,
         "count": record.count,
         "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],

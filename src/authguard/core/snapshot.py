@@ -187,7 +187,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         answer: its body, sealed, for ``repeat``; empty where it was too large to keep.
         kept: whether ``answer`` is the whole body.
         version: counts replacements.
-        shown: the exact request as an approver reads it, line by line; empty where it is too much to be read.
+        shown: the exact request as an approver reads it, in stores written before it was kept sealed, in `request`.
         role: of those who approve it; empty while it waits for nobody.
         count: how many must.
         acr: the level at which they must have signed in; empty for any.
@@ -197,6 +197,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         note: why; bounded.
         subject: pseudonym of the subject.
         ledgers: in which it reserved beside the account's and the session's, so that whoever settles it can release.
+        request: the exact request, sealed, from which an approver's lines are made; empty where it is too long.
+        asked: digest of the request apart from the policy, by which a repeat is known after the policy changed.
     """
 
     state: str
@@ -221,6 +223,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     note: str = ""
     subject: str = ""
     ledgers: tuple[tuple[str, bytes], ...] = ()
+    request: bytes = b""
+    asked: str = ""
 
     def keys(self, transaction: str) -> Keys:
         """Name all records that settling it meets.

@@ -70,10 +70,15 @@ def names(keys: Keys) -> list[bytes]:
     if keys.session:
         found.append(b"s" + keys.session)
     if keys.transaction:
-        found.append(b"t" + keys.transaction.encode("utf-8", "surrogatepass"))
+        found.append(transaction_name(keys.transaction))
     for _, key in keys.ledgers:
         found.append(b"l" + key)
     return found
+
+
+def transaction_name(transaction: str) -> bytes:
+    """Name the place of a transaction by its id."""
+    return TRANSACTION + transaction.encode("utf-8", "surrogatepass")
 
 
 def assemble(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
@@ -136,8 +141,7 @@ def changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
     if keys.session:
         _change(found, b"s" + keys.session, before.session, after.session)
     if keys.transaction:
-        name = b"t" + keys.transaction.encode("utf-8", "surrogatepass")
-        _change(found, name, before.transaction, after.transaction)
+        _change(found, transaction_name(keys.transaction), before.transaction, after.transaction)
     for _, key in keys.ledgers:
         _change(found, b"l" + key, before.ledgers.get(key, UNSPENT), after.ledgers.get(key, UNSPENT))
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
+from authguard.ports import FIRST
 from authguard.runtime import transactions
 from authguard.runtime.journal import printable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.core.facts import Principal
     from authguard.core.snapshot import Snapshot, TransactionRecord
+    from authguard.ports import Seal
     from authguard.runtime.changes import Standing
     from authguard.runtime.verdict import Verdict
     from authguard.runtime.walk import Walk
@@ -43,11 +45,16 @@ class _RefusedError(Exception):
 class Approvals:
     """Lets people decide on held transactions, and settle those of which nobody knows whether they ran."""
 
-    __slots__ = ("_standing",)
+    __slots__ = ("_seal", "_standing")
 
-    def __init__(self, standing: Standing) -> None:
-        """Keep the standing that decisions move."""
+    def __init__(self, standing: Standing, seal: Seal) -> None:
+        """Keep the standing that decisions move, and the seal of what was asked."""
         self._standing = standing
+        self._seal = seal
+
+    def shown(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
+        """Show the request as it is bound to whoever decides; nothing where it cannot be opened."""
+        return transactions.shown(record, transaction, self._seal)
 
     async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
@@ -58,7 +65,14 @@ class Approvals:
         return record
 
     async def listed(
-        self, principal: Principal, state: str, operation: str, limit: int
+        self,
+        principal: Principal,
+        *,
+        state: str,
+        operation: str = "",
+        subject: str = "",
+        after: tuple[float, str] = FIRST,
+        limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List the transactions of a state on which a person may decide, the oldest first.
 
@@ -66,12 +80,16 @@ class Approvals:
             principal: whose roles count.
             state: of the machine, as it is stored.
             operation: its name; empty for any.
+            subject: pseudonym of whoever they are for; empty for any.
+            after: when the last one of the page before was created, and its id.
             limit: how many at most.
         """
         found: list[tuple[str, TransactionRecord]] = []
         for role in sorted(roles(principal.claims, self._standing.policy.staff_claim)):
             found += await self._standing.within(
-                self._standing.store.transactions(state=state, role=role, operation=operation, limit=limit)
+                self._standing.store.transactions(
+                    state=state, role=role, operation=operation, subject=subject, after=after, limit=limit
+                )
             )
         return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
 

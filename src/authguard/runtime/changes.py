@@ -47,6 +47,22 @@ class Loaded(msgspec.Struct, frozen=True, gc=False):
     seen: tuple[object, ...] = ()
 
 
+def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
+    """Give what stands in the store once `after` was saved over `before`: what differs has a new version."""
+    fields: dict[str, object] = {}
+    for name in RECORDS:
+        old, new = getattr(before, name), getattr(after, name)
+        if new is not old and new != old:
+            fields[name] = replace(new, version=old.version + 1)
+    if after.ledgers is not before.ledgers:
+        fields["ledgers"] = {
+            key: record if record == old else replace(record, version=old.version + 1)
+            for key, record in after.ledgers.items()
+            for old in (before.ledgers.get(key, UNSPENT),)
+        }
+    return replace(after, **fields)
+
+
 class Standing:
     """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
 
@@ -135,6 +151,7 @@ class Standing:
         decision: str = "",
         note: str = "",
         act: str = "",
+        known: Snapshot | None = None,
     ) -> Snapshot:
         """Let something happen outside a request.
 
@@ -145,6 +162,8 @@ class Standing:
             decision: id of the request's record that it belongs to.
             note: a person's words, bounded.
             act: id of the line that says what a person did; withdrawn where it comes to nothing.
+            known: where the machines stood when they were last saved; who changed meanwhile what this would change is
+                found out on saving, and then they are looked up. ``None`` where they have to be looked up first.
 
         Returns:
             Where the machines stand now.
@@ -157,10 +176,11 @@ class Standing:
         Who is cancelled meanwhile leaves no line that stands and was not saved, as far as the store can tell.
         """
         unsaved = True
+        latest = [known] if known is not None else []
 
         async def attempt() -> Snapshot | None:
             nonlocal unsaved
-            before = (await self.load(keys)).snapshot
+            before = latest.pop() if latest else (await self.load(keys)).snapshot
             walk = Walk(self.policy, before, self.clock.now())
             walk.timers()
             make(walk)

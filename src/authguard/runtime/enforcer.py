@@ -23,7 +23,7 @@ from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.ports import Stated
 from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
-from authguard.runtime.changes import Standing
+from authguard.runtime.changes import Standing, renewed
 from authguard.runtime.faults import Faults
 from authguard.runtime.journal import escaped
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
@@ -95,7 +95,7 @@ class Enforcer:
         self.faults: Final = Faults(self.standing)
         self.reports: Final = Reports(self.standing, self.faults, seal)
         self.verifications: Final = Verifications(self.standing, verifiers, ids)
-        self.approvals: Final = Approvals(self.standing)
+        self.approvals: Final = Approvals(self.standing, seal)
         self.lifting: Final = Lifting(self.standing, pseudonym)
         self._seal = seal
         self._store = store
@@ -247,7 +247,7 @@ class Enforcer:
             held = before.snapshot.transaction
             missing = bool(held.approvals) and await self.approvals.are_missing(held)
             facts = replace(known, unapproved=True) if missing else known
-            plan = judge(self.policy, ask, facts, before.snapshot, now)
+            plan = judge(self.policy, ask, facts, before.snapshot, now, self._seal)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
@@ -383,6 +383,7 @@ class Enforcer:
             acr_values=plan.acr_values,
             max_age=plan.max_age,
             running=plan.running,
+            saved=renewed(before.snapshot, plan.after) if plan.running else None,
         )
         if plan.fallback.kind is Outcome.REPEAT:
             told = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from authguard.core.machine import Transition
     from authguard.core.snapshot import Report, Snapshot, Spent
     from authguard.policy.compiled import Policy
+    from authguard.ports import Seal
     from authguard.runtime.verdict import Ask
 
 
@@ -97,7 +98,9 @@ class NeedsBody:
 NEEDS_BODY: Final = NeedsBody()
 
 
-def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) -> Plan | Reason | NeedsBody:
+def judge(  # noqa: PLR0917 - what a request is judged by
+    policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float, seal: Seal
+) -> Plan | Reason | NeedsBody:
     """Judge a request.
 
     Args:
@@ -106,6 +109,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
         known: what was found out about it.
         before: where the machines stand.
         now: epoch seconds UTC.
+        seal: of what is kept of the request.
 
     Returns:
         A plan; or the reason why this request has no cell; or that its body has to be read.
@@ -114,7 +118,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
     walk.timers()
     if isinstance(known.credential, NotProven):
         cell = _unproven_cell(ask.operation, known.credential, walk)
-        return _plan(walk, ask, known, cell=cell, principal=None, measured=WITHIN)
+        return _plan(walk, ask, known, cell=cell, principal=None, measured=WITHIN, seal=seal)
     principal = known.credential.principal
     record = before.transaction
     if transactions.is_foreign(known.bond, record, principal):
@@ -128,7 +132,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
     channel = take_channel(walk, known.channel)
     if walk.snapshot is not before:
         walk.timers()
-    if transactions.is_altered(known.bond, record) and not walk.happen("transaction.altered", "caller"):
+    if transactions.is_altered(walk, known.bond) and not walk.happen("transaction.altered", "caller"):
         return Reason.TRANSACTION_ALTERED
     if known.unapproved:
         walk.happen("transaction.denied", "approvers")
@@ -144,7 +148,7 @@ def judge(policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float) 
         channel,
         conditions.actor_for(ask.operation, acting),
     )
-    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured)
+    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal)
 
 
 def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> tuple[str, ...]:
@@ -180,6 +184,7 @@ def _plan(
     cell: tuple[str, ...],
     principal: Principal | None,
     measured: Measure,
+    seal: Seal,
 ) -> Plan | Reason | NeedsBody:
     policy = walk.policy
     rule, cell = policy.table.find(cell)
@@ -196,9 +201,9 @@ def _plan(
         if ask.operation.idempotency and fallback.kind in (*ADMITTING, Outcome.HOLD) and not _names_one(ask):
             return Reason.IDEMPOTENCY_MISSING
         if binds:
-            transactions.open_transaction(walk, known.bond, ask, principal, fallback)
+            transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal)
             starts = fallback.kind is Outcome.ALLOW
-            if not starts and not walk.snapshot.transaction.shown:
+            if not starts and not known.bond.is_readable():
                 return Reason.TRANSACTION_TOO_LONG
             running = walk.happen("transaction.started" if starts else "transaction.held", "guard") and starts
         if fallback.kind in ADMITTING:

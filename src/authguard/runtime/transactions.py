@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from authguard.core.limits import release
 from authguard.core.outcomes import Outcome
-from authguard.core.rendering import Canonical, canonical, render
+from authguard.core.rendering import TEXT_BOUND, Canonical, canonical, render
 from authguard.core.snapshot import account_key
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ if TYPE_CHECKING:
 ANSWER_BOUND: Final = 65_536
 #: outcomes for which a transaction is opened
 OPENING: Final = frozenset({Outcome.ALLOW, Outcome.HOLD})
+#: where one of these leads on, a transaction may still be run
+STILL_RUN: Final = ("transaction.altered", "transaction.started")
 NO_BODY: Final = Canonical(b"", is_json=False)
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, bool]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Bond:
     Attributes:
         transaction: id; empty where the request is none and names none.
         named: whether the caller named it by id, so that it must exist and be theirs.
-        digest: of the exact request; empty where the body was not read.
+        digest: of the exact request and of the policy; empty where the body was not read.
+        asked: of the exact request apart from the policy.
         method: of the request.
         target: raw path and query, as sent.
         form: the headers that say how the body is to be read, as sent.
@@ -49,14 +56,21 @@ class Bond:
     transaction: str = ""
     named: bool = False
     digest: str = ""
+    asked: str = ""
     method: str = ""
     target: bytes = b""
     form: bytes = b""
     body: Canonical = NO_BODY
 
-    def shown(self) -> tuple[str, ...]:
-        """Show the exact request to an approver; none where it is more than a person can be asked to read."""
-        return render(self.method, self.target, self.form, self.body)
+    def is_readable(self) -> bool:
+        """Whether a person can be asked to read the exact request."""
+        return bool(render(self.method, self.target, self.form, self.body))
+
+    def packed(self) -> bytes:
+        """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""
+        if len(self.target) + len(self.form) + len(self.body.content) > TEXT_BOUND:
+            return b""
+        return _pack((self.method, self.target, self.form, self.body.content, self.body.is_json))
 
 
 LOOSE: Final = Bond()
@@ -74,10 +88,12 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> B
     """
     content = canonical(body.content, body.content_type, body.form)
     named = bool(ask.evidence.transaction)
+    asked = request_digest(ask, principal, body, content)
     return Bond(
         transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
         named=named,
-        digest=request_digest(ask, principal, body, content, policy),
+        digest=sha256(f"{asked}\n{policy}".encode()).hexdigest(),
+        asked=asked,
         method=ask.method,
         target=body.target,
         form=body.form,
@@ -95,11 +111,11 @@ def _transaction_of(ask: Ask, principal: Principal) -> str:
     return name.hexdigest()
 
 
-def request_digest(ask: Ask, principal: Principal, body: Body, content: Canonical, policy: str) -> str:
-    """Digest the exact request, whoever sends it, and the policy that decides it (DESIGN 6).
+def request_digest(ask: Ask, principal: Principal, body: Body, content: Canonical) -> str:
+    """Digest the exact request and whoever sends it (DESIGN 6); what binds also has the policy that decides it.
 
-    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, session, actor,
-    operation and policy. Parts are hashed with their lengths, so that no two requests run together.
+    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, session, actor and
+    operation. Parts are hashed with their lengths, so that no two requests run together.
     """
     digest = sha256()
     parts = (
@@ -112,7 +128,6 @@ def request_digest(ask: Ask, principal: Principal, body: Body, content: Canonica
         principal.session_key,
         principal.actor.encode("utf-8", "surrogatepass"),
         ask.operation.name.encode(),
-        policy.encode(),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
@@ -125,14 +140,24 @@ def is_foreign(bond: Bond, record: TransactionRecord, principal: Principal) -> b
     return bond.named and (not record.version or record.account != principal.account_key)
 
 
-def is_altered(bond: Bond, record: TransactionRecord) -> bool:
-    """Whether the request is not the one that the transaction is bound to."""
-    return bool(record.digest) and bool(bond.digest) and record.digest != bond.digest
+def is_altered(walk: Walk, bond: Bond) -> bool:
+    """Whether the request is not the one that the transaction is bound to.
+
+    One that can still be run is bound to the policy as well (ADR 13); one that cannot tells its story to whoever
+    repeats the request, under whichever policy.
+    """
+    record = walk.snapshot.transaction
+    if not record.digest or not bond.digest or record.digest == bond.digest:
+        return False
+    return record.asked != bond.asked or any(map(walk.would_move, STILL_RUN))
 
 
-def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback) -> None:
+def open_transaction(  # noqa: PLR0917 - the parts of one transaction
+    walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback, seal: Seal
+) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not walk.snapshot.transaction.digest:
+        packed = bond.packed()
         walk.amend(
             "transaction",
             digest=bond.digest,
@@ -140,7 +165,8 @@ def open_transaction(walk: Walk, bond: Bond, ask: Ask, principal: Principal, fal
             account=principal.account_key,
             session=principal.session_key,
             created=walk.now,
-            shown=bond.shown(),
+            request=seal.close(packed, about(bond.transaction, bond.digest)) if packed else b"",
+            asked=bond.asked,
             subject=principal.pseudonym,
         )
     if fallback.kind is Outcome.HOLD and not walk.snapshot.transaction.role:
@@ -185,6 +211,20 @@ def fail(walk: Walk, transaction: str, cause: str) -> bool:
 def about(transaction: str, what: str) -> bytes:
     """Name what is sealed: one thing of one transaction, which opens as nothing else."""
     return f"{what}\n{transaction}".encode()
+
+
+def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str, ...]:
+    """Show the exact request to whoever decides, made anew from the sealed bytes.
+
+    They open only as those of this transaction and of its digest; where they do not, nothing is shown.
+    """
+    if not record.request:
+        return record.shown
+    opened = seal.open(record.request, about(transaction, record.digest))
+    if not isinstance(opened, bytes):
+        return ()
+    method, target, form, content, is_json = _unpack(opened)
+    return render(method, target, form, Canonical(content, is_json))
 
 
 def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> TransactionRecord:

@@ -93,6 +93,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         acr_values: levels to ask for, best first (RFC 9470 3).
         max_age: seconds to ask for; -1 for none.
         running: whether the app's answer settles a transaction.
+        saved: where the machines stand in the store now, from which it is settled; ``None`` where that is not known.
     """
 
     record: str
@@ -113,6 +114,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     acr_values: tuple[str, ...] = ()
     max_age: int = -1
     running: bool = False
+    saved: Snapshot | None = None
 
     def __repr__(self) -> str:
         """Tell no more than the log does."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import stored
 from authguard.errors import StoreError
+from authguard.ports import FIRST
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
@@ -45,8 +46,8 @@ class MemoryStore:
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._shelves: dict[str, dict[str, bytes]] = {}
         self._used: dict[bytes, float] = {}
-        #: name -> what a transaction is found by: state, role, operation, and when it was created
-        self._transactions: dict[bytes, tuple[str, str, str, float]] = {}
+        #: name -> what a transaction is found by: state, role, operation, subject, and when it was created
+        self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
         self._size = 0
         self._hand = 0
         self._looking: list[bytes] = []
@@ -108,17 +109,26 @@ class MemoryStore:
             self._records[name[-1]][name] = value
             if name[:1] == stored.TRANSACTION:
                 held = after.transaction
-                self._transactions[name] = (held.state, held.role, held.operation, held.created)
+                self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.created)
         return True
 
     async def transactions(
-        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+        self,
+        *,
+        state: str = "",
+        role: str = "",
+        operation: str = "",
+        subject: str = "",
+        after: tuple[float, str] = FIRST,
+        limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List transactions by their ids, the oldest first."""
+        since = (after[0], stored.transaction_name(after[1]))
         found = (
             (created, name)
-            for name, (stands, by, of, created) in self._transactions.items()
-            if state in {"", stands} and role in {"", by} and operation in {"", of}
+            for name, (stands, by, of, about, created) in self._transactions.items()
+            if state in {"", stands} and role in {"", by} and operation in {"", of} and subject in {"", about}
+            if (created, name) > since
         )
         return tuple(stored.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found))
 

@@ -22,9 +22,10 @@ from anyio import get_cancelled_exc_class
 
 from authguard.core import stored
 from authguard.errors import StoreError
+from authguard.ports import FIRST
 from authguard.stores.leaving import Fate, cancel_later
-from authguard.stores.sqlite_file import connect, failure, identity
-from authguard.stores.worker import Worker
+from authguard.stores.sqlite_file import FILE, connect, failure, identity
+from authguard.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +41,12 @@ INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON 
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 LOOK: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 FORGET: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-FILE: Final = "INSERT OR REPLACE INTO transactions (name, state, role, operation, created) VALUES (?, ?, ?, ?, ?)"
-UNFILE: Final = "DELETE FROM transactions WHERE name = ?"
+UNFILE: Final = "DELETE FROM filed WHERE state = ? AND created = ? AND name = ?"
 #: every filter may be left out by an empty text
 FIND: Final = (
-    "SELECT name, value FROM (SELECT name, created FROM transactions"
-    " WHERE {} AND (? = '' OR role = ?) AND (? = '' OR operation = ?) ORDER BY created, name LIMIT ?)"
-    " JOIN records USING (name) ORDER BY created, name"
+    "SELECT name, value FROM (SELECT created, name FROM filed WHERE {} AND (created, name) > (?, ?)"
+    " AND (? = '' OR role = ?) AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
+    " ORDER BY created, name LIMIT ?) JOIN records USING (name) ORDER BY created, name"
 )
 GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
 PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
@@ -177,8 +177,7 @@ class SqliteStore:
                 if done.rowcount != 1:
                     return False
                 if name[:1] == stored.TRANSACTION:
-                    held = after.transaction
-                    writer.execute(FILE, (name, held.state, held.role, held.operation, held.created))
+                    _refile(writer, name, before.transaction, after.transaction)
             new = sum(not version for _, version, _ in changes)
             if new:
                 self._sweep(writer, LOOKS * new, stored.newest(after) - self._keep)
@@ -263,14 +262,23 @@ class SqliteStore:
         return await self._in_worker("read", listed)
 
     async def transactions(
-        self, *, state: str = "", role: str = "", operation: str = "", limit: int
+        self,
+        *,
+        state: str = "",
+        role: str = "",
+        operation: str = "",
+        subject: str = "",
+        after: tuple[float, str] = FIRST,
+        limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List transactions by their ids, the oldest first.
 
         Raises:
             StoreError: they cannot be read now, or one is damaged.
         """
-        wanted = ((state,) if state else ()) + (role, role, operation, operation, limit)
+        since = (after[0], stored.transaction_name(after[1]))
+        filters = [part for part in (role, operation, subject) for _ in range(2)]
+        wanted = ((state,) if state else ()) + (*since, *filters, limit)
 
         def found() -> list[tuple[bytes, bytes]]:
             statement = FIND.format("state = ?" if state else "1")
@@ -292,7 +300,9 @@ class SqliteStore:
             with suppress(StoreError):
                 if stored.is_over(name, value, before):
                     writer.execute(FORGET, (name, version))
-                    writer.execute(UNFILE, (name,))
+                    if name[:1] == stored.TRANSACTION:
+                        _, held = stored.transaction_of(name, value)
+                        writer.execute(UNFILE, (held.state, held.created, name))
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""
@@ -376,6 +386,13 @@ class SqliteStore:
         if connection is None:
             raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
         return connection
+
+
+def _refile(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
+    """Keep what a transaction is found by in step with it."""
+    if before.version and (before.state, before.created) != (after.state, after.created):
+        writer.execute(UNFILE, (before.state, before.created, name))
+    writer.execute(FILE, (after.state, after.created, name, after.role, after.operation, after.subject))
 
 
 def _get(connection: sqlite3.Connection, shelf: str, name: str) -> bytes:

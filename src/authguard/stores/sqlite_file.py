@@ -30,13 +30,16 @@ USED: Final = (
     "CREATE TABLE IF NOT EXISTS used (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS used_until ON used (until)",
 )
-#: by what transactions are found; made, and filled, in a file that was written before there was any
+#: by what transactions are found, in one tree; made, and filled, in a file that was written before there was any
 FILED: Final = (
-    "CREATE TABLE IF NOT EXISTS transactions (name BLOB PRIMARY KEY, state, role, operation, created) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS transactions_found ON transactions (state, created, name, role, operation)",
+    "DROP TABLE IF EXISTS transactions",
+    """CREATE TABLE IF NOT EXISTS filed (
+        state, created, name, role, operation, subject, PRIMARY KEY (state, created, name)
+    ) WITHOUT ROWID""",
 )
+FILE: Final = "INSERT OR REPLACE INTO filed VALUES (?, ?, ?, ?, ?, ?)"
 UNFILED: Final = (
-    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM transactions)"
+    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM filed)"
 )
 WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
@@ -128,8 +131,7 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
     for name, value in writer.execute(UNFILED).fetchall():
         with suppress(StoreError):
             _, held = stored.transaction_of(name, value)
-            row = (name, held.state, held.role, held.operation, held.created)
-            writer.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", row)
+            writer.execute(FILE, (held.state, held.created, name, held.role, held.operation, held.subject))
     writer.execute("COMMIT")
 
 

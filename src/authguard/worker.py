@@ -1,4 +1,4 @@
-"""One thread for all that may wait in a store: jobs in their turn, and the event loop stays free.
+"""One thread for all that may wait in a store, or in the log: jobs in their turn, and the event loop stays free.
 
 A hop to a thread that already waits costs half of one through a pool, and a change of state is mostly that hop. Under
 another event loop than asyncio's the pool of anyio serves.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 #: how the thread is called, for whoever looks at a process from outside
-NAME: Final = "authguard-store"
+NAME: Final = "authguard-worker"
 
 
 class _Job:

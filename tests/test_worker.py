@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.stores.worker import NAME, Worker
+from authguard.worker import NAME, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
