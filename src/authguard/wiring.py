@@ -224,8 +224,10 @@ def choose_verifiers(
 
 def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    keep = policy.retention
-    return MemoryStore(keep=keep) if settings.store == MEMORY else SqliteStore(Path(settings.store), keep=keep)
+    keep, answers = policy.retention, policy.keep_answers
+    if settings.store == MEMORY:
+        return MemoryStore(keep=keep, answers=answers)
+    return SqliteStore(Path(settings.store), keep=keep, answers=answers)
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:

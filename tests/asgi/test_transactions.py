@@ -274,6 +274,24 @@ async def test_an_answer_whose_key_is_gone_is_told_by_its_status_alone() -> None
     assert again.json().keys() == {"outcome", "transaction", "status"}
 
 
+async def test_a_first_answer_is_told_as_long_as_the_policy_says_and_it_never_runs_again() -> None:
+    desk = Counter(POLICY + "transactions: {answers: 2m}\n")
+    desk.shop.answer = JSONResponse({"refunded": True}, 201)
+    store: Any = desk.shop.desk.store
+    await desk.buy(SMALL)
+    desk.shop.desk.clock.advance(119)
+    assert (await desk.buy(SMALL)).json() == {"refunded": True}
+    desk.shop.desk.clock.advance(1)
+    for _ in range(2):
+        again = await desk.buy(SMALL)
+        assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+        assert again.json().keys() == {"outcome", "transaction", "status"}
+    ((_, record),) = await store.transactions(limit=9)
+    assert (record.state, record.answer, record.kept) == ("done", b"", False)
+    assert (await desk.buy({**SMALL, "amount": 6})).status_code == 422
+    assert desk.shop.runs == ["refund"]
+
+
 @pytest.mark.parametrize("happened", [True, False])
 async def test_the_app_settles_late_what_it_finds_out_about_its_own_operation(*, happened: bool) -> None:
     desk = Counter()

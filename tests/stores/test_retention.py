@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.snapshot import Keys, session_key
+from authguard.runtime.verdict import Answer
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -15,6 +16,8 @@ from tests.kit import ISSUER, Desk, outcome, policy_of, signed_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from authguard.core.snapshot import TransactionRecord
 
 SESSION = session_key(ISSUER, "alice", "app", "s1")
 KEEP = policy_of().retention
@@ -52,6 +55,32 @@ async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_
     for _ in range(3):
         assert outcome(await desk.ask("chat", refreshed))[0] != "allow", "the old sign-in is as void as ever"
     assert outcome(await desk.ask("chat", desk.login()))[0] == "allow"
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_asks(kind: str, tmp_path: Path) -> None:
+    store = (
+        MemoryStore(keep=KEEP, answers=100.0)
+        if kind == "memory"
+        else SqliteStore(tmp_path / "store.db", keep=KEEP, answers=100.0)
+    )
+    await store.open()
+    desk = Desk(store=store)
+    small = {"amount": 5, "currency": "EUR"}
+    verdict = await desk.ask("refund", desk.login(), body=small, idempotency="k")
+    await desk.enforcer.reports.settle(verdict, Answer(201, "text/plain", b"first"))
+
+    async def kept() -> TransactionRecord:
+        ((_, record),) = await store.transactions(limit=9)
+        return record
+
+    for seconds, is_kept in ((99, True), (2, False)):
+        desk.clock.advance(seconds)
+        await newcomers(desk, 2 * memory.SHARDS)
+        found = await kept()
+        assert (found.kept, bool(found.answer), found.status, found.state) == (is_kept, is_kept, 201, "done")
+    assert found.version == 3, "whoever looked at it before finds that it changed"
+    await store.close()
 
 
 async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:

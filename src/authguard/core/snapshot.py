@@ -7,7 +7,8 @@ A record is small, frozen and knows its version; a store keeps it under a key an
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -233,6 +234,10 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
             transaction: its id.
         """
         return Keys(self.account, self.session, transaction, self.ledgers)
+
+
+#: what stands in a transaction whose first answer was forgotten, but for its status
+FORGOTTEN: Final[Mapping[str, Any]] = MappingProxyType({"answer": b"", "content_type": "", "kept": False})
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from authguard.core.snapshot import (
+    FORGOTTEN,
     UNSPENT,
     AccountRecord,
     LedgerRecord,
@@ -187,6 +188,27 @@ def is_over(name: bytes, value: bytes, before: float) -> bool:
             return transaction.state in ENDED_TRANSACTION and max(transaction.entered, transaction.created) < before
         case _:
             return False
+
+
+def without_answer(name: bytes, value: bytes, before: float) -> bytes:
+    """Give a transaction's bytes without its first answer, if it was done before a moment; else, and of others, none.
+
+    Its status stays, and so does the transaction: it is never run again.
+
+    Args:
+        name: of its place.
+        value: its bytes.
+        before: epoch seconds UTC.
+
+    Raises:
+        StoreError: the record is damaged.
+    """
+    if name[:1] != TRANSACTION:
+        return b""
+    record = decode(name, value)
+    if not isinstance(record, TransactionRecord) or not record.kept or record.entered >= before:
+        return b""
+    return _encode(msgspec.structs.replace(record, **FORGOTTEN, version=record.version + 1))
 
 
 def newest(snapshot: Snapshot) -> float:

@@ -270,6 +270,7 @@ class Policy:
         rotate_size: bytes at which a file of the log is closed.
         rotate_within: seconds after which it is, if sooner.
         keep_log: seconds for which its lines are kept; infinite for ever.
+        keep_answers: seconds for which first answers of transactions are kept.
         public_url: the origin that callers use; empty where the policy does not say.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -312,6 +313,7 @@ class Policy:
     rotate_size: int = 67_108_864
     rotate_within: float = 604_800.0
     keep_log: float = inf
+    keep_answers: float = 86_400.0
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
@@ -362,7 +364,7 @@ class Policy:
         windows = [limit.per for operation in self.operations for limit in operation.limits]
         attempts = [fallback.per for fallback in self.fallbacks.values()]
         attempts += [method.per for method in self.methods.values()]
-        return min(absolute) + max([*lives, *windows, *attempts], default=0.0) + 86_400.0
+        return min(absolute) + max([*lives, *windows, *attempts, self.keep_answers]) + 86_400.0
 
     def counts_idle(self, state: str) -> bool:
         """Whether a timer counts from the person's last act while the session is in a state."""

@@ -81,6 +81,7 @@ def compile_draft(draft: Draft) -> Policy:
         rotate_size=draft.rotate_size,
         rotate_within=draft.rotate_within,
         keep_log=draft.keep_log,
+        keep_answers=draft.keep_answers,
         public_url=draft.public_url,
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,

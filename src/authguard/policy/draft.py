@@ -75,6 +75,7 @@ class Draft:
         rotate_size: bytes.
         rotate_within: seconds.
         keep_log: seconds.
+        keep_answers: seconds.
         public_url: or empty.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -114,6 +115,7 @@ class Draft:
     rotate_size: int = 67_108_864
     rotate_within: float = 604_800.0
     keep_log: float = inf
+    keep_answers: float = 86_400.0
     public_url: str = ""
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

@@ -134,6 +134,7 @@ def judge(  # noqa: PLR0917 - what a request is judged by
         walk.timers()
     if transactions.is_altered(walk, known.bond) and not walk.happen("transaction.altered", "caller"):
         return Reason.TRANSACTION_ALTERED
+    transactions.forget_answer(walk)
     if known.unapproved:
         walk.happen("transaction.denied", "approvers")
     measured = _measure(walk, ask.operation, known)

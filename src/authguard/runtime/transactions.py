@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from authguard.core.limits import release
 from authguard.core.outcomes import Outcome
 from authguard.core.rendering import TEXT_BOUND, Canonical, canonical, render
-from authguard.core.snapshot import account_key
+from authguard.core.snapshot import FORGOTTEN, account_key
 
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
@@ -206,6 +206,13 @@ def fail(walk: Walk, transaction: str, cause: str) -> bool:
         for key, record in walk.snapshot.ledgers.items():
             walk.spend(key, release(record.ledger, transaction))
     return moved
+
+
+def forget_answer(walk: Walk) -> None:
+    """Let go of a first answer whose time is over, before it could be told again."""
+    record = walk.snapshot.transaction
+    if record.kept and walk.now - record.entered >= walk.policy.keep_answers:
+        walk.amend("transaction", **FORGOTTEN)
 
 
 def about(transaction: str, what: str) -> bytes:

@@ -7,6 +7,7 @@ holds a reference into the store; what still matters is never dropped to make ro
 from __future__ import annotations
 
 from heapq import nsmallest
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import stored
@@ -33,14 +34,27 @@ class MemoryStore:
         capacity: records and documents together; a new one beyond it is refused with `StoreError`.
         keep: seconds for which a record outlives its last change at least. Not less than the longest ``max_lifetime``
             of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
+        answers: seconds for which first answers of transactions are kept; infinite for as long as those.
     """
 
-    __slots__ = ("_capacity", "_hand", "_keep", "_looking", "_records", "_shelves", "_size", "_transactions", "_used")
+    __slots__ = (
+        "_answers",
+        "_capacity",
+        "_hand",
+        "_keep",
+        "_looking",
+        "_records",
+        "_shelves",
+        "_size",
+        "_transactions",
+        "_used",
+    )
 
     #: `load` never suspends, nor does `commit`
     immediate = instant = True
 
-    def __init__(self, capacity: int = 1_000_000, keep: float = KEEP) -> None:
+    def __init__(self, capacity: int = 1_000_000, keep: float = KEEP, *, answers: float = inf) -> None:
+        self._answers = answers
         self._capacity = capacity
         self._keep = keep
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
@@ -102,7 +116,7 @@ class MemoryStore:
             if version != (stored.decode(name, value).version if value else 0):
                 return False
         if not all(version for _, version, _ in changes):
-            self._sweep(stored.newest(after) - self._keep)
+            self._sweep(stored.newest(after))
         new = sum(name not in self._records[name[-1]] for name, _, _ in changes)
         self._take_room(new)
         for name, _, value in changes:
@@ -194,8 +208,8 @@ class MemoryStore:
         """List the names on a shelf, sorted, at most `limit`."""
         return tuple(nsmallest(limit, self._shelves.get(shelf, {})))
 
-    def _sweep(self, before: float) -> None:
-        """Look at the next few records, round and round, and drop those whose time is over.
+    def _sweep(self, now: float) -> None:
+        """Look at the next few records, round and round, and drop those whose time is over, and answers before that.
 
         A little with each new record, so that no request ever pays for all of them.
         """
@@ -207,7 +221,9 @@ class MemoryStore:
             name = self._looking.pop()
             records = self._records[name[-1]]
             value = records.get(name)
-            if value and stored.is_over(name, value, before):
+            if value and (lighter := stored.without_answer(name, value, now - self._answers)):
+                records[name] = lighter
+            elif value and stored.is_over(name, value, now - self._keep):
                 del records[name]
                 self._transactions.pop(name, None)
                 self._size -= 1

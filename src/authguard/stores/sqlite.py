@@ -72,9 +72,11 @@ class SqliteStore:
         path: the file; made with mode 0600, and its folder with 0700, where they are missing.
         patience: seconds to wait for another writer's lock before `StoreError`.
         keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
+        answers: seconds for which first answers of transactions are kept; infinite for as long as those.
     """
 
     __slots__ = (
+        "_answers",
         "_hand",
         "_identity",
         "_keep",
@@ -92,8 +94,9 @@ class SqliteStore:
     immediate = True
     instant = False
 
-    def __init__(self, path: Path, patience: float = 1.0, keep: float = math.inf) -> None:
+    def __init__(self, path: Path, patience: float = 1.0, keep: float = math.inf, *, answers: float = math.inf) -> None:
         self._path = path
+        self._answers = answers
         self._patience = patience
         self._keep = keep
         #: the last name that was looked at
@@ -180,7 +183,7 @@ class SqliteStore:
                     _refile(writer, name, before.transaction, after.transaction)
             new = sum(not version for _, version, _ in changes)
             if new:
-                self._sweep(writer, LOOKS * new, stored.newest(after) - self._keep)
+                self._sweep(writer, LOOKS * new, stored.newest(after))
             return True
 
         return not changes or await self._write(replace)
@@ -286,19 +289,23 @@ class SqliteStore:
 
         return tuple(stored.transaction_of(name, value) for name, value in await self._in_worker("read", found))
 
-    def _sweep(self, writer: sqlite3.Connection, looks: int, before: float) -> None:
-        """Look at the next few records, round and round, and forget those whose time is over.
+    def _sweep(self, writer: sqlite3.Connection, looks: int, now: float) -> None:
+        """Look at the next few records, round and round, and forget those whose time is over, and answers before that.
 
         A little with each new record and in its transaction, so that the file stops growing without a task that must
         run, and no request ever pays for all of them. A damaged record is none of this request's business and stays.
         """
-        if before == -math.inf:
+        before, answered = now - self._keep, now - self._answers
+        if max(before, answered) == -math.inf:
             return
         rows: list[tuple[bytes, int, bytes]] = writer.execute(LOOK, (self._hand, looks)).fetchall()
         self._hand = rows[-1][0] if len(rows) == looks else b""
         for name, version, value in rows:
             with suppress(StoreError):
-                if stored.is_over(name, value, before):
+                lighter = stored.without_answer(name, value, answered)
+                if lighter:
+                    writer.execute(UPDATE, (version + 1, lighter, name, version))
+                elif stored.is_over(name, value, before):
                     writer.execute(FORGET, (name, version))
                     if name[:1] == stored.TRANSACTION:
                         _, held = stored.transaction_of(name, value)

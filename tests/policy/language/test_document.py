@@ -62,6 +62,8 @@ MISSHAPEN = {
         "`algorithms`",
     ),
     "unknown value": ("audit: {subjects: pseudonymus}\n", "unknown-value", 3, "did you mean `pseudonymous`?"),
+    "answers for seconds": ("transactions: {answers: 59s}\n", "out-of-range", 3, "60"),
+    "answers for months": ("transactions: {answers: 31d}\n", "out-of-range", 3, "2592000"),
     "unknown kind": ("fallbacks:\n  a: {kind: chalenge}\n", "unknown-value", 4, "did you mean `challenge`?"),
     "allow is no kind": ("fallbacks:\n  a: {kind: allow}\n", "unknown-value", 4, "`allow`"),
     "unknown method": (

@@ -246,6 +246,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "rotate_size": changed,
     "rotate_within": changed,
     "keep_log": less,
+    "keep_answers": more,  # what customers were told lies there longer
     "public_url": changed,
     "rollback_say": changed,
     "staff_claim": changed,

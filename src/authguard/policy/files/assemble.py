@@ -95,6 +95,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         checkpoint_within=document.audit.checkpoint.within,
         rotate_size=document.audit.rotate.size,
         rotate_within=document.audit.rotate.within,
+        keep_answers=document.transactions.answers,
         keep_log=inf if document.audit.keep is None else document.audit.keep,
         public_url=document.settings.public_url,
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},

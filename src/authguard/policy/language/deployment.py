@@ -327,6 +327,12 @@ class Rollback(Part):
     say: Say | None = None
 
 
+class Transactions(Part):
+    """How high-security transactions are kept."""
+
+    answers: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
+
+
 class Checkpoints(Part):
     """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
 

@@ -28,6 +28,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "rollback": "How the agent is pulled back to people.",
         "staff": "Who of those who sign in is staff: where a person's roles stand in their token.",
         "audit": "How the log is kept.",
+        "transactions": "How high-security transactions are kept.",
         "machines": "States and transitions, merged over the inherited ones: new lines come first.",
         "decisions": "Rules of the decision table, put before the inherited ones; the first that matches decides.",
         "fallbacks": "Named responses; one of the same name replaces the inherited one.",
@@ -224,6 +225,9 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "rotate": "When a file of the log is closed, compressed, and a new one begun.",
         "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
+    },
+    "Transactions": {
+        "answers": "How long first answers are kept for who repeats a request; `24h` where left out, `1m` to `30d`.",
     },
     "Checkpoints": {
         "every": "After how many lines a checkpoint of the log is signed; 1000 where left out.",

@@ -26,6 +26,7 @@ from authguard.policy.language.deployment import (
     Rollback,
     Settings,
     Staff,
+    Transactions,
     Verifier,
     accounts_or_none,
 )
@@ -161,6 +162,7 @@ class Document(Part):
     rollback: Rollback = Rollback()
     staff: Staff | None = None
     audit: Audit = Audit()
+    transactions: Transactions = Transactions()
     machines: dict[Machine, States] = Field(default_factory=dict)
     decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()
     fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=FALLBACKS_BOUND)
