@@ -27,6 +27,7 @@ from authguard.runtime.changes import Standing
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
+from authguard.runtime.lifting import Lifting
 from authguard.sealing import Sealer
 from authguard.settings import MEMORY, beside_store
 from authguard.stores.memory import MemoryStore
@@ -130,6 +131,12 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     store = choose_store(settings, policy)
     journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
     return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
+
+
+def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
+    """Choose what lifts states for an operator: the same names in the log as the app's own."""
+    pseudonyms = Pseudonyms(_key(settings), plain=not standing.policy.pseudonymous)
+    return Lifting(standing, pseudonyms.subject)
 
 
 def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:

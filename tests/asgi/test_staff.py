@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -127,7 +128,10 @@ async def test_nobody_lifts_anything_of_their_own() -> None:
         (f"accounts/{'a' * 300}/reinstate", {}),
         ("sessions/zz/reset", {"account": "1" * 32}),
         (f"sessions/{'0' * 32}/reset", {"account": "alice"}),
-        (f"sessions/{'0' * 32}/reset", {}),
+        ("accounts//reinstate", {}),
+        ("accounts/alice", {}),
+        ("accounts/alice/reinstated", {}),
+        ("accounts/alice/reinstate/", {}),
     ],
 )
 async def test_what_is_asked_wrongly_lifts_nothing(path: str, body: dict[str, str]) -> None:
@@ -147,5 +151,49 @@ async def test_a_reset_verification_may_be_tried_again_though_its_attempts_were_
     session, account = session_key(ISSUER, "alice", "app", "s1").hex(), account_key(ISSUER, "alice").hex()
     reply = await desk.lift(f"sessions/{session}/reset", desk.staff(), account=account)
     assert (reply.status_code, reply.json()) == (200, {"reset": True})
+    after = await desk.http.get("/balance", headers={"authorization": alice.decode()})
+    assert after.json()["outcome"] == "verify"
+
+
+@pytest.mark.parametrize(
+    "subject", ["google/1234", "a/reinstate", "../alice", "user%2F", "auth0|x", "Zoë", "a b", "a?b#c"]
+)
+async def test_a_subject_is_whatever_its_issuer_calls_somebody(subject: str) -> None:
+    desk = Counter()
+    token = desk.shop.desk.login(subject, claims={"account_status": "frozen"})
+    await desk.chat(token)
+    assert await desk.state(subject) == "suspended"
+    desk.shop.desk.clock.advance(1)
+    reply = await desk.lift(f"accounts/{quote(subject, safe='')}/reinstate", desk.staff())
+    assert reply.status_code == 200
+    assert await desk.state(subject) == "normal"
+    assert await desk.state() == "unknown"
+
+
+async def test_a_session_knows_whose_it_is_so_nobody_resets_a_second_session_of_their_own_by_another_name() -> None:
+    desk = Counter()
+    phone = desk.shop.desk.login("ines", sid="s-phone", claims={"account_status": "ok"})
+    await desk.chat(phone)
+    own = session_key(ISSUER, "ines", "app", "s-phone").hex()
+    staff = desk.staff()
+    assert (await desk.lift(f"sessions/{own}/reset", staff)).status_code == 403
+    assert (await desk.lift(f"sessions/{own}/reset", staff, account="1" * 32)).status_code == 403
+
+
+async def test_a_session_of_one_account_is_not_reset_in_the_name_of_another() -> None:
+    desk = Counter()
+    await desk.chat(desk.shop.desk.login("alice"))
+    session = session_key(ISSUER, "alice", "app", "s1").hex()
+    assert (await desk.lift(f"sessions/{session}/reset", desk.staff(), account="1" * 32)).status_code == 400
+    assert (await desk.lift(f"sessions/{session}/reset", desk.staff())).status_code == 200
+
+
+async def test_resetting_forgives_the_sessions_own_account_though_nobody_named_it() -> None:
+    desk = Counter()
+    alice = desk.shop.desk.login("alice", acr="aal1")
+    for _ in range(3):
+        await desk.http.post("/chat", headers={"authorization": alice.decode()}, content="report verification.failed")
+    session = session_key(ISSUER, "alice", "app", "s1").hex()
+    await desk.lift(f"sessions/{session}/reset", desk.staff())
     after = await desk.http.get("/balance", headers={"authorization": alice.decode()})
     assert after.json()["outcome"] == "verify"

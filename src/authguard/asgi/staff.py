@@ -13,6 +13,7 @@ import msgspec
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
+from authguard.core.snapshot import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 SUBJECT_BOUND: Final = 255
 ISSUER_BOUND: Final = 2_048
 
-_Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+#: what ends the path of a reinstatement
+REINSTATE: Final = "/reinstate"
+
+_Key = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
 _Why = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
@@ -44,18 +48,21 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         reason: why; kept in the log.
-        account: key of the session's account, hex, as the ticket of the hand-off names it.
+        account: key of the session's account, hex, as the ticket of the hand-off names it; the session knows its own.
     """
 
     reason: _Why
-    account: _Key
+    account: _Key = ""
 
 
 async def _reinstate(call: Call) -> Reply | Reason:
     word = await call.read(Reinstatement)
-    subject = call.path.rsplit("/", 2)[-2]
-    if isinstance(word, Reason) or len(subject) > SUBJECT_BOUND:
-        return word if isinstance(word, Reason) else Reason.BODY_MALFORMED
+    # a subject may hold slashes (OpenID Connect Core 2), and a router has decoded them: all between is the subject
+    subject, act, rest = call.path[len(call.verdict.operation.match.path.partition("{")[0]) :].rpartition(REINSTATE)
+    if isinstance(word, Reason):
+        return word
+    if not act or rest or not 0 < len(subject) <= SUBJECT_BOUND:
+        return Reason.BODY_MALFORMED
     done = await call.enforcer.lifting.staff_reinstates(call.verdict, word.issuer, subject, word.reason)
     return plain(200, {"reinstated": True}) if done is Reason.DECIDED else done
 
@@ -69,7 +76,7 @@ async def _reset(call: Call) -> Reply | Reason:
     except ValueError:
         session = b""
     account = bytes.fromhex(word.account)
-    if len(session) != len(account):
+    if len(session) != KEY_BYTES:
         return Reason.BODY_MALFORMED
     done = await call.enforcer.lifting.staff_resets(call.verdict, session, account, word.reason)
     return plain(200, {"reset": True}) if done is Reason.DECIDED else done
@@ -87,7 +94,7 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
     return (
         Operation(
             name="authguard.account.reinstate",
-            match=Match(path=f"{prefix}/accounts/{{subject}}/reinstate", method="POST"),
+            match=Match(path=f"{prefix}/accounts/{{subject:path}}", method="POST"),
             risk="staff",
             effect="write",
         ),

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 #: group -> (module with its ``app``, one line of help)
 GROUPS: Final[dict[str, tuple[str, str]]] = {
+    "accounts": ("authguard.cli.accounts", "See where an account stands, lift its state, sign it out."),
     "audit": ("authguard.cli.audit_group", "Ask the audit log, and verify that nothing in it was changed."),
     "handoff": ("authguard.cli.handoff", "See who waits for a person, take them over, and close."),
     "policy": ("authguard.cli.policy", "Check what a policy proves, and run its scenarios."),
     "rollback": ("authguard.cli.rollback", "Pull the agent back to human service, and let it act again."),
+    "sessions": ("authguard.cli.sessions", "See where a session stands, reset its verification, end it."),
     "transactions": ("authguard.cli.transactions", "See what waits for people, and decide it."),
 }
 

@@ -17,17 +17,23 @@ import typer
 from authguard.errors import AuthorityError, SettingsError
 from authguard.runtime.journal import printable
 from authguard.settings import MEMORY, Settings
-from authguard.wiring import operate
+from authguard.wiring import choose_lifting, operate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from authguard.policy.compiled import Policy
     from authguard.ports import Store
     from authguard.runtime.changes import Standing
+    from authguard.runtime.lifting import Lifting
 
 PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
 StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
 LogOption = Annotated[str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_LOG, else the default.")]
+Issuer = Annotated[str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")]
+Who = Annotated[str, typer.Option("--by", help="Who decides, as the log will name them.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
+Whole = Annotated[bool, typer.Option("--json", help="Show it whole, as one JSON document.")]
 
 #: characters of a person's name
 NAME_BOUND: Final = 100
@@ -59,6 +65,26 @@ async def operating(policy: str, store: str, log: str, *, records: bool) -> Asyn
     finally:
         journal.close()
         await opened.close()
+
+
+@asynccontextmanager
+async def lifting(policy: str, store: str, log: str, *, records: bool) -> AsyncIterator[tuple[Lifting, Standing]]:
+    """Open what an operator needs to lift states, as `operating`."""
+    async with operating(policy, store, log, records=records) as (standing, _):
+        yield choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing
+
+
+def pick_issuer(policy: Policy, issuer: str) -> str:
+    """Take the issuer that was named, or the only one.
+
+    Raises:
+        typer.BadParameter: the policy does not know it, or there are several to choose from.
+    """
+    if issuer in policy.issuers:
+        return issuer
+    if not issuer and len(policy.issuers) == 1:
+        return next(iter(policy.issuers))
+    raise typer.BadParameter(f"name one of {', '.join(policy.issuers)}", param_hint="--issuer")
 
 
 def _demand(store: str) -> None:

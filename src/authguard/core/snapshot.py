@@ -142,6 +142,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         ledger: amounts and calls counted by session.
         version: counts replacements.
         attempt: to prove identity, under way; ``None`` where there is none.
+        account: key of its account; empty in a record from before it was kept.
     """
 
     state: str
@@ -154,6 +155,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ledger: tuple[Spent, ...] = ()
     version: int = 0
     attempt: Attempt | None = None
+    account: bytes = b""
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True):

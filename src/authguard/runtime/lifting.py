@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
 from authguard.core.staff import roles
+from authguard.runtime.walk import Walk, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.changes import Standing
     from authguard.runtime.verdict import Verdict
-    from authguard.runtime.walk import Walk
 
 #: the cause of what a person decided
 PERSON: Final = "person"
@@ -29,7 +29,7 @@ PERSON: Final = "person"
 class Lifting:
     """Lets staff and operators lift states of accounts and of verifications."""
 
-    __slots__ = ("_pseudonym", "_standing")
+    __slots__ = ("_standing", "pseudonym")
 
     def __init__(self, standing: Standing, pseudonym: Callable[[str, str], str]) -> None:
         """Keep the parts.
@@ -39,7 +39,7 @@ class Lifting:
             pseudonym: names ``(issuer, subject)`` for the log.
         """
         self._standing = standing
-        self._pseudonym = pseudonym
+        self.pseudonym: Final = pseudonym
 
     async def staff_reinstates(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
         """Let a member of staff reinstate an account.
@@ -70,14 +70,19 @@ class Lifting:
         Args:
             verdict: of the request of staff, which the table admitted.
             session: the session's key.
-            account: key of its account, as the ticket of the hand-off names both.
+            account: key of its account, as the ticket of the hand-off names both; empty where it was not sent.
             why: kept in the log.
         """
         principal = verdict.principal
         if principal is None or not self._may(principal, "reset"):
             return Reason.STAFF_UNAUTHORISED
-        if session == principal.session_key or account == principal.account_key:
+        # the session itself says whose it is; what was sent counts only for one from before that was kept
+        found = (await self._standing.load(Keys(session=session))).snapshot.session.account
+        if principal.account_key in (account, found) or session == principal.session_key:
             return Reason.STAFF_INVOLVED
+        if found and account not in (b"", found):
+            return Reason.BODY_MALFORMED
+        account = found or account
         await self.reset(session, account, principal.pseudonym, why, decision=verdict.record)
         return Reason.DECIDED
 
@@ -101,7 +106,7 @@ class Lifting:
                 walk.amend("account", decided=walk.now)
 
         keys = Keys(account=account_key(issuer, subject))
-        return await self._act("account.reinstated", keys, self._pseudonym(issuer, subject), by, why, make, decision)
+        return await self._act("account.reinstated", keys, self.pseudonym(issuer, subject), by, why, make, decision)
 
     async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reset a session's verification, and forgive its account the attempts that were counted.
@@ -118,6 +123,30 @@ class Lifting:
 
         keys = Keys(account=account, session=session)
         return await self._act("verification.reset", keys, "", by, why, make, decision)
+
+    async def end(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
+        """End a session: only a sign-in after this moment opens it again (ASVS 7.4.5).
+
+        Raises:
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+        keys = Keys(account=account, session=session)
+        return await self._act(
+            "session.revoked", keys, "", by, why, lambda walk: end(walk, "session.revoked", PERSON), ""
+        )
+
+    async def sign_out(self, issuer: str, subject: str, by: str, why: str) -> Snapshot:
+        """Sign an account out everywhere, of sessions never seen here too: no sign-in from before now is taken again.
+
+        Raises:
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+        """
+
+        def make(walk: Walk) -> None:
+            walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
+
+        keys = Keys(account=account_key(issuer, subject))
+        return await self._act("account.signed_out", keys, self.pseudonym(issuer, subject), by, why, make, "")
 
     async def _act(  # noqa: PLR0917 - the parts of one act
         self,

@@ -16,7 +16,7 @@ from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
 from authguard.runtime.journal import printable
-from authguard.runtime.walk import APP, take_reports
+from authguard.runtime.walk import APP, end, take_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,12 +184,11 @@ def _newer(walk: Walk, state: str) -> Report:
 
 
 def _happen(walk: Walk, event: str) -> None:
+    if event in ENDING:
+        end(walk, event, APP)
+        return
     machine = event.partition(".")[0]
-    moments = (("faulted", walk.now),) if machine == "service" else ()
-    moved = walk.happen(event, APP, moments)
-    if event in ENDING and not moved:
-        # ended once more: what was signed in between the two is void as well
-        walk.amend("session", entered=max(walk.snapshot.session.entered, walk.now))
+    walk.happen(event, APP, (("faulted", walk.now),) if machine == "service" else ())
     if machine == "verification":
         walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
     if event in ATTEMPTS:

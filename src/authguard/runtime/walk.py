@@ -76,6 +76,12 @@ class Walk:
         self.transitions.extend(transitions)
 
 
+def end(walk: Walk, event: str, cause: str) -> None:
+    """End the session, or end it once more: what was signed in between the two is void as well."""
+    if not walk.happen(event, cause):
+        walk.amend("session", entered=max(walk.snapshot.session.entered, walk.now))
+
+
 def authenticated_at(policy: Policy, principal: Principal) -> float:
     """Tell when the person authenticated, by what the issuer's policy takes as proof; 0 where nothing proves it."""
     if policy.issuers[principal.issuer].renewal == "auth_time":
@@ -113,11 +119,13 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
     if session.version and is_fresh(policy, principal, walk.snapshot):
         moments = (("signed_in", proof), ("last_seen", walk.now if acts else proof))
         walk.happen("session.renewed", "credential", moments)
+        walk.amend("session", account=principal.account_key)
         return True
     if not session.version:
         signed_in = principal.auth_time or walk.now
         moments = (("signed_in", signed_in), ("last_seen", walk.now if acts else signed_in))
         walk.happen("session.accepted", "credential", moments)
+        walk.amend("session", account=principal.account_key)
         return True
     if walk.would_move("session.accepted"):
         walk.happen("session.accepted", "credential")

@@ -1,0 +1,114 @@
+"""`authguard sessions`: where one session stands; a person resets its verification, or ends it.
+
+A session is named as the log and the ticket of a hand-off name it: by its key, which tells nobody whose it is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+
+from authguard.cli.operating import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    Who,
+    Whole,
+    Why,
+    lifting,
+    moment,
+    named,
+    operating,
+)
+from authguard.cli.output import BROKE, complain
+from authguard.core.snapshot import KEY_BYTES, Keys
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import SessionRecord
+
+app = typer.Typer()
+
+
+def _key(word: str) -> bytes:
+    try:
+        key = bytes.fromhex(word)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise typer.BadParameter(f"a session is {2 * KEY_BYTES} hexadecimal digits, as the log and the ticket name it")
+    return key
+
+
+Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="Its key, as the log names it.")]
+
+
+@app.command("show")
+def show(
+    session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: Whole = False
+) -> None:
+    """Show where a session and its verification stand. Nothing is changed or recorded."""
+
+    async def look() -> SessionRecord:
+        async with operating(policy, store, log, records=False) as (standing, _):
+            return (await standing.load(Keys(session=session))).snapshot.session
+
+    record = _known(anyio.run(look))
+    if whole:
+        typer.echo(_document(session, record))
+        return
+    typer.echo(f"{session.hex()} {record.state} since {moment(record.entered)}")
+    typer.echo(f"  {record.verification} since {moment(record.verification_entered)}")
+    typer.echo(f"  signed in at {moment(record.signed_in)}, last seen at {moment(record.last_seen)}")
+
+
+@app.command("reset")
+def reset(
+    session: Session, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """Reset a session's verification, and forgive its account the attempts that were counted."""
+    record = anyio.run(_act, session, by, reason, policy, store, log, True)
+    typer.echo(f"the session is {record.verification}")
+
+
+@app.command("end")
+def end(
+    session: Session, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """End a session: only a sign-in after this moment opens it again."""
+    record = anyio.run(_act, session, by, reason, policy, store, log, False)
+    typer.echo(f"the session is {record.state}")
+
+
+async def _act(  # noqa: PLR0917 - a command's parts
+    session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool
+) -> SessionRecord:
+    (name,) = named([by])
+    async with lifting(policy, store, log, records=True) as (lifts, standing):
+        record = _known((await standing.load(Keys(session=session))).snapshot.session)
+        lift = lifts.reset if resets else lifts.end
+        return (await lift(session, record.account, name, reason)).session
+
+
+def _known(record: SessionRecord) -> SessionRecord:
+    if not record.version:
+        complain("no such session")
+        raise typer.Exit(BROKE)
+    return record
+
+
+def _document(session: bytes, record: SessionRecord) -> str:
+    told: dict[str, Any] = {
+        "session": session.hex(),
+        "account": record.account.hex(),
+        "state": record.state,
+        "entered": record.entered,
+        "signed_in": record.signed_in,
+        "last_seen": record.last_seen,
+        "verification": record.verification,
+        "verification_entered": record.verification_entered,
+        "channel": record.channel,
+    }
+    return json.dumps(told)
