@@ -169,6 +169,17 @@ async def test_an_older_credential_does_not_bring_a_lost_role_back() -> None:
     assert (await desk.say(name, "approve", desk.boss)).status_code == 404
 
 
+async def test_the_newest_credential_counts_though_it_says_what_the_one_before_it_did() -> None:
+    desk = Counter()
+    name = await desk.held()
+    demoted = desk.again(desk.boss, roles=["clerk"])
+    promoted = desk.again(desk.boss, roles=["supervisor"])
+    newest = desk.again(desk.boss, roles=["clerk"])
+    for token in (demoted, newest):
+        await desk.look("", token)
+    assert (await desk.say(name, "approve", promoted)).status_code == 404
+
+
 async def test_what_was_denied_is_denied_and_says_why_to_the_staff_alone() -> None:
     desk = Counter()
     name = await desk.held()

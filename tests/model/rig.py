@@ -24,7 +24,7 @@ from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
 from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import MISSING, CountingIds, Desk, ListSink, signed_in
+from tests.kit import MISSING, POLICY, CountingIds, Desk, ListSink, signed_in
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
@@ -76,19 +76,21 @@ class Tape:
 class TapedStore:
     """A store whose calls are counted, and whose commits let others go first."""
 
-    def __init__(self, inner: MemoryStore | SqliteStore, tape: Tape) -> None:
+    def __init__(self, inner: MemoryStore | SqliteStore, tape: Tape, *, far: bool = False) -> None:
         self.inner = inner
         self.tape = tape
-        self.immediate = inner.immediate
+        self.immediate = inner.immediate and not far
         self.instant = False
         self.gather = inner.gather
         self.open = inner.open
         self.close = inner.close
         self.places = inner.places
         self.names = inner.names
+        self.transactions = inner.transactions
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
         self.tape.touch("store")
+        await asyncio.sleep(0)
         return await self.inner.load(keys, blank)
 
     def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
@@ -220,20 +222,26 @@ class TimedCheck:
 
 
 class Rig:
-    """One deployment: a store that outlives its process, a log, a clock, and who may come."""
+    """One deployment: a store that outlives its process, a log, a clock, and who may come.
 
-    def __init__(self, kind: str) -> None:
+    Args:
+        kind: of store: `memory`, `sqlite`, or `far`, in which others go first while one looks.
+        text: of the policy.
+        capacity: of the store in memory.
+    """
+
+    def __init__(self, kind: str, text: str = POLICY, capacity: int = CAPACITY) -> None:
         self.loop = asyncio.new_event_loop()
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix="authguard-model-"))
         self.tape = Tape()
         self.sink = TapedSink(self.tape)
         self.check = TimedCheck()
-        self.desk = Desk()
+        self.desk = Desk(text)
         self.clock = self.desk.clock
         self.policy = self.desk.policy
         self.ids = CountingIds()
-        self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=CAPACITY, keep=self.policy.retention)
+        self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=capacity, keep=self.policy.retention)
         if kind == "sqlite":
             self.inner = SqliteStore(self.folder / "store.db", keep=self.policy.retention)
         self.start()
@@ -244,7 +252,7 @@ class Rig:
         self.tape.fuse = 0
         self.check.forget()
         self.run(self.inner.open())
-        self.enforcer = self._enforcer(TapedStore(self.inner, self.tape), self.sink, self.ids)
+        self.enforcer = self._enforcer(TapedStore(self.inner, self.tape, far=self.kind == "far"), self.sink, self.ids)
         self.afresh = self._enforcer(ReadOnly(self.inner), ListSink(), CountingIds())
 
     def stop(self) -> None:

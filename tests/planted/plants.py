@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MODEL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_enforcer.py")
+APPROVALS: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_approvals.py")
 DIFFERENTIAL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_differential.py")
 FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
 SOAK: Final = ("-m", "tests.soak.saturate")
@@ -18,6 +19,7 @@ SOURCE: Final = "src/authguard/"
 WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("walk", "judge", "enforcer"))
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operations", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("changes", "reports", "attempts"))
+TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,77 @@ PLANTS: Final = (
         JUDGE,
         'take_credential(walk, principal, acts=acting == "subject")',
         "take_credential(walk, principal, acts=True)",
+    ),
+    # the model of what is held
+    Plant(
+        "one approver counts as often as they say yes",
+        APPROVALS,
+        DECIDING,
+        "            if all(one.account != principal.account_key for one in kept):\n",
+        "            if kept is not None:\n",
+    ),
+    Plant(
+        "whoever asked may approve it",
+        APPROVALS,
+        DECIDING,
+        "        involved = {record.account, *record.actors}\n",
+        "        involved = {*record.actors}\n",
+    ),
+    Plant(
+        "an approval holds though its approver lost the role",
+        APPROVALS,
+        DECIDING,
+        "            record.role in account.roles\n            and rank[",
+        "            record.role\n            and rank[",
+    ),
+    Plant(
+        "an older credential brings a lost role back",
+        APPROVALS,
+        WALK,
+        "    if issued > account.roles_at or (issued == account.roles_at and named != account.roles):\n",
+        "    if named != account.roles and issued >= account.roles_at:\n",
+    ),
+    Plant(
+        "what was approved in one session runs in another",
+        APPROVALS,
+        TRANSACTIONS,
+        "        principal.session_key,\n        principal.actor.encode",
+        "        principal.actor.encode",
+    ),
+    Plant(
+        "a changed byte is passed over",
+        APPROVALS,
+        TRANSACTIONS,
+        "    return bool(record.digest) and bool(bond.digest) and record.digest != bond.digest",
+        "    return bool(record.digest) and bool(bond.digest) and len(record.digest) != len(bond.digest)",
+    ),
+    Plant(
+        "whoever knows the id of a transaction has it run",
+        APPROVALS,
+        TRANSACTIONS,
+        "    return bond.named and (not record.version or record.account != principal.account_key)",
+        "    return bond.named and not record.version",
+    ),
+    Plant(
+        "what failed is still counted against the budget",
+        APPROVALS,
+        TRANSACTIONS,
+        '    if moved:\n        walk.amend("account"',
+        '    if not moved:\n        walk.amend("account"',
+    ),
+    Plant(
+        "an approval is good for ever",
+        APPROVALS,
+        f"{SOURCE}policy/standard.yaml",
+        "  - {event: transaction.lapsed,  after: 5m,  since: entered, states: [approved]}",
+        "  - {event: transaction.lapsed,  after: 500d,  since: entered, states: [approved]}",
+    ),
+    Plant(
+        "who comes second to the store is told that they were first",
+        APPROVALS,
+        ENFORCER,
+        "            saved = await self.standing.save(keys, before.snapshot, plan.after)\n",
+        "            saved = await self.standing.save(keys, before.snapshot, plan.after) or True\n",
     ),
     # the differential
     Plant(

@@ -112,7 +112,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         ledger: amounts and calls counted by subject.
         version: counts replacements.
         roles: of staff, as the newest credential named them.
-        roles_at: when the credential that changed them was issued, epoch seconds UTC.
+        roles_at: when that credential was issued, epoch seconds UTC.
     """
 
     state: str

@@ -137,11 +137,14 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
 
 
 def take_roles(walk: Walk, principal: Principal) -> None:
-    """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts."""
-    account = walk.snapshot.account
+    """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts.
+
+    Its time is kept though it names the same as the one before, or an older one that names another would be taken.
+    """
+    account, issued = walk.snapshot.account, principal.issued_at
     named = tuple(sorted(roles(principal.claims, walk.policy.staff_claim)))
-    if named != account.roles and principal.issued_at >= account.roles_at:
-        walk.amend("account", roles=named, roles_at=principal.issued_at)
+    if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
+        walk.amend("account", roles=named, roles_at=issued)
 
 
 def _was_known(snapshot: Snapshot, proof: float) -> bool:
