@@ -228,10 +228,11 @@ class _Walk:
     def _listed_anew(self, piece: Piece) -> list[Piece]:
         """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
         try:
-            left = [one for one in segments.pieces(self.path) if one.base >= self.lines]
+            listed = segments.pieces(self.path)
         except OSError:
             return []
-        return left if left and left[0] != piece and left[0].base == self.lines else []
+        left = [one for one in listed if one.base >= self.lines]
+        return left if piece not in listed and left and left[0].base == self.lines else []
 
     def _placed(self, flaw: Found, pieces: Sequence[Piece]) -> Found:
         """Say in which of the chain's files a line of the chain is, and which of that file's it is."""

@@ -208,7 +208,7 @@ def read(line: bytes) -> Linked | Flaw:
         line: with its newline, where it has one.
     """
     if not line.endswith(b"\n"):
-        return Flaw.TORN
+        return Flaw.TORN if len(line) <= LINE_BOUND else Flaw.FOREIGN
     # quotes inside a text are escaped, so the last of these can only be the link itself
     found = _LINK.fullmatch(line, max(line.rfind(b',"v":1,"seq":'), 0))
     if found is None or len(line) > LINE_BOUND:
