@@ -10,6 +10,7 @@ import os
 import secrets
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -62,10 +63,15 @@ def make(name: str = "") -> SigningKey:
     return _of(name or f"authguard-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
 
 
+@lru_cache(maxsize=64)
+def _public(public: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public)
+
+
 def check(public: bytes, signature: bytes, message: bytes) -> bool:
     """Whether a signature is right."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _public(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True

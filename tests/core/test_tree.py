@@ -74,3 +74,15 @@ def test_an_edge_of_another_size_is_refused() -> None:
         prove([], 0, 0)
     with pytest.raises(ValueError, match="not 2"):
         prove([EMPTY], 0, 2)
+
+
+@given(st.lists(st.integers(0, 9), max_size=6))
+def test_many_leaves_at_once_make_the_tree_that_they_make_one_by_one(sizes: list[int]) -> None:
+    slow, quick, number = Tree(), Tree(), 0
+    for size in sizes:
+        hashes = [leaf(bytes([number + place])) for place in range(size)]
+        number += size
+        for one in hashes:
+            slow.add(one)
+        quick.extend(hashes)
+        assert (quick.size, quick.edge) == (slow.size, slow.edge)

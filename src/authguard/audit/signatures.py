@@ -17,7 +17,7 @@ from authguard.core.notes import opened, parse_key, read_body
 from authguard.core.tree import Tree, leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from authguard.core.chain import Linked
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: most keys that a chain may be rotated to while it is verified
 ROTATIONS: Final = 64
+#: lines that are taken at once where nothing is to be compared
+ROOM: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,15 @@ class Holding:
         if self._tree.size != self._due:
             return None
         return self._compare()
+
+    def room(self) -> int:
+        """Say how many lines may be taken at once: no more than up to the next comparison; at least one."""
+        return self._due - self._tree.size if self._due > self._tree.size else ROOM
+
+    def add_all(self, leaves: Sequence[bytes]) -> Found | None:
+        """Take lines in which the log says nothing of itself, by their leaves; no more of them than there is room."""
+        self._tree.extend(leaves)
+        return self._compare() if self._tree.size == self._due else None
 
     def skip(self, stub: Stub) -> Found | None:
         """Take a stub in the place of its lines: what was signed inside is not compared, what was signed later is."""

@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -20,6 +22,7 @@ from authguard.audit.files import chains
 from authguard.audit.signatures import NOTHING, Found, Holding
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, follow
 from authguard.core.entries import Acted, Decided
+from authguard.core.strides import stride
 from authguard.core.stubs import RETIRED, retired_digest
 
 if TYPE_CHECKING:
@@ -29,11 +32,15 @@ if TYPE_CHECKING:
     from authguard.audit.signatures import Ranges, Trust
     from authguard.core.chain import Linked
     from authguard.core.entries import Entry
+    from authguard.core.strides import Stride
 
 UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen (give --key)"
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
 PAUSE: Final = 0.01
+#: bytes that are read at once, and lines that are gone through one by one where they cannot be taken at once
+STRIDE: Final = 1 << 18
+STEPS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,13 @@ class _Tally:
         self.repairs = 0
         self.first = float("inf")
         self.last = float("-inf")
+
+    def add_all(self, taken: Stride) -> None:
+        """Count the records of a stride."""
+        self.kinds.update(taken.kinds)
+        self.outcomes.update(taken.outcomes)
+        self.first = min(self.first, taken.first)
+        self.last = max(self.last, taken.last)
 
     def add(self, entry: Entry) -> None:
         """Count one record."""
@@ -266,19 +280,53 @@ class _Walk:
             return Found(piece.path, Broken(0, Flaw.SKIPPED))
         begin = self.lines
         with segments.opened(piece) as file:
-            for found in follow(self._passing(_lines(file, self._pause)), begin, self.head):
-                if isinstance(found, Broken):
-                    if found.flaw is Flaw.EMPTY and piece.live and begin:
-                        return None  # its writer died when it had begun it; whether more was signed is asked at the end
-                    line = found.line and found.line - begin
-                    return Found(piece.path, Broken(line, found.flaw)) if not piece.live else Found(self.path, found)
-                flaw = self._hold(self.holding, found) if self.holding else None
-                self.lines, self.head = self.lines + 1, found.hash
-                self._heed(found)
-                self.tally.add(found.entry)
+            while True:
+                # the first line names the chain, so it is never part of a stride
+                flaw = self._strides(file) if self.lines else None
                 if flaw is not None:
                     return flaw
-        return None
+                some = self._passing(islice(_lines(file, self._pause), STEPS))
+                for found in follow(some, self.lines, self.head):
+                    if isinstance(found, Broken):
+                        if found.flaw is Flaw.EMPTY and (self.lines > begin or (piece.live and begin)):
+                            # the end; or its writer died when it had begun it, and it is asked later if more was signed
+                            return None
+                        line = found.line and found.line - begin
+                        broken = found if piece.live else Broken(line, found.flaw)
+                        return Found(self.path if piece.live else piece.path, broken)
+                    flaw = self._hold(self.holding, found) if self.holding else None
+                    self.lines, self.head = self.lines + 1, found.hash
+                    self._heed(found)
+                    self.tally.add(found.entry)
+                    if flaw is not None:
+                        return flaw
+
+    def _strides(self, file: BinaryIO) -> Found | None:
+        """Take lines at once as far as that goes; the file is left at the first line that was not taken."""
+        while True:
+            data = file.read(STRIDE)
+            end = data.rfind(b"\n") + 1
+            taken, flaw = self._taken(BytesIO(data[:end]).readlines())
+            if taken < len(data):
+                file.seek(taken - len(data), os.SEEK_CUR)
+            if flaw is not None or taken < end or not end:
+                return flaw
+
+    def _taken(self, lines: list[bytes]) -> tuple[int, Found | None]:
+        """Take what can be taken of some lines; give how many bytes, and what is wrong with the log up to there."""
+        size = place = 0
+        while place < len(lines):
+            room = self.holding.room() if self.holding else len(lines)
+            found = stride(lines[place : place + room], self.lines, self.head, tree=self.holding is not None)
+            if found is None:
+                break
+            self.lines, self.head = self.lines + found.lines, found.head
+            self.tally.add_all(found)
+            place, size = place + found.lines, size + found.size
+            flaw = self.holding.add_all(found.leaves) if self.holding else None
+            if flaw is not None:
+                return size, flaw
+        return size, None
 
     def _passing(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         for line in lines:

@@ -34,7 +34,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Entry).decode
 _LINK: Final = re.compile(rb',"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
 #: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
-_AFTER: Final = 76
+AFTER: Final = 76
 
 
 class Flaw(StrEnum):
@@ -214,7 +214,7 @@ def read(line: bytes) -> Linked | Flaw:
     if found is None or len(line) > LINE_BOUND:
         return Flaw.FOREIGN
     seq, prev, stated = found.groups()
-    if sha256(line[:-_AFTER]).hexdigest().encode() != stated:
+    if sha256(line[:-AFTER]).hexdigest().encode() != stated:
         return Flaw.EDITED
     try:
         entry = _decode(line)

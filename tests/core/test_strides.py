@@ -1,0 +1,109 @@
+"""Strides: what is taken at once is exactly what is found line by line; whatever is wrong is left to that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import sha256
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.chain import GENESIS, LINE_BOUND, Linked, follow, link
+from authguard.core.entries import Acted, Decided, Entry
+from authguard.core.strides import stride
+from authguard.core.tree import leaf
+from tests.audit.logs import acted, decided, faulted, moved, refused, withdrawn
+
+MADE = (
+    decided,
+    lambda name, at: decided(name, at, "deny", operation='chat","outcome":"allow'),
+    lambda name, at: moved(name, at, "session.idled: active -> idle"),
+    refused,
+    faulted,
+    lambda name, at: withdrawn(name, at, "a", "b"),
+    lambda name, at: acted(name, at, "rollback.engaged", by="anna", note='"hash":"'),
+    lambda name, at: acted(name, at, "key.rotated", by="audit", note="x"),
+)
+entries = st.lists(
+    st.tuples(st.sampled_from(MADE), st.floats(-50, 50, allow_nan=False).map(lambda at: round(at, 3))), max_size=12
+).map(lambda chosen: [make(f"r{number}", at) for number, (make, at) in enumerate(chosen)])
+
+
+def chained(made: list[Entry]) -> list[bytes]:
+    lines, head = [], GENESIS
+    for seq, entry in enumerate(made):
+        line, head = link(entry, seq, head)
+        lines.append(line)
+    return lines
+
+
+def one_by_one(lines: list[bytes]) -> list[Linked]:
+    return [one for one in follow(lines) if isinstance(one, Linked)]
+
+
+@given(entries)
+def test_a_stride_says_what_its_lines_say_one_by_one_up_to_what_the_log_says_of_itself(made: list[Entry]) -> None:
+    lines = chained(made)
+    own = [place for place, one in enumerate(made) if isinstance(one, Acted) and one.by == "audit"]
+    plain = one_by_one(lines[: own[0] if own else None])
+    found = stride(lines, 0, GENESIS, tree=True)
+    if not plain:
+        assert found is None
+        return
+    assert found is not None
+    assert (found.lines, found.head, found.size) == (len(plain), plain[-1].hash, sum(map(len, lines[: len(plain)])))
+    assert list(found.leaves) == [leaf(line[:-1]) for line in lines[: len(plain)]]
+    assert found.kinds == Counter(str(type(one.entry).__struct_config__.tag) for one in plain)
+    assert found.outcomes == Counter(one.entry.outcome for one in plain if isinstance(one.entry, Decided))
+    assert (found.first, found.last) == (min(one.entry.at for one in plain), max(one.entry.at for one in plain))
+
+
+@given(entries.filter(bool), st.data())
+def test_nothing_is_taken_of_lines_that_do_not_all_follow(made: list[Entry], data: st.DataObject) -> None:
+    lines = chained([one for one in made if not isinstance(one, Acted)] or [decided("a")])
+    place = data.draw(st.integers(0, len(lines) - 1), "line")
+    match data.draw(st.sampled_from(("edit", "drop", "swap", "twice", "cut", "empty", "prev", "seq")), "how"):
+        case "edit":
+            spot = data.draw(st.integers(0, len(lines[place]) - 1), "byte")
+            bits = data.draw(st.integers(1, 255), "bits")
+            lines[place] = lines[place][:spot] + bytes([lines[place][spot] ^ bits]) + lines[place][spot + 1 :]
+        case "drop":
+            del lines[place]
+            lines.append(decided_line(len(lines) + 9))
+        case "swap":
+            lines = lines[place:] + lines[:place]
+        case "twice":
+            lines.insert(place, lines[place])
+        case "cut":
+            lines[-1] = lines[-1][:-1]
+        case "empty":
+            lines.insert(place, b"\n")
+        case "prev":
+            assert stride(lines, 0, "1" * 64, tree=False) is None
+            return
+        case _:
+            assert stride(lines, 1, GENESIS, tree=False) is None
+            return
+    if len(one_by_one(lines)) < len(lines):
+        assert stride(lines, 0, GENESIS, tree=False) is None
+
+
+def decided_line(seq: int) -> bytes:
+    return link(decided("z"), seq, GENESIS)[0]
+
+
+def test_what_is_no_record_or_longer_than_a_line_may_be_is_left_alone() -> None:
+    whole, _ = link(decided("a", operation="x" * LINE_BOUND), 0, GENESIS)
+    assert stride([whole], 0, GENESIS, tree=False) is None
+    for record in (b'{"kind":"strange","at":1}', b'{"kind":"decision","at":"noon","outcome":"allow"}', b"[1]", b"{"):
+        assert stride([linked(record)], 0, GENESIS, tree=False) is None
+
+
+def linked(record: bytes) -> bytes:
+    """Chain what is no record, as a forger would."""
+    hashed = record[:-1] + f',"v":1,"seq":0,"prev":"{GENESIS}"'.encode()
+    return hashed + f',"hash":"{sha256(hashed).hexdigest()}"}}\n'.encode()
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert stride([], 0, GENESIS, tree=True) is None
