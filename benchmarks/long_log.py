@@ -191,7 +191,7 @@ class Teller:
             fallback=fallback.name,
             events=("session.accepted",),
             channel="web",
-            trace=self.hex(),
+            trace_id=self.hex(),
             **trust,
         )
 
