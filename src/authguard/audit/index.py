@@ -13,30 +13,28 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
 from authguard.audit import segments
-from authguard.audit.index_rows import Shape, read_row
+from authguard.audit.index_rows import Shape
+from authguard.audit.index_taking import Taking, mark
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from authguard.audit.index_rows import Key
     from authguard.audit.segments import Piece
 
     Progress = Callable[[int, int], None]
 
 #: of the tables below; another version is made anew
-VERSION: Final = 2
-#: lines that go into the file at once
-BATCH: Final = 8_192
-#: shapes that are remembered while lines go by
-SHAPES_BOUND: Final = 65_536
+VERSION: Final = 3
 #: files of the log that are open at once
 OPEN: Final = 128
 #: seconds to wait for another command that follows the log at the same time
@@ -62,10 +60,6 @@ CREATE INDEX by_session ON record (session, at) WHERE session IS NOT NULL;
 CREATE INDEX by_transaction ON record (transact, at) WHERE transact IS NOT NULL;
 CREATE INDEX by_decision ON record (decision) WHERE decision IS NOT NULL;
 """
-_ADD: Final = (
-    "INSERT INTO record (id, at, shape, void, file, place, size, subject, actor, session, transact, decision)"
-    " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
   SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
 
@@ -107,8 +101,11 @@ class Index:
                 if len(self._files) >= OPEN:
                     self._files.pop(next(iter(self._files))).close()
                 self._files[file] = segments.opened(segments.by_key(self.log)[name])
-            self._files[file].seek(place)
-            return self._files[file].read(size)
+            stream = self._files[file]
+            if isinstance(getattr(stream, "raw", None), FileIO):
+                return os.pread(stream.fileno(), size, place)
+            stream.seek(place)
+            return stream.read(size)
         except (OSError, KeyError):
             return b""
 
@@ -253,7 +250,7 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> None:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 begins = file.readline(LINE_BOUND + 1)
                 file.seek(place)
-                if _mark(begins) != first or _mark(file.read(come - place)) != last:
+                if mark(begins) != first or mark(file.read(come - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
         except OSError:
             raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
@@ -275,10 +272,6 @@ def _size(piece: Piece) -> int:
         return 0
 
 
-def _mark(line: bytes) -> bytes:
-    return sha256(line).digest()
-
-
 def _has_news(log: Path, db: sqlite3.Connection) -> bool:
     known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
     return any(
@@ -292,11 +285,11 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     files = segments.by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
     whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
-    numbers: dict[tuple[object, ...], int] = {}
+    numbers: dict[Key, int] = {}
     before = 0
     for key, piece in files.items():
         no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
-        reader = _Reading(db, numbers, come, lines, foreigners)
+        reader = Taking(db, numbers, come, lines, foreigners)
         opened = segments.opened_again(log, key, piece)
         if opened is None:
             continue
@@ -307,7 +300,7 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
                 added = db.execute(
                     "INSERT INTO file (name, come, lines, foreigners, first, last, place, seen)"
                     " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
-                    (key, _mark(b""), _mark(b"")),
+                    (key, mark(b""), mark(b"")),
                 )
                 no = int(added.lastrowid or 0)
             stream.seek(come)
@@ -317,85 +310,6 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
         if reader.come > come:
             db.execute(
                 "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",
-                (reader.come, reader.lines, reader.foreigners, _mark(first), *last, no),
+                (reader.come, reader.lines, reader.foreigners, mark(first), *last, no),
             )
     return before > 0
-
-
-class _Reading:
-    """Reads one file from where it was left."""
-
-    def __init__(
-        self,
-        db: sqlite3.Connection,
-        numbers: dict[tuple[object, ...], int],
-        come: int,
-        lines: int,
-        foreigners: int,
-    ) -> None:
-        self._db = db
-        self._numbers = numbers
-        self.come = come
-        self.lines = lines
-        self.foreigners = foreigners
-
-    def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
-        """Take in whole lines; give the mark and the place of the last."""
-        began = place = self.come
-        last = b""
-        batch: list[tuple[object, ...]] = []
-        voids: list[tuple[int, str]] = []
-        begin = place
-        while line := stream.readline(LINE_BOUND + 1):
-            if not line.endswith(b"\n"):
-                # longer than any line of ours, or not finished: its writer may be at it
-                if len(line) <= LINE_BOUND:
-                    break
-                line = self._skipped(stream)
-                if not line:
-                    break
-                self.foreigners += 1
-                begin, place, last = stream.tell() - len(line), stream.tell(), line
-                self.lines += 1
-                continue
-            row = read_row(line)
-            begin, place, last = place, place + len(line), line
-            self.lines += 1
-            if row is None:
-                self.foreigners += 1
-                continue
-            shape = self._numbers.get(row.key) or self._shape(row.key)
-            batch.append(
-                (
-                    *(row.id, row.at, shape, no, begin, len(line), row.subject or None, row.actor or None),
-                    *(row.session or None, row.transaction or None, row.decision or None),
-                )
-            )
-            if row.voids:
-                voids += [(no, void) for void in row.voids]
-            if len(batch) >= BATCH:
-                self._db.executemany(_ADD, batch)
-                batch.clear()
-                progress(place - began)
-        self._db.executemany(_ADD, batch)
-        self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", voids)
-        progress(place - began)
-        self.come = place
-        return _mark(last), begin
-
-    @staticmethod
-    def _skipped(stream: BinaryIO) -> bytes:
-        """Go on behind a line that is too long; give its end, or nothing where it has none."""
-        while line := stream.readline(LINE_BOUND + 1):
-            if line.endswith(b"\n"):
-                return line
-        return b""
-
-    def _shape(self, key: tuple[object, ...]) -> int:
-        said = msgspec.json.encode(key)
-        self._db.execute("INSERT OR IGNORE INTO shape (said) VALUES (?)", (said,))
-        (number,) = self._db.execute("SELECT no FROM shape WHERE said = ?", (said,)).fetchone()
-        if len(self._numbers) >= SHAPES_BOUND:
-            self._numbers.clear()
-        self._numbers[key] = number
-        return int(number)

@@ -1,7 +1,8 @@
 """What the index keeps of a line: the shape that many lines share, and the few values that are a line's own.
 
 A log of a million decisions has some hundreds of shapes, so that what is asked of shapes (an outcome, a state, a rule)
-is asked of hundreds, and only what is asked of a person, a session or an id is asked of lines.
+is asked of hundreds, and only what is asked of a person, a session or an id is asked of lines. For the same reason a
+cell is decoded once for each shape, not for each line: until then it is the bytes that stand in the line.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Raw
 
 from authguard.core.decisions import DIMENSIONS
-from authguard.core.entries import Acted, Decided, Entry, Faulted, Moved, Refused, Withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_decode: Final = msgspec.json.Decoder(Entry).decode
+    #: what tells shapes apart: the kind, and members in the order of `_MEMBERS`
+    Key = tuple[str | bytes, ...]
+    #: shape's key; id; time; subject, actor, session, transaction, decision; ids of records that it withdraws
+    Row = tuple[Key, str, float, str | None, str | None, str | None, str | None, str | None, tuple[str, ...]]
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
@@ -67,30 +71,88 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
         return dict(zip(DIMENSIONS, self.cell, strict=False))
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """What is a line's own.
-
-    Attributes:
-        id: of the record.
-        at: epoch seconds UTC.
-        key: what tells the shape from others, cheaper than the shape.
-        subject: pseudonym; empty for none.
-        actor: pseudonym.
-        session: key, hex.
-        transaction: id.
-        decision: id of the request's record.
-        voids: ids of records that this one withdraws.
-    """
-
+class _Decided(msgspec.Struct, frozen=True, gc=False, tag="decision", tag_field="kind"):
     id: str
     at: float
-    key: tuple[object, ...]
-    subject: str = ""
-    actor: str = ""
-    session: str = ""
-    transaction: str = ""
-    decision: str = ""
-    voids: tuple[str, ...] = ()
+    policy: str
+    operation: str
+    cell: Raw
+    rule: str
+    outcome: str
+    fallback: str
+    reason: str = "decided"
+    events: Raw = Raw(b"[]")
+    subject: str | None = None
+    actor: str | None = None
+    session: str | None = None
+    transaction: str | None = None
+    channel: str = ""
+
+
+class _Moved(msgspec.Struct, frozen=True, gc=False, tag="transition", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+    machine: str
+    event: str
+    source: str
+    dest: str
+    cause: str
+    decision: str | None = None
+    subject: str | None = None
+    session: str | None = None
+    transaction: str | None = None
+
+
+class _Refused(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+    reason: str
+    status: int
+    operation: str = ""
+    subject: str | None = None
+
+
+class _Faulted(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+    reason: str
+    where: str
+    error: str
+    operation: str = ""
+    outcome: str = ""
+
+
+class _Withdrawn(msgspec.Struct, frozen=True, gc=False, tag="withdrawn", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+    records: tuple[str, ...]
+
+
+class _Acted(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+    act: str
+    subject: str | None = None
+    decision: str | None = None
+    transaction: str | None = None
+
+
+#: kind -> the members of a shape that its key has, in its order
+_MEMBERS: Final = {
+    "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
+    "transition": ("policy", "machine", "event", "source", "dest", "cause"),
+    "refusal": ("policy", "operation", "reason"),
+    "fault": ("policy", "operation", "outcome", "reason", "where", "error"),
+    "withdrawn": ("policy",),
+    "act": ("policy", "act"),
+}
+_decode: Final = msgspec.json.Decoder(_Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted).decode
+_names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def read_row(line: bytes) -> Row | None:  # noqa: PLR0911 - one for each kind of line
@@ -99,39 +161,40 @@ def read_row(line: bytes) -> Row | None:  # noqa: PLR0911 - one for each kind of
     Args:
         line: with or without its newline. Neither its hash nor its place in the chain is looked at.
     """
+    one: _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted
     try:
-        entry = _decode(line)
+        one = _decode(line)
     except (msgspec.DecodeError, RecursionError):
         return None
-    match entry:
-        case Decided():
-            key: tuple[object, ...] = (
-                *("decision", entry.policy, entry.operation, entry.outcome, entry.fallback, entry.rule, entry.reason),
-                *(entry.channel, entry.cell, entry.events),
-            )
-            return Row(
-                entry.id, entry.at, key, entry.subject, entry.actor, entry.session, entry.transaction
-            )  # a decision names no other
-        case Moved():
+    key: Key
+    match one:
+        case _Decided():
             key = (
-                *("transition", entry.policy, "", "", "", "", "", "", (), ()),
-                *(entry.machine, entry.event, entry.source, entry.dest, entry.cause),
+                *("decision", one.policy, one.operation, one.outcome, one.fallback, one.rule, one.reason),
+                *(one.channel, bytes(one.cell), bytes(one.events)),
             )
-            return Row(entry.id, entry.at, key, entry.subject, "", entry.session, entry.transaction, entry.decision)
-        case Refused():
-            return Row(
-                entry.id,
-                entry.at,
-                ("refusal", entry.policy, entry.operation, "", "", "", entry.reason),
-                entry.subject,
-            )
-        case Faulted():
-            fault = ("fault", entry.policy, entry.operation, entry.outcome, "", "", entry.reason, "", (), ())
-            return Row(entry.id, entry.at, (*fault, "", "", "", "", "", "", entry.where, entry.error))
-        case Acted():
-            act = ("act", entry.policy, "", "", "", "", "", "", (), (), "", "", "", "", "", entry.act)
-            return Row(entry.id, entry.at, act, entry.subject, decision=entry.decision)
-        case Withdrawn():
-            return Row(entry.id, entry.at, ("withdrawn", entry.policy), voids=entry.records)
-        case _:
-            return Row(entry.id, entry.at, (str(type(entry).__struct_config__.tag),))
+            return key, one.id, one.at, one.subject, one.actor, one.session, one.transaction, None, ()
+        case _Moved():
+            key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
+            return key, one.id, one.at, one.subject, None, one.session, one.transaction, one.decision, ()
+        case _Refused():
+            key = ("refusal", one.policy, one.operation, one.reason)
+            return key, one.id, one.at, one.subject, None, None, None, None, ()
+        case _Faulted():
+            key = ("fault", one.policy, one.operation, one.outcome, one.reason, one.where, one.error)
+            return key, one.id, one.at, None, None, None, None, None, ()
+        case _Withdrawn():
+            return ("withdrawn", one.policy), one.id, one.at, None, None, None, None, None, one.records
+        case _Acted():
+            key = ("act", one.policy, one.act)
+            return key, one.id, one.at, one.subject, None, None, one.transaction, one.decision, ()
+
+
+def shape_of(key: Key) -> Shape | None:
+    """Make the shape of a key; nothing where a cell or events are no lists of words, so that the line is no record."""
+    kind, *said = key
+    try:
+        values = [one if isinstance(one, str) else _names(one) for one in said]
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return Shape(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # words where it has words
