@@ -15,12 +15,14 @@ from msgspec import Raw
 from authguard.core.decisions import DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     #: what tells shapes apart: the kind, and members in the order of `_MEMBERS`
     Key = tuple[str | bytes, ...]
-    #: shape's key; id; time; subject, actor, session, transaction, decision; ids of records that it withdraws
-    Row = tuple[Key, str, float, str | None, str | None, str | None, str | None, str | None, tuple[str, ...]]
+    #: id, time, subject, actor, session, transaction, decision
+    Own = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
+    #: shape's key, what is the line's own, and the ids of records that it withdraws
+    Row = tuple[Key, Own, tuple[str, ...]]
 
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
@@ -151,21 +153,35 @@ _MEMBERS: Final = {
     "withdrawn": ("policy",),
     "act": ("policy", "act"),
 }
-_decode: Final = msgspec.json.Decoder(_Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted).decode
+_Record = _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted
+_decode: Final = msgspec.json.Decoder(_Record).decode
+_decode_all: Final = msgspec.json.Decoder(_Record).decode_lines
 _names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def read_row(line: bytes) -> Row | None:  # noqa: PLR0911 - one for each kind of line
-    """Read a line; nothing comes of one that is no record.
+def read_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
+    """Read lines; nothing comes of one that is no record.
 
     Args:
-        line: with or without its newline. Neither its hash nor its place in the chain is looked at.
+        data: the lines in one piece.
+        lines: each with its newline. Neither their hashes nor their places in the chain are looked at.
     """
-    one: _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted
     try:
-        one = _decode(line)
+        found = _decode_all(data)
+    except (msgspec.DecodeError, RecursionError):
+        return [_read_row(line) for line in lines]
+    # a blank line is passed over in silence there
+    return [_row(one) for one in found] if len(found) == len(lines) else [_read_row(line) for line in lines]
+
+
+def _read_row(line: bytes) -> Row | None:
+    try:
+        return _row(_decode(line))
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def _row(one: _Record) -> Row:
     key: Key
     match one:
         case _Decided():
@@ -173,21 +189,21 @@ def read_row(line: bytes) -> Row | None:  # noqa: PLR0911 - one for each kind of
                 *("decision", one.policy, one.operation, one.outcome, one.fallback, one.rule, one.reason),
                 *(one.channel, bytes(one.cell), bytes(one.events)),
             )
-            return key, one.id, one.at, one.subject, one.actor, one.session, one.transaction, None, ()
+            return key, (one.id, one.at, one.subject, one.actor, one.session, one.transaction, None), ()
         case _Moved():
             key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
-            return key, one.id, one.at, one.subject, None, one.session, one.transaction, one.decision, ()
+            return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
         case _Refused():
             key = ("refusal", one.policy, one.operation, one.reason)
-            return key, one.id, one.at, one.subject, None, None, None, None, ()
+            return key, (one.id, one.at, one.subject, None, None, None, None), ()
         case _Faulted():
             key = ("fault", one.policy, one.operation, one.outcome, one.reason, one.where, one.error)
-            return key, one.id, one.at, None, None, None, None, None, ()
+            return key, (one.id, one.at, None, None, None, None, None), ()
         case _Withdrawn():
-            return ("withdrawn", one.policy), one.id, one.at, None, None, None, None, None, one.records
+            return ("withdrawn", one.policy), (one.id, one.at, None, None, None, None, None), one.records
         case _Acted():
             key = ("act", one.policy, one.act)
-            return key, one.id, one.at, one.subject, None, None, one.transaction, one.decision, ()
+            return key, (one.id, one.at, one.subject, None, None, one.transaction, one.decision), ()
 
 
 def shape_of(key: Key) -> Shape | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from authguard.audit.index_rows import read_row, shape_of
+from authguard.audit.index_rows import read_rows, shape_of
 from authguard.core.chain import LINE_BOUND
 
 if TYPE_CHECKING:
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 
 #: lines that go into the file at once
 BATCH: Final = 8_192
+#: bytes that are read at once
+STRIDE: Final = 1 << 18
 #: shapes that are remembered while lines go by
 SHAPES_BOUND: Final = 65_536
 _ADD: Final = (
-    "INSERT INTO record (id, at, shape, void, file, place, size, subject, actor, session, transact, decision)"
-    " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO record (shape, file, place, size, id, at, subject, actor, session, transact, decision, void)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 )
 
 
@@ -58,34 +62,35 @@ class Taking:
 
     def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
         """Take in whole lines; give the mark and the place of the last."""
-        began = place = self.come
+        began = place = begin = self.come
         last = b""
         batch: list[tuple[object, ...]] = []
         voids: list[tuple[int, str]] = []
-        begin = place
-        while line := stream.readline(LINE_BOUND + 1):
-            if not line.endswith(b"\n"):
+        while data := stream.read(STRIDE):
+            whole = data[: data.rfind(b"\n") + 1]
+            if not whole:
                 # longer than any line of ours, or not finished: its writer may be at it
-                if len(line) <= LINE_BOUND:
+                end = self._skipped(stream) if len(data) > LINE_BOUND else b""
+                if not end:
                     break
-                line = self._skipped(stream)
-                if not line:
-                    break
-                self.foreigners += 1
-                begin, place, last = stream.tell() - len(line), stream.tell(), line
-                self.lines += 1
+                self.lines, self.foreigners = self.lines + 1, self.foreigners + 1
+                begin, place, last = stream.tell() - len(end), stream.tell(), end
                 continue
-            row = read_row(line)
-            begin, place, last = place, place + len(line), line
-            self.lines += 1
-            shape = 0 if row is None else self._numbers.get(row[0]) or self._shape(row[0])
-            if row is None or not shape:
-                self.foreigners += 1
-                continue
-            _, record, at, subject, actor, session, transaction, decision, withdrawn = row
-            batch.append((record, at, shape, no, begin, place - begin, subject, actor, session, transaction, decision))
-            if withdrawn:
-                voids += [(no, void) for void in withdrawn]
+            if len(whole) < len(data):
+                stream.seek(len(whole) - len(data), os.SEEK_CUR)
+            lines = BytesIO(whole).readlines()
+            for line, row in zip(lines, read_rows(whole, lines), strict=True):
+                size = len(line)
+                begin, place = place, place + size
+                shape = self._numbers.get(row[0]) or self._shape(row[0]) if row and size <= LINE_BOUND else 0
+                if row is None or not shape:
+                    self.foreigners += 1
+                    continue
+                _, own, withdrawn = row
+                batch.append((shape, no, begin, size, *own))
+                if withdrawn:
+                    voids += [(no, void) for void in withdrawn]
+            self.lines, last = self.lines + len(lines), lines[-1]
             if len(batch) >= BATCH or len(voids) >= BATCH:
                 self._insert(batch, voids)
                 progress(place - began)
