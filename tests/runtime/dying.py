@@ -1,0 +1,64 @@
+"""Buys once and is killed on the way: a program of its own, which test_leases starts and looks after.
+
+``python -m tests.runtime.dying STORE STAGE``; it kills itself with SIGKILL, so that nothing is tidied up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from authguard.runtime.verdict import Answer
+from authguard.stores.sqlite import SqliteStore
+from tests.kit import POLICY, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: where it may die: before its purchase is saved, before the app was called, in the app, after the app has answered
+STAGES: Final = ("unsaved", "saved", "running", "answered", "settled")
+TEXT: Final = POLICY.replace("    limits:\n", "    limits:\n      - {amount: 1000 EUR, per: 1d, by: service}\n")
+BODY: Final = {"amount": 400, "currency": "EUR"}
+
+
+def die() -> None:
+    """End as by ``kill -9``."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
+    """Buy once, and die at a stage; the app leaves a file behind where it ran."""
+    desk = Desk(TEXT, store=store)
+    commit = store.commit
+    commits = 0
+
+    async def dying(*parts: Any) -> bool:
+        nonlocal commits
+        commits += 1
+        if (stage, commits) in {("unsaved", 1), ("answered", 2)}:
+            die()
+        return await commit(*parts)
+
+    store.commit = dying  # type: ignore[method-assign]  # to die in it
+    await store.open()
+    verdict = await desk.ask("refund", desk.login(), body=BODY, idempotency="k")
+    if stage == "saved":
+        die()
+    ran()
+    if stage == "running":
+        die()
+    await desk.enforcer.reports.settle(verdict, Answer(201, "text/plain", b"bought"))
+    die()
+
+
+class _Patient(SqliteStore):
+    """May be given another `commit`."""
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    asyncio.run(buy(_Patient(place / "store.db"), sys.argv[2], (place / "ran").touch))

@@ -1,0 +1,105 @@
+"""What a killed process held: free again, or charged until a person says what came of it, and never run twice.
+
+=========  ==================  =======================  =============================================
+killed     the transaction     its money                the same request again
+=========  ==================  =======================  =============================================
+unsaved    is none             free                     runs, for the first time
+saved      runs, then in doubt charged until settled    is busy, then goes to a person; never runs
+running    the same            the same                 the same
+answered   the same            the same                 the same
+settled    is done             charged                  is answered from the first answer
+=========  ==================  =======================  =============================================
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authguard.core.outcomes import Reason
+from authguard.stores.sqlite import SqliteStore
+from tests.kit import Desk, outcome
+from tests.runtime.dying import BODY, STAGES, TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+IN_DOUBT: Final = ("saved", "running", "answered")
+#: what is left of 1000 EUR beside what the dead one took; for two
+REST: Final = {"amount": 301, "currency": "EUR"}
+
+
+def kill_at(place: Path, stage: str) -> None:
+    """Have a process buy and be killed."""
+    command = [sys.executable, "-m", "tests.runtime.dying", str(place), stage]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)  # noqa: S603 - our own
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2_000:]
+
+
+@asynccontextmanager
+async def afterwards(place: Path) -> AsyncIterator[Desk]:
+    """Open what it left behind, in another process than it."""
+    store = SqliteStore(place / "store.db")
+    await store.open()
+    yield Desk(TEXT, store=store)
+    await store.close()
+
+
+async def is_charged(desk: Desk, key: str) -> bool:
+    """Tell whether the dead one's money counts, by asking for as much as fits only without it."""
+    token = desk.login()
+    one = await desk.ask("refund", token, body=REST, idempotency=f"{key}-1")
+    two = await desk.ask("refund", token, body=REST, idempotency=f"{key}-2")
+    assert one.running
+    for verdict in (one, two):
+        if verdict.running:
+            await desk.enforcer.approvals.operate(verdict.transaction, "transaction.failed", ("Omar",), "")
+            desk.clock.advance(121)
+            await desk.enforcer.approvals.operate(verdict.transaction, "transaction.failed", ("Omar",), "")
+    return not two.running
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_what_the_dead_held_is_free_or_charged_until_a_person_says_so(tmp_path: Path, stage: str) -> None:
+    kill_at(tmp_path, stage)
+    assert (tmp_path / "ran").exists() == (stage in {"running", "answered", "settled"})
+    async with afterwards(tmp_path) as desk:
+        token = desk.login()
+        again = await desk.ask("refund", token, body=BODY, idempotency="k")
+        if stage == "unsaved":
+            assert again.running
+            return
+        if stage == "settled":
+            assert outcome(again)[0] == "repeat"
+            assert again.snapshot.transaction.answer == b"bought"
+            assert await is_charged(desk, "others")
+            return
+        assert outcome(again) == ("retry", "busy")
+        assert await is_charged(desk, "others")
+        desk.clock.advance(121)
+        late = await desk.ask("refund", desk.login(), body=BODY, idempotency="k")
+        assert outcome(late)[0] == "handoff"
+        assert await is_charged(desk, "later"), "in doubt counts for as long as it is"
+
+
+@pytest.mark.parametrize(("event", "stays"), [("transaction.committed", True), ("transaction.failed", False)])
+async def test_a_persons_word_settles_the_money_of_the_dead(tmp_path: Path, event: str, *, stays: bool) -> None:
+    kill_at(tmp_path, "running")
+    async with afterwards(tmp_path) as desk:
+        ((name, _),) = await desk.store.transactions(state="running", limit=2)
+        early = await desk.enforcer.approvals.operate(name, event, ("Omar",), "too early")
+        assert early is Reason.TRANSACTION_OVER
+        desk.clock.advance(121)
+        settled = await desk.enforcer.approvals.operate(name, event, ("Omar",), "asked the bank")
+        assert not isinstance(settled, Reason)
+        assert await is_charged(desk, "others") == stays
+        again = await desk.ask("refund", desk.login(), body=BODY, idempotency="k")
+        assert outcome(again)[0] == ("repeat" if stays else "handoff")
+        assert not again.running
