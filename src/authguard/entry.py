@@ -11,7 +11,7 @@ from authguard.asgi.middleware import GuardMiddleware
 from authguard.settings import DEFAULT_PREFIX, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     import httpx2
@@ -40,6 +40,7 @@ class AuthGuard:
         modules: tuple[str, ...] = (),
         remember: int | None = None,
         public_url: str = "",
+        anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
         clock: Clock | None = None,
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
@@ -59,6 +60,9 @@ class AuthGuard:
             remember: good credentials that this process remembers, about 6 KB each; else ``AUTHGUARD_REMEMBER``, else
                 65,536. More than that at once cost a signature now and then, and nothing else.
             public_url: by which callers reach what is served; else ``AUTHGUARD_PUBLIC_URL``, else the policy's.
+            anchors: where the log's signed checkpoints are kept elsewhere, so that who has this machine cannot rewrite
+                the log unseen: paths, https addresses (POST), functions, sync or async, that take a signed note; else
+                ``AUTHGUARD_ANCHORS``, separated by blanks. ``AUTHGUARD_ANCHOR_TOKEN`` is a bearer token for addresses.
             clock: instead of the machine's, for tests.
             client: the HTTP client for keys, instead of one of its own.
             environ: instead of the process's variables.
@@ -77,6 +81,7 @@ class AuthGuard:
             modules=modules,
             remember=remember,
             public_url=public_url,
+            anchors=anchors,
             environ=environ,
         )
         from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name

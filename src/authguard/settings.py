@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 #: ``memory`` instead of a file keeps nothing over a restart
@@ -27,6 +27,8 @@ MOST_REMEMBERED: Final = 10_000_000
 KEY_BYTES: Final = 32
 #: keys under which something may still be sealed
 KEYS_BOUND: Final = 16
+#: anchors of a log
+ANCHORS_BOUND: Final = 8
 
 
 def beside_store(store: str, log: str) -> str:
@@ -55,6 +57,9 @@ class Settings:
         sealing_keys: under which held requests and first answers are sealed in the store, 32 bytes each: the first
             seals, all open; none derives one from the pseudonym key. Variable: ``AUTHGUARD_SEALING_KEYS``, in hex,
             separated by commas.
+        anchors: where the log's checkpoints are kept elsewhere: paths, addresses, functions that take a signed note.
+            Variable: ``AUTHGUARD_ANCHORS``, separated by blanks.
+        anchor_token: bearer token for addresses among them. Variable: ``AUTHGUARD_ANCHOR_TOKEN``.
     """
 
     policy: str
@@ -67,6 +72,8 @@ class Settings:
     remember: int = DEFAULT_REMEMBER
     public_url: str = ""
     sealing_keys: tuple[bytes, ...] = ()
+    anchors: tuple[str | Path | Callable[[str], object], ...] = ()
+    anchor_token: str = field(default="", repr=False)
 
     @classmethod
     def resolve(
@@ -81,6 +88,7 @@ class Settings:
         modules: tuple[str, ...] = (),
         remember: int | None = None,
         public_url: str = "",
+        anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """Choose each setting: the argument, else its variable, else the default.
@@ -95,6 +103,7 @@ class Settings:
             modules: that a policy's ``call:`` may name.
             remember: or ``AUTHGUARD_REMEMBER``.
             public_url: or ``AUTHGUARD_PUBLIC_URL``.
+            anchors: or ``AUTHGUARD_ANCHORS``.
             environ: instead of the process's own variables.
 
         Raises:
@@ -118,7 +127,18 @@ class Settings:
             remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),
             public_url=_address(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
             sealing_keys=_keys(variables.get("AUTHGUARD_SEALING_KEYS", "")),
+            anchors=_anchors(variables.get("AUTHGUARD_ANCHORS", "").split() if anchors is None else anchors),
+            anchor_token=variables.get("AUTHGUARD_ANCHOR_TOKEN", ""),
         )
+
+
+def _anchors(
+    given: Sequence[str | Path | Callable[[str], object]],
+) -> tuple[str | Path | Callable[[str], object], ...]:
+    """Take anchors; what each is, is seen where it is chosen."""
+    if isinstance(given, str) or len(given) > ANCHORS_BOUND or not all(given):
+        raise SettingsError(f"`anchors` has to be a list of up to {ANCHORS_BOUND} paths, addresses and functions")
+    return tuple(given)
 
 
 def _keys(variable: str) -> tuple[bytes, ...]:

@@ -10,6 +10,8 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from authguard import signing
+from authguard.audit.anchoring import Anchoring
+from authguard.audit.anchors import anchor_of
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
 from authguard.audit.sealing import LogSigner
@@ -241,7 +243,7 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
     """Choose the log: chained JSON lines, signed, with what moves announced through structlog.
 
     Raises:
-        SettingsError: the key that signs it cannot be read or made.
+        SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
     """
     base = beside_store(settings.store, settings.log)
     signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
@@ -257,9 +259,12 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
             clock=clock,
             every=policy.checkpoint_every,
             within=policy.checkpoint_within,
+            publish=anchoring,
             keeper=Keeper(path, keeping, clock.now),
         )
 
+    anchors = [anchor_of(one, settings.anchor_token) for one in settings.anchors]
+    anchoring = Anchoring(anchors, signing.memory(base)) if anchors else None
     keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
     return AnnouncingSink(
         JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest, seal=seal, keeping=keeping)

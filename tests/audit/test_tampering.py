@@ -10,6 +10,8 @@ import pytest
 
 from authguard import signing
 from authguard.audit import checkpoints
+from authguard.audit.anchoring import Anchoring
+from authguard.audit.anchors import anchor_of
 from authguard.audit.files import Held, claim, let_go
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.sealing import LogSigner
@@ -224,7 +226,7 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
             memory=desk.memory,
             clock=desk.clock,
             within=0.01,
-            publish=lambda _name, _note: made.set(),
+            publish=Anchoring([anchor_of(lambda _: made.set())], desk.memory),
         )
 
     sink = JsonlSink(desk.folder / LOG, clock=desk.clock, ids=CountingIds(), policy="ab", seal=seal)

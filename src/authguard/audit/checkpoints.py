@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.notes import NOTE_BOUND
+from authguard.core.notes import NOTE_BOUND, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: most bytes of a checkpoint's line, of a head, and most heads that are read
 LINE: Final = 2 * NOTE_BOUND
@@ -101,6 +101,20 @@ def notes(path: Path) -> Iterator[str]:
                 yield ""
 
 
+def parse(data: bytes) -> Iterator[str]:
+    """Read checkpoints that were kept elsewhere: lines as `notes` reads them, or one bare note."""
+    if not data.lstrip().startswith(b"{"):
+        text = data.decode("utf-8", "replace")
+        yield text if read_body(text) is not None else ""
+        return
+    for line in data.splitlines():
+        if line:
+            try:
+                yield _line(line).note if len(line) <= LINE else ""
+            except msgspec.DecodeError:
+                yield ""
+
+
 def encode(note: str) -> bytes:
     """Write one line of the checkpoints' file."""
     return msgspec.json.encode(Line(1, note)) + b"\n"
@@ -174,6 +188,16 @@ def heads(folder: Path) -> Iterator[Head]:
 
 def _path(folder: Path, chain: str) -> Path:
     return folder / f"{chain.rpartition('/')[2]}.json"
+
+
+def remembered(path: str) -> Head:
+    """Read one memory by its file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    return _read(Path(path))
 
 
 def _read(path: Path) -> Head:

@@ -107,8 +107,8 @@ class JsonlSink:
         self._looked = 0.0
         self._position = 0
         self._sealer: LogSigner | None = None
-        #: what was said last of why it cannot be signed, or its segments not be kept
-        self._told = self._untidy = ""
+        #: what was said last of why it cannot be signed, its segments not be kept, or not anchored
+        self._told = self._untidy = self._unanchored = ""
         #: at how many lines the sealer is woken
         self._due: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
@@ -261,6 +261,9 @@ class JsonlSink:
         if sealer.untidy != self._untidy:
             self._untidy = sealer.untidy
             self._say("untidied" if self._untidy else "tidied", self._untidy)
+        if (unanchored := sealer.unanchored) != self._unanchored:
+            self._unanchored = unanchored
+            self._say("unanchored" if unanchored else "reanchored", unanchored)
         if (wish := sealer.wish) is not None:
             self._say(wish.act, wish.note)
             sealer.grant(wish, self._seq)

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from authguard.audit.anchoring import Anchoring
     from authguard.audit.keeping import Keeper, Wish
     from authguard.audit.segments import Piece
     from authguard.core.notes import Check, Key, Sign
     from authguard.ports import Clock
 
-    #: hands a signed note on, with the name of the chain's file
-    Publish = Callable[[str, str], None]
 
 #: lines that are hashed before another thread gets its turn
 TURN: Final = 64
@@ -60,7 +59,7 @@ class LogSigner:
         clock: for their times.
         every: lines after which to sign.
         within: seconds after which to sign.
-        publish: hands every checkpoint on; what it raises is kept as trouble.
+        publish: hands every checkpoint on to its anchors.
         keeper: keeps the segments that were closed and signed.
 
     Attributes:
@@ -80,7 +79,7 @@ class LogSigner:
         clock: Clock,
         every: int = 1_000,
         within: float = 10.0,
-        publish: Publish | None = None,
+        publish: Anchoring | None = None,
         keeper: Keeper | None = None,
     ) -> None:
         self._path = path
@@ -109,6 +108,11 @@ class LogSigner:
         self.every: Final = every
         self.trouble = ""
         self.untidy = ""
+
+    @property
+    def unanchored(self) -> str:
+        """Which anchors do not have the newest checkpoint, and why; empty where all do or will at once."""
+        return self._publish.trouble if self._publish is not None else ""
 
     @property
     def wish(self) -> Wish | None:
@@ -165,6 +169,8 @@ class LogSigner:
             self._try()
         else:
             self._thread.join(LAST)
+        if self._publish is not None:
+            self._publish.stop()
 
     def _run(self) -> None:
         idle = time.monotonic()
@@ -324,7 +330,7 @@ class LogSigner:
         checkpoints.remember(self._memory, head, self._origin)
         self._size, self._at, self._endorses = self._tree.size, at, ()
         if self._publish is not None:
-            self._publish(self._path.name, note)
+            self._publish.hand_on(self._origin, note)
 
 
 def _take_in(file: BinaryIO, tree: Tree, last: str, target: str) -> str:

@@ -10,12 +10,13 @@ import typer
 
 from authguard import signing
 from authguard.audit import checkpoints, proofs
+from authguard.audit.anchors import held_by
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import UNSIGNED, verify
 from authguard.cli.output import BROKE, UNVERIFIED, complain, deliver
 from authguard.cli.showing import escaped, log_of, moment
 from authguard.core.chain import Broken
-from authguard.core.notes import Key, parse_key
+from authguard.core.notes import Key, parse_key, read_body
 from authguard.errors import AuditError, SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
 
@@ -75,7 +76,7 @@ def check(
     path: Log = None,
     key: Keys = None,
     anchor: Annotated[
-        list[Path] | None, typer.Option("--anchor", help="A file of checkpoints that was kept elsewhere.")
+        list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
     ] = None,
     also: Annotated[list[Path] | None, typer.Option("--also", help="A log that was archived, verified too.")] = None,
     store: Store = "",
@@ -96,18 +97,27 @@ def check(
         raise typer.Exit(UNVERIFIED)
 
 
-def _trust(keys: tuple[Key, ...], base: str, anchors: Iterable[Path]) -> Trust:
+def _trust(keys: tuple[Key, ...], base: str, anchors: Iterable[str]) -> Trust:
     held: dict[str, tuple[str, ...]] = {}
     blind = False
     try:
         held = by_origin(head.note for head in checkpoints.heads(signing.memory(base)))
     except (OSError, ValueError):
         blind = True
-    try:
-        anchored = by_origin(note for file in anchors for note in checkpoints.notes(file))
-    except OSError as error:
-        raise SettingsError(f"an anchor cannot be read: {error.strerror}: {error.filename}") from error
+    anchored = by_origin(_anchored(anchors, {key.name for key in keys}))
     return Trust(keys, signing.check, held, anchored, blind)
+
+
+def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
+    """Read what anchors hold, and say so where one does not vouch for this log."""
+    for anchor in anchors:
+        notes = list(held_by(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
+        said = [read_body(note) for note in notes]
+        if None in said:
+            complain(f"note: the anchor `{escaped(anchor)}` holds {said.count(None)} lines that are no checkpoint")
+        if not any(one is not None and one.origin.rpartition("/")[0] in names for one in said):
+            complain(f"note: the anchor `{escaped(anchor)}` holds no checkpoint of this log's key")
+        yield from notes
 
 
 def _told(found: Verification, *, signed: bool) -> Iterator[str]:
