@@ -64,6 +64,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/reference.py --check
 	@$(BIN)/python scripts/readmes.py --check
 	@$(BIN)/python scripts/catalogue.py --check
+	@$(BIN)/python scripts/accounts.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 
