@@ -75,8 +75,9 @@ soak: export AUTHGUARD_SOAK_SECONDS ?= 600
 soak: export AUTHGUARD_MODEL_STEPS ?= 100000
 soak: export AUTHGUARD_FUZZ_EXAMPLES ?= 10000
 soak: export AUTHGUARD_CRASH_KILLS ?= 1000
-soak: $(READY)   ## the model for 100,000 steps, the fuzz at length, and ten minutes at saturation
-	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py
+soak: export AUTHGUARD_CHAOS_RUNS ?= 3000
+soak: $(READY)   ## the model for 100,000 steps, the fuzz and broken verifiers at length, and ten minutes at saturation
+	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_wire.py
 	@$(BIN)/python -m tests.soak.saturate
 	@test -z "$(AUTHGUARD_PLANTED)" || $(BIN)/python -m tests.planted.planting
 

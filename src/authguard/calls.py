@@ -1,9 +1,10 @@
 """Asking a service outside: one JSON question over HTTP, or a function in a worker thread, each within firm bounds.
 
 Rules: TLS, or this very machine; no redirect is followed, no proxy of the environment is used; at most 64 KiB of an
-answer are read, at most 32 deep; an answer that every parser would not read alike is none. Our own credentials for a
-service come from the environment or from files beside the policy, never from the policy itself. Shared by verifiers
-and account directories, which know nothing of each other.
+answer are read, at most 32 deep; an answer that every parser would not read alike is none. Each question has a
+connection of its own, so that a second answer to one is never taken for the answer to the next, which is about somebody
+else. Our own credentials for a service come from the environment or from files beside the policy, never from the policy
+itself. Shared by verifiers and account directories, which know nothing of each other.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ class JsonService:
         self._given = client
         self._client = client
         self._at_once = at_once
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
         if auth.bearer_env:
             token = environ.get(auth.bearer_env, "")
             if not token:

@@ -15,11 +15,13 @@ from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from authguard.core.verdicts import Method
     from authguard.ports import Question
     from authguard.runtime.verification import Step
+
+    Make = Callable[[int, "World"], Desk]
 
 #: seconds of a run's window; no run lasts as long
 WINDOW: Final = 15 * 60
@@ -43,21 +45,21 @@ METHODS: Final = (
 )
 
 
-def policy(number: int) -> str:
+def policy(number: int, verifiers: str = _VERIFIERS) -> str:
     """Give a policy with one way of combining."""
     default, alternate = METHODS[number % len(METHODS)]
-    return f"{_HEAD}{_VERIFIERS}methods:\n  default: {default}\n  alternate: {alternate}\n"
+    return f"{_HEAD}{verifiers}methods:\n  default: {default}\n  alternate: {alternate}\n"
 
 
 @dataclass
 class Truth:
-    """What a verifier answered in truth to one question."""
+    """What a verifier answered in truth to one question, and when: by a count, or by the loop's clock."""
 
     attempt: str
     session: str
     verifier: str
     said: str
-    order: int
+    at: float
 
 
 @dataclass
@@ -67,6 +69,8 @@ class World:
     Attributes:
         only_outages: whether no verifier ever answers while `calm` is unset.
         calm: whether they all work and know the customer.
+        tick: seconds of the event loop to wait where something is waited for; 0 lets others go on.
+        hedged: verifiers that two services answer at once, whichever is heard.
     """
 
     rng: random.Random
@@ -75,6 +79,12 @@ class World:
     truths: list[Truth] = field(default_factory=list)
     held: list[asyncio.Event] = field(default_factory=list)
     clock: Any = None
+    tick: float = 0.0
+    hedged: frozenset[str] = frozenset()
+
+    def write(self, attempt: str, session: str, verifier: str, said: str, at: float = -1.0) -> None:
+        """Write down what a verifier said in truth, and when it is heard; by count unless told."""
+        self.truths.append(Truth(attempt, session, verifier, said, len(self.truths) if at < 0 else at))
 
 
 class Chaos:
@@ -147,23 +157,26 @@ class Chaos:
                 )
 
     def _write(self, question: Question, said: str) -> None:
-        number = len(self.world.truths)
-        self.world.truths.append(Truth(question.attempt, question.session, self.name, said, number))
+        self.world.write(question.attempt, question.session, self.name, said)
 
 
 class Broken(AssertionError):  # noqa: N818 - says what an invariant is
     """An invariant does not hold."""
 
 
+def in_process(seed: int, world: World) -> Desk:
+    """Make a desk whose verifiers are asked without a service between."""
+    chance = world.rng.random
+    return Desk(policy(seed), verifiers={name: Chaos(name, world, sends=chance() < 0.25) for name in "abcde"})
+
+
 class Run:
     """One customer with some sessions, some verifiers, and everything that can go wrong between them."""
 
-    def __init__(self, seed: int, *, only_outages: bool = False) -> None:
+    def __init__(self, seed: int, *, only_outages: bool = False, make: Make = in_process) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - a test's dice
         self.world = World(self.rng, only_outages)
-        chance = self.rng.random
-        verifiers = {name: Chaos(name, self.world, sends=chance() < 0.25) for name in "abcde"}
-        self.desk = Desk(policy(seed), verifiers=verifiers)
+        self.desk = make(seed, self.world)
         self.world.clock = self.desk.clock
         self.tokens = [self.desk.login(sid=f"s{number}", acr="aal1") for number in range(3)]
         self.verified: set[bytes] = set()
@@ -175,13 +188,13 @@ class Run:
         for _ in range(self.rng.randint(4, 12)):
             running.extend(asyncio.create_task(self._answer()) for _ in range(self.rng.choice((1, 1, 1, 3))))
             for _ in range(self.rng.randint(1, 12)):
-                await asyncio.sleep(0)
+                await asyncio.sleep(self.world.tick)
             self._release(everybody=self.rng.random() < 0.5)
             await self._look()
             self.desk.clock.advance(self.rng.choice((0.0, 1.0, 5.0)))
         while not all(task.done() for task in running):
             self._release(everybody=True)
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.world.tick)
         for task in running:
             task.result()  # whatever a verifier did, nothing is raised
         await self._look()
@@ -248,6 +261,8 @@ class Run:
         for truth in truths:
             if truth.said != "nothing":
                 first.setdefault(truth.verifier, truth.said)
+                if truth.verifier in self.world.hedged and truth.said == "pass":
+                    first[truth.verifier] = "pass"
         passes = sum(said == "pass" for said in first.values())
         contradicted = method.alternatives and "fail" in first.values()
         return passes >= method.need and not contradicted
@@ -258,7 +273,7 @@ class Run:
         for other in self._attempts().values():
             if other[0].attempt == truths[0].attempt or self._method(other).name != method.name:
                 continue
-            over = other[-1].order < truths[0].order
+            over = max(truth.at for truth in other) < min(truth.at for truth in truths)
             doubted = any(truth.said == "doubt" for truth in other)
             failed = any(truth.said == "fail" for truth in other)
             if over and doubted and not failed and method.on_doubt == "ambiguous" and not self._earns(other):

@@ -181,3 +181,33 @@ async def test_a_certificate_that_cannot_be_read_is_told_at_the_start(tmp_path: 
         HttpService(
             replace(DECLARED, certificate=str(tmp_path / "a"), key=str(tmp_path / "b")), "https://a", environ={}
         )
+
+
+async def test_a_second_answer_to_one_question_is_never_the_answer_to_the_next_which_is_about_somebody_else() -> None:
+    def said(score: str) -> bytes:
+        body = f'{{"score": {score}}}'
+        return f"HTTP/1.1 200 OK\r\ncontent-type: {JSON}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+
+    gone: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone.append(left := asyncio.Event())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+                who = json.loads(await reader.readexactly(length))["subject"]
+                writer.write(said("0.1") + said("0.99") if who == "alice" else said("0.2"))
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        left.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    service = HttpService(DECLARED, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", environ={})
+    await service.open()
+    for subject, score in (("alice", 0.1), ("bob", 0.2), ("alice", 0.1), ("bob", 0.2)):
+        assert await service.ask(replace(QUESTION, subject=subject)) == score
+    await service.close()
+    server.close()
+    for left in gone:
+        await left.wait()
