@@ -1,20 +1,26 @@
 """The agent itself: what it answers to a message, and what it learned of the customer on the way.
 
-Pure and offline: keywords stand in for the model, and fixed answers for the services that it would ask, so that the
-demo and the tests know what will happen. Where a model stood here, the guard's briefing would be part of its prompt.
+Pure and offline: keywords stand in for the model, so that the demo and the tests know what will happen. Where a model
+stood here, the guard's briefing would be part of its prompt.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-#: what the customer once told the bank, as its quiz service would compare it
-QUIZ: Final = (
-    (re.compile(r"maiden name (?:is|was) (\w+)", re.IGNORECASE), "okafor"),
-    (re.compile(r"first pet (?:is|was) (\w+)", re.IGNORECASE), "rex"),
-)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.asgi.guard import NextStep
+
+#: what the back office asks -> how a customer says it
+QUIZ: Final = {
+    "maiden_name": re.compile(r"maiden name (?:is|was) (\w{1,64})", re.IGNORECASE),
+    "first_pet": re.compile(r"first pet (?:is|was) (\w{1,64})", re.IGNORECASE),
+}
+CODE: Final = re.compile(r"\bcode is (\d{6})\b", re.IGNORECASE)
 #: a parcel about which the carrier's service never answers
 LOST_PARCEL: Final = "P-503"
 
@@ -28,12 +34,16 @@ class Turn:
         report: what the guard should know, ``machine.trigger``; empty for nothing.
         note: why, for the log; no personal data.
         ends: whether the customer wants to leave.
+        method: by which the customer proves who they are; empty where they do not.
+        answers: verifier -> question -> what they said; empty has a code sent.
     """
 
     say: str
     report: str = ""
     note: str = ""
     ends: bool = False
+    method: str = ""
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def answer(message: str, briefing: str) -> Turn:
@@ -44,10 +54,8 @@ def answer(message: str, briefing: str) -> Turn:
         briefing: what this customer may do now, from the guard.
     """
     said = message.casefold()
-    if any(pattern.search(message) for pattern, _ in QUIZ):
-        return _compare(message)
-    if "my voice" in said:
-        return Turn("I cannot hear you well enough just now.", "verification.unavailable", "voice service: no answer")
+    if proof := _proof(message):
+        return proof
     if LOST_PARCEL.casefold() in said:
         return Turn("The carrier does not answer; I will look again later.", "service.impaired", "carrier: no answer")
     if "hacked" in said:
@@ -57,13 +65,27 @@ def answer(message: str, briefing: str) -> Turn:
     return Turn(f"How can I help? {briefing}")
 
 
-def _compare(message: str) -> Turn:
-    """Compare spoken answers as a quiz service would: all of them, some of them, none of them right."""
-    given = [(pattern.search(message), right) for pattern, right in QUIZ]
-    correct = sum(found is not None and found.group(1).casefold() == right for found, right in given)
-    if correct == len(QUIZ):
-        # Nothing is reported: an app's reports only tighten, and two words that a thief can learn prove nobody.
-        return Turn("Thank you. To go on, please sign in with your second factor.")
-    if correct:
-        return Turn("Thank you. I am not sure yet.", "verification.doubted", f"quiz: {correct} of {len(QUIZ)} right")
-    return Turn("I am afraid that is not what we have on file.", "verification.failed", "quiz: none right")
+def _proof(message: str) -> Turn | None:
+    """Find what proves who the customer is, or is meant to; what it proves is not for the agent to say."""
+    quiz = {question: found.group(1) for question, pattern in QUIZ.items() if (found := pattern.search(message))}
+    if quiz:
+        return Turn("", method="default", answers={"quiz": quiz})
+    if code := CODE.search(message):
+        return Turn("", method="alternate", answers={"code": {"answer": code.group(1)}})
+    return Turn("", method="alternate") if "send me a code" in message.casefold() else None
+
+
+def after(step: NextStep, method: str) -> str:
+    """Say what comes next for a customer who proved who they are, or tried to.
+
+    Args:
+        step: as the guard says.
+        method: that was tried.
+    """
+    if step.action == "continue":
+        return "Thank you. I know now that it is you."
+    if step.action == "answer":
+        return "I have sent you a code. Please tell me: the code is ..."
+    if method in step.methods:
+        return f"I am afraid that is not what we have on file. {step.say}"
+    return step.say

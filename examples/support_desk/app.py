@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent import Turn, answer
+from agent import Turn, after, answer
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -58,11 +58,14 @@ PAID: Final = count(1)
 async def converse(guard: Guard, text: str) -> dict[str, Any]:
     """Take one turn, tell the guard what was learned, and give what the customer reads."""
     turn: Turn = answer(text, guard.briefing)
+    say = turn.say
+    if turn.method:
+        say = after(await guard.verify(turn.method, turn.answers), turn.method)
     if turn.report:
         await guard.report(turn.report, note=turn.note)
     if turn.ends:
         await guard.end_session()
-    return {"reply": turn.say, "turn": TALKS.next(guard.subject), "ended": turn.ends}
+    return {"reply": say, "turn": TALKS.next(guard.subject), "ended": turn.ends}
 
 
 async def chat(request: Request) -> Response:
@@ -183,4 +186,8 @@ desk = Starlette(
     exception_handlers={AuthguardError: not_now, TimeoutError: not_now},
 )
 
-app = AuthGuard(desk, policy=os.environ.get("AUTHGUARD_POLICY") or Path(__file__).with_name("policy.yaml"))
+app = AuthGuard(
+    desk,
+    policy=os.environ.get("AUTHGUARD_POLICY") or Path(__file__).with_name("policy.yaml"),
+    modules=("outbox",),  # whose functions the policy may name
+)

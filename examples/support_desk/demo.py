@@ -1,7 +1,7 @@
 """The demo: customers walk through everything that can happen to a sign-in, over real HTTP and WebSockets.
 
-Run it from the repository's root: ``python examples/support_desk/demo.py``. It starts an identity provider and the
-desk, compares every line with what the policy says, verifies the log, and exits 1 where anything differs.
+Run it from the repository's root: ``python examples/support_desk/demo.py``. It starts an identity provider, a back
+office and the desk, compares every line with what the policy says, verifies the log, and exits 1 where one differs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SCENES: Final = (
     sign_ins.idle,
     sign_ins.forged,
     sign_ins.signed_out,
+    proofs.passes,
     proofs.doubt,
     proofs.failure,
     proofs.service_down,
@@ -60,7 +61,9 @@ def main() -> int:
     var = Path("var")
     var.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=var))
-    console.print(f"An identity provider and a guarded agent start; what they keep is in {folder}", highlight=False)
+    console.print(
+        f"An identity provider, a back office and a guarded agent start; what they keep is in {folder}", highlight=False
+    )
     with world(folder) as made:
         stage = Stage(made, console)
         for scene in SCENES:

@@ -39,10 +39,18 @@ def streams(stage: Stage) -> None:
         KNOWN,
         also={"every message is answered": len(answer.says("said")) == len(messages)},
     )
+    una = stage.customer("una").signs_in("aal1")
     answer = una.talks(HALF_RIGHT)
     doubted = "live normal active ambiguous none"
-    stage.line("doubts that come up over a WebSocket", answer, "101 allow allow", doubted)
-    stage.line("count for what she asks next, elsewhere", una.orders(), "403 verify prove_otherwise", doubted)
+    stage.line(
+        "in a session of a weaker sign-in: one right answer of two, over a WebSocket",
+        answer,
+        "101 allow allow",
+        doubted,
+    )
+    stage.line(
+        "the doubt counts for what she asks next, elsewhere", una.orders(), "403 verify prove_otherwise", doubted
+    )
 
 
 def unnamed(stage: Stage) -> None:
@@ -159,7 +167,7 @@ def people(stage: Stage) -> None:
     stage.act(
         f"`authguard handoff list`: {len(tickets)} tickets wait",
         also={
-            f"one for each customer who was handed over: {queues}": queues == ["bereavement", "fraud", *["service"] * 4]
+            f"one for each customer who was handed over: {queues}": queues == ["bereavement", "fraud", *["service"] * 5]
         },
     )
     if tickets:

@@ -1,20 +1,20 @@
-"""The demo's world: an identity provider and the guarded desk, each its own process, and a folder for what is kept.
+"""The demo's world: identity provider, back office and guarded desk, each a process, and a folder for what is kept.
 
 Rules: everything listens on loopback; every wait is bounded; only processes that were started here are ended.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
 from customer import PATIENCE, Customer
@@ -23,7 +23,7 @@ from log import Log
 from authguard.testing import IdentityProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 HERE: Final = Path(__file__).resolve().parent
 #: seconds in which the desk has to listen, a command to finish and a process to end
@@ -34,8 +34,10 @@ END: Final = 5.0
 IDLE: Final = 3.0
 CALM: Final = 2.0
 
+#: where the example's policy has it by hand
+BACK_OFFICE: Final = "http://127.0.0.1:9001"
 POLICY: Final = """\
-# Written by the demo: the example's policy, with the address of the identity provider that the demo started, and with
+# Written by the demo: the example's policy, with the addresses of the servers that the demo started, and with
 # timers short enough to wait for.
 authguard: 1
 name: support-desk-demo
@@ -49,6 +51,9 @@ issuers:
     leeway: 0s
 
 timers:
+  - {{event: verification.aged, after: 30m, since: entered, states: [verified]}}
+  - {{event: verification.aged, after: 2m, since: entered, states: [pending]}}
+  - {{event: verification.aged, after: {calm}s, since: entered, states: [unavailable]}}
   - {{event: session.idled, after: {idle}s, since: last_seen, states: [active]}}
   - {{event: service.repaired, after: {calm}s, since: faulted, states: [degraded]}}
   - {{event: service.recovered, after: {calm}s, since: entered, states: [recovering]}}
@@ -65,12 +70,14 @@ class World:
         provider: the identity provider.
         http: a client with the desk's address.
         log: the audit log.
+        records: the back office: verification service and account directory.
     """
 
     folder: Path
     provider: IdentityProvider
     http: httpx2.Client
     log: Log
+    records: Server
 
     @property
     def settings(self) -> dict[str, str]:
@@ -79,11 +86,17 @@ class World:
             "AUTHGUARD_POLICY": str(self.folder / "policy.yaml"),
             "AUTHGUARD_STORE": str(self.folder / "authguard.db"),
             "AUTHGUARD_LOG": str(self.log.path),
+            "DESK_OUTBOX": str(self.folder / "outbox.jsonl"),
         }
 
     def customer(self, name: str) -> Customer:
         """Let a customer come by, who has not signed in yet."""
         return Customer(name, self.provider, self.http)
+
+    def code(self, name: str) -> str:
+        """Look at a customer's telephone: the code that came last."""
+        messages = [json.loads(line) for line in (self.folder / "outbox.jsonl").read_text("utf-8").splitlines()]
+        return str([message["code"] for message in messages if message["to"] == name][-1])
 
     def command(self, *words: str) -> tuple[int, str]:
         """Run `authguard` as an operator would; give its exit code and what it said."""
@@ -109,34 +122,76 @@ def world(folder: Path) -> Iterator[World]:
     Raises:
         RuntimeError: the desk did not start; what it said is in the message.
     """
-    shutil.copyfile(HERE / "policy.yaml", folder / "desk.yaml")
-    with IdentityProvider() as provider:
-        policy = POLICY.format(issuer=provider.issuer, idle=int(IDLE), calm=int(CALM))
-        (folder / "policy.yaml").write_text(policy, "utf-8")
+    policy = (HERE / "policy.yaml").read_text("utf-8")
+    with IdentityProvider() as provider, Server("records:app", folder / "records.txt") as records:
+        (folder / "desk.yaml").write_text(policy.replace(BACK_OFFICE, records.address), "utf-8")
+        demo = POLICY.format(issuer=provider.issuer, idle=int(IDLE), calm=int(CALM))
+        (folder / "policy.yaml").write_text(demo, "utf-8")
         log = Log(folder / "audit.jsonl")
         with httpx2.Client(timeout=PATIENCE, trust_env=False) as http:
-            made = World(folder, provider, http, log)
-            with _desk(made) as address:
-                http.base_url = address
+            made = World(folder, provider, http, log, records)
+            with Server("app:app", folder / "desk.txt", made.settings) as desk:
+                http.base_url = desk.address
                 yield made
 
 
-@contextmanager
-def _desk(made: World) -> Iterator[str]:
-    """Serve the desk on a free port; give its address."""
-    words = ["app:app", "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", "0", "--no-access-log"]
-    output = made.folder / "desk.txt"
-    with output.open("w") as file:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
-            [sys.executable, "-m", "uvicorn", *words],
-            env=os.environ | made.settings,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield _listening(process, output)
-    finally:
+class Server:
+    """One app of this folder, served as a process of its own on a port of this machine; it can go down and come back.
+
+    Attributes:
+        address: where it listens, from the first start on.
+    """
+
+    def __init__(self, app: str, output: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Keep what it takes to start it.
+
+        Args:
+            app: ``module:app``.
+            output: file for what it says.
+            settings: further variables.
+        """
+        self.address = ""
+        self._app = app
+        self._output = output
+        self._environ = os.environ | dict(settings or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start it: on a free port, and again on the same.
+
+        Raises:
+            RuntimeError: it did not start; what it said is in the message.
+        """
+        port = self.address.rpartition(":")[2] or "0"
+        words = [self._app, "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", port, "--no-access-log"]
+        with self._output.open("w") as file:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
+                [sys.executable, "-u", "-m", "uvicorn", *words],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self.address = self._listening(self._process)
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
         process.terminate()
         try:
             process.wait(END)
@@ -144,13 +199,13 @@ def _desk(made: World) -> Iterator[str]:
             process.kill()
             process.wait()
 
-
-def _listening(process: subprocess.Popen[bytes], output: Path) -> str:
-    """Wait until the desk says where it listens."""
-    deadline = time.monotonic() + READY
-    while time.monotonic() < deadline and process.poll() is None:
-        found = _LISTENING.search(output.read_text("utf-8"))
-        if found:
-            return found.group(1)
-        time.sleep(0.05)
-    raise RuntimeError(f"the desk did not start within {READY:.0f} s:\n{output.read_text('utf-8')[-2000:]}")
+    def _listening(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until it says where it listens."""
+        deadline = time.monotonic() + READY
+        while time.monotonic() < deadline and process.poll() is None:
+            found = _LISTENING.search(self._output.read_text("utf-8"))
+            if found:
+                return found.group(1)
+            time.sleep(0.05)
+        said = self._output.read_text("utf-8")[-2000:]
+        raise RuntimeError(f"`{self._app}` did not start within {READY:.0f} s:\n{said}")

@@ -33,6 +33,7 @@ FAMILIES = (
     "away for too long",
     "forged tokens that name a customer",
     "signed out",
+    "the proof of identity passes",
     "the proof of identity is ambiguous",
     "the proof of identity fails, and attempts run out",
     "the verification service is down",
@@ -54,10 +55,11 @@ FAMILIES = (
 @pytest.fixture
 def client(module: Callable[[str], Any], tmp_path: Path) -> Iterator[TestClient]:
     """The guarded desk in this process, with an identity provider beside it."""
-    with IdentityProvider() as provider:
+    with IdentityProvider() as provider, module("world").Server("records:app", tmp_path / "records.txt") as records:
         policy = (DESK / "policy.yaml").read_text("utf-8").replace("http://127.0.0.1:9000", provider.issuer)
+        policy = policy.replace("http://127.0.0.1:9001", records.address)
         (tmp_path / "policy.yaml").write_text(policy, "utf-8")
-        guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml")
+        guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml", modules=("outbox",))
         token = provider.sign_in(
             audience="support-agent", acr="aal2", scope="chat orders:read refunds:write", account_status="ok"
         )
@@ -109,6 +111,7 @@ def test_the_readme_holds_what_it_says_by_hand(
     with module("world").world(tmp_path) as made:
         script = script.replace("http://127.0.0.1:9000", made.provider.issuer)
         script = script.replace("127.0.0.1:9000", made.provider.issuer.removeprefix("http://"))
+        script = script.replace("127.0.0.1:9001", made.records.address.removeprefix("http://"))
         script = script.replace("127.0.0.1:8000", made.http.base_url.netloc.decode())
         done = subprocess.run(  # noqa: S603 - the example's own words
             ["/usr/bin/env", "bash", "-eu", "-o", "pipefail", "-c", script],
@@ -120,7 +123,7 @@ def test_the_readme_holds_what_it_says_by_hand(
         )
     assert done.returncode == 0, done.stdout + done.stderr
     statuses = [int(status) for status in re.findall(r"HTTP/1.1 (\d+) ", done.stdout)]
-    assert statuses == [401, 200, 403, 200, 200, 200, 202, 200, 403, 403]
+    assert statuses == [401, 200, 403, 200, 200, 200, 200, 200, 202, 200, 403, 403, 403]
     assert "idempotency-replayed: true" in done.stdout
     assert "rolled_back since" in done.stdout
     assert "recovering since" in done.stdout
@@ -142,19 +145,37 @@ def test_the_demo_ends_what_it_started_when_it_is_told_to_stop(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("message", "method", "answers"),
+    [
+        (
+            "my mother's maiden name is okafor, my first pet was REX",
+            "default",
+            {"quiz": {"maiden_name": "okafor", "first_pet": "REX"}},
+        ),
+        ("My first pet was Rex", "default", {"quiz": {"first_pet": "Rex"}}),
+        (f"my first pet was {'x' * 600}", "default", {"quiz": {"first_pet": "x" * 64}}),
+        ("Please send me a code", "alternate", {}),
+        ("The code is 123456", "alternate", {"code": {"answer": "123456"}}),
+        ("The code is 1234567", "", {}),
+        ("Hello", "", {}),
+    ],
+)
+def test_the_agent_takes_what_customers_say_for_proof_and_judges_none_of_it(
+    module: Callable[[str], Any], message: str, method: str, answers: dict[str, Any]
+) -> None:
+    turn = module("agent").answer(message, "")
+    assert (turn.method, turn.answers, turn.report) == (method, answers, "")
+
+
+@pytest.mark.parametrize(
     ("message", "report"),
     [
-        ("my mother's maiden name is okafor, my first pet was REX", ""),
-        ("My first pet was Rex", "verification.doubted"),
-        ("my first pet was Rover", "verification.failed"),
-        ("my maiden name is complicated", "verification.failed"),
-        ("you know my voice", "verification.unavailable"),
         ("where is parcel p-503", "service.impaired"),
         ("I was hacked", "account.compromised"),
         ("Hello", ""),
     ],
 )
-def test_the_agent_reports_what_its_services_say(module: Callable[[str], Any], message: str, report: str) -> None:
+def test_the_agent_reports_what_it_learned(module: Callable[[str], Any], message: str, report: str) -> None:
     assert module("agent").answer(message, "").report == report
 
 
