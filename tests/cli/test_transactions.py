@@ -10,8 +10,12 @@ import msgspec
 import pytest
 
 from authguard.cli.output import BROKE, USAGE, YES
+from authguard.core.rendering import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
+from authguard.runtime.transactions import Bond, about
+from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
+from authguard.wiring import choose_seal
 from tests.cli.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
@@ -103,3 +107,34 @@ def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment)
         code, _, err = app.call("transactions", *words)
         assert (code, "no such transaction" in err) == (BROKE, True)
     assert app.call("transactions", "approve", "t1", "--reason", "b")[0] == USAGE
+
+
+def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
+    app: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bond = Bond(method="POST", target=b"/pay", body=canonical(b'{"amount": 901}', "application/json"))
+    newer, new = "22" * 32, "11" * 32
+    stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
+
+    async def keep(name: str) -> None:
+        seal = choose_seal(Settings.resolve(app.folder / "policy.yaml", store=app.store))
+        sealed = seal.close(bond.packed(), about(name, "d"))
+        record = msgspec.structs.replace(HELD, shown=(), request=sealed)
+        store = SqliteStore(app.store)
+        await store.open()
+        await store.commit(Keys(transaction=name), BLANK, msgspec.structs.replace(BLANK, transaction=record))
+        await store.close()
+
+    assert app.call("transactions", "show", "t1")[0] == YES
+    assert not (app.folder / "authguard.db.key").exists(), "looking makes no key"
+    for name, keys in stages:
+        monkeypatch.setenv("AUTHGUARD_SEALING_KEYS", keys)
+        anyio.run(keep, name)
+        assert b"901" not in app.store.read_bytes()
+    for name, _ in stages:
+        assert '  "/amount": 901\n' in app.call("transactions", "show", name)[1]
+    monkeypatch.setenv("AUTHGUARD_SEALING_KEYS", newer)
+    for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
+        said = app.call("transactions", "show", name)[1]
+        assert ('"/amount": 901' in said, "sealed under" in said) == (is_shown, not is_shown)
+        assert "digest d" in said

@@ -34,7 +34,8 @@ PAGE: Final = 500
 
 #: what is said instead of a request
 UNREADABLE: Final = (
-    "what was asked is sealed: set AUTHGUARD_SEALING_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
+    "what was asked is sealed under another key, or is not what was sealed: "
+    "set AUTHGUARD_SEALING_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
 )
 TOO_LONG: Final = "what was asked is too long to be kept; it is known by its digest alone"
 
@@ -84,7 +85,7 @@ def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = 
 
 @app.command("show")
 def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
-    """Show one transaction: where it stands, who decided, and the request as it is bound, escaped."""
+    """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
 
     async def look() -> TransactionRecord:
         async with operating(policy, store, log, records=False) as (standing, _):
@@ -94,6 +95,7 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     if not record.version:
         _refuse(Reason.TRANSACTION_UNKNOWN)
     typer.echo(_told(transaction, record))
+    typer.echo(f"digest {record.digest}")
     lines = shown(record, transaction, _seal(policy, store, log))
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
