@@ -51,7 +51,7 @@ This page is generated from the code by `{HOW}`; do not edit it. [The guide](gui
 COLUMNS = 100
 #: reasons of a credential: its condition goes through the table
 _OF_THE_TABLE = {one for one in Reason if one.status == 401} | {Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY}  # noqa: PLR2004 - HTTP's own
-LINES = (entries.Decided, entries.Moved, entries.Refused, entries.Faulted, entries.Withdrawn, entries.Acted)
+LINES = entries.Entry.__args__
 
 
 def page() -> str:

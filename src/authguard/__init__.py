@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from authguard.asgi.guard import Guard, current_guard
-    from authguard.entry import AuthGuard
+    from authguard.entry import AuthGuard, audit_processor
     from authguard.errors import (
         AuditError,
         AuthguardError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "AuthGuard": "authguard.entry",
     "Guard": "authguard.asgi.guard",
+    "audit_processor": "authguard.entry",
     "current_guard": "authguard.asgi.guard",
     "AuditError": "authguard.errors",
     "AuthguardError": "authguard.errors",
@@ -48,6 +49,7 @@ __all__ = [
     "ReportRefused",
     "SettingsError",
     "StoreError",
+    "audit_processor",
     "current_guard",
 ]
 

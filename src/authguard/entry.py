@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.asgi.middleware import GuardMiddleware
-from authguard.settings import DEFAULT_PREFIX, Settings
+from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.audit.processor import ChainProcessor
     from authguard.ports import Clock
 
     App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -93,3 +94,39 @@ class AuthGuard:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""
         await self._serve(scope, receive, send)
+
+
+def audit_processor(
+    log: str | Path | None = None,
+    *,
+    store: str | Path | None = None,
+    signing_key: str | Path | None = None,
+    anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ChainProcessor:
+    """Make a structlog processor that keeps the app's own lines in a hash chain, signed and anchored as the guard's.
+
+    Without a path the lines go into a chain of their own in the guard's log, so that one question finds both. With one
+    they have a log of their own, with its key and memory beside it: verify it with ``--store memory``.
+
+    Args:
+        log: path of a log of the app's own; else the guard's, ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
+        store: beside which the signing key is; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
+        signing_key: file of the key that signs, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept beside the store.
+        anchors: where signed checkpoints are kept elsewhere; else ``AUTHGUARD_ANCHORS``.
+        environ: instead of the process's variables.
+
+    Raises:
+        SettingsError: an argument or a variable cannot be used.
+    """
+    settings = Settings.resolve(
+        "unread",
+        log=log,
+        store=store or (MEMORY if log else None),
+        signing_key=signing_key,
+        anchors=anchors,
+        environ=environ,
+    )
+    from authguard.wiring import choose_processor  # noqa: PLC0415 - as above
+
+    return choose_processor(settings)

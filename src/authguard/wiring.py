@@ -14,7 +14,8 @@ from authguard.audit.anchoring import Anchoring
 from authguard.audit.anchors import anchor_of
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
-from authguard.audit.sealing import LogSigner
+from authguard.audit.processor import ChainProcessor
+from authguard.audit.sealing import EVERY, WITHIN, LogSigner
 from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck
@@ -245,6 +246,20 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
     Raises:
         SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
     """
+    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
+    every, within = policy.checkpoint_every, policy.checkpoint_within
+    return AnnouncingSink(_chain(settings, clock, ids, keeping, policy.digest, every, within))
+
+
+def _chain(  # noqa: PLR0917 - what a chain is made of
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    keeping: Keeping,
+    digest: str = "",
+    every: int = EVERY,
+    within: float = WITHIN,
+) -> JsonlSink:
     base = beside_store(settings.store, settings.log)
     signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
 
@@ -257,18 +272,25 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
             check=signing.check,
             memory=signing.memory(base),
             clock=clock,
-            every=policy.checkpoint_every,
-            within=policy.checkpoint_within,
+            every=every,
+            within=within,
             publish=anchoring,
             keeper=Keeper(path, keeping, clock.now),
         )
 
     anchors = [anchor_of(one, settings.anchor_token) for one in settings.anchors]
     anchoring = Anchoring(anchors, signing.memory(base)) if anchors else None
-    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
-    return AnnouncingSink(
-        JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=policy.digest, seal=seal, keeping=keeping)
-    )
+    return JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=digest, seal=seal, keeping=keeping)
+
+
+def choose_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
+    """Choose what keeps the app's own lines: a chain of its own, signed and anchored as the log is.
+
+    Raises:
+        SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
+    """
+    clock, ids = clock or SystemClock(), SystemIds()
+    return ChainProcessor(_chain(settings, clock, ids, Keeping()), clock=clock, ids=ids)
 
 
 def _key(settings: Settings) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from authguard.core.chain import GENESIS, VERSION, Flaw, Linked, cut_stencil, link, press, read
-from authguard.core.entries import Acted, Decided, Entry, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import Acted, Decided, Entry, Faulted, Logged, Moved, Refused, Withdrawn
 from authguard.core.record_schema import record_schema
 from tests.audit.logs import CELL
 
@@ -63,6 +63,9 @@ FULL: dict[str, Entry] = {
         ticket="k-1",
         decision="d-1",
         transaction="t-1",
+    ),
+    "log": Logged(
+        **SAID, level="warning", message="slow", trace_id=TRACE, fields={"ms": 12, "late": True}, refused=("token",)
     ),
 }
 KINDS = sorted(FULL)

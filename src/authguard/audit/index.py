@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 #: of the tables below; another version is made anew
-VERSION: Final = 3
+VERSION: Final = 4
 #: files of the log that are open at once
 OPEN: Final = 128
 #: seconds to wait for another command that follows the log at the same time

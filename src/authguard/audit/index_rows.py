@@ -144,6 +144,12 @@ class _Acted(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind")
     transaction: str | None = None
 
 
+class _Logged(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"):
+    id: str
+    at: float
+    policy: str
+
+
 #: kind -> the members of a shape that its key has, in its order
 _MEMBERS: Final = {
     "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
@@ -152,8 +158,9 @@ _MEMBERS: Final = {
     "fault": ("policy", "operation", "outcome", "reason", "where", "error"),
     "withdrawn": ("policy",),
     "act": ("policy", "act"),
+    "log": ("policy",),
 }
-_Record = _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted
+_Record = _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted | _Logged
 _decode: Final = msgspec.json.Decoder(_Record).decode
 _decode_all: Final = msgspec.json.Decoder(_Record).decode_lines
 _names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -181,7 +188,7 @@ def _read_row(line: bytes) -> Row | None:
         return None
 
 
-def _row(one: _Record) -> Row:
+def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
     key: Key
     match one:
         case _Decided():
@@ -201,6 +208,8 @@ def _row(one: _Record) -> Row:
             return key, (one.id, one.at, None, None, None, None, None), ()
         case _Withdrawn():
             return ("withdrawn", one.policy), (one.id, one.at, None, None, None, None, None), one.records
+        case _Logged():
+            return ("log", one.policy), (one.id, one.at, None, None, None, None, None), ()
         case _Acted():
             key = ("act", one.policy, one.act)
             return key, (one.id, one.at, one.subject, None, None, one.transaction, one.decision), ()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from authguard.ports import Clock
 
 
+#: lines, and seconds, after which a log is signed unless a policy says otherwise
+EVERY: Final = 1_000
+WITHIN: Final = 10.0
 #: lines that are hashed before another thread gets its turn
 TURN: Final = 64
 #: looks at a folder that changes meanwhile, and seconds between them
@@ -77,8 +80,8 @@ class LogSigner:
         check: Check,
         memory: Path,
         clock: Clock,
-        every: int = 1_000,
-        within: float = 10.0,
+        every: int = EVERY,
+        within: float = WITHIN,
         publish: Anchoring | None = None,
         keeper: Keeper | None = None,
     ) -> None:

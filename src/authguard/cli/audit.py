@@ -30,7 +30,7 @@ VALUE_BOUND: Final = 200
 _SHOWN: Final = (
     *("operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause"),
-    *("act", "by", "where", "error", "status", "records", "note"),
+    *("act", "by", "where", "error", "status", "records", "note", "level", "message", "fields", "refused"),
     *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision", "trace_id", "id"),
 )
 _COLOURS: Final = {"decision": None, "transition": "cyan", "refusal": "yellow", "withdrawn": "yellow", "fault": "red"}
@@ -83,7 +83,8 @@ def describe(record: Mapping[str, Any], line: bytes) -> str:
 
 def _value(value: object) -> str:
     """Show one value; one that could pass for several, or for another's name, is quoted."""
-    text = _bounded(",".join(str(item) for item in value) if isinstance(value, list) else str(value))
+    items = [f"{name}:{item}" for name, item in value.items()] if isinstance(value, dict) else value
+    text = _bounded(",".join(str(item) for item in items) if isinstance(items, list) else str(items))
     if not set(text) & set(' ="'):
         return text
     return '"' + text.replace('"', '\\"') + '"'

@@ -188,4 +188,28 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     transaction: forms.Id = ""
 
 
-Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted
+class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
+    """A line of the app's own log, kept in a chain by `authguard.audit.processor`.
+
+    Attributes:
+        id: of this record.
+        at: epoch seconds UTC.
+        policy: empty: no policy decided here.
+        level: as the app called it.
+        message: the app's words.
+        trace_id: W3C trace id.
+        fields: the app's values by name: texts, numbers and truths.
+        refused: names of values that are not kept: reserved, secret, of another type, or too many.
+    """
+
+    id: forms.Id
+    at: forms.Time
+    policy: forms.Digest
+    level: forms.Level
+    message: forms.Text
+    trace_id: forms.TraceId = ""
+    fields: forms.Fields = {}
+    refused: tuple[forms.Text, ...] = ()
+
+
+Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted | Logged

@@ -55,6 +55,24 @@ Fingerprint = Annotated[str, _like("[0-9a-f]{1,64}")]
 TraceId = Annotated[str, _like("[0-9a-f]{32}")]
 #: of a person or of another system: bounded, and nothing in it that forges a line or turns its direction
 Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
+#: a field of the app's: its name, how many, and what it can be
+FIELD: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"
+FIELDS: Final = 24
+Value = str | int | float | bool
+Fields = Annotated[
+    dict[str, Value],
+    _form(
+        propertyNames={"pattern": f"^(?:{FIELD})$"},
+        maxProperties=FIELDS,
+        additionalProperties={
+            "anyOf": [
+                {"type": "string", "pattern": f"^[^{UNPRINTABLE}]{{0,{TEXT_BOUND}}}$"},
+                {"type": ["number", "boolean"]},
+            ]
+        },
+    ),
+]
+Level = Annotated[str, _like("[a-z][a-z_]{0,31}")]
 Status = Annotated[int, _form(minimum=100, maximum=599)]
 Cell = Annotated[
     tuple[str, ...],
