@@ -9,9 +9,10 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from authguard import signing
+from authguard import names, signing
 from authguard.audit.anchoring import Anchoring
 from authguard.audit.anchors import anchor_of
+from authguard.audit.files import chains
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
 from authguard.audit.processor import ChainProcessor
@@ -81,10 +82,11 @@ def build(
     store = choose_store(settings, policy)
     key = _key(settings)
     pseudonyms = Pseudonyms(key, plain=not policy.pseudonymous)
+    pseudonym = choose_names(settings, policy, pseudonyms, clock)
     variables = os.environ if environ is None else environ
     jwt = JwtCheck(
         policy.issuers,
-        pseudonym=pseudonyms.subject,
+        pseudonym=pseudonym,
         fingerprint=pseudonyms.fingerprint,
         environ=variables,
         client=client,
@@ -123,8 +125,22 @@ def build(
             ids=ids,
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
-        pseudonym=pseudonyms.subject,
+        pseudonym=pseudonym,
     )
+
+
+def choose_names(settings: Settings, policy: Policy, pseudonyms: Pseudonyms, clock: Clock) -> Callable[[str, str], str]:
+    """Choose what subjects are called in the log: by a key for each, where their file can be kept beside the store.
+
+    Raises:
+        SettingsError: the file cannot be read or made.
+    """
+    if settings.pseudonym_key or settings.store == MEMORY or not policy.pseudonymous:
+        return pseudonyms.subject
+    path = names.beside(Path(settings.store))
+    log = Path(settings.log)
+    names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chains(log) if chain.exists()))
+    return names.Names(path).subject
 
 
 def operate(settings: Settings) -> tuple[Standing, Store, Journal]:

@@ -27,10 +27,11 @@ from authguard.cli.audit_asking import (
     values,
 )
 from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped
+from authguard.cli.showing import escaped, moment
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.errors import SettingsError
+from authguard.names import Names, beside
 from authguard.policy.problems import did_you_mean
 from authguard.settings import DEFAULT_STORE, KEY_BYTES, Settings
 from authguard.system import Pseudonyms
@@ -137,8 +138,23 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
     if len(name) == _PSEUDONYM and set(name) <= set("0123456789abcdef") and not issuer:
         return
     issuers = (issuer,) if issuer else _issuers(policy)
-    names = Pseudonyms(_key(store))
-    yield from (names.subject(one, name) for one in issuers)
+    settings = Settings.resolve("unread", store=store)
+    path = beside(Path(settings.store))
+    if settings.pseudonym_key or not path.exists():
+        pseudonyms = Pseudonyms(_key(store))
+        yield from (pseudonyms.subject(one, name) for one in issuers)
+        return
+    keys = Names(path)
+    for one in issuers:
+        known = keys.known(one, name)
+        yield known.pseudonym
+        if known.before:
+            yield Pseudonyms(_key(store)).subject(one, name)
+        if known.forgotten:
+            complain(
+                f"note: the key of this name was destroyed at {moment(known.forgotten)} (`authguard audit erase`):"
+                " what was recorded of them until then cannot be told any more"
+            )
 
 
 def _issuers(policy: str) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from authguard.cli import audit, audit_ask, audit_replay, audit_schema, audit_tell
+from authguard.cli import audit, audit_ask, audit_erase, audit_replay, audit_schema, audit_tell
 
 app = audit.app
 app.command("show")(audit_ask.show)
 app.command("session")(audit_ask.session)
 app.command("subject")(audit_ask.subject)
 app.command("query")(audit_ask.query)
+app.command("erase")(audit_erase.erase)
 app.command("export")(audit_ask.export)
 app.command("stats")(audit_tell.stats)
 app.command("timeline")(audit_tell.timeline)

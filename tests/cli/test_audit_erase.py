@@ -1,0 +1,113 @@
+"""`authguard audit erase`: one subject is forgotten, everybody else is not, and the log says that it was done."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard import names
+from authguard.core.snapshot import session_key
+from authguard.system import Pseudonyms, key_beside
+from tests.audit.logs import decided, write
+from tests.cli.deployment import Deployment, deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ISSUER = "https://idp.example"
+ORDER = ("--by", "dana", "--note", "request 4711", "--yes")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    monkeypatch.delenv("AUTHGUARD_PSEUDONYM_KEY", raising=False)
+    made = deploy(tmp_path, capsys)
+    names.make(names.beside(made.store), 1_700_000_000.0, before=False)
+    return made
+
+
+def named(desk: Deployment, subject: str) -> str:
+    return names.Names(names.beside(desk.store)).subject(ISSUER, subject)
+
+
+def fill(desk: Deployment, *subjects: str, session: str = "5e55") -> None:
+    log = desk.folder / "audit.jsonl"
+    write(log, *(decided(f"r{n}", n, subject=one, session=session) for n, one in enumerate(subjects)))
+
+
+def asked(desk: Deployment, subject: str) -> tuple[int, str, str]:
+    return desk.call("audit", "subject", subject, "--issuer", ISSUER, options=desk.options[2:])
+
+
+def test_who_is_forgotten_is_found_no_more_and_it_is_said_why(desk: Deployment) -> None:
+    fill(desk, named(desk, "bob"), named(desk, "carol"), named(desk, "bob"))
+    assert asked(desk, "bob")[1].count("decision") == 2
+    code, out, _ = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    assert code == 0
+    assert "forgotten: 2 records" in out
+    _, out, err = asked(desk, "bob")
+    assert out == ""
+    assert "no record answers this" in err
+    assert "the key of this name was destroyed at 20" in err
+    assert asked(desk, "carol")[1].count("decision") == 1
+
+
+def test_the_act_stands_in_a_log_that_verifies_and_names_nobody(desk: Deployment) -> None:
+    bob = named(desk, "bob")
+    fill(desk, bob)
+    before = (desk.folder / "audit.jsonl").read_bytes()
+    desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    acts = [one for one in desk.log() if one.get("act") == "subject.erased"]
+    assert [(one["by"], one["note"]) for one in acts] == [("dana", "request 4711")]
+    assert "subject" not in acts[0]
+    assert bob not in json.dumps(acts)
+    assert (desk.folder / "audit.jsonl").read_bytes().startswith(before)
+
+
+def test_who_comes_again_has_a_new_name_that_is_found(desk: Deployment) -> None:
+    fill(desk, named(desk, "bob"))
+    desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    fill(desk, named(desk, "bob"))
+    _, out, err = asked(desk, "bob")
+    assert out.count("decision") == 1
+    assert "destroyed" in err
+
+
+def test_records_from_before_there_were_such_keys_are_told_of(desk: Deployment) -> None:
+    path = names.beside(desk.store)
+    path.unlink()
+    old = Pseudonyms(key_beside(desk.store)).subject(ISSUER, "bob")
+    names.make(path, 1_700_000_000.0, before=True)
+    fill(desk, old, named(desk, "bob"))
+    assert asked(desk, "bob")[1].count("decision") == 2
+    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    assert code == 1
+    assert "1 records from before 2023-11-14T22:13:20.000Z name them by the deployment's key" in err
+
+
+def test_a_session_that_can_be_guessed_is_told_of(desk: Deployment) -> None:
+    fill(desk, named(desk, "bob"), session=session_key(ISSUER, "bob", "", "").hex())
+    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    assert code == 1
+    assert "no `sid`" in err
+
+
+def test_one_key_for_everybody_is_not_destroyed_for_one(desk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", "07" * 32)
+    fill(desk, "x")
+    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    assert code == 1
+    assert "one key names everybody" in err
+
+
+def test_without_a_yes_it_asks_and_nothing_is_done(desk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    bob = named(desk, "bob")
+    fill(desk, bob)
+    code, _, _ = desk.call("audit", "erase", "--subject", "bob", *ORDER[:-1])
+    assert code == 1
+    assert named(desk, "bob") == bob
+    assert not [one for one in desk.log() if one.get("act") == "subject.erased"]
