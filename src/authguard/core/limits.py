@@ -177,9 +177,7 @@ def parse_json(body: bytes) -> object:
         UnreadableError: it is not such JSON.
     """
     try:
-        return json.loads(
-            body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
-        )
+        return _strictly(body.decode("utf-8"))
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise UnreadableError from error
 
@@ -193,6 +191,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(names) != len(pairs):
         raise UnreadableError
     return names
+
+
+_strictly: Final = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
+).decode
 
 
 def _at(document: object, pointer: str) -> object:
