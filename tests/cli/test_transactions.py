@@ -9,6 +9,7 @@ import anyio
 import msgspec
 import pytest
 
+from authguard.cli import transactions
 from authguard.cli.output import BROKE, USAGE, YES
 from authguard.core.rendering import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
@@ -71,6 +72,13 @@ def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: De
         "t1",
     ]
     assert app.log() == []
+
+
+def test_more_than_a_page_are_told_one_after_the_other(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "PAGE", 1)
+    assert [line.split()[0] for line in app.call("transactions", "list", "--state", "")[1].splitlines()] == ["t2", "t1"]
+    assert len(app.call("transactions", "export")[1].splitlines()) == 2
+    assert app.call("transactions", "list", "--state", "", "--limit", "1")[1].split()[0] == "t2"
 
 
 def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: Deployment) -> None:

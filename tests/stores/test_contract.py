@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from authguard.core.snapshot import UNSPENT, Keys, LedgerRecord, Spent
 from authguard.core.stored import DOCUMENT_BYTES, NAME_CHARACTERS
 from authguard.errors import StoreError
+from authguard.ports import FIRST
 from tests.stores.samples import BLANK, LEDGER, SCOPED, amended, increment, keys, signed_in, snapshot
 
 if TYPE_CHECKING:
@@ -318,6 +319,14 @@ async def test_transactions_are_found_by_state_role_and_operation_the_oldest_fir
     assert await names(operation="pay", role="boss") == ["t2", "t0"]
     assert await names(subject="p1") == ["t3", "t1"]
     assert await names(2) == ["t2", "t3"]
+    for limit in (1, 2, 3, 4):
+        for filters in ({}, {"state": "held"}, {"operation": "pay"}, {"role": "boss", "subject": "p0"}):
+            paged: list[str] = []
+            after = FIRST
+            while page := await store.transactions(after=after, limit=limit, **filters):
+                paged += [name for name, _ in page]
+                after = (page[-1][1].created, page[-1][0])
+            assert paged == await names(**filters), "page by page it is the same list"
     assert [name for name, _ in await store.transactions(after=(99.0, "t3"), limit=9)] == ["t0", "t1"]
     assert [name for name, _ in await store.transactions(after=(100.0, "t0"), state="held", limit=9)] == ["t1"]
     before = await store.load(Keys(transaction="t3"), BLANK)

@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
 
+import msgspec
 import pytest
 
+from authguard.core.snapshot import TransactionRecord
 from authguard.errors import StoreError
 from authguard.stores import sqlite_file
 from authguard.stores.sqlite_file import SCHEMA_VERSION, connect, failure
@@ -142,3 +144,21 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
 def test_an_error_without_a_code_still_gets_advice(tmp_path: Path) -> None:
     message = str(failure(tmp_path, "read", sqlite3.ProgrammingError("closed")))
     assert "cannot be read (ProgrammingError): look at the disk" in message
+
+
+def test_transactions_of_a_file_from_before_are_found_and_what_found_them_then_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    held = TransactionRecord(state="held", operation="pay", subject="p1", role="boss", created=7.0, version=1)
+    for connection in connect(path, 1.0):
+        connection.close()
+    with closing(sqlite3.connect(path)) as before:
+        before.execute("DROP TABLE filed")
+        before.execute("CREATE TABLE transactions (name BLOB PRIMARY KEY, state, role, operation, created)")
+        rows = ((b"t1", 1, msgspec.msgpack.encode(held)), (b"t2", 1, b"damaged"), (b"v", 1, b""))
+        before.executemany("INSERT INTO records (name, version, value) VALUES (?, ?, ?)", rows)
+        before.commit()
+    writer, reader = connect(path, 1.0)
+    reader.close()
+    assert writer.execute("SELECT * FROM filed").fetchall() == [("held", 7.0, b"t1", "boss", "pay", "p1")]
+    assert not writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'transactions'").fetchall()
+    writer.close()
