@@ -7,6 +7,7 @@ from typing import Final
 
 MODEL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_enforcer.py")
 APPROVALS: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_approvals.py")
+AROUND: Final = ("-m", "pytest", "-q", "-x", "tests/around")
 DIFFERENTIAL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_differential.py")
 FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
 SOAK: Final = ("-m", "tests.soak.saturate")
@@ -237,6 +238,44 @@ PLANTS: Final = (
         EVIDENCE,
         '    return b"origin" in names and b"access-control-request-method" in names',
         '    return b"origin" in names or b"access-control-request-method" in names',
+    ),
+    # other ways of saying it
+    Plant(
+        "what changes the method reaches the app",
+        AROUND,
+        EVIDENCE,
+        "if not name.startswith(PREFIX) and name not in OVERRIDES]",
+        "if not name.startswith(PREFIX)]",
+    ),
+    Plant(
+        "a pre-flight reaches the app with what changes its method",
+        AROUND,
+        MIDDLEWARE,
+        'self._app({**scope, "headers": strip_own(scope["headers"])}, receive, send)',
+        "self._app(scope, receive, send)",
+    ),
+    Plant(
+        "an approval is good for any path of its operation",
+        AROUND,
+        TRANSACTIONS,
+        "        ask.method.encode(),\n        body.target,\n",
+        "        ask.method.encode(),\n",
+    ),
+    Plant(
+        "an approval is good for whoever acts for its customer",
+        AROUND,
+        TRANSACTIONS,
+        '        principal.actor.encode("utf-8", "surrogatepass"),\n',
+        "",
+    ),
+    Plant(
+        "what is foreign is forbidden, and not unknown",
+        AROUND,
+        DECIDING,
+        "        if record.account != principal.account_key and not self._decides(record, principal):\n"
+        "            return Reason.TRANSACTION_UNKNOWN\n",
+        "        if record.account != principal.account_key and not self._decides(record, principal):\n"
+        "            return Reason.TRANSACTION_OVER if record.version else Reason.TRANSACTION_UNKNOWN\n",
     ),
     # the soak
     Plant(

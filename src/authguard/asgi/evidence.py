@@ -20,9 +20,12 @@ PREFIX: Final = b"authguard-"
 
 IDEMPOTENCY: Final = b"idempotency-key"
 
+#: headers by which some middleware lets a caller say another method than the request has
+OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
-LOOKED: Final = _ONCE | {AUTHORIZATION, b"accept-language", b"traceparent"}
+LOOKED: Final = _ONCE | OVERRIDES | {AUTHORIZATION, b"accept-language", b"traceparent"}
 _PREFIXED: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 #: W3C Trace Context 3.2: ids of zeros and version ff are invalid, a later version may go on after a dash
@@ -95,7 +98,7 @@ def _read_further(
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        names_own=names_own or any(name.startswith(PREFIX) for name, _ in sent),
+        names_own=names_own or any(name.startswith(PREFIX) or name in OVERRIDES for name, _ in sent),
     )
 
 
@@ -121,8 +124,8 @@ def is_preflight(scope: dict[str, Any]) -> bool:
 
 
 def strip_own(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Take out the headers that only the guard may read."""
-    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+    """Take out the headers that only the guard may read, and those that may make another request of what was judged."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX) and name not in OVERRIDES]
 
 
 def content_type(scope: dict[str, Any]) -> str:

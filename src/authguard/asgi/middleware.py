@@ -93,7 +93,7 @@ class GuardMiddleware:
             return self._other(scope, receive, send)
         method = scope["method"]
         if method == "OPTIONS" and is_preflight(scope):
-            return self._app(scope, receive, send)
+            return self._app({**scope, "headers": strip_own(scope["headers"])}, receive, send)
         evidence = read_evidence(scope, self._wanted, self._looked)
         path = route_path(scope)
         operation = self._index.find(method, path)

@@ -36,7 +36,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         idempotency: the ``Idempotency-Key``; empty for none.
         languages: ``Accept-Language``, as sent.
         trace: the trace id of W3C ``traceparent``; empty where there is none.
-        names_own: whether headers came that only the guard may read.
+        names_own: whether headers came that the app is not to see.
         proof: the ``DPoP`` header, several joined by commas (RFC 9110 5.3); empty where none was sent or none is read.
         method: of the HTTP request, ``GET`` for a handshake; empty where no proof is read.
         address: what the caller asked for, by the public URL, as `authguard.core.addresses` writes it; empty where no
