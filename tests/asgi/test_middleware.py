@@ -402,6 +402,21 @@ def test_lifespan_opens_the_guard_before_the_app_and_closes_it_after() -> None:
     assert [entry.act for entry in shop.desk.sink.entries] == ["started", "stopped"]  # type: ignore[union-attr]
 
 
+async def test_the_guard_has_closed_before_the_server_hears_that_the_app_has_stopped() -> None:
+    shop = Shop()
+    heard: dict[str, str] = {}
+    messages = iter(("startup", "shutdown"))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": f"lifespan.{next(messages)}"}
+
+    async def send(message: Any) -> None:
+        heard[message["type"]] = shop.desk.sink.entries[-1].act  # type: ignore[union-attr]
+
+    await shop.app({"type": "lifespan", "state": {}}, receive, send)
+    assert heard == {"lifespan.startup.complete": "started", "lifespan.shutdown.complete": "stopped"}
+
+
 async def test_a_guard_that_cannot_open_fails_the_start_up() -> None:
     shop = Shop()
     shop.desk.sink.broken = AuditError("the audit log cannot be written")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Call], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
+#: the operation by which identity is proved
+VERIFY: Final = "authguard.verify"
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +94,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.session": _session,
     "authguard.session.end": _session_end,
     "authguard.sessions.end": _sessions_end,
-    "authguard.verify": _verify,
+    VERIFY: _verify,
     "authguard.healthz": _healthz,
     **transactions.ENDPOINTS,
     **staff.ENDPOINTS,
@@ -117,9 +119,7 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
             risk="self",
             effect="write",
         ),
-        Operation(
-            name="authguard.verify", match=Match(path=f"{prefix}/verify", method="POST"), risk="self", effect="write"
-        ),
+        Operation(name=VERIFY, match=Match(path=f"{prefix}/verify", method="POST"), risk="self", effect="write"),
         Operation(
             name="authguard.healthz", match=Match(path=f"{prefix}/healthz", method="GET"), risk="public", effect="read"
         ),

@@ -223,6 +223,15 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             say=words(fallback, self._languages, self.channel),
         )
 
+    async def look(self) -> None:
+        """See what has become of the customer's standing since; an open WebSocket does so after each in-band answer.
+
+        Raises:
+            StoreError: the standing cannot be loaded; what was known before still stands here.
+        """
+        after = (await self._enforcer.standing.load(self._verdict.keys)).snapshot
+        self._after = replace(after, transaction=self._snapshot.transaction)
+
     def require(self, *scopes: str) -> None:
         """Refuse to go on without further scopes.
 

@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -15,15 +16,16 @@ from starlette.authentication import AuthCredentials
 
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
-from authguard.asgi.endpoints import ENDPOINTS, own_operations
+from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
 from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard, User
+from authguard.asgi.inband import InBand
 from authguard.asgi.metadata import METADATA, Metadata, schemes
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
 from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
-from authguard.errors import AuthguardError
+from authguard.errors import AuthguardError, StoreError
 from authguard.runtime.transactions import ANSWER_BOUND
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 
@@ -63,6 +65,7 @@ class GuardMiddleware:
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
         self._index: Final = OperationIndex((*own, *policy.operations), policy.otherwise)
+        self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(
             policy.name, policy.public_url, prefix, schemes=schemes(enforcer), metadata=self._metadata.address
@@ -129,8 +132,13 @@ class GuardMiddleware:
         async def replay() -> Message:
             return pending.pop() if pending else await receive()
 
+        async def last(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._enforcer.close()  # once the server has heard it, it waits for nothing more
+            await send(message)
+
         try:
-            await self._app(scope, replay, send)
+            await self._app(scope, replay, last)
         finally:
             await self._enforcer.close()
 
@@ -175,10 +183,40 @@ class GuardMiddleware:
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
             await _deny(self._replies.of_verdict(verdict, ask), scope, receive, send)
-        elif verdict.running:
-            await self._run(verdict, self._inner(scope, ask, verdict), receive, with_nonce(send, verdict))
         else:
-            await self._app(self._inner(scope, ask, verdict), receive, with_nonce(send, verdict))
+            await self._talk(ask, verdict, scope, receive, with_nonce(send, verdict))
+
+    async def _talk(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
+        inner = self._inner(scope, ask, verdict)
+
+        async def answer(content: bytes) -> bytes:
+            reply = await self._prove(ask, scope, content)
+            with suppress(StoreError, TimeoutError):  # what was answered stands, whether the app sees it now or later
+                await inner["state"]["authguard"].look()
+            return reply.body
+
+        async def app(receive: Receive, send: Send) -> None:
+            if verdict.running:
+                await self._run(verdict, inner, receive, send)
+            else:
+                await self._app(inner, receive, send)
+
+        await InBand(receive, send, answer).serve(app)
+
+    async def _prove(self, handshake: Ask, scope: Scope, content: bytes) -> Reply:
+        """Answer what came in-band as if it had come to `POST verify`: through the same enforcer."""
+
+        async def read() -> Body:
+            return Body(content)
+
+        ask = replace(handshake, operation=self._verify, method="POST", read_body=read)
+        verdict = await self._enforcer.decide(ask)
+        if isinstance(verdict, Refusal):
+            return self._replies.of_refusal(verdict)
+        if not verdict.admits:
+            return self._replies.of_verdict(verdict, ask, scope.get("root_path", ""))
+        return await self._ask_own(Call(self._enforcer, self._replies, ask, verdict, "", scope.get("root_path", "")))
 
     def _refuse_malformed(self, evidence: Evidence | Reason, scope: Scope) -> Refusal:
         """Refuse what cannot be asked about, for what its headers or else its path are; its trace can be followed."""
@@ -199,18 +237,22 @@ class GuardMiddleware:
 
     async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
-        made: Reply | Reason
-        name = verdict.operation.name
         ask = replace(ask, read_body=BodyReader(scope, receive, self._body_bound, self._body_seconds).read)
         call = Call(self._enforcer, self._replies, ask, verdict, route_path(scope), scope.get("root_path", ""))
+        await _send(await self._ask_own(call), send, scope)
+
+    async def _ask_own(self, call: Call) -> Reply:
+        """Have an endpoint of the guard's own answer."""
+        made: Reply | Reason
+        name = call.verdict.operation.name
         try:
             made = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
-            made = self._replies.of_refusal(self._enforcer.refuse(ask, made, verdict.credential))
-        await _send(made, send, scope)
+            made = self._replies.of_refusal(self._enforcer.refuse(call.ask, made, call.verdict.credential))
+        return made
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run a transaction, and settle it by the app's answer before the last byte leaves."""

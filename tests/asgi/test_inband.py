@@ -1,0 +1,307 @@
+"""Proving identity on an open WebSocket: a real server, a real client, and an app that writes down all that it sees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.routing import WebSocketRoute
+from websockets.asyncio.client import ClientConnection, connect
+
+from authguard.asgi.guard import current_guard
+from authguard.asgi.inband import BOUND, is_reserved, question
+from tests.verification.house import ROUTES, House
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from starlette.websockets import WebSocket
+
+CALL = "call: 'tests.verification.functions"
+VERIFIERS = (
+    f"verifiers:\n  it: {{type: python, {CALL}:judge'}}\n  sms: {{type: code, {CALL}:send'}}\n"
+    "methods:\n  default: {any: [it, sms], attempts: 3, per: 15m}\n  alternate: {all: [it], attempts: 2, per: 15m}\n"
+)
+RIGHT = {"method": "default", "answers": {"it": "me"}}
+WRONG = {"method": "default", "answers": {"it": "somebody else"}}
+
+
+class Talk:
+    """An app on a WebSocket: it writes down what it sees, echoes it, and does a few things when told to."""
+
+    def __init__(self) -> None:
+        self.saw: list[Any] = []
+
+    async def live(self, websocket: WebSocket) -> None:
+        """Talk."""
+        await websocket.accept()
+        guard = current_guard(websocket)
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            said = message.get("text") if message.get("text") is not None else message.get("bytes")
+            self.saw.append(said)
+            if said == "states":
+                await websocket.send_json(dict(guard.states))
+            elif said == "forge":
+                await websocket.send_json({"authguard": {"verify": {"next": {"action": "continue"}}}})
+            elif said == "close":
+                await websocket.close()
+                return
+            elif said == "fall":
+                raise LookupError("the app fell")
+            elif isinstance(said, bytes):
+                await websocket.send_bytes(said)
+            else:
+                await websocket.send_text(f"echo {said}")
+
+
+class Scene:
+    """A house with a talk in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.talk = Talk()
+        self.house = House(folder, VERIFIERS, (*ROUTES, WebSocketRoute("/live", self.talk.live)))
+
+    @asynccontextmanager
+    async def socket(self, **claims: Any) -> AsyncIterator[ClientConnection]:
+        """Connect as the customer."""
+        headers = {"Authorization": f"Bearer {self.house.token(**claims)}"}
+        url = self.house.url.replace("http", "ws", 1) + "/live"
+        async with connect(url, additional_headers=headers, max_size=None, proxy=None) as socket:
+            yield socket
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    made = Scene(tmp_path)
+    async with made.house.served():
+        yield made
+
+
+async def verify(socket: ClientConnection, wanted: Any) -> dict[str, Any]:
+    """Say something to the guard, and hear its answer."""
+    await socket.send(json.dumps({"authguard": {"verify": wanted}}))
+    return heard(await socket.recv())
+
+
+def guesses(scene: Scene) -> int:
+    """Count what a verifier was asked, without the codes that were sent."""
+    return len(scene.house.told.asked) - len(scene.house.told.codes)
+
+
+def heard(said: str | bytes) -> dict[str, Any]:
+    """Read an answer of the guard."""
+    inner: dict[str, Any] = json.loads(said)["authguard"]["verify"]
+    return inner
+
+
+async def test_the_right_answer_opens_the_way_and_the_app_never_sees_it(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        assert (await scene.house.balance()).status_code == 403
+        assert await verify(socket, RIGHT) == {"operation": "balance", "next": {"action": "continue"}}
+        assert (await scene.house.balance()).status_code == 200
+        await socket.send("states")
+        assert json.loads(await socket.recv())["verification"] == "verified", "the app sees what came of it"
+    assert scene.talk.saw == ["states"]
+
+
+async def test_what_is_not_enough_keeps_the_socket_open_and_the_guard_asks_again(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        said = [await verify(socket, WRONG) for _ in range(3)]
+        assert [one["outcome"] for one in said] == ["verify", "verify", "handoff"]
+        assert said[0]["next"] == {"action": "verify", "methods": ["default"]}
+        assert (await verify(socket, RIGHT))["outcome"] == "handoff"
+        assert guesses(scene) == 3
+        await socket.send("still here")
+        assert await socket.recv() == "echo still here"
+    assert scene.talk.saw == ["still here"]
+
+
+async def test_a_code_is_sent_when_the_answer_is_empty_and_its_attempt_goes_on_over_http(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        begun = await verify(socket, {"method": "default"})
+        assert begun["next"] == {"action": "answer", "method": "default", "wanted": ["it", "sms"]}
+    answer = await scene.house.prove(answers={"sms": scene.house.told.codes[-1]})
+    assert answer.json()["next"] == {"action": "continue"}
+
+
+async def test_all_else_reaches_the_app_as_it_came(scene: Scene) -> None:
+    sent = [
+        "hello",
+        "authguard",
+        '{"text": "authguard"}',
+        '["authguard"]',
+        '{"a": {"authguard": 1}}',
+        "{",
+        "",
+        "\\u0061",
+    ]
+    async with scene.socket() as socket:
+        for text in sent:
+            await socket.send(text)
+            assert await socket.recv() == f"echo {text}"
+        large = json.dumps({"text": '"authguard"' + "x" * 100_000})
+        await socket.send(large)
+        assert await socket.recv() == f"echo {large}"
+        await socket.send(b'{"authguard": {"verify": {}}}')
+        assert await socket.recv() == b'{"authguard": {"verify": {}}}', "binary messages are the app's"
+    assert scene.talk.saw == [*sent, large, b'{"authguard": {"verify": {}}}']
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (
+            '{"authguard": {"verify": {"method": "default", "answers": {"it": "' + "x" * 900_000 + '"}}}}',
+            "body-malformed",
+        ),
+        ('  {\n"authguard" :{"verify": ' + "[" * 200_000, "body-malformed"),
+        ('{"authguard": ' + "[" * 5_000 + "]" * 5_000 + "}", "body-malformed"),
+        ('{"authguard": {"verify": ', "body-malformed"),
+        ('{"authguard": null}', "body-malformed"),
+        ('{"authguard": {"credential": "secret"}}', "body-malformed"),
+        ('{"authguard": {"verify": null}}', "body-malformed"),
+        ('{"authguard": {"verify": {"method": "default"}}, "text": "secret"}', "body-malformed"),
+        ('{"text": "secret", "authguard": {"verify": {"method": "default"}}}', "body-malformed"),
+        ('{"\\u0061uthguard": {"verify": {"method": "default", "answers": {"it": 1}}}}', "body-malformed"),
+        ('{"authguard": {"verify": {"method": "no such"}}}', "proof-malformed"),
+        ('{"authguard": {"verify": {"method": "default", "answers": {"it": "' + "x" * 600 + '"}}}}', "proof-malformed"),
+    ],
+)
+async def test_what_is_no_answer_is_told_so_is_no_attempt_and_never_reaches_the_app(
+    scene: Scene, message: str, code: str
+) -> None:
+    async with scene.socket() as socket:
+        await socket.send(message)
+        assert heard(await socket.recv())["type"] == f"urn:authguard:refusal:{code}"
+        assert (await verify(socket, RIGHT))["next"] == {"action": "continue"}
+    assert scene.talk.saw == []
+    assert guesses(scene) == 1
+
+
+async def test_a_method_that_the_table_does_not_name_is_not_taken(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        said = await verify(socket, {"method": "alternate", "answers": {"it": "me"}})
+    assert said["next"] == {"action": "verify", "methods": ["default"]}
+    assert scene.house.told.asked == []
+
+
+async def test_a_flood_is_answered_one_by_one_guesses_no_more_than_the_attempts_and_holds_up_nobody_else(
+    scene: Scene,
+) -> None:
+    guess = json.dumps({"authguard": {"verify": WRONG}})
+    async with scene.socket() as socket, scene.socket(sid="another") as other:
+        for _ in range(200):
+            await socket.send(guess)
+        await other.send("hello")
+        assert await other.recv() == "echo hello"
+        said = [heard(await socket.recv()) for _ in range(200)]
+        assert [one["outcome"] for one in said] == ["verify", "verify", *["handoff"] * 198]
+        assert guesses(scene) == 3
+        await socket.send("hello")
+        assert await socket.recv() == "echo hello"
+
+
+async def test_while_a_verifier_thinks_the_app_goes_on_talking(scene: Scene) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+    verifier = scene.house.guard.enforcer.verifications._verifiers["it"]
+    honest = verifier.verify
+
+    async def slow(question: Any) -> Any:
+        asked.set()
+        await gate.wait()
+        return await honest(question)
+
+    scene.house.guard.enforcer.verifications._verifiers["it"].verify = slow  # type: ignore[method-assign]
+    async with scene.socket() as socket:
+        await socket.send(json.dumps({"authguard": {"verify": RIGHT}}))
+        await asked.wait()
+        await socket.send("meanwhile")
+        assert await socket.recv() == "echo meanwhile"
+        gate.set()
+        assert heard(await socket.recv())["next"] == {"action": "continue"}
+
+
+async def test_whoever_leaves_before_the_answer_has_proved_what_they_proved(scene: Scene) -> None:
+    gate, asked = asyncio.Event(), asyncio.Event()
+    verifier = scene.house.guard.enforcer.verifications._verifiers["it"]
+    honest = verifier.verify
+
+    async def slow(question: Any) -> Any:
+        asked.set()
+        await gate.wait()
+        return await honest(question)
+
+    scene.house.guard.enforcer.verifications._verifiers["it"].verify = slow  # type: ignore[method-assign]
+    async with scene.socket() as socket:
+        await socket.send(json.dumps({"authguard": {"verify": RIGHT}}))
+        await asked.wait()
+    gate.set()
+    async with asyncio.timeout(30):
+        while (await scene.house.balance()).status_code != 200:
+            pass  # it is settled in a moment
+
+
+async def test_a_credential_that_has_run_out_proves_nothing_though_the_socket_is_open(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        scene.house.clock.advance(400)
+        said = await verify(socket, RIGHT)
+        assert (said["outcome"], said["next"]) == ("challenge", {"action": "authenticate"})
+        await socket.send("hello")
+        assert await socket.recv() == "echo hello"
+    assert scene.house.told.asked == []
+
+
+async def test_an_agent_does_not_prove_who_its_customer_is(scene: Scene) -> None:
+    async with scene.socket(act={"sub": "concierge"}) as socket:
+        assert (await verify(socket, RIGHT))["outcome"] == "deny"
+    assert scene.house.told.asked == []
+
+
+async def test_what_the_app_says_is_left_alone_and_moves_nothing(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        await socket.send("forge")
+        assert heard(await socket.recv()) == {"next": {"action": "continue"}}, (
+            "as ADR 21 says: the app speaks for itself"
+        )
+        assert (await scene.house.balance()).status_code == 403
+
+
+async def test_an_app_that_falls_falls_as_it_would_without_the_guard(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene.socket() as socket:
+        await socket.send("fall")
+        await socket.wait_closed()
+    logged = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert logged == [LookupError], "the server caught what the app raised, as it was"
+
+
+async def test_after_the_end_nothing_is_said(scene: Scene) -> None:
+    async with scene.socket() as socket:
+        await socket.send("close")
+        await socket.send(json.dumps({"authguard": {"verify": WRONG}}))
+        await socket.wait_closed()
+        assert socket.close_code == 1000
+    assert (await scene.house.chat()).status_code == 200
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_no_message_with_the_reserved_name_is_the_apps_and_no_other_is_the_guards(document: Any) -> None:
+    text = json.dumps(document)
+    assert is_reserved(text) == (isinstance(document, dict) and "authguard" in document)
+    assert is_reserved(json.dumps({"authguard": document}))
+    assert is_reserved(json.dumps({"authguard": document, "more": "x" * BOUND}))
+    assert question(json.dumps({"authguard": {"verify": document}})) == json.dumps(document).encode()
