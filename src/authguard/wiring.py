@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from authguard import names, signing
+from authguard.audit import segments
 from authguard.audit.anchoring import Anchoring
 from authguard.audit.anchors import anchor_of
 from authguard.audit.files import chains
@@ -45,7 +46,7 @@ from authguard.verification.steady import Service, SteadyVerifier
 from authguard.verification.totp import TotpService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import httpx2
 
@@ -275,12 +276,16 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
     digest: str = "",
     every: int = EVERY,
     within: float = WITHIN,
+    *,
+    path: Path | None = None,
+    by_hand: list[LogSigner] | None = None,
 ) -> JsonlSink:
+    """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
     base = beside_store(settings.store, settings.log)
     signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
 
     def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        return LogSigner(
+        signer = LogSigner(
             path,
             fd,
             head,
@@ -292,11 +297,42 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
             within=within,
             publish=anchoring,
             keeper=Keeper(path, keeping, clock.now),
+            threaded=by_hand is None,
         )
+        if by_hand is not None:
+            by_hand.append(signer)
+        return signer
 
     anchors = [anchor_of(one, settings.anchor_token) for one in settings.anchors]
     anchoring = Anchoring(anchors, signing.memory(base)) if anchors else None
-    return JsonlSink(Path(settings.log), clock=clock, ids=ids, policy=digest, seal=seal, keeping=keeping)
+    return JsonlSink(path or Path(settings.log), clock=clock, ids=ids, policy=digest, seal=seal, keeping=keeping)
+
+
+def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
+    """Keep every chain of a log that no living process writes: sign, close, compress and retire what is due.
+
+    Yields:
+        The chain, and why that could not be done; empty where it was.
+
+    Raises:
+        AuthguardError: the policy, a key or the log cannot be read.
+    """
+    policy, clock = load(settings.policy), clock or SystemClock()
+    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
+    for chain in segments.of_log(Path(settings.log)):
+        made: list[LogSigner] = []
+        sink = _chain(settings, clock, SystemIds(), keeping, policy.digest, path=chain, by_hand=made)
+        try:
+            sink.open()
+            if sink.path != chain:
+                yield chain, "a living process writes it, and keeps it itself"
+                continue
+            sink.look()
+            while made[-1].step():
+                sink.look()
+            yield chain, made[-1].trouble or made[-1].untidy
+        finally:
+            sink.close()
 
 
 def choose_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from authguard.audit import segments
 from authguard.audit.verify import verify
 
 if TYPE_CHECKING:
@@ -158,6 +159,55 @@ def test_processes_that_write_at_once_leave_whole_chains(log: Path) -> None:
     assert found.ok
     assert [chain.lines for chain in found.chains] == [2000] * 4
     assert {len({record["by"] for record in records(chain.path)}) for chain in found.chains} == {1}
+
+
+def test_processes_that_come_and_go_while_others_close_their_files_leave_whole_chains(log: Path) -> None:
+    script = """
+import random
+from authguard.audit.keeping import Keeping
+chance = random.Random(int(sys.argv[2]))
+sink.close()
+print("ready", flush=True); sys.stdin.readline()
+kept = []
+for turn in range(6):
+    sink = JsonlSink(Path(sys.argv[1]), clock=clock, ids=SystemIds(), policy="ab", keeping=Keeping(size=3_000))
+    sink.open()
+    for number in range(chance.randint(1, 60)):
+        clock.advance(1)
+        note = f"{sys.argv[2]}-{turn}-{number}"
+        sink.append(act(note))
+        kept.append(note)
+    sink.close()
+print(*kept)
+"""
+    writers = [
+        subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-W", "error", "-c", WRITER + script, str(log), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    written = sorted(note for writer in writers for note in writer.communicate(timeout=60)[0].split())
+    assert [writer.returncode for writer in writers] == [0] * 4
+    found = verify(log)
+    assert found.ok, found
+    assert sum(chain.segments for chain in found.chains) > 8
+    there = [
+        json.loads(line)["note"]
+        for chain in segments.of_log(log)
+        for piece in segments.pieces(chain)
+        for line in piece.path.read_bytes().splitlines()
+    ]
+    assert sorted(note for note in there if "-" in note) == written
 
 
 def test_a_forked_child_takes_a_chain_of_its_own(log: Path) -> None:

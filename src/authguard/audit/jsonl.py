@@ -180,6 +180,14 @@ class JsonlSink:
             self._refuse(at, error)
             raise
 
+    def look(self) -> None:
+        """Close the file where it is time to, and write what the log has to say of itself, as the next record would.
+
+        Raises:
+            AuditError: the log cannot be written now.
+        """
+        self._make_sound(self._clock.now())
+
     def _refuse(self, at: float, error: AuditError) -> None:
         """Count a record that the disk did not take, to say so when it takes one again."""
         if isinstance(error.__cause__, OSError):

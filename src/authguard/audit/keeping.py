@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segments
 from authguard.audit.blocks import pack
 from authguard.audit.files import sync_folder
-from authguard.core.chain import LINE_BOUND, Linked, read
+from authguard.core.chain import LINE_BOUND
 from authguard.core.stubs import RETIRED, Stub, make_stub, retired_note
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Keeping:
 
     Attributes:
         size: bytes after which a file is closed.
-        within: seconds after which it is.
+        within: seconds after which it is; never longer than lines are kept.
         keep: seconds for which lines are kept; infinite for ever.
     """
 
@@ -43,7 +43,7 @@ class Keeping:
 
     def is_due(self, size: int, age: float) -> bool:
         """Whether a file of so many bytes and seconds is closed."""
-        return size >= self.size or age >= self.within
+        return size >= self.size or age >= min(self.within, self.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Keeper:
         self._now = now
         self._leaving: tuple[Piece, Stub] | None = None
         self._granted = -1
+        #: the oldest segment's number -> time of its newest line, where that was looked for
+        self._newest: dict[int, float] = {}
         self.wish: Wish | None = None
 
     def grant(self, wish: Wish, lines: int) -> None:
@@ -131,19 +133,17 @@ class Keeper:
                 continue
             if after.base > signed or after.base <= piece.base:
                 return
-            if not self._is_over(after):
+            over = self._now() - self._keeping.keep
+            if self._newest.get(piece.base, segments.last_time(piece)) >= over:
                 return
             with segments.opened(piece) as file:
                 stub = make_stub(_lines(file), piece.base, after.base - piece.base)
             if stub is not None:
-                self._leaving, self.wish = (piece, stub), Wish(RETIRED, retired_note(stub))
+                # a transition bears the time at which it fell due, so the last line need not be the newest
+                self._newest = {piece.base: stub.until}
+                if stub.until < over:
+                    self._leaving, self.wish = (piece, stub), Wish(RETIRED, retired_note(stub))
             return
-
-    def _is_over(self, after: Piece) -> bool:
-        """Whether all lines before a file are older than they are kept: the time of its first line tells."""
-        with segments.opened(after) as file:
-            first = read(file.readline(LINE_BOUND + 1))
-        return isinstance(first, Linked) and first.entry.at < self._now() - self._keeping.keep
 
     def _retire(self, piece: Piece, stub: Stub) -> None:
         """Put the stub beside the segment, then take the segment away."""

@@ -64,6 +64,7 @@ class LogSigner:
         within: seconds after which to sign.
         publish: hands every checkpoint on to its anchors.
         keeper: keeps the segments that were closed and signed.
+        threaded: whether a thread does all of it; else `step` does.
 
     Attributes:
         trouble: why the last checkpoint could not be made; empty where it could.
@@ -84,6 +85,7 @@ class LogSigner:
         within: float = WITHIN,
         publish: Anchoring | None = None,
         keeper: Keeper | None = None,
+        threaded: bool = True,
     ) -> None:
         self._path = path
         self._identity = os.fstat(fd)
@@ -96,6 +98,7 @@ class LogSigner:
         self._within = within
         self._publish = publish
         self._keeper = keeper
+        self._threaded = threaded
         self._woken = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -134,8 +137,16 @@ class LogSigner:
 
     def start(self) -> None:
         """Begin the thread; it ends with the process, or at `stop`."""
+        if not self._threaded:
+            return
         self._thread = threading.Thread(target=self._run, name="authguard-checkpoints", daemon=True)
         self._thread.start()
+
+    def step(self) -> bool:
+        """Do at once what the thread does when it wakes; give whether the log has to say something before more is."""
+        self._try()
+        self._tidy()
+        return self.wish is not None and not self.trouble and not self.untidy
 
     def wake(self) -> None:
         """Sign soon: there are enough lines."""

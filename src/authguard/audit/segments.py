@@ -279,10 +279,24 @@ def last_closed(chain: Path) -> tuple[int, str]:
     if found[-1].is_stub:
         stub, _ = stub_of(found[-1])
         return stub.base + stub.count, stub.last
-    with opened(found[-1]) as file:
+    last = _last(found[-1])
+    return last.seq + 1, last.hash
+
+
+def last_time(piece: Piece) -> float:
+    """Give the time of a file's last line, epoch seconds UTC.
+
+    Raises:
+        OSError: it cannot be read, or does not end in a line of ours.
+    """
+    return _last(piece).entry.at
+
+
+def _last(piece: Piece) -> Linked:
+    with opened(piece) as file:
         file.seek(max(0, length(file) - 2 * LINE_BOUND))
         data = file.read(2 * LINE_BOUND)
     last = read(data[data.rfind(b"\n", 0, -1) + 1 :])
     if not isinstance(last, Linked):
         raise OSError(errno.EBADMSG, "it does not end in a line of ours")
-    return last.seq + 1, last.hash
+    return last

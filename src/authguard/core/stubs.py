@@ -41,7 +41,7 @@ class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         first: hash of the first line.
         last: hash of the last line.
         since: time of the first line, epoch seconds UTC.
-        until: time of the last.
+        until: time of the newest.
         blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`levels`).
         offered: keys to which the lines say that the log's was rotated.
         adopted: lines of the chain that were first signed later than written; 0 where the lines do not say.
@@ -127,7 +127,7 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
             return None
         if not last:
             prev, first, since = found.prev, found.hash, found.entry.at
-        last, until, seq = found.hash, found.entry.at, seq + 1
+        last, until, seq = found.hash, max(until, found.entry.at), seq + 1
         tree.add(leaf(line[:-1]))
         if tree.size == 1 << wanted[len(roots)]:
             roots.append(tree.root().hex())

@@ -1,0 +1,25 @@
+"""`authguard audit tidy`: keep the chains of a log that nobody writes any more as the policy says."""
+
+from __future__ import annotations
+
+import typer
+
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
+from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped
+from authguard.settings import Settings
+from authguard.wiring import tidy_log
+
+
+def tidy(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+    """Close, compress and retire what is due in chains whose writers are gone; a running app keeps its own.
+
+    A command, or a worker that is not started again, leaves such a chain: run it daily where `audit.keep` is a promise.
+    """
+    failed = False
+    for chain, why in tidy_log(Settings.resolve(policy, store=store, log=log)):
+        typer.echo(f"{escaped(chain.name)}: {escaped(why) or 'kept as the policy says'}")
+        failed |= bool(why) and "living process" not in why
+    if failed:
+        complain("not all chains could be kept as the policy says")
+        raise typer.Exit(BROKE)

@@ -1,0 +1,111 @@
+"""`authguard audit tidy`: chains whose writers are gone are kept as the policy says, those of living ones untouched."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard import signing
+from authguard.audit import checkpoints, segments
+from authguard.audit.signatures import Trust, by_origin
+from authguard.audit.verify import Verification, verify
+from authguard.core.entries import Acted
+from authguard.policy.compiler import load
+from authguard.settings import Settings
+from authguard.system import SystemIds
+from authguard.testing import FakeClock
+from authguard.wiring import choose_sink
+from tests.cli.deployment import POLICY, Deployment, deploy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.ports import AuditSink
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
+    made = deploy(tmp_path, capsys)
+    (tmp_path / "policy.yaml").write_text(POLICY + "audit: {rotate: {size: 64KiB, or: 1d}, keep: 10d}\n", "utf-8")
+    return made
+
+
+def settings(desk: Deployment) -> Settings:
+    folder = desk.folder
+    return Settings.resolve(folder / "policy.yaml", store=desk.store, log=folder / "audit.jsonl", environ={})
+
+
+def opened(desk: Deployment, clock: FakeClock) -> AuditSink:
+    chosen = settings(desk)
+    sink = choose_sink(chosen, load(chosen.policy), clock, SystemIds())
+    sink.open()
+    return sink
+
+
+def lived(desk: Deployment, days: int) -> AuditSink:
+    """Let a writer hold the first chain, and another write into the second, until so many days ago."""
+    clock = FakeClock(time.time() - (days + 5) * DAY)
+    first, second = opened(desk, clock), opened(desk, clock)
+    for _ in range(5):
+        clock.advance(DAY + 1)
+        second.append(Acted(id="old", at=clock.now(), policy="ab", act="started", by="dana"))
+    second.close()
+    first.append(Acted(id="held", at=clock.now(), policy="ab", act="started", by="dana"))
+    return first
+
+
+def verified(desk: Deployment) -> Verification:
+    base = str(desk.store)
+    keys = tuple(one.key for one in signing.keys_of("", base))
+    held = by_origin(head.note for head in checkpoints.heads(signing.memory(base)))
+    return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing.check, held))
+
+
+def forms(desk: Deployment, chain: str) -> list[str]:
+    return [piece.form for piece in segments.closed(desk.folder / chain)]
+
+
+def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -> None:
+    lived(desk, 20).close()
+    assert ".stub" not in forms(desk, "audit.1.jsonl")
+    code, out, err = desk.call("audit", "tidy")
+    assert (code, err) == (0, "")
+    assert out.count("kept as the policy says") == 2
+    assert set(forms(desk, "audit.1.jsonl")) == {".stub"}
+    found = verified(desk)
+    assert found.ok, found
+    assert found.chains[1].retired[0] >= 5
+    again = {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")}
+    desk.call("audit", "tidy")
+    assert {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")} == again
+
+
+def test_what_is_not_over_is_compressed_and_stays(desk: Deployment) -> None:
+    lived(desk, 2).close()
+    desk.call("audit", "tidy")
+    assert set(forms(desk, "audit.1.jsonl")) == {".gz"}
+    assert verified(desk).ok
+
+
+def test_a_chain_that_is_written_is_left_to_its_writer(desk: Deployment) -> None:
+    writer = lived(desk, 20)
+    code, out, _ = desk.call("audit", "tidy")
+    assert code == 0
+    assert "audit.jsonl: a living process writes it, and keeps it itself" in out
+    assert sorted(path.name for path in desk.folder.glob("audit*.jsonl")) == ["audit.1.jsonl", "audit.jsonl"]
+    writer.close()
+    assert verified(desk).ok
+
+
+def test_a_chain_that_cannot_be_signed_is_told_of_and_keeps_its_lines(desk: Deployment) -> None:
+    lived(desk, 20).close()
+    for path in signing.memory(str(desk.store)).iterdir():
+        path.write_bytes(b"{}")
+    code, _, err = desk.call("audit", "tidy")
+    assert code == 1
+    assert "not all chains could be kept" in err
+    assert ".stub" not in forms(desk, "audit.1.jsonl")
