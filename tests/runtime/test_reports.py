@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from authguard.core.entries import Moved
-from authguard.core.events import VOCABULARY
+from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefused
-from tests.kit import Desk, states
+from authguard.runtime.preview import foresee
+from authguard.runtime.reports import OPEN
+from tests.kit import Desk, outcome, states
 
 LOOSENING = [
     *(f"account.{trigger}" for trigger in ("normal", "reinstated", "aged", "unreachable", "no_such_state")),
@@ -82,3 +89,55 @@ async def test_a_session_that_is_ended_once_more_takes_no_sign_in_from_between(e
     assert states(await desk.ask("chat", between))["session"] == "revoked"
     desk.clock.advance(10)
     assert states(await desk.ask("chat", desk.login()))["session"] == "active"
+
+
+ALL = sorted(
+    {f"{machine}.{trigger}" for machine, triggers in VOCABULARY.items() for trigger in triggers}
+    | {"account.no_such_state", "nonsense.at_all"}
+)
+#: what may be reported most of the time, anything at all now and then
+EVENTS = st.sampled_from(
+    sorted(TIGHTENING) + [f"account.{state}" for state in VOCABULARY["account"]]
+) | st.sampled_from(ALL)
+STATUSES = st.none() | st.sampled_from(["ok", "frozen", "locked", "estate", "kid", "a word that nobody knows"])
+
+
+@settings(max_examples=60)
+@given(status=STATUSES, acr=st.sampled_from(["aal1", "aal2"]), events=st.lists(EVENTS, max_size=10))
+def test_whatever_is_reported_in_whatever_order_opens_nothing(status: str | None, acr: str, events: list[str]) -> None:
+    asyncio.run(_tightens(status, acr, events))
+
+
+async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
+    desk = Desk()
+    claims = {"account_status": status} if status else {}
+    verdict = await desk.ask("chat", desk.login(acr=acr, claims=claims))
+    order = list(desk.policy.strictness)
+    for event in events:
+        before = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+        try:
+            await desk.enforcer.reports.report(verdict, event)
+        except ReportRefused:
+            assert (await desk.enforcer.standing.load(verdict.keys)).snapshot == before
+            continue
+        after = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+        assert order.index(after.account.state) >= order.index(before.account.state), event
+        for operation in (*desk.policy.operations, desk.policy.otherwise):
+            then, now = (
+                foresee(desk.policy, msgspec.structs.replace(verdict, snapshot=snapshot), operation).kind
+                for snapshot in (before, after)
+            )
+            assert OPEN.get(now, 0) <= OPEN.get(then, 0), f"{event} opened `{operation.name}`"
+        desk.clock.advance(1)
+
+
+async def test_what_the_app_knows_of_an_account_that_nobody_else_knows_opens_nothing_and_counts_later() -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login(claims={}))
+    assert outcome(verdict) == ("restrict", "read_only")
+    await desk.enforcer.reports.report(verdict, "account.minor")
+    desk.clock.advance(1)
+    assert outcome(await desk.ask("chat", desk.login(claims={}))) == ("restrict", "read_only")
+    desk.clock.advance(1)
+    known = await desk.ask("chat", desk.login(claims={"account_status": "ok"}))
+    assert states(known)["account"] == "minor"

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 SHOWN: Final = 40
 
 _NOW: Final = "now"
-_SENTENCES: Final[Mapping[str, str]] = {
-    "authenticate": "For {names} the customer has to sign in again, or more strongly, first: say so and point to it.",
-    "verify": "For {names} the customer has to prove who they are first: offer it.",
-    "wait": "For {names} an approval is needed: say that it will be asked for.",
-    "talk_to_person": "For {names} a colleague takes over: offer to connect them.",
-    "retry": "{names} cannot be done at the moment: say so and try again later.",
-    "stop": "Do not offer {names}.",
+#: next step -> how to ask for what needs it
+_WAYS: Final[Mapping[str, str]] = {
+    "authenticate": "for {names} they have to sign in again, or more strongly (point to it)",
+    "retry": "for {names} they have to come back a little later (say so)",
+    "talk_to_person": "for {names} a colleague takes over: offer to connect them",
+    "verify": "for {names} they have to prove who they are (offer it)",
+    "wait": "for {names} an approval is needed (say that it will be asked for)",
 }
+_STOP: Final = "stop"
 
 
 def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
@@ -86,17 +87,23 @@ def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:
-    """Tell a model, in a few sentences, what this customer may do now, what not, and how to ask.
+    """Tell a model, in two or three sentences, what this customer may do now, what not, and how to ask.
 
-    It is safe to put in a prompt: names of operations from the policy, fixed sentences, nothing that a customer may not
-    read.
+    It is safe to put in a prompt: names of operations from the policy, fixed words, nothing that a customer may not
+    read. Whoever would get the same answers gets the same briefing, whatever they are refused for.
     """
-    steps = preview(policy, verdict)
     groups: dict[str, list[str]] = {}
-    for name, step in steps.items():
+    for name, step in preview(policy, verdict).items():
         groups.setdefault(step, []).append(name.replace("_", " ").replace("-", " "))
     allowed = ", ".join(groups.pop(_NOW, [])) or "nothing that needs the guard's consent"
-    restricted = verdict.fallback.kind is Outcome.RESTRICT
-    sentences = [f"This customer may now use: {allowed}{' (reading only)' if restricted else ''}."]
-    sentences.extend(_SENTENCES[step].format(names=", ".join(names)) for step, names in sorted(groups.items()))
+    refused = ", ".join(groups.pop(_STOP, []))
+    only = " (reading only)" if verdict.fallback.kind is Outcome.RESTRICT else ""
+    ways = "; ".join(_WAYS[step].format(names=", ".join(names)) for step, names in sorted(groups.items()))
+    sentences = [f"This customer may now use: {allowed}{only}."]
+    if ways:
+        sentences.append(f"{ways[0].upper()}{ways[1:]}.")
+    if refused:
+        sentences.append(f"Do not offer {refused}, and give no reason.")
+    if len(sentences) == 1:
+        sentences.append("Nothing more is asked of them for that.")
     return " ".join(sentences)

@@ -8,20 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import msgspec
 
 from authguard.core.events import NOT_REPORTS, TIGHTENING
-from authguard.core.outcomes import Reason
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
 from authguard.runtime.journal import printable
+from authguard.runtime.preview import foresee
 from authguard.runtime.walk import APP, end, take_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.snapshot import Snapshot
+    from authguard.policy.compiled import Policy
     from authguard.ports import Seal
     from authguard.runtime.changes import Standing
     from authguard.runtime.faults import Faults
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
 #: reports that end a session: only a later sign-in counts as fresh
 ENDING: Final = frozenset({"session.ended", "session.revoked"})
+#: outcome -> how far it lets somebody
+OPEN: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
 #: how often a task may be cancelled anew while it settles a transaction
 CANCELLED: Final = 8
 
@@ -77,7 +82,7 @@ class Reports:
         if machine == "account":
             if trigger in {"normal", *NOT_REPORTS} or trigger not in self._standing.policy.strictness:
                 raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
-            return lambda walk: take_reports(walk, {APP: _newer(walk, trigger)}, unreachable=False)
+            return lambda walk: _take(walk, verdict, trigger)
         if event not in TIGHTENING:
             raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
         return lambda walk: _happen(walk, event)
@@ -171,6 +176,27 @@ class Reports:
             )
         except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+
+
+def _take(walk: Walk, verdict: Verdict, state: str) -> None:
+    """Take the app's report of an account; one that would open anything is kept, and counts beside the next source's.
+
+    What is not known yet may be treated more strictly than what the app knows a little of.
+    """
+    report = _newer(walk, state)
+    account = walk.snapshot.account
+    after = msgspec.structs.replace(walk.snapshot, account=msgspec.structs.replace(account, state=report.state))
+    before = zip(_openness(walk.policy, verdict, walk.snapshot), _openness(walk.policy, verdict, after), strict=True)
+    if any(now < then for now, then in before):
+        walk.amend("account", reports={**(account.reports or {}), APP: report})
+    else:
+        take_reports(walk, {APP: report}, unreachable=False)
+
+
+def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
+    """Tell for each operation how far the customer would get: not at all, restricted, or in."""
+    told = msgspec.structs.replace(verdict, snapshot=snapshot)
+    return [OPEN.get(foresee(policy, told, operation).kind, 0) for operation in (*policy.operations, policy.otherwise)]
 
 
 def _newer(walk: Walk, state: str) -> Report:

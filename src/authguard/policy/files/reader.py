@@ -38,10 +38,10 @@ ITEMS_BOUND: Final = 10_000
 #: after this many the rest of a file says nothing new
 PROBLEMS_BOUND: Final = 200
 
-#: control characters, lone carriage returns, other line breaks, text that shows in another order than it reads,
-#: and halves of characters; a tab is among them, so that indentation is what it looks like
+#: control characters, lone carriage returns, other line breaks, text that shows in another order than it reads or
+#: not at all, and halves of characters; a tab is among them, so that indentation is what it looks like
 _REFUSED_CHARACTER: Final = re.compile(
-    r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]|\r(?!\n)"
+    r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]|\r(?!\n)"
 )
 _DIRECTIVE: Final = re.compile(r"^%", re.MULTILINE)
 _WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")

@@ -81,7 +81,7 @@ def _words(typed: object) -> dict[tuple[str, str], str]:
     said_per_name = typed if isinstance(typed, dict) else {"default": typed}
     for name, said in said_per_name.items():
         for channel, text in (said if isinstance(said, dict) else {name: said}).items():
-            if not isinstance(text, str) or not 0 < len(text) <= TEXT_BOUND:
+            if not isinstance(text, str) or not text.strip() or len(text) > TEXT_BOUND:
                 raise ValueError(f"write text of at most {TEXT_BOUND} characters")
             key = name.lower() if isinstance(said, dict) else "", channel
             if key in texts:
