@@ -15,6 +15,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
+from authguard.runtime.queue import as_of_now, waiting
 from authguard.runtime.transactions import shown
 from authguard.settings import Settings
 from authguard.wiring import choose_opener
@@ -89,7 +90,7 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
 
     async def look() -> TransactionRecord:
         async with operating(policy, store, log, records=False) as (standing, _):
-            return (await standing.load(Keys(transaction=transaction))).snapshot.transaction
+            return as_of_now(standing, (await standing.load(Keys(transaction=transaction))).snapshot.transaction)
 
     record = anyio.run(look)
     if not record.version:
@@ -147,7 +148,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
     limit: int,
 ) -> None:
     """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
-    async with operating(policy, store, log, records=False) as (standing, opened):
+    async with operating(policy, store, log, records=False) as (standing, _):
         place, seal = FIRST, _seal(policy, store, log)
         if after:
             last = (await standing.load(Keys(transaction=after))).snapshot.transaction
@@ -155,7 +156,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
                 _refuse(Reason.TRANSACTION_UNKNOWN)
             place = (last.created, after)
         while limit:
-            page = await opened.transactions(**filters, after=place, limit=min(limit, PAGE))
+            page = await waiting(standing, **filters, after=place, limit=min(limit, PAGE))
             for name, record in page:
                 tell(name, record, seal)
             if len(page) < min(limit, PAGE):

@@ -14,12 +14,13 @@ from authguard.core.staff import roles
 from authguard.ports import FIRST
 from authguard.runtime import transactions
 from authguard.runtime.journal import printable
+from authguard.runtime.queue import as_of_now, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.facts import Principal
-    from authguard.core.snapshot import Snapshot, TransactionRecord
+    from authguard.core.snapshot import TransactionRecord
     from authguard.ports import Seal
     from authguard.runtime.changes import Standing
     from authguard.runtime.verdict import Verdict
@@ -58,8 +59,8 @@ class Approvals:
 
     async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
-        snapshot = (await self._standing.load(Keys(transaction=transaction))).snapshot
-        record = self._as_of_now(snapshot)
+        stored = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        record = as_of_now(self._standing, stored)
         if record.account != principal.account_key and not self._decides(record, principal):
             return Reason.TRANSACTION_UNKNOWN
         return record
@@ -78,7 +79,7 @@ class Approvals:
 
         Args:
             principal: whose roles count.
-            state: of the machine, as it is stored.
+            state: of the machine, in which they stand now.
             operation: its name; empty for any.
             subject: pseudonym of whoever they are for; empty for any.
             after: when the last one of the page before was created, and its id.
@@ -86,11 +87,16 @@ class Approvals:
         """
         found: list[tuple[str, TransactionRecord]] = []
         for role in sorted(roles(principal.claims, self._standing.policy.staff_claim)):
-            found += await self._standing.within(
-                self._standing.store.transactions(
-                    state=state, role=role, operation=operation, subject=subject, after=after, limit=limit
-                )
+            listing = waiting(
+                self._standing,
+                state=state,
+                role=role,
+                operation=operation,
+                subject=subject,
+                after=after,
+                limit=limit,
             )
+            found += await self._standing.within(listing)
         return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
 
     async def approve(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
@@ -224,14 +230,6 @@ class Approvals:
             raise _RefusedError(Reason.APPROVER_WEAK)
         if not walk.would_move(event):
             raise _RefusedError(Reason.TRANSACTION_OVER)
-
-    def _as_of_now(self, snapshot: Snapshot) -> TransactionRecord:
-        """Count the timers that are due, without recording or saving anything."""
-        if not snapshot.transaction.version:
-            return snapshot.transaction
-        standing = self._standing
-        stepped, _ = standing.policy.timers.run(standing.policy.machines, snapshot, standing.clock.now())
-        return stepped.transaction
 
     async def _do(
         self, verdict: Verdict, transaction: str, act: str, note: str, make: Callable[[Walk], None]

@@ -1,0 +1,88 @@
+"""What waits for people, as it stands now: time has gone on since anybody looked at it, and looking changes nothing.
+
+A transaction whose process died is stored as running until somebody looks; here it is in doubt as soon as it is, so
+that an operator finds it though nobody asked for it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from authguard.ports import FIRST
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import TransactionRecord
+    from authguard.policy.compiled import Policy
+    from authguard.runtime.changes import Standing
+
+    Listed = tuple[str, TransactionRecord]
+
+#: read at a time once what was asked for is not among the first
+PAGE: Final = 500
+
+
+def as_of_now(standing: Standing, record: TransactionRecord) -> TransactionRecord:
+    """Count the timers that are due, without recording or saving anything."""
+    if not record.version:
+        return record
+    policy, snapshot = standing.policy, replace(standing.blank, transaction=record)
+    return policy.timers.run(policy.machines, snapshot, standing.clock.now())[0].transaction
+
+
+async def waiting(
+    standing: Standing,
+    *,
+    state: str,
+    role: str = "",
+    operation: str = "",
+    subject: str = "",
+    after: tuple[float, str] = FIRST,
+    limit: int,
+) -> tuple[Listed, ...]:
+    """List transactions by the state in which they stand now, the oldest first.
+
+    Args:
+        standing: with the store.
+        state: of the machine; empty for any.
+        role: of their approvers; empty for any.
+        operation: its name; empty for any.
+        subject: pseudonym of whoever they are for; empty for any.
+        after: when the last one of the page before was created, and its id.
+        limit: how many at most.
+
+    Raises:
+        StoreError: they cannot be read now.
+    """
+    found: list[Listed] = []
+    for stored in _stored_as(standing.policy, state):
+        taken: list[Listed] = []
+        place, size = after, limit
+        while len(taken) < limit:
+            page = await standing.store.transactions(
+                state=stored, role=role, operation=operation, subject=subject, after=place, limit=size
+            )
+            seen = ((name, as_of_now(standing, record)) for name, record in page)
+            taken += [one for one in seen if state in {"", one[1].state}]
+            if len(page) < size:
+                break
+            place, size = (page[-1][1].created, page[-1][0]), max(size, PAGE)
+        found += taken
+    return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
+
+
+def _stored_as(policy: Policy, state: str) -> tuple[str, ...]:
+    """Name the states as which one is stored that stands in a state now: the same, and those that time leads from."""
+    if not state:
+        return ("",)
+    table = policy.machines["transaction"].table
+    leads = {
+        stored: {table[stored, timer.event.partition(".")[2]].dest for timer in timers}
+        for (machine, stored), timers in policy.timers.armed.items()
+        if machine == "transaction"
+    }
+    found = [state]
+    for reached in found:
+        found += [stored for stored, dests in leads.items() if reached in dests and stored not in found]
+    return tuple(found)
