@@ -21,6 +21,7 @@ from benchmarks.measure import (
 from benchmarks.senders import rows_of_senders, senders
 from benchmarks.table import markdown, publish
 from benchmarks.transactions import high_writes, parts, queues
+from benchmarks.verifying import beside_hanging, refusals, rows_of_verifying
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
@@ -35,6 +36,8 @@ def main() -> None:
     rows += asyncio.run(queues(scale.turns, scale.held))
     rows += rows_of_credentials(asyncio.run(first_sights(rounds=scale.rounds, size=scale.cold)), FLOOD, scale.tokens)
     rows += rows_of_senders(asyncio.run(senders(rounds=scale.rounds, size=scale.cold)))
+    hung = asyncio.run(beside_hanging(rounds=12, size=scale.size))
+    rows += rows_of_verifying(hung, asyncio.run(refusals(rounds=scale.rounds, size=scale.cold)))
     rows += end_to_end(scale)
     rows += footprints(scale)
     rows += starts(scale)

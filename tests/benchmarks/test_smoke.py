@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from benchmarks import asking, footprint, growth
+from benchmarks import asking, footprint, growth, verifying
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -101,6 +101,14 @@ async def test_bound_and_opaque_tokens_are_timed_beside_bare_checks_and_jwts() -
     rows = rows_of_senders(await senders(rounds=2, size=1))
 
     assert [row.must for row in rows] == [1.3, 0.0, 1.05]
+    assert all(row.value > 0 for row in rows)
+
+
+async def test_requests_are_timed_while_verifications_hang_and_refusals_beside_each_other() -> None:
+    hung = await verifying.beside_hanging(rounds=2, size=2, wanted=3)
+    rows = verifying.rows_of_verifying(hung, await verifying.refusals(rounds=2, size=2), 3)
+
+    assert [row.must for row in rows] == [1.5, 0.0, 0.0, 0.0, 0.0]
     assert all(row.value > 0 for row in rows)
 
 
