@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
     from authguard.core.facts import Credential, Evidence, Principal, Unseen
-    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
+    from authguard.core.snapshot import Keys, Mandate, Snapshot, TransactionRecord
     from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
 
 
@@ -239,10 +239,12 @@ class Stated:
     Attributes:
         status: in the directory's own words, bounded.
         at: when it was true, epoch seconds UTC.
+        mandates: who may act for the account, and for what.
     """
 
     status: str
     at: float
+    mandates: tuple[Mandate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

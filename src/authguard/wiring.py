@@ -195,7 +195,7 @@ def choose_directories(
     def lookup(source: AccountSource) -> Lookup:
         if source.url:
             return HttpLookup(source, environ=environ, client=client)
-        return FunctionLookup(find_function(source.call, settings.modules), source.at_once)
+        return FunctionLookup(find_function(source.call, settings.modules), source.at_once, source.mandates_at)
 
     return {source.name: SteadyDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
 

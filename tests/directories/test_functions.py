@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authguard.core.snapshot import Mandate, account_key
 from authguard.directories.functions import FunctionLookup, find_function
 from authguard.directories.steady import REMEMBERED, SteadyDirectory
 from authguard.errors import SettingsError
@@ -210,3 +211,15 @@ def test_a_policy_calls_only_what_the_app_allowed(call: str, modules: tuple[str,
 
 def test_a_module_below_an_allowed_one_is_allowed() -> None:
     assert find_function("json.decoder:JSONDecoder", ("json",)) is json.decoder.JSONDecoder
+
+
+async def test_a_function_names_who_may_act_in_a_document_with_the_status() -> None:
+    def status(*_: str) -> object:
+        return {"status": "kid", "mandates": {"sub": "gus", "for": ["chat"]}}
+
+    source = AccountSource(name="python:m:f", mandates_at="/mandates", timeout=5.0)
+    directory = SteadyDirectory(source, FunctionLookup(status, source.at_once, source.mandates_at))
+    mandate = Mandate(account_key(person().issuer, "gus"), ("chat",))
+    assert await directory.ask(person(), 1_000.0) == Stated("kid", 1_000.0, (mandate,))
+    bare = SteadyDirectory(source, FunctionLookup(lambda *_: "kid", source.at_once, source.mandates_at))
+    assert await bare.ask(person(), 1_000.0) == Unreachable("nonsense")

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from authguard.core.snapshot import Mandate, account_key
 from authguard.directories.http import HttpLookup
 from authguard.directories.steady import SteadyDirectory
 from authguard.errors import SettingsError
@@ -125,3 +126,18 @@ async def test_a_directory_that_is_not_there_is_unreachable(remote: Remote) -> N
 def test_customers_are_not_told_of_without_tls(url: str) -> None:
     with pytest.raises(SettingsError, match="TLS"):
         HttpLookup(AccountSource(name="http:crm", url=url), environ={})
+
+
+async def test_who_may_act_is_read_where_the_policy_says(remote: Remote) -> None:
+    remote.answer = Response(
+        b'{"status": "kid", "family": {"may_act": {"sub": "gus", "for": ["chat"]}}}', media_type=JSON
+    )
+    answer = await remote.ask(mandates_at="/family/may_act")
+    assert answer == Stated("kid", NOW, (Mandate(account_key(ISSUER, "gus"), ("chat",)),))
+    assert await remote.ask() == Stated("kid", NOW)
+    assert await remote.ask(mandates_at="/nowhere") == Stated("kid", NOW)
+
+
+async def test_an_answer_whose_mandates_cannot_be_read_is_none(remote: Remote) -> None:
+    remote.answer = Response(b'{"status": "kid", "may_act": {"sub": "gus"}}', media_type=JSON)
+    assert await remote.ask(mandates_at="/may_act") == Unreachable("nonsense")

@@ -25,6 +25,7 @@ from authguard.cli.operating import (
     pick_issuer,
 )
 from authguard.core.snapshot import Keys, account_key
+from authguard.runtime.journal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,8 @@ def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
     yield f"{pseudonym} {record.state}, {seen}"
     for source, report in sorted((record.reports or {}).items()):
         yield f"  {source} said {report.state} at {moment(report.at)}"
+        for mandate in report.mandates:
+            yield f"    {mandate.actor.hex()} may act for {', '.join(printable(name) for name in mandate.names)}"
     if record.decided:
         yield f"  a person reinstated it at {moment(record.decided)}; earlier reports count no more"
     if record.not_before:
@@ -131,7 +134,14 @@ def _document(account: str, pseudonym: str, record: AccountRecord) -> str:
         "reported": record.reported,
         "reinstated": record.decided,
         "not_before": record.not_before,
-        "reports": {source: {"state": one.state, "at": one.at} for source, one in (record.reports or {}).items()},
+        "reports": {
+            source: {
+                "state": one.state,
+                "at": one.at,
+                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in one.mandates],
+            }
+            for source, one in (record.reports or {}).items()
+        },
         "attempts": {name: {"count": one.count, "since": one.since} for name, one in (record.tallies or {}).items()},
         "roles": list(record.roles),
     }

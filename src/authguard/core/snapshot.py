@@ -18,16 +18,30 @@ if TYPE_CHECKING:
 KEY_BYTES: Final = 16
 
 
+class Mandate(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody who may act for an account.
+
+    Attributes:
+        actor: key of who acts.
+        names: of operations, or of scopes, for which they may.
+    """
+
+    actor: bytes
+    names: tuple[str, ...]
+
+
 class Report(msgspec.Struct, frozen=True, array_like=True):
     """What one source last said of an account.
 
     Attributes:
         state: the account state it reported.
         at: when it was true, epoch seconds UTC.
+        mandates: who may act for the account, and for what.
     """
 
     state: str
     at: float
+    mandates: tuple[Mandate, ...] = ()
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):

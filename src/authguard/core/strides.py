@@ -99,7 +99,7 @@ def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride
     whole = b"".join(lines)
     try:
         said = _decode(whole)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     kinds = Counter(map(type, said))
     if kinds[_Acted]:

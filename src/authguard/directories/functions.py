@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from authguard.calls import Workers
-from authguard.directories.steady import Said
+from authguard.directories.steady import Said, find_or_none
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 class FunctionLookup:
     """Asks a function of the app ``(issuer, subject) -> status``, sync or async."""
 
-    def __init__(self, function: Callable[[str, str], Any], at_once: int) -> None:
+    def __init__(self, function: Callable[[str, str], Any], at_once: int, mandates_at: str = "") -> None:
         """Keep the function.
 
         Args:
             function: called in a worker thread where it is not async.
             at_once: threads at the most, those counted that it was left behind in.
+            mandates_at: JSON Pointer to who may act, in a document that then also has ``status``; empty where the
+                function gives the status alone.
         """
+        self._mandates_at = mandates_at
         self._function = function
         self._workers = Workers(at_once)
 
@@ -41,8 +44,12 @@ class FunctionLookup:
     async def look_up(self, principal: Principal) -> Said:
         """Call it; whatever it gives is looked at by the caller."""
         if inspect.iscoroutinefunction(self._function):
-            return Said(await self._function(principal.issuer, principal.subject))
-        return Said(await self._workers.run(self._function, principal.issuer, principal.subject))
+            said = await self._function(principal.issuer, principal.subject)
+        else:
+            said = await self._workers.run(self._function, principal.issuer, principal.subject)
+        if not self._mandates_at:
+            return Said(said)
+        return Said(find_or_none(said, "/status"), mandates=find_or_none(said, self._mandates_at))
 
 
 def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:

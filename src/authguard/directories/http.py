@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.calls import JsonService, NoAnswer, ServiceAuth
 from authguard.core.pointers import Nothing, find
-from authguard.directories.steady import Said
+from authguard.directories.steady import Said, find_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,4 +73,4 @@ class HttpLookup:
             raise NoAnswer("nonsense") from error
         if self._source.true_at and at is None:
             raise NoAnswer("nonsense")
-        return Said(status, at)
+        return Said(status, at, find_or_none(document, self._source.mandates_at))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from authguard.calls import Breaker, NoAnswer
+from authguard.core.mandates import Unreadable, read
+from authguard.core.pointers import Nothing, find
 from authguard.ports import Stated, Unreachable
 
 if TYPE_CHECKING:
@@ -35,10 +37,35 @@ class Said:
     Attributes:
         status: a text, if it is any use.
         at: when it was true, epoch seconds UTC; ``None`` where it does not say.
+        mandates: who may act; ``None`` where it does not say.
     """
 
     status: object
     at: object = None
+    mandates: object = None
+
+
+def find_or_none(document: object, pointer: str) -> object:
+    """Find what a pointer names; ``None`` where there is nothing, or no pointer."""
+    try:
+        return find(document, pointer) if pointer else None
+    except Nothing:
+        return None
+
+
+def _believed(said: Said, issuer: str, now: float) -> Stated:
+    """Take an answer that can be one.
+
+    Raises:
+        NoAnswer, Unreadable: it cannot.
+    """
+    at = now if said.at is None else said.at
+    if not isinstance(said.status, str) or len(said.status) > STATUS_BOUND:
+        raise NoAnswer("nonsense")
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
+        raise NoAnswer("nonsense")
+    # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
+    return Stated(said.status, min(float(at), now), read(said.mandates, issuer))
 
 
 class Lookup(Protocol):
@@ -146,13 +173,10 @@ class SteadyDirectory:
             return Unreachable(problem.cause)
         except Exception:  # noqa: BLE001 - the app's function failed: that is an event, not an exception of ours
             return Unreachable("error")
-        at = now if said.at is None else said.at
-        if not isinstance(said.status, str) or len(said.status) > STATUS_BOUND:
+        try:
+            return _believed(said, principal.issuer, now)
+        except (NoAnswer, Unreadable):
             return Unreachable("nonsense")
-        if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
-            return Unreachable("nonsense")
-        # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
-        return Stated(said.status, min(float(at), now))
 
     def _keep(self, account: bytes, answer: Stated, now: float) -> None:
         self._known[account] = (answer, now)

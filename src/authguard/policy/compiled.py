@@ -95,6 +95,7 @@ class AccountSource:
         url: of an HTTP directory; empty for none.
         status_at: JSON Pointer to the status in its answer.
         true_at: JSON Pointer to the moment at which it was true, epoch seconds UTC; empty where it does not say.
+        mandates_at: JSON Pointer to who may act for the account, in its answer or in the claims; empty for nobody.
         max_age: seconds that an answer is used again.
         timeout: seconds for one question.
         failures: in a row, after which the breaker opens; 0 for no breaker.
@@ -113,6 +114,7 @@ class AccountSource:
     url: str = ""
     status_at: str = "/status"
     true_at: str = ""
+    mandates_at: str = ""
     max_age: float = 300.0
     timeout: float = 0.5
     failures: int = 0

@@ -18,9 +18,8 @@ from authguard.core.chain import cut_stencil
 from authguard.core.facts import NotProven, Proven, Unseen
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.scopes import ledger_keys
-from authguard.core.snapshot import Keys, Report
+from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFault, StoreError
-from authguard.ports import Stated
 from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.changes import Standing, renewed
@@ -31,6 +30,7 @@ from authguard.runtime.lifting import Lifting
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
 from authguard.runtime.reports import Reports
+from authguard.runtime.sources import Sources
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.verification import Verifications
 
@@ -38,16 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from authguard.core.chain import Stencil
-    from authguard.core.facts import Credential, Principal
+    from authguard.core.facts import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded
     from authguard.runtime.journal import Journal
     from authguard.runtime.verdict import Ask
-
-#: characters of a status that are looked up
-STATUS_BOUND: Final = 64
 
 
 def _unnamed(issuer: str, subject: str) -> str:
@@ -103,7 +100,7 @@ class Enforcer:
         self._checker = checker
         self._referral = Referral(desk, journal, ids)
         self._ids = ids
-        self._directories = directories
+        self._sources = Sources(self.standing, directories)
         self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
         self._recollections = Recollections()
         self._hears_channels = policy.channels.declared
@@ -207,7 +204,7 @@ class Enforcer:
         keys = Keys()
         decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None
         if isinstance(credential, Proven):
-            known = await self._look_up(known, credential.principal, now)
+            known = await self._sources.look_up(known, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
             if ask.operation.scoped and decided is None:
                 known, keys = self._counted(ask, known, keys, b"")
@@ -290,32 +287,6 @@ class Enforcer:
         except ValueError:
             return False
         return any(address in network for network in self._trusted)
-
-    async def _look_up(self, known: Known, principal: Principal, now: float) -> Known:
-        """Collect what the account's sources say; a status that the policy does not map is ``unrecognised``."""
-        said: dict[str, Report] = {}
-        unmapped: dict[str, str] = {}
-        unreachable = False
-        for source in self.policy.accounts:
-            if not source.claim:
-                stated = await self.standing.within(self._directories[source.name].ask(principal, now))
-            elif source.claim in principal.claims:
-                claimed = principal.claims[source.claim]
-                stated = Stated(claimed if isinstance(claimed, str) else "", principal.issued_at)
-            else:
-                continue
-            if not isinstance(stated, Stated):
-                unreachable = True
-                continue
-            status = stated.status[:STATUS_BOUND]
-            state = source.map.get(status, "unrecognised") if source.map else status
-            known_state = state in self.policy.strictness and state != self.policy.initial["account"]
-            said[source.name] = Report(state if known_state else "unrecognised", stated.at)
-            if not known_state:
-                unmapped[source.name] = status
-        if not said and not unreachable:
-            return known
-        return replace(known, said=said, unmapped=unmapped, unreachable=unreachable)
 
     def _tell_unmapped(
         self, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core import conditions
+from authguard.core import conditions, mandates
 from authguard.core.facts import NotProven
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
@@ -127,6 +127,8 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     is_new = take_credential(walk, principal, acts=acting == "subject")
     take_roles(walk, principal)
     take_reports(walk, known.said, unreachable=known.unreachable)
+    if acting == "stranger" and mandates.covers(walk.snapshot.account, principal, ask.operation):
+        acting = "agent"
     if is_new and not is_in_doubt(walk):
         take_identity(walk, principal, known.channel)
     channel = take_channel(walk, known.channel)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import conditions
+from authguard.core import conditions, mandates
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
         credential = ("missing", operation.risk, operation.effect)
         cell = (*states, *credential, "missing", "insufficient", "within", "same", "subject")
     else:
-        channel = "same"
+        acting, channel = conditions.actor(principal, policy.agents), "same"
+        if acting == "stranger" and mandates.covers(verdict.snapshot.account, principal, operation):
+            acting = "agent"
         if policy.channels.declared:
             channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.carry)
         cell = (
@@ -81,7 +83,7 @@ def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
             conditions.assurance(operation, principal, policy.assurance.rank, verdict.at),
             "within",
             channel,
-            conditions.actor(principal, policy.agents),
+            acting,
         )
     return policy.fallbacks[policy.table.decide(cell).do]
 

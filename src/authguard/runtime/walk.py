@@ -185,7 +185,9 @@ def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -
 def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:
     if last is None or report.at > last.at:
         return True
-    return report.at == last.at and rank[report.state] > rank[last.state]
+    if report.at < last.at or rank[report.state] < rank[last.state]:
+        return False
+    return rank[report.state] > rank[last.state] or report.mandates != last.mandates
 
 
 def take_identity(walk: Walk, principal: Principal, channel: str) -> None:

@@ -72,6 +72,8 @@ more = _by(_number)
 less = _by(lambda value: -_number(value))
 #: a larger number is looser, and 0 means that nothing is asked
 unbounded = _by(lambda value: _number(value) or float("inf"))
+#: what was not said opened nothing
+said = _by(bool)
 #: what an effect is taken for: a read meets less
 effect = _by(lambda value: value == "read")
 #: what a risk is taken for
@@ -175,6 +177,7 @@ ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "url": changed,
     "status_at": changed,
     "true_at": changed,
+    "mandates_at": said,
     "max_age": more,
     "timeout": changed,
     "failures": changed,

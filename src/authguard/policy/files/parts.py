@@ -122,7 +122,7 @@ def account(index: int, source: deployment.AccountSource, folder: Path, found: F
     path, kind, auth = f"accounts[{index}]", source.source, source.auth
     key, others = _SOURCES[kind]
     given = {"from" if name == "source" else name for name in source.model_fields_set}
-    found.only(path, given, others | {"from", "map", key}, f"`from: {kind}`")
+    found.only(path, given, others | {"from", "map", "mandates", key}, f"`from: {kind}`")
     subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
     if not subject:
         found.note("missing-key", path, f"the key `{key}` is missing")
@@ -136,6 +136,7 @@ def account(index: int, source: deployment.AccountSource, folder: Path, found: F
         url=source.url,
         status_at=source.status,
         true_at=source.at,
+        mandates_at=source.mandates,
         max_age=source.max_age,
         timeout=source.timeout,
         failures=source.breaker.failures if source.breaker else 0,

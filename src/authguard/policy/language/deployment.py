@@ -118,6 +118,7 @@ class AccountSource(Part):
     url: Address = ""
     status: Pointer = "/status"
     at: Pointer = ""
+    mandates: Pointer = ""
     max_age: Tolerance = 300.0
     timeout: Duration = 0.5
     breaker: Breaker | None = None

@@ -76,6 +76,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "url": "The address of an `http` service.",
         "status": "JSON Pointer to the status in its answer; `/status` where left out.",
         "at": "JSON Pointer to when it was true, in epoch seconds; the moment of the answer where left out.",
+        "mandates": "JSON Pointer to who may act for a `minor` or `delegated` account, and for what.",
         "max_age": "How long an answer is used again; 5m where left out.",
         "timeout": "How long an answer may take; 500ms where left out.",
         "breaker": "When it is no longer asked.",

@@ -1,0 +1,86 @@
+"""What the sources of account states say of whom a request speaks for: told by the token, or asked.
+
+Rules: a status that the policy does not map is ``unrecognised``, never passed over; of who may act for an account only
+what can be read whole counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from authguard.core.mandates import Unreadable, read
+from authguard.core.pointers import Nothing, find
+from authguard.core.snapshot import Report
+from authguard.ports import Stated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.facts import Principal
+    from authguard.policy.compiled import AccountSource
+    from authguard.ports import AccountDirectory
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.judge import Known
+
+#: characters of a status that are looked at
+STATUS_BOUND: Final = 64
+
+
+class Sources:
+    """Collects what an account's sources say."""
+
+    __slots__ = ("_directories", "_standing")
+
+    def __init__(self, standing: Standing, directories: Mapping[str, AccountDirectory]) -> None:
+        """Keep the directories.
+
+        Args:
+            standing: with the policy and its deadline.
+            directories: by the name of their source.
+        """
+        self._standing = standing
+        self._directories = directories
+
+    async def look_up(self, known: Known, principal: Principal, now: float) -> Known:
+        """Collect what is said of an account.
+
+        Raises:
+            TimeoutError: a directory did not answer within the policy's budget.
+        """
+        policy = self._standing.policy
+        said: dict[str, Report] = {}
+        unmapped: dict[str, str] = {}
+        unreachable = False
+        for source in policy.accounts:
+            if not source.claim:
+                stated = await self._standing.within(self._directories[source.name].ask(principal, now))
+            elif source.claim in principal.claims:
+                stated = _claimed(source, principal)
+            else:
+                continue
+            if not isinstance(stated, Stated):
+                unreachable = True
+                continue
+            status = stated.status[:STATUS_BOUND]
+            state = source.map.get(status, "unrecognised") if source.map else status
+            known_state = state in policy.strictness and state != policy.initial["account"]
+            said[source.name] = Report(state if known_state else "unrecognised", stated.at, stated.mandates)
+            if not known_state:
+                unmapped[source.name] = status
+        if not said and not unreachable:
+            return known
+        return replace(known, said=said, unmapped=unmapped, unreachable=unreachable)
+
+
+def _claimed(source: AccountSource, principal: Principal) -> Stated:
+    """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
+    status = principal.claims[source.claim]
+    try:
+        mandates = read(find(principal.claims, source.mandates_at), principal.issuer) if source.mandates_at else ()
+    except Nothing:
+        mandates = ()
+    except Unreadable:
+        return Stated("", principal.issued_at)
+    return Stated(status if isinstance(status, str) else "", principal.issued_at, mandates)

@@ -1,0 +1,108 @@
+"""Who may act for an account is read whole or not at all, and covers what it names and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.facts import Match, Operation, Principal
+from authguard.core.mandates import MANDATES, NAMES, Unreadable, covers, read
+from authguard.core.snapshot import AccountRecord, Mandate, Report, account_key
+
+HOME = "https://issuer.test"
+PAY = Operation(
+    name="pay", match=Match(path="/pay"), risk="high", effect="write", scopes=frozenset({"invoices", "payments"})
+)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["sub", "for", "iss", "x"]), inner),
+    max_leaves=8,
+)
+
+
+def acting(actor: str) -> Principal:
+    return Principal(issuer=HOME, subject="kim", actor=actor)
+
+
+def account(*names: str, state: str = "delegated", said: str = "delegated") -> AccountRecord:
+    (mandate,) = read({"sub": "gus", "for": list(names)}, HOME)
+    return AccountRecord(state=state, reports={"claim:status": Report(said, 1.0, (mandate,))})
+
+
+def test_one_document_or_a_list_of_them_is_read_and_nobody_is_kept_by_name() -> None:
+    one = {"sub": "gus", "for": ["pay", "see"]}
+    mandate = Mandate(account_key(HOME, "gus"), ("pay", "see"))
+    assert read(one, HOME) == read([one], HOME) == (mandate,)
+    assert read(None, HOME) == read([], HOME) == ()
+    assert "gus" not in repr(read(one, HOME))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "gus",
+        {"sub": "gus"},
+        {"sub": "gus", "for": []},
+        {"sub": "gus", "for": "pay"},
+        {"sub": "", "for": ["pay"]},
+        {"sub": 7, "for": ["pay"]},
+        {"sub": "gus", "for": ["pay", 7]},
+        {"sub": "gus", "for": ["x" * 256]},
+        {"sub": "gus", "for": ["pay"], "until": 7},
+        {"sub": "gus", "for": ["pay"], "iss": 7},
+        {"sub": "gus", "for": [str(each) for each in range(NAMES + 1)]},
+        [{"sub": "gus", "for": ["pay"]}] * (MANDATES + 1),
+        [{"sub": "gus", "for": ["pay"]}, None],
+    ],
+)
+def test_what_is_not_of_the_form_names_nobody_at_all(said: object) -> None:
+    with pytest.raises(Unreadable):
+        read(said, HOME)
+
+
+@given(JSON)
+def test_anything_is_read_or_refused_and_what_is_read_is_bounded(said: Any) -> None:
+    try:
+        found = read(said, HOME)
+    except Unreadable:
+        return
+    assert len(found) <= MANDATES
+    assert all(0 < len(mandate.names) <= NAMES for mandate in found)
+
+
+@pytest.mark.parametrize("names", [("pay",), ("invoices", "payments"), ("see", "pay")])
+def test_a_mandate_covers_an_operation_by_its_name_or_by_every_scope_that_it_needs(names: tuple[str, ...]) -> None:
+    assert covers(account(*names), acting("gus"), PAY)
+
+
+@pytest.mark.parametrize(
+    ("found", "actor"),
+    [
+        (account("see"), "gus"),
+        (account("invoices"), "gus"),  # half of what it needs
+        (account("pay"), "eve"),
+        (account("pay"), ""),
+        (account("pay"), "https://elsewhere.test gus"),
+        (account("pay", state="normal", said="normal"), "gus"),
+        (account("pay", state="locked"), "gus"),
+        (account("pay", state="minor"), "gus"),  # another report decides where it stands
+        (AccountRecord(state="minor"), "gus"),
+    ],
+)
+def test_it_covers_nothing_else_for_nobody_else(found: AccountRecord, actor: str) -> None:
+    assert not covers(found, acting(actor), PAY)
+
+
+def test_an_operation_without_scopes_is_not_covered_by_naming_none_of_them() -> None:
+    bare = Operation(name="see", match=Match(path="/see"), risk="routine", effect="read")
+    assert not covers(account("pay"), acting("gus"), bare)
+
+
+def test_an_actor_of_another_issuer_is_named_with_it() -> None:
+    (mandate,) = read({"sub": "gus", "iss": "https://other.test", "for": ["pay"]}, HOME)
+    record = AccountRecord(state="minor", reports={"x": Report("minor", 1.0, (mandate,))})
+    assert covers(record, acting("https://other.test gus"), PAY)
+    assert not covers(record, acting("gus"), PAY)
