@@ -10,10 +10,11 @@ import os
 import re
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
@@ -154,7 +155,9 @@ class Server:
         self._app = app
         self._output = output
         self._environ = os.environ | dict(settings or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: Thread | None = None
+        self._heard: SimpleQueue[str] = SimpleQueue()
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -173,19 +176,26 @@ class Server:
         """
         port = self.address.rpartition(":")[2] or "0"
         words = [self._app, "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", port, "--no-access-log"]
-        with self._output.open("w") as file:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
-                [sys.executable, "-u", "-m", "uvicorn", *words],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
+            [sys.executable, "-u", "-m", "uvicorn", *words],
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = Thread(target=self._read, args=(process,))
+        self._reader.start()
+        heard = ""
         try:
-            self.address = self._listening(self._process)
-        except RuntimeError:
-            self.stop()
-            raise
+            with suppress(Empty):
+                heard = self._heard.get(timeout=READY)
+        finally:
+            if not heard:
+                self.stop()
+        if not heard:
+            raise RuntimeError(f"`{self._app}` did not start:\n{self._output.read_text('utf-8')[-2000:]}")
+        self.address = heard
 
     def stop(self) -> None:
         """End it, if it runs."""
@@ -198,14 +208,19 @@ class Server:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join(END)
+        self._heard = SimpleQueue()
 
-    def _listening(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait until it says where it listens."""
-        deadline = time.monotonic() + READY
-        while time.monotonic() < deadline and process.poll() is None:
-            found = _LISTENING.search(self._output.read_text("utf-8"))
-            if found:
-                return found.group(1)
-            time.sleep(0.05)
-        said = self._output.read_text("utf-8")[-2000:]
-        raise RuntimeError(f"`{self._app}` did not start within {READY:.0f} s:\n{said}")
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        """Keep what it says, and pass on where it listens; nothing, where it ends before it does."""
+        said = process.stdout
+        if said is None:
+            return
+        with self._output.open("w", encoding="utf-8") as file, said:
+            for line in said:
+                file.write(line)
+                file.flush()
+                if found := _LISTENING.search(line):
+                    self._heard.put(found.group(1))
+        self._heard.put("")
