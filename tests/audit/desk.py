@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from authguard import signing
 from authguard.audit import checkpoints
+from authguard.audit.index import open_index
 from authguard.audit.jsonl import JsonlSink
 from authguard.audit.keeping import Keeper, Keeping
+from authguard.audit.query import Question, find
 from authguard.audit.sealing import LogSigner
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import Verification, verify
@@ -89,3 +91,20 @@ class Desk:
 def numbers(begin: int, end: int) -> list[str]:
     """Name records."""
     return [str(number) for number in range(begin, end)]
+
+
+def filled(desk: Desk, count: int = 60) -> None:
+    """Write records over several segments, signed and compressed on the way."""
+    sink = desk.open()
+    for begin in range(0, count, 10):
+        desk.write(sink, *numbers(begin, begin + 10))
+        desk.work()
+    desk.clock.advance(1)
+    sink.close()
+
+
+def told(desk: Desk) -> list[str]:
+    """Read every record's note through the index, oldest first; what the log says of itself is left out."""
+    with open_index(desk.log) as index:
+        found = [one.record for one in find(index, Question(), newest=False)]
+    return [one["note"] for one in found if one["by"] == "dana"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from authguard import signing
@@ -12,6 +13,7 @@ from authguard.audit import checkpoints, segments
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import Verification, verify
 from authguard.core.entries import Acted
+from authguard.core.stubs import parse_stub
 from authguard.policy.compiler import load
 from authguard.settings import Settings
 from authguard.system import SystemIds
@@ -82,6 +84,25 @@ def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -
     again = {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")}
     desk.call("audit", "tidy")
     assert {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")} == again
+
+
+def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: Deployment) -> None:
+    lived(desk, 20).close()
+    desk.call("audit", "tidy")
+    log = str(desk.folder / "audit.jsonl")
+    verifying = ("audit", "verify", log, "--store", str(desk.store))
+    code, out, _ = desk.call(*verifying, options=())
+    assert code == 0
+    assert "audit.1.jsonl: ok, " in out
+    retired = next(line for line in out.splitlines() if "retired: lines 1 to " in line)
+    assert "only their hashes were kept" in retired
+    stub = next(piece for piece in segments.closed(desk.folder / "audit.1.jsonl") if piece.is_stub).path
+    said = parse_stub(stub.read_bytes())
+    assert said is not None
+    stub.write_bytes(msgspec.structs.replace(said, since=1.0).encode())
+    code, _, err = desk.call(*verifying, options=())
+    assert code == 4
+    assert f"{stub}: lines gave way to a stub, and no signed line of the log says so" in err
 
 
 def test_what_is_not_over_is_compressed_and_stays(desk: Deployment) -> None:

@@ -1,0 +1,113 @@
+"""Stubs: whatever lines gave way, the tree over all of them and every proof of a later line come out the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.core.chain import GENESIS, link
+from authguard.core.entries import Acted
+from authguard.core.stubs import levels, make_stub, parse_stub, retired_digest, retired_note
+from authguard.core.tree import Tree, leaf, prove
+
+
+def chain(count: int) -> list[bytes]:
+    lines, head = [], GENESIS
+    for seq in range(count):
+        line, head = link(Acted(id=str(seq), at=100.0 + seq, policy="ab", act="started"), seq, head)
+        lines.append(line)
+    return lines
+
+
+LINES = chain(150)
+LEAVES = [leaf(line[:-1]) for line in LINES]
+
+
+def grown(leaves: list[bytes]) -> Tree:
+    tree = Tree()
+    for one in leaves:
+        tree.add(one)
+    return tree
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Draw where a stub begins, where it ends, and how many lines there are."""
+    size = draw(st.integers(1, len(LINES)))
+    begin = draw(st.integers(0, size - 1))
+    return begin, draw(st.integers(begin + 1, size)), size
+
+
+@given(spans())
+def test_a_tree_over_a_stub_is_the_tree_over_its_lines(span: tuple[int, int, int]) -> None:
+    begin, end, size = span
+    stub = make_stub(LINES[begin:end], begin, end - begin)
+    assert stub is not None
+    assert parse_stub(stub.encode()) == stub
+    tree = grown(LEAVES[:begin])
+    stub.graft(tree)
+    for one in LEAVES[end:size]:
+        tree.add(one)
+    assert (tree.size, tree.root()) == (size, grown(LEAVES[:size]).root())
+
+
+@given(spans(), st.data())
+def test_a_line_beside_a_stub_is_proved_as_if_its_lines_were_there(
+    span: tuple[int, int, int], data: st.DataObject
+) -> None:
+    begin, end, size = span
+    index = data.draw(
+        st.integers(0, size - 1).filter(lambda one: not begin <= one < end) if end - begin < size else st.nothing()
+    )
+    stub = make_stub(LINES[begin:end], begin, end - begin)
+    assert stub is not None
+    blocks = [(bytes.fromhex(block), level) for level, block in zip(levels(begin, end), stub.blocks, strict=True)]
+    assert prove([*LEAVES[:begin], *blocks, *LEAVES[end:size]], index, size) == prove(LEAVES[:size], index, size)
+
+
+def test_a_stub_says_what_it_stands_for() -> None:
+    stub = make_stub(LINES[10:20], 10, 10)
+    assert stub is not None
+    assert (stub.base, stub.count, stub.since, stub.until) == (10, 10, 110.0, 119.0)
+    assert retired_note(stub).startswith("lines 11 to 20, stub sha256 ")
+    assert len(retired_digest(retired_note(stub))) == 64
+    assert retired_digest("lines 1 to 2") == ""
+
+
+@pytest.mark.parametrize(
+    "lines", [LINES[10:19], LINES[10:21], [*LINES[10:14], *LINES[15:21]], [b"x\n", *LINES[11:20]], LINES[9:19], []]
+)
+def test_lines_that_are_no_chain_of_so_many_make_no_stub(lines: list[bytes]) -> None:
+    assert make_stub(lines, 10, 10) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"base": -1},
+        {"count": 0},
+        {"count": 11},
+        {"blocks": []},
+        {"first": "x"},
+        {"last": "A" * 64},
+        {"adopted": 999},
+        {"retired": ["zz"]},
+        {"offered": ["x"] * 65},
+        {"more": 1},
+        {"base": 10**18, "count": 10**30},
+    ],
+)
+def test_what_does_not_fit_together_is_no_stub(change: dict[str, object]) -> None:
+    stub = make_stub(LINES[10:20], 10, 10)
+    assert stub is not None
+    said = json.loads(stub.encode()) | change
+    assert parse_stub(json.dumps(said, separators=(",", ":")).encode() + b"\n") is None
+
+
+def test_a_subtree_begins_where_one_may() -> None:
+    with pytest.raises(ValueError, match="multiple"):
+        grown(LEAVES[:1]).graft(LEAVES[0], 1)
