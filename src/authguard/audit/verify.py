@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.core.strides import Stride
 
+    Progress = Callable[[int, int], None]
+
 UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen (give --key)"
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
@@ -97,13 +99,16 @@ class Verification:
 class _Tally:
     """Counts while lines go by."""
 
-    def __init__(self) -> None:
-        """Begin at nothing."""
+    def __init__(self, progress: Progress, whole: int) -> None:
+        """Begin at nothing; tell how much of the whole has gone by."""
         self.kinds: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.repairs = 0
         self.first = float("inf")
         self.last = float("-inf")
+        self._progress = progress
+        self._whole = whole
+        self._done = 0
 
     def add_all(self, taken: Stride) -> None:
         """Count the records of a stride."""
@@ -111,6 +116,8 @@ class _Tally:
         self.outcomes.update(taken.outcomes)
         self.first = min(self.first, taken.first)
         self.last = max(self.last, taken.last)
+        self._done += taken.size
+        self._progress(min(self._done, self._whole), self._whole)
 
     def add(self, entry: Entry) -> None:
         """Count one record."""
@@ -131,12 +138,25 @@ def kind_of(entry: Entry) -> str:
     return str(type(entry).__struct_config__.tag)
 
 
+def _silent(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+def _size(chain: Path) -> int:
+    """Measure a chain, about: compressed files are smaller than what is read of them."""
+    try:
+        return sum(piece.path.stat().st_size for piece in segments.pieces(chain))
+    except OSError:
+        return 0
+
+
 def verify(
     path: Path,
     *,
     trust: Trust | None = None,
     also: Iterable[Path] = (),
     pause: Callable[[float], None] = time.sleep,
+    progress: Progress = _silent,
 ) -> Verification:
     """Verify a log: the file and the chains beside it.
 
@@ -145,11 +165,12 @@ def verify(
         trust: what to hold it against; else the chains alone are followed.
         also: logs that were archived, whose chains are not missing.
         pause: waits before an unfinished line is read again.
+        progress: told now and then how many bytes of how many went by.
     """
-    tally = _Tally()
     seen: set[str] = set()
     roots = (path, *also)
     files = [file for root in roots for file in dict.fromkeys((root, *segments.of_log(root)))]
+    tally = _Tally(progress, sum(map(_size, files)))
     reports = tuple(_verify(file, tally, pause, trust, seen) for file in files)
     return Verification(
         chains=reports,

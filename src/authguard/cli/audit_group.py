@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from authguard.cli import audit, audit_ask, audit_erase, audit_replay, audit_schema, audit_tell, audit_tidy
+from authguard.cli import (
+    audit,
+    audit_ask,
+    audit_erase,
+    audit_replay,
+    audit_report,
+    audit_schema,
+    audit_tell,
+    audit_tidy,
+)
 
 app = audit.app
 app.command("show")(audit_ask.show)
@@ -16,4 +25,5 @@ app.command("tidy")(audit_tidy.tidy)
 app.command("timeline")(audit_tell.timeline)
 app.command("why")(audit_tell.why)
 app.command("replay")(audit_replay.replay)
+app.command("report")(audit_report.report)
 app.command("schema")(audit_schema.print_schema)

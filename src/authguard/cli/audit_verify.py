@@ -14,6 +14,7 @@ from authguard.audit.anchors import held_by
 from authguard.audit.signatures import Trust, by_origin
 from authguard.audit.verify import UNSIGNED, verify
 from authguard.cli.output import BROKE, UNVERIFIED, complain, deliver
+from authguard.cli.progress import shown_progress
 from authguard.cli.showing import escaped, log_of, moment
 from authguard.core.chain import Broken
 from authguard.core.notes import Key, parse_key, read_body
@@ -36,6 +37,12 @@ Keys = Annotated[
 ]
 Store = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
 KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; else the one beside the store.")]
+
+
+AnchorOption = Annotated[
+    list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
+]
+AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="A log that was archived, verified too.")]
 
 
 def _base(store: str, log: Path) -> str:
@@ -75,18 +82,16 @@ def _named(given: str) -> tuple[Key, ...]:
 def check(
     path: Log = None,
     key: Keys = None,
-    anchor: Annotated[
-        list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
-    ] = None,
-    also: Annotated[list[Path] | None, typer.Option("--also", help="A log that was archived, verified too.")] = None,
+    anchor: AnchorOption = None,
+    also: AlsoOption = None,
     store: Store = "",
 ) -> None:
     """Verify a log and its signatures: nothing was edited, deleted, re-ordered, cut or written anew. Else exit 4."""
     log = log_of(path)
-    base = _base(store, log)
-    keys = _keys(key, base)
-    found = verify(log, trust=_trust(keys, base, anchor or ()) if keys else None, also=also or ())
-    for line in _told(found, signed=bool(keys)):
+    trust = trust_of(log, key, anchor, store)
+    with shown_progress("verifying the log") as progress:
+        found = verify(log, trust=trust, also=also or (), progress=progress)
+    for line in _told(found, signed=trust is not None):
         typer.echo(escaped(line))
     if not found.ok:
         for chain in found.chains:
@@ -95,6 +100,17 @@ def check(
         for missing in found.gone:
             complain(_gone(missing))
         raise typer.Exit(UNVERIFIED)
+
+
+def trust_of(log: Path, key: list[str] | None, anchor: list[str] | None, store: str) -> Trust | None:
+    """Gather what a log is held against; nothing where the deployment has no key.
+
+    Raises:
+        SettingsError: a key or an anchor cannot be read.
+    """
+    base = _base(store, log)
+    keys = _keys(key, base)
+    return _trust(keys, base, anchor or ()) if keys else None
 
 
 def _trust(keys: tuple[Key, ...], base: str, anchors: Iterable[str]) -> Trust:

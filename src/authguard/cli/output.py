@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -35,8 +36,13 @@ def complain(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def deliver(text: str, output: Path | None) -> None:
+def deliver(text: str, output: Path | None, *, private: bool = False) -> None:
     """Print text that ends its own lines, or write it to a file.
+
+    Args:
+        text: which ends its own lines.
+        output: the file; printed where there is none.
+        private: whether its owner alone may read the file.
 
     Raises:
         typer.Exit: the file cannot be written.
@@ -45,7 +51,9 @@ def deliver(text: str, output: Path | None) -> None:
         typer.echo(text, nl=False)
         return
     try:
-        output.write_text(text, "utf-8")
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
     except OSError as error:
         complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
         raise typer.Exit(BROKE) from None

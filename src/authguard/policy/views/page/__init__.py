@@ -7,8 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,9 +18,10 @@ from authguard.core.outcomes import Outcome
 from authguard.policy.language.quantities import written
 from authguard.policy.views.explaining import within
 from authguard.policy.views.matrix import ANY, rows, short
+from authguard.policy.views.sheet import document, style, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from authguard.core.facts import Operation
     from authguard.core.outcomes import Fallback
@@ -40,10 +39,6 @@ def page(policy: Policy) -> str:
     Returns:
         A whole HTML document, which works from a file as from a server.
     """
-    style, script = (_HERE.joinpath(name).read_text("utf-8") for name in ("style.css", "filter.js"))
-    guard = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
     parts = (
         ("decisions", "Decisions", _decisions(policy)),
         ("operations", "Operations", _operations(policy)),
@@ -51,46 +46,17 @@ def page(policy: Policy) -> str:
         ("machines", "Machines", _machines(policy)),
         ("timers", "Timers", _timers(policy)),
     )
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in parts)
-    body = "".join(
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{content}</section>\n'
-        for name, title, content in parts
-    )
-    return (
-        "<!doctype html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{guard}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>Policy {escape(policy.name)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f"<header><h1>Policy {escape(policy.name)}</h1>"
-        f'<p class="quiet">digest <span class="m">{escape(policy.digest)}</span></p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
-        f"<main>\n{body}</main>\n<script>{script}</script>\n</body>\n</html>\n"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-def _table(heads: Sequence[str], lines: Iterable[str], caption: str, *, mark: str = "", tall: bool = False) -> str:
-    """Lay out a table; `heads` and `caption` are ours, `lines` are rows that are escaped already."""
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in heads)
-    opened = f'<table id="{mark}">' if mark else "<table>"
-    return (
-        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{escape(caption)}" tabindex="0">'
-        f"{opened}<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    script = _HERE.joinpath("filter.js").read_text("utf-8")
+    digest = f'<p class="quiet">digest <span class="m">{escape(policy.digest)}</span></p>'
+    return document(f"Policy {policy.name}", header=digest, sections=parts, look=style(), script=script)
 
 
 def _decisions(policy: Policy) -> str:
-    space, table = Space(policy.table.values), rows(policy)
+    space, told_rows = Space(policy.table.values), rows(policy)
     boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
     reaches, nodes = within(boxes, space.whole, BUDGET)
     lines = []
-    for row, box, reach in zip(table, boxes, reaches, strict=True):
+    for row, box, reach in zip(told_rows, boxes, reaches, strict=True):
         masks = " ".join(f"{mask:x}" for mask in box)
         cells = "".join(_values(short(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
         decided = f"{sum(map(count, reach)):,}" if nodes <= BUDGET else "?"
@@ -101,11 +67,11 @@ def _decisions(policy: Policy) -> str:
             f'<td class="m">{escape(row.origin)}</td></tr>'
         )
     heads = ("#", "do", "outcome", *DIMENSIONS, "cells", "written in")
-    told = f"{len(table)} rules; the first that matches decides; an empty cell takes any value"
+    told = f"{len(told_rows)} rules; the first that matches decides; an empty cell takes any value"
     return (
         "<p>Choose where things stand: the rules that decide it stay, with how many cells each of them decides.</p>"
         + _form(policy)
-        + _table(heads, lines, told, mark="rules", tall=True)
+        + table(heads, lines, told, mark="rules", tall=True)
     )
 
 
@@ -161,7 +127,7 @@ def _operations(policy: Policy) -> str:
         f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td><td>{escape(_need(one))}</td></tr>'
         for one in (*policy.operations, policy.otherwise)
     ]
-    return _table(("operation", "request", "risk", "effect", "scopes", "sign-in"), lines, "what can be asked")
+    return table(("operation", "request", "risk", "effect", "scopes", "sign-in"), lines, "what can be asked")
 
 
 def _request(operation: Operation) -> str:
@@ -179,7 +145,7 @@ def _need(operation: Operation) -> str:
 def _fallbacks(policy: Policy) -> str:
     lines = [_fallback(policy, one) for one in policy.fallbacks.values()]
     heads = ("fallback", "outcome", "status", "attempts", "words for the customer", "written in")
-    return _table(heads, lines, "the named responses, and what they say")
+    return table(heads, lines, "the named responses, and what they say")
 
 
 def _fallback(policy: Policy, one: Fallback) -> str:
@@ -221,7 +187,7 @@ def _machine(policy: Policy, name: str) -> str:
             cells.append(told if edge.moves else '<td class="same">stays</td>')
         lines.append(f'<tr><th scope="row" class="m">{escape(event)}</th>{"".join(cells)}</tr>')
     told = f"{name}: what each event does in each state; it begins in {machine.spec.initial}"
-    return f"<h3>{escape(name)}</h3>{_table(('event', *machine.spec.states), lines, told)}"
+    return f"<h3>{escape(name)}</h3>{table(('event', *machine.spec.states), lines, told)}"
 
 
 def _timers(policy: Policy) -> str:
@@ -230,4 +196,4 @@ def _timers(policy: Policy) -> str:
         f"<td>{escape(one.since)}</td><td>{escape(', '.join(one.states) or 'any')}</td></tr>"
         for one in policy.timers.declared
     ]
-    return _table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")
+    return table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")

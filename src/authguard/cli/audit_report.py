@@ -1,0 +1,70 @@
+"""`authguard audit report`: a period as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from authguard import __version__
+from authguard.audit.report.facts import Cover, look
+from authguard.audit.report.page import page
+from authguard.audit.verify import verify
+from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, log_path, period
+from authguard.cli.audit_verify import AlsoOption, AnchorOption, Keys, Store, trust_of
+from authguard.cli.output import UNVERIFIED, complain, deliver
+from authguard.cli.progress import shown_progress
+from authguard.policy.compiler import load
+from authguard.system import SystemClock
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="The file to write; mode 0600. Else it is printed.")
+]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="Names the lines of rules; else AUTHGUARD_POLICY, else none.")
+]
+
+
+def report(
+    log: LogOption = None,
+    *,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    output: OutOption = None,
+    policy: PolicyOption = "",
+    key: Keys = None,
+    anchor: AnchorOption = None,
+    also: AlsoOption = None,
+    store: Store = "",
+    fresh: FreshOption = False,
+) -> None:
+    """Write a period as one HTML page to read, to print and to file: it needs no network and runs nothing.
+
+    Counts, plots, the machines with their traffic, denials by rule, proofs that failed, what was held and how it ended,
+    what people did, how far the log is vouched for, and the policies in force. Exit 4 where the log does not verify.
+    """
+    begin, end = period(since, until)
+    source = policy or os.environ.get("AUTHGUARD_POLICY", "")
+    loaded = load(source) if source else None
+    path = log_path(log)
+    with asking(log, fresh=fresh) as index:
+        facts = look(index, begin, end)
+    trust = trust_of(path, key, anchor, store)
+    with shown_progress("verifying the log") as progress:
+        found = verify(path, trust=trust, also=also or (), progress=progress)
+    cover = Cover(
+        log=str(path),
+        since=begin,
+        until=end,
+        made=SystemClock().now(),
+        by=f"authguard {__version__}",
+        verification=found,
+        signed=trust is not None,
+        policy=loaded,
+    )
+    deliver(page(cover, facts), output, private=True)
+    if not found.ok:
+        complain("the log does not verify: the report says so, and `authguard audit verify` tells where")
+        raise typer.Exit(UNVERIFIED)

@@ -1,0 +1,95 @@
+"""What the HTML pages share: one document that fetches nothing, its tables and its look; every text is escaped here.
+
+Rules of this file:
+- Text that somebody else wrote goes through `shown`, into text or a quoted attribute, and nowhere else.
+- A page's policy for the browser (CSP) allows its own style and script, by hash, and nothing else.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+_STYLE: Final = Path(__file__).parent / "page" / "style.css"
+#: characters of one text that are shown
+TEXT_BOUND: Final = 300
+
+
+def style() -> str:
+    """Read the look that all pages have."""
+    return _STYLE.read_text("utf-8")
+
+
+def shown(text: str) -> str:
+    """Escape text of somebody else's: as markup, and what does not print or turns the writing round by its code."""
+    bounded = text if len(text) <= TEXT_BOUND else text[: TEXT_BOUND - 1] + "…"
+    return escape("".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in bounded))
+
+
+def document(title: str, *, header: str, sections: Sequence[tuple[str, str, str]], look: str, script: str = "") -> str:
+    """Write a whole page, which works from a file as from a server.
+
+    Args:
+        title: as text.
+        header: markup under the title.
+        sections: mark, heading and markup of each.
+        look: the style sheet.
+        script: the only one that may run; empty for none.
+    """
+    allowed = f"style-src {_hash(look)};" + (f" script-src {_hash(script)};" if script else "")
+    guard = f"default-src 'none'; {allowed} base-uri 'none'; form-action 'none'"
+    links = "".join(f'<li><a href="#{mark}">{heading}</a></li>' for mark, heading, _ in sections)
+    body = "".join(
+        f'<section aria-labelledby="{mark}"><h2 id="{mark}">{heading}</h2>{content}</section>\n'
+        for mark, heading, content in sections
+    )
+    return (
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{guard}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>{shown(title)}</title>\n<style>{look}</style>\n</head>\n<body>\n"
+        f"<header><h1>{shown(title)}</h1>{header}"
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
+        f"<main>\n{body}</main>\n{f'<script>{script}</script>' if script else ''}\n</body>\n</html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def table(
+    heads: Sequence[str],
+    lines: Iterable[str],
+    caption: str,
+    *,
+    mark: str = "",
+    tall: bool = False,
+    numbers: Collection[int] = (),
+) -> str:
+    """Lay out a table.
+
+    Args:
+        heads: of the columns, as text.
+        lines: rows, as markup.
+        caption: as text.
+        mark: the table's own id; empty for none.
+        tall: whether it may be longer than a screen, and scrolls in itself then.
+        numbers: places of the columns that hold numbers.
+    """
+    opens = ['<th scope="col" class="n">' if place in numbers else '<th scope="col">' for place in range(len(heads))]
+    head = "".join(f"{opening}{shown(title)}</th>" for opening, title in zip(opens, heads, strict=True))
+    opened = f'<table id="{mark}">' if mark else "<table>"
+    return (
+        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{shown(caption)}" tabindex="0">'
+        f"{opened}<caption>{shown(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )

@@ -1,0 +1,67 @@
+"""`authguard audit report`: one file that its owner alone may read, and an exit code that says whether to trust it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from authguard import signing
+from authguard.cli.audit_group import app
+from authguard.cli.output import BROKE, UNVERIFIED
+from benchmarks.long_log import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
+    path = tmp_path / "audit.jsonl"
+    key = signing.make("desk")
+    write(path, 300, key)
+    path.with_suffix(".pub").write_text(key.key.text(), "ascii")
+    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    return path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["report", *words])
+
+
+def test_it_writes_a_page_with_the_ranges_that_are_signed(log: Path, tmp_path: Path) -> None:
+    done = run("--key", str(log.with_suffix(".pub")), "--since", "2027-01-15", "--out", "report.html")
+    assert (done.exit_code, done.output) == (0, "")
+    written = tmp_path / "report.html"
+    assert written.stat().st_mode & 0o777 == 0o600
+    text = written.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "300 of 300 lines signed" in text
+    assert "2027-01-15T00:00:00.000Z" in text
+
+
+@pytest.mark.usefixtures("log")
+def test_without_a_file_it_is_printed_and_says_that_no_signature_was_looked_at() -> None:
+    done = run()
+    assert done.exit_code == 0
+    assert "no signature was looked at" in done.stdout
+
+
+def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path, tmp_path: Path) -> None:
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:100] + lines[101:]))
+    done = run("--out", "report.html")
+    assert done.exit_code == UNVERIFIED
+    assert "does not verify" in done.stderr
+    assert "BROKEN" in (tmp_path / "report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("log")
+def test_what_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
+    assert run("--out", str(tmp_path / "none" / "report.html")).exit_code == BROKE
+    assert run("--since", "soon").exit_code == 2
