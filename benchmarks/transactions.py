@@ -31,7 +31,7 @@ from authguard.core.snapshot import Spent, TransactionRecord
 from authguard.core.stored import transaction_name
 from authguard.ports import FIRST
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_file import FILE
+from authguard.stores.sqlite_filed import file
 from benchmarks.rounds import MICROSECONDS, Case, Spread, play
 from benchmarks.table import Row
 from benchmarks.warm import UnfairError, show
@@ -257,7 +257,7 @@ async def _read(what: str, rounds: int, store: SqliteStore, wanted: dict[str, st
     times = []
     for _ in range(rounds):
         start = perf_counter()
-        await store.transactions(**wanted, limit=50)
+        await store.transactions(**wanted, after=FIRST, limit=50)
         times.append((perf_counter() - start) * 1000)
     return Row.of(what, Spread.of(times), 100.0, 20.0, unit="ms")
 
@@ -283,6 +283,6 @@ def _fill(path: Path, number: int) -> None:
         name = transaction_name(blake2b(b"%d" % index, digest_size=16).hexdigest())
         record = replace(held, created=NOW + index, operation=f"op-{index % 10}", subject=f"{index:032x}")
         connection.execute("INSERT INTO records VALUES (?, 1, ?)", (name, encode(record)))
-        connection.execute(FILE, ("held", record.created, name, record.role, record.operation, record.subject))
+        file(connection, name, record)
     connection.execute("COMMIT")
     connection.close()

@@ -251,10 +251,10 @@ def choose_verifiers(
 
 def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    keep, answers = policy.retention, policy.keep_answers
+    keep, answers, ended = policy.retention, policy.keep_answers, policy.ended
     if settings.store == MEMORY:
-        return MemoryStore(keep=keep, answers=answers)
-    return SqliteStore(Path(settings.store), keep=keep, answers=answers)
+        return MemoryStore(keep=keep, answers=answers, ended=ended)
+    return SqliteStore(Path(settings.store), keep=keep, answers=answers, ended=ended)
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:

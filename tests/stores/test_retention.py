@@ -83,6 +83,31 @@ async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_a
     await store.close()
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: str, tmp_path: Path) -> None:
+    assert policy_of().ended == {"done", "denied", "lapsed", "failed", "held", "approved"}
+    ended = policy_of().ended
+    store = (
+        MemoryStore(keep=KEEP, ended=ended)
+        if kind == "memory"
+        else SqliteStore(tmp_path / "store.db", keep=KEEP, ended=ended)
+    )
+    await store.open()
+    desk = Desk(store=store)
+    for amount in (5, 501):
+        body = {"amount": amount, "currency": "EUR"}
+        await desk.ask("refund", desk.login(), body=body, idempotency=str(amount))
+
+    async def states() -> list[str]:
+        return sorted(record.state for _, record in await store.transactions(limit=9))
+
+    for seconds, left in ((KEEP - 1, ["held", "running"]), (2, ["running"]), (10 * KEEP, ["running"])):
+        desk.clock.advance(seconds)
+        await newcomers(desk, 2 * memory.SHARDS)
+        assert await states() == left
+    await store.close()
+
+
 async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
     token = desk.login()
     await desk.ask("chat", token)

@@ -25,7 +25,7 @@ from authguard.core.snapshot import (
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from authguard.core.snapshot import Keys
 
@@ -154,7 +154,7 @@ def _change(found: list[Change], name: bytes, before: Record, after: Record) -> 
         found.append(Change(name, before.version, value))
 
 
-def is_over(name: bytes, value: bytes, before: float) -> bool:
+def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = ENDED_TRANSACTION) -> bool:
     """Tell whether a record may be forgotten without anything reviving (DESIGN 2).
 
     A session may go once it was last touched before that moment; an account also has to stand where a sign-in would
@@ -165,6 +165,7 @@ def is_over(name: bytes, value: bytes, before: float) -> bool:
         value: its bytes.
         before: epoch seconds UTC; now less the longest that anything can still name the record: the life of a
             credential, the window of a limit or of attempts.
+        ended: states of a transaction that nothing leads out of, or only time, and by then.
 
     Raises:
         StoreError: the record is damaged.
@@ -185,7 +186,7 @@ def is_over(name: bytes, value: bytes, before: float) -> bool:
         case LedgerRecord() as spent:
             return all(entry.at < before for entry in spent.ledger)
         case TransactionRecord() as transaction:
-            return transaction.state in ENDED_TRANSACTION and max(transaction.entered, transaction.created) < before
+            return transaction.state in ended and max(transaction.entered, transaction.created) < before
         case _:
             return False
 

@@ -7,9 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from authguard.core.outcomes import Words
+from authguard.core.stored import ENDED_TRANSACTION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from authguard.core.decisions import Table
     from authguard.core.facts import Operation
@@ -287,6 +288,7 @@ class Policy:
         pulled_back: state of the service once an operator engaged the rollback.
         retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
         windows: limit -> the seconds over which it counts.
+        ended: states of a transaction that nothing leads out of but time, and within the retention.
     """
 
     name: str
@@ -331,6 +333,7 @@ class Policy:
     pulled_back: str = field(init=False)
     retention: float = field(init=False)
     windows: Mapping[str, float] = field(init=False)
+    ended: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive what requests ask for often."""
@@ -345,6 +348,7 @@ class Policy:
         derive(self, "effect_scopes", scopes)
         derive(self, "pulled_back", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
+        derive(self, "ended", ENDED_TRANSACTION | set(self._lapsing()))
         limits = [limit for operation in self.operations for limit in operation.limits]
         derive(self, "windows", {limit.name: limit.per for limit in limits})
 
@@ -367,6 +371,17 @@ class Policy:
         attempts = [fallback.per for fallback in self.fallbacks.values()]
         attempts += [method.per for method in self.methods.values()]
         return min(absolute) + max([*lives, *windows, *attempts, self.keep_answers]) + 86_400.0
+
+    def _lapsing(self) -> Iterator[str]:
+        """Name the states of a transaction that end by themselves long before the record may be forgotten."""
+        table = self.machines["transaction"].table
+        for (machine, state), timers in self.timers.armed.items():
+            if machine != "transaction":
+                continue
+            first = min(timers, key=lambda timer: timer.after)
+            leads = table[state, first.event.partition(".")[2]].dest
+            if leads in ENDED_TRANSACTION and first.moment == "entered" and first.after < self.retention:
+                yield state
 
     def counts_idle(self, state: str) -> bool:
         """Whether a timer counts from the person's last act while the session is in a state."""

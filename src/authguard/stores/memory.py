@@ -35,11 +35,13 @@ class MemoryStore:
         keep: seconds for which a record outlives its last change at least. Not less than the longest ``max_lifetime``
             of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
         answers: seconds for which first answers of transactions are kept; infinite for as long as those.
+        ended: states in which a transaction may be forgotten then, as in `authguard.core.stored.is_over`.
     """
 
     __slots__ = (
         "_answers",
         "_capacity",
+        "_ended",
         "_hand",
         "_keep",
         "_looking",
@@ -53,8 +55,16 @@ class MemoryStore:
     #: `load` never suspends, nor does `commit`
     immediate = instant = True
 
-    def __init__(self, capacity: int = 1_000_000, keep: float = KEEP, *, answers: float = inf) -> None:
+    def __init__(
+        self,
+        capacity: int = 1_000_000,
+        keep: float = KEEP,
+        *,
+        answers: float = inf,
+        ended: frozenset[str] = stored.ENDED_TRANSACTION,
+    ) -> None:
         self._answers = answers
+        self._ended = ended
         self._capacity = capacity
         self._keep = keep
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
@@ -223,7 +233,7 @@ class MemoryStore:
             value = records.get(name)
             if value and (lighter := stored.without_answer(name, value, now - self._answers)):
                 records[name] = lighter
-            elif value and stored.is_over(name, value, now - self._keep):
+            elif value and stored.is_over(name, value, now - self._keep, self._ended):
                 del records[name]
                 self._transactions.pop(name, None)
                 self._size -= 1

@@ -24,7 +24,8 @@ from authguard.core import stored
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.leaving import Fate, cancel_later
-from authguard.stores.sqlite_file import FILE, connect, failure, identity
+from authguard.stores.sqlite_file import connect, failure, identity
+from authguard.stores.sqlite_filed import find, refile, unfile
 from authguard.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,13 +42,6 @@ INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON 
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 LOOK: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 FORGET: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-UNFILE: Final = "DELETE FROM filed WHERE state = ? AND created = ? AND name = ?"
-#: every filter may be left out by an empty text
-FIND: Final = (
-    "SELECT name, value FROM (SELECT created, name FROM filed WHERE {} AND (created, name) > (?, ?)"
-    " AND (? = '' OR role = ?) AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
-    " ORDER BY created, name LIMIT ?) JOIN records USING (name) ORDER BY created, name"
-)
 GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
 PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
@@ -73,10 +67,12 @@ class SqliteStore:
         patience: seconds to wait for another writer's lock before `StoreError`.
         keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
         answers: seconds for which first answers of transactions are kept; infinite for as long as those.
+        ended: states in which a transaction may be forgotten then, as in `authguard.core.stored.is_over`.
     """
 
     __slots__ = (
         "_answers",
+        "_ended",
         "_hand",
         "_identity",
         "_keep",
@@ -94,9 +90,18 @@ class SqliteStore:
     immediate = True
     instant = False
 
-    def __init__(self, path: Path, patience: float = 1.0, keep: float = math.inf, *, answers: float = math.inf) -> None:
+    def __init__(
+        self,
+        path: Path,
+        patience: float = 1.0,
+        keep: float = math.inf,
+        *,
+        answers: float = math.inf,
+        ended: frozenset[str] = stored.ENDED_TRANSACTION,
+    ) -> None:
         self._path = path
         self._answers = answers
+        self._ended = ended
         self._patience = patience
         self._keep = keep
         #: the last name that was looked at
@@ -180,7 +185,7 @@ class SqliteStore:
                 if done.rowcount != 1:
                     return False
                 if name[:1] == stored.TRANSACTION:
-                    _refile(writer, name, before.transaction, after.transaction)
+                    refile(writer, name, before.transaction, after.transaction)
             new = sum(not version for _, version, _ in changes)
             if new:
                 self._sweep(writer, LOOKS * new, stored.newest(after))
@@ -279,13 +284,9 @@ class SqliteStore:
         Raises:
             StoreError: they cannot be read now, or one is damaged.
         """
-        since = (after[0], stored.transaction_name(after[1]))
-        filters = [part for part in (role, operation, subject) for _ in range(2)]
-        wanted = ((state,) if state else ()) + (*since, *filters, limit)
 
         def found() -> list[tuple[bytes, bytes]]:
-            statement = FIND.format("state = ?" if state else "1")
-            return self._in_use(self._writer).execute(statement, wanted).fetchall()
+            return find(self._in_use(self._writer), state, (role, operation, subject), after, limit)
 
         return tuple(stored.transaction_of(name, value) for name, value in await self._in_worker("read", found))
 
@@ -305,11 +306,10 @@ class SqliteStore:
                 lighter = stored.without_answer(name, value, answered)
                 if lighter:
                     writer.execute(UPDATE, (version + 1, lighter, name, version))
-                elif stored.is_over(name, value, before):
+                elif stored.is_over(name, value, before, self._ended):
                     writer.execute(FORGET, (name, version))
                     if name[:1] == stored.TRANSACTION:
-                        _, held = stored.transaction_of(name, value)
-                        writer.execute(UNFILE, (held.state, held.created, name))
+                        unfile(writer, name, stored.transaction_of(name, value)[1])
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""
@@ -393,13 +393,6 @@ class SqliteStore:
         if connection is None:
             raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
         return connection
-
-
-def _refile(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
-    """Keep what a transaction is found by in step with it."""
-    if before.version and (before.state, before.created) != (after.state, after.created):
-        writer.execute(UNFILE, (before.state, before.created, name))
-    writer.execute(FILE, (after.state, after.created, name, after.role, after.operation, after.subject))
 
 
 def _get(connection: sqlite3.Connection, shelf: str, name: str) -> bytes:

@@ -12,8 +12,8 @@ from contextlib import ExitStack, closing, suppress
 from time import sleep
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import stored
 from authguard.errors import StoreError
+from authguard.stores.sqlite_filed import prepare_filed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +29,6 @@ SCHEMA: Final = (
 USED: Final = (
     "CREATE TABLE IF NOT EXISTS used (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS used_until ON used (until)",
-)
-#: by what transactions are found, in one tree; made, and filled, in a file that was written before there was any
-FILED: Final = (
-    "DROP TABLE IF EXISTS transactions",
-    """CREATE TABLE IF NOT EXISTS filed (
-        state, created, name, role, operation, subject, PRIMARY KEY (state, created, name)
-    ) WITHOUT ROWID""",
-)
-FILE: Final = "INSERT OR REPLACE INTO filed VALUES (?, ?, ?, ?, ?, ?)"
-UNFILED: Final = (
-    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM filed)"
 )
 WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
@@ -126,12 +115,7 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
             writer.execute(statement)
     for statement in USED:
         writer.execute(statement)
-    for statement in FILED:
-        writer.execute(statement)
-    for name, value in writer.execute(UNFILED).fetchall():
-        with suppress(StoreError):
-            _, held = stored.transaction_of(name, value)
-            writer.execute(FILE, (held.state, held.created, name, held.role, held.operation, held.subject))
+    prepare_filed(writer)
     writer.execute("COMMIT")
 
 

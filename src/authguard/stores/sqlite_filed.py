@@ -1,0 +1,80 @@
+"""What transactions are found by in the SQLite file: one tree beside their records, kept in step with them.
+
+Rule: all of it runs in the store's own thread, inside its transactions.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from authguard.core import stored
+from authguard.errors import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from authguard.core.snapshot import TransactionRecord
+
+#: made, and filled, in a file that was written before there was any
+FILED: Final = (
+    "DROP TABLE IF EXISTS transactions",
+    """CREATE TABLE IF NOT EXISTS filed (
+        state, created, name, role, operation, subject, PRIMARY KEY (state, created, name)
+    ) WITHOUT ROWID""",
+)
+UNFILED: Final = (
+    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM filed)"
+)
+FILE: Final = "INSERT OR REPLACE INTO filed VALUES (?, ?, ?, ?, ?, ?)"
+UNFILE: Final = "DELETE FROM filed WHERE state = ? AND created = ? AND name = ?"
+#: every filter may be left out by an empty text
+FIND: Final = (
+    "SELECT name, value FROM (SELECT created, name FROM filed WHERE {} AND (created, name) > (?, ?)"
+    " AND (? = '' OR role = ?) AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
+    " ORDER BY created, name LIMIT ?) JOIN records USING (name) ORDER BY created, name"
+)
+
+
+def prepare_filed(writer: sqlite3.Connection) -> None:
+    """Make the tree where it is missing, and file what was written before; what is damaged is not found."""
+    for statement in FILED:
+        writer.execute(statement)
+    for name, value in writer.execute(UNFILED).fetchall():
+        with suppress(StoreError):
+            file(writer, name, stored.transaction_of(name, value)[1])
+
+
+def file(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
+    """Let a transaction be found."""
+    writer.execute(FILE, (held.state, held.created, name, held.role, held.operation, held.subject))
+
+
+def unfile(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
+    """Let a transaction be found no more."""
+    writer.execute(UNFILE, (held.state, held.created, name))
+
+
+def refile(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
+    """Keep what a transaction is found by in step with it."""
+    if before.version and (before.state, before.created) != (after.state, after.created):
+        unfile(writer, name, before)
+    file(writer, name, after)
+
+
+def find(
+    reader: sqlite3.Connection, state: str, wanted: tuple[str, str, str], after: tuple[float, str], limit: int
+) -> list[tuple[bytes, bytes]]:
+    """Give the names and bytes of transactions, the oldest first.
+
+    Args:
+        reader: of the file.
+        state: in which they are stored; empty for any.
+        wanted: role, operation and subject; empty for any.
+        after: when the last one of the page before was created, and its id.
+        limit: how many at most.
+    """
+    since = (after[0], stored.transaction_name(after[1]))
+    filters = [part for part in wanted for _ in range(2)]
+    values = ((state,) if state else ()) + (*since, *filters, limit)
+    return reader.execute(FIND.format("state = ?" if state else "1"), values).fetchall()
