@@ -143,6 +143,15 @@ class Book:
         kept.become(state, now)
         return TOLD.get(state, "deny") if met == "in" else "handoff"
 
+    def begin(self, paper: str, word: str, now: float) -> str:
+        """Look at who approved once more, just before what was let run begins."""
+        kept = self.papers.get(paper)
+        if kept is None or word != "allow" or not len(kept.approvals) >= self.count > len(self._lasting(kept)):
+            return word
+        self._end(paper, kept, "failed", now)
+        self.ran[paper] -= 1
+        return "handoff"
+
     def _open(self, who: Sheet, paper: str, amount: float | None, asked: tuple[str, str, object], now: float) -> str:
         if self.meet(who) == "out":
             return "handoff"

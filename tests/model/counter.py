@@ -218,10 +218,14 @@ class Counter:
         async def ask() -> str:
             return self.asked(paper, await self.decide("refund", evidence, request.body()))
 
-        return Act(
-            ask,
-            (lambda book: book.ask(who, paper, amount, request.meaning(), named=named, now=self.rig.clock.now()),),
-        )
+        word = ""
+
+        def first(book: Book) -> str:
+            nonlocal word
+            word = book.ask(who, paper, amount, request.meaning(), named=named, now=self.rig.clock.now())
+            return word
+
+        return Act(ask, (first, lambda book: book.begin(paper, word, self.rig.clock.now())))
 
     def name(self, paper: str, who: Sheet) -> None:
         """Note the id that a key stands for: the same for one account and operation, and for no other."""

@@ -14,6 +14,7 @@ SOAK: Final = ("-m", "tests.soak.saturate")
 CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellations.py")
 #: what needs two who meet at one moment is not left to chance
 TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_changes.py")
+UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_undone.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
@@ -177,6 +178,13 @@ PLANTS: Final = (
         ENFORCER,
         "            saved = await self.standing.save(keys, before.snapshot, plan.after)\n",
         "            saved = await self.standing.save(keys, before.snapshot, plan.after) or True\n",
+    ),
+    Plant(
+        "who approved is not looked at again when what they approved is to begin",
+        UNDONE,
+        ENFORCER,
+        "            undone = await self.approvals.are_missing(record)\n",
+        "            undone = False\n",
     ),
     # the differential
     Plant(

@@ -215,6 +215,11 @@ def forget_answer(walk: Walk) -> None:
         walk.amend("transaction", **FORGOTTEN)
 
 
+def fall_through(walk: Walk, transaction: str) -> None:
+    """Let a transaction fail whose approvers may approve no more, before the app was asked."""
+    fail(walk, transaction, "approvers")
+
+
 def about(transaction: str, what: str) -> bytes:
     """Name what is sealed: one thing of one transaction, which opens as nothing else."""
     return f"{what}\n{transaction}".encode()
