@@ -278,6 +278,7 @@ async def test_what_the_app_says_is_left_alone_and_moves_nothing(scene: Scene) -
 async def test_an_app_that_falls_falls_as_it_would_without_the_guard(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("ERROR", logger="uvicorn.error")  # the servers of other tests were told to be quiet
     async with scene.socket() as socket:
         await socket.send("fall")
         await socket.wait_closed()

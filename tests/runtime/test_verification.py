@@ -338,3 +338,12 @@ async def settled(running: list[asyncio.Task[Step]]) -> None:
     for _ in range(500):
         await asyncio.sleep(0)
     assert running
+
+
+async def test_an_agent_proves_nothing_for_a_customer_in_the_talk_either() -> None:
+    verifier = ScriptedVerifier()
+    desk = Desk(verifiers={"otp": verifier})
+    talk = await desk.ask("chat", desk.login(acr="aal1", actor="concierge"))
+    step = await desk.enforcer.verifications.answer(talk, "default", {"otp": {"answer": "123456"}})
+    assert (step.fallback.kind, step.snapshot.session.verification) == ("deny", "unverified")
+    assert not verifier.asked

@@ -70,7 +70,7 @@ async def remote() -> AsyncIterator[Remote]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.url = f"http://127.0.0.1:{listener.getsockname()[1]}/verify"
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="critical", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
         served = asyncio.create_task(server.serve(sockets=[listener]))
         yield made
         server.should_exit = True

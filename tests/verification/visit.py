@@ -175,7 +175,7 @@ async def opened(shape: str, remote: Remote, folder: Path) -> AsyncIterator[Bank
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_level="critical", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_config=None, access_log=False))
         served = asyncio.create_task(server.serve(sockets=[listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with httpx2.AsyncClient(base_url=address, trust_env=False, timeout=30) as http:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
+from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
 from authguard.core.snapshot import Attempt, Keys
 from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable, Wanting, combine
@@ -26,7 +27,7 @@ from authguard.runtime.preview import foresee
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.facts import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.core.verdicts import Amount, Method, VerifierVerdict
     from authguard.policy.compiled import Policy
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     Answers = Mapping[str, Mapping[str, str]]
 
+#: what saying who one is amounts to, in whichever way: the guard's own, which no agent does for a customer (WIRE 5)
+SAYING: Final = Operation(name="authguard.verify", match=Match(), risk="self", effect="write")
 #: bounds of what a customer may answer: verifiers, fields of one, characters of a field
 ANSWERS_BOUND: Final = 16
 FIELD_BOUND: Final = 512
@@ -117,6 +120,9 @@ class Verifications:
         if principal is None:
             raise VerificationRefused("only somebody who is signed in can prove who they are")
         _check_size(answers)
+        gate = foresee(self._standing.policy, verdict, SAYING)
+        if gate.kind is not Outcome.ALLOW:
+            return Step(fallback=gate, operation=SAYING, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
             step = await self._answer(verdict, principal, declared, answers)
         return step  # noqa: RET504 - a scope may swallow what is raised in it, so the value leaves it first
