@@ -89,6 +89,51 @@ async def test_an_outage_is_no_attempt_and_the_way_opens_again_by_itself() -> No
     assert await talk.word(RIGHT) == "allow"
 
 
+async def test_an_outage_of_one_alternative_costs_nothing_where_the_other_is_not_answered() -> None:
+    talk = Talk(TWO.replace("default: {all: [otp]", "default: {any: [otp, kba]"), kba=ScriptedVerifier(right="rex"))
+    for number in range(6):
+        talk.otp.script = [Unavailable("timeout")]
+        assert (await talk.say(RIGHT, token=talk.login(f"s{number}"))).wanted == ("kba",)
+        talk.desk.clock.advance(20)
+    assert outcome(await talk.balance()) == ("verify", "prove_identity")
+    assert (await talk.say({"kba": {"answer": "rex"}}, token=talk.login("s5"))).fallback.name == "allow"
+
+
+async def test_attempts_that_an_outage_gave_back_count_again_as_they_go_on() -> None:
+    kba = ScriptedVerifier(right="rex")
+    talk = Talk(TWO.replace("default: {all: [otp]", "default: {any: [otp, kba]"), kba=kba)
+    tokens = [talk.login(f"s{number}") for number in range(6)]
+    attempts = []
+    for token in tokens:
+        talk.otp.script = [Unavailable("timeout")]
+        attempts.append((await talk.say(RIGHT, token=token)).attempt)
+    kba.gate = asyncio.Event()
+    guess = {"kba": {"answer": "guess"}}
+    running = [asyncio.create_task(talk.say(guess, token=token)) for token in tokens]
+    await until(lambda: len(kba.asked) == 3)
+    await settled(running)
+    kba.gate.set()
+    await asyncio.gather(*running)
+    for token in tokens:
+        await talk.say(guess, token=token)
+    assert [question.attempt for question in kba.asked] == attempts[:3], "the same attempts, and no more of them"
+    assert outcome(await talk.balance()) == ("handoff", "to_a_person")
+
+
+@pytest.mark.parametrize(("patience", "seconds", "asked"), [("2s", 9, 1), ("2s", 11, 2), ("100s", 150, 1)])
+async def test_an_answer_is_waited_for_as_long_as_its_method_may_take(patience: str, seconds: int, asked: int) -> None:
+    talk = Talk(POLICY.replace("pass_at: 0.9", f"timeout: {patience}, pass_at: 0.9"))
+    talk.otp.gate = asyncio.Event()
+    first = asyncio.create_task(talk.say(RIGHT))
+    await until(lambda: len(talk.otp.asked) == 1)
+    talk.desk.clock.advance(seconds)
+    second = asyncio.create_task(talk.say(RIGHT))
+    await settled([first, second])
+    assert len(talk.otp.asked) == asked
+    talk.otp.gate.set()
+    await asyncio.gather(first, second)
+
+
 async def test_a_verifier_that_raises_is_unavailable_and_no_fault() -> None:
     talk = Talk()
     talk.otp.script = [RuntimeError("down")]

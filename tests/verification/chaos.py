@@ -32,7 +32,8 @@ ANSWERS: Final = ("pass", "pass", "fail", "doubt", "flap", "nan")
 
 _HEAD = POLICY[: POLICY.index("verifiers:\n")]
 _VERIFIERS = "verifiers:\n" + "".join(
-    f'  {name}: {{type: http, url: "http://127.0.0.1:9/{name}", pass_at: 0.9, fail_at: 0.4}}\n' for name in "abcde"
+    f'  {name}: {{type: http, url: "http://127.0.0.1:9/{name}", pass_at: 0.9, fail_at: 0.4, timeout: 30s}}\n'
+    for name in "abcde"
 )
 METHODS: Final = (
     ("{all: [a], attempts: 3, per: 15m}", "{all: [d], attempts: 2, per: 15m}"),

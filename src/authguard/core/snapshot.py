@@ -84,7 +84,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
         claimed: whether its answers are with the verifiers right now; at most one set of answers is.
         passed: verifiers that said yes so far.
         doubted: verifiers that were in doubt so far; none of them is asked again.
-        begun: when its attempt was counted, epoch seconds UTC.
+        begun: when its attempt was counted, epoch seconds UTC; 0 while it is not: only outages answered so far.
     """
 
     id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from authguard.core.outcomes import Words
 from authguard.core.stored import ENDED_TRANSACTION
@@ -127,6 +127,10 @@ class AccountSource:
     authority: str = ""
 
 
+#: seconds before the first further question to a verifier; doubled for each further one
+PAUSE: Final = 0.1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
     """A service that answers "is it them?".
@@ -187,6 +191,12 @@ class Verifier:
     window: int = 1
     expires: float = 300.0
     questions: tuple[str, ...] = ()
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which it has answered whatever happens: each question, the pauses, the hedge, a little more."""
+        pauses = PAUSE * (2**self.retries - 1)
+        return self.timeout * (self.retries + 1) + float(pauses) + self.hedge_after + 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +299,7 @@ class Policy:
         retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
         windows: limit -> the seconds over which it counts.
         ended: states of a transaction that nothing leads out of but time, and within the retention.
+        leases: method -> seconds after which nobody waits any more for an answer that its verifiers were asked for.
     """
 
     name: str
@@ -334,6 +345,7 @@ class Policy:
     retention: float = field(init=False)
     windows: Mapping[str, float] = field(init=False)
     ended: frozenset[str] = field(init=False)
+    leases: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive what requests ask for often."""
@@ -351,6 +363,12 @@ class Policy:
         derive(self, "ended", ENDED_TRANSACTION | set(self._lapsing()))
         limits = [limit for operation in self.operations for limit in operation.limits]
         derive(self, "windows", {limit.name: limit.per for limit in limits})
+        derive(self, "leases", {name: self._lease(method) for name, method in self.methods.items()})
+
+    def _lease(self, method: Method) -> float:
+        """Tell how long one set of answers takes at the worst: each verifier sends, then answers, in its turn."""
+        asked = [self.verifiers[name].longest for name in method.verifiers if name in self.verifiers]
+        return 2 * (sum(asked) + self.request_budget)
 
     def _retention(self) -> float:
         """Tell how long a record may still be named (DESIGN 2, "Nothing revives by being forgotten").

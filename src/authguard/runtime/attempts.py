@@ -13,6 +13,7 @@ from authguard.core.snapshot import AccountRecord, Tally
 
 if TYPE_CHECKING:
     from authguard.core.facts import Operation, Principal
+    from authguard.core.snapshot import Attempt
     from authguard.core.verdicts import Method
     from authguard.runtime.walk import Walk
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 VERIFICATIONS: Final = "verification"
 #: the tally of attempts whose answers are with the verifiers
 FLYING: Final = "flying"
-#: seconds after which an answer that never came (the process died) is waited for no more
-LEASE: Final = 120.0
+#: when an attempt was counted that is counted no more: no verifier has judged an answer to it so far
+GIVEN_BACK: Final = 0.0
 #: the back-off doubles so often at the most
 DOUBLINGS: Final = 10
 
@@ -137,17 +138,28 @@ def wait_for(walk: Walk, method: Method) -> float:
 
 def take_off(walk: Walk) -> None:
     """Count an attempt whose answers go to the verifiers now."""
-    _add(walk, FLYING, LEASE, 1, renew=True)
+    _add(walk, FLYING, _longest(walk), 1, renew=True)
 
 
 def land(walk: Walk) -> None:
     """Count it off: its answer is here."""
-    _add(walk, FLYING, LEASE, -1)
+    _add(walk, FLYING, _longest(walk), -1)
 
 
 def is_flying(walk: Walk) -> bool:
     """Whether answers of this person are with the verifiers now, in whichever session: what they give is not known."""
-    return _current(walk.snapshot.account, FLYING, LEASE, walk.now).count > 0
+    return _current(walk.snapshot.account, FLYING, _longest(walk), walk.now).count > 0
+
+
+def is_waited_for(walk: Walk, attempt: Attempt) -> bool:
+    """Whether the answers of an attempt are with the verifiers still; one that never came (the process died) is not."""
+    lease = walk.policy.leases.get(attempt.method, _longest(walk))
+    return attempt.claimed and walk.now - attempt.at < lease
+
+
+def _longest(walk: Walk) -> float:
+    """Give the seconds that the slowest method takes at the worst."""
+    return max(walk.policy.leases.values(), default=0.0)
 
 
 def _window(walk: Walk) -> float:

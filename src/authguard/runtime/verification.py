@@ -176,16 +176,13 @@ class Verifications:
         if method.name not in offered:
             return _Later(0.0)
         held = walk.snapshot.session.attempt
-        if held is not None and held.claimed and walk.now - held.at < attempts.LEASE:
+        if held is not None and attempts.is_waited_for(walk, held):
             return _Later(SOON)
-        goes_on = (
-            held is not None
-            and held.method == method.name
-            and not held.claimed
-            and attempts.is_reserved(walk, method, held.begun)
-            and walk.would_move("verification.passed")
-        )
-        if held is not None and goes_on:
+        if held is not None and not (
+            held.method == method.name and not held.claimed and walk.would_move("verification.passed")
+        ):
+            held = None
+        if held is not None and attempts.is_reserved(walk, method, held.begun):
             attempt = replace(held, claimed=True, at=walk.now)
         else:
             if attempts.is_spent(walk, method, offered[method.name]):
@@ -199,11 +196,15 @@ class Verifications:
             if wait:
                 return _Later(wait)
             attempts.reserve_attempt(walk, method)
-            walk.happen("verification.started", "caller")
-            attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True, begun=walk.now)
+            if held is not None and held.begun == attempts.GIVEN_BACK:
+                attempt = replace(held, claimed=True, at=walk.now, begun=walk.now)
+            else:
+                held = None
+                walk.happen("verification.started", "caller")
+                attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True, begun=walk.now)
         attempts.take_off(walk)
         walk.amend("session", attempt=attempt)
-        return _Claim(attempt, fresh=not goes_on)
+        return _Claim(attempt, fresh=held is None)
 
     @staticmethod
     def _exhaust(walk: Walk, verdict: Verdict) -> None:
@@ -333,7 +334,11 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
         return False
     if isinstance(amount, Wanting):
         passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
-        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted))
+        begun = attempt.begun
+        if not doubted and any(isinstance(answer, Unavailable) for answer in said.values()):
+            attempts.give_back(walk, method, begun)  # whoever turns away now met an outage and nothing else
+            begun = attempts.GIVEN_BACK
+        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted, begun=begun))
         return True
     walk.amend("session", attempt=None)
     if walk.happen(f"verification.{amount}", "verifier") and amount == "passed":

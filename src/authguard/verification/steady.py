@@ -13,6 +13,7 @@ import anyio
 
 from authguard.calls import Breaker, NoAnswer
 from authguard.core.verdicts import Cause, Doubted, Failed, Passed, Unavailable
+from authguard.policy.compiled import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Verifier
     from authguard.ports import Clock, Question
 
-#: seconds before the first retry; doubled for each further one, each shortened by chance so that not all come at once
-PAUSE: Final = 0.1
 TIMEOUT: Final[Cause] = "timeout"
 
 
@@ -76,8 +75,7 @@ class SteadyVerifier:
         self._sleep = sleep
         self._asked = 0
         self.asks = declared.asks
-        pauses = sum(PAUSE * 2**number for number in range(declared.retries))
-        self.longest = declared.timeout * (declared.retries + 1) + pauses + declared.hedge_after + 1.0
+        self.longest = declared.longest
 
     async def open(self) -> None:
         """Make the services ready."""
@@ -155,7 +153,7 @@ class SteadyVerifier:
                 breaker.heard(self._clock.now(), answered=answered)
             if not again or turn == declared.retries:
                 break
-            await self._sleep(PAUSE * 2**turn * self._chance())
+            await self._sleep(PAUSE * 2**turn * self._chance())  # by chance, so that not all come at once
         return Unavailable(cause)
 
     def _judge(self, said: float | VerifierVerdict) -> VerifierVerdict:
