@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 from base64 import b64decode
 from typing import Any
 from urllib.parse import parse_qs
@@ -75,3 +78,35 @@ async def test_a_secret_that_is_not_set_is_told_by_its_variables_name_alone() ->
 def test_a_desk_shows_no_secret() -> None:
     assert "Z3V" not in repr(desk())
     assert "secret" not in repr(desk())
+
+
+async def test_a_second_answer_about_one_token_is_never_the_answer_about_the_next() -> None:
+    def said(answer: object) -> bytes:
+        body = json.dumps(answer)
+        return (
+            f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+        )
+
+    gone: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone.append(left := asyncio.Event())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+                good = b"token=good" in await reader.readexactly(length)
+                writer.write(2 * said({"active": True, "sub": "alice"}) if good else said({"active": False}))
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        left.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    at = desk(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/introspect")
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        for _ in range(2):
+            assert await ask(client, at, b"good") == {"sub": "alice"}
+            assert await ask(client, at, b"revoked") is Said.INACTIVE
+    server.close()
+    for left in gone:
+        await left.wait()

@@ -91,6 +91,7 @@ async def ask(client: httpx2.AsyncClient, desk: Desk, token: bytes) -> Answer:
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",  # an encoded body could grow beyond the bound in one step
+                "Connection": "close",  # a second answer to one question would else be the answer about the next token
             },
             follow_redirects=False,
         ) as answer:

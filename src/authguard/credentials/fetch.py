@@ -31,7 +31,11 @@ ANSWER_BOUND: Final = 262_144
 #: objects and arrays in an answer at the most: a hundred keys with certificates, or a provider's metadata
 ANSWER_NODES: Final = 4_096
 #: an encoded body could grow beyond the bound in one step, so none is asked for and none is taken
-_HEADERS: Final = {"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"}
+_HEADERS: Final = {
+    "Accept": "application/json, application/jwk-set+json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
 #: RFC 9110 8.8.3, weak or strong, and not without end
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 #: RFC 9111 1.2.2
