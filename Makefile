@@ -90,6 +90,7 @@ $(PEERS): $(READY)
 bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about five minutes)
 	@$(BIN)/python -m benchmarks.main_path
 	@$(BIN)/python -m benchmarks.proof
+	@$(BIN)/python -m benchmarks.log
 
 format: $(READY) ## format and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --quiet $(SOURCES)

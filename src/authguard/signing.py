@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from authguard.core.notes import PLAIN, Key
+from authguard.core.notes import PLAIN, Key, plain_base64
 from authguard.errors import SettingsError
 
 _PREFIX: Final = "PRIVATE+KEY+"
@@ -91,7 +91,7 @@ def read(text: str, source: str) -> tuple[SigningKey, ...]:
     for line in text.split():
         try:
             name, stated, coded = line.removeprefix(_PREFIX).split("+", 2)
-            raw = b64decode(coded, validate=True)
+            raw = plain_base64(coded)
             found = _of(name, Ed25519PrivateKey.from_private_bytes(raw[1:]))
             good = line.startswith(_PREFIX) and bool(name) and len(raw) == _SEED and raw[0] == PLAIN
         except ValueError:

@@ -231,7 +231,8 @@ def test_a_position_that_was_never_given_out_is_refused(run: Run, disk: Disk) ->
 
 def test_a_thread_that_comes_after_its_waiter_left_touches_nothing(run: Run, disk: Disk) -> None:
     async def test() -> None:
-        late = flushing._Round(disk.fd, 1, None)
+        late = flushing._Round()
+        late.aim(disk.fd, 1, None, ())
         late.begun.acquire()
         os.close(late.fd)
         late.run()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from benchmarks import asking, footprint, growth, verifying
+from authguard.core.chain import Intact, examine
+from benchmarks import asking, footprint, growth, log, verifying
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -134,6 +135,15 @@ async def test_the_million_sessions_are_the_guards_own_records(tmp_path: Path) -
 
 def test_proof_command_and_import_are_timed() -> None:
     assert [row.unit for row in starts(TINY)] == ["ms"] * 4
+
+
+async def test_a_record_is_timed_beside_a_bare_one_and_a_group_beside_a_bare_group(tmp_path: Path) -> None:
+    rows = await log.measure(tmp_path, rounds=2, size=log.GROUP)
+
+    assert [row.must for row in rows] == [0.0, log.APPEND, log.APPEND, 0.0, log.APPEND, 0.0, log.SHARE]
+    assert all(row.value > 0 for row in rows)
+    for name in ("append", "again", "signed", "announced", "group"):
+        assert isinstance(examine((tmp_path / f"{name}.jsonl").read_bytes().splitlines(keepends=True)), Intact)
 
 
 def test_questions_to_a_long_log_are_timed_and_its_records_are_the_policys_own(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from authguard.audit.files import sync_folder
 from authguard.audit.segments import PACKED
@@ -30,8 +31,20 @@ class _Round:
 
     __slots__ = ("begun", "closed", "failed", "fd", "folder", "led", "left", "over", "target")
 
-    def __init__(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...] = ()) -> None:
-        """Keep a copy of the descriptor, so that closing the log cannot turn the sync to another file.
+    def __init__(self) -> None:
+        """Begin, and wait for those who write in the same turn of the loop."""
+        self.fd = -1
+        self.target = 0
+        self.folder: Path | None = None
+        self.closed: tuple[Path, ...] = ()
+        self.begun = threading.Lock()
+        self.left = anyio.Event()
+        self.led = True
+        self.over = False
+        self.failed = False
+
+    def aim(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...]) -> None:
+        """Take what is to be synced; a copy of the descriptor, so that closing the log cannot turn it to another file.
 
         Raises:
             OSError: the descriptor cannot be copied.
@@ -40,11 +53,6 @@ class _Round:
         self.target = target
         self.folder = folder
         self.closed = closed
-        self.begun = threading.Lock()
-        self.left = anyio.Event()
-        self.led = True
-        self.over = False
-        self.failed = False
 
     def run(self) -> None:
         """Sync, in the thread; nothing where the waiter left before the thread got to it."""
@@ -133,22 +141,35 @@ class Flusher:
 
     async def _lead(self, position: int) -> None:
         """Begin a round and wait for it; who is cancelled meanwhile leaves it to the others."""
-        fd, target = self._written()
-        if position > target:
-            raise AuditError(f"the audit log has no position {position}: it never gave that out")
+        self._check(position)
+        current = self._round = _Round()
         try:
-            current = self._round = _Round(fd, target, self._folder, self._closed)
-        except OSError as error:
-            raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
-        try:
+            await checkpoint()  # who writes in this turn of the loop shares the sync, instead of waiting for the next
+            fd, target = self._check(position)
+            try:
+                current.aim(fd, target, self._folder, self._closed)
+            except OSError as error:
+                raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
             # a thread of its own: the app's threads being busy must not keep the log from the disk
             await self._worker.run(current.run)
         finally:
             current.led = False
             current.left.set()
             if current.begun.acquire(blocking=False):
-                os.close(current.fd)
+                if current.fd >= 0:
+                    os.close(current.fd)
                 self._round = None
+
+    def _check(self, position: int) -> tuple[int, int]:
+        """Give what is written now.
+
+        Raises:
+            AuditError: the position is not in it.
+        """
+        fd, target = self._written()
+        if position > target:
+            raise AuditError(f"the audit log has no position {position}: it never gave that out")
+        return fd, target
 
     def _settle(self) -> None:
         """Take over what a finished round found."""

@@ -7,8 +7,7 @@ its siblings from the leaf up, and the signed checkpoint.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from authguard.audit import checkpoints, segments
 from authguard.audit.reading import parse
 from authguard.core import tree
 from authguard.core.chain import LINE_BOUND, Linked, read
-from authguard.core.notes import NOTE_BOUND, opened, read_body
+from authguard.core.notes import NOTE_BOUND, opened, plain_base64, read_body
 from authguard.core.stubs import Stub, levels
 from authguard.errors import AuditError
 
@@ -136,8 +135,9 @@ def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
     if found is None:
         raise AuditError("this is no proof: one begins with `c2sp.org/tlog-proof@v1`")
     try:
-        line = b64decode(found[1], validate=True)
-    except NotBase64:
+        line = plain_base64(found[1])
+        path = [plain_base64(one) for one in found[3].split()]
+    except ValueError:
         raise AuditError("the record in the proof was changed") from None
     note = opened(text[found.end() :], keys, check)
     if note is None:
@@ -146,7 +146,6 @@ def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
     said, index = note.checkpoint, int(found[2])
     if not isinstance(record, Linked) or record.seq != index:
         raise AuditError("the record in the proof was changed")
-    path = [b64decode(one) for one in found[3].split()]
     if tree.root_of(tree.leaf(line[:-1]), index, said.size, path) != said.root:
         raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")
     return Proven(line, index, said.origin, said.size, note.at, note.keys[0])

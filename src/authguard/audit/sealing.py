@@ -361,7 +361,9 @@ def _take_in(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
         if last == target:
             break
         if number % TURN == TURN - 1:
-            time.sleep(0)  # a request may be waiting for the interpreter
+            # not a wait: it lets go of the interpreter, which a request would else get only after the switch interval
+            # (measured: it then has it after 0.2 ms instead of 5 ms)
+            time.sleep(0)
         # the form of a line: `authguard.core.chain`
         if line[-76 - 65 : -76] != f'{last}"'.encode() or not line[-76:].startswith(b',"hash":"'):
             break

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -33,6 +32,18 @@ TIMED: Final = 0x04
 _NAME: Final = re.compile(r"[^\s+]{1,200}")
 _BODY: Final = re.compile(r"([^\n]{1,300})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,200}) ([A-Za-z0-9+/=]{1,400})\n")
+
+
+def plain_base64(text: str) -> bytes:
+    """Read base64 (RFC 4648 4) that is written in the one way in which it is written (RFC 4648 3.5).
+
+    Raises:
+        ValueError: it is not.
+    """
+    raw = b64decode(text, validate=True)
+    if b64encode(raw).decode() != text:
+        raise ValueError("not the one way to write it")
+    return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ def parse_key(text: str) -> Key:
     parts = text.strip().split("+", 2)
     try:
         name, stated, coded = parts
-        raw = b64decode(coded, validate=True)
+        raw = plain_base64(coded)
     except ValueError:
         raise ValueError("a verifier key is `name+id+base64`, as `authguard audit key` prints it") from None
     key = Key(name, raw[1:])
@@ -129,7 +140,10 @@ def read_body(note: str) -> Checkpoint | None:
     found = _BODY.match(note) if len(note) <= NOTE_BOUND else None
     if found is None or not note.startswith("\n", found.end()):
         return None
-    return Checkpoint(found[1], int(found[2]), b64decode(found[3]))
+    try:
+        return Checkpoint(found[1], int(found[2]), plain_base64(found[3]))
+    except ValueError:
+        return None
 
 
 def opened(note: str, keys: Collection[Key], check: Check) -> Opened | None:
@@ -157,8 +171,8 @@ def _hear(  # noqa: PLR0917 - what one line adds to
     """Take one signature line; false where it is malformed, or a known key's and wrong."""
     found = _SIGNATURE.fullmatch(line)
     try:
-        raw = b64decode(found[2], validate=True) if found else b""
-    except NotBase64:
+        raw = plain_base64(found[2]) if found else b""
+    except ValueError:
         return False
     for key in keys:
         if found is None or key.name != found[1]:
