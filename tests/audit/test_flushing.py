@@ -37,6 +37,10 @@ class Disk:
         monkeypatch.setattr(flushing.os, "fsync", self.sync)
 
     def sync(self, fd: int) -> None:
+        if threading.current_thread().name == "authguard-checkpoints":
+            # a log of an earlier test may still be signed in this process, and is none of ours
+            self._fsync(fd)
+            return
         self.syncs += 1
         self.begun.release()
         assert self.gate.acquire(timeout=PATIENCE)
