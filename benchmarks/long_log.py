@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 POLICY: Final = "support-desk"
 #: epoch seconds UTC of the first record, and the mean time from one to the next
-BEGAN: Final = 1_800_000_000.0
+BEGAN: Final = 1_700_000_000.0
 EVERY: Final = 0.26
 #: sessions at once
 LIVE: Final = 64

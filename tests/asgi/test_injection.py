@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from authguard import AuthGuard
 from authguard.audit.reading import parse
-from authguard.cli.audit import describe
+from authguard.cli.audit_words import describe
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless
 from tests.records import Records

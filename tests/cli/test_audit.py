@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard.cli.audit import app, describe
+from authguard.cli.audit_group import app
+from authguard.cli.audit_words import describe
 from authguard.cli.showing import escaped
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted, Decided, Moved

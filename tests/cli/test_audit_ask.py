@@ -128,9 +128,11 @@ def test_a_session_is_found_by_its_first_digits() -> None:
 
 
 @pytest.mark.usefixtures("log")
-def test_a_query_takes_times_as_people_type_them() -> None:
+def test_a_query_takes_times_as_people_type_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("authguard.system.SystemClock.now", lambda _: 1_861_920_000.0)  # 2029
     assert "id=b" in run("query", "--since", "2027-01-15T08:00:01", "--until", "2027-01-15").output
     assert run("query", "--since", "2028-01-01").stderr == "no record answers this\n"
+    assert "lies in the future" in " ".join(run("query", "--since", "2029-12-31").stderr.split())
     assert run("query", "--since", "whenever").exit_code == 2
     assert run("query", "--since", "2027-01-02", "--until", "2027-01-01").exit_code == 2
 

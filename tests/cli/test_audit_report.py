@@ -35,14 +35,14 @@ def run(*words: str) -> Result:
 
 
 def test_it_writes_a_page_with_the_ranges_that_are_signed(log: Path, tmp_path: Path) -> None:
-    done = run("--key", str(log.with_suffix(".pub")), "--since", "2027-01-15", "--out", "report.html")
+    done = run("--key", str(log.with_suffix(".pub")), "--since", "14 Nov 2023", "--out", "report.html")
     assert (done.exit_code, done.output) == (0, "")
     written = tmp_path / "report.html"
     assert written.stat().st_mode & 0o777 == 0o600
     text = written.read_text("utf-8")
     assert text.startswith("<!doctype html>")
     assert "300 of 300 lines signed" in text
-    assert "2027-01-15T00:00:00.000Z" in text
+    assert "2023-11-14T00:00:00.000Z" in text
 
 
 @pytest.mark.usefixtures("log")
@@ -65,3 +65,6 @@ def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path,
 def test_what_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
     assert run("--out", str(tmp_path / "none" / "report.html")).exit_code == BROKE
     assert run("--since", "soon").exit_code == 2
+    future = run("--since", "2999-01-01")
+    assert future.exit_code == 2
+    assert "lies in the future" in " ".join(future.stderr.split())

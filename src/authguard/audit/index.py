@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import tempfile
 from io import FileIO
@@ -62,6 +63,10 @@ CREATE INDEX by_decision ON record (decision) WHERE decision IS NOT NULL;
 """
 _VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
   SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
+
+
+#: what an index consists of
+_PARTS: Final = frozenset(re.findall(r"CREATE (?:TABLE|INDEX) (\w+)", _TABLES + _INDEXES))
 
 
 class StaleError(Exception):
@@ -158,7 +163,9 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
     try:
         yield made
     except sqlite3.Error as error:
-        raise AuditError(f"the index of `{log}` is damaged: ask again with --fresh") from error
+        # what was found so far may be wrong, so that it is not gone on with
+        beside(log).unlink(missing_ok=True)
+        raise AuditError(f"the index of `{log}` was damaged, and is removed: ask again, and it is made anew") from error
     finally:
         made.close()
 
@@ -221,6 +228,8 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
     try:
         if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
             raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
+        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _PARTS:
+            raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
         _demand_same(log, db)
         if _has_news(log, db):
             db.execute("BEGIN IMMEDIATE")

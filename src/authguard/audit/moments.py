@@ -1,29 +1,45 @@
-"""Times as people type them: `2h`, `yesterday`, `2026-11-22`, ISO 8601; all of them UTC, as the log shows them."""
+"""Times as people type them: `2h`, `yesterday 14:00`, `22 Nov`, ISO 8601; UTC, as the log shows them, unless they say.
+
+Rules of this file:
+- What could mean two things is refused, with what to type instead: `11/12/2026`, an hour that the clock skipped.
+- An hour that the clock told twice is the first for a period's beginning, and the second for its end.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN: Final = re.compile(r"(?:(\d{1,6})\s*(s|m|h|d|w)(?:ec|ecs|in|ins|our|ours|ay|ays|eek|eeks|econds?|inutes?)?\s*)")
-_WHOLE: Final = re.compile(rf"(?:{_SPAN.pattern})+(?:ago)?")
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_EPOCH: Final = re.compile(r"\d{9,11}(?:\.\d{1,6})?")
+_UNIT: Final = r"(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?|w(?:eeks?)?)"
+_COUNT: Final = r"\d{1,6}(?:\.\d{1,3})?|an?(?= )"
+_SPAN: Final = re.compile(rf"({_COUNT}) ?({_UNIT})(?![a-z])")
+_SPANS: Final = re.compile(rf"(?:(?:{_COUNT}) ?{_UNIT}(?![a-z]) ?(?:and )?)+(?:ago)?")
+_EPOCH: Final = re.compile(r"(\d{9,10})(\d{3})?(\.\d{1,6})?")
+_CLOCK: Final = re.compile(r"(?:(.*?) ?(?:at )?)?(?:(\d{1,2}):(\d{2})(?::(\d{2}))?|noon|midnight)")
+_ZONE: Final = re.compile(r"(.+?) ?((?:[A-Za-z_]+/[A-Za-z_/+-]+)|[Uu][Tt][Cc]|[Gg][Mm][Tt])")
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED: Final = re.compile(r"(?:(\d{1,2}) ([a-z]{3,9})|([a-z]{3,9}) (\d{1,2}))(?:,? (\d{4}))?")
 _DAY: Final = timedelta(days=1)
+_BOUND: Final = 80
 #: what may be typed, for messages
 FORMS: Final = (
-    "`2h`, `90m`, `3d`, `yesterday`, `monday`, `2026-11-22`, `2026-11-22T09:30` or `2026-11-22T09:30:00+01:00`"
+    "`2h`, `90m`, `3d`, `yesterday`, `monday 14:00`, `22 Nov`, `2026-11-22`, `2026-11-22T09:30`,"
+    " `2026-11-22T09:30:00+01:00` or `2026-11-22 09:30 Europe/Berlin`"
 )
 
 
-def moment(typed: str, now: float, *, end: bool = False) -> float:  # noqa: PLR0911 - one for each form
+def moment(typed: str, now: float, *, end: bool = False) -> float:
     """Read a time that somebody typed.
 
     Args:
-        typed: how long ago, a day by its name or date, or a time; without an offset it is UTC.
+        typed: how long ago, a day by its name or date, or a time; without an offset or a zone it is UTC.
         now: epoch seconds UTC.
         end: whether a whole day stands for its end instead of its beginning.
 
@@ -33,26 +49,80 @@ def moment(typed: str, now: float, *, end: bool = False) -> float:  # noqa: PLR0
     Raises:
         ValueError: it is none of these; the message says what to type.
     """
-    text = " ".join(typed.lower().split())
-    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    text = " ".join(typed.split())
     try:
-        if text == "now":
-            return now
-        if text in {"today", "yesterday"}:
-            return _day(today if text == "today" else today - _DAY, end=end)
-        if text in _DAYS:
-            return _day(today - timedelta(days=(today.weekday() - _DAYS.index(text)) % 7), end=end)
-        if _WHOLE.fullmatch(text):
-            return now - sum(int(count) * _UNITS[unit] for count, unit in _SPAN.findall(text))
-        if _EPOCH.fullmatch(text):
-            return float(text)
-        read = datetime.fromisoformat(typed.strip())
-        if _DATE.fullmatch(text):
-            return _day(read.replace(tzinfo=UTC), end=end)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        # what is longer than any of these is none
+        return _read(text if len(text) <= _BOUND else "", now, end=end)
+    except _SaidError as error:
+        raise ValueError(f"`{text[:60]}` {error}; type {FORMS}") from None
     except (ValueError, OverflowError):
         raise ValueError(f"`{typed[:60]}` is no time; type {FORMS}") from None
 
 
-def _day(begin: datetime, *, end: bool) -> float:
-    return (begin + _DAY).timestamp() - 1e-6 if end else begin.timestamp()
+class _SaidError(Exception):
+    """What is wrong with a time, in words."""
+
+
+def _read(text: str, now: float, *, end: bool) -> float:
+    if text.lower() == "now":
+        return now
+    if _SPANS.fullmatch(text.lower()):
+        spans = _SPAN.findall(text.lower())
+        return now - sum(float("1" if count in {"a", "an"} else count) * _UNITS[unit[0]] for count, unit in spans)
+    if epoch := _EPOCH.fullmatch(text):
+        return float(epoch[1] + (f".{epoch[2]}" if epoch[2] else epoch[3] or ""))
+    zone: tzinfo = UTC
+    if found := _ZONE.fullmatch(text):
+        text, zone = found[1], _zone(found[2])
+    today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if (day := _day(text.lower(), today)) is not None:
+        return _at(day + _DAY, zone, last=False) - 1e-6 if end else _at(day, zone, last=False)
+    clock = _CLOCK.fullmatch(text.lower())
+    if clock and (day := _day((clock[1] or "today").rstrip(","), today)) is not None:
+        hour = 12 if text.lower().endswith("noon") else int(clock[2] or 0)
+        return _at(day.replace(hour=hour, minute=int(clock[3] or 0), second=int(clock[4] or 0)), zone, last=end)
+    read = datetime.fromisoformat(text)
+    return read.timestamp() if read.tzinfo else _at(read, zone, last=end)
+
+
+def _zone(name: str) -> tzinfo:
+    if name.lower() in {"utc", "gmt"}:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise _SaidError(f"names the time zone `{name[:40]}`, which this machine does not know") from None
+
+
+def _day(text: str, today: datetime) -> datetime | None:
+    """Read a day; nothing where it is none."""
+    word = text.removeprefix("last ") if text.startswith("last ") else text
+    if text in {"today", "yesterday"}:
+        return today if text == "today" else today - _DAY
+    if len(word) >= 3 and (days := [day for day in _DAYS if day.startswith(word)]):  # noqa: PLR2004 - `mon`
+        back = (today.weekday() - _DAYS.index(days[0])) % 7
+        return today - timedelta(days=back or (7 if text != word else 0))
+    if named := _NAMED.fullmatch(text):
+        return _named(int(named[1] or named[4]), named[2] or named[3], named[5], today)
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}|\d{8}|\d{4}-?W\d{2}-?\d", text, re.IGNORECASE):
+        return datetime.fromisoformat(text.upper())
+    if re.fullmatch(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", text):
+        raise _SaidError("may be two days: write the year first")
+    return None
+
+
+def _named(day: int, month: str, year: str | None, today: datetime) -> datetime | None:
+    months = [one for one in _MONTHS if month.startswith(one)]
+    if not months:
+        return None
+    found = today.replace(year=int(year or today.year), month=_MONTHS.index(months[0]) + 1, day=day)
+    # a day of the year that is not there yet was last year's
+    return found.replace(year=found.year - 1) if not year and found > today else found
+
+
+def _at(local: datetime, zone: tzinfo, *, last: bool) -> float:
+    """Place a clock's time; of two that it told, the first or the last."""
+    found = local.replace(tzinfo=zone, fold=int(last))
+    if datetime.fromtimestamp(found.timestamp(), zone).replace(tzinfo=None) != local:
+        raise _SaidError(f"is an hour that the clock skipped in {zone}")
+    return found.timestamp()

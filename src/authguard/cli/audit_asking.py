@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,11 +12,11 @@ import typer
 
 from authguard.audit.index import open_index
 from authguard.audit.moments import FORMS, moment
-from authguard.audit.table_out import as_csv, as_json
-from authguard.cli.audit import describe
+from authguard.audit.table_out import as_csv, as_json, utc
+from authguard.cli.audit_words import describe
 from authguard.cli.output import complain
 from authguard.cli.progress import shown_progress
-from authguard.cli.showing import escaped
+from authguard.cli.showing import escaped, log_of
 from authguard.settings import DEFAULT_LOG
 from authguard.system import SystemClock
 
@@ -44,11 +43,6 @@ class Form(StrEnum):
 FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is shown.")]
 
 
-def log_path(given: Path | None) -> Path:
-    """Choose the log."""
-    return given or Path(os.environ.get("AUTHGUARD_LOG") or DEFAULT_LOG)
-
-
 @contextmanager
 def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
     """Open the index of a log, in step with it, and say so where it had to be made anew for a reason.
@@ -58,7 +52,7 @@ def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
     """
     with (
         shown_progress("reading the log") as progress,
-        open_index(log_path(log), fresh=fresh, progress=progress) as index,
+        open_index(log_of(log), fresh=fresh, progress=progress) as index,
     ):
         if index.renewed:
             complain(f"note: the index was made anew: {escaped(index.renewed)}; `authguard audit verify` tells more")
@@ -78,6 +72,8 @@ def period(since: str, until: str) -> tuple[float, float]:
             ends.append(moment(typed, now, end=hint == "--until") if typed else otherwise)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint=hint) from None
+    if ends[0] > now:
+        raise typer.BadParameter(f"{utc(ends[0])} lies in the future, and the log ends before it", param_hint="--since")
     if ends[0] > ends[1]:
         raise typer.BadParameter("the end lies before the beginning", param_hint="--until")
     return ends[0], ends[1]

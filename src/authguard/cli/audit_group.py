@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import typer
+
 from authguard.cli import (
-    audit,
     audit_ask,
     audit_erase,
     audit_replay,
     audit_report,
     audit_schema,
+    audit_tail,
     audit_tell,
     audit_tidy,
+    audit_verify,
 )
 
-app = audit.app
+app = typer.Typer()
+app.command("tail")(audit_tail.tail)
 app.command("show")(audit_ask.show)
 app.command("session")(audit_ask.session)
 app.command("subject")(audit_ask.subject)
@@ -27,3 +31,9 @@ app.command("why")(audit_tell.why)
 app.command("replay")(audit_replay.replay)
 app.command("report")(audit_report.report)
 app.command("schema")(audit_schema.print_schema)
+app.command("verify")(audit_verify.check)
+app.command("prove")(audit_verify.prove)
+app.command("check-proof")(audit_verify.check_proof)
+app.command("key")(audit_verify.show_key)
+app.command("keygen")(audit_verify.keygen)
+app.command("rotate")(audit_verify.rotate)

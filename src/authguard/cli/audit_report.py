@@ -12,10 +12,11 @@ from authguard import __version__
 from authguard.audit.report.facts import Cover, look
 from authguard.audit.report.page import page
 from authguard.audit.verify import verify
-from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, log_path, period
+from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.audit_verify import AlsoOption, AnchorOption, Keys, Store, trust_of
 from authguard.cli.output import UNVERIFIED, complain, deliver
 from authguard.cli.progress import shown_progress
+from authguard.cli.showing import log_of
 from authguard.policy.compiler import load
 from authguard.system import SystemClock
 
@@ -48,7 +49,7 @@ def report(
     begin, end = period(since, until)
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     loaded = load(source) if source else None
-    path = log_path(log)
+    path = log_of(log)
     with asking(log, fresh=fresh) as index:
         facts = look(index, begin, end)
     trust = trust_of(path, key, anchor, store)
