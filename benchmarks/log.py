@@ -20,8 +20,8 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from authguard import signing
-from authguard.audit.jsonl import JsonlSink
-from authguard.audit.sealing import LogSigner
+from authguard.audit.writing.jsonl import JsonlSink
+from authguard.audit.writing.sealing import LogSigner
 from authguard.core.chain import cut_stencil
 from authguard.core.entries import Decided
 from authguard.logs import AnnouncingSink

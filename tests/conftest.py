@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from authguard.audit import jsonl, memory
+from authguard.audit.writing import jsonl, memory
 from authguard.testing import minting, process
 from tests import kit
 from tests.records import Records

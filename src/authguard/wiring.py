@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from authguard import names, signing
 from authguard.audit import segments
-from authguard.audit.anchoring import Anchoring
-from authguard.audit.anchors import anchor_of
 from authguard.audit.files import chains
-from authguard.audit.jsonl import JsonlSink
-from authguard.audit.keeping import Keeper, Keeping
-from authguard.audit.processor import ChainProcessor
-from authguard.audit.sealing import EVERY, WITHIN, LogSigner
+from authguard.audit.writing.anchoring import Anchoring
+from authguard.audit.writing.anchors import anchor_of
+from authguard.audit.writing.jsonl import JsonlSink
+from authguard.audit.writing.keeping import Keeper, Keeping
+from authguard.audit.writing.processor import ChainProcessor
+from authguard.audit.writing.sealing import EVERY, WITHIN, LogSigner
 from authguard.credentials import gate
 from authguard.credentials.cache import Cache
 from authguard.credentials.checker import JwtCheck

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from authguard import signing
 from authguard.audit import checkpoints
-from authguard.audit.index import open_index
-from authguard.audit.jsonl import JsonlSink
-from authguard.audit.keeping import Keeper, Keeping
-from authguard.audit.query import Question, find
-from authguard.audit.sealing import LogSigner
-from authguard.audit.signatures import Trust, by_origin
-from authguard.audit.verify import Verification, verify
+from authguard.audit.asking.index import open_index
+from authguard.audit.asking.query import Question, find
+from authguard.audit.proving.signatures import Trust, by_origin
+from authguard.audit.proving.verify import Verification, verify
+from authguard.audit.writing.jsonl import JsonlSink
+from authguard.audit.writing.keeping import Keeper, Keeping
+from authguard.audit.writing.sealing import LogSigner
 from authguard.core.entries import Acted
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds

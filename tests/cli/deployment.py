@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from authguard.audit.verify import verify
+from authguard.audit.proving.verify import verify
 from authguard.cli import main
 from authguard.runtime.handoff import StoreDesk
 from authguard.stores.sqlite import SqliteStore

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from authguard.audit.verify import verify
+from authguard.audit.proving.verify import verify
 from authguard.cli.output import BROKE, USAGE, YES
 from tests.cli.deployment import deploy
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from authguard import AuthGuard, signing
 from authguard.audit import checkpoints
-from authguard.audit.anchors import held_by
+from authguard.audit.writing.anchors import held_by
 from authguard.cli.audit_group import app
 from authguard.core.notes import Checkpoint, signed
 from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
-from tests.audit.anchored import Service
-from tests.audit.tampering import rehash, root, split
+from tests.audit.proving.tampering import rehash, root, split
+from tests.audit.writing.anchored import Service
 from tests.records import by_hand
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from authguard import signing
 from authguard.audit import checkpoints, segments
-from authguard.audit.signatures import Trust, by_origin
-from authguard.audit.verify import Verification, verify
+from authguard.audit.proving.signatures import Trust, by_origin
+from authguard.audit.proving.verify import Verification, verify
 from authguard.core.entries import Acted
 from authguard.core.stubs import parse_stub
 from authguard.policy.compiler import load

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from authguard import AuthGuard
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.index import open_index
-from authguard.audit.replay import replay
+from authguard.audit.asking.index import open_index
+from authguard.audit.asking.replay import replay
 from authguard.policy.compiler import load
 from authguard.testing import IdentityProvider
 

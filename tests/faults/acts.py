@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit import flushing
+from authguard.audit.writing import flushing
 from authguard.stores import sqlite
 from tests.faults import directory
 from tests.faults.house import LOG, STORE

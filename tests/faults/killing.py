@@ -20,8 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit.sealing import LogSigner
-from authguard.audit.verify import verify
+from authguard.audit.proving.verify import verify
+from authguard.audit.writing.sealing import LogSigner
 from authguard.core.snapshot import account_key
 from tests.faults import remains
 from tests.faults.house import LOG, House, note

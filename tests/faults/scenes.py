@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit.verify import verify
+from authguard.audit.proving.verify import verify
 from authguard.core.chain import Broken
 from tests.faults.house import LOG, runs
 

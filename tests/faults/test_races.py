@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.audit.files import chains
-from authguard.audit.verify import verify
+from authguard.audit.proving.verify import verify
 from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
 from authguard.policy.compiler import load
 from tests.faults import remains

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.audit.query import Question, by_id, find, last, moved_by
-from authguard.audit.table_out import as_csv, as_jsonl
+from authguard.audit.asking.query import Question, by_id, find, last, moved_by
+from authguard.audit.asking.table_out import as_csv, as_jsonl
 from authguard.cli.audit_asking import (
     Form,
     FormOption,
@@ -39,9 +39,9 @@ from authguard.system import Pseudonyms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.index import Index
-    from authguard.audit.index_rows import Shape
-    from authguard.audit.query import Found
+    from authguard.audit.asking.index import Index
+    from authguard.audit.asking.index_rows import Shape
+    from authguard.audit.asking.query import Found
 
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown unless more are asked for

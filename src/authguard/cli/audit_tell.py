@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.query import Question, by_id, last
-from authguard.audit.stats import gather, share
-from authguard.audit.table_out import utc
-from authguard.audit.timeline import tell
+from authguard.audit.asking.query import Question, by_id, last
+from authguard.audit.asking.stats import gather, share
+from authguard.audit.asking.table_out import utc
+from authguard.audit.asking.timeline import tell
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped
@@ -21,7 +21,7 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.audit.stats import Stats
+    from authguard.audit.asking.stats import Stats
 
 #: records of a session that are told
 STORY_BOUND = 10_000

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard import signing
-from authguard.audit import checkpoints, proofs
-from authguard.audit.anchors import held_by
-from authguard.audit.signatures import Trust, by_origin
-from authguard.audit.verify import UNSIGNED, verify
+from authguard.audit import checkpoints
+from authguard.audit.proving import proofs
+from authguard.audit.proving.signatures import Trust, by_origin
+from authguard.audit.proving.verify import UNSIGNED, verify
+from authguard.audit.writing.anchors import held_by
 from authguard.cli.output import BROKE, UNVERIFIED, complain, deliver
 from authguard.cli.progress import shown_progress
 from authguard.cli.showing import escaped, log_of, moment
@@ -24,8 +25,8 @@ from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.signatures import Found, Ranges
-    from authguard.audit.verify import ChainReport, Verification
+    from authguard.audit.proving.signatures import Found, Ranges
+    from authguard.audit.proving.verify import ChainReport, Verification
 
 #: most bytes of a proof or a key file that are read
 FILE: Final = 1_048_576

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from authguard.asgi.replies import WORDS
-from authguard.audit.reading import find
+from authguard.audit.proving.reading import find
 from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped
 from authguard.core.decisions import CONDITIONS, DIMENSIONS

@@ -1,0 +1,1 @@
+"""What people ask of a log, and the index that answers: questions, stories, figures, other policies."""

@@ -1,0 +1,324 @@
+"""The index of a log: a SQLite file beside it that says where each record stands, so that questions are quick.
+
+Rules of this file:
+- The log is the evidence; the index is made from it, can be deleted at any time, and holds no text of a line's own.
+- It follows the log line by line. Where the log is no longer what was indexed (cut, replaced, a chain gone) it is made
+  anew and says so; where the file cannot be used it is made anew in silence.
+- Memory does not grow with the log. A record withdrawn in its own chain is void; other chains cannot void it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import tempfile
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+
+from authguard.audit import segments
+from authguard.audit.asking.index_rows import Shape
+from authguard.audit.asking.index_taking import Taking, mark
+from authguard.core.chain import LINE_BOUND
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from authguard.audit.asking.index_rows import Key
+    from authguard.audit.segments import Piece
+
+    Progress = Callable[[int, int], None]
+
+#: of the tables below; another version is made anew
+VERSION: Final = 4
+#: files of the log that are open at once
+OPEN: Final = 128
+#: seconds to wait for another command that follows the log at the same time
+PATIENCE: Final = 30.0
+
+_TABLES: Final = """
+CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, come INTEGER NOT NULL, lines INTEGER NOT NULL,
+  foreigners INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, place INTEGER NOT NULL,
+  seen TEXT NOT NULL);
+CREATE TABLE shape (no INTEGER PRIMARY KEY, said BLOB NOT NULL UNIQUE);
+CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, shape INTEGER NOT NULL,
+  void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
+  actor TEXT, session TEXT, transact TEXT, decision TEXT);
+CREATE TABLE void (file INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
+"""
+_INDEXES: Final = """
+CREATE INDEX by_id ON record (id);
+CREATE INDEX by_at ON record (at);
+CREATE INDEX by_shape ON record (shape, at, void);
+CREATE INDEX by_subject ON record (subject, at) WHERE subject IS NOT NULL;
+CREATE INDEX by_actor ON record (actor, at) WHERE actor IS NOT NULL;
+CREATE INDEX by_session ON record (session, at) WHERE session IS NOT NULL;
+CREATE INDEX by_transaction ON record (transact, at) WHERE transact IS NOT NULL;
+CREATE INDEX by_decision ON record (decision) WHERE decision IS NOT NULL;
+"""
+_VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
+  SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
+
+
+#: what an index consists of
+_PARTS: Final = frozenset(re.findall(r"CREATE (?:TABLE|INDEX) (\w+)", _TABLES + _INDEXES))
+
+
+class StaleError(Exception):
+    """The log is not what was indexed; the text says how."""
+
+
+class Index:
+    """An open index that is in step with its log.
+
+    Attributes:
+        log: the log's first chain.
+        db: the open file.
+        renewed: why it had to be made anew, where the log was not what had been indexed; empty else.
+    """
+
+    def __init__(self, log: Path, db: sqlite3.Connection, renewed: str, folder: str) -> None:
+        """Keep the parts; `open_index` is how one is made."""
+        self.log = log
+        self.db = db
+        self.renewed = renewed
+        self._folder = folder
+        self._files: dict[int, BinaryIO] = {}
+        self._shapes: dict[int, Shape] = {}
+
+    def shapes(self) -> dict[int, Shape]:
+        """Give every shape by its number."""
+        if not self._shapes:
+            decode = msgspec.json.Decoder(Shape).decode
+            self._shapes = {no: decode(said) for no, said in self.db.execute("SELECT no, said FROM shape")}
+        return self._shapes
+
+    def line(self, file: int, place: int, size: int) -> bytes:
+        """Read a line where the index says that it stands; empty where the file is gone."""
+        try:
+            if file not in self._files:
+                (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
+                if len(self._files) >= OPEN:
+                    self._files.pop(next(iter(self._files))).close()
+                self._files[file] = segments.opened(segments.by_key(self.log)[name])
+            stream = self._files[file]
+            if isinstance(getattr(stream, "raw", None), FileIO):
+                return os.pread(stream.fileno(), size, place)
+            stream.seek(place)
+            return stream.read(size)
+        except (OSError, KeyError):
+            return b""
+
+    def foreigners(self) -> int:
+        """Count the lines that are no record."""
+        return int(self.db.execute("SELECT coalesce(sum(foreigners), 0) FROM file").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of everything; what was made for this once is removed."""
+        for file in self._files.values():
+            file.close()
+        self.db.close()
+        if self._folder:
+            for name in Path(self._folder).iterdir():
+                name.unlink()
+            Path(self._folder).rmdir()
+
+
+def beside(log: Path) -> Path:
+    """Name the index of a log."""
+    return log.with_name(log.name + ".index")
+
+
+def _silent(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+@contextlib.contextmanager
+def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) -> Iterator[Index]:
+    """Open the index of a log, make it or bring it into step with the log, and close it at the end.
+
+    Where nobody may write beside the log, the index is made in a private folder, and removed with it.
+
+    Args:
+        log: the log's first chain.
+        fresh: whether it is made anew in any case.
+        progress: told how many bytes of how many were read.
+
+    Raises:
+        AuditError: there is no log, or it cannot be read.
+    """
+    if not any(segments.of_log(log)):
+        raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
+    try:
+        made = _open(log, progress, fresh=fresh)
+    except OSError as error:
+        raise AuditError(f"the audit log `{log}` cannot be indexed: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise AuditError(f"the index of `{log}` cannot be made: {error}") from error
+    try:
+        yield made
+    except sqlite3.Error as error:
+        # what was found so far may be wrong, so that it is not gone on with
+        beside(log).unlink(missing_ok=True)
+        raise AuditError(f"the index of `{log}` was damaged, and is removed: ask again, and it is made anew") from error
+    finally:
+        made.close()
+
+
+def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
+    path, renewed = beside(log), ""
+    if path.exists() and not fresh:
+        try:
+            return Index(log, _follow(log, path, progress), "", "")
+        except StaleError as stale:
+            renewed = str(stale)
+        except sqlite3.Error:
+            renewed = ""  # not ours, of another version, or damaged: it is only an index
+    folder = ""
+    if not os.access(log.parent, os.W_OK):
+        folder = tempfile.mkdtemp(prefix="authguard-index-")
+        path = Path(folder) / "index"
+    _build(log, path, progress)
+    return Index(log, _connect(path), renewed, folder)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    # a crash of the machine may damage the index, and then it is made anew
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _build(log: Path, path: Path, progress: Progress) -> None:
+    """Make the index in a file of another name, and put it in its place when it is whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        db = _connect(Path(name))
+        try:
+            db.execute("PRAGMA journal_mode = OFF")
+            db.execute("PRAGMA cache_size = -65536")
+            db.executescript(_TABLES)
+            db.execute("BEGIN")
+            _take_in(log, db, progress)
+            db.execute("COMMIT")
+            db.executescript(_INDEXES)
+            db.execute(_VOID)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        finally:
+            db.close()
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
+    """Bring an index into step.
+
+    Raises:
+        StaleError: the log is not what was indexed.
+        sqlite3.Error: the file is no index of this version, or damaged.
+    """
+    db = _connect(path)
+    try:
+        if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+            raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
+        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _PARTS:
+            raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
+        _demand_same(log, db)
+        if _has_news(log, db):
+            db.execute("BEGIN IMMEDIATE")
+            if _take_in(log, db, progress):
+                db.execute(_VOID)
+            db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _demand_same(log: Path, db: sqlite3.Connection) -> None:
+    """Demand that each file begins as it did, and has its last indexed line where it had it."""
+    pieces = segments.by_key(log)
+    sql = "SELECT name, come, first, last, place, seen FROM file WHERE come > 0"
+    for name, come, first, last, place, seen in db.execute(sql).fetchall():
+        piece = pieces.get(name)
+        if piece is None:
+            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed")
+        try:
+            # a closed file that the system has not seen changed is not read again
+            if not piece.live and _seen(piece) == seen:
+                continue
+            with segments.opened(piece) as file:
+                if segments.length(file) < come:
+                    raise StaleError(f"`{name}` was cut since it was indexed")
+                begins = file.readline(LINE_BOUND + 1)
+                file.seek(place)
+                if mark(begins) != first or mark(file.read(come - place)) != last:
+                    raise StaleError(f"`{name}` was replaced or edited since it was indexed")
+        except OSError:
+            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
+
+
+def _seen(piece: Piece) -> str:
+    """Say what the system sees of a file; empty where it is gone."""
+    try:
+        status = piece.path.lstat()
+    except FileNotFoundError:
+        return ""
+    return f"{piece.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
+
+
+def _size(piece: Piece) -> int:
+    try:
+        return piece.path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _has_news(log: Path, db: sqlite3.Connection) -> bool:
+    known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
+    return any(
+        known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
+        for key, piece in segments.by_key(log).items()
+    )
+
+
+def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
+    """Take in what came; tell whether a record was withdrawn or came that may have been."""
+    files = segments.by_key(log)
+    known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
+    whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
+    numbers: dict[Key, int] = {}
+    before = 0
+    for key, piece in files.items():
+        no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
+        reader = Taking(db, numbers, come, lines, foreigners)
+        opened = segments.opened_again(log, key, piece)
+        if opened is None:
+            continue
+        stream, now = opened
+        with stream:
+            first = stream.readline(LINE_BOUND + 1)
+            if not no:
+                added = db.execute(
+                    "INSERT INTO file (name, come, lines, foreigners, first, last, place, seen)"
+                    " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
+                    (key, mark(b""), mark(b"")),
+                )
+                no = int(added.lastrowid or 0)
+            stream.seek(come)
+            last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
+        before += reader.come - come
+        db.execute("UPDATE file SET seen = ? WHERE no = ?", ("" if now.live else _seen(now), no))
+        if reader.come > come:
+            db.execute(
+                "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",
+                (reader.come, reader.lines, reader.foreigners, mark(first), *last, no),
+            )
+    return before > 0

@@ -1,0 +1,127 @@
+"""Taking the lines of a log into its index: in batches, in constant memory, and only whole lines."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+
+from authguard.audit.asking.index_rows import read_rows, shape_of
+from authguard.core.chain import LINE_BOUND
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from authguard.audit.asking.index_rows import Key
+
+#: lines that go into the file at once
+BATCH: Final = 8_192
+#: bytes that are read at once
+STRIDE: Final = 1 << 18
+#: shapes that are remembered while lines go by
+SHAPES_BOUND: Final = 65_536
+_ADD: Final = (
+    "INSERT INTO record (shape, file, place, size, id, at, subject, actor, session, transact, decision, void)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+)
+
+
+def mark(line: bytes) -> bytes:
+    """Give what a line is known again by."""
+    return sha256(line).digest()
+
+
+class Taking:
+    """Takes in one file of a log from where it was left.
+
+    Args:
+        db: the index.
+        numbers: of the shapes met so far, by their keys; empty at first.
+        come: bytes taken in before, of whole lines.
+        lines: as many.
+        foreigners: of them, lines that are no record.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        numbers: dict[Key, int],
+        come: int,
+        lines: int,
+        foreigners: int,
+    ) -> None:
+        self._db = db
+        self._numbers = numbers
+        self.come = come
+        self.lines = lines
+        self.foreigners = foreigners
+
+    def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
+        """Take in whole lines; give the mark and the place of the last."""
+        began = place = begin = self.come
+        last = b""
+        batch: list[tuple[object, ...]] = []
+        voids: list[tuple[int, str]] = []
+        while data := stream.read(STRIDE):
+            whole = data[: data.rfind(b"\n") + 1]
+            if not whole:
+                # longer than any line of ours, or not finished: its writer may be at it
+                end = self._skipped(stream) if len(data) > LINE_BOUND else b""
+                if not end:
+                    break
+                self.lines, self.foreigners = self.lines + 1, self.foreigners + 1
+                begin, place, last = stream.tell() - len(end), stream.tell(), end
+                continue
+            if len(whole) < len(data):
+                stream.seek(len(whole) - len(data), os.SEEK_CUR)
+            lines = BytesIO(whole).readlines()
+            for line, row in zip(lines, read_rows(whole, lines), strict=True):
+                size = len(line)
+                begin, place = place, place + size
+                shape = self._numbers.get(row[0]) or self._shape(row[0]) if row and size <= LINE_BOUND else 0
+                if row is None or not shape:
+                    self.foreigners += 1
+                    continue
+                _, own, withdrawn = row
+                batch.append((shape, no, begin, size, *own))
+                if withdrawn:
+                    voids += [(no, void) for void in withdrawn]
+            self.lines, last = self.lines + len(lines), lines[-1]
+            if len(batch) >= BATCH or len(voids) >= BATCH:
+                self._insert(batch, voids)
+                progress(place - began)
+        self._insert(batch, voids)
+        progress(place - began)
+        self.come = place
+        return mark(last), begin
+
+    @staticmethod
+    def _skipped(stream: BinaryIO) -> bytes:
+        """Go on behind a line that is too long; give its end, or nothing where it has none."""
+        while line := stream.readline(LINE_BOUND + 1):
+            if line.endswith(b"\n"):
+                return line
+        return b""
+
+    def _insert(self, batch: list[tuple[object, ...]], voids: list[tuple[int, str]]) -> None:
+        self._db.executemany(_ADD, batch)
+        self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", voids)
+        batch.clear()
+        voids.clear()
+
+    def _shape(self, key: Key) -> int:
+        """Give a shape's number, a new one where it has none; 0 where it is none."""
+        shape = shape_of(key)
+        if shape is None:
+            return 0
+        said = msgspec.json.encode(shape)
+        self._db.execute("INSERT OR IGNORE INTO shape (said) VALUES (?)", (said,))
+        (number,) = self._db.execute("SELECT no FROM shape WHERE said = ?", (said,)).fetchone()
+        if len(self._numbers) >= SHAPES_BOUND:
+            self._numbers.clear()
+        self._numbers[key] = number
+        return int(number)

@@ -1,0 +1,121 @@
+"""The parts of a report on what was decided: outcomes, denials by rule, proofs of identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.audit.asking.report.charts import columns, lines
+from authguard.audit.asking.report.facts import GROUPS, LISTED
+from authguard.audit.asking.report.rows import code, counted, ordered, outcome_of, quiet, row, spoken
+from authguard.audit.asking.stats import share
+from authguard.audit.asking.table_out import utc
+from authguard.policy.views.sheet import shown, table
+
+if TYPE_CHECKING:
+    from authguard.audit.asking.report.facts import Cover, Facts
+
+
+def decisions(facts: Facts) -> str:
+    """Tell what was decided, over time, by outcome and by operation."""
+    stats = facts.stats
+    if not stats.decisions:
+        return quiet("There was no decision.")
+    times = [*(one.at for one in facts.columns), facts.columns[-1].at + facts.width]
+    series = {group: [one.decided[group] for one in facts.columns] for group in GROUPS}
+    busiest = max(facts.columns, key=lambda one: one.decided.total())
+    most = f"the busiest, from {utc(busiest.at)}, has {busiest.decided.total():,} decisions"
+    words = f"A column is {spoken(facts.width)}; {most}."
+    by_outcome = [
+        row(outcome_of(outcome), *counted(count, stats.decisions), numbers=(1, 2))
+        for outcome, count in ordered(stats.outcomes)
+    ]
+    by_operation: dict[str, dict[str, int]] = {}
+    for (operation, outcome), count in stats.operations.items():
+        by_operation.setdefault(operation, {})[outcome] = count
+    rows = [
+        row(
+            code(operation),
+            f"{sum(outcomes.values()):,}",
+            "".join(f'<span class="v">{outcome_of(outcome)} {count:,}</span>' for outcome, count in ordered(outcomes)),
+            numbers=(1,),
+        )
+        for operation, outcomes in sorted(by_operation.items(), key=lambda item: (-sum(item[1].values()), item[0]))[
+            :LISTED
+        ]
+    ]
+    return (
+        columns("Decisions over time", words, times, series)
+        + quiet(words)
+        + table(("outcome", "decisions", "share", "in proportion"), by_outcome, "what was decided", numbers=(1, 2))
+        + table(("operation", "decisions", "outcomes"), rows, f"by operation, the {LISTED} busiest", numbers=(1,))
+    )
+
+
+def denials(cover: Cover, facts: Facts) -> str:
+    """Tell by which rules requests were denied, and why others came to no decision."""
+    whole = sum(one.count for one in facts.denials)
+    several = len({one.policy for one in facts.denials}) > 1
+    rows = [
+        row(
+            code(one.rule) + (f' <span class="quiet">{shown(one.policy[:12])}</span>' if several else ""),
+            outcome_of(one.outcome),
+            *counted(one.count, whole),
+            "".join(f'<span class="v">{code(name)} {count:,}</span>' for name, count in ordered(one.operations)[:5]),
+            code(_line(cover, one.rule, one.policy)),
+            numbers=(2, 3),
+        )
+        for one in facts.denials[:LISTED]
+    ]
+    told = f"{whole:,} denials by {len(facts.denials):,} rules" + (
+        f", of which the {LISTED} with the most are shown" if len(facts.denials) > LISTED else ""
+    )
+    heads = ("rule", "outcome", "denials", "share", "in proportion", "operations", "written in")
+    denied = table(heads, rows, told, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
+    reasons = facts.stats.reasons
+    others = [
+        row(code(reason), *counted(count, sum(reasons.values())), numbers=(1, 2)) for reason, count in ordered(reasons)
+    ]
+    if not others:
+        return denied + quiet("No request was refused before it was judged, and the guard never failed.")
+    told = "refused before they were judged, or because the guard itself failed"
+    return denied + table(("reason", "requests", "share", "in proportion"), others, told, numbers=(1, 2))
+
+
+def _line(cover: Cover, rule: str, policy: str) -> str:
+    """Name the policy's line of a rule, where the policy at hand is the one that decided."""
+    index = rule.partition(":")[0]
+    if cover.policy is None or cover.policy.digest != policy or not index.isdecimal():
+        return ""
+    rules = cover.policy.table.rules
+    return rules[int(index)].origin if int(index) < len(rules) else ""
+
+
+def identity(facts: Facts) -> str:
+    """Tell how proofs of identity came out, and what credentials were sent."""
+    stats = facts.stats
+    verdicts = sum(stats.verdicts.values())
+    sent = {name: count for name, count in stats.credentials.items() if name}
+    credentials = table(
+        ("condition", "requests", "share", "in proportion"),
+        [row(shown(name), *counted(count, sum(sent.values())), numbers=(1, 2)) for name, count in ordered(sent)],
+        "credentials, as the requests brought them",
+        numbers=(1, 2),
+    )
+    if not verdicts:
+        return quiet("There was no verdict on who somebody is.") + (credentials if sent else "")
+    times = [*(one.at for one in facts.columns), facts.columns[-1].at + facts.width]
+    series: dict[str, list[float | None]] = {
+        name: [share(one.verdicts[key], total) if (total := one.verdicts.total()) else None for one in facts.columns]
+        for name, key in (("failed", "failed"), ("doubt or contradiction", "ambiguous"))
+    }
+    words = (
+        f"Of {verdicts:,} verdicts {stats.failure:.1%} were failures, and {stats.ambiguity:.1%} doubt or contradiction;"
+        f" a point is {spoken(facts.width)}."
+    )
+    rows = [row(shown(name), *counted(count, verdicts), numbers=(1, 2)) for name, count in ordered(stats.verdicts)]
+    return (
+        lines("Failures and doubt over time", words, times, series)
+        + quiet(words)
+        + table(("verdict", "times", "share", "in proportion"), rows, "verdicts on who somebody is", numbers=(1, 2))
+        + credentials
+    )

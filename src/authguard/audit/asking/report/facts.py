@@ -1,0 +1,355 @@
+"""What a report tells of a period, gathered from the index: over time, by rule, what was held, what people did.
+
+Rules of this file:
+- Void records are not counted. Memory does not grow with the log: of lists, so many are kept and the rest is counted.
+- What was held is told as it stood at the period's end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from heapq import nlargest
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.query import Question, find
+from authguard.audit.asking.stats import VERDICTS, gather
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authguard.audit.asking.index import Index
+    from authguard.audit.asking.index_rows import Shape
+    from authguard.audit.asking.stats import Stats
+    from authguard.audit.proving.verify import Verification
+    from authguard.policy.compiled import Policy
+
+#: rows of a list that are kept
+LISTED: Final = 50
+#: acts that are looked through, the newest
+ACTS: Final = 2_000
+#: most columns of a plot, and the widths that one may have, seconds
+COLUMNS: Final = 60
+WIDTHS: Final = (60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 86_400.0, 604_800.0, 2_419_200.0, 31_536_000.0)
+DENIALS: Final = frozenset({"deny", "terminate"})
+#: outcomes told together in plots
+GROUPS: Final = {
+    "let through": ("allow", "restrict", "repeat"),
+    "asked for more": ("challenge", "step_up", "verify"),
+    "made to wait": ("hold", "handoff", "retry"),
+    "denied": ("deny", "terminate"),
+}
+_GROUP: Final = {outcome: group for group, outcomes in GROUPS.items() for outcome in outcomes}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One stretch of time.
+
+    Attributes:
+        at: where it begins, epoch seconds UTC.
+        decided: group of outcomes -> decisions.
+        verdicts: as in `authguard.audit.asking.stats.Stats`.
+    """
+
+    at: float
+    decided: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Denials by one rule.
+
+    Attributes:
+        rule: as the log names it.
+        policy: digest.
+        outcome: one of the denials.
+        operations: operation -> how many.
+    """
+
+    rule: str
+    policy: str
+    outcome: str
+    operations: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.operations.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One transaction that was held.
+
+    Attributes:
+        id: of the transaction.
+        at: when it was held, epoch seconds UTC.
+        state: of the transaction at the period's end.
+        decided: when it left that state first; 0 where it waits still.
+        people: who said what about it.
+    """
+
+    id: str
+    at: float
+    state: str
+    decided: float
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Held transactions that came to one end.
+
+    Attributes:
+        count: of them.
+        mean: seconds until somebody or the clock decided; 0 where they wait still.
+        longest: as much.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    longest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act.
+
+    Attributes:
+        at: epoch seconds UTC.
+        act: what was done.
+        by: who.
+        note: why.
+        id: of the record.
+    """
+
+    at: float
+    act: str
+    by: str
+    note: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A policy under which records were made.
+
+    Attributes:
+        digest: of it.
+        first: time of its first record, epoch seconds UTC.
+        last: of its last.
+        count: of records.
+    """
+
+    digest: str
+    first: float
+    last: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a report tells.
+
+    Attributes:
+        stats: the counts.
+        width: of a column, seconds.
+        columns: in their order, without gaps.
+        denials: most first.
+        ends: state -> how many of the held came to it.
+        waiting: held and undecided, the longest first.
+        held: others that were held, the newest first.
+        by_people: acts, the newest first.
+        by_itself: what the guard and the log said of themselves, the newest first.
+        acts: what was done -> how often.
+        in_force: policies, by their first record.
+    """
+
+    stats: Stats
+    width: float
+    columns: tuple[Column, ...]
+    denials: tuple[Denied, ...]
+    ends: Mapping[str, Waits]
+    waiting: tuple[Held, ...]
+    held: tuple[Held, ...]
+    by_people: tuple[Act, ...]
+    by_itself: tuple[Act, ...]
+    acts: Mapping[str, int]
+    in_force: tuple[InForce, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """What stands on the report beside its facts.
+
+    Attributes:
+        log: its name.
+        since: as asked, epoch seconds UTC; minus infinite where nothing was.
+        until: as much; infinite where nothing was.
+        made: when, epoch seconds UTC.
+        by: the program and its version.
+        verification: of the whole log.
+        signed: whether signatures were looked at.
+        policy: that names lines of rules; ``None`` where none was given.
+    """
+
+    log: str
+    since: float
+    until: float
+    made: float
+    by: str
+    verification: Verification
+    signed: bool
+    policy: Policy | None = None
+
+
+def look(index: Index, since: float, until: float) -> Facts:
+    """Gather a report.
+
+    Args:
+        index: of the log.
+        since: earliest time, epoch seconds UTC.
+        until: latest.
+    """
+    stats = gather(index, since, until)
+    shapes = index.shapes()
+    width, columns = _columns(index, stats)
+    ends, waiting, held = _held(index, since, until)
+    people, itself = _acts(index, since, until)
+    denials: dict[tuple[str, str, str], Counter[str]] = {}
+    acts: Counter[str] = Counter()
+    policies: dict[str, list[InForce]] = {}
+    sql = "SELECT shape, count(*), min(at), max(at) FROM record WHERE at >= ? AND at <= ? AND void = 0 GROUP BY shape"
+    for number, count, first, last in index.db.execute(sql, (since, until)):
+        shape = shapes[number]
+        policies.setdefault(shape.policy, []).append(InForce(shape.policy, first, last, count))
+        acts.update({shape.act: count} if shape.kind == "act" else {})
+        if shape.kind == "decision" and shape.outcome in DENIALS:
+            rule = denials.setdefault((shape.rule, shape.policy, shape.outcome), Counter())
+            rule[shape.operation] += count
+    return Facts(
+        stats=stats,
+        width=width,
+        columns=columns,
+        denials=tuple(
+            sorted(
+                (Denied(*what, counted) for what, counted in denials.items()), key=lambda one: (-one.count, one.rule)
+            )
+        ),
+        ends=ends,
+        waiting=waiting,
+        held=held,
+        by_people=people,
+        by_itself=itself,
+        acts=acts,
+        in_force=tuple(sorted((_joined(many) for many in policies.values()), key=lambda one: one.first)),
+    )
+
+
+def _joined(many: list[InForce]) -> InForce:
+    return InForce(
+        many[0].digest, min(one.first for one in many), max(one.last for one in many), sum(one.count for one in many)
+    )
+
+
+def _columns(index: Index, stats: Stats) -> tuple[float, tuple[Column, ...]]:
+    if not stats.kinds:
+        return WIDTHS[0], ()
+    width = next((one for one in WIDTHS if (stats.until - stats.since) / one <= COLUMNS - 1), 0.0)
+    width = width or (stats.until - stats.since) / (COLUMNS - 1)
+    begin = stats.since // width * width
+    columns = tuple(Column(begin + place * width) for place in range(int((stats.until - begin) / width) + 1))
+    told = {
+        number: (_GROUP.get(shape.outcome, "") if shape.kind == "decision" else "", _verdict(shape))
+        for number, shape in index.shapes().items()
+    }
+    wanted = [number for number, (group, verdict) in told.items() if group or verdict]
+    sql = (
+        f"SELECT CAST((at - ?) / ? AS INTEGER), shape, count(*) FROM record WHERE shape IN ({_numbers(wanted)})"  # noqa: S608 - numbers
+        " AND at >= ? AND at <= ? AND void = 0 GROUP BY 1, 2"
+    )
+    for place, number, count in index.db.execute(sql, (begin, width, stats.since, stats.until)):
+        group, verdict = told[number]
+        columns[place].decided.update({group: count} if group else {})
+        columns[place].verdicts.update({verdict: count} if verdict else {})
+    return width, columns
+
+
+def _verdict(shape: Shape) -> str:
+    return VERDICTS.get(shape.event, "") if shape.machine == "verification" else ""
+
+
+def _numbers(shapes: list[int]) -> str:
+    return ",".join(map(str, shapes))
+
+
+def _held(index: Index, since: float, until: float) -> tuple[dict[str, Waits], tuple[Held, ...], tuple[Held, ...]]:
+    ends: dict[str, Waits] = {}
+    waiting: list[Held] = []
+    held: list[Held] = []
+    for one in _each_held(index, since, until):
+        before = ends.get(one.state, Waits())
+        waited = one.decided - one.at if one.decided else 0.0
+        mean = (before.mean * before.count + waited) / (before.count + 1)
+        ends[one.state] = Waits(before.count + 1, mean, max(before.longest, waited))
+        into = held if one.decided else waiting
+        into.append(one)
+        if len(into) > 10 * LISTED:
+            into[:] = _kept(into)
+    return (
+        ends,
+        tuple(_with_people(index, one, until) for one in _kept(waiting)),
+        tuple(_with_people(index, one, until) for one in _kept(held)),
+    )
+
+
+def _kept(many: list[Held]) -> list[Held]:
+    """Keep of those that wait the longest, and of the others the newest."""
+    return nlargest(LISTED, many, key=lambda one: one.at if one.decided else -one.at)
+
+
+def _each_held(index: Index, since: float, until: float) -> Iterator[Held]:
+    shapes = index.shapes()
+    own = [number for number, shape in shapes.items() if shape.machine == "transaction"]
+    begun = [number for number in own if shapes[number].dest == "held"]
+    sql = (
+        f"SELECT transact, at, shape FROM record WHERE shape IN ({_numbers(own)}) AND void = 0 AND at <= ?"  # noqa: S608 - numbers
+        f" AND transact IN (SELECT transact FROM record WHERE shape IN ({_numbers(begun)})"
+        " AND void = 0 AND at >= ? AND at <= ?) ORDER BY transact, at, no"
+    )
+    rows = index.db.execute(sql, (until, since, until))
+    for transaction, moves in groupby(rows, key=lambda row: str(row[0])):
+        at = decided = 0.0
+        state = ""
+        for _, when, number in moves:
+            state = shapes[number].dest
+            if state == "held":
+                at, decided = at or when, 0.0
+            elif at:
+                decided = decided or when
+        yield Held(transaction, at, state, decided)
+
+
+def _with_people(index: Index, one: Held, until: float) -> Held:
+    question = Question(transaction=one.id, kinds=("act",), until=until)
+    people = tuple(
+        f"{found.shape.act} by {found.record.get('by') or 'nobody named'}"
+        for found in islice(find(index, question, newest=False), LISTED)
+    )
+    return Held(one.id, one.at, one.state, one.decided, people)
+
+
+def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
+    people: list[Act] = []
+    itself: list[Act] = []
+    for found in islice(find(index, Question(kinds=("act",), since=since, until=until)), ACTS):
+        if found.void:
+            continue
+        said = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
+        into = itself if said["by"] in {"", "audit"} else people
+        if len(into) < LISTED:
+            into.append(Act(found.at, found.shape.act, said["by"], said["note"], said["id"]))
+    return tuple(people), tuple(itself)

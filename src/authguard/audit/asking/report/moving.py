@@ -1,0 +1,163 @@
+"""The parts of a report on what moved: held transactions, the machines with their traffic, acts, policies in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.report.facts import LISTED
+from authguard.audit.asking.report.machine import ARROWS, Arrow, draw
+from authguard.audit.asking.report.rows import code, counted, ordered, quiet, row, spoken
+from authguard.audit.asking.table_out import utc
+from authguard.core.events import MACHINES
+from authguard.policy.views.sheet import shown, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.audit.asking.report.facts import Act, Cover, Facts, Held
+
+#: in which each machine begins where no policy says so
+_INITIAL: Final = {
+    "service": "live",
+    "account": "unknown",
+    "session": "absent",
+    "verification": "unverified",
+    "transaction": "none",
+}
+#: state of a held transaction at the period's end -> what became of it
+_ENDS: Final = {
+    "held": "waits for a decision still",
+    "approved": "approved, and not asked for again yet",
+    "running": "approved, and running",
+    "done": "approved, and done",
+    "failed": "approved, and refused by the app",
+    "in_doubt": "approved, and nobody knows whether it was done",
+    "denied": "denied by an approver",
+    "lapsed": "lapsed: nobody decided in time",
+    "none": "withdrawn, or altered since",
+}
+
+
+def held(facts: Facts) -> str:
+    """Tell what was held, what became of it, and who decided."""
+    whole = sum(one.count for one in facts.ends.values())
+    if not whole:
+        return quiet("No transaction was held in this period.")
+    rows = []
+    for state, waits in sorted(facts.ends.items(), key=lambda item: (-item[1].count, item[0])):
+        waited = ("", "") if state == "held" else (spoken(waits.mean), spoken(waits.longest))
+        rows.append(row(shown(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5)))
+    heads = ("what became of it", "transactions", "share", "in proportion", "decided after, mean", "longest")
+    ends = table(
+        heads, rows, f"{whole:,} transactions were held; as they stood at the period's end", numbers=(1, 2, 4, 5)
+    )
+    waiting = [_transaction(one) for one in facts.waiting]
+    held = [_transaction(one) for one in facts.held]
+    lists = (
+        table(_TRANSACTION, waiting, f"wait still: the {len(waiting)} that wait the longest") if waiting else "",
+        table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
+    )
+    return ends + "".join(lists)
+
+
+_TRANSACTION: Final = ("transaction", "held", "decided after", "what became of it", "who")
+
+
+def _transaction(one: Held) -> str:
+    people = "".join(f'<span class="v">{shown(who)}</span>' for who in one.people)
+    waited = spoken(one.decided - one.at) if one.decided else ""
+    return row(code(one.id), utc(one.at), waited, shown(_ENDS.get(one.state, one.state)), people)
+
+
+def machines(cover: Cover, facts: Facts) -> str:
+    """Draw every machine that moved, with its traffic."""
+    traffic: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
+    for (machine, event, source, dest), count in facts.stats.transitions.items():
+        edge = traffic.setdefault(machine, {}).setdefault((source, dest), {})
+        edge[event] = edge.get(event, 0) + count
+    if not traffic:
+        return quiet("No state changed.")
+    named = [name for name in MACHINES if name in traffic] + sorted(set(traffic) - set(MACHINES))
+    return "".join(_machine(cover, facts, number, name, traffic[name]) for number, name in enumerate(named))
+
+
+def _machine(
+    cover: Cover, facts: Facts, number: int, name: str, edges: Mapping[tuple[str, str], Mapping[str, int]]
+) -> str:
+    arrows = [Arrow(source, dest, events) for (source, dest), events in edges.items()]
+    spec = cover.policy.machines[name].spec if cover.policy and name in cover.policy.machines else None
+    initial = spec.initial if spec else _INITIAL.get(name, "")
+    whole = sum(one.count for one in arrows)
+    notes = []
+    if len(arrows) > ARROWS:
+        notes.append(f"The {ARROWS} busiest of {len(arrows)} ways are drawn.")
+    entered = {state for one in arrows for state in (one.source, one.dest)}
+    if spec and (never := [state for state in spec.states if state not in entered]):
+        notes.append(f"Never met in this period: {', '.join(never)}.")
+    rows = []
+    for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * LISTED]:
+        for event, count in ordered(one.events):
+            way = f'{shown(one.source)} <span aria-label="to">→</span> {shown(one.dest)}'
+            rows.append(row(way, code(event), *counted(count, whole), numbers=(2, 3)))
+    stays = [
+        row(shown(state), f"{stay.count:,}", spoken(stay.mean), spoken(stay.longest), numbers=(1, 2, 3))
+        for (machine, state), stay in facts.stats.stays.items()
+        if machine == name
+    ]
+    told = f"Machine {name}: {whole:,} transitions"
+    return (
+        f"<h3>{shown(name)}</h3>{draw(number, told, arrows, initial)}"
+        f"{''.join(quiet(note) for note in notes)}"
+        f"{table(('from, to', 'event', 'times', 'share', 'in proportion'), rows, told, tall=True, numbers=(2, 3))}"
+        + (
+            table(
+                ("state", "stays", "mean", "longest"),
+                stays,
+                f"time in a state of {name}, of stays that ended",
+                numbers=(1, 2, 3),
+            )
+            if stays
+            else ""
+        )
+    )
+
+
+def acts(facts: Facts) -> str:
+    """Tell what people did, and what the guard and the log say of themselves."""
+    if not facts.acts:
+        return quiet("Nobody did anything by hand.")
+    totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(facts.acts)]
+    people = (
+        table(_ACT, map(_act, facts.by_people), f"by people, the newest {len(facts.by_people)}", tall=True)
+        if facts.by_people
+        else quiet("Nobody did anything by hand.")
+    )
+    itself = (
+        table(
+            _ACT, map(_act, facts.by_itself), f"by the guard and the log, the newest {len(facts.by_itself)}", tall=True
+        )
+        if facts.by_itself
+        else ""
+    )
+    return people + itself + table(("act", "times"), totals, "all acts", numbers=(1,))
+
+
+_ACT: Final = ("time", "act", "by", "note", "record")
+
+
+def _act(one: Act) -> str:
+    return row(utc(one.at), code(one.act), shown(one.by), shown(one.note), code(one.id))
+
+
+def policies(cover: Cover, facts: Facts) -> str:
+    """Tell under which policies the records were made."""
+    rows = []
+    for one in facts.in_force:
+        name = cover.policy.name if cover.policy and cover.policy.digest == one.digest else ""
+        rows.append(row(code(one.digest), shown(name), utc(one.first), utc(one.last), f"{one.count:,}", numbers=(4,)))
+    heads = ("digest", "name", "first record", "last record", "records")
+    return (
+        table(heads, rows, "policies under which the records were made, by digest", numbers=(4,))
+        if rows
+        else quiet("None.")
+    )

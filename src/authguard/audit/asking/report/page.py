@@ -1,0 +1,153 @@
+"""The report of a period as one HTML page that stands alone: what an auditor reads, prints and puts with the papers.
+
+Rules of this file:
+- It fetches nothing and runs nothing: there is no script in it.
+- Whatever stands in a log may be forged: every text of it goes through `authguard.policy.views.sheet.shown`.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.report.deciding import decisions, denials, identity
+from authguard.audit.asking.report.facts import GROUPS
+from authguard.audit.asking.report.moving import acts, held, machines, policies
+from authguard.audit.asking.report.rows import code, quiet, row
+from authguard.audit.asking.stats import share
+from authguard.audit.asking.table_out import utc
+from authguard.core.chain import Broken
+from authguard.policy.views.sheet import document, shown, style, table
+
+if TYPE_CHECKING:
+    from authguard.audit.asking.report.facts import Cover, Facts
+    from authguard.audit.proving.verify import ChainReport
+
+_LOOK: Final = Path(__file__).parent / "report.css"
+#: kinds of records, where there are several
+_KINDS: Final = {
+    "act": "acts",
+    "decision": "decisions",
+    "fault": "faults",
+    "refusal": "refusals",
+    "transition": "transitions",
+    "withdrawn": "withdrawals",
+}
+
+
+def page(cover: Cover, facts: Facts) -> str:
+    """Write the report: a whole HTML document."""
+    asked = " ".join(
+        part
+        for part in (
+            f"from {utc(cover.since)}" if cover.since > float("-inf") else "from its beginning",
+            f"to {utc(cover.until)}" if cover.until < float("inf") else "to its end",
+        )
+    )
+    header = (
+        f'<p class="lead">Log <span class="m">{shown(cover.log)}</span>, {asked}.</p>'
+        f'<p class="quiet">Made {utc(cover.made)} by {shown(cover.by)}. All times are UTC.</p>'
+    )
+    sections = (
+        ("summary", "At a glance", _summary(cover, facts)),
+        ("integrity", "Integrity", _integrity(cover)),
+        ("decisions", "Decisions", decisions(facts)),
+        ("denials", "Denials by rule", denials(cover, facts)),
+        ("identity", "Proofs of identity", identity(facts)),
+        ("held", "Held transactions", held(facts)),
+        ("machines", "States and what moved them", machines(cover, facts)),
+        ("acts", "What people did", acts(facts)),
+        ("policies", "Policies in force", policies(cover, facts)),
+    )
+    return document("Audit report", header=header, sections=sections, look=style() + _LOOK.read_text("utf-8"))
+
+
+def _summary(cover: Cover, facts: Facts) -> str:
+    stats = facts.stats
+    sound = cover.verification.ok
+    denied = sum(one.count for one in facts.denials)
+    allowed = sum(stats.outcomes.get(one, 0) for one in GROUPS["let through"])
+    tiles = (
+        ("Integrity", "sound" if sound else "BROKEN", _vouched(cover), "good" if sound else "bad"),
+        ("Decisions", f"{stats.decisions:,}", f"{stats.decisions / stats.hours:,.1f} an hour", ""),
+        ("Let through", f"{share(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
+        ("Denied", f"{share(denied, stats.decisions):.1%}", f"{denied:,}", ""),
+        ("Proofs that failed", f"{stats.failure:.1%}", f"of {sum(stats.verdicts.values()):,} verdicts", ""),
+        ("Proofs in doubt", f"{stats.ambiguity:.1%}", "doubt or contradiction", ""),
+        ("Bad credentials", f"{stats.bad_credentials:.1%}", "expired or rejected", ""),
+        ("Held transactions", f"{sum(one.count for one in facts.ends.values()):,}", _waiting(facts), ""),
+    )
+    told = "".join(
+        f'<div class="tile {kind}"><dt>{name}</dt>'
+        f'<dd>{escape(value)}<span class="quiet">{escape(more)}</span></dd></div>'
+        for name, value, more, kind in tiles
+    )
+    kinds = ", ".join(f"{count:,} {shown(_KINDS.get(kind, kind))}" for kind, count in sorted(stats.kinds.items()))
+    span = (
+        f"The records run from {utc(stats.since)} to {utc(stats.until)}: {kinds}."
+        if kinds
+        else "No record stands here."
+    )
+    more = [span]
+    if stats.void:
+        more.append(f"Withdrawn, and counted nowhere: {stats.void:,}, in all of the log.")
+    if stats.foreigners:
+        more.append(f"Lines of the log that are no record: {stats.foreigners:,}.")
+    return f'<dl class="tiles">{told}</dl>' + "".join(f"<p>{one}</p>" for one in more)
+
+
+def _vouched(cover: Cover) -> str:
+    chains = cover.verification.chains
+    lines_ = sum(one.lines for one in chains)
+    if not cover.signed:
+        return "no signature was looked at"
+    signed = sum(max(one.ranges.signed, one.ranges.anchored) for one in chains)
+    return f"{signed:,} of {lines_:,} lines signed"
+
+
+def _waiting(facts: Facts) -> str:
+    waiting = facts.ends.get("held")
+    return f"{waiting.count:,} wait still" if waiting else "none waits"
+
+
+def _integrity(cover: Cover) -> str:
+    found = cover.verification
+    words = (
+        "Every line of the log, and not of this period alone, follows the one before it"
+        + (", and what was signed is what stands there." if cover.signed else ".")
+        if found.ok
+        else "The log is not what was written. What this report tells of it may not be true."
+    )
+    verdict = f'<p class="verdict {"good" if found.ok else "bad"}">{words}</p>'
+    if not cover.signed:
+        verdict += quiet(
+            "No signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen."
+            " Name the key with --key."
+        )
+    heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
+    rows = [_chain(one, signed=cover.signed) for one in found.chains]
+    rows += [
+        row(code(one.path.name), "", "", "", "", "", "", f'<span class="o deny">{shown(one.broken.flaw.words)}</span>')
+        for one in found.gone
+    ]
+    told = "chains of the log, and how far each is vouched for, in lines"
+    return verdict + table(heads, rows, told, numbers=(1, 2, 3, 4, 5))
+
+
+def _chain(one: ChainReport, *, signed: bool) -> str:
+    ranges = one.ranges
+    upto = max(ranges.signed, ranges.anchored)
+    finding = '<span class="o allow">intact</span>'
+    if isinstance(one.result, Broken):
+        where = f"{one.where.name}, line {one.result.line}: " if one.result.line else f"{one.where.name}: "
+        finding = f'<span class="o deny">{shown(where + one.result.flaw.words)}</span>'
+    vouched = (
+        (f"{ranges.anchored:,}", f"{upto - ranges.anchored:,}", f"{one.lines - upto:,}")
+        if signed
+        else ("", "", f"{one.lines:,}")
+    )
+    at = utc(ranges.at) if ranges.at else ""
+    return row(
+        code(one.path.name), f"{one.lines:,}", *vouched, f"{one.retired[0]:,}", at, finding, numbers=(1, 2, 3, 4, 5)
+    )

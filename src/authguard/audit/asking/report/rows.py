@@ -1,0 +1,58 @@
+"""What the parts of a report share: rows and cells of its tables, and lengths of time in words."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.report.charts import bar
+from authguard.audit.asking.stats import share
+from authguard.policy.views.sheet import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
+
+
+def row(*cells: str, numbers: Iterable[int] = ()) -> str:
+    """Lay out a row; cells are markup, and the first names the row."""
+    right = set(numbers)
+    parts = []
+    for place, cell in enumerate(cells):
+        kind = ' class="n"' if place in right else ""
+        parts.append(f"<td{kind}>{cell}</td>" if place else f'<th scope="row"{kind}>{cell}</th>')
+    return f"<tr>{''.join(parts)}</tr>"
+
+
+def code(text: str) -> str:
+    """Show text as it stands in the log."""
+    return f'<span class="m">{shown(text)}</span>'
+
+
+def outcome_of(outcome: str) -> str:
+    """Show an outcome, in the colour of its kind."""
+    return f'<span class="o {shown(outcome)}">{shown(outcome)}</span>'
+
+
+def counted(count: int, whole: int) -> tuple[str, str, str]:
+    """Give three cells: a count, its share, and a bar of that."""
+    return f"{count:,}", f"{share(count, whole):.2%}", bar(share(count, whole))
+
+
+def spoken(seconds: float) -> str:
+    """Tell a length of time in one unit."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
+def quiet(words: str) -> str:
+    """Say something beside the point."""
+    return f'<p class="quiet">{escape(words)}</p>'
+
+
+def ordered(counted: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Give what was counted, the most first."""
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

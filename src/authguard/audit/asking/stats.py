@@ -1,0 +1,179 @@
+"""What a log comes to: how often each outcome and each transition, how often proofs fail, how long states last.
+
+Void records are never counted. A stay counts where the log has both its ends: the transition into a state and the next
+one of the same machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.query import counts, span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.audit.asking.index import Index
+    from authguard.audit.asking.index_rows import Shape
+
+#: machine -> the column that tells whose it is; the service is one
+_KEYS: Final = {
+    "service": "0",
+    "account": "subject",
+    "session": "session",
+    "verification": "session",
+    "transaction": "transact",
+}
+#: events that are a verdict on who somebody is, and what each says
+VERDICTS: Final = {
+    "passed": "passed",
+    "failed": "failed",
+    "exhausted": "failed",
+    "doubted": "ambiguous",
+    "contradicted": "ambiguous",
+    "unavailable": "unavailable",
+}
+#: conditions of a credential that somebody sent in vain
+_BAD: Final = ("expired", "rejected")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """How long a machine was in a state, as far as it left it.
+
+    Attributes:
+        count: of stays.
+        mean: seconds.
+        longest: seconds.
+    """
+
+    count: int
+    mean: float
+    longest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What the records of a period come to.
+
+    Attributes:
+        since: of the first record counted, or of the period, epoch seconds UTC.
+        until: of the last.
+        void: records withdrawn in all of the log.
+        foreigners: lines that are no record, in all of the log.
+        kinds: kind -> records.
+        outcomes: outcome -> decisions.
+        operations: (operation, outcome) -> decisions.
+        rules: rule -> decisions.
+        transitions: (machine, event, source, dest) -> how often.
+        verdicts: ``passed``, ``failed``, ``ambiguous``, ``unavailable`` -> transitions of the verification machine.
+        credentials: condition -> decisions.
+        reasons: reason -> refusals and faults.
+        stays: (machine, state) -> how long.
+    """
+
+    since: float
+    until: float
+    void: int
+    foreigners: int
+    kinds: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    operations: Mapping[tuple[str, str], int]
+    rules: Mapping[str, int]
+    transitions: Mapping[tuple[str, str, str, str], int]
+    verdicts: Mapping[str, int]
+    credentials: Mapping[str, int]
+    reasons: Mapping[str, int]
+    stays: Mapping[tuple[str, str], Stay]
+
+    @property
+    def hours(self) -> float:
+        """The length of the period, hours; never nothing."""
+        return max((self.until - self.since) / 3_600.0, 1 / 3_600.0)
+
+    @property
+    def decisions(self) -> int:
+        """How many requests were decided."""
+        return sum(self.outcomes.values())
+
+    @property
+    def failure(self) -> float:
+        """The share of verdicts on identity that were failures."""
+        return share(self.verdicts.get("failed", 0), sum(self.verdicts.values()))
+
+    @property
+    def ambiguity(self) -> float:
+        """The share of verdicts on identity that were doubt or contradiction."""
+        return share(self.verdicts.get("ambiguous", 0), sum(self.verdicts.values()))
+
+    @property
+    def bad_credentials(self) -> float:
+        """The share of credentials sent that were expired or rejected."""
+        sent = sum(count for condition, count in self.credentials.items() if condition != "missing")
+        return share(sum(self.credentials.get(one, 0) for one in _BAD), sent)
+
+
+def share(part: int, whole: int) -> float:
+    """Give a part of a whole; nothing of nothing."""
+    return part / whole if whole else 0.0
+
+
+def gather(index: Index, since: float, until: float) -> Stats:
+    """Count the records of a period."""
+    shapes = index.shapes()
+    tallies: dict[str, Counter[str]] = {
+        name: Counter() for name in ("kinds", "outcomes", "rules", "verdicts", "credentials", "reasons")
+    }
+    operations: Counter[tuple[str, str]] = Counter()
+    transitions: Counter[tuple[str, str, str, str]] = Counter()
+    for number, count in counts(index, since, until).items():
+        shape = shapes[number]
+        tallies["kinds"][shape.kind] += count
+        match shape.kind:
+            case "decision":
+                tallies["outcomes"][shape.outcome] += count
+                tallies["rules"][shape.rule] += count
+                operations[shape.operation, shape.outcome] += count
+                tallies["credentials"][shape.states().get("credential", "")] += count
+            case "transition":
+                transitions[shape.machine, shape.event, shape.source, shape.dest] += count
+                if shape.machine == "verification" and shape.event in VERDICTS:
+                    tallies["verdicts"][VERDICTS[shape.event]] += count
+            case "refusal" | "fault":
+                tallies["reasons"][shape.reason] += count
+            case _:
+                pass
+    first, latest = span(index)
+    return Stats(
+        since=max(since, first),
+        until=min(until, latest),
+        void=int(index.db.execute("SELECT count(*) FROM record WHERE void = 1").fetchone()[0]),
+        foreigners=index.foreigners(),
+        operations=operations,
+        transitions=transitions,
+        stays=_stays(index, shapes, since, until),
+        **tallies,
+    )
+
+
+def _stays(index: Index, shapes: Mapping[int, Shape], since: float, until: float) -> dict[tuple[str, str], Stay]:
+    found: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    for machine, key in _KEYS.items():
+        own = [number for number, shape in shapes.items() if shape.machine == machine]
+        sql = (
+            "SELECT shape, count(*), avg(stay), max(stay) FROM (SELECT shape, at - lag(at) OVER"  # noqa: S608 - a column of ours, and numbers
+            f" (PARTITION BY {key} ORDER BY at, no) AS stay FROM record WHERE shape IN ({','.join(map(str, own))})"
+            f" AND void = 0 AND at >= ? AND at <= ? AND {key} IS NOT NULL) WHERE stay IS NOT NULL GROUP BY shape"
+        )
+        for number, count, mean, longest in index.db.execute(sql, (since, until)):
+            found.setdefault((machine, shapes[number].source), []).append((count, mean, longest))
+    return {
+        state: Stay(
+            count=sum(count for count, _, _ in parts),
+            mean=sum(count * mean for count, mean, _ in parts) / sum(count for count, _, _ in parts),
+            longest=max(longest for _, _, longest in parts),
+        )
+        for state, parts in sorted(found.items())
+    }

@@ -1,0 +1,83 @@
+"""Records for other programs: CSV that no spreadsheet takes for a formula, JSON Lines, and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authguard.audit.asking.query import Found
+
+#: of a CSV file, in this order for good; a member that a kind of record does not have is empty
+COLUMNS: Final = (
+    *("time", "at", "kind", "id", "void", "operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
+    *("machine", "event", "source", "dest", "cause", "act", "by", "note", "where", "error", "status", "records"),
+    *(
+        "subject",
+        "actor",
+        "session",
+        "credential",
+        "transaction",
+        "channel",
+        "ticket",
+        "decision",
+        "trace_id",
+        "policy",
+    ),
+    *("seq", "hash"),
+)
+#: what makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms too
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def utc(at: object) -> str:
+    """Show epoch seconds as UTC to the millisecond."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
+    except (TypeError, ValueError, OverflowError, OSError):
+        return "(no time)"
+
+
+def as_csv(found: Iterable[Found]) -> Iterator[str]:
+    """Write a head and a line for each record (RFC 4180); a cell that could be a formula begins with an apostrophe."""
+    yield _row(COLUMNS)
+    for one in found:
+        record = one.record
+        values = {**record, "time": utc(record.get("at")), "void": "void" if one.void else ""}
+        yield _row(_cell(values.get(name, "")) for name in COLUMNS)
+
+
+def _row(cells: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    mark = "'" if text.startswith(_FORMULA) else ""
+    return mark + "".join(char if char.isprintable() else " " for char in text)
+
+
+def as_jsonl(found: Iterable[Found]) -> Iterator[str]:
+    """Write a JSON object for each record; a void one says so."""
+    for one in found:
+        yield json.dumps(_said(one), ensure_ascii=True, separators=(",", ":")) + "\n"
+
+
+def as_json(found: Iterable[Found]) -> Iterator[str]:
+    """Write one JSON array, a record to a line."""
+    before = "[\n"
+    for one in found:
+        yield before + json.dumps(_said(one), ensure_ascii=True)
+        before = ",\n"
+    yield "\n]\n" if before == ",\n" else "[]\n"
+
+
+def _said(one: Found) -> dict[str, Any]:
+    return {**one.record, "void": True} if one.void else one.record

@@ -1,0 +1,103 @@
+"""A session told as a story: one plain sentence for each thing that happened, with its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.table_out import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authguard.audit.asking.query import Found
+
+_OUTCOMES: Final = {
+    "allow": "it was let through",
+    "restrict": "it was let through with fewer permissions",
+    "repeat": "it had been done before, and got its first answer again",
+    "challenge": "they were asked to sign in",
+    "step_up": "they were asked for a stronger or fresher sign-in",
+    "verify": "they were asked to prove who they are",
+    "hold": "it waits for an approval",
+    "handoff": "a person was to take over",
+    "retry": "they were told to try again later",
+    "deny": "it was denied",
+    "terminate": "it was denied, and the session was ended",
+}
+_EVENTS: Final = {
+    "session.accepted": "the sign-in was taken",
+    "session.renewed": "they signed in afresh",
+    "session.idled": "they had done nothing for too long",
+    "session.aged": "the sign-in was too old",
+    "session.revoked": "the issuer, the app or an earlier end took the session back",
+    "session.ended": "the session was ended",
+    "verification.started": "a proof of identity began",
+    "verification.passed": "they proved who they are",
+    "verification.failed": "they failed to prove who they are",
+    "verification.doubted": "the verification service was in doubt",
+    "verification.contradicted": "the verification services contradicted each other",
+    "verification.unavailable": "no verification service answered",
+    "verification.exhausted": "the attempts to prove who they are ran out",
+    "verification.aged": "the proof of identity was too old",
+    "verification.moved": "they came from a channel to which the proof does not carry",
+    "account.unreachable": "the account directory did not answer",
+    "account.reinstated": "a person reinstated the account",
+    "transaction.held": "the transaction was held for an approval",
+    "transaction.approved": "the transaction was approved",
+    "transaction.denied": "an approver said no to the transaction",
+    "transaction.lapsed": "nobody approved the transaction in time",
+    "transaction.altered": "the request was no longer the one that was approved",
+    "transaction.started": "the transaction ran",
+    "transaction.committed": "the app did it",
+    "transaction.failed": "the app refused it",
+    "transaction.lost": "it is not known whether the app did it",
+}
+
+
+def tell(found: Iterable[Found]) -> Iterator[str]:
+    """Tell records, oldest first.
+
+    Args:
+        found: in the order of their times.
+
+    Yields:
+        A line for each, with the time and how long after the one before it came; nothing in it is escaped yet.
+    """
+    before = None
+    for one in found:
+        gap = "" if before is None else _gap(one.at - before)
+        before = one.at
+        record = one.record
+        words = _sentence(one)
+        void = " (void: another request was faster, and this one was judged again)" if one.void else ""
+        yield f"{utc(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
+
+
+def _gap(seconds: float) -> str:
+    for size, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s")):
+        if seconds >= size:
+            return f"+{seconds / size:.1f} {unit}"
+    return ""
+
+
+def _sentence(one: Found) -> str:
+    shape, record = one.shape, one.record
+    match shape.kind:
+        case "decision":
+            who = "An agent asked" if record.get("actor") else "They asked"
+            way = f" from {shape.channel}" if shape.channel else ""
+            why = "" if shape.reason in {"", "decided"} else f", {shape.reason.replace('-', ' ')}"
+            return (
+                f"{who} for {shape.operation}{way}: {_OUTCOMES.get(shape.outcome, shape.outcome)} ({shape.rule}{why})."
+            )
+        case "transition":
+            words = _EVENTS.get(f"{shape.machine}.{shape.event}", f"the {shape.machine} met `{shape.event}`")
+            by = " (the clock)" if shape.cause == "timer" else ""
+            return f"{words[:1].upper()}{words[1:]}{by}: the {shape.machine} went from {shape.source} to {shape.dest}."
+        case "refusal":
+            return f"A request was refused before it was judged: {shape.reason.replace('-', ' ')}."
+        case "act":
+            by = f" by {record['by']}" if record.get("by") else ""
+            return f"{shape.act.replace('.', ' ').capitalize()}{by}."
+        case _:
+            return f"A record of the kind {shape.kind}."

@@ -1,0 +1,47 @@
+"""Plots: whole SVG, axes that end in round numbers, and nothing drawn outside."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authguard.audit.asking.report.charts import HIGH, WIDE, columns, lines, nice
+
+AT = 1_800_000_000.0
+
+
+def svg(text: str) -> ET.Element:
+    found = ET.fromstring(f"<x>{text}</x>").find("div/svg")  # noqa: S314 - our own
+    assert found is not None
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=60))
+def test_columns_are_stacked_inside_the_plot(stacks: list[tuple[int, int]]) -> None:
+    times = [AT + 60 * place for place in range(len(stacks) + 1)]
+    series = {"one": [one for one, _ in stacks], "two": [two for _, two in stacks]}
+    rects = list(svg(columns("a <plot>", "words", times, series)).iter("rect"))
+    assert len(rects) == sum(bool(one) + bool(two) for one, two in stacks)
+    for rect in rects:
+        x, y, width, height = (float(rect.get(name, "nan")) for name in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + width <= WIDE
+        assert 0 <= y <= y + height <= HIGH + 0.1
+
+
+@given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=60))
+def test_a_line_has_a_point_for_each_share_and_gaps_where_there_is_none(shares: list[float | None]) -> None:
+    times = [AT + 86_400 * place for place in range(len(shares) + 1)]
+    drawn = svg(lines("shares", "words", times, {"one": shares}))
+    assert len(list(drawn.iter("circle"))) == sum(one is not None for one in shares)
+    for line in drawn.iter("polyline"):
+        assert len(line.get("points", "").split()) > 1
+
+
+@pytest.mark.parametrize(
+    ("value", "end"), [(0, 1), (1, 1), (3, 4), (11, 20), (401, 500), (999, 1_000), (1_000, 1_000), (1_001, 2_000)]
+)
+def test_an_axis_ends_in_a_round_number(value: float, end: float) -> None:
+    assert nice(value) == end

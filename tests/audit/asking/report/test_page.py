@@ -1,0 +1,246 @@
+"""The report: what it tells is what the log says; nothing in a log is markup to it; it asks nothing of a network."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.audit.asking.index import open_index
+from authguard.audit.asking.report.facts import LISTED, Cover, look
+from authguard.audit.asking.report.page import page
+from authguard.audit.asking.stats import gather
+from authguard.audit.proving.verify import verify
+from authguard.policy.compiler import load
+from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
+from tests.records import by_hand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.audit.asking.report.facts import Facts
+    from authguard.core.entries import Entry
+
+HOSTILE = "</title><script>x()</script><img src=x onerror='x()'>\"'>\u202e\x00&amp;"
+#: elements of HTML that have no end
+VOID = {"meta", "rect", "line", "circle", "polyline", "path"}
+
+
+class Reading(HTMLParser):
+    """Reads a page: what elements it has, with which attributes, and its text; demands that all are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += f" {data}"
+
+
+def told(log: Path, since: float = float("-inf"), until: float = float("inf"), **more: Any) -> tuple[str, Facts]:
+    by_hand(log)
+    with open_index(log) as index:
+        facts = look(index, since, until)
+    said: dict[str, Any] = {"log": log.name, "since": since, "until": until, "made": AT, "by": "authguard 1"}
+    cover = Cover(**(said | {"verification": verify(log), "signed": False} | more))
+    return page(cover, facts), facts
+
+
+def transaction(name: str, at: float, *steps: str) -> list[Entry]:
+    """Move one transaction along states, a minute each."""
+    ways = zip(("none", *steps), steps, strict=False)
+    return [
+        moved(f"{name}-{place}", at + 60 * place, f"transaction.{dest}: {source} -> {dest}", transaction=name)
+        for place, (source, dest) in enumerate(ways)
+    ]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.jsonl"
+    write(
+        path,
+        acted("a", 0, "started", by="audit"),
+        *(decided(f"b{number}", 100 * number) for number in range(7)),
+        decided("c", 40, "deny", rule="3:ask_scope", operation="pay", policy="cd"),
+        decided("d", 50, "terminate", rule="4:end", operation="chat"),
+        decided("e", 60, "deny", rule="3:ask_scope", operation="chat", policy="cd"),
+        decided("f", 61, "deny", rule="9:void", operation="chat"),
+        withdrawn("g", 62, "f"),
+        moved("h", 70, "verification.passed: pending -> verified"),
+        moved("i", 71, "verification.failed: pending -> failed"),
+        moved("j", 72, "verification.doubted: pending -> ambiguous"),
+        moved("k", 73, "verification.passed: pending -> verified", session="6"),
+        *transaction("t1", 80, "held", "approved", "running", "done"),
+        *transaction("t2", 90, "held", "denied"),
+        *transaction("t3", 95, "held"),
+        acted("l", 141, "transactions.approved", by="dana", note="looks right", transaction="t1"),
+        refused("m", 200),
+        faulted("n", 201),
+    )
+    return path
+
+
+def test_it_counts_what_the_log_says_and_nothing_that_was_withdrawn(log: Path) -> None:
+    _, facts = told(log)
+    assert [(one.rule, one.policy, one.outcome, dict(one.operations)) for one in facts.denials] == [
+        ("3:ask_scope", "cd", "deny", {"pay": 1, "chat": 1}),
+        ("4:end", "ab", "terminate", {"chat": 1}),
+    ]
+    assert {state: (one.count, one.mean) for state, one in facts.ends.items()} == {
+        "done": (1, 60.0),
+        "denied": (1, 60.0),
+        "held": (1, 0.0),
+    }
+    assert [one.id for one in facts.waiting] == ["t3"]
+    assert [(one.id, one.people) for one in facts.held] == [("t2", ()), ("t1", ("transactions.approved by dana",))]
+    assert [(one.act, one.by, one.note) for one in facts.by_people] == [
+        ("transactions.approved", "dana", "looks right")
+    ]
+    assert [one.act for one in facts.by_itself] == ["started"]
+    assert [(one.digest, one.count) for one in facts.in_force] == [("ab", 24), ("cd", 2)]
+    assert sum(one.decided.total() for one in facts.columns) == facts.stats.decisions == 10
+    assert sum(one.verdicts.total() for one in facts.columns) == 4
+    assert (facts.stats.failure, facts.stats.ambiguity) == (0.25, 0.25)
+
+
+def test_what_it_counts_stands_in_the_page(log: Path) -> None:
+    text, _ = told(log)
+    words = " ".join(Reading(text).text.split())
+    for said in (
+        "Decisions 10",
+        "Let through 70.0%",
+        "Proofs that failed 25.0%",
+        "Held transactions 3 1 wait still",
+        "approved, and done 1",
+        "waits for a decision still 1",
+        "transactions.approved by dana",
+        "looks right",
+        "3 denials by 2 rules",
+        "body-too-large 1",
+        "guard-fault 1",
+        "Withdrawn, and counted nowhere: 1",
+        "pending → verified passed 2",
+        "No signature was looked at",
+    ):
+        assert said in words, said
+
+
+def test_a_period_has_what_falls_into_it_and_transactions_as_they_stood_at_its_end(log: Path) -> None:
+    _, facts = told(log, AT + 75, AT + 130)
+    assert facts.stats.decisions == 1
+    assert {state: one.count for state, one in facts.ends.items()} == {"held": 3}
+    assert facts.stats == told_stats(log, AT + 75, AT + 130)
+
+
+def told_stats(log: Path, since: float, until: float) -> object:
+    with open_index(log) as index:
+        return gather(index, since, until)
+
+
+def test_an_empty_period_is_a_page_too(log: Path) -> None:
+    text, facts = told(log, AT + 5_000_000, AT + 6_000_000)
+    assert facts.columns == ()
+    assert "There was no decision." in Reading(text).text
+    assert "svg" not in Reading(text).tags
+
+
+@pytest.mark.parametrize("days", [0.0, 0.01, 1.0, 30.0, 400.0, 30_000.0])
+def test_a_plot_has_few_columns_however_long_the_period_is(tmp_path: Path, days: float) -> None:
+    log = tmp_path / "audit.jsonl"
+    write(log, decided("a"), decided("b", days * 43_200.0), decided("c", days * 86_400.0))
+    _, facts = told(log)
+    assert 1 <= len(facts.columns) <= 61
+    assert sum(one.decided.total() for one in facts.columns) == 3
+    assert facts.columns[0].at <= AT
+
+
+def test_nothing_in_a_log_is_markup_or_code(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    said = {"policy": HOSTILE, "operation": HOSTILE, "rule": HOSTILE, "fallback": HOSTILE, "subject": HOSTILE}
+    write(
+        log,
+        decided("a", 0, HOSTILE, **said),
+        decided("b", 1, "deny", **said),
+        acted("c", 2, HOSTILE, by=HOSTILE, note=HOSTILE),
+        refused("d", 3, HOSTILE),
+        moved("e", 4, "transaction.held: none -> held", transaction=HOSTILE),
+        acted("f", 5, HOSTILE, by=HOSTILE, transaction=HOSTILE),
+        *(
+            moved(f"g{number}", 5 + number, f"{machine}.{HOSTILE}: {HOSTILE} -> {HOSTILE}!")
+            for number, machine in enumerate((HOSTILE.replace(".", ""), "session"))
+        ),
+    )
+    text, _ = told(log)
+    read = Reading(text)
+    assert not {"script", "img", "iframe", "link", "a href"} & set(read.tags)
+    assert not [name for name, _ in read.attributes if name.startswith("on") or name in {"style", "src"}]
+    assert {value for name, value in read.attributes if name == "href" and value and not value.startswith("#")} == set()
+    assert "\u202e" not in text
+    assert "\x00" not in text
+    assert "<script>x()</script>" in read.text
+
+
+def test_it_asks_nothing_of_a_network_and_runs_nothing(log: Path) -> None:
+    text, _ = told(log)
+    assert re.search(r"default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'", text)
+    assert not re.search(r"https?:|@import|url\((?!#tip)", text)
+    assert not re.search(r"<script| style=", text)
+
+
+def test_a_broken_log_is_said_to_be_broken_before_anything_else(log: Path) -> None:
+    by_hand(log.parent)
+    log.write_bytes(log.read_bytes().replace(b"looks right", b"looks wrong"))
+    text, _ = told(log)
+    words = Reading(text).text
+    assert "BROKEN" in words
+    assert "The log is not what was written" in words
+    assert "the line was edited" in words
+
+
+def test_the_policy_at_hand_names_the_lines_of_rules_where_it_is_the_one_that_decided(log: Path) -> None:
+    policy = load("support-desk")
+    write(log, decided("a", 0, "deny", rule="12:x", policy=policy.digest), decided("b", 1, "deny", rule="12:x"))
+    text, _ = told(log, policy=policy)
+    assert text.count(policy.table.rules[12].origin) == 1
+    assert policy.name in Reading(text).text
+
+
+def test_lists_are_bounded_and_say_what_they_leave_out(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    many = 11 * LISTED
+    write(
+        log,
+        *(decided(f"d{number}", number, "deny", rule=f"{number}:x") for number in range(LISTED + 5)),
+        *(step for number in range(many) for step in transaction(f"t{number:04}", number, "held")),
+        *(acted(f"a{number}", number, "rollback.engaged", by="dana") for number in range(LISTED + 5)),
+        *(moved(f"s{number}", number, f"session.x: s{number} -> s{number + 1}") for number in range(40)),
+    )
+    text, facts = told(log)
+    assert len(facts.waiting) == len(facts.by_people) == LISTED
+    assert [one.id for one in facts.waiting][:2] == ["t0000", "t0001"]
+    assert facts.ends["held"].count == many
+    words = Reading(text).text
+    assert f"of which the {LISTED} with the most are shown" in words
+    assert "The 24 busiest of 40 ways are drawn." in words

@@ -1,0 +1,132 @@
+"""Questions: each filter by itself and together, held against the plain definition over the whole log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from authguard.audit.asking import query
+from authguard.audit.asking.index import open_index
+from authguard.audit.asking.query import Question, find, last, moved_by, whole_session
+from tests.audit.logs import AT, CELL, acted, decided, moved, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authguard.core.entries import Entry
+
+OTHER = ("live", "locked", *CELL[2:])
+ENTRIES = (
+    acted("a", 0, "started", note="Hello World"),
+    decided("b", 1, channel="web"),
+    decided("c", 2, "deny", cell=OTHER, operation="chat", reason="attempts-spent"),
+    decided("d", 3, "deny", subject="bert", session="5e56", rule="7:no", events=("session.renewed",)),
+    moved("e", 4, "session.idled: active -> idle", decision="d"),
+    decided("f", 4, subject="bert", actor="anna", session="77", transaction="t1"),
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.jsonl"
+    write(path, *ENTRIES)
+    return path
+
+
+def asked(log: Path, **members: Any) -> str:
+    with open_index(log) as index:
+        return "".join(one.record["id"] for one in find(index, Question(**members), newest=False))
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({}, "abcdef"),
+        ({"since": AT + 2, "until": AT + 3}, "cd"),
+        ({"kinds": ("act", "transition")}, "ae"),
+        ({"outcomes": ("deny",)}, "cd"),
+        ({"states": ("account=locked",)}, "c"),
+        ({"states": ("locked", "idle")}, "ce"),
+        ({"states": ("session=active",)}, "bcdf"),
+        ({"states": ("pay",)}, ""),
+        ({"states": ("good",)}, ""),
+        ({"events": ("session.renewed",)}, "d"),
+        ({"events": ("idled", "renewed")}, "de"),
+        ({"rules": ("7",)}, "d"),
+        ({"rules": ("7:no", "3:allow")}, "bdf"),
+        ({"rules": ("no",)}, "cd"),
+        ({"operations": ("chat",)}, "c"),
+        ({"channels": ("web",)}, "b"),
+        ({"reasons": ("attempts-spent",)}, "c"),
+        ({"text": "hello wORLD"}, "a"),
+        ({"subjects": ("anna",)}, "bcef"),
+        ({"subjects": ("bert", "anna")}, "bcdef"),
+        ({"session": "5e56"}, "d"),
+        ({"transaction": "t1"}, "f"),
+        ({"outcomes": ("deny",), "subjects": ("bert",), "until": AT + 3}, "d"),
+    ],
+)
+@pytest.mark.parametrize("apart", [0, 256])
+def test_a_question_finds_what_it_asks_for(
+    log: Path, members: dict[str, Any], found: str, apart: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "APART", apart)
+    assert asked(log, **members) == found
+
+
+def test_the_last_are_given_oldest_first(log: Path) -> None:
+    with open_index(log) as index:
+        assert [one.record["id"] for one in last(index, Question(), 2)] == ["e", "f"]
+        assert [one.record["id"] for one in last(index, Question(outcomes=("deny",)), 1)] == ["d"]
+
+
+def test_what_a_decision_moved_is_found(log: Path) -> None:
+    with open_index(log) as index:
+        assert [one.record["id"] for one in moved_by(index, "d")] == ["e"]
+
+
+def test_a_session_is_found_by_as_many_digits_as_tell_it(log: Path) -> None:
+    with open_index(log) as index:
+        assert whole_session(index, "7") == "77"
+        assert whole_session(index, "5e55") == "5e55"
+        with pytest.raises(LookupError, match="several sessions"):
+            whole_session(index, "5e")
+        with pytest.raises(LookupError, match="no session"):
+            whole_session(index, "x")
+
+
+def test_a_line_edited_in_the_middle_is_shown_as_such(log: Path) -> None:
+    asked(log)
+    log.write_bytes(log.read_bytes().replace(b'"outcome":"deny"', b'"outcome":"dent"', 1))
+    with open_index(log) as index:
+        assert [one.intact for one in find(index, Question(), newest=False)] == [True, True, False, True, True, True]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    times=st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    wanted=st.sets(st.sampled_from(["allow", "deny"])),
+    since=st.integers(0, 5),
+    newest=st.booleans(),
+)
+def test_any_log_answers_as_the_definition_says(
+    tmp_path: Path, *, times: list[int], wanted: set[str], since: int, newest: bool
+) -> None:
+    entries: list[Entry] = [
+        decided(f"{place:02}", at, ("allow", "deny")[place % 2], subject=f"s{place % 3}")
+        for place, at in enumerate(times)
+    ]
+    path = tmp_path / "audit.jsonl"
+    write(path, *entries)
+    with open_index(path, fresh=True) as index:
+        asked = Question(outcomes=tuple(wanted), since=AT + since)
+        found = [one.record["id"] for one in find(index, asked, newest=newest)]
+    by_hand = sorted(
+        (entry.at, entry.id)
+        for place, entry in enumerate(entries)
+        if (not wanted or ("allow", "deny")[place % 2] in wanted) and entry.at >= AT + since
+    )
+    assert found == [record for _, record in sorted(by_hand, reverse=newest)]
