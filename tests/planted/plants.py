@@ -56,7 +56,7 @@ PLANTS: Final = (
         "what was said of a person in one session is not held against them in another",
         MODEL,
         ATTEMPTS,
-        "    return _verdicts(walk).count > 0",
+        "    return _current(walk.snapshot.account, VERIFICATIONS, _window(walk), walk.now).count > 0",
         "    return False",
     ),
     Plant(
@@ -148,8 +148,8 @@ PLANTS: Final = (
         "a changed byte is passed over",
         APPROVALS,
         TRANSACTIONS,
-        "    return bool(record.digest) and bool(bond.digest) and record.digest != bond.digest",
-        "    return bool(record.digest) and bool(bond.digest) and len(record.digest) != len(bond.digest)",
+        "    if not record.digest or not bond.digest or record.digest == bond.digest:\n",
+        "    if not record.digest or not bond.digest or len(record.digest) == len(bond.digest):\n",
     ),
     Plant(
         "whoever knows the id of a transaction has it run",
@@ -182,8 +182,8 @@ PLANTS: Final = (
     Plant(
         "who approved is not looked at again when what they approved is to begin",
         UNDONE,
-        ENFORCER,
-        "            undone = await self.approvals.are_missing(record)\n",
+        DECIDING,
+        "            undone = await self.are_missing(record)\n",
         "            undone = False\n",
     ),
     # the differential
@@ -318,8 +318,8 @@ PLANTS: Final = (
         "a decision and its credential keep each other",
         SOAK,
         ENFORCER,
-        "            answer = replace(verdict, credential=NOBODY)\n",
-        "            answer = verdict\n",
+        "            answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)\n",
+        "            answer = replace(verdict, snapshot=met.snapshot)\n",
     ),
     # cancellation
     Plant(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from tests.planted.plants import APPROVALS, AROUND, CANCELLATION, DIFFERENTIAL, FUZZ, MODEL, PLANTS, SOAK
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_kind_of_check_is_put_to_the_test() -> None:
@@ -16,3 +19,8 @@ def test_every_kind_of_check_is_put_to_the_test() -> None:
     assert counted[DIFFERENTIAL] >= 2
     assert len({plant.words for plant in PLANTS}) == len(PLANTS)
     assert all(plant.right != plant.wrong for plant in PLANTS)
+
+
+def test_every_plant_has_its_one_place_in_the_source() -> None:
+    for plant in PLANTS:
+        assert (ROOT / plant.file).read_text("utf-8").count(plant.right) == 1, plant.words

@@ -195,6 +195,29 @@ class Approvals:
             lasting += await self._holds(one, record)
         return lasting < record.count
 
+    async def came_undone(self, verdict: Verdict) -> bool:
+        """Look at the approvers once more, now that it is saved that this run is the one: just before it begins.
+
+        Between the first look and the save lies a wait for the disk. Where too few of them are left since, nothing
+        happened: the transaction has failed, what it reserved is given back, and the decision is withdrawn.
+        """
+        record = verdict.snapshot.transaction
+        if not record.approvals:
+            return False
+        undone = True
+        try:
+            undone = await self.are_missing(record)
+            if undone:
+                await self._standing.change(
+                    verdict.keys,
+                    lambda walk: transactions.fall_through(walk, verdict.transaction),
+                    decision=verdict.record,
+                )
+        finally:
+            if undone:
+                self._standing.journal.withdrawn((verdict.record,), verdict.at)
+        return undone
+
     async def _counts(self, one: Approval, *, given_for: str) -> bool:
         record = (await self._standing.load(Keys(transaction=given_for))).snapshot.transaction
         return await self._holds(one, record)

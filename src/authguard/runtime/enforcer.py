@@ -252,32 +252,9 @@ class Enforcer:
             return await self._carry_out(ask, known, keys, before, plan, now)
 
         decided: Verdict | Refusal | NeedsBody = await self.standing.until_won(keys, attempt)
-        if isinstance(decided, Verdict) and decided.running and await self._came_undone(decided):
+        if isinstance(decided, Verdict) and decided.running and await self.approvals.came_undone(decided):
             decided = await self.standing.until_won(keys, attempt)
         return decided
-
-    async def _came_undone(self, verdict: Verdict) -> bool:
-        """Look at the approvers once more, now that it is saved that this run is the one: just before it begins.
-
-        Between the first look and the save lies a wait for the disk. Where too few of them are left since, nothing
-        happened: the transaction has failed, what it reserved is given back, and the decision is withdrawn.
-        """
-        record = verdict.snapshot.transaction
-        if not record.approvals:
-            return False
-        undone = True
-        try:
-            undone = await self.approvals.are_missing(record)
-            if undone:
-                await self.standing.change(
-                    verdict.keys,
-                    lambda walk: transactions.fall_through(walk, verdict.transaction),
-                    decision=verdict.record,
-                )
-        finally:
-            if undone:
-                self.journal.withdrawn((verdict.record,), verdict.at)
-        return undone
 
     async def _prove(self, ask: Ask, now: float) -> Credential:
         """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
