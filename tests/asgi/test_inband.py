@@ -305,4 +305,6 @@ def test_no_message_with_the_reserved_name_is_the_apps_and_no_other_is_the_guard
     assert is_reserved(text) == (isinstance(document, dict) and "authguard" in document)
     assert is_reserved(json.dumps({"authguard": document}))
     assert is_reserved(json.dumps({"authguard": document, "more": "x" * BOUND}))
+    assert is_reserved(json.dumps({"more": "x" * BOUND, "authguard": document}))
+    assert is_reserved(json.dumps({"more": "x" * BOUND}).removesuffix("}") + ', "\\u0061uthguard": 1}')
     assert question(json.dumps({"authguard": {"verify": document}})) == json.dumps(document).encode()
