@@ -108,7 +108,7 @@ class Replies:
         self._prefix = prefix
         self._schemes = schemes
         self._metadata = metadata
-        self._written: dict[tuple[str, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
+        self._written: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, ask: Ask, root: str = "") -> Reply:
         """Write the reply for a request that the app does not see.
@@ -126,7 +126,7 @@ class Replies:
         if kind not in SAME or fallback.discloses or verdict.credential.nonce:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()
-        name = (fallback.name, verdict.operation.name, verdict.reason.code, said, len(record))
+        name = (fallback.name, verdict.operation.identity, verdict.reason.code, said, len(record))
         written = self._written.get(name)
         if written is None:
             reply = self._write(verdict, said, verdict.record, root)

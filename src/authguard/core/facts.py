@@ -6,7 +6,8 @@ of a credential check, never ``None``; `Operation` is what the policy says of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -112,12 +113,12 @@ class Proven:
     Attributes:
         principal: who is proven.
         nonce: what the next proof of possession has to name, where that changed (RFC 9449 8.2); empty else.
-        notes: what was decided of this very credential, by operation; it is forgotten with the credential.
+        notes: what was decided of this very credential, by the operation's identity; forgotten with the credential.
     """
 
     principal: Principal
     nonce: str = field(default="", compare=False)
-    notes: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+    notes: dict[bytes, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ class Operation:
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
         failed_on: statuses of the app that say that nothing happened (DESIGN 6).
-        queue: where a hand-off of this operation goes; empty for the fallback's own.
+        identity: digest of the whole declaration. What is remembered of decisions is keyed by it: a name is for people.
     """
 
     name: str
@@ -221,6 +222,13 @@ class Operation:
     idempotency: bool = False
     failed_on: frozenset[int] = CLIENT_ERRORS
     actor: Literal["any", "required", "forbidden"] = "any"
+    identity: bytes = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Derive the identity: a digest of every declared field, sets in order."""
+        declared = [_in_order(getattr(self, one.name)) for one in fields(self) if one.init]
+        digest = blake2b(msgspec.json.encode(declared), digest_size=16, person=b"operation").digest()
+        object.__setattr__(self, "identity", digest)
 
     @property
     def transactional(self) -> bool:
@@ -238,3 +246,7 @@ class Operation:
         if not self.limits:
             return NOBODYS
         return frozenset(limit.by for limit in self.limits if limit.per and limit.by not in {"subject", "session"})
+
+
+def _in_order(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else value

@@ -45,7 +45,7 @@ def spend_attempts(
         if spent:
             walk.happen("verification.exhausted", "guard")
     else:
-        name = f"{fallback.name}:{operation.name}"
+        name = f"fallback:{fallback.name}:{operation.name}"  # no name holds a colon
         tally = _current(account, name, fallback.per, walk.now)
         again = tally.mark == principal.fingerprint
         spent = tally.count >= fallback.attempts and not again

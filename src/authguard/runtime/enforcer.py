@@ -183,7 +183,7 @@ class Enforcer:
             credential = NOBODY if operation.risk == "public" else self._checker.recall(ask.evidence, now)
             if isinstance(credential, Unseen):
                 return None
-            about = self._about(ask, self._channel(ask, credential)) if self._hears_channels else operation.name
+            about = self._about(ask, self._channel(ask, credential)) if self._hears_channels else operation.identity
             found = self._recollections.find(credential, about)
             if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
                 return None
@@ -193,9 +193,9 @@ class Enforcer:
         return replace(found.verdict, record=record, at=now, credential=credential)
 
     @staticmethod
-    def _about(ask: Ask, channel: str) -> str:
-        """Name what was asked and from where; no name of an operation holds a line feed."""
-        return f"{ask.operation.name}\n{channel}" if channel else ask.operation.name
+    def _about(ask: Ask, channel: str) -> bytes:
+        """Key what was asked and from where; an identity has a fixed length, so no two pairs share a key."""
+        return ask.operation.identity + channel.encode()
 
     async def _decide(self, ask: Ask) -> Verdict | Refusal:
         now = self.clock.now()
@@ -368,7 +368,7 @@ class Enforcer:
             self._remember(verdict, self._about(ask, known.channel), before, cut_stencil(entry))
         return verdict
 
-    def _remember(self, verdict: Verdict, about: str, before: Loaded, stencil: Stencil) -> None:
+    def _remember(self, verdict: Verdict, about: bytes, before: Loaded, stencil: Stencil) -> None:
         """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
         try:
             met = self.standing.saved(before, verdict.snapshot)

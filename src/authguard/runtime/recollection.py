@@ -56,31 +56,31 @@ class Recollections:
     def __init__(self) -> None:
         """Begin with none."""
         #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
-        self._lacking: dict[tuple[str, str], Recollection] = {}
+        self._lacking: dict[tuple[str, str, bytes], Recollection] = {}
         #: what many remembered decisions hold is held once: the beginnings of their lines, and their scopes
         self._decided: dict[bytes, bytes] = {}
         self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
-    def find(self, credential: Credential, about: str) -> Recollection | None:
+    def find(self, credential: Credential, about: bytes) -> Recollection | None:
         """Find a decision; ``None`` says that there is none, and is no verdict.
 
         Args:
             credential: the very value that was judged; another check gives another, with notes of its own.
-            about: what was asked and from where.
+            about: identity of the operation, and the channel.
         """
         if isinstance(credential, NotProven):
-            return self._lacking.get((credential.reason.code, about))
+            return self._lacking.get((credential.condition, credential.reason.code, about))
         found = credential.notes.get(about)
         return found if isinstance(found, Recollection) else None
 
-    def keep(self, credential: Credential, about: str, recollection: Recollection) -> None:
+    def keep(self, credential: Credential, about: bytes, recollection: Recollection) -> None:
         """Remember a decision."""
         if isinstance(credential, Proven):
             credential.notes[about] = self._slim(recollection)
             return
         if len(self._lacking) >= REMEMBERED:
             self._lacking.clear()
-        self._lacking[credential.reason.code, about] = recollection
+        self._lacking[credential.condition, credential.reason.code, about] = recollection
 
     def _slim(self, recollection: Recollection) -> Recollection:
         """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""

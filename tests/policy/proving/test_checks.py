@@ -163,6 +163,8 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),
     ("need-ignored", lambda d: operation(d, risk="public", limits=(Limit(name="r/0", calls=1, per=60),)), "declares `limits`"),
     ("operation-shadowed", lambda d: replace(d, operations=(REFUND, replace(REFUND, name="again"))), "`again` is never met: `refund`"),
+    ("name-reserved", lambda d: operation(d, name="otherwise"), "`otherwise`.*the guard's own"),
+    ("name-reserved", lambda d: operation(d, name="authguard-session"), "`authguard-session`"),
     ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="public")), "would be `public`"),
     ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="self")), "would be `self`"),
     ("promise-broken", lambda d: rule(d, "refuse", account="deceased closed"), "`nobody is trapped` does not hold: with events by caller and clock no .* from .*account `.*reached by: .*account."),

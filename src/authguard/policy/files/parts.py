@@ -53,7 +53,7 @@ def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Li
         found.note("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
     amount, currency = limit.amount or ("", "")
     if limit.by == "service":  # one count of all operations that state it
-        name = f"service/{currency or 'calls'}/{limit.per:g}"
+        name = f"service/{currency or 'calls'}/{limit.per:.17g}"
     return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
 
 

@@ -154,7 +154,7 @@ class Story:
             if spent:
                 self._answered = ("verification.exhausted",)
         else:
-            spent = self._count(f"{fallback.name}:{operation}", fallback.per) > fallback.attempts
+            spent = self._count(f"fallback:{fallback.name}:{operation}", fallback.per) > fallback.attempts
         return self._policy.fallbacks[fallback.then] if spent else fallback
 
     def _count(self, name: str, per: float) -> int:

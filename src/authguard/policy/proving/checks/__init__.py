@@ -48,6 +48,7 @@ CODES: Final[dict[str, str]] = {
     "machine-missing": "one of the five machines is not declared",
     "method-unknown": "a fallback or a method names a verification method or a verifier that is not declared",
     "methods-missing": "a `verify` fallback names no method",
+    "name-reserved": "an operation is called `otherwise` or `authguard...`, which are names of the guard's own",
     "need-ignored": "an operation declares a need that the table does not ask for",
     "operation-shadowed": "an earlier operation matches everything that this one does",
     "otherwise-open": "what nobody named would be public, or walk as one of the guard's own endpoints",

@@ -24,6 +24,10 @@ ASYMMETRIC: Final = (
 )
 #: seconds that clocks may differ
 MOST_LEEWAY: Final = 60.0
+#: names that no operation of a policy may have: what nobody named is recorded under the first, and the guard's own
+#: endpoints begin with the second
+UNNAMED: Final = "otherwise"
+OWN: Final = "authguard"
 #: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
 OPEN: Final = frozenset({"public", "self", "staff"})
 
@@ -172,6 +176,10 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
+        if operation.name == UNNAMED or operation.name.startswith(OWN):
+            message = f"operation `{operation.name}` has a name that is the guard's own"
+            advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{OWN}`"
+            yield Problem(code="name-reserved", place=place, message=message, advice=advice)
         if operation.actor == "required" and not draft.agents and not draft.base:
             message = f"operation `{operation.name}` takes agents only, and the policy names none"
             yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
