@@ -305,14 +305,26 @@ async def test_a_body_that_does_not_arrive_is_the_callers_fault_and_not_the_guar
     assert verdict.snapshot.service.state == "live"
 
 
-async def test_a_true_preflight_passes_and_nothing_else_does_by_its_shape() -> None:
+async def test_no_request_passes_by_its_shape_and_a_preflight_is_an_options_like_any_other() -> None:
     shop = Shop()
     preflight = {"Origin": "https://a.test", "Access-Control-Request-Method": "POST"}
     async with shop.client() as client:
-        assert (await client.options("/chat", headers=preflight)).status_code == 405
+        assert (await client.options("/chat", headers=preflight)).status_code == 401
         assert (await client.options("/chat", headers={"Origin": "https://a.test"})).status_code == 401
         assert (await client.post("/chat", headers=preflight)).status_code == 401
-    assert len(shop.desk.sink.of(Decided)) == 2
+    assert len(shop.desk.sink.of(Decided)) == 3
+    assert not shop.runs
+
+
+@pytest.mark.parametrize("method", ["post", "WEBSOCKET\n", "websocket", "Post", "P0ST", ""])
+async def test_a_method_that_a_framework_may_write_otherwise_is_malformed_and_recorded(method: str) -> None:
+    shop = Shop()
+    async with shop.client() as client:
+        await client.get("/healthz")  # opens the log
+    sent = await talk(shop, "/chat", bearer(shop.desk.login()), [], method)
+    assert sent[0]["status"] == 400
+    assert shop.runs == ["healthz"]
+    assert [entry.reason for entry in shop.desk.sink.entries if isinstance(entry, Refused)] == ["request-malformed"]
 
 
 async def test_a_head_request_is_the_get_and_a_refusal_of_it_has_no_body() -> None:
@@ -432,7 +444,9 @@ async def test_a_guard_that_cannot_open_fails_the_start_up() -> None:
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
 
 
-async def talk(shop: Shop, path: str, headers: dict[str, str], messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def talk(
+    shop: Shop, path: str, headers: dict[str, str], messages: list[dict[str, Any]], method: str = "POST"
+) -> list[dict[str, Any]]:
     """Speak ASGI by hand; after the messages, nothing comes any more."""
     sent: list[dict[str, Any]] = []
 
@@ -448,7 +462,7 @@ async def talk(shop: Shop, path: str, headers: dict[str, str], messages: list[di
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     scope = {
         "type": "http",
-        "method": "POST",
+        "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
@@ -545,9 +559,7 @@ async def test_whatever_comes_there_is_one_defined_answer_and_the_app_runs_only_
     assert sent
     status = sent[0].get("status", 403)
     assert status < 500 or status == 503
-    names = {name for name, _ in headers}
-    preflight = method == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
     admitted = [entry for entry in shop.desk.sink.of(Decided) if entry.outcome in {"allow", "restrict"}]
-    assert not shop.runs or admitted or preflight
+    assert not shop.runs or admitted
     decided = len(shop.desk.sink.of(Decided)) + len(shop.desk.sink.of(Refused))
-    assert decided == (0 if preflight and kind == "http" else 1)
+    assert decided == 1

@@ -73,7 +73,6 @@ def test_a_named_operation_matches_exactly_where_starlettes_route_does(template:
     [
         ("POST", "/chat", "chat"),
         ("GET", "/chat", "otherwise"),
-        ("post", "/chat", "otherwise"),
         ("POST", "/chat/", "otherwise"),
         ("POST", "//chat", "otherwise"),
         ("POST", "/CHAT", "otherwise"),
@@ -84,10 +83,8 @@ def test_a_named_operation_matches_exactly_where_starlettes_route_does(template:
         ("GET", "/files/a/b/c", "files"),
         ("DELETE", "/files/", "files"),
         ("GET", "/files", "otherwise"),
-        (WEBSOCKET, "/live", "live"),
-        (WEBSOCKET, "/chat", "otherwise"),
-        (WEBSOCKET, "/files/a", "otherwise"),
         ("GET", "/live", "otherwise"),
+        ("WEBSOCKET", "/live", "otherwise"),
     ],
 )
 def test_what_is_not_named_exactly_falls_to_otherwise(method: str, path: str, name: str) -> None:
@@ -98,9 +95,25 @@ def test_what_is_not_named_exactly_falls_to_otherwise(method: str, path: str, na
         Operation(name="files", match=Match(path="/files/{rest:path}")),
         Operation(name="live", match=Match(websocket="/live")),
     ]
-    found = OperationIndex(wanted, OTHERWISE).find(method, path)
+    index = OperationIndex(wanted, OTHERWISE)
+    found = index.find(method, path)
     assert found is not None
     assert found.name == name
+    sockets = {path: index.find_socket(path) for path in ("/live", "/chat", "/files/a")}
+    assert {path: one.name for path, one in sockets.items() if one} == {
+        "/live": "live",
+        "/chat": "otherwise",
+        "/files/a": "otherwise",
+    }
+
+
+@pytest.mark.parametrize("method", ["post", "Post", "", "POST ", "PO_ST", "GET\n", "\u03a1\u039fST", WEBSOCKET])
+def test_a_method_that_is_not_upper_case_letters_and_hyphens_is_no_method(method: str) -> None:
+    wanted = [Operation(name="pay", match=Match(path="/pay")), Operation(name="live", match=Match(websocket="/live"))]
+    index = OperationIndex(wanted, OTHERWISE)
+    for path in ("/pay", "/live", "/other"):
+        assert index.find(method, path) is None
+        assert index.find("VERSION-CONTROL", path) is not None
 
 
 @given(st.sampled_from(["", "/api", "/api/v1"]), PATHS)
@@ -120,4 +133,4 @@ def test_a_websocket_route_of_starlette_is_the_websocket_operation() -> None:
     route = WebSocketRoute("/live/{room}", endpoint=lambda _: None)
     for path in ("/live/a", "/live/", "/live/a/b", "/live"):
         matched, _ = route.matches({"type": "websocket", "path": path, "root_path": "", "headers": []})
-        assert (index.find(WEBSOCKET, path) is not OTHERWISE) == (matched is RouteMatch.FULL)
+        assert (index.find_socket(path) is not OTHERWISE) == (matched is RouteMatch.FULL)

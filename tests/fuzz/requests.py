@@ -131,7 +131,7 @@ def framed(frame: bytes, body: bytes) -> bytes:
 OVERRIDES = st.sampled_from(words("GET POST GET POST HEAD")).map(
     lambda method: b"X-HTTP-Method-Override: %b\r\nX-HTTP-Method: %b\r\nX-Method-Override: %b\r\n" % ((method,) * 3)
 )
-#: a pre-flight has both; what has one of them is none
+#: a pre-flight has both
 ASKED = st.sampled_from(words("Origin:a Access-Control-Request-Method:POST"))
 PARTS = ["method", "path", "version", "host", "headers", "body", "override", "preflight", *["credential"] * 3]
 ODD = st.lists(st.sampled_from(PARTS), max_size=3).map(frozenset)

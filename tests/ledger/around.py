@@ -29,7 +29,7 @@ REQUIREMENTS: Final = (
     ),
     Requirement(
         "Fetch 4.8, pre-flight",
-        "A pre-flight passes undecided, and stays one: no header makes another request of it.",
+        "A pre-flight is decided like any other request, or answered outside of the app: it never runs it.",
         (_WAYS,),
     ),
     Requirement(

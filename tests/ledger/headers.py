@@ -29,7 +29,7 @@ ATTACKS: Final = (
     Attack("headers-original-url", "CVE-2018-14773", "Name an open path in `X-Original-URL`.", MISSING),
     Attack("headers-fragment", "GHSA-pxq7-h93f-9jrg", "Put a fragment with an open path into the path.", MISSING),
     Attack("headers-method-override", "RFC 9110 9.1", "Change the method by `X-HTTP-Method-Override`.", MISSING),
-    Attack("headers-options", "FIELD 4, CORS", "Send `OPTIONS` that is no pre-flight to an operation.", MISSING),
+    Attack("headers-options", "FIELD 4, CORS", "Send `OPTIONS` to an operation.", MISSING),
     Attack("headers-dots", "RFC 3986 6.2.2.3", "Walk from an open path to a guarded one by dots.", MISSING),
     Attack("headers-encoded", "RFC 3986 6.2.2.2", "Encode a letter of a guarded path.", MISSING),
     Attack("headers-slash", "RFC 3986 6.2.3", "Put a second slash into a guarded path.", MISSING),

@@ -241,11 +241,11 @@ PLANTS: Final = (
         '        segments = path.rstrip("/").split("/")\n',
     ),
     Plant(
-        "whatever looks like a pre-flight passes",
+        "a method in small letters is a method",
         FUZZ,
-        EVIDENCE,
-        '    return b"origin" in names and b"access-control-request-method" in names',
-        '    return b"origin" in names or b"access-control-request-method" in names',
+        OPERATIONS,
+        're.compile(r"[A-Z-]+")',
+        're.compile(r"[A-Za-z-]+")',
     ),
     # other ways of saying it
     Plant(
@@ -256,11 +256,11 @@ PLANTS: Final = (
         "if not name.startswith(PREFIX)]",
     ),
     Plant(
-        "a pre-flight reaches the app with what changes its method",
+        "a request that no operation names is admitted by its method",
         AROUND,
-        MIDDLEWARE,
-        'self._app({**scope, "headers": strip_own(scope["headers"])}, receive, send)',
-        "self._app(scope, receive, send)",
+        OPERATIONS,
+        "if not wanted or wanted == method or",
+        'if not wanted or wanted == method or method == "PUT" or',
     ),
     Plant(
         "an approval is good for any path of its operation",

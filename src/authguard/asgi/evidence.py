@@ -115,14 +115,6 @@ def _trace_id(value: bytes) -> str:
     return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
-def is_preflight(scope: dict[str, Any]) -> bool:
-    """Whether this is a CORS pre-flight (Fetch standard): the only request that passes by its shape (WIRE 2)."""
-    if scope["method"] != "OPTIONS":
-        return False
-    names = {name for name, _ in scope["headers"]}
-    return b"origin" in names and b"access-control-request-method" in names
-
-
 def strip_own(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Take out the headers that only the guard may read, and those that may make another request of what was judged."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX) and name not in OVERRIDES]

@@ -1,8 +1,8 @@
 """The middleware: reads a scope, asks the enforcer, and either lets the app run or sends one reply.
 
 Rules of this file:
-- Pure ASGI; nothing that changes is kept here. Only `lifespan` and a true pre-flight pass undecided; other scope types
-  than ``http`` and ``websocket`` are refused.
+- Pure ASGI; nothing that changes is kept here. Only `lifespan` passes undecided; other scope types than ``http`` and
+  ``websocket`` are refused. No request passes by its shape: an ``OPTIONS`` is a request like any other.
 - An app that runs a transaction has its last byte sent only after the transaction was settled.
 """
 
@@ -17,7 +17,7 @@ from starlette.authentication import AuthCredentials
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
-from authguard.asgi.evidence import LOOKED, is_preflight, read_evidence, read_trace, strip_own, target
+from authguard.asgi.evidence import LOOKED, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard, User
 from authguard.asgi.inband import InBand
 from authguard.asgi.metadata import METADATA, Metadata, schemes
@@ -95,8 +95,6 @@ class GuardMiddleware:
         if scope["type"] != "http":
             return self._other(scope, receive, send)
         method = scope["method"]
-        if method == "OPTIONS" and is_preflight(scope):
-            return self._app({**scope, "headers": strip_own(scope["headers"])}, receive, send)
         evidence = read_evidence(scope, self._wanted, self._looked)
         path = route_path(scope)
         operation = self._index.find(method, path)
@@ -166,7 +164,7 @@ class GuardMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         evidence = read_evidence(scope, self._wanted, self._looked)
         path = route_path(scope)
-        operation = self._index.find(WEBSOCKET, path)
+        operation = self._index.find_socket(path)
         if isinstance(evidence, Reason) or operation is None:
             await _deny(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), scope, receive, send)
             return

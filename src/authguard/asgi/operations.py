@@ -14,7 +14,10 @@ from authguard.core.facts import Match, Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-WEBSOCKET: Final = "WEBSOCKET"
+#: what stands in place of a method for a handshake; no caller can send it, since it is not in capitals
+WEBSOCKET: Final = "websocket"
+#: what a method may be here; RFC 9110 9.1 makes methods case-sensitive, yet some frameworks write them in capitals
+_METHOD: Final = re.compile(r"[A-Z-]+")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(:path)?\}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -32,7 +35,7 @@ class _Node:
 
 
 class OperationIndex:
-    """Finds the operation of a method and a path; built once, never changed."""
+    """Finds the operation of a method and a path, or of a handshake; built once, never changed."""
 
     def __init__(self, operations: Sequence[Operation], otherwise: Operation) -> None:
         """Index operations; the first that matches wins.
@@ -43,48 +46,45 @@ class OperationIndex:
         """
         self._operations = tuple(operations)
         self._otherwise = otherwise
-        self._root = _Node()
-        literal: set[str] = set()
+        self._http = _Node()
+        self._sockets = _Node()
         for index, operation in enumerate(self._operations):
-            method, template = _key(operation.match)
-            self._plant(template, index, method)
-            if "{" not in template:
-                literal.add(template)
-        methods = {_key(operation.match)[0] for operation in self._operations} | {"HEAD"}
+            match = operation.match
+            if match.websocket:
+                _plant(self._sockets, match.websocket, index, "")
+            else:
+                _plant(self._http, match.path, index, match.method)
+        matches = [operation.match for operation in self._operations if not operation.match.websocket]
+        literal = {match.path for match in matches if "{" not in match.path}
+        methods = ({match.method for match in matches} | {"HEAD"}) - {""}
         self._exact = {
-            (method, template): self._search(method, template) for template in literal for method in methods if method
+            (method, template): self._search(self._http, method, template) for template in literal for method in methods
         }
 
     def find(self, method: str, path: str) -> Operation | None:
-        """Find the operation; ``None`` for a path that a router may read differently, which is no request at all.
+        """Find the operation of an HTTP request.
 
         Args:
-            method: HTTP method as sent, or `WEBSOCKET`.
+            method: as sent.
             path: as the app's router sees it.
+
+        Returns:
+            The operation; ``None`` where the method or the path may be read differently by a framework or a router,
+            which is no request at all.
         """
         found = self._exact.get((method, path))
-        if found is None and is_plain(path):
-            return self._search(method, path)
+        if found is None and _METHOD.fullmatch(method) and is_plain(path):
+            return self._search(self._http, method, path)
         return found
 
-    def _plant(self, template: str, index: int, method: str) -> None:
-        node = self._root
-        for segment in template.split("/"):
-            parameter = _PARAMETER.fullmatch(segment)
-            if parameter and parameter.group(1):
-                node.tail.append((index, method))
-                return
-            if parameter:
-                node.any = node.any or _Node()
-                node = node.any
-            else:
-                node = node.literal.setdefault(segment, _Node())
-        node.here.append((index, method))
+    def find_socket(self, path: str) -> Operation | None:
+        """Find the operation of a WebSocket's handshake; ``None`` as for `find`."""
+        return self._search(self._sockets, "", path) if is_plain(path) else None
 
-    def _search(self, method: str, path: str) -> Operation:
+    def _search(self, root: _Node, method: str, path: str) -> Operation:
         segments = path.split("/")
         best = len(self._operations)
-        nodes = [self._root]
+        nodes = [root]
         for place, segment in enumerate(segments):
             onward: list[_Node] = []
             for node in nodes:
@@ -100,6 +100,21 @@ class OperationIndex:
                 for node in nodes:
                     best = _first(node.here, method, best)
         return self._operations[best] if best < len(self._operations) else self._otherwise
+
+
+def _plant(root: _Node, template: str, index: int, method: str) -> None:
+    node = root
+    for segment in template.split("/"):
+        parameter = _PARAMETER.fullmatch(segment)
+        if parameter and parameter.group(1):
+            node.tail.append((index, method))
+            return
+        if parameter:
+            node.any = node.any or _Node()
+            node = node.any
+        else:
+            node = node.literal.setdefault(segment, _Node())
+    node.here.append((index, method))
 
 
 def channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
@@ -120,17 +135,12 @@ def channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | N
     return find
 
 
-def _key(match: Match) -> tuple[str, str]:
-    return (WEBSOCKET, match.websocket) if match.websocket else (match.method, match.path)
-
-
 def _first(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int:
-    """Find the earliest candidate for a method; a template without one takes any but a WebSocket."""
+    """Find the earliest candidate for a method; a template without one takes any."""
     for index, wanted in candidates:
         if index >= best:
             break
-        takes_any = not wanted and method != WEBSOCKET
-        if wanted == method or takes_any or (wanted == "GET" and method == "HEAD"):
+        if not wanted or wanted == method or (wanted == "GET" and method == "HEAD"):
             return index
     return best
 

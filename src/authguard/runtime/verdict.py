@@ -59,7 +59,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         evidence: what was sent, unverified.
         operation: what it wants.
-        method: HTTP method; ``WEBSOCKET`` for a handshake.
+        method: HTTP method; ``websocket`` for a handshake, which is no method that a caller can send.
         channel: named by the path, where the policy reads channels from paths.
         read_body: reads (once) and remembers the body, bounded in size and time.
     """

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.asgi.operations import WEBSOCKET, OperationIndex
+from authguard.asgi.operations import OperationIndex
 from authguard.core.facts import Match, Operation
 from authguard.policy.proving.inventory import METHODS, Endpoint, covers, falls, overlaps
 
@@ -41,8 +41,9 @@ def test_an_endpoint_falls_to_whatever_the_guard_finds_for_any_of_its_paths(
     index = OperationIndex(operations, Operation(name="otherwise"))
     endpoint = Endpoint(kind=kind, path=template)  # type: ignore[arg-type]  # one of the two
     for met in falls(endpoint, operations):
-        for method in met.methods or (WEBSOCKET,):
-            found = {operation.name for path in paths(template) if (operation := index.find(method, path))}
+        for method in met.methods or ("",):
+            taken = [index.find(method, path) if method else index.find_socket(path) for path in paths(template)]
+            found = {operation.name for operation in taken if operation}
             assert found <= set(met.operations)
             if met.operations == (met.operations[0],):
                 assert found == {met.operations[0]}
