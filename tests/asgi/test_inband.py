@@ -139,7 +139,8 @@ async def test_all_else_reaches_the_app_as_it_came(scene: Scene) -> None:
         "authguard",
         '{"text": "authguard"}',
         '["authguard"]',
-        '{"a": {"authguard": 1}}',
+        '{"text": "{\\"authguard\\": 1}"}',
+        "authguard: what is it?",
         "{",
         "",
         "\\u0061",
@@ -151,9 +152,9 @@ async def test_all_else_reaches_the_app_as_it_came(scene: Scene) -> None:
         large = json.dumps({"text": '"authguard"' + "x" * 100_000})
         await socket.send(large)
         assert await socket.recv() == f"echo {large}"
-        await socket.send(b'{"authguard": {"verify": {}}}')
-        assert await socket.recv() == b'{"authguard": {"verify": {}}}', "binary messages are the app's"
-    assert scene.talk.saw == [*sent, large, b'{"authguard": {"verify": {}}}']
+        await socket.send(b"\x00authguard\xff")
+        assert await socket.recv() == b"\x00authguard\xff"
+    assert scene.talk.saw == [*sent, large, b"\x00authguard\xff"]
 
 
 @pytest.mark.parametrize(
@@ -172,12 +173,17 @@ async def test_all_else_reaches_the_app_as_it_came(scene: Scene) -> None:
         ('{"authguard": {"verify": {"method": "default"}}, "text": "secret"}', "body-malformed"),
         ('{"text": "secret", "authguard": {"verify": {"method": "default"}}}', "body-malformed"),
         ('{"\\u0061uthguard": {"verify": {"method": "default", "answers": {"it": 1}}}}', "body-malformed"),
+        ('{"authguard": {"verify": {"method": NaN}}}', "body-malformed"),
+        ('{"authguard": {"verify": {"method": "\\ud800"}}}', "body-malformed"),
+        ('\ufeff{"authguard": {"verify": {"method": "default", "answers": {"it": "me"}}}}', "body-malformed"),
+        ('{"a": {"authguard": {"verify": {}}}}', "body-malformed"),
+        (b'{"authguard": {"verify": {"method": "default", "answers": {"it": "me"}}}}', "body-malformed"),
         ('{"authguard": {"verify": {"method": "no such"}}}', "proof-malformed"),
         ('{"authguard": {"verify": {"method": "default", "answers": {"it": "' + "x" * 600 + '"}}}}', "proof-malformed"),
     ],
 )
 async def test_what_is_no_answer_is_told_so_is_no_attempt_and_never_reaches_the_app(
-    scene: Scene, message: str, code: str
+    scene: Scene, message: str | bytes, code: str
 ) -> None:
     async with scene.socket() as socket:
         await socket.send(message)
@@ -295,6 +301,51 @@ async def test_after_the_end_nothing_is_said(scene: Scene) -> None:
     assert (await scene.house.chat()).status_code == 200
 
 
+def holds(document: Any) -> bool:
+    """Tell whether the name is a key anywhere in a document."""
+    if isinstance(document, list):
+        return any(map(holds, document))
+    return isinstance(document, dict) and ("authguard" in document or any(map(holds, document.values())))
+
+
+#: what a lenient parser takes for a message to the guard, and `json` of Python does in part
+LENIENT = [
+    '{"authguard": NaN}',
+    '{"authguard": {"x": "\\ud800"}}',
+    '\ufeff{"authguard": 1}',
+    '{"AUTHGUARD": 1}',
+    '{"a": {"authguard": 1}, "a": 2}',
+    '[{"authguard": 1}]',
+    "{'authguard': 1}",
+    "{authguard: 1}",
+    "{/**/ authguard /**/ : 1}",
+    '{"a": 1}\n{"authguard": 1}',
+    '// here\n{"authguard" : 1}',
+    '{"\\x61uthguard": 1}',
+    '{"\\u{61}uthguard": 1}',
+    '{"\\authguard": 1}',
+    "{'auth\\\nguard': 1}",
+    '{"authguard"\ufeff: 1}',
+    '{"x": NaN, "\\u0041uthguard"  : 1}',
+    "{authguard",
+    '{"authguard": ' + "[" * 100_000,
+    '{"a": "' + "x" * BOUND + '", "\\u0061uthguard": 1}',
+    "{'a': '" + "x" * BOUND + "', '\\x61uthguard': 1}",
+    "{'a': '" + "x" * BOUND + "', 'authguard': 1}",
+]
+
+
+@pytest.mark.parametrize("text", LENIENT)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+def test_what_a_lenient_parser_reads_as_the_guards_is_no_apps(text: str, encoding: str) -> None:
+    assert is_reserved(text)
+    assert is_reserved(text.encode(encoding, "surrogatepass"))
+
+
+def test_bytes_that_a_decoder_leaves_out_hide_no_name() -> None:
+    assert is_reserved(b'{"auth\xffguard": 1}')
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -302,7 +353,7 @@ async def test_after_the_end_nothing_is_said(scene: Scene) -> None:
 )
 def test_no_message_with_the_reserved_name_is_the_apps_and_no_other_is_the_guards(document: Any) -> None:
     text = json.dumps(document)
-    assert is_reserved(text) == (isinstance(document, dict) and "authguard" in document)
+    assert is_reserved(text) == holds(document)
     assert is_reserved(json.dumps({"authguard": document}))
     assert is_reserved(json.dumps({"authguard": document, "more": "x" * BOUND}))
     assert is_reserved(json.dumps({"more": "x" * BOUND, "authguard": document}))

@@ -1,7 +1,8 @@
 """Proving identity on an open WebSocket: what is addressed to the guard is the guard's, all else the app's, as it came.
 
 Rules (ADR 21):
-- A text message that is a JSON object with the name ``authguard`` never reaches the app, whatever else is in it.
+- A message in which any parser could find the name ``authguard`` as a key never reaches the app, whatever else is in
+  it: text or bytes, at any depth, in any spelling, in JSON or in what a lenient parser takes for it.
 - One such message at a time is answered; the next waits, and so do those behind it: whoever floods, waits.
 - The guard speaks only when it was spoken to, between two whole messages of the app, and never after the end.
 """
@@ -23,8 +24,29 @@ if TYPE_CHECKING:
 
 #: characters of a message to the guard; more can be no answer (`runtime.verification` has the bounds of those)
 BOUND: Final = 16_384
-#: how a message to the guard begins that is no JSON
-_BEGINS: Final = re.compile(r'\s{0,64}\{\s{0,64}"authguard"\s{0,64}:')
+NAME: Final = b"authguard"
+#: what is read of a message: its ASCII in lower case. Marks, zeros of UTF-16 and UTF-32, and what a lenient decoder
+#: leaves out cannot then hide a name
+_LOWER: Final = bytes(range(128)).lower() + bytes(range(128, 256))
+_DELETED: Final = b"\0" + bytes(range(128, 256))
+#: a letter of the name as JSON may escape it (RFC 8259 7), which no encoder does
+_ESCAPED: Final = re.compile(rb"\\u00[4-7]")
+#: the same as JSON5 and others may: by two digits, in braces, by a needless backslash; or a line that goes on
+_LOOSELY_ESCAPED: Final = re.compile(rb"\\(?:x[4-7]|u00[4-7]|u\{|[augd]|[\r\n])")
+_LETTERS: Final = [(chr(one), f"[{one - 32 >> 4:x}{one >> 4:x}]{one & 15:x}") for one in NAME]
+#: the name as a key of JSON, in any case, since some parsers ignore it
+_KEY: Final = re.compile(('"' + "".join(rf"(?:{one}|\\u00{code})" for one, code in _LETTERS) + r'"\s*:').encode())
+_PLAIN_KEY: Final = re.compile(rb'"authguard"\s*:')
+#: the name as a word, in any spelling that a lenient parser reads
+_WORD: Final = re.compile(
+    (
+        r"(?<![\w$])"
+        + r"(?:\\[\r\n]+)*".join(rf"(?:\\?{one}|\\(?:u00|x|u\{{0*){code}\}}?)" for one, code in _LETTERS)
+        + r"(?![\w$])"
+    ).encode()
+)
+#: what a lenient parser may take for JSON: a bracket or a comment, after blanks
+_BEGINS: Final = re.compile(rb"[^!-~]*[\[{/#]")
 #: what ends a WebSocket, as the app sends it
 _ENDS: Final = frozenset({"websocket.close", "websocket.http.response.start"})
 
@@ -41,18 +63,35 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
     verify: msgspec.Raw
 
 
-def is_reserved(text: str) -> bool:
-    """Tell whether a message is addressed to the guard.
+def is_reserved(said: str | bytes) -> bool:
+    """Tell whether a message is kept from the app.
 
     Args:
-        text: of a message.
+        said: a message, text or bytes; bytes in any of the encodings that JSON parsers detect (UTF-8, UTF-16, UTF-32).
     """
-    if "authguard" not in text and "\\u" not in text:
+    raw = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
+    text = raw.lower() if raw.isascii() and b"\0" not in raw else raw.translate(_LOWER, _DELETED)
+    is_named, is_long = NAME in text, len(text) > BOUND
+    if not is_named and b"\\" not in text:
         return False
+    if not is_long:
+        found = _KEY.search(text)
+    else:  # not searched for spellings of the name: one escape that no encoder writes is enough
+        found = (b"\\u00" in text and _ESCAPED.search(text)) or (is_named and _PLAIN_KEY.search(text)) or None
+    if found:
+        return True
+    if _BEGINS.match(text) is None or _is_json(text):
+        return False
+    return is_named or _LOOSELY_ESCAPED.search(text) is not None if is_long else _WORD.search(text) is not None
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether a message is one JSON text, which names its keys in double quotes only."""
     try:
-        return "authguard" in msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return _BEGINS.match(text) is not None  # nothing that an app could read, and it may hold an answer
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def question(text: str) -> bytes:
@@ -97,12 +136,12 @@ class InBand:
                         self._free = anyio.Event()
                         group.start_soon(self._reply, self._held.pop(), self._free)
                     message = await self._receive()
-                    kind, text = message["type"], message.get("text")
+                    kind, text, data = message["type"], message.get("text"), message.get("bytes")
                     if kind == "websocket.disconnect":
                         self._open = False
-                    if kind != "websocket.receive" or text is None or not is_reserved(text):
+                    if kind != "websocket.receive" or not any(one and is_reserved(one) for one in (text, data)):
                         return message
-                    self._held.append(text)
+                    self._held.append(text or "")  # a question is text: bytes are answered as malformed
 
             try:
                 await app(receive, self._say)
