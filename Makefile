@@ -11,7 +11,10 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test test-foreign check soak bench clean format help
+.PHONY: demo test quick watch test-foreign check soak bench clean format help
+
+# compiled files make each of the many processes of a test run start in half the time
+unexport PYTHONDONTWRITEBYTECODE
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*##/\t/' | expand -t 15

@@ -15,12 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.kinds import LONGEST_FIRST, kind_of
+
 if TYPE_CHECKING:
-    import pytest
     from sybil import Example
 
 _FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
@@ -75,8 +77,24 @@ def _shell(example: Example) -> None:
     assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"  # noqa: S101
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its kind; let coverage follow no long test; begin with what takes long in several processes."""
+    for item in items:
+        kind = kind_of(item.nodeid)
+        item.add_marker(kind)
+        if kind == "slow":
+            item.add_marker("no_cover")  # tracing doubles its time, and what it reaches the others reach
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST_FIRST.index(kind_of(item.nodeid)))
+
+
 class ByPlace(LoadScopeScheduling):
     """Gives whole files to one process, and folders whose files share what one long program found."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:  # noqa: ANN401 - the plugin's own logger
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # the order of the tests is the order of the work
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
