@@ -42,6 +42,7 @@ class AuthGuard:
         remember: int | None = None,
         public_url: str = "",
         anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
+        expose_token: bool = False,
         clock: Clock | None = None,
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
@@ -64,6 +65,8 @@ class AuthGuard:
             anchors: where the log's signed checkpoints are kept elsewhere, so that who has this machine cannot rewrite
                 the log unseen: paths, https addresses (POST), functions, sync or async, that take a signed note; else
                 ``AUTHGUARD_ANCHORS``, separated by blanks. ``AUTHGUARD_ANCHOR_TOKEN`` is a bearer token for addresses.
+            expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential, for tools that
+                exchange it (RFC 8693); else it is empty.
             clock: instead of the machine's, for tests.
             client: the HTTP client for keys, instead of one of its own.
             environ: instead of the process's variables.
@@ -83,13 +86,16 @@ class AuthGuard:
             remember=remember,
             public_url=public_url,
             anchors=anchors,
+            expose_token=expose_token,
             environ=environ,
         )
         from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
 
         self.app = app
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
-        self._serve = GuardMiddleware(app, self.enforcer, prefix=settings.prefix).serve
+        self._serve = GuardMiddleware(
+            app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token
+        ).serve
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""

@@ -60,6 +60,7 @@ class Settings:
         anchors: where the log's checkpoints are kept elsewhere: paths, addresses, functions that take a signed note.
             Variable: ``AUTHGUARD_ANCHORS``, separated by blanks.
         anchor_token: bearer token for addresses among them. Variable: ``AUTHGUARD_ANCHOR_TOKEN``.
+        expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential; else it is empty.
     """
 
     policy: str
@@ -74,6 +75,7 @@ class Settings:
     sealing_keys: tuple[bytes, ...] = ()
     anchors: tuple[str | Path | Callable[[str], object], ...] = ()
     anchor_token: str = field(default="", repr=False)
+    expose_token: bool = False
 
     @classmethod
     def resolve(
@@ -89,6 +91,7 @@ class Settings:
         remember: int | None = None,
         public_url: str = "",
         anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
+        expose_token: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
         """Choose each setting: the argument, else its variable, else the default.
@@ -104,6 +107,7 @@ class Settings:
             remember: or ``AUTHGUARD_REMEMBER``.
             public_url: or ``AUTHGUARD_PUBLIC_URL``.
             anchors: or ``AUTHGUARD_ANCHORS``.
+            expose_token: to the MCP SDK.
             environ: instead of the process's own variables.
 
         Raises:
@@ -129,6 +133,7 @@ class Settings:
             sealing_keys=_keys(variables.get("AUTHGUARD_SEALING_KEYS", "")),
             anchors=_anchors(variables.get("AUTHGUARD_ANCHORS", "").split() if anchors is None else anchors),
             anchor_token=variables.get("AUTHGUARD_ANCHOR_TOKEN", ""),
+            expose_token=expose_token,
         )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def chat(request: Request) -> JSONResponse:
-    return JSONResponse({"user": request.user.display_name})
+    return JSONResponse({"user": request.state.authguard.subject})
 
 
 class House:

@@ -106,7 +106,7 @@ async def test_an_admitted_app_sees_who_speaks_and_none_of_the_guards_own_header
     async with shop.client() as client:
         seen = (await client.post("/chat", content="hello", headers=headers)).json()
     assert seen["said"] == "hello"
-    assert seen["user"] == "alice"
+    assert seen["user"] == "https%3A%2F%2Fissuer.test:alice"
     assert seen["authenticated"] is True
     assert seen["scopes"] == ["accounts", "chat", "refunds"]
     assert seen["outcome"] == "allow"
@@ -376,7 +376,7 @@ def test_a_websocket_with_a_good_token_is_the_customers() -> None:
     shop = Shop()
     headers = bearer(shop.desk.login())
     with TestClient(shop.app) as client, client.websocket_connect("/live", headers=headers) as socket:
-        assert socket.receive_json() == {"user": "alice"}
+        assert socket.receive_json() == {"user": "https%3A%2F%2Fissuer.test:alice"}
 
 
 async def test_a_websocket_is_closed_where_the_server_offers_no_denial() -> None:

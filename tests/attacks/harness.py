@@ -32,6 +32,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 CHECKOUT: Final = Path(authguard.__file__).resolve().parents[2]
 COMMAND_TIMEOUT_S: Final = 300
 START_TIMEOUT_S: Final = 120
+#: values of the variables that a policy of an attack may name
+SECRETS: Final = {"CHANNEL_SECRET": "a-secret-of-the-telephony-gateway-0123456789"}
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,25 @@ class Site:
         path.write_text(text, "utf-8")
         return path
 
+    def policy_of(self, *texts: str) -> Path:
+        """Write the first of these spellings of one policy that the checkout under attack can read.
+
+        Args:
+            texts: the newest spelling first.
+
+        Raises:
+            AssertionError: it can read none.
+        """
+        for text in texts:
+            path = self.policy(text)
+            try:
+                authguard.AuthGuard(_no_app, path, store="memory", log=self.folder / "unread.jsonl", environ=SECRETS)
+            except authguard.AuthguardError as error:
+                reason = error
+            else:
+                return path
+        raise AssertionError(f"no spelling of the policy is understood: {reason}")
+
     def guard(self, app: Any, policy: Path | None = None, **settings: Any) -> Any:
         """Return the app under `AuthGuard`, in this process, with store and log in the folder."""
         given = {"store": "memory", "log": self.folder / "audit.jsonl", "clock": self.clock, "environ": {}} | settings
@@ -165,6 +186,10 @@ class Site:
             server.terminate()
             server.wait(START_TIMEOUT_S)
             log.close()
+
+
+async def _no_app(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Do nothing: a policy is only read."""
 
 
 @dataclass(frozen=True)

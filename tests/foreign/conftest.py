@@ -31,7 +31,7 @@ WHERE = {"chat": ("POST", "/chat"), "orders": ("GET", "/orders"), "refund": ("PO
 
 async def who(request: Request) -> JSONResponse:
     """Answer with who asked."""
-    return JSONResponse({"user": request.user.display_name})
+    return JSONResponse({"user": request.state.authguard.subject})
 
 
 class Agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,42 +13,16 @@ from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves 
 from authguard.asgi.endpoints import by_field
 from authguard.asgi.replies import after_answer, words
 from authguard.core.events import MACHINES
-from authguard.core.facts import Proven
+from authguard.core.identity import encode_identity
 from authguard.core.outcomes import WIRE, Outcome
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.enforcer import Enforcer
     from authguard.runtime.verdict import Verdict
-
-
-class User(msgspec.Struct, frozen=True, gc=False):
-    """The subject, as Starlette's ``request.user`` expects it."""
-
-    _credential: Credential
-
-    def __repr__(self) -> str:
-        """Tell no more than the log does."""
-        return f"User(is_authenticated={self.is_authenticated})"
-
-    @property
-    def identity(self) -> str:
-        """``sub``; empty where nobody is signed in."""
-        return self._credential.principal.subject if isinstance(self._credential, Proven) else ""
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether somebody is signed in."""
-        return bool(self.identity)
-
-    @property
-    def display_name(self) -> str:
-        """The subject: the guard knows no other name."""
-        return self.identity
 
 
 class NextStep(msgspec.Struct, frozen=True):
@@ -98,9 +73,33 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     @property
     def subject(self) -> str:
-        """``sub`` of the credential; empty where nobody is proven."""
+        """``sub`` of the credential; empty where nobody is proven. Unique only together with `issuer`."""
         principal = self._verdict.principal
         return principal.subject if principal else ""
+
+    @property
+    def issuer(self) -> str:
+        """``iss`` of the credential; empty where nobody is proven."""
+        principal = self._verdict.principal
+        return principal.issuer if principal else ""
+
+    @property
+    def identity(self) -> str:
+        """Issuer and subject in one text, the same as ``request.user.identity``: key by this what you keep."""
+        principal = self._verdict.principal
+        return encode_identity(principal.issuer, principal.subject) if principal else ""
+
+    @property
+    def client(self) -> str:
+        """The client to which the token was issued; empty where the issuer names none, or nobody is proven."""
+        principal = self._verdict.principal
+        return principal.client if principal else ""
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The verified claims, read-only to the last level; empty where nobody is proven. Never log them."""
+        principal = self._verdict.principal
+        return MappingProxyType({name: _frozen(value) for name, value in principal.claims.items()} if principal else {})
 
     @property
     def actor(self) -> str:
@@ -242,6 +241,13 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             wanted = " ".join(sorted(scopes))
             challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
             raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
+
+
+def _frozen(value: object) -> object:
+    """Return a JSON value that nobody can change: what is remembered of a token is shared by its requests."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(one) for name, one in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def current_guard(connection: HTTPConnection) -> Guard:

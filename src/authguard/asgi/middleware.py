@@ -18,12 +18,13 @@ from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
 from authguard.asgi.evidence import LOOKED, read_evidence, read_trace, strip_own, target
-from authguard.asgi.guard import Guard, User
+from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
 from authguard.asgi.metadata import METADATA, Metadata, schemes
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
 from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
+from authguard.asgi.user import app_for, user_of
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, StoreError
 from authguard.runtime.transactions import ANSWER_BOUND
@@ -51,17 +52,19 @@ ALLOWED: Final = Outcome.ALLOW
 class GuardMiddleware:
     """One guarded app; `authguard.AuthGuard` builds it from a policy and settings."""
 
-    def __init__(self, app: App, enforcer: Enforcer, *, prefix: str) -> None:
+    def __init__(self, app: App, enforcer: Enforcer, *, prefix: str, exposes_token: bool = False) -> None:
         """Arrange what every request needs; nothing changes afterwards.
 
         Args:
             app: the guarded app.
             enforcer: decides.
             prefix: where the guard's own endpoints are.
+            exposes_token: whether the MCP SDK's access token holds the credential.
         """
         policy = enforcer.policy
         self._app: Final = app
         self._enforcer: Final = enforcer
+        self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
         self._index: Final = OperationIndex((*own, *policy.operations), policy.otherwise)
@@ -159,7 +162,8 @@ class GuardMiddleware:
         inner = self._inner(scope, ask, verdict)
         if verdict.running:
             return self._run(verdict, inner, receive, send)
-        return self._app(inner, receive, send if kind is ALLOWED else _saying_restricted(send))
+        app = app_for(inner["user"], self._app)
+        return app(inner, receive, send if kind is ALLOWED else _saying_restricted(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         evidence = read_evidence(scope, self._wanted, self._looked)
@@ -198,7 +202,7 @@ class GuardMiddleware:
             if verdict.running:
                 await self._run(verdict, inner, receive, send)
             else:
-                await self._app(inner, receive, send)
+                await app_for(inner["user"], self._app)(inner, receive, send)
 
         await InBand(receive, send, answer).serve(app)
 
@@ -229,7 +233,7 @@ class GuardMiddleware:
             inner["headers"] = strip_own(scope["headers"])
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        inner["user"] = User(verdict.credential)
+        inner["user"] = user_of(verdict, ask.evidence.authorization, exposes_token=self._exposes_token)
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
@@ -265,7 +269,7 @@ class GuardMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            await app_for(scope["user"], self._app)(scope, receive, watch)
         finally:
             if not settled:
                 await self._enforcer.reports.settle(verdict, Answer(0))
