@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from authguard.errors import SettingsError
@@ -16,12 +18,27 @@ def test_an_argument_wins_over_its_variable_and_a_variable_over_the_default() ->
         "AUTHGUARD_PSEUDONYM_KEY": "ab" * 32,
         "AUTHGUARD_REMEMBER": "1000",
     }
+    here = Path.cwd()
     default = Settings.resolve("x", environ={})
-    assert (default.store, default.log, default.pseudonym_key) == (DEFAULT_STORE, DEFAULT_LOG, b"")
+    assert (default.store, default.log, default.pseudonym_key) == (
+        str(here / DEFAULT_STORE),
+        str(here / DEFAULT_LOG),
+        b"",
+    )
     told = Settings.resolve(environ=environ)
-    assert (told.policy, told.store, told.log, told.pseudonym_key) == ("p.yaml", "s.db", "l.jsonl", b"\xab" * 32)
+    assert (told.policy, told.store, told.log, told.pseudonym_key) == (
+        "p.yaml",
+        str(here / "s.db"),
+        str(here / "l.jsonl"),
+        b"\xab" * 32,
+    )
     given = Settings.resolve("q", store="memory", log="m", pseudonym_key=b"k" * 32, environ=environ)
-    assert (given.policy, given.store, given.log, given.pseudonym_key) == ("q", "memory", "m", b"k" * 32)
+    assert (given.policy, given.store, given.log, given.pseudonym_key) == (
+        "q",
+        "memory",
+        str(here / "m"),
+        b"k" * 32,
+    )
 
 
 def test_the_public_address_is_one_that_no_caller_could_have_sent() -> None:

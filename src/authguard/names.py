@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.errors import SettingsError
+from authguard.paths import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,7 +191,7 @@ def make(path: Path, now: float, *, before: bool) -> None:
         return
     file = _File(1, secrets.token_hex(KEY), now, before, ({"": secrets.token_hex(KEY)},), {})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         new = _write(path, msgspec.json.encode(file))
         try:
             os.link(new, path)

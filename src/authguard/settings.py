@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from authguard.errors import SettingsError
+from authguard.paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +95,7 @@ class Settings:
         expose_token: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
-        """Choose each setting: the argument, else its variable, else the default.
+        """Choose each setting: the argument, else its variable, else the default; a path is made absolute here.
 
         Args:
             policy: or ``AUTHGUARD_POLICY``.
@@ -111,8 +112,8 @@ class Settings:
             environ: instead of the process's own variables.
 
         Raises:
-            SettingsError: there is no policy, a key is too short, a number is none, the prefix is no path, or the
-                public URL is no address.
+            SettingsError: there is no policy, a key is too short, a number is none, the prefix is no path, the
+                public URL is no address, or a path is relative to a folder that is gone.
         """
         variables = os.environ if environ is None else environ
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
@@ -122,8 +123,8 @@ class Settings:
             raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a slash at its end")
         return cls(
             policy=chosen,
-            store=str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE,
-            log=str(log) if log else variables.get("AUTHGUARD_LOG") or DEFAULT_LOG,
+            store=_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
+            log=str(absolute(log or variables.get("AUTHGUARD_LOG") or DEFAULT_LOG)),
             pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
             signing_key=str(signing_key) if signing_key else variables.get("AUTHGUARD_SIGNING_KEY", ""),
             prefix=prefix,
@@ -135,6 +136,10 @@ class Settings:
             anchor_token=variables.get("AUTHGUARD_ANCHOR_TOKEN", ""),
             expose_token=expose_token,
         )
+
+
+def _store(given: str) -> str:
+    return given if given == MEMORY else str(absolute(given))
 
 
 def _anchors(

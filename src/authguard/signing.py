@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from authguard.core.notes import PLAIN, Key, plain_base64
 from authguard.errors import SettingsError
+from authguard.paths import make_folder
 
 _PREFIX: Final = "PRIVATE+KEY+"
 #: bytes of a key's seed with its kind before it
@@ -161,7 +162,7 @@ def write_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = Fals
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write("".join(f"{key.text()}\n" for key in keys))

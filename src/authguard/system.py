@@ -12,6 +12,7 @@ from typing import Final
 from weakref import WeakSet
 
 from authguard.errors import SettingsError
+from authguard.paths import make_folder
 from authguard.settings import KEY_BYTES
 
 #: bytes of a pseudonym and of a credential's fingerprint; the log has them in hexadecimal
@@ -137,7 +138,7 @@ def key_beside(store: Path) -> bytes:
     path = store.with_name(store.name + ".key")
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             _make(path)
         key = bytes.fromhex(path.read_text("ascii").strip())
     except (OSError, ValueError) as error:

@@ -84,7 +84,8 @@ def build(
     key = _key(settings)
     pseudonyms = Pseudonyms(key, plain=not policy.pseudonymous)
     pseudonym = choose_names(settings, policy, pseudonyms, clock)
-    variables = os.environ if environ is None else environ
+    # read now: what a variable says later is for the next guard
+    variables = dict(os.environ if environ is None else environ)
     jwt = JwtCheck(
         policy.issuers,
         pseudonym=pseudonym,

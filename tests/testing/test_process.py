@@ -64,7 +64,7 @@ def test_it_ends_cleanly_while_a_caller_hangs() -> None:
 
 
 def test_a_process_that_never_listens_is_given_up_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_command", lambda _: [sys.executable, "-c", SILENT])
+    monkeypatch.setattr(process, "_command", lambda *_: [sys.executable, "-c", SILENT])
     provider = IdentityProvider(ready_within=0.05)
     with pytest.raises(IdentityProviderError, match=r"within 0\.05 s: no word"):
         provider.start()
@@ -72,7 +72,7 @@ def test_a_process_that_never_listens_is_given_up_and_stopped(monkeypatch: pytes
 
 
 def test_a_process_that_breaks_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_command", lambda _: [sys.executable, "-c", BROKEN])
+    monkeypatch.setattr(process, "_command", lambda *_: [sys.executable, "-c", BROKEN])
     with pytest.raises(IdentityProviderError, match="no such thing"):
         IdentityProvider().start()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core.notes import NOTE_BOUND, read_body
+from authguard.paths import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ def remember(folder: Path, head: Head, chain: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     path = _path(folder, chain)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
+from authguard.paths import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def claim(path: Path) -> Held:
         AuditError: none can be taken.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         for candidate in chains(path):
             fd = _lock(candidate)
             if fd >= 0:

@@ -75,6 +75,8 @@ class JwtCheck:
         self._cache = Cache() if cache is None else cache
         self._algorithms = {name: keys.allowed(issuer.algorithms) for name, issuer in self._issuers.items()}
         self._keyrings = {name: self._keyring(issuer, pace or Pace()) for name, issuer in self._issuers.items()}
+        if any(_is_fetched(issuer) for issuer in self._issuers.values()):
+            self._fetcher.prepare()
 
     async def open(self) -> None:
         """Load key files and secrets; issuers need not be up. Safe to call again, which reads them anew.
@@ -87,8 +89,6 @@ class JwtCheck:
                 self._keyrings[name].fix(from_file(issuer, self._folder, self._algorithms[name]))
             elif issuer.secret_env:
                 self._keyrings[name].fix(from_secret(issuer, self._environ, self._algorithms[name]))
-        if any(_is_fetched(issuer) for issuer in self._issuers.values()):
-            self._fetcher.open()
 
     async def close(self) -> None:
         """Call back fetches that are on their way."""

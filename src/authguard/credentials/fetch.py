@@ -71,8 +71,8 @@ class Fetcher:
         self._client = client
         self._tls: SSLContext | None = None
 
-    def open(self) -> None:
-        """Read the trusted certificates, which takes too long for a request."""
+    def prepare(self) -> None:
+        """Read the trusted certificates, which takes too long for a request and heeds the environment."""
         if self._client is None and self._tls is None:
             self._tls = httpx2.create_ssl_context()
 

@@ -97,7 +97,8 @@ class Introspector:
         self._client = client
         self._manners = manners or Manners()
         self._desk: Desk | None = None
-        self._tls: SSLContext | None = None
+        #: read now: it takes too long for a request, and heeds the environment
+        self._tls: SSLContext | None = None if client is not None else httpx2.create_ssl_context()
         self._own: httpx2.AsyncClient | None = None
         self._own_loop: object = None
         self._turns: anyio.Semaphore | None = None
@@ -108,10 +109,8 @@ class Introspector:
         self._since = self._rests_until = -inf
 
     def open(self, desk: Desk) -> None:
-        """Get ready to ask; reads the trusted certificates, which takes too long for a request."""
+        """Get ready to ask."""
         self._desk = desk
-        if self._client is None and self._tls is None:
-            self._tls = httpx2.create_ssl_context()
 
     async def close(self) -> None:
         """Call back the questions that are on their way, and let go of the connections."""

@@ -13,6 +13,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from authguard.errors import StoreError
+from authguard.paths import make_folder
 from authguard.stores.sqlite_filed import prepare_filed
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def connect(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Co
         sqlite3.Error: the file cannot be used; `failure` says what that means.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         with suppress(FileExistsError):  # SQLite gives its -wal and -shm files the same mode
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:

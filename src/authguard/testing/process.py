@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,8 @@ class IdentityProvider:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx2.Client | None = None
         self._issuer = ""
+        #: where this process finds its modules from where it stands now
+        self._modules = [str(Path(entry).absolute()) for entry in sys.path]
 
     def start(self) -> Self:
         """Start the process and wait until it listens.
@@ -56,7 +59,7 @@ class IdentityProvider:
             raise IdentityProviderError("the identity provider already runs")
         with tempfile.TemporaryFile() as errors:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this package
-                _command(self._port), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                _command(self._port, self._modules), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             )
             try:
                 self._issuer = _announced(self._process, self._ready_within)
@@ -316,8 +319,10 @@ class IdentityProvider:
         return self._client
 
 
-def _command(port: int) -> list[str]:
-    return [sys.executable, "-m", "authguard.testing.idp", "--port", str(port), "--until-stdin-closes"]
+def _command(port: int, modules: Sequence[str]) -> list[str]:
+    """Return what starts the provider with the modules of this process, wherever this one has gone meanwhile."""
+    source = f"import sys; sys.path[:] = {modules!r}; from authguard.testing.idp import main; main()"
+    return [sys.executable, "-P", "-c", source, "--port", str(port), "--until-stdin-closes"]
 
 
 def _announced(process: subprocess.Popen[bytes], within: float) -> str:

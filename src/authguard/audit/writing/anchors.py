@@ -20,8 +20,10 @@ import anyio
 
 from authguard.audit import checkpoints
 from authguard.errors import AuditError, SettingsError
+from authguard.paths import absolute
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
     #: takes a signed note
@@ -68,7 +70,7 @@ def anchor_of(given: str | Path | Function, token: str = "") -> Anchor:
     """
     if callable(given):
         return FunctionAnchor(given)
-    return HttpAnchor(str(given), token) if is_web(str(given)) else FileAnchor(Path(given))
+    return HttpAnchor(str(given), token) if is_web(str(given)) else FileAnchor(absolute(Path(given)))
 
 
 def is_web(given: str) -> bool:
@@ -135,6 +137,7 @@ class HttpAnchor:
         self._headers = {"content-type": "text/plain; charset=utf-8", "user-agent": "authguard"}
         if token:
             self._headers["authorization"] = f"Bearer {token}"
+        self._tls = _trust()
 
     def keep(self, note: str) -> None:
         """Post the checkpoint.
@@ -146,7 +149,7 @@ class HttpAnchor:
 
         try:
             with (
-                httpx2.Client(timeout=SECONDS / 2, follow_redirects=False) as client,
+                httpx2.Client(verify=self._tls, trust_env=False, timeout=SECONDS / 2, follow_redirects=False) as client,
                 client.stream("POST", self._url, content=note.encode(), headers=self._headers) as answer,
             ):
                 good = answer.is_success
@@ -155,6 +158,13 @@ class HttpAnchor:
             raise AuditError(type(error).__name__) from error
         if not good:
             raise AuditError(f"answered {status}")
+
+
+def _trust() -> ssl.SSLContext:
+    """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
+    import httpx2  # noqa: PLC0415 - loads where there is such an anchor
+
+    return httpx2.create_ssl_context()
 
 
 class FunctionAnchor:
@@ -258,7 +268,7 @@ def _fetch(url: str, token: str) -> bytes:
     data = bytearray()
     try:
         with (
-            httpx2.Client(timeout=SECONDS, follow_redirects=False) as client,
+            httpx2.Client(verify=_trust(), trust_env=False, timeout=SECONDS, follow_redirects=False) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if not answer.is_success:
