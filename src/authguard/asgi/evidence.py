@@ -23,6 +23,8 @@ IDEMPOTENCY: Final = b"idempotency-key"
 #: headers by which some middleware lets a caller say another method than the request has
 OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 
+#: headers that say how a body is to be read
+_BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
 LOOKED: Final = _ONCE | OVERRIDES | {AUTHORIZATION, b"accept-language", b"traceparent"}
@@ -53,7 +55,7 @@ def read_evidence(
     further: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name not in looked:  # most headers are nobody's business, and one look tells
-            if name[:_PREFIXED] == PREFIX:
+            if name[:_PREFIXED] == PREFIX or b"_" in name:
                 names_own = True
         elif name != AUTHORIZATION:
             further.append((name, value))
@@ -115,9 +117,24 @@ def _trace_id(value: bytes) -> str:
     return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
-def strip_own(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Take out the headers that only the guard may read, and those that may make another request of what was judged."""
-    return [(name, value) for name, value in headers if not name.startswith(PREFIX) and name not in OVERRIDES]
+def strip_own(headers: Sequence[tuple[bytes, bytes]], looked: frozenset[bytes] = LOOKED) -> list[tuple[bytes, bytes]]:
+    """Take out the headers that only the guard may read, and those that may make another request of what was judged.
+
+    WSGI has one name for a header with hyphens and the same with underscores (PEP 3333, RFC 3875 4.1.18). Where the
+    guard looks at the one, the app does not get the other.
+
+    Args:
+        headers: of a request or a handshake.
+        looked: lower-case names of the headers that the guard reads.
+    """
+    return [(name, value) for name, value in headers if not _is_own(name, looked)]
+
+
+def _is_own(name: bytes, looked: frozenset[bytes]) -> bool:
+    if b"_" in name:
+        name = name.replace(b"_", b"-")
+        return name in looked or name in _BODY or name.startswith(PREFIX)
+    return name.startswith(PREFIX) or name in OVERRIDES
 
 
 def content_type(scope: dict[str, Any]) -> str:

@@ -230,7 +230,7 @@ class GuardMiddleware:
         guard = Guard(self._enforcer, verdict, ask.evidence.languages)
         inner = scope.copy()
         if ask.evidence.names_own:
-            inner["headers"] = strip_own(scope["headers"])
+            inner["headers"] = strip_own(scope["headers"], self._looked)
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
         inner["user"] = user_of(verdict, ask.evidence.authorization, exposes_token=self._exposes_token)

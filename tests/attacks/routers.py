@@ -1,0 +1,54 @@
+"""Attacks that make a router or an adapter behind the guard read a request as another one than was judged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.attacks.harness import Site, ask, attack
+
+POLICY = """\
+authguard: 1
+name: attacked
+extends: standard
+issuers:
+  - issuer: https://issuer.test
+    audience: https://agent.test
+    algorithms: [ES256]
+    keys: {file: keys.json}
+accounts: none
+operations:
+  - {name: look, match: {path: /pay, method: GET}, risk: public, effect: read}
+  - {name: pay, match: {path: /pay, method: POST}, risk: high, effect: write, scopes: [pay]}
+otherwise: {risk: sensitive, effect: write}
+fallbacks:
+  prove_identity: {kind: handoff, queue: identity}
+  prove_otherwise: {kind: handoff, queue: identity}
+"""
+
+
+@attack(13)
+def an_underscore_carries_a_method_override_to_a_wsgi_app(site: Site) -> None:
+    """Spell a method override with underscores, which WSGI (PEP 3333) reads as the same header as with hyphens."""
+    site.policy(POLICY)
+    methods: list[str] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        # what WSGI adapters make of headers: CGI names (RFC 3875 4.1.18), in which both spellings are one
+        environ = {
+            "HTTP_" + name.decode().upper().replace("-", "_"): value.decode() for name, value in scope["headers"]
+        }
+        methods.append(environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", scope["method"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    spellings = ("X_HTTP_Method_Override", "X-HTTP_Method-Override", "x_http-method-override")
+    guard = site.guard(app)
+    for name in spellings:
+        asyncio.run(_ask(guard, name))
+    assert set(methods) == {"GET"}, "a read that nobody signed in for was made a payment"
+    assert len(methods) == len(spellings)
+
+
+async def _ask(guard: Any, name: str) -> None:
+    await ask(guard, "GET", "/pay", headers=((name, "POST"),))
