@@ -106,6 +106,8 @@ class Enforcer:
         self._hears_channels = policy.channels.declared
         self._opening = anyio.Lock()
         self._opened = False
+        #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
+        self._unanswered: AuditError | None = None
 
     async def open(self) -> None:
         """Open the log, the store and the keys, once; record the start.
@@ -147,7 +149,10 @@ class Enforcer:
         Returns:
             What happens, recorded and saved; the shell only carries it out.
         """
+        unanswered, self._unanswered = self._unanswered, None
         try:
+            if unanswered is not None:
+                raise unanswered  # noqa: TRY301 - answered in the one place where faults are
             if not self._opened:
                 await self.standing.within(self.open())
             return await self._decide(ask)
@@ -172,8 +177,8 @@ class Enforcer:
     def decide_again(self, ask: Ask) -> Verdict | None:
         """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.
 
-        Nothing here waits, so what is seen in the store is what the record is about. What fails here is met again, and
-        answered, when the request is judged.
+        Nothing here waits, so what is seen in the store is what the record is about. What the log raises here refuses
+        the request that is judged next, which is this one; anything else is met again there.
         """
         if not self._opened or not self._store.immediate or ask.evidence.transaction:
             return None
@@ -188,6 +193,10 @@ class Enforcer:
             if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
                 return None
             record = self.journal.decided_again(found.stencil, now, ask.evidence.trace)
+        except AuditError as error:
+            # a log that mends itself meanwhile must not hide that a record was lost
+            self._unanswered = error
+            return None
         except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)

@@ -222,8 +222,27 @@ def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
     with pytest.raises(AuditError, match="deleted or replaced"):
         sink.append(act("2"))
     sink.append(act("3"))
-    assert [record["note"] for record in records(log)] == ["3"]
+    said, kept = records(log)
+    assert (said["act"], said["note"]) == ("disturbed", "the file was deleted or replaced behind line 1")
+    assert kept["note"] == "3"
     assert verify(log).chains[0].result == Broken(1, Flaw.MISPLACED)
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "added to"])
+def test_a_line_that_would_be_lost_in_the_same_instant_is_refused(
+    sink: JsonlSink, log: Path, act: Act, how: str
+) -> None:
+    """The clock stands still, so that only the look after each line can find it."""
+    sink.append(act("1"))
+    if how == "deleted":
+        log.unlink()
+    elif how == "emptied":
+        os.truncate(log, 0)
+    else:
+        with log.open("ab") as file:
+            file.write(b"x\n")
+    with pytest.raises(AuditError, match="find out by whom"):
+        sink.append(act("2"))
 
 
 def test_a_log_that_is_emptied_under_its_writer_is_noticed_and_leaves_a_break(
@@ -272,7 +291,7 @@ async def test_lines_are_made_durable_and_those_of_a_file_that_went_away_are_not
     with pytest.raises(AuditError, match="durable"):
         await sink.secure(second)
     third = sink.append(act("4"))
-    assert third == 3
+    assert third == 4, "the line about the file that went away comes first"
     await sink.secure(third)
     with pytest.raises(AuditError, match="durable"):
         await sink.secure(second)

@@ -15,7 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import segments
-from authguard.audit.files import Held, claim, let_go, size, tail, turn, undo_half_turn
+from authguard.audit.files import Held, claim, let_go, lineage, size, tail, turn, undo_half_turn
 from authguard.audit.writing.flushing import Flusher
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted, Moved
@@ -34,22 +34,9 @@ if TYPE_CHECKING:
     #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
     Seal = Callable[[Path, int, Callable[[], str]], LogSigner]
 
-#: seconds, by the records' own times, between looks at whether the file is still there
-LOOK_EVERY: Final = 1.0
-
-
-class _Lineage:
-    """How often this process descends by forking: tells a child from its parent without a system call per line."""
-
-    forks = 0
-
-    def fork(self) -> None:
-        """Count, in the child."""
-        self.forks += 1
-
-
-_lineage: Final = _Lineage()
-os.register_at_fork(after_in_child=_lineage.fork)
+#: seconds, by the records' own times, between looks at whether the file still has its name; whether it has any name and
+#: ends in what was written is looked at after each line
+LOOK_EVERY: Final = 0.05
 
 
 class JsonlSink:
@@ -90,7 +77,7 @@ class JsonlSink:
         """Know nothing: as made, after `close`, and in a forked child."""
         self._held: Held | None = None
         self._fd = -1
-        self._forks = _lineage.forks
+        self._forks = lineage.forks
         self._opened = False
         #: the file is ours and ends in our last line
         self._sound = False
@@ -102,8 +89,8 @@ class JsonlSink:
         #: number and time of the file's first line
         self._base = 0
         self._began = inf
-        #: why the last segment could not be closed
-        self._unturned = ""
+        #: why the last segment could not be closed, and what somebody did to the file that was not recorded yet
+        self._unturned = self._disturbance = ""
         self._looked = 0.0
         self._position = 0
         self._sealer: LogSigner | None = None
@@ -124,7 +111,7 @@ class JsonlSink:
         Raises:
             AuditError: none can be taken, its last line was edited, or the repair cannot be written.
         """
-        if self._opened and self._forks == _lineage.forks:
+        if self._opened and self._forks == lineage.forks:
             return
         if self._held is not None:
             let_go(self._held, forked=True)
@@ -138,7 +125,7 @@ class JsonlSink:
 
     def close(self) -> None:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
-        held, forked = self._held, self._forks != _lineage.forks
+        held, forked = self._held, self._forks != lineage.forks
         if self._sealer is not None and not forked:
             self._sealer.stop()
         self._reset()
@@ -159,7 +146,7 @@ class JsonlSink:
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
         looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
         try:
-            if not self._sound or self._forks != _lineage.forks or looks:
+            if not self._sound or self._forks != lineage.forks or looks:
                 self._make_sound(entry.at)
             return self._link(entry)
         except AuditError as error:
@@ -173,7 +160,7 @@ class JsonlSink:
             AuditError: it was not written whole; the next call repairs first.
         """
         try:
-            if not self._sound or self._forks != _lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
+            if not self._sound or self._forks != lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
                 self._make_sound(at)
             return self._write(*press(stencil, record, at, trace, self._seq, self._head))
         except AuditError as error:
@@ -224,6 +211,11 @@ class JsonlSink:
             self._sound = False
             cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise AuditError("the audit log took only a part of a line: look at the disk's space") from cut
+        status = os.fstat(self._fd)
+        if not status.st_nlink or status.st_size != self._size + written:
+            self._sound = False
+            self._flusher.give_up(self._position)
+            raise self._disturbed(status.st_size - written if status.st_nlink else -1)
         self._seq += 1
         self._head = head
         self._size += written
@@ -241,7 +233,7 @@ class JsonlSink:
         """
         if not self._opened:
             raise AuditError("the audit log is not open")
-        if self._forks != _lineage.forks:
+        if self._forks != lineage.forks:
             self.open()
         if self._held is not None:
             self._look(self._held)
@@ -256,6 +248,9 @@ class JsonlSink:
 
     def _tell(self) -> None:
         """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
+        if self._disturbance:
+            self._say("disturbed", self._disturbance)
+            self._disturbance = ""
         if self._refused:
             since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._say("resumed", f"not written from {since} on: {self._refused}, {self._why}")
@@ -306,7 +301,7 @@ class JsonlSink:
         """Take a file, and continue it."""
         self._held = claim(self._path)
         self._fd = self._held.fd
-        self._forks = _lineage.forks
+        self._forks = lineage.forks
         self._flusher.name(self._held.path.parent)
         try:
             self._continue()
@@ -374,8 +369,18 @@ class JsonlSink:
         if not self._following:
             self._seq, self._head = last.seq + 1, last.hash
 
+    def _disturbed(self, found: int) -> AuditError:
+        """Return the error for a file that was changed under its writer, and keep what to record of it.
+
+        Args:
+            found: its length in bytes; -1 where it is gone.
+        """
+        done = "deleted or replaced" if found < 0 else "cut" if found < self._size else "written to by others"
+        self._disturbance = f"the file was {done} behind line {self._seq}"
+        return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
+
     def _look(self, held: Held) -> None:
-        """See whether the file is still there and has not shrunk; what was not yet durable then never will be.
+        """Check that the file is still there and has not shrunk; what was not yet durable then never will be.
 
         Raises:
             AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
@@ -392,5 +397,4 @@ class JsonlSink:
             self._held, self._fd, self._sealer = None, -1, None
             let_go(held)
         if was_sound:
-            done = "cut" if found >= 0 else "deleted or replaced"
-            raise AuditError(f"the audit log `{held.path}` was {done} while it was written: find out by whom")
+            raise self._disturbed(found)
