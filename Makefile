@@ -31,9 +31,22 @@ demo: $(READY)   ## start an issuer and the guarded app, and walk customers thro
 	@$(BIN)/python examples/support_desk/demo.py
 	@$(BIN)/python examples/shopping_agent/shop_demo.py
 
-test: $(READY)   ## every test that needs only Python, with the coverage gate
+test: $(READY)   ## every test that needs only Python, with the coverage gate; T=tests/core runs those of a place, without it
+ifdef T
+	@$(BIN)/python -m pytest -q $(T)
+else
 	@$(BIN)/python -m pytest -q --numprocesses auto --cov --cov-report=
 	@$(BIN)/coverage report
+endif
+
+quick: $(READY)  ## lint, types and the unit tests of what changed: under a minute
+	@$(BIN)/ruff format --check --quiet $(SOURCES)
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/python scripts/quick.py
+
+watch: $(READY)  ## the tests of `make quick`, again at each change of a Python file
+	@$(BIN)/watchfiles --filter python "$(BIN)/python scripts/quick.py" src tests scripts benchmarks
 
 $(FOREIGN): tests/foreign/package.json
 	@command -v npm >/dev/null || { echo "make test-foreign needs npm: apt-get install npm"; exit 1; }
