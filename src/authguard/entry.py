@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from authguard.asgi.cors import with_cors
 from authguard.asgi.middleware import GuardMiddleware
 from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
 
@@ -93,9 +94,8 @@ class AuthGuard:
 
         self.app = app
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
-        self._serve = GuardMiddleware(
-            app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token
-        ).serve
+        guarded = GuardMiddleware(app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token)
+        self._serve = with_cors(guarded.serve, self.enforcer.policy.cors)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""

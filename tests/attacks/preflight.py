@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
-from tests.attacks.harness import Site, ask, attack
+import authguard
+from tests.attacks.harness import Answer, Site, ask, attack
+from tests.attacks.harness_ways import BODY, POLICY, plain_app
 
-POLICY = """\
-authguard: 1
-name: attacked
-extends: standard
-issuers:
-  - issuer: https://issuer.test
-    audience: https://agent.test
-    algorithms: [ES256]
-    keys: {file: keys.json}
-accounts: none
-operations:
-  - {name: pay, match: {path: /pay, method: POST}, risk: high, effect: write, scopes: [pay]}
-otherwise: {risk: sensitive, effect: write}
-fallbacks:
-  prove_identity: {kind: handoff, queue: identity}
-  prove_otherwise: {kind: handoff, queue: identity}
-"""
+PREFLIGHT: Final = (("origin", "https://evil.test"), ("access-control-request-method", "POST"))
 
 
 @attack(13)
@@ -31,16 +17,29 @@ def a_preflight_reaches_the_app(site: Site) -> None:
     """Send `OPTIONS` with a made-up origin and method, which an app that ignores the method acts on."""
     site.policy(POLICY)
     ran: list[str] = []
-
-    async def app(scope: Any, _receive: Any, send: Any) -> None:
-        ran.append(scope["method"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    headers = (("origin", "https://evil.test"), ("access-control-request-method", "POST"))
-    asyncio.run(_ask(site.guard(app), headers))
+    asyncio.run(_ask(site.guard(plain_app(ran)), PREFLIGHT))
     assert not ran, "the app ran, undecided and unrecorded"
 
 
-async def _ask(guard: Any, headers: tuple[tuple[str, str], ...]) -> None:
-    await ask(guard, "OPTIONS", "/pay", headers=headers, body=b'{"amount": 1}')
+@attack(13)
+def a_preflight_reaches_the_app_where_pages_of_an_origin_are_let_in(site: Site) -> None:
+    """Send the same where the policy (or, before `cors` was a key, the app around the guard) lets an origin in."""
+    ran: list[str] = []
+    named = "cors: {allow_origins: ['https://shop.test'], allow_methods: [POST]}\n"
+    try:
+        site.policy(POLICY + named)
+        guard = site.guard(plain_app(ran))
+    except authguard.PolicyError:
+        site.policy(POLICY)
+        guard = site.guard(plain_app(ran))
+    shop = (("origin", "https://shop.test"), PREFLIGHT[1])
+    answers = [asyncio.run(_ask(guard, headers)) for headers in (PREFLIGHT, shop)]
+    assert not ran, "the app ran, undecided and unrecorded"
+    assert [answer.header("access-control-allow-origin") for answer in answers] == ["", "https://shop.test"]
+    refused = asyncio.run(ask(guard, "POST", "/pay", headers=shop[:1], body=BODY))
+    assert refused.status == 401, f"the answer is {refused.status}"
+    assert "WWW-Authenticate" in refused.header("access-control-expose-headers"), "the page cannot read what to do"
+
+
+async def _ask(guard: Any, headers: tuple[tuple[str, str], ...]) -> Answer:
+    return await ask(guard, "OPTIONS", "/pay", headers=headers, body=BODY)

@@ -223,8 +223,8 @@ PLANTS: Final = (
         "a `HEAD` is not taken for a `GET`",
         FUZZ,
         OPERATIONS,
-        '        if wanted == method or takes_any or (wanted == "GET" and method == "HEAD"):',
-        "        if wanted == method or takes_any:",
+        'if not wanted or wanted == method or (wanted == "GET" and method == "HEAD"):',
+        "if not wanted or wanted == method:",
     ),
     Plant(
         "of two credentials the first is taken",

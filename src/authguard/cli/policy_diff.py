@@ -19,7 +19,7 @@ from authguard.policy.proving.checking import check
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.comparing.differences import Difference
+    from authguard.policy.comparing.fields import Difference
     from authguard.policy.draft import Draft
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final, Literal
 
+from authguard.core.access import NO_CORS, Cors
 from authguard.core.outcomes import Words
 from authguard.core.stored import ENDED_TRANSACTION
 
@@ -285,6 +286,7 @@ class Policy:
         keep_log: seconds for which its lines are kept; infinite for ever.
         keep_answers: seconds for which first answers of transactions are kept.
         public_url: the origin that callers use; empty where the policy does not say.
+        cors: what pages of other origins may do.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
@@ -330,6 +332,7 @@ class Policy:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""

@@ -83,6 +83,7 @@ def compile_draft(draft: Draft) -> Policy:
         keep_log=draft.keep_log,
         keep_answers=draft.keep_answers,
         public_url=draft.public_url,
+        cors=draft.cors,
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,
         staff_claim=draft.staff_claim,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from authguard.core.access import NO_CORS, Cors
 from authguard.core.outcomes import Words
 from authguard.policy.compiled import Changes
 from authguard.policy.problems import Place
@@ -77,6 +78,7 @@ class Draft:
         keep_log: seconds.
         keep_answers: seconds.
         public_url: or empty.
+        cors: what pages of other origins may do.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: with the roles of staff; empty for none.
@@ -117,6 +119,7 @@ class Draft:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from authguard.core.access import Cors
 from authguard.core.boxes import Space, is_empty
 from authguard.core.comparison import Comparison, compare
 from authguard.core.decisions import Rule
@@ -137,6 +138,12 @@ def limits(amount: str) -> tuple[Limit, ...]:
     )
 
 
+def cors(*origins: str, **options: Any) -> Callable[[Draft], Draft]:
+    """Let pages of these origins in, beside `https://a.test`, by POST."""
+    known = {"allow_methods": ("POST",), "declared": True, "allow_origins": ("https://a.test", *origins)}
+    return lambda draft: replace(draft, cors=Cors(**(known | options)))
+
+
 def mapped(**states: str) -> Callable[[Draft], Draft]:
     return lambda draft: replace(draft, accounts=(replace(draft.accounts[0], map={**draft.accounts[0].map, **states}),))
 
@@ -219,9 +226,32 @@ BEYOND = [
     (LOOSER, "verifiers", weaker_verifier),
     (STRICTER, "channels", lambda d: replace(d, channels=Channels(declared=True))),
     (LOOSER, "channels", lambda d: replace(d, channels=Channels(carry={"voice": frozenset({"web"})}))),
+    (LOOSER, "cors", cors()),
     (LOOSER, "invariants", lambda d: replace(d, invariants=d.invariants[1:])),
     (STRICTER, "invariants", lambda d: replace(d, invariants=(*d.invariants, replace(d.invariants[0], name="more")))),
 ]  # fmt: skip
+
+
+CORS = [
+    (LOOSER, cors("https://b.test")),
+    (LOOSER, cors(allow_origins=("*",))),
+    (LOOSER, cors(allow_origin_regex="https://.*")),
+    (LOOSER, cors(allow_methods=("*",))),
+    (LOOSER, cors(allow_methods=("POST", "PUT"))),
+    (LOOSER, cors(allow_headers=("*",))),
+    (LOOSER, cors(allow_credentials=True)),
+    (LOOSER, cors(max_age=6_000)),
+    (STRICTER, cors(allow_headers=())),
+    (CHANGED, cors(allow_origins=("https://b.test",))),
+]
+
+
+@pytest.mark.parametrize(("direction", "change"), CORS)
+def test_cors_that_lets_more_in_is_looser(
+    drafts: Mapping[str, Draft], direction: Direction, change: Callable[[Draft], Draft]
+) -> None:
+    old = cors()(drafts["support-desk"])
+    assert [one.direction for one in diff(old, change(old)).differences if one.what == "cors"] == [direction]
 
 
 @pytest.mark.parametrize(
@@ -288,6 +318,7 @@ def test_every_outcome_has_its_place_and_those_that_admit_come_first() -> None:
         (Fallback, permissiveness.FALLBACK),
         (AccountSource, permissiveness.ACCOUNT),
         (Channels, permissiveness.CHANNELS),
+        (Cors, permissiveness.CORS),
         (Verifier, permissiveness.VERIFIER),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.access import Cors
 from authguard.core.decisions import Rule
 from authguard.core.facts import Limit, Match, Operation
 from authguard.core.machine import Line, build
@@ -158,6 +159,8 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default", "opt")}), "did you mean `otp`"),
     ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default")}), "no verifier"),
     ("methods-missing", lambda d: fallback(d, "prove_identity", methods=()), "names no method"),
+    ("cors-open", lambda d: replace(d, cors=Cors(declared=True, allow_origins=("*",), allow_credentials=True)), "sends cookies along"),
+    ("cors-origin", lambda d: replace(d, cors=Cors(declared=True)), "allows no origin"),
     ("need-ignored", lambda d: operation(d, actor="forbidden", risk="public", effect="read"), "declares `actor`"),
     ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "declares `assurance`, and rule `21:allow` does not ask.*assurance `insufficient`"),
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),

@@ -15,7 +15,8 @@ from authguard.core.comparison import Changed, compare
 from authguard.core.decisions import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
-from authguard.policy.comparing.differences import Difference, beyond_the_table, fallback_direction
+from authguard.policy.comparing.differences import beyond_the_table, fallback_direction
+from authguard.policy.comparing.fields import Difference
 from authguard.policy.comparing.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.proving.reachability import Reachability
 

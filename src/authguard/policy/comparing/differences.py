@@ -5,62 +5,27 @@ Each part is compared field by field, by the rows of `authguard.policy.comparing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import Undecided
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
-from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
+from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.proofs import prove
 from authguard.policy.comparing import permissiveness as order
-from authguard.policy.comparing.permissiveness import Direction
+from authguard.policy.comparing.access import access
+from authguard.policy.comparing.fields import CHANGED, LOOSER, STRICTER, fields, made, named, say
 from authguard.policy.proving.checks.table import space
 from authguard.policy.proving.overlaps import probes, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from authguard.core.facts import Limit, Operation
     from authguard.core.timers import Timer
+    from authguard.policy.comparing.fields import Difference
+    from authguard.policy.comparing.permissiveness import Direction
     from authguard.policy.draft import Draft
-
-Rows = Mapping[str, "Callable[[object, object], Direction]"]
-LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One thing that two policies do differently.
-
-    Attributes:
-        direction: looser, stricter, or a change that has no order.
-        what: the part of the policy: ``decisions``, ``operations``, ``timers``, ...
-        message: what it was and what it becomes.
-        risk: of the requests that it touches; empty where it touches several.
-        before: the outcome that was; empty for what is no answer.
-        after: the outcome that is to be.
-        admits: whether requests are let in that were not.
-        distance: places in the order of outcomes between the two.
-        cells: how many cells of the table it touches, exactly; 0 for what is no answer.
-        box: some of them in words.
-        cell: one of them, one value per dimension; empty for what is no answer.
-        path: the shortest events that lead to it.
-    """
-
-    direction: Direction
-    what: str
-    message: str
-    risk: str = ""
-    before: str = ""
-    after: str = ""
-    admits: bool = False
-    distance: int = 0
-    cells: int = 0
-    box: str = ""
-    cell: tuple[str, ...] = ()
-    path: str = ""
 
 
 def beyond_the_table(old: Draft, new: Draft) -> Iterator[Difference]:
@@ -76,6 +41,7 @@ def beyond_the_table(old: Draft, new: Draft) -> Iterator[Difference]:
     yield from _rest(old, new)
     yield from _keeping(old, new)
     yield from _channels(old, new)
+    yield from access(old, new)
     yield from _promises(old, new)
 
 
@@ -93,61 +59,14 @@ def _overall(directions: list[Direction]) -> Direction:
     return STRICTER if directions and set(directions) == {STRICTER} else CHANGED
 
 
-def _fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
-    """Compare two values of one class field by field."""
-    for field in rows:
-        was, becomes = getattr(before, field), getattr(after, field)
-        if was != becomes and field != "name":
-            yield field, rows[field](was, becomes), f"`{field}` was {_say(was)}, becomes {_say(becomes)}"
-
-
-def _say(value: object) -> str:
-    if isinstance(value, Words):
-        return f"{len(value.texts)} texts"
-    if isinstance(value, frozenset | set | tuple | list):
-        return "[" + ", ".join(sorted(map(str, value))) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_say(one)}" for key, one in sorted(value.items())) + "}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else f"`{value}`" if str(value) else "nothing"
-
-
-def _made(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
-    return Difference(direction=direction, what=what, message=message, risk=risk)
-
-
-def _named(
-    what: str,
-    kind: str,
-    old: Mapping[str, object],
-    new: Mapping[str, object],
-    rows: Rows,
-    *,
-    added: Direction,
-    skip: frozenset[str] = frozenset(),
-) -> Iterator[Difference]:
-    """Compare parts by name: those added, those gone, and each field of those in both."""
-    gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
-    for name in (*new, *(name for name in old if name not in new)):
-        if name not in old:
-            yield _made(what, f"{kind} `{name}` is new", added)
-        elif name not in new:
-            yield _made(what, f"{kind} `{name}` is gone", gone)
-        else:
-            for field, direction, told in _fields(old[name], new[name], rows):
-                if field not in skip:
-                    yield _made(what, f"{kind} `{name}`: {told}", direction)
-
-
 def _issuers(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = ({issuer.issuer: issuer for issuer in draft.issuers} for draft in (old, new))
-    yield from _named("issuers", "issuer", before, after, order.ISSUER, added=LOOSER)
+    yield from named("issuers", "issuer", before, after, order.ISSUER, added=LOOSER)
 
 
 def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = ({source.name: source for source in draft.accounts} for draft in (old, new))
-    yield from _named(
+    yield from named(
         "accounts", "account source", before, after, order.ACCOUNT, added=STRICTER, skip=frozenset({"map"})
     )
     strict = {state: place for place, state in enumerate(new.machines["account"].states)}
@@ -158,7 +77,7 @@ def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
             if one != other:
                 looser = strict.get(other, 0) < strict.get(one, 0)
                 told = f"status `{status}` of `{name}` was `{one}`, becomes `{other}`"
-                yield _made("accounts", told, LOOSER if looser else STRICTER)
+                yield made("accounts", told, LOOSER if looser else STRICTER)
 
 
 def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
@@ -169,7 +88,7 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
             continue
         told.add((before.name, after.name))
         directions = [direction for _, direction, _ in _needs(before, after, old, new)]
-        yield _made(
+        yield made(
             "operations",
             f"`{probe}` was `{before.name}` ({before.risk} {before.effect}), becomes `{after.name}` "
             f"({after.risk} {after.effect})",
@@ -179,12 +98,12 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
     olds, news = ({one.name: one for one in (*draft.operations, draft.otherwise)} for draft in (old, new))
     for name in olds.keys() & news.keys():
         for _, direction, text in _needs(olds[name], news[name], old, new):
-            yield _made("operations", f"operation `{name}`: {text}", direction, news[name].risk)
+            yield made("operations", f"operation `{name}`: {text}", direction, news[name].risk)
 
 
 def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
     """Compare what two operations need."""
-    for field, direction, text in _fields(before, after, order.OPERATION):
+    for field, direction, text in fields(before, after, order.OPERATION):
         if field == "acr":
             yield field, _rank(before.acr, after.acr, old, new), text
         elif field == "limits":
@@ -221,11 +140,11 @@ def _fallbacks(old: Draft, new: Draft) -> Iterator[Difference]:
         before, after = old.fallbacks[name], new.fallbacks[name]
         for field, direction, text in _fallback_fields(before, after, old, new):
             if field != "kind":  # the table tells in which cells
-                yield _made("fallbacks", f"fallback `{name}`: {text}", direction)
+                yield made("fallbacks", f"fallback `{name}`: {text}", direction)
 
 
 def _fallback_fields(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
-    for field, direction, text in _fields(before, after, order.FALLBACK):
+    for field, direction, text in fields(before, after, order.FALLBACK):
         if field == "acr":
             yield field, _rank(before.acr, after.acr, old, new), text
         elif field == "then":
@@ -246,7 +165,7 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         if was is None or becomes is None:
             looser = (becomes is None) == (event in order.TIGHTENING)
             text = f"`{event}` {'no longer' if becomes is None else 'now'} falls due in `{state}`"
-            yield _made("timers", text, LOOSER if looser else STRICTER)
+            yield made("timers", text, LOOSER if looser else STRICTER)
             continue
         lines = []
         if was.after != becomes.after:
@@ -258,7 +177,7 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         for direction, text in lines:
             if (event, text, "") not in told:
                 told.add((event, text, ""))
-                yield _made(
+                yield made(
                     "timers",
                     f"{text} (in `{state}`{'' if was.states == becomes.states else ' and others'})"
                     if was.states
@@ -286,27 +205,27 @@ def _machines(old: Draft, new: Draft) -> Iterator[Difference]:
         before, after = old.machines[name], new.machines[name]
         for state in after.states:
             if state not in before.states:
-                yield _made("machines", f"state `{state}` of machine `{name}` is new", CHANGED)
+                yield made("machines", f"state `{state}` of machine `{name}` is new", CHANGED)
         for state in before.states:
             if state not in after.states:
-                yield _made("machines", f"state `{state}` of machine `{name}` is gone", CHANGED)
+                yield made("machines", f"state `{state}` of machine `{name}` is gone", CHANGED)
         if before.initial != after.initial:
             direction = _laxer(old, new, name, before.initial, after.initial)
             text = f"machine `{name}` began in `{before.initial}`, begins in `{after.initial}`"
-            yield _made("machines", text, direction)
+            yield made("machines", text, direction)
         olds, news = expand(before).edges, expand(after).edges
         for state, trigger in olds.keys() & news.keys():
             was, becomes = olds[state, trigger], news[state, trigger]
             if was.dest != becomes.dest:
                 direction = _laxer(old, new, name, was.dest, becomes.dest)
                 text = f"`{name}.{trigger}` led from `{state}` to `{was.dest}`, leads to `{becomes.dest}`"
-                yield _made("machines", text, direction)
+                yield made("machines", text, direction)
             for event in set(was.raises) ^ set(becomes.raises):
                 gone = event in was.raises
                 tightens = event in TIGHTENING or event in order.TIGHTENING
                 direction = (LOOSER if gone else STRICTER) if tightens else CHANGED
                 text = f"`{name}.{trigger}` in `{state}` {'no longer raises' if gone else 'now raises'} `{event}`"
-                yield _made("machines", text, direction)
+                yield made("machines", text, direction)
 
 
 def _laxer(old: Draft, new: Draft, machine: str, before: str, after: str) -> Direction:
@@ -330,15 +249,15 @@ def _assurance(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = old.assurance, new.assurance
     if before.order != after.order:
         text = f"the order of levels was {_in_order(before.order)}, becomes {_in_order(after.order)}"
-        yield _made("assurance", text, CHANGED)
+        yield made("assurance", text, CHANGED)
     for acr in sorted({*before.map, *after.map}):
         if before.map.get(acr) != after.map.get(acr):
             text = f"`{acr}` counted as `{before.map.get(acr, '')}`, counts as `{after.map.get(acr, '')}`"
-            yield _made("assurance", text, order.more(before.rank(acr), after.rank(acr)))
+            yield made("assurance", text, order.more(before.rank(acr), after.rank(acr)))
     if old.identity != new.identity:
         was, becomes = (draft.assurance.rank(draft.identity) or float("inf") for draft in (old, new))
-        text = f"a sign-in proved identity at {_say(old.identity)}, proves it at {_say(new.identity)}"
-        yield _made("identity", text, order.less(was, becomes))
+        text = f"a sign-in proved identity at {say(old.identity)}, proves it at {say(new.identity)}"
+        yield made("identity", text, order.less(was, becomes))
 
 
 def _in_order(levels: tuple[str, ...]) -> str:
@@ -346,19 +265,19 @@ def _in_order(levels: tuple[str, ...]) -> str:
 
 
 def _verification(old: Draft, new: Draft) -> Iterator[Difference]:
-    yield from _named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
-    yield from _named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
+    yield from named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
+    yield from named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
 
 
 def _rest(old: Draft, new: Draft) -> Iterator[Difference]:
     for field, compare in order.POLICY.items():
         was, becomes = getattr(old, field), getattr(new, field)
         if was != becomes:
-            text = f"`{field.replace('_', ' ')}` was {_say(was)}, becomes {_say(becomes)}"
-            yield _made("policy", text, compare(was, becomes))
+            text = f"`{field.replace('_', ' ')}` was {say(was)}, becomes {say(becomes)}"
+            yield made("policy", text, compare(was, becomes))
     if old.on_fault != new.on_fault:
         direction = fallback_direction(old.fallbacks[old.on_fault], new.fallbacks[new.on_fault], old, new)
-        yield _made("policy", f"a fault was answered by `{old.on_fault}`, is answered by `{new.on_fault}`", direction)
+        yield made("policy", f"a fault was answered by `{old.on_fault}`, is answered by `{new.on_fault}`", direction)
 
 
 def _keeping(old: Draft, new: Draft) -> Iterator[Difference]:
@@ -367,25 +286,23 @@ def _keeping(old: Draft, new: Draft) -> Iterator[Difference]:
         pair = (old.durability.get(risk, "async"), new.durability.get(risk, "async"))
         if pair[0] != pair[1]:
             text = f"decisions on {risk} requests were kept `{pair[0]}`, are kept `{pair[1]}`"
-            yield _made("audit", text, order.durability(*pair), risk)
+            yield made("audit", text, order.durability(*pair), risk)
     for act in sorted({*old.rollback_roles, *new.rollback_roles}):
         one, other = old.rollback_roles.get(act, ("", 0)), new.rollback_roles.get(act, ("", 0))
         if one != other:
             direction = order.less(one[1], other[1]) if one[0] == other[0] else CHANGED
-            yield _made(
-                "rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction
-            )
+            yield made("rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction)
 
 
 def _channels(old: Draft, new: Draft) -> Iterator[Difference]:
-    for field, direction, text in _fields(old.channels, new.channels, order.CHANNELS):
+    for field, direction, text in fields(old.channels, new.channels, order.CHANNELS):
         if field != "carry":
-            yield _made("channels", text, direction)
+            yield made("channels", text, direction)
     for channel in sorted({*old.channels.carry, *new.channels.carry}):
         carried = [draft.channels.carry.get(channel, frozenset[str]()) for draft in (old, new)]
         if carried[0] != carried[1]:
-            text = f"trust earned on `{channel}` carried to {_say(carried[0])}, carries to {_say(carried[1])}"
-            yield _made("channels", text, order.wider(*carried))
+            text = f"trust earned on `{channel}` carried to {say(carried[0])}, carries to {say(carried[1])}"
+            yield made("channels", text, order.wider(*carried))
 
 
 def _promises(old: Draft, new: Draft) -> Iterator[Difference]:
@@ -400,4 +317,4 @@ def _promises(old: Draft, new: Draft) -> Iterator[Difference]:
                 if was_ is None
                 else "says something else"
             )
-            yield _made("invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER)
+            yield made("invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER)

@@ -108,6 +108,14 @@ def wider_or_all(before: object, after: object) -> Direction:
     return wider(before, after)
 
 
+def wider_or_any(before: object, after: object) -> Direction:
+    """Compare sets, of which the one with ``*`` holds everything."""
+    old, new = "*" in _set(before), "*" in _set(after)
+    if old or new:
+        return Direction.CHANGED if old and new else Direction.LOOSER if new else Direction.STRICTER
+    return wider(before, after)
+
+
 def _set(value: object) -> frozenset[object]:
     return frozenset(value) if isinstance(value, frozenset | set | tuple | list) else frozenset()
 
@@ -195,6 +203,16 @@ CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "paths": changed,
     "carry": changed,  # each channel on its own
     "declared": less,
+}
+CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "declared": more,
+    "allow_origins": wider_or_any,
+    "allow_origin_regex": said,
+    "allow_methods": wider_or_any,
+    "allow_headers": wider_or_any,
+    "allow_credentials": more,
+    "expose_headers": wider_or_any,
+    "max_age": more,
 }
 METHOD: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,

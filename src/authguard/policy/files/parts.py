@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from authguard.core.access import NO_CORS, Cors
 from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
 from authguard.core.verdicts import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
@@ -46,6 +47,11 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
     )
+
+
+def cors(written: deployment.Cors | None) -> Cors:
+    """Assemble what pages of other origins may do; nothing where the key is left out."""
+    return Cors(declared=True, **dict(written)) if written else NO_CORS
 
 
 def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Limit:

@@ -4,8 +4,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from authguard.core.access import ALLOWED_HEADERS
 from authguard.policy.language.words import (
     Address,
+    AnyHeader,
+    AnyMethod,
     Callable_,
     Currency,
     Duration,
@@ -13,6 +16,7 @@ from authguard.policy.language.words import (
     Money,
     Name,
     Network,
+    Origin,
     Period,
     Pointer,
     Say,
@@ -30,6 +34,8 @@ Effect = Literal["read", "write"]
 
 #: more limits of one operation are a mistake; each is counted in every request of it
 LIMITS_BOUND: Final = 32
+#: origins, methods or headers that one key lists
+ACCESS_BOUND: Final = 200
 
 
 class Part(BaseModel):
@@ -291,6 +297,18 @@ class Budget(Part):
 
     request: Duration = 2.0
     body: Size = 1_048_576
+
+
+class Cors(Part):
+    """What pages of other origins may do, in the options of Starlette's `CORSMiddleware`."""
+
+    allow_origins: Annotated[tuple[Origin, ...], Field(max_length=ACCESS_BOUND)] = ()
+    allow_origin_regex: Annotated[Text, Field(max_length=500)] = ""
+    allow_methods: Annotated[tuple[AnyMethod, ...], Field(max_length=ACCESS_BOUND)] = ("GET",)
+    allow_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=ACCESS_BOUND)] = ALLOWED_HEADERS
+    allow_credentials: bool = False
+    expose_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=ACCESS_BOUND)] = ()
+    max_age: Annotated[int, Field(ge=0, le=86_400)] = 600
 
 
 class Settings(Part):

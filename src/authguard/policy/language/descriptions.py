@@ -24,6 +24,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "methods": "How verifiers combine, by name.",
         "channels": "Where the customer speaks from, and where trust may be carried.",
         "budget": "What the guard may spend on one request.",
+        "cors": "What pages of other origins may do: the guard wraps itself in Starlette's `CORSMiddleware`.",
         "settings": "What the deployment may also set by argument or variable.",
         "rollback": "How the agent is pulled back to people.",
         "staff": "Who of those who sign in is staff: where a person's roles stand in their token.",
@@ -201,6 +202,15 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Budget": {
         "request": "The time that the guard may wait in one request; 2s where left out.",
         "body": "How much of a body the guard reads; 1MiB where left out.",
+    },
+    "Cors": {
+        "allow_origins": "Origins whose pages may read answers, such as `https://shop.example`; `'*'` for any.",
+        "allow_origin_regex": "A pattern that a whole origin may match instead.",
+        "allow_methods": "Methods that a pre-flight allows; `GET` where left out, `'*'` for any.",
+        "allow_headers": "Request headers that a pre-flight allows; where left out, those that the guard reads.",
+        "allow_credentials": "Whether pages may send cookies along; `false` where left out.",
+        "expose_headers": "Response headers that scripts may read, beside those of the guard's own.",
+        "max_age": "Seconds for which a browser remembers a pre-flight; 600 where left out.",
     },
     "Settings": {"public_url": "The origin that callers use, such as `https://support.example`."},
     "Rollback": {

@@ -16,6 +16,7 @@ from authguard.policy.language.deployment import (
     Audit,
     Budget,
     Channels,
+    Cors,
     Effect,
     Identity,
     Issuer,
@@ -158,6 +159,7 @@ class Document(Part):
     methods: dict[Name, Method] = Field(default_factory=dict, max_length=PARTS_BOUND)
     channels: Channels | None = None
     budget: Budget = Budget()
+    cors: Cors | None = None
     settings: Settings = Settings()
     rollback: Rollback = Rollback()
     staff: Staff | None = None

@@ -185,6 +185,16 @@ Callable_ = Annotated[
 ]
 Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
 Network = Annotated[str, _parsed(_network, "network")]
+#: as browsers write one (RFC 6454 6.2): lower-case, without a path; `null` is no origin that anybody can name
+Origin = Annotated[
+    str,
+    _text(
+        r"\*|[a-z][a-z0-9+.-]{0,30}://[a-z0-9._:\[\]-]{1,253}",
+        "write an origin such as `https://shop.example`, in small letters and without a path",
+    ),
+]
+AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
+AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 
 #: one, or a list
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.proving.checks import deployment, fallbacks, machines, progress, table
+from authguard.policy.proving.checks import access, deployment, fallbacks, machines, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +29,8 @@ CODES: Final[dict[str, str]] = {
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
     "attempts-incomplete": "`attempts`, `per` and `then` go together: how often, within what time, and what then",
     "chain-loop": "events raised by transitions lead back to themselves, or to more than one step may raise",
+    "cors-open": "`cors` lets any page, header or method in together with credentials",
+    "cors-origin": "`cors` allows no origin, or its pattern cannot be read",
     "duplicate-name": "a name that must be unique is used twice",
     "fault-admits": "`on_fault` must be a retry, a denial or a hand-off: a fault of the guard lets nothing through",
     "hold-without-approver": "a hold does not say which role approves, or asks for nobody",
@@ -108,6 +110,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     deployment.limits_can_be_measured,
     deployment.levels_can_be_compared,
     deployment.methods_resolve,
+    access.cors_names_its_origins,
 )
 
 

@@ -1,0 +1,27 @@
+"""What differs in how an app is reached: by pages of other origins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.policy.comparing import permissiveness as order
+from authguard.policy.comparing.fields import LOOSER, STRICTER, fields, made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.policy.comparing.fields import Difference
+    from authguard.policy.draft import Draft
+
+
+def access(old: Draft, new: Draft) -> Iterator[Difference]:
+    """Compare how two policies let an app be reached."""
+    before, after = old.cors, new.cors
+    if before.declared != after.declared:
+        told = "pages of other origins are told what they may do" if after.declared else "no CORS header is sent"
+        yield made(
+            "cors", f"`cors` is {'new' if after.declared else 'gone'}: {told}", LOOSER if after.declared else STRICTER
+        )
+    elif after.declared:
+        for _, direction, told in fields(before, after, order.CORS):
+            yield made("cors", f"`cors`: {told}", direction)

@@ -1,0 +1,98 @@
+"""One difference between two policies, and two values compared field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authguard.core.outcomes import Words
+from authguard.policy.comparing.permissiveness import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Rows = Mapping[str, "Callable[[object, object], Direction]"]
+LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that two policies do differently.
+
+    Attributes:
+        direction: looser, stricter, or a change that has no order.
+        what: the part of the policy: ``decisions``, ``operations``, ``timers``, ...
+        message: what it was and what it becomes.
+        risk: of the requests that it touches; empty where it touches several.
+        before: the outcome that was; empty for what is no answer.
+        after: the outcome that is to be.
+        admits: whether requests are let in that were not.
+        distance: places in the order of outcomes between the two.
+        cells: how many cells of the table it touches, exactly; 0 for what is no answer.
+        box: some of them in words.
+        cell: one of them, one value per dimension; empty for what is no answer.
+        path: the shortest events that lead to it.
+    """
+
+    direction: Direction
+    what: str
+    message: str
+    risk: str = ""
+    before: str = ""
+    after: str = ""
+    admits: bool = False
+    distance: int = 0
+    cells: int = 0
+    box: str = ""
+    cell: tuple[str, ...] = ()
+    path: str = ""
+
+
+def fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
+    """Compare two values of one class field by field."""
+    for field in rows:
+        was, becomes = getattr(before, field), getattr(after, field)
+        if was != becomes and field != "name":
+            yield field, rows[field](was, becomes), f"`{field}` was {say(was)}, becomes {say(becomes)}"
+
+
+def say(value: object) -> str:
+    """Write a value as a person reads it."""
+    if isinstance(value, Words):
+        return f"{len(value.texts)} texts"
+    if isinstance(value, frozenset | set | tuple | list):
+        return "[" + ", ".join(sorted(map(str, value))) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {say(one)}" for key, one in sorted(value.items())) + "}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else f"`{value}`" if str(value) else "nothing"
+
+
+def made(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
+    """Make a difference of what is no answer of the table."""
+    return Difference(direction=direction, what=what, message=message, risk=risk)
+
+
+def named(
+    what: str,
+    kind: str,
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    rows: Rows,
+    *,
+    added: Direction,
+    skip: frozenset[str] = frozenset(),
+) -> Iterator[Difference]:
+    """Compare parts by name: those added, those gone, and each field of those in both."""
+    gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
+    for name in (*new, *(name for name in old if name not in new)):
+        if name not in old:
+            yield made(what, f"{kind} `{name}` is new", added)
+        elif name not in new:
+            yield made(what, f"{kind} `{name}` is gone", gone)
+        else:
+            for field, direction, told in fields(old[name], new[name], rows):
+                if field not in skip:
+                    yield made(what, f"{kind} `{name}`: {told}", direction)
