@@ -5,6 +5,7 @@
     ├── SettingsError          an argument or an AUTHGUARD_* variable cannot be used
     ├── MachineFault           the engine met a state or an event that its tables do not hold
     ├── StoreError             a store cannot be read or written
+    ├── BusyError              others changed the same records first, or a queue was full; try again
     ├── AuditError             the audit log cannot be written, so nothing may be admitted
     ├── ReportRefused          the app tried to raise an event that loosens
     ├── VerificationRefused    answers came for a method that is not asked for now
@@ -48,6 +49,10 @@ class MachineFault(AuthguardError):  # noqa: N818 - the glossary's word
 
 class StoreError(AuthguardError):
     """A store cannot be read or written now."""
+
+
+class BusyError(AuthguardError):
+    """Other requests changed the same records first, or a queue was full: the caller tries again."""
 
 
 class AuditError(AuthguardError):

@@ -10,6 +10,7 @@ import pytest
 from authguard.core.entries import Decided, Faulted, Moved, Withdrawn
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.runtime.faults import FAULT_ACCOUNTS, FAULT_WINDOW_S
 from authguard.runtime.verdict import Answer, Refusal
 from authguard.stores.memory import MemoryStore
 from tests.kit import POLICY, Desk, outcome, states
@@ -17,6 +18,7 @@ from tests.kit import POLICY, Desk, outcome, states
 if TYPE_CHECKING:
     from authguard.core.facts import Credential
     from authguard.core.snapshot import Keys, Snapshot
+    from authguard.runtime.judge import Known
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
@@ -27,6 +29,7 @@ class BrokenStore(MemoryStore):
     broken: Exception | None = None
     losing = 0
     hanging = False
+    hung = 0
 
     instant = False
 
@@ -41,6 +44,7 @@ class BrokenStore(MemoryStore):
         if self.broken:
             raise self.broken
         if self.hanging:
+            self.hung += 1
             await asyncio.Event().wait()
         if self.losing:
             self.losing -= 1
@@ -71,7 +75,7 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
     await desk.ask("chat", token)
 
     async def failing(*_: object) -> Credential:
-        raise RuntimeError
+        raise StoreError("the proofs that were used cannot be read")
 
     kept, desk.check.check = desk.check.check, failing  # type: ignore[method-assign]
     await desk.ask("chat", b"Bearer never seen")
@@ -82,6 +86,71 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
     desk.clock.advance(301)
     verdict = await desk.ask("refund", desk.login(), body=REFUND, idempotency="k2")
     assert outcome(verdict) == ("allow", "allow")
+
+
+class BrokenSources:
+    """Account sources in whose code an input of a customer finds a fault."""
+
+    async def look_up(self, *_: object) -> Known:
+        """Fail as code does that nobody expected to."""
+        raise ZeroDivisionError
+
+
+async def test_an_exception_of_the_guards_own_code_counts_only_when_it_met_several_accounts() -> None:
+    desk = Desk()
+    sound = desk.enforcer._sources
+    for turn, (subject, expected) in enumerate((("a", "live"), ("a", "live"), ("b", "live"), ("c", "degraded"))):
+        token = desk.login(subject)
+        desk.enforcer._sources = BrokenSources()  # type: ignore[assignment]
+        await desk.ask("chat", token)
+        desk.enforcer._sources = sound
+        desk.clock.advance(2)
+        assert states(await desk.ask("chat", token))["service"] == expected, f"after {turn + 1} exceptions"
+
+
+async def test_the_accounts_that_met_an_exception_are_forgotten_after_the_window() -> None:
+    desk = Desk()
+    sound = desk.enforcer._sources
+    for subject in "abcdef":
+        token = desk.login(subject)
+        desk.enforcer._sources = BrokenSources()  # type: ignore[assignment]
+        await desk.ask("chat", token)
+        desk.enforcer._sources = sound
+        desk.clock.advance(FAULT_WINDOW_S / (FAULT_ACCOUNTS - 1))
+        assert states(await desk.ask("chat", token))["service"] == "live"
+
+
+async def test_past_the_bound_requests_of_one_account_are_refused_at_once_and_others_are_not() -> None:
+    store = BrokenStore()
+    desk = Desk(text=POLICY + "budget: {in_flight: 2, request: 60s}\n", store=store)
+    mallory = desk.login("mallory")
+    await desk.ask("chat", mallory)
+    store.hanging = True
+    waiting = [asyncio.ensure_future(desk.ask("chat", desk.login("mallory", sid=sid))) for sid in ("1", "2")]
+    await _until_hung(store, 2)
+    refused = await desk.ask_any("chat", desk.login("mallory", sid="3"))
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.ACCOUNT_BUSY
+    store.hanging = False
+    assert outcome(await desk.ask("chat", desk.login("alice"))) == ("allow", "allow")
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert outcome(await desk.ask("chat", desk.login("mallory", sid="3"))) == ("allow", "allow")
+
+
+async def test_a_queue_over_its_time_is_busy_while_the_store_answers_others() -> None:
+    store = BrokenStore()
+    desk = Desk(text=_with_budget("50ms"), store=store)
+    store.hanging = True
+    slow = asyncio.ensure_future(desk.ask_any("chat", desk.login("mallory")))
+    await _until_hung(store, 1)
+    store.hanging = False
+    assert outcome(await desk.ask("chat", desk.login("alice"))) == ("allow", "allow")
+    refused = await slow
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.BUSY
+    assert not desk.sink.of(Faulted)
 
 
 async def test_without_a_record_nothing_is_admitted_and_nothing_is_saved() -> None:
@@ -128,11 +197,14 @@ async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alo
     assert len(desk.sink.of(Faulted)) == 1
 
 
-async def test_a_race_that_is_lost_again_and_again_ends_in_the_policys_on_fault() -> None:
+async def test_a_race_that_is_lost_again_and_again_is_busy_and_no_fault() -> None:
     store = BrokenStore()
     desk = Desk(store=store)
     store.losing = 1_000_000
-    assert outcome(await desk.ask("chat", desk.login())) == ("retry", "try_later")
+    refused = await desk.ask_any("chat", desk.login())
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.BUSY
+    assert not desk.sink.of(Faulted)
 
 
 async def test_a_store_that_never_answers_is_cut_off_by_the_budget() -> None:
@@ -222,6 +294,12 @@ async def test_a_refusal_without_a_cell_is_recorded_and_told_even_where_the_log_
     desk.sink.broken = AuditError("disk full")
     refusal = desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED)
     assert refusal == Refusal(record="", reason=Reason.GUARD_FAULT)
+
+
+async def _until_hung(store: BrokenStore, count: int) -> None:
+    """Let others run until so many writes wait in the store."""
+    while store.hung < count:
+        await asyncio.sleep(0)
 
 
 def _with_budget(request: str) -> str:

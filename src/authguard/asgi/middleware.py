@@ -26,7 +26,7 @@ from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
 from authguard.asgi.user import app_for, user_of
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
-from authguard.errors import AuthguardError, StoreError
+from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.runtime.transactions import ANSWER_BOUND
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 
@@ -194,7 +194,9 @@ class GuardMiddleware:
 
         async def answer(content: bytes) -> bytes:
             reply = await self._prove(ask, scope, content)
-            with suppress(StoreError, TimeoutError):  # what was answered stands, whether the app sees it now or later
+            with suppress(
+                BusyError, StoreError, TimeoutError
+            ):  # what was answered stands, whether the app sees it now or later
                 await inner["state"]["authguard"].look()
             return reply.body
 
@@ -249,8 +251,10 @@ class GuardMiddleware:
         name = call.verdict.operation.name
         try:
             made = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
+        except BusyError:
+            made = Reason.BUSY
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
-            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name)
+            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name, call.verdict.credential)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
             made = self._replies.of_refusal(self._enforcer.refuse(call.ask, made, call.verdict.credential))

@@ -57,10 +57,12 @@ PROOF_ERRORS: Final[Mapping[Reason, str]] = {
 }
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
 RECORD: Final = b"urn:authguard:record:"
-#: statuses of refusals after which the same request may do (RFC 9110 15.5.9, 15.6.4)
-LATER: Final = frozenset({408, 503})
+#: statuses of refusals after which the same request may do (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
+LATER: Final = frozenset({408, 429, 503})
 #: seconds to wait where a fallback does not say
 PATIENCE: Final = 30
+#: seconds to wait after a refusal that only the caller's own load caused
+SOON: Final[Mapping[Reason, int]] = {Reason.BUSY: 1, Reason.ACCOUNT_BUSY: 1}
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -171,7 +173,7 @@ class Replies:
         if reason is Reason.CREDENTIAL_AMBIGUOUS:
             headers += self._challenges(error="invalid_request", error_description=reason.public)
         if reason.status in LATER:
-            headers.append((b"retry-after", str(PATIENCE).encode()))
+            headers.append((b"retry-after", str(SOON.get(reason, PATIENCE)).encode()))
         body = {
             "type": f"urn:authguard:refusal:{reason.code}",
             "title": "The request cannot be judged",
@@ -180,7 +182,7 @@ class Replies:
             "instance": f"{RECORD.decode()}{refusal.record}",
             "next": {"action": "retry" if reason.status in LATER else "stop"},
         }
-        close = 1009 if reason is Reason.BODY_TOO_LARGE else 1007
+        close = 1013 if reason.status in LATER else 1009 if reason is Reason.BODY_TOO_LARGE else 1007
         return Reply.of(reason.status, headers, msgspec.json.encode(body), close, reason.code)
 
     def _add_next(

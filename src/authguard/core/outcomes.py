@@ -96,6 +96,8 @@ class Reason(Enum):
     STAFF_INVOLVED = ("staff-involved", 403, "nobody lifts anything of their own")
     APPROVER_WEAK = ("approver-weak", 403, "sign in as strongly as this approval asks")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
+    BUSY = ("busy", 503, "other requests for the same account are being decided; try again")
+    ACCOUNT_BUSY = ("account-busy", 429, "too many requests of this account at once; try again")
     # the table and the guard itself
     DECIDED = ("decided", 0, "")
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")

@@ -277,6 +277,8 @@ class Policy:
         channels: where the customer speaks from.
         request_budget: seconds; every await of the guard ends within it.
         body_budget: bytes of a body that the guard reads.
+        nodes_budget: values of a JSON body that the guard reads: members, elements and the containers around them.
+        in_flight_budget: requests of one account that are decided at once.
         durability: risk -> how a decision is kept before anything is admitted.
         pseudonymous: whether the log holds keyed hashes instead of subjects.
         checkpoint_every: lines after which the log's checkpoint is signed.
@@ -323,6 +325,8 @@ class Policy:
     channels: Channels = Channels()
     request_budget: float = 2.0
     body_budget: int = 1_048_576
+    nodes_budget: int = 50_000
+    in_flight_budget: int = 64
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
     checkpoint_every: int = 1_000

@@ -74,6 +74,8 @@ def compile_draft(draft: Draft) -> Policy:
         channels=draft.channels,
         request_budget=draft.request_budget,
         body_budget=draft.body_budget,
+        nodes_budget=draft.nodes_budget,
+        in_flight_budget=draft.in_flight_budget,
         durability=draft.durability,
         pseudonymous=draft.pseudonymous,
         checkpoint_every=draft.checkpoint_every,

@@ -69,6 +69,8 @@ class Draft:
         channels: where the customer speaks from.
         request_budget: seconds.
         body_budget: bytes.
+        nodes_budget: values of a JSON body.
+        in_flight_budget: requests of one account that are decided at once.
         durability: by risk.
         pseudonymous: of subjects in the log.
         checkpoint_every: lines.
@@ -110,6 +112,8 @@ class Draft:
     channels: Channels
     request_budget: float = 2.0
     body_budget: int = 1_048_576
+    nodes_budget: int = 50_000
+    in_flight_budget: int = 64
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
     checkpoint_every: int = 1_000

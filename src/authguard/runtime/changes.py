@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.core.snapshot import UNSPENT, Snapshot, blank
-from authguard.errors import StoreError
+from authguard.errors import BusyError, StoreError
 from authguard.runtime.walk import Walk
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
 class Standing:
     """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
 
-    __slots__ = ("_turns", "blank", "clock", "journal", "policy", "store")
+    __slots__ = ("_answers", "_turns", "blank", "clock", "journal", "policy", "store")
 
     def __init__(self, *, policy: Policy, store: Store, journal: Journal, clock: Clock) -> None:
         """Keep the parts."""
@@ -77,6 +77,8 @@ class Standing:
         self.blank: Snapshot = blank(policy.initial)
         #: account, or the widest ledger -> whose turn it is among those who lost a race for it
         self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+        #: how many reads and writes the store has answered
+        self._answers = 0
 
     async def within(self, awaitable: Awaitable[T]) -> T:
         """Await with the policy's deadline.
@@ -87,11 +89,28 @@ class Standing:
         with anyio.fail_after(self.policy.request_budget):
             return await awaitable
 
+    async def _ask_store(self, awaitable: Awaitable[T]) -> T:
+        """Await the store with the policy's deadline.
+
+        Raises:
+            BusyError: the deadline passed while the store answered others: its queue is full.
+            TimeoutError: the deadline passed and the store answered nobody.
+        """
+        answers = self._answers
+        try:
+            answer = await self.within(awaitable)
+        except TimeoutError:
+            if self._answers == answers:
+                raise
+            raise BusyError("the store's queue is full; try again") from None
+        self._answers += 1
+        return answer
+
     async def load(self, keys: Keys) -> Loaded:
         """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
         store = self.store
         if not store.immediate:
-            return Loaded(await self.within(store.load(keys, self.blank)))
+            return Loaded(await self._ask_store(store.load(keys, self.blank)))
         places = store.places(keys)
         seen = store.glance(places)
         return Loaded(store.gather(places, seen, self.blank), places, seen)
@@ -115,7 +134,7 @@ class Standing:
         if after is before:
             return True
         committing = self.store.commit(keys, before, after)
-        return await (committing if self.store.instant else self.within(committing))
+        return await (committing if self.store.instant else self._ask_store(committing))
 
     def is_void(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Whether a save that was left, or never begun, changed nothing for certain; where that is not known, False.
@@ -170,6 +189,7 @@ class Standing:
 
         Raises:
             AuditError: it cannot be recorded, so it did not happen.
+            BusyError: others changed the same records first, too often, or the store's queue is full.
             StoreError: it cannot be saved.
             TimeoutError: the store did not answer in time.
 
@@ -214,8 +234,7 @@ class Standing:
             attempt: gives what came of it, or nothing where another was faster; called again then.
 
         Raises:
-            StoreError: others, in other processes, were faster too often.
-            TimeoutError: the turn did not come in time.
+            BusyError: others were faster too often, or the turn did not come in time.
         """
         won = await attempt()
         if won is not None:
@@ -224,7 +243,10 @@ class Standing:
         turn = self._turns.get(contended)
         if turn is None:
             turn = self._turns[contended] = anyio.Lock()
-        await self.within(turn.acquire())
+        try:
+            await self.within(turn.acquire())
+        except TimeoutError:
+            raise BusyError("too many requests change the same records; try again") from None
         try:
             for _ in range(TRIES):
                 won = await attempt()
@@ -232,7 +254,7 @@ class Standing:
                     return won
         finally:
             turn.release()
-        raise StoreError("the standing changed too often to be saved; try again")
+        raise BusyError("the records changed too often to be saved; try again")
 
     def _withdraw(self, written: Sequence[str], now: float) -> None:
         if written:

@@ -19,11 +19,12 @@ from authguard.core.facts import NotProven, Proven, Unseen
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.scopes import ledger_keys
 from authguard.core.snapshot import Keys
-from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.errors import AuditError, BusyError, MachineFault, StoreError
 from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.changes import Standing, renewed
 from authguard.runtime.faults import Faults
+from authguard.runtime.in_flight import InFlight
 from authguard.runtime.journal import escaped
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.lifting import Lifting
@@ -104,6 +105,7 @@ class Enforcer:
         self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
         self._recollections = Recollections()
         self._hears_channels = policy.channels.declared
+        self._in_flight = InFlight(policy.in_flight_budget)
         self._opening = anyio.Lock()
         self._opened = False
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
@@ -150,14 +152,22 @@ class Enforcer:
             What happens, recorded and saved; the shell only carries it out.
         """
         unanswered, self._unanswered = self._unanswered, None
+        credential: Credential = NOBODY
         try:
             if unanswered is not None:
                 raise unanswered  # noqa: TRY301 - answered in the one place where faults are
             if not self._opened:
                 await self.standing.within(self.open())
-            return await self._decide(ask)
+            now = self.clock.now()
+            credential = await self._prove(ask, now)
+            with self._in_flight.slot(credential) as is_free:
+                if not is_free:
+                    return self.refuse(ask, Reason.ACCOUNT_BUSY, credential)
+                return await self._decide(ask, credential, now)
+        except BusyError:
+            return self.refuse(ask, Reason.BUSY, credential)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
-            return await self.faults.verdict(ask.operation, error)
+            return await self.faults.verdict(ask.operation, error, credential)
 
     def refuse(self, ask: Ask | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = "") -> Refusal:
         """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
@@ -206,9 +216,7 @@ class Enforcer:
         """Key what was asked and from where; an identity has a fixed length, so no two pairs share a key."""
         return ask.operation.identity + channel.encode()
 
-    async def _decide(self, ask: Ask) -> Verdict | Refusal:
-        now = self.clock.now()
-        credential = await self._prove(ask, now)
+    async def _decide(self, ask: Ask, credential: Credential, now: float) -> Verdict | Refusal:
         known = Known(credential=credential, channel=self._channel(ask, credential))
         keys = Keys()
         decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None

@@ -1,24 +1,31 @@
-"""Failure is an event: an exception anywhere in the guard becomes `service.faulted` and the policy's `on_fault`.
+"""Failure is an event: an exception anywhere in the guard becomes a record and the policy's `on_fault`.
 
-Nothing passes, nothing is told; the log learns the class of what was raised and where, never its message.
+Rules of this file:
+- Nothing passes. The log gets the class of the exception and the part that failed, never its message.
+- A fault of store, keys or log raises `service.faulted` at once. Any other exception may be the work of one caller's
+  input, so it does so only when it met several accounts (DESIGN 2, amended).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.facts import Proven
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.runtime.verdict import NOBODY, Verdict
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Operation
+    from authguard.core.facts import Credential, Operation
     from authguard.runtime.changes import Standing
     from authguard.runtime.walk import Walk
 
 #: seconds between two writes of `service.faulted`, so that a storm of faults is no storm of writes
 QUIET: Final = 1.0
+#: accounts that an exception of the guard's own code has to meet within `FAULT_WINDOW_S` to count against the service
+FAULT_ACCOUNTS: Final = 3
+FAULT_WINDOW_S: Final = 60.0
 
 _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuditError, "audit"),
@@ -26,27 +33,32 @@ _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (MachineFault, "machine"),
     (TimeoutError, "deadline"),
 )
+#: parts that everybody depends on
+SHARED: Final = frozenset({"audit", "store", "deadline"})
 
 
 class Faults:
     """Turns what was raised into a record, an event and the policy's answer."""
 
-    __slots__ = ("_last", "_standing")
+    __slots__ = ("_accounts", "_last", "_standing")
 
     def __init__(self, standing: Standing) -> None:
         """Keep the standing that a fault moves."""
         self._standing = standing
         self._last = float("-inf")
+        #: account that met an exception of the guard's own code -> when it last did; at most `FAULT_ACCOUNTS`
+        self._accounts: dict[bytes, float] = {}
 
-    async def verdict(self, operation: Operation, error: Exception) -> Verdict:
+    async def verdict(self, operation: Operation, error: Exception, credential: Credential = NOBODY) -> Verdict:
         """Refuse a request whose judging failed.
 
         Args:
             operation: what was asked.
             error: what was raised.
+            credential: of the request, as far as it was checked.
         """
         reason = Reason.GUARD_TIMEOUT if isinstance(error, TimeoutError) else Reason.GUARD_FAULT
-        record = await self.record(reason, error, operation.name)
+        record = await self.record(reason, error, operation.name, credential)
         policy = self._standing.policy
         return Verdict(
             record=record,
@@ -59,7 +71,7 @@ class Faults:
             at=self._standing.clock.now(),
         )
 
-    async def record(self, reason: Reason, error: Exception, operation: str) -> str:
+    async def record(self, reason: Reason, error: Exception, operation: str, credential: Credential = NOBODY) -> str:
         """Record a fault and raise `service.faulted`, as far as log and store still work.
 
         Returns:
@@ -71,12 +83,21 @@ class Faults:
         record = ""
         try:
             record = self._standing.journal.faulted(reason, where, error, operation, now)
-            if abs(now - self._last) >= QUIET:
+            if self._counts(where, credential, now) and abs(now - self._last) >= QUIET:
                 self._last = now
                 await self._standing.change(Keys(), _fault)
         except Exception:  # noqa: BLE001 - the last resort (ASVS 16.5.4): the refusal stands whatever fails here
             return record
         return record
+
+    def _counts(self, where: str, credential: Credential, now: float) -> bool:
+        """Return whether a fault counts against the service, and not only against the request that met it."""
+        if where in SHARED:
+            return True
+        account = credential.principal.account_key if isinstance(credential, Proven) else b""
+        recent = {key: at for key, at in self._accounts.items() if abs(now - at) < FAULT_WINDOW_S and key != account}
+        self._accounts = dict(list(recent.items())[1 - FAULT_ACCOUNTS :]) | {account: now}
+        return len(self._accounts) >= FAULT_ACCOUNTS
 
 
 def _fault(walk: Walk) -> None:

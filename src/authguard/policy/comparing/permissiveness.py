@@ -261,6 +261,8 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "accounts_declared": changed,
     "request_budget": changed,
     "body_budget": more,
+    "nodes_budget": more,
+    "in_flight_budget": more,
     "pseudonymous": less,
     "checkpoint_every": more,
     "checkpoint_within": more,

@@ -89,6 +89,8 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         channels=parts.channels(document.channels, found),
         request_budget=document.budget.request,
         body_budget=document.budget.body,
+        nodes_budget=document.budget.nodes,
+        in_flight_budget=document.budget.in_flight,
         durability=DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
         checkpoint_every=document.audit.checkpoint.every,

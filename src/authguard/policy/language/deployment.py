@@ -297,6 +297,8 @@ class Budget(Part):
 
     request: Duration = 2.0
     body: Size = 1_048_576
+    nodes: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
+    in_flight: Annotated[int, Field(ge=1, le=100_000)] = 64
 
 
 class Cors(Part):

@@ -202,6 +202,8 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Budget": {
         "request": "The time that the guard may wait in one request; 2s where left out.",
         "body": "How much of a body the guard reads; 1MiB where left out.",
+        "nodes": "How many values of a JSON body the guard reads, containers among them; 50000 where left out.",
+        "in_flight": "How many requests of one account are decided at once; 64 where left out.",
     },
     "Cors": {
         "allow_origins": "Origins whose pages may read answers, such as `https://shop.example`; `'*'` for any.",

@@ -1,0 +1,70 @@
+"""Attacks by which one customer would make everybody's requests wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from tests.attacks.harness import Answer, Site, ask, attack
+
+POLICY = """\
+authguard: 1
+name: attacked
+extends: standard
+issuers:
+  - issuer: https://issuer.test
+    audience: https://agent.test
+    algorithms: [ES256]
+    keys: {file: keys.json}
+accounts: none
+operations:
+  - {name: chat, match: {path: /chat, method: POST}, risk: routine, effect: read, scopes: [chat]}
+  - name: buy
+    match: {path: /buy, method: POST}
+    risk: sensitive
+    effect: write
+    scopes: [pay]
+    amount: {at: /amount, currency: {at: /currency}}
+    limits: [{amount: 1000000 EUR, per: 1d}]
+  - {name: pay, match: {path: /pay, method: POST}, risk: high, effect: write, scopes: [pay]}
+otherwise: {risk: sensitive, effect: write}
+assurance: {order: [aal1, aal2]}
+identity: {credential: aal2}
+fallbacks:
+  prove_identity: {kind: handoff, queue: identity}
+  prove_otherwise: {kind: handoff, queue: identity}
+"""
+JSON = (("content-type", "application/json"),)
+
+
+async def app(scope: Any, _receive: Any, send: Any) -> None:
+    """Answer 200 to anything."""
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def entries(site: Site) -> list[dict[str, Any]]:
+    """Read the audit log."""
+    return [json.loads(line) for line in (site.folder / "audit.jsonl").read_bytes().splitlines()]
+
+
+@attack(14)
+def a_burst_of_one_account_degrades_the_service(site: Site) -> None:
+    """Send 900 writes of one account at once, after which everybody's payments wait for approvers."""
+    site.policy(POLICY)
+    guard = site.guard(app, store=site.folder / "store.db")
+
+    async def attempt() -> Answer:
+        body = b'{"amount": 1, "currency": "EUR"}'
+        mallory = site.token("mallory")
+        await asyncio.gather(*(ask(guard, "POST", "/buy", mallory, JSON, body) for _ in range(900)))
+        return await ask(guard, "POST", "/pay", site.token("alice"), (*JSON, ("idempotency-key", "1")), b"{}")
+
+    answer = asyncio.run(attempt())
+    moved = {
+        entry["event"] for entry in entries(site) if entry["kind"] == "transition" and entry["machine"] == "service"
+    }
+    assert not moved, f"the service moved by {moved}"
+    assert answer.status == 200, f"somebody else's payment was answered {answer.status}"
