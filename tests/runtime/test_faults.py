@@ -29,9 +29,13 @@ class BrokenStore(MemoryStore):
     broken: Exception | None = None
     losing = 0
     hanging = False
-    hung = 0
 
     instant = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: released by each write that hangs
+        self.hung = asyncio.Semaphore(0)
 
     def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         """See, or fail."""
@@ -44,7 +48,7 @@ class BrokenStore(MemoryStore):
         if self.broken:
             raise self.broken
         if self.hanging:
-            self.hung += 1
+            self.hung.release()
             await asyncio.Event().wait()
         if self.losing:
             self.losing -= 1
@@ -127,7 +131,8 @@ async def test_past_the_bound_requests_of_one_account_are_refused_at_once_and_ot
     await desk.ask("chat", mallory)
     store.hanging = True
     waiting = [asyncio.ensure_future(desk.ask("chat", desk.login("mallory", sid=sid))) for sid in ("1", "2")]
-    await _until_hung(store, 2)
+    for _ in waiting:
+        await store.hung.acquire()
     refused = await desk.ask_any("chat", desk.login("mallory", sid="3"))
     assert isinstance(refused, Refusal)
     assert refused.reason is Reason.ACCOUNT_BUSY
@@ -144,7 +149,7 @@ async def test_a_queue_over_its_time_is_busy_while_the_store_answers_others() ->
     desk = Desk(text=_with_budget("50ms"), store=store)
     store.hanging = True
     slow = asyncio.ensure_future(desk.ask_any("chat", desk.login("mallory")))
-    await _until_hung(store, 1)
+    await store.hung.acquire()
     store.hanging = False
     assert outcome(await desk.ask("chat", desk.login("alice"))) == ("allow", "allow")
     refused = await slow
@@ -294,12 +299,6 @@ async def test_a_refusal_without_a_cell_is_recorded_and_told_even_where_the_log_
     desk.sink.broken = AuditError("disk full")
     refusal = desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED)
     assert refusal == Refusal(record="", reason=Reason.GUARD_FAULT)
-
-
-async def _until_hung(store: BrokenStore, count: int) -> None:
-    """Let others run until so many writes wait in the store."""
-    while store.hung < count:
-        await asyncio.sleep(0)
 
 
 def _with_budget(request: str) -> str:
