@@ -55,6 +55,8 @@ PROOF_ERRORS: Final[Mapping[Reason, str]] = {
     Reason.PROOF_REPLAYED: "invalid_dpop_proof",
     Reason.NONCE_WANTED: "use_dpop_nonce",
 }
+#: for whom another token is no help: a challenge would have a client fetch one again and again
+LACKS_ROLE: Final = Reason.ROLE_MISSING
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
 RECORD: Final = b"urn:authguard:record:"
 #: statuses of refusals after which the same request may do (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
@@ -144,7 +146,8 @@ class Replies:
         status = verdict.fallback.status or status
         headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
-        if kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error:
+        challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error
+        if challenges and verdict.reason is not LACKS_ROLE:
             headers += self._challenge(verdict)
         if verdict.credential.nonce:
             headers.append((b"dpop-nonce", verdict.credential.nonce.encode()))

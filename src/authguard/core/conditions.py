@@ -13,9 +13,23 @@ if TYPE_CHECKING:
     from authguard.core.facts import Operation, Principal
 
 
-def scope(operation: Operation, token_scopes: frozenset[str]) -> str:
-    """``granted`` where the token holds all scopes that the operation needs (RFC 6750 3.1)."""
-    return "granted" if operation.scopes <= token_scopes else "missing"
+def scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
+    """Compare what the token permits with what the operation needs (RFC 6750 3.1).
+
+    Args:
+        operation: that may need scopes, and a role.
+        token_scopes: of the token.
+        held: roles of the person who acts; none where an agent does.
+
+    Returns:
+        ``granted`` where the token holds all scopes, and the person one of the roles; else ``missing``.
+    """
+    return "granted" if operation.scopes <= token_scopes and has_role(operation, held) else "missing"
+
+
+def has_role(operation: Operation, held: frozenset[str]) -> bool:
+    """Whether a person has one of the roles that the operation needs, or it needs none."""
+    return not operation.roles or not operation.roles.isdisjoint(held)
 
 
 def assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:

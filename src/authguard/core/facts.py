@@ -194,6 +194,7 @@ class Operation:
         risk: ``public`` ``self`` ``routine`` ``sensitive`` ``high`` ``staff``.
         effect: ``read`` or ``write``.
         scopes: token scopes that it needs, all of them.
+        roles: roles of staff of which a person needs one; empty for none.
         acr: the assurance level that it needs; empty for none.
         max_age: seconds since authentication at the most; 0 for none.
         amount_at: JSON Pointer (RFC 6901) to the amount; empty for none.
@@ -212,6 +213,7 @@ class Operation:
     risk: str = "sensitive"
     effect: str = "write"
     scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
     acr: str = ""
     max_age: float = 0.0
     amount_at: str = ""

@@ -101,6 +101,7 @@ class Reason(Enum):
     # the table and the guard itself
     DECIDED = ("decided", 0, "")
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")
+    ROLE_MISSING = ("role-missing", 0, "")
     GUARD_FAULT = ("guard-fault", 503, "the service cannot answer now")
     GUARD_TIMEOUT = ("guard-timeout", 503, "the service cannot answer now")
 

@@ -9,6 +9,8 @@ from authguard.core.pointers import Nothing, find
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.facts import Operation, Principal
+
 #: roles that are believed of one token, and characters of one
 ROLES_BOUND: Final = 256
 ROLE_CHARACTERS: Final = 256
@@ -36,3 +38,17 @@ def roles(claims: Mapping[str, object], claim: str) -> frozenset[str]:
     if not all(isinstance(role, str) and 0 < len(role) <= ROLE_CHARACTERS for role in listed):
         return frozenset()
     return frozenset(listed)
+
+
+def held_for(operation: Operation, principal: Principal, claim: str) -> frozenset[str]:
+    """Read the roles that count for an operation.
+
+    Args:
+        operation: asked for.
+        principal: proven; while an agent acts, no role of its customer's counts.
+        claim: as for `roles`.
+
+    Returns:
+        The roles; none where the operation asks for none.
+    """
+    return roles(principal.claims, claim) if operation.roles and not principal.actor else frozenset()

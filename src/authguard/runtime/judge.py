@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core import conditions, mandates
-from authguard.core.facts import NotProven
+from authguard.core.facts import NOBODYS, NotProven
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.snapshot import UNSPENT
+from authguard.core.staff import held_for
 from authguard.runtime import transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
@@ -140,18 +141,20 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     if known.unapproved:
         walk.happen("transaction.denied", "approvers")
     measured = _measure(walk, ask.operation, known)
+    held = held_for(ask.operation, principal, policy.staff_claim) if acting == "subject" else NOBODYS
     cell = (
         *walk.snapshot.states(),
         "good",
         ask.operation.risk,
         ask.operation.effect,
-        conditions.scope(ask.operation, principal.token_scopes),
+        conditions.scope(ask.operation, principal.token_scopes, held),
         conditions.assurance(ask.operation, principal, policy.assurance.rank, now),
         measured.condition,
         channel,
         conditions.actor_for(ask.operation, acting),
     )
-    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal)
+    lacks_role = not conditions.has_role(ask.operation, held) and ask.operation.scopes <= principal.token_scopes
+    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role)
 
 
 def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> tuple[str, ...]:
@@ -161,7 +164,7 @@ def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> t
         credential.condition,
         operation.risk,
         operation.effect,
-        "missing" if operation.scopes else "granted",
+        conditions.scope(operation, NOBODYS, NOBODYS),
         "insufficient" if operation.acr or operation.max_age else "met",
         "unmeasured" if operation.limits else "within",
         "unknown" if walk.policy.channels.declared else "same",
@@ -188,10 +191,12 @@ def _plan(
     principal: Principal | None,
     measured: Measure,
     seal: Seal,
+    lacks_role: bool = False,
 ) -> Plan | Reason | NeedsBody:
     policy = walk.policy
     rule, cell = policy.table.find(cell)
-    fallback, reason = policy.fallbacks[rule.do], Reason.DECIDED
+    fallback = policy.fallbacks[rule.do]
+    reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(walk, ask.operation, principal, fallback)
     if fallback.kind is Outcome.HANDOFF and policy.rollback_say.texts and cell[0] == policy.pulled_back:

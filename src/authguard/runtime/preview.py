@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions, mandates
+from authguard.core.facts import NOBODYS
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
+from authguard.core.staff import held_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,12 +76,14 @@ def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
             acting = "agent"
         if policy.channels.declared:
             channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.carry)
+        held = held_for(operation, principal, policy.staff_claim) if acting == "subject" else NOBODYS
         cell = (
             *states,
             "good",
             operation.risk,
             operation.effect,
-            conditions.scope(operation, principal.token_scopes),  # what a restriction cut is back in the next request
+            # what a restriction cut is back in the next request
+            conditions.scope(operation, principal.token_scopes, held),
             conditions.assurance(operation, principal, policy.assurance.rank, verdict.at),
             "within",
             channel,

@@ -48,7 +48,7 @@ def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_159213600_
     assert [expansion.shadowed for expansion in expansions] == [()] * 5
     values = dimension_values({name: spec.states for name, spec in draft.machines.items()})
     assert prod(len(each) for each in values.values()) == 159_213_600
-    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (38, 16, 7)
+    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (38, 16, 8)
     assert draft.base
     assert draft.on_fault == "try_later"
 

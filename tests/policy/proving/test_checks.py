@@ -166,6 +166,10 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "declares `scopes`, and rule `0:allow`"),
     ("need-ignored", lambda d: operation(d, risk="public", limits=(Limit(name="r/0", calls=1, per=60),)), "declares `limits`"),
     ("operation-shadowed", lambda d: replace(d, operations=(REFUND, replace(REFUND, name="again"))), "`again` is never met: `refund`"),
+    ("risk-own", lambda d: operation(d, risk="staff"), "`risk: staff`.*`roles: .supervisor.`"),
+    ("risk-own", lambda d: operation(d, risk="self"), "`risk: self`.*`risk: routine`"),
+    ("roles-unclaimed", lambda d: replace(operation(d, roles=frozenset({"supervisor"})), staff_claim=""), "which claim holds roles"),
+    ("need-ignored", lambda d: rule(operation(d, roles=frozenset({"supervisor"})), "allow", risk="high", session="active", verification="verified", credential="good", scope="missing", service="live", transaction="none"), "declares `roles`"),
     ("name-reserved", lambda d: operation(d, name="otherwise"), "`otherwise`.*the guard's own"),
     ("name-reserved", lambda d: operation(d, name="authguard-session"), "`authguard-session`"),
     ("otherwise-open", lambda d: replace(d, otherwise=replace(d.otherwise, risk="public")), "would be `public`"),
@@ -356,4 +360,4 @@ def test_taking_rules_away_either_leaves_no_gap_or_says_where(
 
 def test_the_figures_are_those_of_the_design(standard_draft: Draft) -> None:
     figures = table.figures(standard_draft)
-    assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 7)
+    assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 8)

@@ -145,6 +145,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "risk": risk,
     "effect": effect,
     "scopes": narrower,
+    "roles": wider_or_all,
     "acr": changed,  # compared by rank where it is known
     "max_age": unbounded,
     "amount_at": changed,

@@ -33,6 +33,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         risk=operation.risk,
         effect=operation.effect,
         scopes=frozenset(operation.scopes),
+        roles=frozenset(operation.roles),
         acr=operation.assurance.acr,
         max_age=operation.assurance.max_age,
         amount_at=amount.at if amount else "",

@@ -32,6 +32,8 @@ from authguard.policy.language.words import (
 Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
 
+#: more roles of one operation are a mistake
+ROLES_BOUND: Final = 32
 #: more limits of one operation are a mistake; each is counted in every request of it
 LIMITS_BOUND: Final = 32
 #: origins, methods or headers that one key lists
@@ -191,6 +193,7 @@ class Operation(Part):
     risk: Risk
     effect: Effect
     scopes: tuple[Token, ...] = ()
+    roles: Annotated[tuple[Name, ...], Field(max_length=ROLES_BOUND)] = ()
     assurance: Need = Need()
     amount: Amount | None = None
     payee: Payee | None = None

@@ -90,6 +90,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "risk": "How much harm it can do; rules ask for it.",
         "effect": "Whether it reads or writes.",
         "scopes": "Token scopes that it needs, all of them.",
+        "roles": "Roles of staff of which the person needs one; see `staff`. An agent has none.",
         "assurance": "How strongly and how freshly somebody must have signed in.",
         "amount": "Where the amount stands in the request's body.",
         "payee": "Where who is paid stands in the request's body.",

@@ -113,13 +113,20 @@ def told(step: Step) -> str:
     return f"{step} ({'the clock' if step.since else who(step.event)})"
 
 
+def _permitted(operation: Operation) -> str:
+    """Tell what a token has to say beside who it is for."""
+    needs = [f"the scope `{' '.join(sorted(operation.scopes))}`"] if operation.scopes else []
+    needs += [f"the role {' or '.join(f'`{role}`' for role in sorted(operation.roles))}"] if operation.roles else []
+    return " and ".join(needs)
+
+
 def by_hand(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
     """Tell who can give a condition of a request one of these values, and how."""
-    scopes, strength = " ".join(sorted(operation.scopes)), f" at `{operation.acr}`" if operation.acr else ""
+    strength = f" at `{operation.acr}`" if operation.acr else ""
     age = f" within {written(operation.max_age)}" if operation.max_age else ""
     told = {
         ("credential", "good"): "the customer, by signing in",
-        ("scope", "granted"): f"the customer, with a token that has the scope `{scopes}`",
+        ("scope", "granted"): f"the customer, with a token that has {_permitted(operation)}",
         ("assurance", "met"): f"the customer, by signing in{strength}{age}",
         ("limit", "within"): "the caller, with less; or the clock, as the window passes",
         ("channel", "same"): "the customer, by going on where trust was earned or by proving identity here",

@@ -169,7 +169,7 @@ def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> Words:
 def _possible(policy: Policy, operation: Operation, space: Space) -> Box:
     """Give the values that a request for this operation can have at all."""
     values: dict[str, tuple[str, ...]] = {}
-    if not operation.scopes:
+    if not operation.scopes and not operation.roles:
         values["scope"] = ("granted",)
     if not operation.max_age:  # with one, a request without a credential is insufficient too
         values["assurance"] = ("met", "insufficient") if operation.acr else ("met",)

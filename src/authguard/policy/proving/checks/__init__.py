@@ -62,6 +62,8 @@ CODES: Final[dict[str, str]] = {
     "queue-missing": "a hand-off does not name its queue",
     "restrict-empty": "a `restrict` fallback names no effects: it would leave nothing, or everything",
     "restricts-writes": "`restrict` can reach writes that its `effects` do not name",
+    "risk-own": "an operation has the risk `self` or `staff`, which is for the guard's own endpoints",
+    "roles-unclaimed": "an operation needs a role, and the policy does not say which claim holds roles",
     "rule-shadowed": "earlier rules decide all cells of this one",
     "service-insecure": "a verifier or an account directory is asked without TLS on another machine",
     "status-wrong": "a fallback sets an HTTP status that tells the caller the opposite",

@@ -28,6 +28,11 @@ MOST_LEEWAY: Final = 60.0
 #: endpoints begin with the second
 UNNAMED: Final = "otherwise"
 OWN: Final = "authguard"
+#: risk of the guard's own endpoints -> what to type for an operation of the app's
+GUARDS_OWN: Final = {
+    "self": "write `risk: routine`, or `sensitive` where it shows or changes what only the customer may",
+    "staff": "write `risk: sensitive` or `high`, and the roles that may: `roles: [supervisor]`",
+}
 #: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
 OPEN: Final = frozenset({"public", "self", "staff"})
 
@@ -180,6 +185,15 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
             message = f"operation `{operation.name}` has a name that is the guard's own"
             advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{OWN}`"
             yield Problem(code="name-reserved", place=place, message=message, advice=advice)
+        if operation.risk in GUARDS_OWN:
+            message = (
+                f"operation `{operation.name}` has `risk: {operation.risk}`, which is for the guard's own endpoints"
+            )
+            yield Problem(code="risk-own", place=place, message=message, advice=GUARDS_OWN[operation.risk])
+        if operation.roles and not draft.staff_claim and not draft.base:
+            message = f"operation `{operation.name}` needs a role, and the policy does not say which claim holds roles"
+            advice = "add `staff: {claim: roles}`, with the claim in which the issuer puts them"
+            yield Problem(code="roles-unclaimed", place=place, message=message, advice=advice)
         if operation.actor == "required" and not draft.agents and not draft.base:
             message = f"operation `{operation.name}` takes agents only, and the policy names none"
             yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")

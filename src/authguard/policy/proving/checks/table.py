@@ -304,6 +304,8 @@ def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
     """Give what an operation needs, in words, and the conditions in which the need is unmet."""
     if operation.scopes:
         yield "`scopes`", {"scope": {"missing"}}
+    if operation.roles:
+        yield "`roles`", {"scope": {"missing"}}
     if operation.acr or operation.max_age:
         yield "`assurance`", {"assurance": {"insufficient", "stale"}}
     if operation.actor != "any":

@@ -124,10 +124,11 @@ def _operations(policy: Policy) -> str:
     lines = [
         f'<tr><th scope="row" class="m">{escape(one.name)}</th><td class="m">{escape(_request(one))}</td>'
         f"<td>{escape(one.risk)}</td><td>{escape(one.effect)}</td>"
-        f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td><td>{escape(_need(one))}</td></tr>'
+        f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td>'
+        f'<td class="m">{escape(" ".join(sorted(one.roles)))}</td><td>{escape(_need(one))}</td></tr>'
         for one in (*policy.operations, policy.otherwise)
     ]
-    return table(("operation", "request", "risk", "effect", "scopes", "sign-in"), lines, "what can be asked")
+    return table(("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "what can be asked")
 
 
 def _request(operation: Operation) -> str:
