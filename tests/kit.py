@@ -254,6 +254,7 @@ class Desk:
         store: Store | None = None,
         directories: Mapping[str, AccountDirectory] | None = None,
         verifiers: Mapping[str, Verifier] | None = None,
+        channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
         self.policy = policy_of(text)
         self.clock = FakeClock()
@@ -272,6 +273,7 @@ class Desk:
             seal=Sealer((b"k" * 32,)),
             directories=directories or {},
             verifiers=verifiers or {},
+            channel_secrets=channel_secrets,
         )
 
     def login(self, subject: str = "alice", **facts: object) -> bytes:

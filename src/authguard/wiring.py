@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authguard import names, signing
 from authguard.audit import segments
@@ -54,6 +54,12 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Verifier as Declared
     from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
     from authguard.settings import Settings
+
+
+#: characters of a secret by which a gateway proves itself, and how many may be good at a time
+SECRET_LEAST: Final = 32
+SECRET_MOST: Final = 256
+SECRETS_BOUND: Final = 4
 
 
 def build(
@@ -128,7 +134,27 @@ def build(
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
         pseudonym=pseudonym,
+        channel_secrets=channel_secrets(policy, variables),
     )
+
+
+def channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Read the secrets by which a gateway that names the channel proves itself; several while one is being changed.
+
+    Raises:
+        SettingsError: there is none, or one is short or not of printable ASCII.
+    """
+    name = policy.channels.secret_env
+    if not name:
+        return ()
+    secrets = environ.get(name, "").split()
+    sound = all(SECRET_LEAST <= len(one) <= SECRET_MOST and one.isascii() and one.isprintable() for one in secrets)
+    if not 0 < len(secrets) <= SECRETS_BOUND or not sound:
+        raise SettingsError(
+            f"set {name} to the secret that the gateway sends in `{policy.channels.secret_header}`: {SECRET_LEAST} to"
+            f" {SECRET_MOST} characters of ASCII without blanks; up to {SECRETS_BOUND} of them, separated by blanks"
+        )
+    return tuple(one.encode() for one in secrets)
 
 
 def choose_names(settings: Settings, policy: Policy, pseudonyms: Pseudonyms, clock: Clock) -> Callable[[str, str], str]:

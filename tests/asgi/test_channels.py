@@ -5,12 +5,18 @@ from __future__ import annotations
 import httpx2
 import pytest
 
+from authguard.errors import SettingsError
+from authguard.wiring import channel_secrets
 from tests.asgi.shop import Shop
-from tests.kit import POLICY, Desk, outcome, states
+from tests.kit import POLICY, Desk, outcome, policy_of, states
 
 CARRY = "carry: {chat: [web], web: [chat], voice: []}"
 BY_CLAIM = f"channels: {{from: {{claim: channel}}, {CARRY}}}\n"
-BY_HEADER = f"channels: {{from: {{header: X-Channel, trusted_peers: [10.0.0.0/8]}}, {CARRY}}}\n"
+SECRET = "s3cret-of-the-gateway-0123456789abcdef"
+NEXT = "n3xt-secret-of-the-gateway-0123456789"
+BY_HEADER = (
+    f"channels: {{from: {{header: X-Channel, secret_header: X-Channel-Secret, secret_env: CHANNEL_SECRET}}, {CARRY}}}\n"
+)
 BY_PATH = f"""\
 channels:
   from: {{paths: [{{path: '/balance', channel: web}}, {{path: '/voice/{{call}}', channel: voice}}]}}
@@ -46,29 +52,51 @@ async def test_a_channel_that_cannot_be_told_is_unknown_and_sends_to_a_person(na
     assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
 
 
-@pytest.mark.parametrize(
-    ("peer", "headers", "status"),
-    [
-        ("10.1.2.3", [("X-Channel", "web")], 403),
-        ("203.0.113.9", [("X-Channel", "web")], 403),
-        ("10.1.2.3", [], 403),
-        ("10.1.2.3", [("X-Channel", "web"), ("X-Channel", "voice")], 403),
-        ("not an address", [("X-Channel", "web")], 403),
-    ],
-)
-async def test_a_channel_header_is_believed_from_trusted_peers_alone(
-    peer: str, headers: list[tuple[str, str]], status: int
-) -> None:
-    shop = Shop(POLICY + BY_HEADER)
+BELIEVED = [
+    [("X-Channel", "web"), ("X-Channel-Secret", SECRET)],
+    [("x-channel", "web"), ("x-channel-secret", NEXT)],
+]
+NOT_BELIEVED = [
+    [("X-Channel", "web")],
+    [("X-Channel-Secret", SECRET)],
+    [("X-Channel", "web"), ("X-Channel-Secret", "")],
+    [("X-Channel", "web"), ("X-Channel-Secret", SECRET[:-1])],
+    [("X-Channel", "web"), ("X-Channel-Secret", SECRET + "x")],
+    [("X-Channel", "web"), ("X-Channel-Secret", f"{SECRET} {NEXT}")],
+    [("X-Channel", "web"), ("X-Channel-Secret", SECRET), ("X-Channel-Secret", SECRET)],
+    [("X-Channel", "web"), ("X-Channel", "voice"), ("X-Channel-Secret", SECRET)],
+]
+
+
+@pytest.mark.parametrize("headers", [*BELIEVED, *NOT_BELIEVED])
+async def test_a_channel_header_is_believed_beside_the_secret_alone(headers: list[tuple[str, str]]) -> None:
+    shop = Shop(POLICY + BY_HEADER, channel_secrets=(SECRET.encode(), NEXT.encode()))
     token = shop.desk.login(token_scopes=frozenset({"accounts"}))
-    transport = httpx2.ASGITransport(shop.app, client=(peer, 1))
+    transport = httpx2.ASGITransport(shop.app, client=("10.1.2.3", 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://shop.test") as client:
         answer = await client.get("/balance", headers=[("Authorization", token.decode()), *headers])
-    assert answer.status_code == status
-    believed = peer == "10.1.2.3" and len(headers) == 1
+    assert answer.status_code == 403
     # believed: the app runs and wants a scope of its own; not believed: the guard hands over
     assert shop.runs == []
-    assert (answer.headers["content-type"] == "application/problem+json") is not believed
+    assert (answer.headers["content-type"] == "application/problem+json") is (headers in NOT_BELIEVED)
+
+
+async def test_without_a_secret_no_header_is_believed() -> None:
+    desk = Desk(POLICY + BY_HEADER)
+    headers = {"x-channel": "web", "x-channel-secret": ""}
+    assert (await desk.ask("balance", desk.login(), method="GET", headers=headers)).channel == ""
+
+
+@pytest.mark.parametrize("given", ["", "  ", "short", "x" * 257, "é" * 40, " ".join("x" * 32 for _ in range(5))])
+def test_a_guard_without_a_sound_secret_does_not_start(given: str) -> None:
+    with pytest.raises(SettingsError, match="set CHANNEL_SECRET to the secret"):
+        channel_secrets(policy_of(POLICY + BY_HEADER), {"CHANNEL_SECRET": given} if given else {})
+
+
+def test_while_a_secret_is_changed_two_are_good() -> None:
+    found = channel_secrets(policy_of(POLICY + BY_HEADER), {"CHANNEL_SECRET": f"{NEXT} {SECRET}"})
+    assert found == (NEXT.encode(), SECRET.encode())
+    assert channel_secrets(policy_of(), {}) == ()
 
 
 async def test_a_channel_may_be_told_by_the_path() -> None:

@@ -36,7 +36,9 @@ operations:
      amount: {at: /amount, currency: {at: /currency}}, limits: [{amount: 5 EUR, per: call}]}
 assurance: {order: [aal1, aal2]}
 identity: {credential: aal2}
-channels: {from: {header: X-Channel, trusted_peers: [127.0.0.1]}, carry: {chat: [web], web: [chat]}}
+channels:
+  from: {header: X-Channel, secret_header: X-Channel-Secret, secret_env: SECRET}
+  carry: {chat: [web], web: [chat]}
 fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}
@@ -80,7 +82,7 @@ class Door:
             "raw_path": path.encode("utf-8", "surrogatepass"),
             "root_path": "",
             "query_string": query,
-            "headers": [(b"content-type", b"application/json"), *headers],
+            "headers": [(b"content-type", b"application/json"), (b"x-channel-secret", b"s" * 32), *headers],
             "client": ("127.0.0.1", 1),
             "server": ("agent.test", 443),
         }
@@ -113,7 +115,7 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         await send({"type": "http.response.body", "body": b"{}"})
 
     log = folder / "audit.jsonl"
-    guard = AuthGuard(app, folder / "policy.yaml", store="memory", log=log, clock=clock, environ={})
+    guard = AuthGuard(app, folder / "policy.yaml", store="memory", log=log, clock=clock, environ={"SECRET": "s" * 32})
     loop = asyncio.new_event_loop()
     loop.run_until_complete(guard.enforcer.open())
     yield Door(guard, mint, log, loop)

@@ -63,15 +63,13 @@ def read_evidence(
             return Reason.CREDENTIAL_AMBIGUOUS
         else:
             authorization = value
-    client = scope.get("client")
-    peer = str(client[0]) if client else ""
     if further:
-        return _read_further(further, wanted, authorization or b"", peer, names_own=names_own)
-    return Evidence(authorization=authorization or b"", peer=peer, names_own=names_own)
+        return _read_further(further, wanted, authorization or b"", names_own=names_own)
+    return Evidence(authorization=authorization or b"", names_own=names_own)
 
 
 def _read_further(
-    sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, peer: str, *, names_own: bool
+    sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, *, names_own: bool
 ) -> Evidence | Reason:
     """Read the headers beside the credential's."""
     once: dict[bytes, str] = {}
@@ -95,7 +93,6 @@ def _read_further(
     return Evidence(
         authorization=authorization,
         headers=headers,
-        peer=peer,
         transaction=once.get(TRANSACTION, ""),
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
@@ -117,7 +114,11 @@ def _trace_id(value: bytes) -> str:
     return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
-def strip_own(headers: Sequence[tuple[bytes, bytes]], looked: frozenset[bytes] = LOOKED) -> list[tuple[bytes, bytes]]:
+def strip_own(
+    headers: Sequence[tuple[bytes, bytes]],
+    looked: frozenset[bytes] = LOOKED,
+    secret: frozenset[bytes] = frozenset(),
+) -> list[tuple[bytes, bytes]]:
     """Take out the headers that only the guard may read, and those that may make another request of what was judged.
 
     WSGI has one name for a header with hyphens and the same with underscores (PEP 3333, RFC 3875 4.1.18). Where the
@@ -126,8 +127,9 @@ def strip_own(headers: Sequence[tuple[bytes, bytes]], looked: frozenset[bytes] =
     Args:
         headers: of a request or a handshake.
         looked: lower-case names of the headers that the guard reads.
+        secret: those among them that the app does not see either.
     """
-    return [(name, value) for name, value in headers if not _is_own(name, looked)]
+    return [(name, value) for name, value in headers if name not in secret and not _is_own(name, looked)]
 
 
 def _is_own(name: bytes, looked: frozenset[bytes]) -> bool:

@@ -74,7 +74,8 @@ class GuardMiddleware:
             policy.name, policy.public_url, prefix, schemes=schemes(enforcer), metadata=self._metadata.address
         )
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
-        self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""})
+        self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
+        self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
         self._looked: Final = LOOKED | self._wanted
         self._body_bound: Final = policy.body_budget
         self._body_seconds: Final = policy.request_budget
@@ -231,8 +232,8 @@ class GuardMiddleware:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
         guard = Guard(self._enforcer, verdict, ask.evidence.languages)
         inner = scope.copy()
-        if ask.evidence.names_own:
-            inner["headers"] = strip_own(scope["headers"], self._looked)
+        if ask.evidence.names_own or self._secret:
+            inner["headers"] = strip_own(scope["headers"], self._looked, self._secret)
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
         inner["user"] = user_of(verdict, ask.evidence.authorization, exposes_token=self._exposes_token)

@@ -32,7 +32,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         authorization: the raw ``Authorization`` header value; empty where none was sent.
         headers: the few other headers that the policy reads, lower-case name -> value.
-        peer: the address of the connection, for trusted proxies; empty where unknown.
         transaction: the transaction that the caller names (``Authguard-Transaction``); empty for none.
         idempotency: the ``Idempotency-Key``; empty for none.
         languages: ``Accept-Language``, as sent.
@@ -46,7 +45,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     authorization: bytes = b""
     headers: Mapping[str, str] = {}
-    peer: str = ""
     transaction: str = ""
     idempotency: str = ""
     languages: str = ""

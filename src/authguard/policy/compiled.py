@@ -223,8 +223,9 @@ class Channels:
     """Where the customer speaks from, and where trust may be carried.
 
     Attributes:
-        header: the header that names the channel; empty for none. Believed only from `trusted_peers`.
-        trusted_peers: networks in CIDR form.
+        header: the header that names the channel, lower-case; empty for none. Believed only beside the secret.
+        secret_header: the header in which a gateway proves itself, lower-case; the app never sees it.
+        secret_env: name of the variable that holds the secret, or several, separated by blanks.
         claim: the claim that names it; empty for none.
         paths: path template -> channel.
         carry: channel -> the channels to which trust earned there carries.
@@ -232,7 +233,8 @@ class Channels:
     """
 
     header: str = ""
-    trusted_peers: tuple[str, ...] = ()
+    secret_header: str = ""
+    secret_env: str = ""
     claim: str = ""
     paths: tuple[tuple[str, str], ...] = ()
     carry: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -70,6 +70,7 @@ class Enforcer:
         verifiers: Mapping[str, Verifier],
         seal: Seal,
         pseudonym: Callable[[str, str], str] = _unnamed,
+        channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
         """Keep the parts; nothing is opened yet.
 
@@ -85,6 +86,7 @@ class Enforcer:
             directories: the name of an account source that is asked -> its adapter.
             verifiers: by the name that the policy gives them; one for each that a method combines.
             seal: of what is kept of requests and answers.
+            channel_secrets: by any of which a gateway that names the channel proves itself.
         """
         self.policy: Final = policy
         self.clock: Final = clock
@@ -102,7 +104,7 @@ class Enforcer:
         self._referral = Referral(desk, journal, ids)
         self._ids = ids
         self._sources = Sources(self.standing, directories)
-        self._trusted = tuple(ip_network(network) for network in policy.channels.trusted_peers)
+        self._channel_secrets = channel_secrets
         self._recollections = Recollections()
         self._hears_channels = policy.channels.declared
         self._in_flight = InFlight(policy.in_flight_budget)
@@ -296,17 +298,15 @@ class Enforcer:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}
             named = claims.get(channels.claim)
         elif channels.header:
-            named = ask.evidence.headers.get(channels.header) if self._trusts(ask.evidence.peer) else None
+            named = ask.evidence.headers.get(channels.header) if self._vouches(ask) else None
         else:
             named = ask.channel
         return named if isinstance(named, str) and named in channels.carry else ""
 
-    def _trusts(self, peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+    def _vouches(self, ask: Ask) -> bool:
+        """Whether the gateway that names the channel proved itself; every secret is compared in full."""
+        sent = ask.evidence.headers.get(self.policy.channels.secret_header, "").encode("latin-1")
+        return bool(sum(compare_digest(sent, secret) for secret in self._channel_secrets))
 
     def _tell_unmapped(
         self, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float

@@ -119,7 +119,7 @@ otherwise: {risk: high, effect: write, scopes: [s]}
 assurance: {order: [aal1, aal2], map: {"urn:a": aal2}}
 identity: {credential: aal2}
 methods: {default: {all: []}, alternate: {quorum: 1, of: [otp]}}
-channels: {from: {header: X-Channel, trusted_peers: [10.0.0.0/8]}, carry: {chat: [web], voice: []}}
+channels: {from: {header: X-Channel, secret_header: X-Secret, secret_env: SECRET}, carry: {chat: [web], voice: []}}
 budget: {request: 1500ms, body: 64KiB}
 settings: {public_url: https://support.example}
 rollback:
@@ -299,7 +299,13 @@ APART = {
         "channels:\n  from: {header: X-Channel}\n  carry: {}\n",
         "channel-unclear",
         5,
-        "`trusted_peers`",
+        "`secret_header`",
+    ),
+    "a header and a secret in one": (
+        "channels:\n  from: {header: X-A, secret_header: x-a, secret_env: A}\n  carry: {}\n",
+        "channel-unclear",
+        5,
+        "`secret_env`",
     ),
     "a key file elsewhere": (
         "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: {file: ../keys.json}}\n",

@@ -159,6 +159,15 @@ def test_problems_of_every_file_and_of_every_kind_come_at_once(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/8", "host"])
+def test_a_key_of_an_earlier_release_is_refused_with_what_to_write_instead(tmp_path: Path, network: str) -> None:
+    channels = f"channels:\n  from: {{header: X-A, trusted_peers: [{network}]}}\n  carry: {{}}\n"
+    reading = read_draft(write(tmp_path, "policy.yaml", policy("standard", channels)))
+    (problem,) = reading.problems
+    assert (problem.code, problem.place.line, reading.draft) == ("removed-key", 5, None)
+    assert "secret_env: CHANNEL_SECRET" in problem.advice
+
+
 @pytest.mark.parametrize(
     "source", ["", ".", "/", "nope.yaml", "stand ard", "\0", "a" * 5_000, "/dev/zero", "/dev/stdin"]
 )
@@ -197,7 +206,8 @@ def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round()
     files = [
         SOURCES / "files" / f"{name}.py" for name in ("reader", "shape", "reading", "assemble", "findings", "parts")
     ]
-    for path in (*files, SOURCES / "language" / "words.py", SOURCES / "language" / "later.py"):
+    files += [SOURCES / "language" / f"{name}.py" for name in ("words", "later", "removed")]
+    for path in files:
         text = path.read_text(encoding="utf-8")
         text = re.sub(r"CODES: Final.*?\n}\n", "", text, flags=re.DOTALL)
         given_codes |= set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', text)) & set(CODES)

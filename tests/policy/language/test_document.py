@@ -134,20 +134,8 @@ MISSHAPEN = {
     ),
     "call without a module": ("accounts:\n  - {from: python, call: status}\n", "call", 4, "`package.module:function`"),
     "call relative": ("accounts:\n  - {from: python, call: '.a:b'}\n", "call", 4, "`package.module:function`"),
-    "network": (
-        "channels: {from: {header: X-A, trusted_peers: [10.0.0.1/8]}, carry: {}}\n",
-        "network",
-        3,
-        "`10.0.0.0/8`",
-    ),
-    "network as a number": (
-        "channels: {from: {header: X-A, trusted_peers: [host]}, carry: {}}\n",
-        "network",
-        3,
-        "`10.0.0.0/8`",
-    ),
     "header injected": (
-        'channels: {from: {header: "X-A: b", trusted_peers: []}, carry: {}}\n',
+        'channels: {from: {header: "X-A: b"}, carry: {}}\n',
         "malformed-value",
         3,
         "X-Channel",

@@ -199,7 +199,8 @@ ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
 }
 CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "header": changed,
-    "trusted_peers": wider,
+    "secret_header": changed,
+    "secret_env": changed,
     "claim": changed,
     "paths": changed,
     "carry": changed,  # each channel on its own

@@ -9,6 +9,7 @@ from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
 from authguard.core.verdicts import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 from authguard.policy.files import library
+from authguard.policy.language.removed import CHANNEL_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -271,20 +272,20 @@ def _answer(
 
 
 def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
-    """Assemble the channels; a header is believed from named peers only."""
+    """Assemble the channels; a header is believed beside a shared secret only."""
     if channels is None:
         return Channels()
     source = channels.source
     if sum((bool(source.header), bool(source.claim), bool(source.paths))) != 1:
         found.note("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
-    if bool(source.header) != bool(source.trusted_peers):
-        message = "`header` and `trusted_peers` go together: anybody can send a header"
-        found.note(
-            "channel-unclear", "channels.from", message, "write `{header: X-Channel, trusted_peers: [10.0.0.0/8]}`"
-        )
+    together = {bool(source.header), bool(source.secret_header), bool(source.secret_env)}
+    if len(together) > 1 or (source.header and source.header.lower() == source.secret_header.lower()):
+        message = "`header`, `secret_header` and `secret_env` go together: anybody can send a header"
+        found.note("channel-unclear", "channels.from", message, f"write `{CHANNEL_HEADER}`")
     return Channels(
         header=source.header.lower(),  # names of headers have no case (RFC 9110 5.1); servers give them in lower case
-        trusted_peers=source.trusted_peers,
+        secret_header=source.secret_header.lower(),
+        secret_env=source.secret_env,
         claim=source.claim,
         paths=tuple((one.path, one.channel) for one in source.paths),
         carry={channel: frozenset(others) for channel, others in channels.carry.items()},

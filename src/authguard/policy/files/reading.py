@@ -14,7 +14,7 @@ from authguard.policy.files.assemble import assemble
 from authguard.policy.files.inherit import changes, merge
 from authguard.policy.files.reader import NODES_BOUND, PROBLEMS_BOUND, read
 from authguard.policy.files.shape import validate
-from authguard.policy.language import later
+from authguard.policy.language import later, removed
 from authguard.policy.problems import Place, Problem, did_you_mean
 from authguard.policy.tree import Node, quoted
 
@@ -33,7 +33,7 @@ CODES: Final[dict[str, str]] = {
     "blank": "a key without a value",
     "byte-order-mark": "the file begins with a byte order mark",
     "call": "a `call` that is not `package.module:function`",
-    "channel-unclear": "channels come from one of `header`, `claim`, `paths`, and a header from named peers only",
+    "channel-unclear": "channels come from one of `header`, `claim`, `paths`, and a header only beside a secret",
     "currency": "a currency that is neither three letters nor a pointer into the body",
     "directive": "YAML directives are refused; a policy is YAML 1.2",
     "duplicate-key": "a key is set twice in one mapping",
@@ -55,7 +55,6 @@ CODES: Final[dict[str, str]] = {
     "method-unclear": "a method asks neither or both of `all` and a `quorum`, or a quorum larger than its verifiers",
     "missing-key": "a key that must be there is not",
     "money": "an amount that is not decimal digits, a blank and three letters",
-    "network": "a network that is not in CIDR form",
     "not-a-list": "a file of scenarios is a list",
     "not-a-mapping": "the file is a list or a scalar",
     "not-a-number": "`.nan` and `.inf` are no numbers to decide by",
@@ -63,6 +62,7 @@ CODES: Final[dict[str, str]] = {
     "not-utf-8": "the file is not UTF-8",
     "out-of-range": "a number, or a length, out of its bounds",
     "refused-character": "a control character, or one that makes text show in another order than it reads",
+    "removed-key": "a key of an earlier release; the advice says what to write instead",
     "say": "words for the customer that are not text, or text per channel and language",
     "several-documents": "a file holds one YAML document",
     "size": "a size without its unit, or over 64 MiB",
@@ -113,9 +113,10 @@ def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
     for child in reversed(trees[:-1]):
         merged, changed = merge(merged, child), changes(merged, child)
     merged = _without_extends(merged)
+    merged, gone = removed.refuse(merged)
     merged, waiting = later.set_aside(merged)
     document, misshapen = validate(merged)
-    problems += misshapen
+    problems += [*gone, *misshapen]
     if document is None or problems:
         return Reading(None, _bounded([*problems, *waiting]))
     draft, assembled = assemble(document, merged, folder)

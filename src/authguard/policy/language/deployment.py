@@ -15,7 +15,6 @@ from authguard.policy.language.words import (
     Header,
     Money,
     Name,
-    Network,
     Origin,
     Period,
     Pointer,
@@ -283,7 +282,8 @@ class ChannelFrom(Part):
     """What names the channel."""
 
     header: Header = ""
-    trusted_peers: tuple[Network, ...] = ()
+    secret_header: Header = ""
+    secret_env: Variable = ""
     claim: Text = ""
     paths: tuple[ChannelPath, ...] = ()
 

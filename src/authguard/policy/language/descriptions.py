@@ -191,8 +191,9 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "carry": "Channel to the channels where trust that was earned on it counts too.",
     },
     "ChannelFrom": {
-        "header": "The header that names it; believed from `trusted_peers` only.",
-        "trusted_peers": "Networks whose `header` is believed, such as `10.0.0.0/8`.",
+        "header": "The header that names it; believed only where `secret_header` holds the secret.",
+        "secret_header": "The header in which a gateway sends the secret; the app never sees it.",
+        "secret_env": "Variable that holds the secret, 32 characters or more; several are separated by blanks.",
         "claim": "The claim that names it.",
         "paths": "Path templates that name it; the first that matches.",
     },

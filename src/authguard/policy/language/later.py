@@ -31,7 +31,7 @@ def set_aside(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     problems: list[Problem] = []
     dropped: set[Path] = set()
     for pattern, waiting, up in LATER:
-        for path, node in _matching(tree, pattern, ()):
+        for path, node in find_matches(tree, pattern, ()):
             value = node.value if isinstance(node.value, str) else ""
             if waiting and value not in waiting:
                 continue
@@ -45,27 +45,29 @@ def set_aside(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
                     advice="take it out: a policy promises nothing that is not enforced",
                 )
             )
-    return (_without(tree, dropped, ()) if dropped else tree), tuple(problems)
+    return (without(tree, dropped, ()) if dropped else tree), tuple(problems)
 
 
-def _matching(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, Node]]:
+def find_matches(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, Node]]:
+    """Yield the paths below a node that match a pattern, and what stands there."""
     if not pattern:
         yield path, node
         return
     steps: list[tuple[str | int, Node]] = [*node.entries().items(), *enumerate(node.items())]
     for key, inner in steps:
         if pattern[0] in ("*", key) or (pattern[0] == "/" and str(key).startswith("/")):
-            yield from _matching(inner, pattern[1:], (*path, key))
+            yield from find_matches(inner, pattern[1:], (*path, key))
 
 
-def _without(node: Node, dropped: Collection[Path], path: Path) -> Node:
+def without(node: Node, dropped: Collection[Path], path: Path) -> Node:
+    """Return a tree without some of its paths."""
     value = node.value
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if (*path, key) not in dropped}
-        value = {key: _without(inner, dropped, (*path, key)) for key, inner in kept.items()}
+        value = {key: without(inner, dropped, (*path, key)) for key, inner in kept.items()}
     elif isinstance(value, tuple):
         value = tuple(
-            _without(inner, dropped, (*path, index))
+            without(inner, dropped, (*path, index))
             for index, inner in enumerate(value)
             if (*path, index) not in dropped
         )

@@ -7,7 +7,6 @@ problem.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
@@ -63,13 +62,6 @@ def _some_time(typed: object) -> float:
     if not seconds:
         raise ValueError("write a duration longer than nothing, such as `30s`")
     return seconds
-
-
-def _network(typed: object) -> str:
-    try:
-        return str(ip_network(str(typed)))  # text: a bare number would pass for an address
-    except ValueError:
-        raise ValueError("write a network such as `10.0.0.0/8` or `::1/128`, without host bits") from None
 
 
 def _words(typed: object) -> dict[tuple[str, str], str]:
@@ -184,7 +176,6 @@ Callable_ = Annotated[
     str, _text(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
 ]
 Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
-Network = Annotated[str, _parsed(_network, "network")]
 #: as browsers write one (RFC 6454 6.2): lower-case, without a path; `null` is no origin that anybody can name
 Origin = Annotated[
     str,
