@@ -69,7 +69,7 @@ def run() -> CliRunner:
 def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) -> None:
     lines = write(log, act("1"), DECIDED)
     write(log.with_name("audit.1.jsonl"), act("2", AT - 60))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", str(log), "--hashes-only"])
     assert done.exit_code == 0
     head = json.loads(lines[-1])["hash"]
     assert done.output.splitlines()[0] == f"{log}: ok, 2 lines, head {head}"
@@ -86,6 +86,7 @@ def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: 
     assert done.exit_code == 4
     assert f"{log}, line 2: the line was edited" in done.stderr
     assert "(1 line of the log before it verified)" in done.stderr
+    assert "the line was edited" in done.output.splitlines()[0], "what is wrong comes first"
     assert "no signature" in done.stdout
 
 
@@ -108,10 +109,28 @@ def test_verify_tells_a_torn_end_from_an_edit(run: CliRunner, log: Path) -> None
     assert "line 2: a torn last line: a crash, or a cut" in done.stderr
 
 
-def test_verify_of_no_file_is_not_well(run: CliRunner, log: Path) -> None:
+@pytest.mark.parametrize("name", ["audit.jsonl", "nowhere/audit.jsonl", "."])
+def test_a_mistyped_path_is_a_mistake_and_not_a_finding(run: CliRunner, log: Path, name: str) -> None:
+    done = run.invoke(app, ["verify", str(log.parent / name)])
+    assert done.exit_code == 2
+    assert "is a folder" if name == "." else "there is no log" in " ".join(done.stderr.split())
+
+
+def test_a_log_of_which_something_is_left_was_removed(run: CliRunner, log: Path) -> None:
+    write(log.with_name("audit.1.jsonl"), act("1"))
     done = run.invoke(app, ["verify", str(log)])
     assert done.exit_code == 4
     assert "there is no such file" in done.stderr
+
+
+def test_without_a_key_nothing_vouches_for_a_log(run: CliRunner, log: Path) -> None:
+    write(log, act("1"))
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert "no key is at hand" in done.stderr
+    assert run.invoke(app, ["verify", str(log), "--hashes-only"]).exit_code == 0
+    both = run.invoke(app, ["verify", str(log), "--hashes-only", "--require-signed"])
+    assert both.exit_code == 2
 
 
 def test_verify_tells_repairs(run: CliRunner, log: Path) -> None:
@@ -122,11 +141,11 @@ def test_verify_tells_repairs(run: CliRunner, log: Path) -> None:
 def test_the_log_is_named_by_argument_then_variable_then_default(
     run: CliRunner, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "var/audit.jsonl: there is no such file" in run.invoke(app, ["verify"]).stderr
+    assert "`var/audit.jsonl`" in run.invoke(app, ["verify", "--hashes-only"]).stderr
     write(log, act("1"))
     monkeypatch.setenv("AUTHGUARD_LOG", str(log))
-    assert run.invoke(app, ["verify"]).exit_code == 0
-    assert run.invoke(app, ["verify", "elsewhere"]).exit_code == 4
+    assert run.invoke(app, ["verify", "--hashes-only"]).exit_code == 0
+    assert run.invoke(app, ["verify", "--hashes-only", "elsewhere"]).exit_code == 2
 
 
 # --- tail

@@ -46,10 +46,19 @@ def test_it_writes_a_page_with_the_ranges_that_are_signed(log: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("log")
-def test_without_a_file_it_is_printed_and_says_that_no_signature_was_looked_at() -> None:
+def test_without_a_file_it_is_printed_and_without_a_key_nothing_vouches_for_the_log() -> None:
     done = run()
-    assert done.exit_code == 0
+    assert done.exit_code == UNVERIFIED
     assert "no signature was looked at" in done.stdout
+    assert "NOT VOUCHED FOR" in done.stdout
+    assert "sound" not in done.stdout
+    assert "no key is at hand" in done.stderr
+
+
+def test_a_mistyped_log_is_a_mistake_and_not_a_finding() -> None:
+    done = run("--log", "nowhere.jsonl")
+    assert done.exit_code == 2
+    assert "there is no log at" in " ".join(done.stderr.split())
 
 
 def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import typer
 from authguard.cli import (
     audit_ask,
     audit_erase,
+    audit_keys,
+    audit_proof,
     audit_replay,
     audit_report,
     audit_schema,
@@ -32,8 +34,8 @@ app.command("replay")(audit_replay.replay)
 app.command("report")(audit_report.report)
 app.command("schema")(audit_schema.print_schema)
 app.command("verify")(audit_verify.check)
-app.command("prove")(audit_verify.prove)
-app.command("check-proof")(audit_verify.check_proof)
-app.command("key")(audit_verify.show_key)
-app.command("keygen")(audit_verify.keygen)
-app.command("rotate")(audit_verify.rotate)
+app.command("prove")(audit_proof.prove)
+app.command("check-proof")(audit_proof.check_proof)
+app.command("key")(audit_keys.show_key)
+app.command("keygen")(audit_keys.keygen)
+app.command("rotate")(audit_keys.rotate)

@@ -13,10 +13,9 @@ from authguard.audit.asking.report.facts import Cover, look
 from authguard.audit.asking.report.page import page
 from authguard.audit.proving.verify import verify
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
-from authguard.cli.audit_verify import AlsoOption, AnchorOption, Keys, Store, trust_of
+from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, Keys, Store, find_log, keys_for, trust_of
 from authguard.cli.output import UNVERIFIED, complain, deliver
 from authguard.cli.progress import shown_progress
-from authguard.cli.showing import log_of
 from authguard.policy.compiler import load
 from authguard.system import SystemClock
 
@@ -44,15 +43,17 @@ def report(
     """Write a period as one HTML page to read, to print and to file: it needs no network and runs nothing.
 
     Counts, plots, the machines with their traffic, denials by rule, proofs that failed, what was held and how it ended,
-    what people did, how far the log is vouched for, and the policies in force. Exit 4 where the log does not verify.
+    what people did, how far the log is vouched for, and the policies in force. Exit 4 where the log does not verify, or
+    where no key is at hand.
     """
     begin, end = period(since, until)
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     loaded = load(source) if source else None
-    path = log_of(log)
+    path = find_log(log, store, hint="--log")
     with asking(log, fresh=fresh) as index:
         facts = look(index, begin, end)
-    trust = trust_of(path, key, anchor, store)
+    vouching = keys_for(key, store, path)
+    trust = trust_of(path, vouching, anchor, store)
     with shown_progress("verifying the log") as progress:
         found = verify(path, trust=trust, also=also or (), progress=progress)
     cover = Cover(
@@ -63,9 +64,13 @@ def report(
         by=f"authguard {__version__}",
         verification=found,
         signed=trust is not None,
+        caveat=vouching.note,
         policy=loaded,
     )
     deliver(page(cover, facts), output, private=True)
     if not found.ok:
         complain("the log does not verify: the report says so, and `authguard audit verify` tells where")
+    elif trust is None:
+        complain(NO_KEY)
+    if not found.ok or trust is None:
         raise typer.Exit(UNVERIFIED)

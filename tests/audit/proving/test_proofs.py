@@ -9,7 +9,7 @@ import pytest
 
 from authguard import signing
 from authguard.audit import checkpoints
-from authguard.audit.proving.proofs import BOUND, HEADER, examine, prove
+from authguard.audit.proving.proofs import BOUND, HEADER, UnprovenError, examine, prove
 from authguard.audit.proving.reading import parse
 from authguard.core.chain import GENESIS, link
 from authguard.core.notes import Checkpoint, signed
@@ -39,6 +39,7 @@ PUBLISHED = {
     ),
 }
 KEY, OTHER = signing.make("desk"), signing.make("desk")
+KEYS = (KEY.key,)
 LINES = 11
 
 
@@ -71,7 +72,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("index", range(10))
 def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(log: Path, index: int) -> None:
-    found = examine(prove(log, f"r{index}"), [KEY.key], signing.check)
+    found = examine(prove(log, f"r{index}", KEYS, signing.check), [KEY.key], signing.check)
     assert (found.index, found.size) == (index, 4 if index < 4 else 10)
     assert found.line == log.read_bytes().splitlines(keepends=True)[index]
     assert found.key == KEY.key
@@ -79,13 +80,13 @@ def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(
 
 def test_what_is_not_signed_yet_or_not_there_is_said_so(log: Path, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no checkpoint covers"):
-        prove(log, "r10")
+        prove(log, "r10", KEYS, signing.check)
     with pytest.raises(AuditError, match="no chain"):
-        prove(log, "none")
+        prove(log, "none", KEYS, signing.check)
     (tmp_path / "audit.jsonl").write_bytes(log.read_bytes())
     by_hand(tmp_path)
     with pytest.raises(AuditError, match="not signed"):
-        prove(tmp_path / "audit.jsonl", "r1")
+        prove(tmp_path / "audit.jsonl", "r1", KEYS, signing.check)
 
 
 def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> None:
@@ -95,16 +96,18 @@ def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> Non
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
     checkpoints.beside(path).write_bytes(checkpoints.beside(log).read_bytes())
     with pytest.raises(AuditError, match="does not lead"):
-        prove(path, "r9")
+        prove(path, "r9", KEYS, signing.check)
 
 
 def test_another_key_of_the_same_name_proves_nothing(log: Path) -> None:
     with pytest.raises(AuditError, match="not signed by the key"):
-        examine(prove(log, "r5"), [OTHER.key], signing.check)
+        examine(prove(log, "r5", KEYS, signing.check), [OTHER.key], signing.check)
+    with pytest.raises(UnprovenError, match="not signed by the key"):
+        prove(log, "r5", (OTHER.key,), signing.check)
 
 
 def test_no_change_of_a_proof_is_taken(log: Path) -> None:
-    text = prove(log, "r5")
+    text = prove(log, "r5", KEYS, signing.check)
     assert examine(text, [KEY.key], signing.check)
     for place in range(len(text)):
         spoilt = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
@@ -114,7 +117,7 @@ def test_no_change_of_a_proof_is_taken(log: Path) -> None:
 
 @pytest.mark.parametrize("hashes", ["none", "one less", "one more", "turned round"])
 def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
-    text = prove(log, "r5")
+    text = prove(log, "r5", KEYS, signing.check)
     head, body = text.split("\nindex 5\n")
     path, _, note = body.partition("\n\n")
     lines = path.split("\n")
@@ -134,7 +137,7 @@ def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
 
 
 def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
-    text = prove(log, "r5")
+    text = prove(log, "r5", KEYS, signing.check)
     line = b64decode(text.splitlines()[1].removeprefix("extra "))
     forged, _ = link(acted("r5", 5, "stopped"), 5, parse(line)["prev"])
     spoilt = text.replace(b64encode(line).decode(), b64encode(forged).decode())

@@ -58,10 +58,10 @@ def test_what_is_kept_no_longer_leaves_stubs_and_the_rest_verifies(desk: Desk) -
 
 def test_a_later_record_is_proved_over_stubs_and_one_that_is_gone_says_why(desk: Desk) -> None:
     retired(desk)
-    proof = proofs.prove(desk.log, "r79")
+    proof = proofs.prove(desk.log, "r79", desk.trust().keys, signing.check)
     assert b'"r79"' in proofs.examine(proof, [desk.keys[0].key], signing.check).line
     with pytest.raises(AuditError, match="their time was over"):
-        proofs.prove(desk.log, "r3")
+        proofs.prove(desk.log, "r3", desk.trust().keys, signing.check)
 
 
 def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:

@@ -33,6 +33,10 @@ _PROOF: Final = re.compile(
 )
 
 
+class UnprovenError(AuditError):
+    """A record cannot be proved: its checkpoint is not signed by the key, or the log does not lead to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """A record that a signed log holds.
@@ -54,15 +58,18 @@ class Proven:
     key: Key
 
 
-def prove(log: Path, record: str) -> str:
+def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
     """Make the proof of a record, under the first checkpoint that covers it.
 
     Args:
         log: path of its first chain.
         record: id.
+        keys: public keys, one of which has to have signed the checkpoint.
+        check: of signatures.
 
     Raises:
-        AuditError: no chain has it, no checkpoint covers it yet, or the log does not lead to that checkpoint.
+        UnprovenError: the checkpoint is not signed by a key, or the log does not lead to it.
+        AuditError: no chain has the record, or no checkpoint covers it yet.
     """
     wanted = record.encode("utf-8", "surrogatepass")
     retired = False
@@ -74,7 +81,7 @@ def prove(log: Path, record: str) -> str:
                     index, retired = index + item.count, True
                     continue
                 if wanted in item and parse(item).get("id") == record:
-                    return _prove(path, index, item)
+                    return _prove(path, index, item, keys, check)
                 index += 1
         except OSError as error:
             raise AuditError(f"the log `{path}` cannot be read: {error.strerror}") from error
@@ -82,7 +89,7 @@ def prove(log: Path, record: str) -> str:
     raise AuditError(f"no chain of `{log}` has a record of that id{hint}")
 
 
-def _prove(path: Path, index: int, line: bytes) -> str:
+def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Check) -> str:
     try:
         for note in checkpoints.notes(checkpoints.beside(path)):
             said = read_body(note)
@@ -94,12 +101,14 @@ def _prove(path: Path, index: int, line: bytes) -> str:
             )
     except FileNotFoundError:
         raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
+    if opened(note, keys, check) is None:
+        raise UnprovenError("the checkpoint that covers the record is not signed by the key, or was changed")
     try:
         found = tree.prove(_leaves(path), index, said.size)
     except ValueError:
         found = ()
     if tree.root_of(tree.leaf(line[:-1]), index, said.size, found) != said.root:
-        raise AuditError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
+        raise UnprovenError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
     hashes = "".join(f"{b64encode(one).decode()}\n" for one in found)
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen (give --key)"
+UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
 PAUSE: Final = 0.01

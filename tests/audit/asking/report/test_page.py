@@ -142,7 +142,7 @@ def test_what_it_counts_stands_in_the_page(log: Path) -> None:
         "guard-fault 1",
         "Withdrawn, and counted nowhere: 1",
         "pending → verified passed 2",
-        "No signature was looked at",
+        "NOT VOUCHED FOR",
     ):
         assert said in words, said
 

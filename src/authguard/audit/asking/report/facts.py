@@ -193,6 +193,7 @@ class Cover:
         by: the program and its version.
         verification: of the whole log.
         signed: whether signatures were looked at.
+        caveat: what the key that was looked at does not vouch against; empty for nothing.
         policy: that names lines of rules; ``None`` where none was given.
     """
 
@@ -203,6 +204,7 @@ class Cover:
     by: str
     verification: Verification
     signed: bool
+    caveat: str = ""
     policy: Policy | None = None
 
 

@@ -65,11 +65,12 @@ def page(cover: Cover, facts: Facts) -> str:
 
 def _summary(cover: Cover, facts: Facts) -> str:
     stats = facts.stats
-    sound = cover.verification.ok
+    sound = cover.verification.ok and cover.signed
+    verdict = "sound" if sound else "BROKEN" if not cover.verification.ok else "NOT VOUCHED FOR"
     denied = sum(one.count for one in facts.denials)
     allowed = sum(stats.outcomes.get(one, 0) for one in GROUPS["let through"])
     tiles = (
-        ("Integrity", "sound" if sound else "BROKEN", _vouched(cover), "good" if sound else "bad"),
+        ("Integrity", verdict, _vouched(cover), "good" if sound else "bad"),
         ("Decisions", f"{stats.decisions:,}", f"{stats.decisions / stats.hours:,.1f} an hour", ""),
         ("Let through", f"{share(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
         ("Denied", f"{share(denied, stats.decisions):.1%}", f"{denied:,}", ""),
@@ -113,18 +114,21 @@ def _waiting(facts: Facts) -> str:
 
 def _integrity(cover: Cover) -> str:
     found = cover.verification
-    words = (
-        "Every line of the log, and not of this period alone, follows the one before it"
-        + (", and what was signed is what stands there." if cover.signed else ".")
-        if found.ok
-        else "The log is not what was written. What this report tells of it may not be true."
-    )
-    verdict = f'<p class="verdict {"good" if found.ok else "bad"}">{words}</p>'
-    if not cover.signed:
-        verdict += quiet(
-            "No signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen."
-            " Name the key with --key."
+    if not found.ok:
+        words = "The log is not what was written. What this report tells of it may not be true."
+    elif not cover.signed:
+        words = (
+            "Nothing vouches for the log: no signature was looked at, so a cut tail, a removed chain or a full rewrite"
+            " goes unseen. Name its public key with --key."
         )
+    else:
+        words = (
+            "Every line of the log, and not of this period alone, follows the one before it,"
+            " and what was signed is what stands there."
+        )
+    verdict = f'<p class="verdict {"good" if found.ok and cover.signed else "bad"}">{words}</p>'
+    if cover.caveat:
+        verdict += quiet(shown(cover.caveat[:1].upper() + cover.caveat[1:] + "."))
     heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
     rows = [_chain(one, signed=cover.signed) for one in found.chains]
     rows += [

@@ -1,0 +1,55 @@
+"""`authguard audit key`, `keygen` and `rotate`: the keys that sign the log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from authguard import signing
+from authguard.cli.audit_trust import Store, base_of
+from authguard.cli.showing import log_of
+from authguard.errors import SettingsError
+
+KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; else the one beside the store.")]
+
+
+def _file(given: Path | None, store: str) -> Path:
+    if given:
+        return given
+    named = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
+    if named.startswith("PRIVATE+KEY+"):
+        raise SettingsError("AUTHGUARD_SIGNING_KEY holds the key itself: name a file with --file")
+    return Path(named) if named else signing.beside(base_of(store, log_of(None)))
+
+
+def show_key(file: KeyFile = None, store: Store = "") -> None:
+    """Print the public keys of the log, the signing one last: give them to whoever verifies."""
+    for one in signing.read_file(_file(file, store)):
+        typer.echo(one.key.text())
+
+
+def keygen(
+    file: KeyFile = None,
+    name: Annotated[str, typer.Option("--name", help="The key's name; else one of its own.")] = "",
+    store: Store = "",
+) -> None:
+    """Make the key that signs the log, readable by its owner alone, and print its public half."""
+    path = _file(file, store)
+    if name and (set(name) & set("+ \t\n") or not name.isprintable()):
+        raise SettingsError("a key's name has no spaces and no plus signs")
+    made = signing.make(name)
+    if not signing.write_file(path, (made,)):
+        raise SettingsError(f"`{path}` is there already: `authguard audit rotate` adds a key to it")
+    typer.echo(made.key.text())
+
+
+def rotate(file: KeyFile = None, store: Store = "") -> None:
+    """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
+    path = _file(file, store)
+    keys = signing.read_file(path)
+    made = signing.make(keys[-1].key.name)
+    signing.write_file(path, (*keys, made), replace=True)
+    typer.echo(made.key.text())

@@ -1,0 +1,156 @@
+"""What the commands that vouch for a log share: the log's path, its public keys, its memory and its anchors."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from authguard import signing
+from authguard.audit import checkpoints, segments
+from authguard.audit.files import chains
+from authguard.audit.proving.signatures import Trust, by_origin
+from authguard.audit.writing.anchors import held_by
+from authguard.cli.output import complain
+from authguard.cli.showing import escaped, log_of
+from authguard.core.notes import Key, parse_key, read_body
+from authguard.errors import SettingsError
+from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: most bytes of a proof or a key file that are read
+FILE: Final = 1_048_576
+#: said where no key is at hand
+NO_KEY: Final = (
+    "no key is at hand, so nothing vouches for this log: whoever can write it can write it anew."
+    " Name its public key with --key (`authguard audit key` prints it)"
+)
+
+Log = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public key, or a file of them; else the deployment's own, beside the store."),
+]
+Store = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
+AnchorOption = Annotated[
+    list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
+]
+AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="A log that was archived, verified too.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """The keys that vouch for a log, and where they were read.
+
+    Attributes:
+        keys: public keys; empty where none is at hand.
+        source: the file or variable of the deployment's own key; empty where the keys were pinned with ``--key``.
+    """
+
+    keys: tuple[Key, ...]
+    source: str = ""
+
+    @property
+    def note(self) -> str:
+        """What the keys do not vouch against; empty where they were pinned."""
+        if not self.keys or not self.source:
+            return ""
+        return (
+            f"the key was read from {self.source}: it vouches against others only, not against whoever can write there."
+            " To hold the log against a key of your own keeping, pin it with --key"
+        )
+
+
+def base_of(store: str, log: Path) -> str:
+    """Return what the names of the deployment's own files begin with."""
+    return beside_store(store or os.environ.get("AUTHGUARD_STORE") or DEFAULT_STORE, str(log))
+
+
+def keys_for(given: list[str] | None, store: str, log: Path) -> Vouching:
+    """Read the public keys that were named; else the deployment's own, none where it has none.
+
+    Raises:
+        SettingsError: one cannot be read.
+    """
+    if given:
+        return Vouching(tuple(key for one in given for key in _named(one)))
+    base = base_of(store, log)
+    variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
+    beside = signing.beside(base)
+    if not variable and not beside.exists():
+        return Vouching(())
+    source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escaped(str(beside))}`"
+    return Vouching(tuple(one.key for one in signing.keys_of(variable, base)), source)
+
+
+def _named(given: str) -> tuple[Key, ...]:
+    try:
+        return (parse_key(given),)
+    except ValueError as error:
+        try:
+            with Path(given).open("rb") as file:
+                return tuple(parse_key(line) for line in file.read(FILE).decode().split())
+        except (OSError, ValueError):
+            raise SettingsError(f"`{escaped(given)}`: {error}") from None
+
+
+def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path:
+    """Return the path of the log that was named, or of the default one.
+
+    Raises:
+        typer.BadParameter: there is no log there, and no sign that there was one.
+    """
+    log = log_of(given)
+    if log.is_dir():
+        raise typer.BadParameter(f"`{escaped(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
+    there = any(segments.of_log(log)) or any(checkpoints.beside(chain).exists() for chain in chains(log))
+    if not there and not (log.parent.is_dir() and _was_there(log, store)):
+        raise typer.BadParameter(
+            f"there is no log at `{escaped(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
+        )
+    return log
+
+
+def _was_there(log: Path, store: str) -> bool:
+    """Whether a writer remembers a file of this name."""
+    try:
+        heads = list(checkpoints.heads(signing.memory(base_of(store, log))))
+    except (OSError, ValueError):
+        return False
+    return any(head.file == log.name for head in heads)
+
+
+def trust_of(log: Path, vouching: Vouching, anchors: Iterable[str] | None, store: str) -> Trust | None:
+    """Gather what a log is held against; ``None`` where there is no key.
+
+    Raises:
+        SettingsError: an anchor cannot be read.
+    """
+    keys = vouching.keys
+    if not keys:
+        return None
+    held: dict[str, tuple[str, ...]] = {}
+    blind = False
+    try:
+        held = by_origin(head.note for head in checkpoints.heads(signing.memory(base_of(store, log))))
+    except (OSError, ValueError):
+        blind = True
+    anchored = by_origin(_anchored(anchors or (), {key.name for key in keys}))
+    return Trust(keys, signing.check, held, anchored, blind)
+
+
+def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
+    """Read what anchors hold, and say so where one does not vouch for this log."""
+    for anchor in anchors:
+        notes = list(held_by(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
+        said = [read_body(note) for note in notes]
+        if None in said:
+            complain(f"note: the anchor `{escaped(anchor)}` holds {said.count(None)} lines that are no checkpoint")
+        if not any(one is not None and one.origin.rpartition("/")[0] in names for one in said):
+            complain(f"note: the anchor `{escaped(anchor)}` holds no checkpoint of this log's key")
+        yield from notes
