@@ -141,8 +141,8 @@ PLANTS: Final = (
         "what was approved in one session runs in another",
         APPROVALS,
         TRANSACTIONS,
-        "        principal.session_key,\n        principal.actor.encode",
-        "        principal.actor.encode",
+        'f"{asked}\\n{session.hex()}\\n{policy}"',
+        'f"{asked}\\n{policy}"',
     ),
     Plant(
         "a changed byte is passed over",
@@ -266,7 +266,7 @@ PLANTS: Final = (
         "an approval is good for any path of its operation",
         AROUND,
         TRANSACTIONS,
-        "        ask.method.encode(),\n        body.target,\n",
+        "        ask.method.encode(),\n        target,\n",
         "        ask.method.encode(),\n",
     ),
     Plant(

@@ -27,7 +27,7 @@ from authguard.asgi.replies import Replies, Reply
 from authguard.asgi.user import app_for, user_of
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.transactions import ANSWER_BOUND
+from authguard.runtime.transactions import ANSWER_BOUND, KEPT_HEADERS
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 
 if TYPE_CHECKING:
@@ -161,10 +161,11 @@ class GuardMiddleware:
         if ask.operation.name in OWN:
             return self._own(ask, verdict, scope, receive, send)
         inner = self._inner(scope, ask, verdict)
+        if kind is not ALLOWED:
+            send = _saying_restricted(send)
         if verdict.running:
             return self._run(verdict, inner, receive, send)
-        app = app_for(inner["user"], self._app)
-        return app(inner, receive, send if kind is ALLOWED else _saying_restricted(send))
+        return app_for(inner["user"], self._app)(inner, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         evidence = read_evidence(scope, self._wanted, self._looked)
@@ -283,11 +284,12 @@ class GuardMiddleware:
 class _Answered:
     """What the app has answered so far, as far as it is kept."""
 
-    __slots__ = ("_body", "_content_type", "_status", "_whole")
+    __slots__ = ("_body", "_content_type", "_headers", "_status", "_whole")
 
     def __init__(self) -> None:
         self._status = 0
         self._content_type = ""
+        self._headers: tuple[tuple[bytes, bytes], ...] = ()
         self._body = b""
         self._whole = True
 
@@ -295,8 +297,9 @@ class _Answered:
         """Take note of a message; tell whether the answer is complete with it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            found = [value for name, value in message.get("headers", ()) if name.lower() == b"content-type"]
-            self._content_type = found[0].decode("latin-1") if found else ""
+            sent = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+            self._content_type = next((value.decode("latin-1") for name, value in sent if name == b"content-type"), "")
+            self._headers = tuple(header for header in sent if header[0] in KEPT_HEADERS)
             return False
         if message["type"].startswith("websocket."):
             return False  # no message of a WebSocket says whether what was asked was done
@@ -313,7 +316,7 @@ class _Answered:
 
     def answer(self) -> Answer:
         """Give what was answered."""
-        return Answer(self._status, self._content_type, self._body, self._whole)
+        return Answer(self._status, self._content_type, self._body, self._whole, self._headers)
 
 
 async def _send(reply: Reply, send: Send, scope: Scope) -> None:

@@ -47,8 +47,17 @@ CLOSE: Final[Mapping[Outcome, int]] = {
 FORBIDDEN: Final = 3003
 #: by a name of its own, since an enumeration is slow to ask for its members
 FIRST_ANSWER: Final = Outcome.REPEAT
+#: headers of a first answer that are true without its body
+WITHOUT_BODY: Final = frozenset({b"location", b"link"})
+#: statuses whose answers have no body and name no length (RFC 9110 8.6)
+NO_LENGTH: Final = frozenset({204, 205, 304})
 #: outcomes whose reply is the same each time, but for the record that it names
 SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
+#: the customer's words where what waited is void through nobody's decision, whatever the policy says of a denial
+ANEW: Final[Mapping[Reason, str]] = {
+    Reason.POLICY_CHANGED: "The rules have changed since you asked for this. Please ask for it again.",
+    Reason.SESSION_CHANGED: "You have signed in again since you asked for this. Please ask for it again.",
+}
 #: what is wrong with a proof of possession -> its error code (RFC 9449 7.1 and 9)
 PROOF_ERRORS: Final[Mapping[Reason, str]] = {
     Reason.PROOF_INVALID: "invalid_dpop_proof",
@@ -126,7 +135,7 @@ class Replies:
         kind = fallback.kind
         if kind is FIRST_ANSWER:
             return _first_answer(verdict)
-        said = words(fallback, ask.evidence.languages, verdict.channel)
+        said = ANEW.get(verdict.reason) or words(fallback, ask.evidence.languages, verdict.channel)
         if kind not in SAME or fallback.discloses or verdict.credential.nonce:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()
@@ -214,6 +223,8 @@ class Replies:
                 after = ceil(fallback.after) or PATIENCE
                 following["after"] = after
                 headers.append((b"retry-after", str(after).encode()))
+            case Outcome.DENY if verdict.reason in ANEW:
+                following["because"] = verdict.reason.code
             case _:
                 pass
 
@@ -286,7 +297,11 @@ def _first_answer(verdict: Verdict) -> Reply:
     if record.kept:
         if record.content_type:
             headers.append((b"content-type", record.content_type.encode("latin-1")))
+        headers += verdict.headers
+        if record.status in NO_LENGTH:
+            return Reply(record.status, tuple(headers), b"", FORBIDDEN, "repeat")
         return Reply.of(record.status, headers, record.answer, FORBIDDEN, "repeat")
+    headers += [header for header in verdict.headers if header[0] in WITHOUT_BODY]
     headers.append((b"content-type", b"application/json"))
     status = record.status or WIRE[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
     told = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}

@@ -232,8 +232,8 @@ class Operation:
 
     @property
     def transactional(self) -> bool:
-        """Every write of ``risk: high`` is a transaction (DESIGN 6)."""
-        return self.risk == "high" and self.effect == "write"
+        """Whether it runs once: a write of ``risk: high`` (DESIGN 6) or with ``idempotency: required``."""
+        return self.effect == "write" and (self.risk == "high" or self.idempotency)
 
     @property
     def reads_body(self) -> bool:

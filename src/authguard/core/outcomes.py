@@ -102,6 +102,12 @@ class Reason(Enum):
     DECIDED = ("decided", 0, "")
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")
     ROLE_MISSING = ("role-missing", 0, "")
+    POLICY_CHANGED = (
+        "policy-changed",
+        409,
+        "the policy has changed since; this has to be asked for anew",
+    )
+    SESSION_CHANGED = ("session-changed", 409, "another session asked for this; it has to be asked for anew")
     GUARD_FAULT = ("guard-fault", 503, "the service cannot answer now")
     GUARD_TIMEOUT = ("guard-timeout", 503, "the service cannot answer now")
 

@@ -215,7 +215,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         subject: pseudonym of the subject.
         ledgers: in which it reserved beside the account's and the session's, so that whoever settles it can release.
         request: the exact request, sealed, from which an approver's lines are made; empty where it is too long.
-        asked: digest of the request apart from the policy, by which a repeat is known after the policy changed.
+        asked: digest of the request apart from session and policy, by which a repeat is known after either changed.
+        headers: of the app's first answer, sealed, for ``repeat``; empty where there are none.
     """
 
     state: str
@@ -242,6 +243,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ledgers: tuple[tuple[str, bytes], ...] = ()
     request: bytes = b""
     asked: str = ""
+    headers: bytes = b""
 
     def keys(self, transaction: str) -> Keys:
         """Name all records that settling it meets.
@@ -253,7 +255,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 #: what stands in a transaction whose first answer was forgotten, but for its status
-FORGOTTEN: Final[Mapping[str, Any]] = MappingProxyType({"answer": b"", "content_type": "", "kept": False})
+FORGOTTEN: Final[Mapping[str, Any]] = MappingProxyType(
+    {"answer": b"", "content_type": "", "kept": False, "headers": b""}
+)
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -207,7 +207,9 @@ def without_answer(name: bytes, value: bytes, before: float) -> bytes:
     if name[:1] != TRANSACTION:
         return b""
     record = decode(name, value)
-    if not isinstance(record, TransactionRecord) or not record.kept or record.entered >= before:
+    if not isinstance(record, TransactionRecord) or record.entered >= before:
+        return b""
+    if not record.kept and not record.headers:
         return b""
     return _encode(msgspec.structs.replace(record, **FORGOTTEN, version=record.version + 1))
 

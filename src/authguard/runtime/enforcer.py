@@ -377,8 +377,8 @@ class Enforcer:
             saved=renewed(before.snapshot, plan.after) if plan.running else None,
         )
         if plan.fallback.kind is Outcome.REPEAT:
-            told = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)
-            verdict = replace(verdict, snapshot=replace(plan.after, transaction=told))
+            told, headers = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)
+            verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
         if not verdict.admits:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
         if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):

@@ -17,6 +17,7 @@ from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.snapshot import UNSPENT
 from authguard.core.staff import held_for
+from authguard.errors import MachineFault
 from authguard.runtime import transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
@@ -203,17 +204,12 @@ def _plan(
         fallback = replace(fallback, say=policy.rollback_say)
     running = False
     if principal is not None:
-        binds = fallback.kind is Outcome.HOLD or (fallback.kind is Outcome.ALLOW and _transactional(walk, ask))
-        if binds and known.body is None:
-            return NEEDS_BODY
-        if ask.operation.idempotency and fallback.kind in (*ADMITTING, Outcome.HOLD) and not _names_one(ask):
-            return Reason.IDEMPOTENCY_MISSING
-        if binds:
-            transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal)
-            starts = fallback.kind is Outcome.ALLOW
-            if not starts and not known.bond.is_readable():
-                return Reason.TRANSACTION_TOO_LONG
-            running = walk.happen("transaction.started" if starts else "transaction.held", "guard") and starts
+        if fallback.kind is Outcome.DENY and not fallback.error:
+            reason = transactions.why_void(walk, known.bond)
+        opened = _open(walk, ask, known, principal, fallback, seal)
+        if not isinstance(opened, bool):
+            return opened
+        running = opened
         if fallback.kind in ADMITTING:
             _reserve(walk, known, measured)
         if fallback.kind is Outcome.TERMINATE:
@@ -234,8 +230,29 @@ def _plan(
     )
 
 
+def _open(  # noqa: PLR0917 - the parts of one transaction
+    walk: Walk, ask: Ask, known: Known, principal: Principal, fallback: Fallback, seal: Seal
+) -> bool | Reason | NeedsBody:
+    """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
+    admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
+    binds = holds or (admits and _transactional(walk, ask))
+    if binds and known.body is None:
+        return NEEDS_BODY
+    if ask.operation.idempotency and (admits or holds) and not _names_one(ask):
+        return Reason.IDEMPOTENCY_MISSING
+    if not binds:
+        return False
+    transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal)
+    if holds and not known.bond.is_readable():
+        return Reason.TRANSACTION_TOO_LONG
+    moved = walk.happen("transaction.held" if holds else "transaction.started", "guard")
+    if admits and not moved and ask.operation.transactional:
+        raise MachineFault("a rule admits a transaction that cannot run any more")
+    return moved and admits
+
+
 def _transactional(walk: Walk, ask: Ask) -> bool:
-    """Every high write is a transaction, and so is whatever once was held."""
+    """Every high write and every write that demands a key is a transaction, and so is whatever once was held."""
     return ask.operation.transactional or walk.snapshot.transaction.version > 0
 
 

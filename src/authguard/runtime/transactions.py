@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.core.limits import release
-from authguard.core.outcomes import Outcome
+from authguard.core.multipart import without_boundary
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.rendering import TEXT_BOUND, Canonical, canonical, render
 from authguard.core.snapshot import FORGOTTEN, account_key
 
@@ -26,15 +27,36 @@ if TYPE_CHECKING:
     from authguard.runtime.verdict import Answer, Ask, Body
     from authguard.runtime.walk import Walk
 
+    Headers = tuple[tuple[bytes, bytes], ...]
+
 #: bytes of an app's first answer that are kept for `repeat`; a larger one is told by its status alone
 ANSWER_BOUND: Final = 65_536
-#: outcomes for which a transaction is opened
-OPENING: Final = frozenset({Outcome.ALLOW, Outcome.HOLD})
+#: headers of an app's first answer that a repeat has too: what the body is, where the outcome is, and how a browser may
+#: treat it (RFC 9110 8 and 10.2.2, RFC 8288, RFC 9530); never a cookie or a credential
+KEPT_HEADERS: Final = frozenset(
+    {
+        b"content-encoding",
+        b"content-language",
+        b"content-location",
+        b"content-disposition",
+        b"content-digest",
+        b"repr-digest",
+        b"etag",
+        b"last-modified",
+        b"location",
+        b"link",
+        b"content-security-policy",
+        b"x-content-type-options",
+    }
+)
+#: bytes of those headers that are kept; an answer that has more is told by its status alone
+HEADERS_BOUND: Final = 8_192
 #: where one of these leads on, a transaction may still be run
 STILL_RUN: Final = ("transaction.altered", "transaction.started")
 NO_BODY: Final = Canonical(b"", is_json=False)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
+_headers: Final = msgspec.msgpack.Decoder(tuple[tuple[bytes, bytes], ...]).decode
 _unpack: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, bool]).decode
 
 
@@ -45,11 +67,12 @@ class Bond:
     Attributes:
         transaction: id; empty where the request is none and names none.
         named: whether the caller named it by id, so that it must exist and be theirs.
-        digest: of the exact request and of the policy; empty where the body was not read.
-        asked: of the exact request apart from the policy.
+        digest: of the exact request, its session and the policy; empty where the body was not read.
+        asked: of the exact request apart from session and policy.
+        policy: digest of the policy that decides.
         method: of the request.
         target: raw path and query, as sent.
-        form: the headers that say how the body is to be read, as sent.
+        form: the headers that say how the body is to be read, as sent, but for a multipart boundary.
         body: in the form in which it was digested.
     """
 
@@ -57,6 +80,7 @@ class Bond:
     named: bool = False
     digest: str = ""
     asked: str = ""
+    policy: str = ""
     method: str = ""
     target: bytes = b""
     form: bytes = b""
@@ -86,19 +110,26 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> B
         ids: for the id of a transaction that nobody named.
         policy: digest of the policy that decides.
     """
-    content = canonical(body.content, body.content_type, body.form)
+    form, sent = without_boundary(body.form, body.content)
+    content = canonical(sent, body.content_type, form)
     named = bool(ask.evidence.transaction)
-    asked = request_digest(ask, principal, body, content)
+    asked = request_digest(ask, principal, body.target, form, content)
     return Bond(
         transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
         named=named,
-        digest=sha256(f"{asked}\n{policy}".encode()).hexdigest(),
+        digest=bound_digest(asked, principal.session_key, policy),
         asked=asked,
+        policy=policy,
         method=ask.method,
         target=body.target,
-        form=body.form,
+        form=form,
         body=content,
     )
+
+
+def bound_digest(asked: str, session: bytes, policy: str) -> str:
+    """Digest what an approval is bound to: the request, the session that asked, and the policy that decided."""
+    return sha256(f"{asked}\n{session.hex()}\n{policy}".encode()).hexdigest()
 
 
 def _transaction_of(ask: Ask, principal: Principal) -> str:
@@ -111,21 +142,22 @@ def _transaction_of(ask: Ask, principal: Principal) -> str:
     return name.hexdigest()
 
 
-def request_digest(ask: Ask, principal: Principal, body: Body, content: Canonical) -> str:
-    """Digest the exact request and whoever sends it (DESIGN 6); what binds also has the policy that decides it.
+def request_digest(ask: Ask, principal: Principal, target: bytes, form: bytes, content: Canonical) -> str:
+    """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
-    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, session, actor and
-    operation. Parts are hashed with their lengths, so that no two requests run together.
+    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor and
+    operation. Parts are hashed with their lengths, so that no two requests run together. The session is not among them:
+    a client that signs the subject in again and repeats its request gets the first answer (`bound_digest` has it).
     """
     digest = sha256()
     parts = (
         ask.method.encode(),
-        body.target,
-        body.form,
+        target,
+        form,
         b"json" if content.is_json else b"bytes",
         content.content,
         principal.account_key,
-        principal.session_key,
+        principal.client.encode("utf-8", "surrogatepass"),
         principal.actor.encode("utf-8", "surrogatepass"),
         ask.operation.name.encode(),
     )
@@ -143,13 +175,26 @@ def is_foreign(bond: Bond, record: TransactionRecord, principal: Principal) -> b
 def is_altered(walk: Walk, bond: Bond) -> bool:
     """Whether the request is not the one that the transaction is bound to.
 
-    One that can still be run is bound to the policy as well (ADR 13); one that cannot tells its story to whoever
-    repeats the request, under whichever policy.
+    One that can still be run is bound to session and policy as well (ADR 13); one that cannot is told to
+    whoever repeats the request, from whichever session of the client and under whichever policy.
     """
     record = walk.snapshot.transaction
     if not record.digest or not bond.digest or record.digest == bond.digest:
         return False
     return record.asked != bond.asked or any(map(walk.would_move, STILL_RUN))
+
+
+def outdated(record: TransactionRecord, policy: str) -> bool:
+    """Whether a transaction was asked for under another policy, so that no approval of it counts (ADR 13)."""
+    return bool(record.digest) and record.digest != bound_digest(record.asked, record.session, policy)
+
+
+def why_void(walk: Walk, bond: Bond) -> Reason:
+    """Tell why the same request, which waited, is not allowed any more: another policy, another session, or neither."""
+    record = walk.snapshot.transaction
+    if record.asked != bond.asked or record.digest == bond.digest or record.by or not bond.digest:
+        return Reason.DECIDED
+    return Reason.POLICY_CHANGED if outdated(record, bond.policy) else Reason.SESSION_CHANGED
 
 
 def open_transaction(  # noqa: PLR0917 - the parts of one transaction
@@ -188,9 +233,18 @@ def settle(walk: Walk, transaction: str, answer: Answer, failed_on: frozenset[in
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
         if walk.happen("transaction.committed", "app"):
-            kept = answer.whole and len(answer.body) <= ANSWER_BOUND
+            fits = sum(len(name) + len(value) for name, value in answer.headers) <= HEADERS_BOUND
+            kept = answer.whole and len(answer.body) <= ANSWER_BOUND and fits
             body = seal.close(answer.body, about(transaction, "answer")) if kept else b""
-            walk.amend("transaction", status=answer.status, content_type=answer.content_type, answer=body, kept=kept)
+            packed = _pack(answer.headers) if answer.headers and fits else b""
+            walk.amend(
+                "transaction",
+                status=answer.status,
+                content_type=answer.content_type if kept else "",
+                answer=body,
+                kept=kept,
+                headers=seal.close(packed, about(transaction, "headers")) if packed else b"",
+            )
     elif answer.status in failed_on:
         fail(walk, transaction, "app")
     else:
@@ -211,7 +265,7 @@ def fail(walk: Walk, transaction: str, cause: str) -> bool:
 def forget_answer(walk: Walk) -> None:
     """Let go of a first answer whose time is over, before it could be told again."""
     record = walk.snapshot.transaction
-    if record.kept and walk.now - record.entered >= walk.policy.keep_answers:
+    if (record.kept or record.headers) and walk.now - record.entered >= walk.policy.keep_answers:
         walk.amend("transaction", **FORGOTTEN)
 
 
@@ -239,11 +293,17 @@ def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str,
     return render(method, target, form, Canonical(content, is_json))
 
 
-def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> TransactionRecord:
-    """Open the first answer, for `repeat`; one that cannot be opened is told by its status alone."""
+def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[TransactionRecord, Headers]:
+    """Open the first answer and its headers, for `repeat`; one that cannot be opened is told by its status alone."""
+    headers: Headers = ()
+    if record.headers:
+        opened = seal.open(record.headers, about(transaction, "headers"))
+        if not isinstance(opened, bytes):
+            return replace(record, answer=b"", kept=False), ()
+        headers = _headers(opened)
     if not record.kept:
-        return record
+        return record, headers
     opened = seal.open(record.answer, about(transaction, "answer"))
     if isinstance(opened, bytes):
-        return replace(record, answer=opened)
-    return replace(record, answer=b"", kept=False)
+        return replace(record, answer=opened), headers
+    return replace(record, answer=b"", kept=False), ()

@@ -94,6 +94,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         max_age: seconds to ask for; -1 for none.
         running: whether the app's answer settles a transaction.
         saved: where the machines stand in the store now, from which it is settled; ``None`` where that is not known.
+        headers: of the first answer, for `repeat`.
     """
 
     record: str
@@ -115,6 +116,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_age: int = -1
     running: bool = False
     saved: Snapshot | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __repr__(self) -> str:
         """Tell no more than the log does."""
@@ -155,9 +157,11 @@ class Answer:
         content_type: of the body.
         body: as far as it was kept.
         whole: whether `body` is all of it.
+        headers: further ones of `authguard.runtime.transactions.KEPT_HEADERS`, lower-case, in their order.
     """
 
     status: int
     content_type: str = ""
     body: bytes = b""
     whole: bool = True
+    headers: tuple[tuple[bytes, bytes], ...] = ()

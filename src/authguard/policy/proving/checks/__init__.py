@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.proving.checks import access, deployment, fallbacks, machines, progress, table
+from authguard.policy.proving.checks import access, deployment, fallbacks, machines, once, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +26,7 @@ CODES: Final[dict[str, str]] = {
     "algorithm-secret": "HS* goes with `secret_env` and nothing else does (RFC 8725 3.5)",
     "algorithm-unknown": "an issuer allows an algorithm that authguard does not know",
     "amount-undeclared": "an operation has a limit on amounts and does not say where the amount or its currency stands",
+    "approved-held": "a rule holds again what people approved already",
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
     "attempts-incomplete": "`attempts`, `per` and `then` go together: how often, within what time, and what then",
     "chain-loop": "events raised by transitions lead back to themselves, or to more than one step may raise",
@@ -34,6 +35,7 @@ CODES: Final[dict[str, str]] = {
     "duplicate-name": "a name that must be unique is used twice",
     "fault-admits": "`on_fault` must be a retry, a denial or a hand-off: a fault of the guard lets nothing through",
     "hold-without-approver": "a hold does not say which role approves, or asks for nobody",
+    "idempotency-idle": "an operation demands an `Idempotency-Key` and would not run once under it",
     "initial-unknown": "a machine begins in a state that it does not have",
     "introspection-ambiguous": "two issuers take opaque tokens, and a token is shown to one only (RFC 7662 4)",
     "introspection-cache": "introspection answers would be used for longer than the issuer's tokens live",
@@ -97,6 +99,8 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     table.invariants_hold,
     table.restrictions_only_read,
     table.needs_are_asked,
+    once.keys_are_kept,
+    once.approved_is_not_held,
     progress.nobody_is_trapped,
     fallbacks.names_resolve,
     fallbacks.attempts_are_complete,

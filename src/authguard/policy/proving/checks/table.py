@@ -153,7 +153,7 @@ def has_no_gap(draft: Draft) -> Iterator[Problem]:
         code="table-gap",
         place=draft.place("decisions"),
         message=f"no rule decides {proof.cells(GAP, known.whole)} cells",
-        **_evidence(draft, proof, GAP, known.whole, gap),
+        **evidence(draft, proof, GAP, known.whole, gap),
         advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
     )
 
@@ -166,7 +166,7 @@ class Evidence(TypedDict):
     path: tuple[str, ...] | None
 
 
-def _evidence(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> Evidence:
+def evidence(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> Evidence:
     """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
     known = space(draft)
 
@@ -237,7 +237,7 @@ def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Ite
     conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
     forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
     box = known.box(conditions)
-    for rule in _deciding(draft, proof, box):
+    for rule in deciding(draft, proof, box):
         for outcome in sorted(outcomes(draft, rule) & forbidden):
             wide = proof.example(rule.index, box)
             yield Problem(
@@ -245,12 +245,12 @@ def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Ite
                 place=draft.place(f"invariants[{index}]", "invariants"),
                 message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
                 f" to `{outcome}` in {proof.cells(rule.index, box)} cells",
-                **_evidence(draft, proof, rule.index, box, wide),
+                **evidence(draft, proof, rule.index, box, wide),
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
 
 
-def _deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
+def deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
     """Give the rules that decide some cell of a box, in order."""
     return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
 
@@ -272,7 +272,7 @@ def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
                     code="restricts-writes",
                     place=_rule_place(draft, rule.index),
                     message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them",
-                    **_evidence(draft, proof, rule.index, writes, wide),
+                    **evidence(draft, proof, rule.index, writes, wide),
                     advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
                 )
 
@@ -288,14 +288,14 @@ def needs_are_asked(draft: Draft) -> Iterator[Problem]:
         for need, unmet in _needs(operation):
             box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
             if box not in opened:
-                opened[box] = tuple(rule for rule in _deciding(draft, proof, box) if outcomes(draft, rule) & ADMITTING)
+                opened[box] = tuple(rule for rule in deciding(draft, proof, box) if outcomes(draft, rule) & ADMITTING)
             for rule in opened[box]:
                 wide = proof.example(rule.index, box)
                 yield Problem(
                     code="need-ignored",
                     place=draft.place(path, "operations"),
                     message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask",
-                    **_evidence(draft, proof, rule.index, box, wide),
+                    **evidence(draft, proof, rule.index, box, wide),
                     advice="give it a higher risk, put a rule first that asks, or take the need out",
                 )
 

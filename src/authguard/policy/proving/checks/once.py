@@ -1,0 +1,80 @@
+"""Checks of transactions: what is to run once does so under every rule, and what was approved is not held again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.machine import expand
+from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.problems import Problem
+from authguard.policy.proving.checks.table import deciding, evidence, outcomes, proven, space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.core.facts import Operation
+    from authguard.policy.draft import Draft
+
+
+def keys_are_kept(draft: Draft) -> Iterator[Problem]:
+    """Whatever demands an ``Idempotency-Key`` runs once under it, or the policy does not load."""
+    wanted = [(place, one) for place, one in enumerate(draft.operations) if one.idempotency]
+    for index, operation in wanted:
+        if operation.effect != "write" or operation.risk == "public":
+            nobody = operation.effect == "write"
+            message = f"operation `{operation.name}` demands an `Idempotency-Key`, and " + (
+                "a public one has nobody whose key it would be" if nobody else "a read may be repeated freely"
+            )
+            yield Problem(
+                code="idempotency-idle",
+                place=draft.place(f"operations[{index}].idempotency", f"operations[{index}]", "operations"),
+                message=message,
+                advice="give it a higher risk, or take `idempotency` out" if nobody else "take `idempotency` out",
+            )
+        else:
+            yield from _runs_again(draft, index, operation)
+
+
+def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Problem]:
+    """Find the rules that admit an operation whose transaction cannot start any more."""
+    proof, over = proven(draft), _states(draft, starts=False)
+    if proof is None or not over:
+        return
+    box = space(draft).box({"risk": {operation.risk}, "effect": {"write"}, "credential": {"good"}, "transaction": over})
+    for rule in deciding(draft, proof, box):
+        if outcomes(draft, rule) & ADMITTING:
+            yield Problem(
+                code="idempotency-idle",
+                place=draft.place(f"operations[{index}].idempotency", f"operations[{index}]", "operations"),
+                message=f"operation `{operation.name}` is to run once under its `Idempotency-Key`, and rule"
+                f" `{rule.name}` ({rule.origin or 'unplaced'}) lets it run again",
+                **evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
+                advice="put rules for `transaction: done` and the like before it, as the standard policy has them",
+            )
+
+
+def approved_is_not_held(draft: Draft) -> Iterator[Problem]:
+    """What people approved is run or refused: a rule that held it again would hold it until it lapses."""
+    proof = proven(draft)
+    approved = _states(draft, starts=True) - _states(draft, starts=True, held=True)
+    if proof is None or not approved:
+        return
+    box = space(draft).box({"transaction": approved})
+    for rule in deciding(draft, proof, box):
+        if Outcome.HOLD in outcomes(draft, rule):
+            yield Problem(
+                code="approved-held",
+                place=draft.place(f"decisions[{rule.index}]", "decisions"),
+                message=f"rule `{rule.name}` holds what is approved already, which nobody can approve again",
+                **evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
+                advice="add `transaction: none` to its `when`",
+            )
+
+
+def _states(draft: Draft, *, starts: bool, held: bool = False) -> set[str]:
+    """Name the states in which a transaction can start, or cannot; of those, the ones that a hold moves."""
+    if "transaction" not in draft.machines:
+        return set()
+    edges = expand(draft.machines["transaction"]).edges
+    found = {state for (state, trigger), edge in edges.items() if trigger == "started" and edge.moves is starts}
+    return {state for state in found if edges[state, "held"].moves} if held else found
