@@ -159,3 +159,32 @@ def test_more_than_a_person_can_read_is_not_shown_at_all_rather_than_in_part() -
     for _ in range(50):
         deep = {"k" * 20_000: deep}
     assert shown(json.dumps(deep).encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("form", "plain"),
+    [
+        (b"", True),
+        (b"application/json", True),
+        (b"Application/JSON;charset=UTF-8", True),
+        (b'application/json ; charset="utf-8"', True),
+        (b"application/json; version=1; charset=utf-8", True),
+        (b"application/problem+json", True),
+        (b"application/json; charset=utf-16", False),
+        (b"application/json; charset=utf-8; charset=utf-8", False),
+        (b'application/json; charset="utf-8', False),
+        (b'application/json; a="; charset=utf-7"', False),
+        (b"application/json; charset*=utf-8''utf-7", False),
+        (b"application/json; a=charset", True),
+        (b"application/json, text/plain", False),
+        (b"text/plain; a=application/json", False),
+        (b"\ncontent-type: application/json\ncontent-encoding: identity", False),
+    ],
+)
+def test_a_body_is_measured_only_where_its_headers_say_json_in_utf_8(form: bytes, plain: bool) -> None:  # noqa: FBT001
+    assert canonical(b'{"amount": 1}', JSON, form).is_plain == plain
+
+
+def test_a_number_that_javascript_rounds_leaves_a_body_plain_though_every_byte_counts() -> None:
+    form = canonical(b'{"order": 9007199254740993}', JSON)
+    assert (form.is_plain, form.is_json) == (True, False)

@@ -92,7 +92,8 @@ class Request:
         if self.spelling > 1 and isinstance(self.amount, int):
             text = text.replace(f'"amount": {self.amount}', f'"amount": {self.amount}.0')
         target = b"/orders/7/refund?" + (self.more.encode() if self.more.startswith("?") else b"")
-        return Body(text.encode(), target, "application/json", self.more.encode() if self.more[:1] == "*" else b"")
+        form = f"application/json; more={self.more[1:]}".encode() if self.more[:1] == "*" else b""
+        return Body(text.encode(), target, "application/json", form)
 
 
 @dataclass(frozen=True)

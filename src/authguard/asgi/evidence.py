@@ -25,6 +25,8 @@ OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-m
 
 #: headers that say how a body is to be read
 _BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
+#: headers that say how a body is to be read
+_READ_BY: Final = frozenset({b"content-type", b"content-encoding", b"transfer-encoding"})
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
 LOOKED: Final = _ONCE | OVERRIDES | {AUTHORIZATION, b"accept-language", b"traceparent"}
@@ -146,10 +148,18 @@ def content_type(scope: dict[str, Any]) -> str:
 
 
 def form(scope: dict[str, Any]) -> bytes:
-    """Give what says how the body is to be read, as sent: its types, and then its codings on lines of their own."""
-    types = [value for name, value in scope["headers"] if name == b"content-type"]
-    codings = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    return b"\n".join([b", ".join(types), *codings])
+    """Return what says how the body is to be read: its one type as sent, else every header of the kind on its own line.
+
+    No value holds a line feed, so that two requests with different headers never have one form.
+    """
+    sent = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name in _READ_BY and not (name == b"transfer-encoding" and value.strip().lower() == b"chunked")
+    ]
+    if not sent or (len(sent) == 1 and sent[0][0] == b"content-type"):
+        return sent[0][1] if sent else b""
+    return b"".join(b"\n%b: %b" % one for one in sent)
 
 
 def target(scope: dict[str, Any]) -> bytes:

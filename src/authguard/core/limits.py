@@ -6,6 +6,7 @@ Money is never a float. What cannot be read exactly is ``unmeasured``, which a p
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from types import MappingProxyType
@@ -31,6 +32,10 @@ DIGITS: Final = 18
 EXACT: Final = Context(prec=200, traps=[Inexact])
 ONE: Final = Decimal(1)
 NOTHING: Final[Mapping[str, tuple[Spent, ...]]] = MappingProxyType({})
+
+
+#: half of a surrogate pair, escaped
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class UnreadableError(ValueError):
@@ -171,15 +176,32 @@ def _amount(operation: Operation, body: bytes) -> tuple[Decimal, str]:
 def parse_json(body: bytes) -> object:
     """Read JSON so strictly that no other parser can read it differently.
 
-    UTF-8 only, no duplicate names, no ``NaN`` or ``Infinity``, decimals kept exactly.
+    UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no half of a surrogate pair.
+    Decimals are kept exactly.
 
     Raises:
         UnreadableError: it is not such JSON.
     """
     try:
-        return _strictly(body.decode("utf-8"))
+        document = _strictly(body.decode("utf-8"))
+        if _SURROGATE.search(body):
+            _refuse_halves(document)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise UnreadableError from error
+    return document
+
+
+def _refuse_halves(document: object) -> None:
+    """Refuse text that UTF-8 cannot write: parsers disagree on what half of a surrogate pair is (RFC 8259 8.2)."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            value.encode()
+        elif isinstance(value, dict):
+            waiting += (*value, *value.values())
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _refuse_constant(_: str) -> object:

@@ -36,7 +36,12 @@ NAMED: Final = 4
 #: levels of a document that every parser is believed to take
 DEPTH: Final = 64
 
-_UTF8: Final = re.compile(rb'charset *= *"?utf-8"?(?![^;, ])')
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9a-z-]+"
+#: the one form of a media type that says JSON in UTF-8 to every reader: no parameter can be taken for another charset
+_PLAIN: Final = re.compile(
+    rb"(?:application/json|%b/%b\+json)" % (_TOKEN, _TOKEN)
+    + rb"(?:[ \t]*;[ \t]*(?:charset=(?:utf-8|\"utf-8\")|(?!charset)%b=(?:%b|\"[^\";\\]*\")))*[ \t]*" % (_TOKEN, _TOKEN)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,14 @@ class Canonical:
 
     Attributes:
         content: RFC 8785 where it `is_json`, else as sent.
-        is_json: whether every parser reads it alike.
+        is_json: whether every parser reads it alike, so that `content` is its canonical form.
+        is_plain: whether it is JSON in UTF-8 and nothing else, by its headers and by its bytes, so that an amount or a
+            payee can be read. A number that JavaScript rounds leaves it plain, though every byte counts then.
     """
 
     content: bytes
     is_json: bool
+    is_plain: bool = False
 
 
 def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
@@ -58,20 +66,27 @@ def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
     Args:
         content: as sent.
         media_type: lower-case, without parameters.
-        form: the headers that say how the body is to be read, as sent; one that names a coding or a character set
-            beside UTF-8 makes every byte count.
+        form: the headers that say how the body is to be read, as sent; several types, a coding, or a character set
+            beside UTF-8 make every byte count.
     """
-    if not _is_utf8(form) or (media_type != "application/json" and not media_type.endswith("+json")):
+    if not _says_json(media_type, form):
         return Canonical(content, is_json=False)
     try:
-        return Canonical(rfc8785.dumps(_exactly(parse_json(content), DEPTH)), is_json=True)
-    except (ValueError, RecursionError):
+        document = parse_json(content)
+    except UnreadableError:
         return Canonical(content, is_json=False)
+    try:
+        return Canonical(rfc8785.dumps(_exactly(document, DEPTH)), is_json=True, is_plain=True)
+    except (ValueError, RecursionError):
+        return Canonical(content, is_json=False, is_plain=True)
 
 
-def _is_utf8(form: bytes) -> bool:
-    """Whether nothing says that the bytes are coded, or are another character set than JSON's own (RFC 8259 8.1)."""
-    return b"\n" not in form and b"charset" not in _UTF8.sub(b"", form.lower())
+def _says_json(media_type: str, form: bytes) -> bool:
+    """Whether the headers say JSON in UTF-8 (RFC 8259 8.1) to every reader, and no coding (RFC 9110 8.4)."""
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        return False
+    sent = form.lower()
+    return not sent or (_PLAIN.fullmatch(sent) is not None and sent.count(b"charset") <= 1)
 
 
 def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON library takes is a private type of its own

@@ -234,10 +234,12 @@ class Enforcer:
             if isinstance(body, NoBody):
                 return self.refuse(ask, body.reason, credential)
             bond = transactions.bind(ask, credential.principal, body, self._ids, self.policy.digest)
-            known = replace(known, body=body.content, bond=bond)
+            # what is measured is what is digested and shown: a body that is not plainly JSON holds no amount
+            content = body.content if bond.body.is_plain else b""
+            known = replace(known, body=content, bond=bond)
             keys = Keys(keys.account, keys.session, bond.transaction)
             if ask.operation.scoped:
-                known, keys = self._counted(ask, known, keys, body.content)
+                known, keys = self._counted(ask, known, keys, content)
             decided = await self._settle_on(ask, known, keys, now)
         if isinstance(decided, NeedsBody):
             raise MachineFault("a request whose body was read needs it again")

@@ -39,7 +39,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         credential: the closed result of its check.
-        body: as read; ``None`` where it was not read (yet).
+        body: as read, empty where it is not plainly JSON; ``None`` where it was not read (yet).
         bond: to a transaction.
         said: account source -> its report.
         unmapped: account source -> its status, bounded, where the policy does not map it.
