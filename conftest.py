@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sybil import Example
 
 _FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
-_SECONDS = 120
+_SECONDS = 600
 _TOGETHER = ("tests/faults/",)
 
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 from authguard.audit.writing import jsonl, memory
 from authguard.testing import minting, process
 from tests import kit
+from tests.patience import be_patient
 from tests.records import Records
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ class Watch:
     def line(self, line: bytes) -> None:
         """Note a line on its way to a log."""
         self.written.update(_SEGMENT.findall(line))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Give the guard's own deadlines the time that a busy machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        be_patient(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

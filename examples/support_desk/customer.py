@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 AUDIENCE: Final = "support-agent"
 SCOPES: Final = "chat orders:read refunds:write"
 #: seconds that a client waits for an answer
-PATIENCE: Final = 15.0
+PATIENCE: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)

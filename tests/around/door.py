@@ -61,7 +61,7 @@ TEXT: Final = (
   - {name: files, match: {path: '/files/{rest:path}'}, risk: routine, effect: read}
 otherwise:""",
     )
-    + "budget: {request: 30s}\n"
+    + "budget: {request: 5m}\n"
 )
 OVERRIDES: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 
@@ -181,8 +181,8 @@ class Door:
         lines += [b"%b: %b" % header for header in headers]
         writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + sent.body)
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
-            body = b"" if b" 101 " in head else await asyncio.wait_for(reader.read(), 20)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 300)
+            body = b"" if b" 101 " in head else await asyncio.wait_for(reader.read(), 300)
         except (asyncio.IncompleteReadError, ConnectionError):
             return Answer(0, {}, b"")
         finally:

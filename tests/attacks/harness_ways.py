@@ -22,6 +22,7 @@ issuers:
     algorithms: [ES256]
     keys: {file: keys.json}
 accounts: none
+budget: {request: 60s}
 operations:
   - {name: health, match: {path: /healthz, method: GET}, risk: public, effect: read}
   - {name: pay, match: {path: /pay, method: POST}, risk: high, effect: write, scopes: [nobody-has]}

@@ -17,6 +17,7 @@ issuers:
     algorithms: [ES256]
     keys: {file: keys.json}
 accounts: none
+budget: {request: 60s}
 assurance: {order: [aal1, aal2]}
 identity: {credential: aal2}
 verifiers:

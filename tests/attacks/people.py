@@ -19,6 +19,7 @@ issuers:
   - {{issuer: https://issuer.test, audience: https://agent.test, algorithms: [ES256], keys: {{file: keys.json}}}}
   - {{issuer: https://partner.test, audience: https://agent.test, algorithms: [ES256], keys: {{file: partner.json}}}}
 accounts: none
+budget: {{request: 60s}}
 operations:
 {operations}
 otherwise: {{risk: sensitive, effect: write}}

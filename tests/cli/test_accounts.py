@@ -33,6 +33,7 @@ operations:
   - {{name: chat, match: {{path: /chat, method: POST}}, risk: routine, effect: write, scopes: [chat]}}
 assurance: {{order: [aal1, aal2]}}
 identity: {{credential: aal2}}
+budget: {{request: 5m}}
 fallbacks:
   prove_identity: {{kind: handoff, queue: identity}}
   prove_otherwise: {{kind: handoff, queue: identity}}
@@ -89,7 +90,7 @@ def counter(tmp_path: Path, authguard_fresh_idp: IdentityProvider) -> Iterator[C
         command = [sys.executable, "-m", "uvicorn", "app:app", "--fd", str(listener.fileno()), "--log-level", "error"]
         server = subprocess.Popen(command, cwd=tmp_path, pass_fds=[listener.fileno()])  # noqa: S603 - this interpreter
     try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=300) as http:
             yield Counter(tmp_path, http, authguard_fresh_idp)
     finally:
         server.terminate()

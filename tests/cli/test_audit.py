@@ -210,8 +210,10 @@ def test_tail_takes_a_bounded_number_of_lines(run: CliRunner, log: Path, count: 
 
 def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> None:
     write(log, act("before"))
-    # as the console script does it, in a process of its own so that the interrupt is a real one
-    script = "from authguard.cli import main; main()"
+    # as the console script does it, in a process of its own so that the interrupt is a real one; a shell starts what
+    # runs in the background with interrupts ignored, and Python then leaves them so
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{heard}; from authguard.cli import main; main()"
     follower = subprocess.Popen(  # noqa: S603 - our own interpreter and script
         [sys.executable, "-c", script, "audit", "tail", str(log), "-f"],
         stdout=subprocess.PIPE,
@@ -219,11 +221,15 @@ def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> No
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    assert follower.stdout is not None
-    assert "note=before" in follower.stdout.readline()
-    write(log.with_name("audit.1.jsonl"), act("after", AT + 5))
-    assert "note=after" in follower.stdout.readline()
-    follower.send_signal(signal.SIGINT)
-    _, complaints = follower.communicate(timeout=30)
+    try:
+        assert follower.stdout is not None
+        assert "note=before" in follower.stdout.readline()
+        write(log.with_name("audit.1.jsonl"), act("after", AT + 5))
+        assert "note=after" in follower.stdout.readline()
+        follower.send_signal(signal.SIGINT)
+        _, complaints = follower.communicate(timeout=300)
+    finally:
+        follower.kill()
+        follower.communicate()
     assert follower.returncode == 0
     assert complaints == ""

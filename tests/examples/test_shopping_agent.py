@@ -26,7 +26,7 @@ def test_the_demo_shows_every_purchase_as_the_policy_says(tmp_path: Path) -> Non
         env=environ,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

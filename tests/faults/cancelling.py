@@ -79,7 +79,7 @@ RIVALS: Final = 6
 #: a request that waits more often than this is not cancelled but endless
 MOST: Final = 200
 #: seconds after which what should go on at once is held up
-HELD_UP: Final = 20.0
+HELD_UP: Final = 300.0
 #: the ways: at once; when what it waits for has just come, and is lost; by a scope, which cancels every wait that is
 #: not shielded; and again at the next wait, as an impatient server does
 WAYS: Final = ("at once", "just done", "scope", "twice")

@@ -31,7 +31,7 @@ TEXT = (
     POLICY
     + """\
 audit: {durability: {sensitive: group, high: sync}}
-budget: {request: 30s}
+budget: {request: 5m}
 """
 )
 _handles: dict[Path, int] = {}

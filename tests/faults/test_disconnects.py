@@ -37,7 +37,7 @@ def refund(token: str, *, key: str, length: int = len(BODY), more: str = "") -> 
 
 def hang_up(child: Child, sent: bytes, *, read: int = 0, reset: bool) -> None:
     """Send, read as many bytes at least, and be gone: politely, or as a cable that is cut."""
-    with socket.create_connection(("127.0.0.1", child.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", child.port), timeout=300) as connection:
         connection.sendall(sent)
         received = 0
         while received < read:

@@ -91,7 +91,7 @@ TROUBLES = {
         words="the log's disk, so slow that nothing becomes durable in time",
         heals="it answers",
         act=_of_kind(acts.disk_out, "slow"),
-        text=TEXT.replace("request: 30s", "request: 3s"),
+        text=TEXT.replace("request: 5m", "request: 6s"),
     ),
     "log-failing": Trouble(
         words="the log's disk, failing where something has to be durable",

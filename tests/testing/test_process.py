@@ -99,7 +99,7 @@ def test_it_writes_its_address_whole_to_a_file_and_stops_at_a_signal(tmp_path: P
             issuer = address_in(ready, started)
             assert is_listening(issuer)
             started.send_signal(signal.SIGTERM)
-            assert started.wait(10) == 0
+            assert started.wait(300) == 0
             assert started.stdout is not None
             assert started.stdout.read() == b""
             assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
@@ -108,8 +108,8 @@ def test_it_writes_its_address_whole_to_a_file_and_stops_at_a_signal(tmp_path: P
 
 
 def address_in(ready: Path, started: subprocess.Popen[bytes]) -> str:
-    """Wait for the file, without sleeping for a fixed time: as long as the process lives, at most 20 seconds."""
-    for _ in range(400):
+    """Wait for the file, without sleeping for a fixed time: as long as the process lives, at most five minutes."""
+    for _ in range(6_000):
         if ready.exists():
             issuer: str = json.loads(ready.read_text(encoding="utf-8"))["issuer"]
             return issuer
@@ -137,7 +137,7 @@ def test_it_ends_when_the_process_that_started_it_dies() -> None:
         issuer = json.loads(dying.stdout.readline())["issuer"]
         assert is_listening(issuer)
         # The child shares the standard output: it ends only when both are gone.
-        assert dying.communicate(timeout=20)[0] == b""
+        assert dying.communicate(timeout=300)[0] == b""
     assert not is_listening(issuer)
 
 
@@ -157,5 +157,5 @@ def test_it_logs_nothing_about_anybody(tmp_path: Path) -> None:
                 client.post("/control/sign-in", json={"subject": 5})
             started.stdin.close()
             assert started.stdout.read() == b""
-            assert started.wait(10) == 0
+            assert started.wait(300) == 0
     assert said.read_bytes() == b""

@@ -178,7 +178,7 @@ async def opened(shape: str, remote: Remote, folder: Path) -> AsyncIterator[Bank
         server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_config=None, access_log=False))
         served = asyncio.create_task(server.serve(sockets=[listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx2.AsyncClient(base_url=address, trust_env=False, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=address, trust_env=False, timeout=300) as http:
             yield Bank(remote, clock, mint, guard, http)
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):

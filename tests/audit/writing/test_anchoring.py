@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from authguard.audit.writing.anchors import Anchor
 
 KEY = signing.make("desk")
-WAIT = 30.0
+WAIT = 300.0
 
 
 def note(size: int = 1, chain: str = "desk/00") -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: seconds after which a test that hangs fails; none waits for it
-PATIENCE = 20
+PATIENCE = 300
 
 
 class Disk:
