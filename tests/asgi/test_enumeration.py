@@ -57,7 +57,6 @@ async def met(state: str, *, times: int = 1) -> tuple[Any, Work, Shop]:
         for subject in ("carol", *["alice"] * times):
             token = shop.desk.login(subject, claims={"account_status": state}).decode()
             work = Work()
-            gc.collect()
             gc.disable()  # what is found to be garbage in these lines would be counted with them
             sys.setprofile(work)
             try:
