@@ -1,8 +1,8 @@
 """Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
 
-``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. All is imported and built once; each
-point has a forked process that dies there, and another one that finds what it left. No process that forks has a
-loop, a thread or an open file of the guard's.
+``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. All is imported and the policy
+is proved once; each point has a forked process that dies there, and another one that finds what it left. No process
+that forks has a loop, a thread or an open file of the guard's.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import signal
 import sys
 import traceback
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from authguard import wiring
 from authguard.audit.proving.verify import verify
 from authguard.audit.writing.sealing import LogSigner
 from authguard.core.snapshot import account_key
@@ -41,6 +43,7 @@ MODES = ("points", "torn")
 
 async def victim(house: House, kind: Kind, fatal: int, mode: str) -> list[str]:
     """Do what goes before, then what is killed; come back only where there is no such point."""
+    house.build()
     points = Points(fatal if mode == "points" else 0)
 
     async def heard(message: dict[str, Any]) -> None:
@@ -59,6 +62,7 @@ async def victim(house: House, kind: Kind, fatal: int, mode: str) -> list[str]:
 
 async def survivor(house: House, kind: Kind) -> list[str]:
     """Look at what is left, open it as a new process does, and ask for what must be true; say it in a word."""
+    house.build()
     house.clock.set(remains.armed().now)
     policy = house.guard.enforcer.policy
     remains.check(dict(policy.initial), account=account_key(ISSUER, "alice"), alone=kind.alone)
@@ -124,6 +128,7 @@ def import_all(house: House, folder: Path) -> None:
 
     async def rehearsal() -> list[str]:
         before = set(sys.modules)
+        house.build()
         await house.refund()
         await house.guard.enforcer.close()
         verify(LOG)
@@ -142,6 +147,7 @@ def still(sealer: LogSigner) -> None:
 def main() -> None:
     """Kill the kinds that were named, or all of them."""
     home, *names = sys.argv[1:]
+    wiring.load = lru_cache(wiring.load)  # type: ignore[assignment]  # one proof of the policy is enough for all
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     # it signs when it is scheduled, so the points of a request would differ from run to run

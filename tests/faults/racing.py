@@ -157,6 +157,8 @@ class Counted:
 def race(house: House, name: str, folder: Path) -> list[Any]:
     """Fork the processes, let them go at the same moment, and collect what they saw."""
     folder.mkdir()
+    os.chdir(folder)
+    house.build()
     ready, say_ready = os.pipe()
     go, say_go = os.pipe()
     pids = []
@@ -165,7 +167,6 @@ def race(house: House, name: str, folder: Path) -> list[Any]:
         if pid == 0:
             code = 1
             try:
-                os.chdir(folder)
                 os.close(say_go)
                 found = asyncio.run(run(house, RACES[name], process, say_ready, go))
                 Path(f"found.{process}").write_text(json.dumps(found), "utf-8")
