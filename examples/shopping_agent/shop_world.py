@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).resolve().parent
 #: seconds in which the shop has to listen, a command to finish, and a client to be answered
-BOUND: Final = 30.0
+BOUND: Final = 120.0
 #: seconds after which a purchase that nobody answered for is in doubt
 LOST: Final = 2
 POLICY: Final = """\
@@ -32,6 +32,7 @@ extends: shop.yaml
 
 issuers:
   - {{issuer: {issuer}, audience: shop, algorithms: [ES256], keys: discovery, leeway: 0s}}
+budget: {{request: 60s}}
 timers:
   - {{event: transaction.lost, after: {lost}s, since: entered, states: [running]}}
 """

@@ -17,9 +17,10 @@ import operations
 import proofs
 import refunds
 import sign_ins
+from moved import follow
 from rich.console import Console
 from stage import Stage
-from world import world
+from world import MOVED, world
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,6 +65,7 @@ def main() -> int:
     console.print(
         f"An identity provider, a back office and a guarded agent start; what they keep is in {folder}", highlight=False
     )
+    follow(folder / MOVED)
     with world(folder) as made:
         stage = Stage(made, console)
         for scene in SCENES:

@@ -154,7 +154,7 @@ def rolled_back(stage: Stage) -> None:
         "202 hold await_approval",
         "recovering normal active verified held",
     )
-    stage.wait(CALM + 0.2, "this demo's service counts as recovered after 2 s")
+    stage.wait(CALM + 1, "this demo's service counts as recovered after two minutes")
     stage.line("a refund, later", yun.refund(10), "200 allow allow", "live normal active verified done")
 
 

@@ -128,7 +128,7 @@ def service_down(stage: Stage) -> None:
     stage.line("the chat goes on", jon.says("A pity"), "200 allow allow", nobody)
     stage.line("the outage takes back nothing of what was proved", proved.orders(), "200 allow allow", KNOWN)
     stage.world.records.start()
-    stage.wait(CALM + 0.2, "in this demo a service that gave no answer is asked again after 2 s")
+    stage.wait(CALM + 1, "in this demo a service that gave no answer is asked again after two minutes")
     stage.line(
         "it is back, and the same answers count: no attempt was spent", jon.says(RIGHT), "200 allow allow", KNOWN
     )

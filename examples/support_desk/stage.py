@@ -5,7 +5,6 @@ What is compared comes from two sides: the reply, as the customer got it, and th
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -74,9 +73,9 @@ class Stage:
         return {token for customer in self._customers for token in customer.tokens}
 
     def wait(self, seconds: float, why: str) -> None:
-        """Let real time pass, as little as the scene needs."""
-        self._console.print(f"  [dim]... {seconds:.1f} s: {why}[/]")
-        time.sleep(seconds)
+        """Let time pass for everybody, without waiting for it."""
+        self._console.print(f"  [dim]... {seconds:.0f} s later: {why}[/]")
+        self.world.wait(seconds)
 
     def line(
         self, what: str, answer: Answer, policy_says: str, states: str, also: dict[str, bool] | None = None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Self
 import httpx2
 from customer import PATIENCE, Customer
 from log import Log
+from moved import move
 
 from authguard.testing import IdentityProvider
 
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).resolve().parent
 #: seconds in which the desk has to listen, a command to finish and a process to end
-READY: Final = 20.0
-COMMAND: Final = 30.0
-END: Final = 5.0
+READY: Final = 120.0
+COMMAND: Final = 120.0
+END: Final = 60.0
+#: beside what the processes say
+MOVED: Final = "moved.txt"
 #: seconds after which a session is idle, and after which a repaired or released service is itself again
-IDLE: Final = 3.0
-CALM: Final = 2.0
+IDLE: Final = 900.0
+CALM: Final = 120.0
 
 #: where the example's policy has it by hand
 BACK_OFFICE: Final = "http://127.0.0.1:9001"
 POLICY: Final = """\
 # Written by the demo: the example's policy, with the addresses of the servers that the demo started, and with
-# timers short enough to wait for.
+# timers shorter than a token lives.
 authguard: 1
 name: support-desk-demo
 extends: desk.yaml
@@ -50,6 +53,8 @@ issuers:
     algorithms: [ES256]
     keys: discovery
     leeway: 0s
+
+budget: {{request: 60s}}
 
 timers:
   - {{event: verification.aged, after: 30m, since: entered, states: [verified]}}
@@ -90,6 +95,15 @@ class World:
             "DESK_OUTBOX": str(self.folder / "outbox.jsonl"),
         }
 
+    @property
+    def moved(self) -> Path:
+        """The file that says how far the demo has moved the time of its processes on."""
+        return self.folder / MOVED
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass for everybody, at once."""
+        self.provider.set_clock(offset=move(self.moved, seconds))
+
     def customer(self, name: str) -> Customer:
         """Let a customer come by, who has not signed in yet."""
         return Customer(name, self.provider, self.http)
@@ -102,7 +116,7 @@ class World:
     def command(self, *words: str) -> tuple[int, str]:
         """Run `authguard` as an operator would; give its exit code and what it said."""
         done = subprocess.run(  # noqa: S603 - this interpreter's own console script
-            [sys.executable, "-c", "from authguard.cli import main; main()", *words],
+            [sys.executable, str(HERE / "moved.py"), str(self.moved), "authguard.cli:main", *words],
             env=os.environ | self.settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,7 +137,8 @@ def world(folder: Path) -> Iterator[World]:
     Raises:
         RuntimeError: the desk did not start; what it said is in the message.
     """
-    policy = (HERE / "policy.yaml").read_text("utf-8")
+    # a demo is played on busy machines, too
+    policy = (HERE / "policy.yaml").read_text("utf-8").replace("timeout: 1s", "timeout: 60s")
     with IdentityProvider() as provider, Server("records:app", folder / "records.txt") as records:
         (folder / "desk.yaml").write_text(policy.replace(BACK_OFFICE, records.address), "utf-8")
         demo = POLICY.format(issuer=provider.issuer, idle=int(IDLE), calm=int(CALM))
@@ -177,7 +192,7 @@ class Server:
         port = self.address.rpartition(":")[2] or "0"
         words = [self._app, "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", port, "--no-access-log"]
         self._process = process = subprocess.Popen(  # noqa: S603 - this interpreter and the example beside this file
-            [sys.executable, "-u", "-m", "uvicorn", *words],
+            [sys.executable, "-u", str(HERE / "moved.py"), str(self._output.with_name(MOVED)), "uvicorn:main", *words],
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
