@@ -215,6 +215,8 @@ class Strike:
         if settled and not self._victim:
             await self.settle()
         scene = self.scene
+        if self.count % 10 == 9:
+            scene.clock.advance(1)  # refusals of nobody above a rate share a record, and each is looked for here
         before, runs = scene.records(), scene.runs
         lines = len(scene.log())
         answer = await scene.send(*headers, **request)
@@ -223,6 +225,7 @@ class Strike:
         assert scene.records() == before, "a stored record moved"
         assert scene.runs == runs, "the app ran"
         written = [line for line in scene.log()[lines:] if line["kind"] in ("decision", "refusal")]
+        written = [line for line in written if "window" not in line]  # the count of an earlier flood's requests
         assert [line["reason"] for line in written] == [reason.code]
         if self._victim:
             again = await scene.send((b"authorization", self._victim), *self.beside())

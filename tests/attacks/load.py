@@ -68,3 +68,21 @@ def a_burst_of_one_account_degrades_the_service(site: Site) -> None:
     }
     assert not moved, f"the service moved by {moved}"
     assert answer.status == 200, f"somebody else's payment was answered {answer.status}"
+
+
+@attack(14)
+def a_stranger_fills_the_disk(site: Site) -> None:
+    """Send requests without a credential as fast as one connection can, each of which costs a line of the log."""
+    site.policy(POLICY)
+    guard = site.guard(app)
+
+    async def attempt() -> list[Answer]:
+        return [await ask(guard, "POST", "/chat") for _ in range(3_000)]
+
+    answers = asyncio.run(attempt())
+    assert all(answer.status == 401 for answer in answers)
+    size = (site.folder / "audit.jsonl").stat().st_size
+    assert size < 60_000, f"3,000 refusals within a second cost {size:,} bytes of log"
+    known = {entry["id"] for entry in entries(site)}
+    named = {answer.json()["instance"].rpartition(":")[2] for answer in answers}
+    assert named <= known, "a refusal names a record that is not in the log"

@@ -50,7 +50,15 @@ FULL: dict[str, Entry] = {
         note="asked for by phone",
     ),
     "refusal": Refused(
-        **SAID, reason="body-too-large", status=413, operation="refund", subject="5b" * 16, trace_id=TRACE
+        **SAID,
+        reason="body-too-large",
+        status=413,
+        operation="refund",
+        subject="5b" * 16,
+        trace_id=TRACE,
+        most=1_000,
+        window="r-1",
+        count=17,
     ),
     "fault": Faulted(**SAID, reason="guard-fault", where="load", error="OSError", operation="refund", outcome="retry"),
     "withdrawn": Withdrawn(**SAID, records=("d-1", "d-2")),

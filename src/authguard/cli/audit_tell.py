@@ -189,6 +189,7 @@ def why(
         return
     loaded = load(source)
     said = {"kind": one.shape.kind, "at": utc(one.at), "reason": one.shape.reason or one.shape.act}
+    said |= _window(one.record)
     if one.shape.machine in loaded.machines:
         machine = loaded.machines[one.shape.machine]
         edge = machine.table.get((one.shape.source, one.shape.event))
@@ -210,6 +211,15 @@ def why(
     for name, value in said.items():
         if value:
             typer.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
+
+
+def _window(record: Mapping[str, object]) -> dict[str, str]:
+    """Return which requests a window's record covers, or counts; nothing for any other record."""
+    if record.get("most"):
+        return {"covers": f"at most {record['most']} requests without a proven caller, within one second"}
+    if record.get("window"):
+        return {"counts": f"{record.get('count', 0)} requests that the record {record['window']} covers"}
+    return {}
 
 
 def named_policy(given: str) -> str:

@@ -97,6 +97,9 @@ class Moved(
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
     """One request refused before there was a cell: malformed, too large, an unknown transaction.
 
+    Above a rate, one record covers many requests of nobody (`authguard.runtime.refusal_windows`): `most` is then not 0,
+    and a closing record names it in `window` with the `count` of what it covered.
+
     Attributes:
         id: of this record.
         at: epoch seconds UTC.
@@ -106,6 +109,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
         operation: where one was matched.
         subject: pseudonym, where one was proven.
         trace_id: W3C trace id.
+        most: requests of nobody that this record may cover; 0 where it is about one.
+        window: id of the record that covered the requests which this one counts; empty where this is no such count.
+        count: requests that `window` covered.
     """
 
     id: forms.Id
@@ -116,6 +122,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
     operation: forms.Name = ""
     subject: forms.Pseudonym = ""
     trace_id: forms.TraceId = ""
+    most: forms.Count = 0
+    window: forms.Id = ""
+    count: forms.Count = 0
 
 
 class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False):

@@ -73,6 +73,7 @@ Fields = Annotated[
     ),
 ]
 Level = Annotated[str, _like("[a-z][a-z_]{0,31}")]
+Count = Annotated[int, _form(minimum=0, maximum=1_000_000)]
 Status = Annotated[int, _form(minimum=100, maximum=599)]
 Cell = Annotated[
     tuple[str, ...],

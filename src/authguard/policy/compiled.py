@@ -283,6 +283,7 @@ class Policy:
         in_flight_budget: requests of one account that are decided at once.
         durability: risk -> how a decision is kept before anything is admitted.
         pseudonymous: whether the log holds keyed hashes instead of subjects.
+        public_windows: whether admissions to public operations are covered by window records above a rate.
         checkpoint_every: lines after which the log's checkpoint is signed.
         checkpoint_within: seconds after which it is, if sooner.
         rotate_size: bytes at which a file of the log is closed.
@@ -331,6 +332,7 @@ class Policy:
     in_flight_budget: int = 64
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
+    public_windows: bool = False
     checkpoint_every: int = 1_000
     checkpoint_within: float = 10.0
     rotate_size: int = 67_108_864

@@ -78,6 +78,7 @@ def compile_draft(draft: Draft) -> Policy:
         in_flight_budget=draft.in_flight_budget,
         durability=draft.durability,
         pseudonymous=draft.pseudonymous,
+        public_windows=draft.public_windows,
         checkpoint_every=draft.checkpoint_every,
         checkpoint_within=draft.checkpoint_within,
         rotate_size=draft.rotate_size,

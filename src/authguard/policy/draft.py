@@ -73,6 +73,7 @@ class Draft:
         in_flight_budget: requests of one account that are decided at once.
         durability: by risk.
         pseudonymous: of subjects in the log.
+        public_windows: of public admissions in the log.
         checkpoint_every: lines.
         checkpoint_within: seconds.
         rotate_size: bytes.
@@ -116,6 +117,7 @@ class Draft:
     in_flight_budget: int = 64
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
+    public_windows: bool = False
     checkpoint_every: int = 1_000
     checkpoint_within: float = 10.0
     rotate_size: int = 67_108_864

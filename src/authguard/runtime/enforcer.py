@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from authguard.core.chain import cut_stencil
 from authguard.core.facts import NotProven, Proven, Unseen
-from authguard.core.outcomes import Outcome, Reason
+from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.scopes import ledger_keys
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFault, StoreError
@@ -30,6 +30,7 @@ from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.lifting import Lifting
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
+from authguard.runtime.refusal_windows import RefusalWindows
 from authguard.runtime.reports import Reports
 from authguard.runtime.sources import Sources
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
@@ -108,6 +109,7 @@ class Enforcer:
         self._recollections = Recollections()
         self._hears_channels = policy.channels.declared
         self._in_flight = InFlight(policy.in_flight_budget)
+        self._windows = RefusalWindows(journal)
         self._opening = anyio.Lock()
         self._opened = False
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
@@ -137,6 +139,7 @@ class Enforcer:
             if not self._opened:
                 return
             self._opened = False
+            self._windows.close(self.clock.now(), everything=True)
             self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
             for service in self._services:
                 await service.close()
@@ -180,8 +183,10 @@ class Enforcer:
             credential: the closed result of its check, where there was one.
             trace: W3C trace id, for what has no `ask` that names one.
         """
+        now = self.clock.now()
         try:
-            record = self.journal.refused(ask, reason, credential, self.clock.now(), trace=trace)
+            record = "" if isinstance(credential, Proven) else self._windows.cover(reason, now)
+            record = record or self.journal.refused(ask, reason, credential, now, trace=trace)
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
         return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
@@ -204,7 +209,9 @@ class Enforcer:
             found = self._recollections.find(credential, about)
             if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
                 return None
-            record = self.journal.decided_again(found.stencil, now, ask.evidence.trace)
+            record = self._cover(ask, credential, found.verdict.fallback.kind, now) or self.journal.decided_again(
+                found.stencil, now, ask.evidence.trace
+            )
         except AuditError as error:
             # a log that mends itself meanwhile must not hide that a record was lost
             self._unanswered = error
@@ -212,6 +219,14 @@ class Enforcer:
         except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
+
+    def _cover(self, ask: Ask, credential: Credential, kind: Outcome, now: float) -> str:
+        """Return the id of the window record that covers a request of nobody; empty where it has its own record."""
+        if isinstance(credential, Proven):
+            return ""
+        if kind not in ADMITTING:
+            return self._windows.cover(credential.reason, now)
+        return self._windows.cover(Reason.DECIDED, now, ask.operation.name) if self.policy.public_windows else ""
 
     @staticmethod
     def _about(ask: Ask, channel: str) -> bytes:
@@ -335,6 +350,10 @@ class Enforcer:
         self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
     ) -> Verdict | None:
         """Record, save, then admit; nothing comes back where another request was faster."""
+        if plan.after is before.snapshot:
+            covered = self._cover(ask, known.credential, plan.fallback.kind, now)
+            if covered:
+                return plan.verdict(ask, known, keys, covered, at=now)
         record = self._ids.record(now)
         ticket = ""
         if plan.fallback.kind is Outcome.HANDOFF and isinstance(known.credential, Proven):
@@ -357,27 +376,8 @@ class Enforcer:
         if not saved:
             self.journal.withdrawn((*written, record), now)
             return None
-        verdict = Verdict(
-            record=record,
-            operation=ask.operation,
-            fallback=plan.fallback,
-            reason=plan.reason if isinstance(known.credential, Proven) else known.credential.reason,
-            credential=known.credential,
-            snapshot=plan.after,
-            keys=keys,
-            cell=plan.cell,
-            rule=plan.rule,
-            at=now,
-            token_scopes=plan.token_scopes,
-            scopes=tuple(sorted(plan.token_scopes)),
-            channel=known.channel,
-            transaction=keys.transaction if plan.opened else "",
-            ticket=ticket,
-            acr_values=plan.acr_values,
-            max_age=plan.max_age,
-            running=plan.running,
-            saved=renewed(before.snapshot, plan.after) if plan.running else None,
-        )
+        saved_now = renewed(before.snapshot, plan.after) if plan.running else None
+        verdict = plan.verdict(ask, known, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
             told, headers = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)
             verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)

@@ -144,6 +144,35 @@ class Journal:
         )
         return record
 
+    def window_opened(self, reason: Reason, now: float, operation: str, most: int) -> str:
+        """Write a record that covers up to `most` requests of nobody; return its id."""
+        record = self._ids.record(now)
+        entry = Refused(
+            id=record,
+            at=now,
+            policy=self._policy,
+            reason=reason.code,
+            status=_status(reason),
+            operation=operation,
+            most=most,
+        )
+        self._sink.append(entry)
+        return record
+
+    def window_closed(self, reason: Reason, now: float, operation: str, window: str, count: int) -> None:
+        """Write how many requests a window covered."""
+        entry = Refused(
+            id=self._ids.record(now),
+            at=now,
+            policy=self._policy,
+            reason=reason.code,
+            status=_status(reason),
+            operation=operation,
+            window=window,
+            count=count,
+        )
+        self._sink.append(entry)
+
     def faulted(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
         """Write a fault of the guard: the class of what was raised, never its message."""
         record = self._ids.record(now)
@@ -189,6 +218,11 @@ class Journal:
             )
         )
         return record
+
+
+def _status(reason: Reason) -> int:
+    """Return the status of a window's requests; a public admission has the app's own, for which 200 stands."""
+    return reason.status or 200
 
 
 def escaped(text: str) -> str:

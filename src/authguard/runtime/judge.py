@@ -21,6 +21,7 @@ from authguard.errors import MachineFault
 from authguard.runtime import transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
+from authguard.runtime.verdict import Verdict
 from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports, take_roles
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from authguard.core.facts import Credential, Operation, Principal
     from authguard.core.machine import Transition
-    from authguard.core.snapshot import Report, Snapshot, Spent
+    from authguard.core.snapshot import Keys, Report, Snapshot, Spent
     from authguard.policy.compiled import Policy
     from authguard.ports import Seal
     from authguard.runtime.verdict import Ask
@@ -90,6 +91,51 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_age: int = -1
     running: bool = False
     opened: bool = False
+
+    def verdict(
+        self,
+        ask: Ask,
+        known: Known,
+        keys: Keys,
+        record: str,
+        *,
+        at: float,
+        ticket: str = "",
+        saved: Snapshot | None = None,
+    ) -> Verdict:
+        """Return the verdict on a request whose plan was recorded and saved.
+
+        Args:
+            ask: the request.
+            known: what was found out about it.
+            keys: of the records met.
+            record: id of the audit record that stands for it.
+            at: when it was decided, epoch seconds UTC.
+            ticket: of the hand-off; empty for none.
+            saved: where the machines stand in the store now, for a transaction that runs.
+        """
+        credential = known.credential
+        return Verdict(
+            record=record,
+            operation=ask.operation,
+            fallback=self.fallback,
+            reason=credential.reason if isinstance(credential, NotProven) else self.reason,
+            credential=credential,
+            snapshot=self.after,
+            keys=keys,
+            cell=self.cell,
+            rule=self.rule,
+            at=at,
+            token_scopes=self.token_scopes,
+            scopes=tuple(sorted(self.token_scopes)),
+            channel=known.channel,
+            transaction=keys.transaction if self.opened else "",
+            ticket=ticket,
+            acr_values=self.acr_values,
+            max_age=self.max_age,
+            running=self.running,
+            saved=saved,
+        )
 
 
 @dataclass(frozen=True, slots=True)

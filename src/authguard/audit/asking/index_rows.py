@@ -47,6 +47,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
         act: what was done.
         where: the part of the guard that failed.
         error: class of what was raised.
+        covered: decimal digits of the requests that a closed window counts beside its own record; else empty.
     """
 
     kind: str
@@ -67,6 +68,12 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
     act: str = ""
     where: str = ""
     error: str = ""
+    covered: str = ""
+
+    @property
+    def requests(self) -> int:
+        """How many requests a record of this shape stands for; a closed window's other requests are in its count."""
+        return int(self.covered) if self.covered.isdecimal() else 1
 
     def states(self) -> Mapping[str, str]:
         """Give the cell by its dimensions; empty where there is none."""
@@ -114,6 +121,8 @@ class _Refused(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="
     status: int
     operation: str = ""
     subject: str | None = None
+    window: str | None = None
+    count: int = 0
 
 
 class _Faulted(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="kind"):
@@ -154,7 +163,7 @@ class _Logged(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"
 _MEMBERS: Final = {
     "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
     "transition": ("policy", "machine", "event", "source", "dest", "cause"),
-    "refusal": ("policy", "operation", "reason"),
+    "refusal": ("policy", "operation", "reason", "covered"),
     "fault": ("policy", "operation", "outcome", "reason", "where", "error"),
     "withdrawn": ("policy",),
     "act": ("policy", "act"),
@@ -201,8 +210,9 @@ def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
             key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
             return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
         case _Refused():
-            key = ("refusal", one.policy, one.operation, one.reason)
-            return key, (one.id, one.at, one.subject, None, None, None, None), ()
+            # the first request that a window covers is counted by the window's own record
+            key = ("refusal", one.policy, one.operation, one.reason, str(one.count - 1) if one.window else "")
+            return key, (one.id, one.at, one.subject, None, None, None, one.window), ()
         case _Faulted():
             key = ("fault", one.policy, one.operation, one.outcome, one.reason, one.where, one.error)
             return key, (one.id, one.at, None, None, None, None, None), ()

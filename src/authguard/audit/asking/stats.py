@@ -130,6 +130,7 @@ def gather(index: Index, since: float, until: float) -> Stats:
     transitions: Counter[tuple[str, str, str, str]] = Counter()
     for number, count in counts(index, since, until).items():
         shape = shapes[number]
+        count *= shape.requests  # noqa: PLW2901 - requests are counted, not records
         tallies["kinds"][shape.kind] += count
         match shape.kind:
             case "decision":

@@ -266,6 +266,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "nodes_budget": more,
     "in_flight_budget": more,
     "pseudonymous": less,
+    "public_windows": more,
     "checkpoint_every": more,
     "checkpoint_within": more,
     "rotate_size": changed,

@@ -93,6 +93,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         in_flight_budget=document.budget.in_flight,
         durability=DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
+        public_windows=document.audit.public == "windows",
         checkpoint_every=document.audit.checkpoint.every,
         checkpoint_within=document.audit.checkpoint.within,
         rotate_size=document.audit.rotate.size,

@@ -376,6 +376,7 @@ class Audit(Part):
 
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
     subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
+    public: Literal["each", "windows"] = "each"
     checkpoint: Checkpoints = Checkpoints()
     rotate: Rotate = Rotate()
     keep: Annotated[Duration, Field(ge=3_600.0)] | None = None

@@ -239,6 +239,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "checkpoint": "When a checkpoint of the log is signed, so that a cut or a rewrite shows.",
         "rotate": "When a file of the log is closed, compressed, and a new one begun.",
         "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
+        "public": "How public admissions are recorded: `each`, or above a rate by `windows`.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
     },
     "Transactions": {

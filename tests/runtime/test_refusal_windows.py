@@ -1,0 +1,91 @@
+"""Above a rate, refusals of nobody are covered by window records that are chained before what they cover."""
+
+from __future__ import annotations
+
+import pytest
+
+from authguard.core.entries import Decided, Refused
+from authguard.core.outcomes import Reason
+from authguard.errors import AuditError
+from authguard.runtime.refusal_windows import MAX_COVERED, RATE, WINDOW_S
+from tests.kit import POLICY, Desk, outcome
+
+
+def refusals(desk: Desk) -> list[Refused]:
+    """Return the refusals that were recorded."""
+    return [entry for entry in desk.sink.of(Refused) if isinstance(entry, Refused)]
+
+
+async def flood(desk: Desk, count: int) -> list[str]:
+    """Ask without a credential; return the ids of the records that stand for it."""
+    return [(await desk.ask("chat")).record for _ in range(count)]
+
+
+async def test_up_to_the_rate_each_refusal_has_a_record_of_its_own() -> None:
+    desk = Desk()
+    assert len(set(await flood(desk, RATE))) == RATE
+    assert len(desk.sink.of(Decided)) == RATE
+    assert not refusals(desk)
+
+
+async def test_above_the_rate_one_record_covers_them_and_a_second_one_counts_them() -> None:
+    desk = Desk()
+    covered = (await flood(desk, RATE + 300))[RATE:]
+    (opened,) = refusals(desk)
+    assert set(covered) == {opened.id}
+    assert (opened.reason, opened.most) == ("credential-missing", MAX_COVERED)
+    desk.clock.advance(WINDOW_S)
+    await flood(desk, 1)
+    _, closed = refusals(desk)
+    assert (closed.window, closed.count) == (opened.id, 300)
+
+
+async def test_a_window_that_is_full_is_counted_and_followed_by_another() -> None:
+    desk = Desk()
+    await flood(desk, RATE + MAX_COVERED + 1)
+    first, closed, second = refusals(desk)
+    assert (closed.window, closed.count) == (first.id, MAX_COVERED)
+    assert second.most
+    assert second.id != first.id
+
+
+async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers() -> None:
+    desk = Desk()
+    await flood(desk, RATE)
+    desk.sink.broken = AuditError("disk full")
+    verdict = await desk.ask("chat")
+    assert verdict.record == ""
+    assert outcome(verdict) == ("retry", "try_later")
+    desk.sink.broken = None
+    assert (await desk.ask("chat")).record == refusals(desk)[-1].id
+
+
+async def test_each_reason_has_a_window_of_its_own() -> None:
+    desk = Desk()
+    await flood(desk, RATE + 1)
+    refused = [desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record for _ in range(5)]
+    assert len(set(refused)) == 1
+    assert [entry.reason for entry in refusals(desk)] == ["credential-missing", "request-malformed"]
+
+
+async def test_requests_of_the_proven_are_never_covered() -> None:
+    desk = Desk()
+    token = desk.login()
+    await flood(desk, RATE + 1)
+    records = [(await desk.ask("chat", token)).record for _ in range(RATE + 5)]
+    assert len(set(records)) == RATE + 5
+
+
+@pytest.mark.parametrize(("policy", "records"), [("", 2 * RATE), ("audit: {public: windows}\n", RATE)])
+async def test_public_admissions_are_covered_only_where_the_policy_says_so(policy: str, records: int) -> None:
+    desk = Desk(text=POLICY + policy)
+    for _ in range(2 * RATE):
+        assert outcome(await desk.ask("health", method="GET")) == ("allow", "allow")
+    assert len(desk.sink.of(Decided)) == records
+
+
+async def test_a_guard_that_closes_counts_what_is_open() -> None:
+    desk = Desk()
+    await flood(desk, RATE + 7)
+    await desk.enforcer.close()
+    assert refusals(desk)[-1].count == 7
