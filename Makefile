@@ -88,6 +88,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 # own checks (AUTHGUARD_PLANTED=): that takes a quarter of an hour
 soak: export AUTHGUARD_PLANTED ?= all
 soak: export AUTHGUARD_SOAK_SECONDS ?= 600
+soak: export HYPOTHESIS_PROFILE ?= soak
 soak: export AUTHGUARD_MODEL_STEPS ?= 100000
 soak: export AUTHGUARD_FUZZ_EXAMPLES ?= 10000
 soak: export AUTHGUARD_CRASH_KILLS ?= 1000

@@ -20,9 +20,12 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.kinds import LONGEST_FIRST, kind_of
+from tests.following import Followed
+from tests.kinds import LONGEST_FIRST, mark, marked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sybil import Example
 
 _FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
@@ -81,12 +84,26 @@ def _shell(example: Example) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by its kind; let coverage follow no long test; begin with what takes long in several processes."""
     for item in items:
-        kind = kind_of(item.nodeid)
-        item.add_marker(kind)
-        if kind == "slow":
-            item.add_marker("no_cover")  # tracing doubles its time, and what it reaches the others reach
+        mark(item)
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: LONGEST_FIRST.index(kind_of(item.nodeid)))
+        first: dict[Path, int] = {}
+        for item in items:
+            turn = LONGEST_FIRST.index(marked(item))
+            first[item.path] = min(turn, first.get(item.path, turn))
+        items.sort(key=lambda item: first[item.path])  # the tests of a file stay together
+
+
+_followed = Followed()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let coverage follow the cases of a test for as long as they reach something new."""
+    _followed.begins(item)
+    try:
+        return (yield)
+    finally:
+        _followed.ends(item)
 
 
 class ByPlace(LoadScopeScheduling):

@@ -9,19 +9,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 from authguard.audit.writing import jsonl, memory
 from authguard.testing import minting, process
 from tests import kit
 from tests.patience import be_patient
+from tests.profiles import choose
+from tests.readings import keep_readings
 from tests.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-settings.register_profile("no wall clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("no wall clock")
+choose()  # a busy machine is no failure, so no profile has a deadline
 
 #: what could be a segment of a token: long runs in its alphabet
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -49,6 +49,14 @@ def patient() -> Iterator[None]:
     """Give the guard's own deadlines the time that a busy machine needs."""
     with pytest.MonkeyPatch.context() as patch:
         be_patient(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_policy_file_is_read_once() -> Iterator[None]:
+    """Read the YAML of the same policy file once in a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        keep_readings(patch)
         yield
 
 

@@ -1,11 +1,15 @@
 """Which tests are quick and alone, which start servers and processes, and which are long: one table, by place.
 
-The longest prefix of a test's name decides. The root `conftest.py` gives every test the marker of its kind.
+The longest prefix of a test's name decides, unless the test has the marker of a kind itself. The root `conftest.py`
+gives every other test the marker of its kind.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    import pytest
 
 Kind = Literal["unit", "integration", "slow"]
 
@@ -22,14 +26,31 @@ PLACES: Final[dict[str, Kind]] = {
     "policies/": "integration",
     "tests/": "integration",
     "tests/test_": "unit",
+    "tests/asgi/": "unit",
+    "tests/asgi/test_end_to_end.py": "integration",
+    "tests/asgi/test_inband.py": "integration",
+    "tests/audit/": "unit",
+    "tests/audit/writing/test_anchor": "integration",
+    "tests/audit/writing/test_jsonl_processes.py": "integration",
     "tests/core/": "unit",
+    "tests/credentials/": "unit",
+    "tests/credentials/test_identity_provider.py": "integration",
+    "tests/credentials/test_mid_traffic.py": "integration",
     "tests/directories/": "unit",
-    "tests/policy/": "unit",
-    "tests/runtime/": "unit",
     "tests/examples/": "slow",
     "tests/faults/": "slow",
     "tests/fuzz/": "slow",
     "tests/model/": "slow",
+    "tests/policy/": "unit",
+    "tests/policy/comparing/test_diff.py::test_loosening_any_single_rule_is_reported": "slow",
+    "tests/policy/files/test_bad_input.py": "slow",
+    "tests/policy/files/test_reader.py::test_nodes_and_items_are_bounded": "slow",
+    "tests/policy/files/test_reading.py::test_a_mutated_standard_policy_never_raises": "slow",
+    "tests/policy/files/test_reading.py::test_a_standard_policy_with_a_word_exchanged_everywhere_never_raises": "slow",
+    "tests/policy/files/test_reading.py::test_values_are_bounded_over_all_that_is_extended": "slow",
+    "tests/policy/proving/test_checks.py::test_taking_rules_away_either_leaves_no_gap_or_says_where": "slow",
+    "tests/policy/test_wheel.py": "integration",
+    "tests/runtime/": "unit",
     "tests/verification/test_chaos.py": "slow",
     "tests/verification/test_wire.py": "slow",
 }
@@ -48,3 +69,23 @@ def kind_of(name: str) -> Kind:
     if not found:
         raise LookupError(f"{name} has no kind: add its place to tests/kinds.py")
     return PLACES[found]
+
+
+def marked(item: pytest.Item) -> Kind:
+    """Return the kind whose marker a test has.
+
+    Raises:
+        LookupError: it has none, or more than one.
+    """
+    found = [kind for kind in KINDS if item.get_closest_marker(kind)]
+    if len(found) != 1:
+        raise LookupError(f"{item.nodeid} has the kinds {found}, not one")
+    return found[0]
+
+
+def mark(item: pytest.Item) -> None:
+    """Give a test the marker of its kind, unless it has one; coverage does not follow a long one."""
+    if not any(item.get_closest_marker(kind) for kind in KINDS):
+        item.add_marker(kind_of(item.nodeid))
+    if marked(item) == "slow":
+        item.add_marker("no_cover")  # tracing triples its time, and what it reaches the others reach

@@ -16,6 +16,7 @@ from authguard.audit.proving.reading import parse
 from authguard.cli.audit_words import describe
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless
+from tests.profiles import examples
 from tests.records import Records
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     loop.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["/chat", "/chat", "/pay/x"]) | TEXTS.map(lambda text: "/pay/" + text) | TEXTS,
     claims=st.dictionaries(st.sampled_from(CLAIMS), TEXTS, max_size=1),

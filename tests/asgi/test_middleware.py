@@ -19,6 +19,7 @@ from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, AuthguardError
 from tests.asgi.shop import Shop
 from tests.kit import POLICY
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     import httpx2
@@ -518,7 +519,7 @@ NAMES = st.sampled_from(
 HEADERS = st.lists(st.tuples(NAMES | st.binary(max_size=20), st.binary(max_size=100)), max_size=12)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     method=st.sampled_from(["GET", "POST", "OPTIONS", "get", "", "X" * 50]),
     path=st.text(max_size=40) | st.sampled_from(["/chat", "/orders/1/refund", "/.authguard/session", "/live"]),

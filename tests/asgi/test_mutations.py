@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.advisories.scene import Scene
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def scene() -> Iterator[tuple[Scene, dict[str, bytes]]]:
         asyncio.run(scene.guard.enforcer.close())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=examples(300))
 @given(
     alg=st.sampled_from(["ES256", "RS256", "EdDSA"]),
     edits=st.lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -18,10 +19,11 @@ from authguard.asgi.endpoints import own_operations
 from authguard.audit.asking.index import open_index
 from authguard.audit.asking.replay import replay
 from authguard.policy.compiler import load
-from authguard.testing import IdentityProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from authguard.testing import IdentityProvider
 
 ROOT = Path(__file__).resolve().parents[2]
 DESK = ROOT / "examples" / "support_desk"
@@ -52,19 +54,32 @@ FAMILIES = (
 )
 
 
+@pytest.fixture(scope="module")
+def policy(authguard_idp: IdentityProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The policy of the desk, beside an identity provider and a back office that serve all of its tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DESK)
+        world = importlib.import_module("world")
+        for path in DESK.glob("*.py"):
+            patch.delitem(sys.modules, path.stem, raising=False)
+    output = tmp_path_factory.mktemp("records") / "records.txt"
+    with world.Server("records:app", output) as records:
+        text = (DESK / "policy.yaml").read_text("utf-8").replace("http://127.0.0.1:9000", authguard_idp.issuer)
+        yield text.replace("http://127.0.0.1:9001", records.address)
+
+
 @pytest.fixture
-def client(module: Callable[[str], Any], tmp_path: Path) -> Iterator[TestClient]:
-    """The guarded desk in this process, with an identity provider beside it."""
-    with IdentityProvider() as provider, module("world").Server("records:app", tmp_path / "records.txt") as records:
-        policy = (DESK / "policy.yaml").read_text("utf-8").replace("http://127.0.0.1:9000", provider.issuer)
-        policy = policy.replace("http://127.0.0.1:9001", records.address)
-        (tmp_path / "policy.yaml").write_text(policy, "utf-8")
-        guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml", modules=("outbox",))
-        token = provider.sign_in(
-            audience="support-agent", acr="aal2", scope="chat orders:read refunds:write", account_status="ok"
-        )
-        with TestClient(guarded, headers=token.headers) as client:
-            yield client
+def client(
+    module: Callable[[str], Any], policy: str, authguard_fresh_idp: IdentityProvider, tmp_path: Path
+) -> Iterator[TestClient]:
+    """The guarded desk in this process."""
+    (tmp_path / "policy.yaml").write_text(policy, "utf-8")
+    guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml", modules=("outbox",))
+    token = authguard_fresh_idp.sign_in(
+        audience="support-agent", acr="aal2", scope="chat orders:read refunds:write", account_status="ok"
+    )
+    with TestClient(guarded, headers=token.headers) as client:
+        yield client
 
 
 def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:

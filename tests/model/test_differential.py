@@ -15,6 +15,7 @@ from authguard.core.machine import engine, step
 from authguard.core.snapshot import PLACES, blank
 from authguard.policy.compiler import load
 from authguard.policy.files import library
+from tests.profiles import examples
 
 SHIPPED = {name: load(name) for name in sorted(library.shipped())}
 LONG = 400
@@ -57,7 +58,7 @@ def test_a_long_walk_of_all_machines_goes_where_five_engines_of_transitions_go(n
 
 @pytest.mark.parametrize("name", SHIPPED)
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_memo_answers_as_asking_every_rule_in_order_does(name: str, data: st.DataObject) -> None:
     table = SHIPPED[name].table
     cell = tuple(data.draw(st.sampled_from(table.values[dimension])) for dimension in DIMENSIONS)

@@ -15,6 +15,7 @@ from authguard.errors import ReportRefused
 from authguard.runtime.preview import foresee
 from authguard.runtime.reports import OPEN
 from tests.kit import Desk, outcome, states
+from tests.profiles import examples
 
 LOOSENING = [
     *(f"account.{trigger}" for trigger in ("normal", "reinstated", "aged", "unreachable", "no_such_state")),
@@ -102,7 +103,7 @@ EVENTS = st.sampled_from(
 STATUSES = st.none() | st.sampled_from(["ok", "frozen", "locked", "estate", "kid", "a word that nobody knows"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(status=STATUSES, acr=st.sampled_from(["aal1", "aal2"]), events=st.lists(EVENTS, max_size=10))
 def test_whatever_is_reported_in_whatever_order_opens_nothing(status: str | None, acr: str, events: list[str]) -> None:
     asyncio.run(_tightens(status, acr, events))

@@ -13,6 +13,7 @@ from authguard.core.snapshot import UNSPENT, Keys, LedgerRecord, Spent
 from authguard.core.stored import DOCUMENT_BYTES, NAME_CHARACTERS
 from authguard.errors import StoreError
 from authguard.ports import FIRST
+from tests.profiles import examples
 from tests.stores.samples import BLANK, LEDGER, SCOPED, amended, increment, keys, signed_in, snapshot
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ async def test_two_people_share_the_service_and_nothing_else(store: AnyStore) ->
     assert versions(await store.load(keys("ben", "t2"), BLANK)) == (1, 0, 0, 0)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=snapshot)
 async def test_records_come_back_equal_whatever_they_hold(store: AnyStore, written: Snapshot) -> None:
     before = await store.load(ANNA, BLANK)

@@ -15,6 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 from authguard.core.snapshot import Keys, Snapshot
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
+from tests.profiles import examples
 from tests.stores.samples import BLANK
 
 if TYPE_CHECKING:
@@ -134,6 +135,6 @@ class _Sqlite(_AgainstADictionary):
 
 
 TestMemory = _Memory.TestCase
-TestMemory.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestMemory.settings = settings(max_examples=examples(50), stateful_step_count=40, deadline=None)
 TestSqlite = _Sqlite.TestCase
 TestSqlite.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)

@@ -17,6 +17,7 @@ from authguard.audit.asking.index import VERSION, beside, open_index
 from authguard.audit.asking.query import Question, by_id, counts, find
 from authguard.audit.proving.reading import parse
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
+from tests.profiles import examples
 from tests.records import by_hand
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def contents(log: Path) -> dict[str, list[Any]]:
         }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(logs, logs, logs, st.lists(questions, min_size=1, max_size=6))
 def test_the_index_answers_what_a_scan_of_the_log_answers_and_is_the_same_made_anew(
     first: tuple[Entry, ...], second: tuple[Entry, ...], other: tuple[Entry, ...], asked: list[Question]

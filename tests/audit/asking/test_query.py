@@ -12,6 +12,7 @@ from authguard.audit.asking import query
 from authguard.audit.asking.index import open_index
 from authguard.audit.asking.query import Question, find, last, moved_by, whole_session
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +106,7 @@ def test_a_line_edited_in_the_middle_is_shown_as_such(log: Path) -> None:
         assert [one.intact for one in find(index, Question(), newest=False)] == [True, True, False, True, True, True]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     times=st.lists(st.integers(0, 5), min_size=1, max_size=12),
     wanted=st.sets(st.sampled_from(["allow", "deny"])),

@@ -16,6 +16,7 @@ from authguard.policy.files import library
 from authguard.policy.files.reader import PROBLEMS_BOUND
 from authguard.policy.files.reading import CHAIN_BOUND, CODES, Reading, read_draft
 from authguard.policy.language import later
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,13 +232,13 @@ def harmless(data: bytes) -> None:
         assert "\n" not in str(problem)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_never_raise(data: bytes) -> None:
     harmless(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="ab:-?[]{},#&*!|>'\"%@` \n\t.0<=~ynNo", max_size=200))
 def test_random_yaml_never_raises(text: str) -> None:
     harmless(text.encode())
@@ -306,7 +307,7 @@ def mutated(data: bytes, changes: tuple[tuple[str, int, bytes], ...]) -> bytes:
     return data
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(mutations())
 def test_a_mutated_standard_policy_never_raises(changes: tuple[tuple[str, int, bytes], ...]) -> None:
     harmless(mutated(STANDARD, changes))
@@ -317,7 +318,7 @@ def words() -> Iterator[bytes]:
     yield from sorted(seen)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.sampled_from(list(words())),
     st.sampled_from([b"yes", b"1", b"[]", b"{}", b"''", b"zz", b"Aa", b"1.5", b"[a, {b: c}]"]),

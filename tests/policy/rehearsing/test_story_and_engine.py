@@ -12,6 +12,7 @@ from authguard.core.entries import Decided
 from authguard.core.events import MACHINES
 from authguard.policy.rehearsing import story
 from tests.kit import Desk, policy_of
+from tests.profiles import examples
 
 #: what a credential and the sources said; the rest a story finds by itself: timers, attempts, what an answer moves
 TOLD = (
@@ -56,7 +57,7 @@ async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[Dec
     return decided
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @example(
     [(0, "", False, "refund"), (1, "", False, "refund"), (16, "", False, "chat"), (0, "aal2", False, "refund")], 10
 )

@@ -24,6 +24,7 @@ from authguard.policy.proving.reachability import Path, Reachability
 from authguard.policy.views import explaining
 from authguard.policy.views.explaining import explain_decision as explain
 from authguard.policy.views.explaining import within
+from tests.profiles import examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def cells_at(cell: tuple[str, ...], distance: int, fixed: set[str]) -> list[tupl
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(OWN, CELLS)
 def test_the_nearest_allowing_cells_are_those_that_counting_finds(
     own: list[tuple[dict[str, int], str]], cell: tuple[str, ...]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.audit.asking.report.machine import ARROWS, Arrow, draw, place, ranks
+from tests.profiles import examples
 
 STATES = [f"state {letter}" for letter in "abcdefg"]
 arrows = st.dictionaries(
@@ -18,7 +19,7 @@ arrows = st.dictionaries(
 ).map(lambda edges: [Arrow(source, dest, events) for (source, dest), events in edges.items()])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(arrows, st.sampled_from([*STATES, "else"]))
 def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial: str) -> None:
     states = list(dict.fromkeys(state for one in made for state in (one.source, one.dest)))
@@ -29,7 +30,7 @@ def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial:
             assert state == other or abs(x - left) >= 60 or abs(y - top) >= 40
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(arrows)
 def test_the_drawing_is_whole_and_has_each_state_and_the_busiest_arrows(made: list[Arrow]) -> None:
     text = draw(3, "Machine <x>", made, "state a")

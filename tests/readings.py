@@ -1,0 +1,49 @@
+"""A policy file that was read once is not read again: nine tenths of what it takes to load one is the YAML of its base.
+
+Only files without a problem are kept, by their bytes and their name. The tests of the reader call the reader itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from authguard.policy.files import reader, reading
+from authguard.policy.rehearsing import scenario_reader
+
+if TYPE_CHECKING:
+    import pytest
+
+    from authguard.policy.files.reader import Read
+
+#: files that are kept, and how long each may be in bytes
+FILES: Final = 64
+LONGEST: Final = 65_536
+
+
+class Readings:
+    """Reads a file as the reader does, and keeps what came of it; a tree is never changed."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bytes, str, bool], Read] = OrderedDict()
+
+    def read(self, data: bytes, file: str, nodes_bound: int = reader.NODES_BOUND, *, listed: bool = False) -> Read:
+        """Read one file, or give what was read before under every bound that it keeps."""
+        name = (data, file, listed)
+        kept = self._kept.get(name)
+        if kept is not None and kept.nodes < nodes_bound:
+            self._kept.move_to_end(name)
+            return kept
+        found = reader.read(data, file, nodes_bound, listed=listed)
+        if not found.problems and len(data) <= LONGEST:
+            self._kept[name] = found
+            while len(self._kept) > FILES:
+                self._kept.popitem(last=False)
+        return found
+
+
+def keep_readings(patch: pytest.MonkeyPatch) -> None:
+    """Let policies and scenarios be read through one `Readings`."""
+    readings = Readings()
+    for module in (reading, scenario_reader):
+        patch.setattr(module, "read", readings.read)
