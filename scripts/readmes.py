@@ -98,6 +98,8 @@ def _operation(operation: Operation) -> tuple[str, ...]:
 
 def _otherwise(policy: Policy) -> tuple[str, ...]:
     other = policy.otherwise
+    if not policy.admits_unnamed:
+        return "anything else", "", "refused with 404", "", ""
     return "anything else", "", f"{other.risk}, {other.effect}", _needs(other), ""
 
 

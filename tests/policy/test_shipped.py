@@ -159,11 +159,11 @@ def test_banking_keeps_the_time_outs_of_nist_sp_800_63b_4() -> None:
     assert policy.fallbacks["await_approval"].count == 2, "four eyes"
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "support-desk"])
-def test_what_nobody_named_needs_a_scope_that_no_operation_gives(name: str) -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_nobody_named_is_refused(name: str) -> None:
     policy = load(name)
-    assert policy.otherwise.scopes == {"unnamed"}
-    assert not any(policy.otherwise.scopes & operation.scopes for operation in policy.operations)
+    assert not policy.admits_unnamed
+    assert policy.judged == policy.operations
 
 
 def test_telecom_ranks_a_moved_number_below_a_death() -> None:

@@ -21,9 +21,10 @@ from authguard.asgi.evidence import LOOKED, read_evidence, read_trace, strip_own
 from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
 from authguard.asgi.metadata import METADATA, Metadata, schemes
-from authguard.asgi.operations import WEBSOCKET, OperationIndex, channel_finder, route_path
+from authguard.asgi.operations import WEBSOCKET, channel_finder, route_path
 from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
+from authguard.asgi.resolver import Resolver
 from authguard.asgi.user import app_for, user_of
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
@@ -33,7 +34,6 @@ from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from authguard.core.facts import Evidence
     from authguard.runtime.enforcer import Enforcer
 
     Message = MutableMapping[str, Any]
@@ -67,7 +67,7 @@ class GuardMiddleware:
         self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
-        self._index: Final = OperationIndex((*own, *policy.operations), policy.otherwise)
+        self._resolver: Final = Resolver(policy.operations, policy.otherwise, own, admits=policy.admits_unnamed)
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(
@@ -99,11 +99,13 @@ class GuardMiddleware:
         if scope["type"] != "http":
             return self._other(scope, receive, send)
         method = scope["method"]
+        path = self._resolver.path(scope)
+        operation = self._resolver.find(method, path)
+        if isinstance(operation, Reason):
+            return self._refuse(operation, scope, send)
         evidence = read_evidence(scope, self._wanted, self._looked)
-        path = route_path(scope)
-        operation = self._index.find(method, path)
-        if isinstance(evidence, Reason) or operation is None:
-            return _send(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), send, scope)
+        if isinstance(evidence, Reason):
+            return self._refuse(evidence, scope, send)
         if self._proofs is not None:
             evidence = self._proofs.read(evidence, scope)
         channel = self._channel(path) if self._channel else ""
@@ -168,11 +170,12 @@ class GuardMiddleware:
         return app_for(inner["user"], self._app)(inner, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = self._resolver.path(scope)
+        operation = self._resolver.find_socket(path)
         evidence = read_evidence(scope, self._wanted, self._looked)
-        path = route_path(scope)
-        operation = self._index.find_socket(path)
-        if isinstance(evidence, Reason) or operation is None:
-            await _deny(self._replies.of_refusal(self._refuse_malformed(evidence, scope)), scope, receive, send)
+        if isinstance(operation, Reason) or isinstance(evidence, Reason):
+            reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
+            await _deny(await self._refusal(next(reasons), scope), scope, receive, send)
             return
         if self._proofs is not None:
             evidence = self._proofs.read(evidence, scope)
@@ -224,10 +227,13 @@ class GuardMiddleware:
             return self._replies.of_verdict(verdict, ask, scope.get("root_path", ""))
         return await self._ask_own(Call(self._enforcer, self._replies, ask, verdict, "", scope.get("root_path", "")))
 
-    def _refuse_malformed(self, evidence: Evidence | Reason, scope: Scope) -> Refusal:
-        """Refuse what cannot be asked about, for what its headers or else its path are; its trace can be followed."""
-        reason = evidence if isinstance(evidence, Reason) else Reason.REQUEST_MALFORMED
-        return self._enforcer.refuse(None, reason, trace=read_trace(scope))
+    async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
+        """Answer a request that is judged as no operation."""
+        await _send(await self._refusal(reason, scope), send, scope)
+
+    async def _refusal(self, reason: Reason, scope: Scope) -> Reply:
+        """Record that what came is judged as no operation, with its trace, and write the reply."""
+        return self._replies.of_refusal(await self._enforcer.refuse_unjudged(reason, read_trace(scope)))
 
     def _inner(self, scope: Scope, ask: Ask, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.core.facts import Match, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: what stands in place of a method for a handshake; no caller can send it, since it is not in capitals
 WEBSOCKET: Final = "websocket"
@@ -81,6 +81,11 @@ class OperationIndex:
         """Find the operation of a WebSocket's handshake; ``None`` as for `find`."""
         return self._search(self._sockets, "", path) if is_plain(path) else None
 
+    def names(self, path: str) -> bool:
+        """Whether an operation names a path, by whatever method or for a handshake."""
+        taken = [list(_taken(root, path.split("/"))) for root in (self._http, self._sockets)]
+        return any(taken)
+
     def _search(self, root: _Node, method: str, path: str) -> Operation:
         segments = path.split("/")
         best = len(self._operations)
@@ -100,6 +105,16 @@ class OperationIndex:
                 for node in nodes:
                     best = _first(node.here, method, best)
         return self._operations[best] if best < len(self._operations) else self._otherwise
+
+
+def _taken(root: _Node, segments: Sequence[str]) -> Iterator[int]:
+    """Give the operations whose template takes a path, in no order."""
+    nodes = [root]
+    for segment in segments:
+        yield from (index for node in nodes for index, _ in node.tail)
+        onward = [node.literal[segment] for node in nodes if segment in node.literal]
+        nodes = [*onward, *(node.any for node in nodes if node.any is not None and segment)]
+    yield from (index for node in nodes for index, _ in node.here)
 
 
 def _plant(root: _Node, template: str, index: int, method: str) -> None:

@@ -149,7 +149,10 @@ def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_operation(policy: Policy, operation: str, given: Mapping[str, str]) -> None:
-    names = [item.name for item in policy.operations] + [policy.otherwise.name]
+    names = [item.name for item in policy.judged]
+    if operation == policy.otherwise.name and not policy.admits_unnamed:
+        message = "what nobody named is refused with 404 before the table is asked (`otherwise: deny`)"
+        raise typer.BadParameter(message, param_hint="--operation")
     if operation and operation not in names:
         message = f"`{operation}` is no operation of `{policy.name}`; {did_you_mean(operation, names)}"
         raise typer.BadParameter(message, param_hint="--operation")
@@ -173,7 +176,7 @@ def _named(policy: Policy, recorded: Mapping[str, Any], notes: list[str]) -> str
     """Give the record's operation, where this policy has it as it was then."""
     name = str(recorded.get("operation", ""))
     told = dict(zip(DIMENSIONS, recorded["cell"], strict=True))
-    for operation in (*policy.operations, policy.otherwise):
+    for operation in policy.judged:
         if operation.name == name and (operation.risk, operation.effect) == (told["risk"], told["effect"]):
             return name
     notes.append(f"operation `{name}` is not in this policy as it was recorded; its risk and effect are taken")
@@ -209,7 +212,9 @@ def _json(found: Explanation, notes: Sequence[str]) -> str:
 
 
 def _told(found: Explanation, notes: Sequence[str], everything: bool) -> Iterator[str]:
-    yield f"{found.operation or 'what nobody named'}, under policy {found.policy} ({found.digest[:12]})"
+    here = {one.dimension: one.value for one in found.standing}
+    named = found.operation or f"a {here['risk']} {here['effect']}"
+    yield f"{named}, under policy {found.policy} ({found.digest[:12]})"
     yield from (f"note: {note}" for note in (*notes, *found.notes))
     yield ""
     asked = "; ".join(f"{name} {' or '.join(values)}" for name, values in found.when.items()) or "always"

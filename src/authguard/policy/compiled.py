@@ -268,7 +268,8 @@ class Policy:
         fallbacks: by name; ``allow`` is among them.
         on_fault: the fallback for a fault of the guard itself.
         operations: first match wins.
-        otherwise: what nobody named falls to.
+        otherwise: what nobody named is judged as, where the policy admits it.
+        admits_unnamed: whether the policy does; else what nobody named is refused.
         issuers: ``iss`` -> issuer.
         agents: actors allowed to act for a subject.
         accounts: sources; empty means that every account is ``normal``.
@@ -318,6 +319,7 @@ class Policy:
     on_fault: str
     operations: tuple[Operation, ...] = ()
     otherwise: Operation
+    admits_unnamed: bool = False
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     agents: frozenset[str] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
@@ -375,6 +377,11 @@ class Policy:
         limits = [limit for operation in self.operations for limit in operation.limits]
         derive(self, "windows", {limit.name: limit.per for limit in limits})
         derive(self, "leases", {name: self._lease(method) for name, method in self.methods.items()})
+
+    @property
+    def judged(self) -> tuple[Operation, ...]:
+        """Every operation that a request can be judged as."""
+        return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 
     def _lease(self, method: Method) -> float:
         """Tell how long one set of answers takes at the worst: each verifier sends, then answers, in its turn."""

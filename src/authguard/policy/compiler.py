@@ -64,6 +64,7 @@ def compile_draft(draft: Draft) -> Policy:
         on_fault=draft.on_fault,
         operations=draft.operations,
         otherwise=draft.otherwise,
+        admits_unnamed=draft.admits_unnamed,
         issuers={issuer.issuer: issuer for issuer in draft.issuers},
         agents=draft.agents,
         accounts=draft.accounts,

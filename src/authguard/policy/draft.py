@@ -57,7 +57,8 @@ class Draft:
         on_fault: fallback's name.
         invariants: merged.
         operations: first match wins.
-        otherwise: what nobody named falls to.
+        otherwise: what nobody named is judged as, where the policy admits it.
+        admits_unnamed: whether the policy does; else what nobody named is refused.
         issuers: in order.
         agents: actors allowed to act.
         accounts: sources.
@@ -102,6 +103,7 @@ class Draft:
     invariants: tuple[Invariant, ...] = ()
     operations: tuple[Operation, ...] = ()
     otherwise: Operation
+    admits_unnamed: bool = False
     issuers: tuple[Issuer, ...] = ()
     agents: frozenset[str] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
@@ -132,6 +134,11 @@ class Draft:
     staff_roles: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+
+    @property
+    def judged(self) -> tuple[Operation, ...]:
+        """Every operation that a request can be judged as."""
+        return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 
     def place(self, *paths: str) -> Place:
         """Find where something was written: the first of these dotted paths that is known."""

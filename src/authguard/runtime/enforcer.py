@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
@@ -190,6 +191,18 @@ class Enforcer:
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
         return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
+
+    async def refuse_unjudged(self, reason: Reason, trace: str) -> Refusal:
+        """Refuse what is no request, or none that the policy names: no credential and no record is looked at.
+
+        Args:
+            reason: closed code.
+            trace: W3C trace id; empty for none.
+        """
+        if not self._opened:  # where no lifespan runs, the first request opens the log
+            with suppress(Exception):  # what fails here fails in the log, and refuses all the same
+                await self.standing.within(self.open())
+        return self.refuse(None, reason, trace=trace)
 
     def decide_again(self, ask: Ask) -> Verdict | None:
         """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.

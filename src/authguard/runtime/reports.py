@@ -196,7 +196,7 @@ def _take(walk: Walk, verdict: Verdict, state: str) -> None:
 def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Tell for each operation how far the customer would get: not at all, restricted, or in."""
     told = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPEN.get(foresee(policy, told, operation).kind, 0) for operation in (*policy.operations, policy.otherwise)]
+    return [OPEN.get(foresee(policy, told, operation).kind, 0) for operation in policy.judged]
 
 
 def _newer(walk: Walk, state: str) -> Report:

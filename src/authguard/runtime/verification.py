@@ -349,7 +349,7 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
 def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     """Give the methods that the table names for this customer now, each with the fallback that names it."""
     offered: dict[str, Fallback] = {}
-    for operation in (*policy.operations, policy.otherwise):
+    for operation in policy.judged:
         if operation.risk in PROVING:
             fallback = foresee(policy, verdict, operation)
             if fallback.kind is Outcome.VERIFY:
@@ -360,7 +360,7 @@ def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
 
 def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
     """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
-    proving = [operation for operation in (*policy.operations, policy.otherwise) if operation.risk in PROVING]
+    proving = [operation for operation in policy.judged if operation.risk in PROVING]
     for operation in proving:
         if method in foresee(policy, verdict, operation).methods:
             return operation

@@ -227,6 +227,8 @@ BEYOND = [
     (STRICTER, "channels", lambda d: replace(d, channels=Channels(declared=True))),
     (LOOSER, "channels", lambda d: replace(d, channels=Channels(carry={"voice": frozenset({"web"})}))),
     (LOOSER, "cors", cors()),
+    (LOOSER, "otherwise", lambda d: replace(d, admits_unnamed=True)),
+    (STRICTER, "operations", lambda d: replace(d, operations=tuple(o for o in d.operations if o.name != "chat"))),
     (LOOSER, "invariants", lambda d: replace(d, invariants=d.invariants[1:])),
     (STRICTER, "invariants", lambda d: replace(d, invariants=(*d.invariants, replace(d.invariants[0], name="more")))),
 ]  # fmt: skip

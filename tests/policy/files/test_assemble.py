@@ -157,6 +157,7 @@ staff: {claim: /realm/roles}
     ]
     assert live.match.websocket == "/live"
     assert (draft.otherwise.name, draft.otherwise.risk, draft.otherwise.scopes) == ("otherwise", "high", {"s"})
+    assert (draft.admits_unnamed, draft.judged) == (True, (*draft.operations, draft.otherwise))
     assert (draft.assurance.rank("urn:a"), draft.assurance.rank("other"), draft.identity) == (2, 0, "aal2")
     default, alternate = draft.methods["default"], draft.methods["alternate"]
     assert (default.name, default.verifiers, default.need, default.alternatives) == ("default", ("otp",), 1, False)
@@ -186,10 +187,24 @@ def test_accounts_none_is_not_the_same_as_saying_nothing() -> None:
 
 def test_what_nobody_declares_is_strict() -> None:
     draft = draft_of("")
-    assert (draft.otherwise.risk, draft.otherwise.effect) == ("sensitive", "write")
+    assert not draft.admits_unnamed
+    assert not draft.judged
     assert draft.pseudonymous
     assert draft.durability["high"] == "sync"
     assert not draft.channels.declared
+
+
+def test_otherwise_is_deny_or_what_it_is_judged_as() -> None:
+    assert not draft_of("otherwise: deny\n").admits_unnamed
+    judged = draft_of("otherwise: {}\n")
+    assert (judged.admits_unnamed, judged.otherwise.risk, judged.otherwise.effect) == (True, "sensitive", "write")
+
+
+@pytest.mark.parametrize("typed", ["", "allow", "[deny]", "null", "false"])
+def test_what_is_neither_is_a_problem(typed: str) -> None:
+    reading = read_draft("policy.yaml", text=f"{HEAD}otherwise: {typed}\n".encode())
+    assert reading.draft is None
+    assert [problem.code for problem in reading.problems] == ["blank" if typed in {"", "null"} else "wrong-type"]
 
 
 def operation(rest: str) -> str:

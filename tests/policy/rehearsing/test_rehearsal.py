@@ -59,6 +59,7 @@ issuers: [{issuer: 'https://idp.example', audience: us, algorithms: [ES256], key
 accounts: none
 operations:
   - {name: chat, match: {path: /chat}, risk: routine, effect: read, scopes: [chat]}
+otherwise: {risk: sensitive, effect: write}
 fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}

@@ -140,7 +140,7 @@ class Replay:
             own: the guard's own operations, which no policy names.
         """
         self._policy = policy
-        self._operations = {one.name: one for one in (*policy.operations, policy.otherwise, *own)}
+        self._operations = {one.name: one for one in (*policy.judged, *own)}
 
     def judge(self, shape: Shape, states: Mapping[str, str]) -> Judged:
         """Judge a recorded decision.

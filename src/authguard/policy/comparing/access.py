@@ -1,4 +1,4 @@
-"""What differs in how an app is reached: by pages of other origins."""
+"""What differs in how an app is reached: by what name, and by pages of other origins."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 def access(old: Draft, new: Draft) -> Iterator[Difference]:
     """Compare how two policies let an app be reached."""
+    if old.admits_unnamed != new.admits_unnamed:
+        judged = new.otherwise if new.admits_unnamed else old.otherwise
+        what = f"judged as {judged.risk} {judged.effect}"
+        text = f"was {'refused' if new.admits_unnamed else what}, becomes {what if new.admits_unnamed else 'refused'}"
+        yield made("otherwise", f"what nobody named {text}", LOOSER if new.admits_unnamed else STRICTER)
     before, after = old.cors, new.cors
     if before.declared != after.declared:
         told = "pages of other origins are told what they may do" if after.declared else "no CORS header is sent"

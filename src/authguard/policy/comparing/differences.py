@@ -87,6 +87,11 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
         if (before.name, after.name) in told or (before.name == after.name):
             continue
         told.add((before.name, after.name))
+        refused = [one is draft.otherwise and not draft.admits_unnamed for one, draft in ((before, old), (after, new))]
+        if any(refused):
+            text = f"`{probe}` was {_called(before, refused=refused[0])}, becomes {_called(after, refused=refused[1])}"
+            yield made("operations", text, LOOSER if refused[0] else STRICTER, "" if refused[1] else after.risk)
+            continue
         directions = [direction for _, direction, _ in _needs(before, after, old, new)]
         yield made(
             "operations",
@@ -95,10 +100,15 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
             _overall(directions),
             after.risk,
         )
-    olds, news = ({one.name: one for one in (*draft.operations, draft.otherwise)} for draft in (old, new))
+    olds, news = ({one.name: one for one in draft.judged} for draft in (old, new))
     for name in olds.keys() & news.keys():
         for _, direction, text in _needs(olds[name], news[name], old, new):
             yield made("operations", f"operation `{name}`: {text}", direction, news[name].risk)
+
+
+def _called(operation: Operation, *, refused: bool) -> str:
+    """Name what a request is judged as."""
+    return "refused" if refused else f"`{operation.name}` ({operation.risk} {operation.effect})"
 
 
 def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:

@@ -11,7 +11,6 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decisions import Rule
-from authguard.core.facts import Operation
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome, Words
 from authguard.core.timers import Timer
@@ -68,14 +67,8 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         operations=tuple(
             parts.operation(index, operation, found) for index, operation in enumerate(document.operations)
         ),
-        otherwise=Operation(
-            name="otherwise",
-            risk=document.otherwise.risk,
-            effect=document.otherwise.effect,
-            scopes=frozenset(document.otherwise.scopes),
-            acr=document.otherwise.assurance.acr,
-            max_age=document.otherwise.assurance.max_age,
-        ),
+        otherwise=parts.otherwise(document.otherwise),
+        admits_unnamed=document.otherwise is not None,
         issuers=tuple(parts.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)),
         agents=frozenset(document.agents),
         accounts=tuple(

@@ -9,6 +9,7 @@ from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
 from authguard.core.verdicts import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 from authguard.policy.files import library
+from authguard.policy.language import deployment
 from authguard.policy.language.removed import CHANNEL_HEADER
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.files.findings import Findings
-    from authguard.policy.language import deployment
 
 
 def operation(index: int, operation: deployment.Operation, found: Findings) -> Operation:
@@ -48,6 +48,19 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         idempotency=operation.idempotency == "required",
         failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
+    )
+
+
+def otherwise(written: deployment.Otherwise | None) -> Operation:
+    """Assemble what nobody named is judged as; where it is refused, nothing ever is."""
+    said = written or deployment.Otherwise()
+    return Operation(
+        name="otherwise",
+        risk=said.risk,
+        effect=said.effect,
+        scopes=frozenset(said.scopes),
+        acr=said.assurance.acr,
+        max_age=said.assurance.max_age,
     )
 
 

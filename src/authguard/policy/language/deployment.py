@@ -176,12 +176,19 @@ class Payee(Part):
 
 
 class Otherwise(Part):
-    """What nobody named falls to."""
+    """What nobody named is judged as, where it is not refused."""
 
     risk: Risk = "sensitive"
     effect: Effect = "write"
     scopes: tuple[Token, ...] = ()
     assurance: Need = Need()
+
+
+def otherwise_or_deny(typed: object) -> object:
+    """Read ``otherwise: deny`` as nothing that what nobody named could be judged as."""
+    if isinstance(typed, dict) and isinstance(typed.get("scopes"), list):
+        return {**typed, "scopes": tuple(typed["scopes"])}  # past a validator of our own a list is no tuple any more
+    return None if typed == "deny" else typed
 
 
 class Operation(Part):

@@ -17,7 +17,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "agents": "Actors that may act for a subject (RFC 8693 `act.sub`, or `client_id`).",
         "accounts": "Where account states come from; `none` where every account is `normal`.",
         "operations": "What can be asked; the first that matches wins.",
-        "otherwise": "What a request falls to that no operation names.",
+        "otherwise": "What becomes of a request that no operation names: `deny` (404), or what it is judged as.",
         "assurance": "How the strength of sign-ins is compared.",
         "identity": "What proves identity beside verifiers.",
         "verifiers": "Services that answer whether it is them, by name.",

@@ -30,6 +30,7 @@ from authguard.policy.language.deployment import (
     Transactions,
     Verifier,
     accounts_or_none,
+    otherwise_or_deny,
 )
 from authguard.policy.language.words import (
     Dest,
@@ -152,7 +153,10 @@ class Document(Part):
         BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
     ] = None
     operations: Annotated[tuple[Operation, ...], Field(max_length=OPERATIONS_BOUND)] = ()
-    otherwise: Otherwise = Otherwise()
+    otherwise: Annotated[
+        Otherwise | None,
+        BeforeValidator(otherwise_or_deny, json_schema_input_type=Literal["deny"] | Otherwise),
+    ] = None
     assurance: Assurance = Assurance(order=())
     identity: Identity | None = None
     verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=PARTS_BOUND)

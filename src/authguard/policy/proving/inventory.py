@@ -214,10 +214,9 @@ def _of_endpoints(met: Sequence[Met], draft: Draft, severity: str) -> Iterator[P
             yield Problem(code="app-unguarded", place=place, message=message, advice=advice, severity=severity)
         elif not one.named:
             some = "some of " if len(one.operations) > 1 else ""
-            message = (
-                f"{some}`{one}` is named by no operation, so it falls to `otherwise`:"
-                f" risk `{draft.otherwise.risk}`, effect `{draft.otherwise.effect}`"
-            )
+            judged = f"falls to `otherwise`: risk `{draft.otherwise.risk}`, effect `{draft.otherwise.effect}`"
+            fate = judged if draft.admits_unnamed else "is refused with 404"
+            message = f"{some}`{one}` is named by no operation, so it {fate}"
             yield Problem(code="app-unnamed", place=place, message=message, advice=_operation(one), severity=severity)
         if endpoint.tools and endpoint.guarded:
             tools = ", ".join(f"`{tool}`" for tool in endpoint.tools)

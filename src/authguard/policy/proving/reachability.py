@@ -132,8 +132,7 @@ class Reachability:
         """
         declared = specs(policy)
         rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
-        wanted = [*policy.operations, policy.otherwise]
-        pairs = {(operation.risk, operation.effect) for operation in wanted}
+        pairs = {(operation.risk, operation.effect) for operation in policy.judged}
         if not policy.operations:  # made to be extended: whatever may be asked
             pairs = {(risk, effect) for risk in CONDITIONS["risk"] for effect in CONDITIONS["effect"]}
         begin = tuple(declared[name].initial for name in MACHINES)

@@ -20,7 +20,6 @@ from authguard.policy.rehearsing.story import Ask
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.core.facts import Operation
     from authguard.policy.compiled import Policy
     from authguard.policy.proving.reachability import Path
     from authguard.policy.rehearsing.coverage import Coverage, Piece
@@ -73,7 +72,7 @@ def _to_rule(policy: Policy, search: Reachability, piece: Piece) -> Scenario | N
     asked = dict(zip(DIMENSIONS, cell, strict=True))
     risk, effect = asked["risk"], asked["effect"]
     conditions = {name: asked[name] for name in ASKED}
-    operation = next((one for one in _operations(policy) if (one.risk, one.effect) == (risk, effect)), None)
+    operation = next((one for one in policy.judged if (one.risk, one.effect) == (risk, effect)), None)
     name = operation.name if operation else ""
     ask = Ask(operation=name, conditions={**conditions, "risk": risk, "effect": effect})
     return _scenario(policy, piece, path.events, ask)
@@ -94,11 +93,7 @@ def _along(policy: Policy, search: Reachability, piece: Piece) -> Scenario | Non
 
 def _telling(policy: Policy, path: Path, after: Mapping[str, str]) -> Ask:
     """Choose a question whose answer tells before from after; else the first that is not public."""
-    asks = [
-        Ask(operation=one.name, conditions={**ASKED, "risk": one.risk, "effect": one.effect})
-        for one in _operations(policy)
-        if one.risk != "public"
-    ]
+    asks = [ask for ask in _asks(policy) if ask.conditions["risk"] != "public"]
 
     def answer(states: Mapping[str, str], ask: Ask) -> str:
         known = {**states, **ask.conditions}
@@ -107,9 +102,13 @@ def _telling(policy: Policy, path: Path, after: Mapping[str, str]) -> Ask:
     return next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
 
 
-def _operations(policy: Policy) -> Iterator[Operation]:
-    yield from policy.operations
-    yield policy.otherwise
+def _asks(policy: Policy) -> Iterator[Ask]:
+    """Give what can be asked: each operation, and a sensitive write where the policy names none."""
+    for one in policy.judged:
+        yield Ask(operation=one.name, conditions={**ASKED, "risk": one.risk, "effect": one.effect})
+    if not policy.admits_unnamed:
+        other = policy.otherwise
+        yield Ask(conditions={**ASKED, "risk": other.risk, "effect": other.effect})
 
 
 def _scenario(policy: Policy, piece: Piece, events: tuple[str, ...], ask: Ask) -> Scenario:

@@ -88,8 +88,7 @@ class _Reading:
         self._events = tuple(
             f"{name}.{trigger}" for name in MACHINES for trigger in policy.machines[name].spec.triggers
         )
-        self._operations: dict[str, Operation] = {item.name: item for item in policy.operations}
-        self._operations["otherwise"] = policy.otherwise
+        self._operations: dict[str, Operation] = {item.name: item for item in policy.judged}
 
     def open(self, file: Path) -> None:
         """Read every scenario of one file; a pipe or a device would be read for ever, so it counts as missing."""

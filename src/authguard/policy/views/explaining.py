@@ -43,7 +43,8 @@ def explain_decision(
     Args:
         policy: compiled, so proved to decide every cell.
         given: dimension -> value, as far as it is named; what is not is found as the rules of this file say.
-        operation: its name, which settles ``risk`` and ``effect``; empty for what nobody named, unless those are given.
+        operation: its name, which settles ``risk`` and ``effect``; empty for a sensitive write, or what `otherwise`
+            says, unless those are given.
         budget: boxes to look at for what would have to change, at the most.
         steps: events to look at for the paths, at the most.
 
@@ -95,9 +96,9 @@ def explain_decision(
 
 
 def _operation(policy: Policy, name: str) -> Operation:
-    if not name or name == policy.otherwise.name:
+    if not name:
         return policy.otherwise
-    for operation in policy.operations:
+    for operation in policy.judged:
         if operation.name == name:
             return operation
     raise MachineFault(f"`{name}` is no operation of this policy")

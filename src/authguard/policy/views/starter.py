@@ -125,7 +125,7 @@ def _own(answers: Answers) -> Iterator[str]:
         yield "    limits:                            # past these a payment waits for an approval"
         yield "      - {amount: 100 EUR, per: call}"
         yield "      - {amount: 500 EUR, per: 1d, by: subject}"
-    yield "otherwise: {risk: sensitive, effect: write}   # what nobody named is never public"
+    yield "otherwise: deny                        # what nobody named is refused"
     yield ""
     yield f"assurance: {{order: [{', '.join(LEVELS)}]}}     # how strong a sign-in is, weakest first"
     yield f"identity: {{credential: {scalar(answers.level)}}}           # a sign-in at this level proves who it is"

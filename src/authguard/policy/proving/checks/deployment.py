@@ -207,9 +207,9 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
         begun.setdefault(_beginning(operation.match), []).append(operation)
     place = draft.place("otherwise")
     yield from _classified(place, draft.otherwise)
-    if draft.otherwise.risk in OPEN:
+    if draft.admits_unnamed and draft.otherwise.risk in OPEN:
         message = f"what nobody named would be `{draft.otherwise.risk}`"
-        yield Problem(code="otherwise-open", place=place, message=message, advice="write `risk: sensitive` or `high`")
+        yield Problem(code="otherwise-open", place=place, message=message, advice="write `otherwise: deny`")
 
 
 def _classified(place: Place, operation: Operation) -> Iterator[Problem]:

@@ -171,7 +171,7 @@ def _leads(proof: Proven, asked: Box, right: tuple[int, ...], box: Box) -> bool:
 
 def _asked(draft: Draft) -> list[tuple[str, str]]:
     """Give the kinds of things that customers ask for; a policy made to be extended may meet any."""
-    declared = {(operation.risk, operation.effect) for operation in (*draft.operations, draft.otherwise)}
+    declared = {(operation.risk, operation.effect) for operation in draft.judged}
     if draft.base or not draft.operations:
         return list(product(CUSTOMER, ("read", "write")))
     return sorted(pair for pair in declared if pair[0] in CUSTOMER)

@@ -284,7 +284,8 @@ def needs_are_asked(draft: Draft) -> Iterator[Problem]:
         return
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
     opened: dict[Box, tuple[Rule, ...]] = {}  # many operations need the same
-    for operation, path in (*named, (draft.otherwise, "otherwise")):
+    unnamed = [(draft.otherwise, "otherwise")] if draft.admits_unnamed else []
+    for operation, path in (*named, *unnamed):
         for need, unmet in _needs(operation):
             box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
             if box not in opened:

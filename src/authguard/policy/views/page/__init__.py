@@ -86,7 +86,7 @@ def _form(policy: Policy) -> str:
     operations = "".join(
         f'<option value="{escape(one.name)}" data-risk="{escape(one.risk)}" data-effect="{escape(one.effect)}">'
         f"{escape(one.name)}</option>"
-        for one in (*policy.operations, policy.otherwise)
+        for one in policy.judged
     )
     fields = [_select("operation", operations)]
     fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
@@ -126,8 +126,13 @@ def _operations(policy: Policy) -> str:
         f"<td>{escape(one.risk)}</td><td>{escape(one.effect)}</td>"
         f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td>'
         f'<td class="m">{escape(" ".join(sorted(one.roles)))}</td><td>{escape(_need(one))}</td></tr>'
-        for one in (*policy.operations, policy.otherwise)
+        for one in policy.judged
     ]
+    if not policy.admits_unnamed:
+        lines.append(
+            '<tr><th scope="row" class="m">otherwise</th><td class="m">whatever nobody named</td>'
+            "<td></td><td></td><td></td><td></td><td>refused with 404</td></tr>"
+        )
     return table(("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "what can be asked")
 
 
