@@ -86,3 +86,25 @@ def a_stranger_fills_the_disk(site: Site) -> None:
     known = {entry["id"] for entry in entries(site)}
     named = {answer.json()["instance"].rpartition(":")[2] for answer in answers}
     assert named <= known, "a refusal names a record that is not in the log"
+
+
+@attack(14)
+def a_body_of_many_values_holds_the_event_loop(site: Site) -> None:
+    """Send one mebibyte of numbers beside ten small writes of the same account."""
+    site.policy(POLICY)
+    guard = site.guard(app, store=site.folder / "store.db")
+    numbers = b'{"amount": 1, "currency": "EUR", "more": [' + b"0.12345," * 130_000 + b"1]}"
+
+    async def attempt() -> tuple[Answer, Answer]:
+        mallory = site.token("mallory")
+        small = b'{"amount": 1, "currency": "EUR"}'
+        large, *_ = await asyncio.gather(
+            ask(guard, "POST", "/buy", mallory, JSON, numbers[:1_048_576].rpartition(b",")[0] + b"]}"),
+            *(ask(guard, "POST", "/buy", mallory, JSON, small) for _ in range(10)),
+        )
+        alice = await ask(guard, "POST", "/pay", site.token("alice"), (*JSON, ("idempotency-key", "1")), b"{}")
+        return large, alice
+
+    large, alice = asyncio.run(attempt())
+    assert large.status == 413, f"a body of 130,000 values was answered {large.status}"
+    assert alice.status == 200, f"somebody else's payment was answered {alice.status}"

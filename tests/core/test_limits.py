@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.core.facts import Limit, Operation
-from authguard.core.limits import EXACT_ENTRIES, LEDGER_BOUND, UnreadableError, measure, parse_json, release, reserve
+from authguard.core.limits import (
+    EXACT_ENTRIES,
+    LEDGER_BOUND,
+    UNREAD,
+    UnreadableError,
+    has_more_nodes,
+    measure,
+    parse_json,
+    release,
+    reserve,
+)
 from authguard.core.snapshot import Spent
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")
@@ -23,11 +33,19 @@ WINDOWS = {limit.name: limit.per for limit in REFUND.limits}
 NOBODYS: dict[str, tuple[Spent, ...]] = {"subject": (), "session": ()}
 
 
+def parsed(raw: bytes) -> object:
+    """Parse a body as the guard does."""
+    try:
+        return parse_json(raw)
+    except UnreadableError:
+        return UNREAD
+
+
 def measured(body: object, **given: object) -> str:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     transaction = str(given.pop("transaction", ""))
     ledgers: Any = {"subject": (), "session": (), **{name.removeprefix("by_"): spent for name, spent in given.items()}}
-    return measure(REFUND, raw, ledgers=ledgers, now=NOW, transaction=transaction).condition
+    return measure(REFUND, parsed(raw), ledgers=ledgers, now=NOW, transaction=transaction).condition
 
 
 @pytest.mark.parametrize("amount", ["0", "0.01", "499.99", "500", "500.00", "5e2", "500.000000000000000"])
@@ -103,7 +121,7 @@ def test_a_full_ledger_is_exceeded_and_not_forgotten() -> None:
 
 def test_reserving_twice_for_one_transaction_counts_once() -> None:
     body = b'{"amount": 5, "currency": "EUR"}'
-    spends = measure(REFUND, body, ledgers=NOBODYS, now=NOW, transaction="t").spends["subject"]
+    spends = measure(REFUND, parsed(body), ledgers=NOBODYS, now=NOW, transaction="t").spends["subject"]
     once = reserve((), spends, WINDOWS, NOW)
     assert reserve(once, spends, WINDOWS, NOW) == once
 
@@ -118,7 +136,7 @@ def test_no_sequence_of_reservations_and_releases_exceeds_the_budget(
     for place, amount in enumerate(amounts):
         transaction = f"t{place}"
         body = f'{{"amount": {amount}, "currency": "EUR"}}'.encode()
-        found = measure(operation, body, ledgers={"subject": ledger}, now=NOW + place, transaction=transaction)
+        found = measure(operation, parsed(body), ledgers={"subject": ledger}, now=NOW + place, transaction=transaction)
         if found.condition == "within":
             ledger = reserve(ledger, found.spends["subject"], WINDOWS, NOW + place)
             held[transaction] = amount
@@ -146,14 +164,14 @@ def test_whose_limit_it_is_where_that_cannot_be_told_is_unmeasured(by: str) -> N
     limit = Limit(name="pay/0", calls=2, per=60.0, by=by)
     pay = Operation(name="pay", limits=(limit,))
     spent = (Spent("pay/0", NOW, "1"), Spent("pay/0", NOW, "1"))
-    assert measure(pay, b"", ledgers={}, now=NOW).condition == "unmeasured"
-    assert measure(pay, b"", ledgers={by: spent[:1]}, now=NOW).condition == "within"
-    assert measure(pay, b"", ledgers={by: spent}, now=NOW).condition == "exceeded"
+    assert measure(pay, UNREAD, ledgers={}, now=NOW).condition == "unmeasured"
+    assert measure(pay, UNREAD, ledgers={by: spent[:1]}, now=NOW).condition == "within"
+    assert measure(pay, UNREAD, ledgers={by: spent}, now=NOW).condition == "exceeded"
 
 
 def test_a_count_that_two_limits_share_is_counted_once() -> None:
     limits = tuple(Limit(name="service/calls/60", calls=calls, per=60.0, by="service") for calls in (5, 9))
-    found = measure(Operation(name="pay", limits=limits), b"", ledgers={"service": ()}, now=NOW)
+    found = measure(Operation(name="pay", limits=limits), UNREAD, ledgers={"service": ()}, now=NOW)
     assert len(found.spends["service"]) == 1
 
 
@@ -162,8 +180,13 @@ def test_sums_are_exact_to_the_last_digit() -> None:
     limit = Limit(name="refund/1", amount=most, currency="EUR", per=60.0)
     pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
     spent = (Spent("refund/1", NOW, hair),)
-    assert measure(pay, f'{{"amount": {most}}}'.encode(), ledgers={"subject": spent}, now=NOW).condition == "exceeded"
-    assert measure(pay, f'{{"amount": {most}}}'.encode(), ledgers={"subject": ()}, now=NOW).condition == "within"
+    assert (
+        measure(pay, parsed(f'{{"amount": {most}}}'.encode()), ledgers={"subject": spent}, now=NOW).condition
+        == "exceeded"
+    )
+    assert (
+        measure(pay, parsed(f'{{"amount": {most}}}'.encode()), ledgers={"subject": ()}, now=NOW).condition == "within"
+    )
 
 
 moves = st.lists(
@@ -183,7 +206,7 @@ def test_a_small_ledger_agrees_with_one_that_never_forgets(steps: list[tuple[int
         now += jump
         name = f"t{place - 1}" if act == "again" and f"t{place - 1}" in brute else f"t{place}"
         body = f'{{"amount": {amount}}}'.encode()
-        found = measure(pay, body, ledgers={"subject": ledger}, now=now, transaction=name)
+        found = measure(pay, parsed(body), ledgers={"subject": ledger}, now=now, transaction=name)
         counted = sum(spent for one, (at, spent) in brute.items() if now - at < 600 and one != name)
         assert (found.condition == "within") == (counted + amount <= 1000)
         if found.condition != "within":
@@ -212,3 +235,37 @@ def test_a_ledger_of_very_many_stays_small_and_never_counts_too_little(gaps: lis
         kept = sum(int(entry.amount) for entry in ledger if later - entry.at < limit.per)
         assert kept >= sum(later - at < limit.per for at in moments)
         assert kept <= sum(later - at < limit.per * 5 / 4 for at in moments)
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (b"1", 1),
+        (b"[1, 2, 3]", 4),
+        (b'{"a": [1, {}], "b": "x"}', 6),
+        (b'{"a": ",,,,,[[[[{{{{"}', 2),
+        (b'{"a": "\\",,,,,"}', 2),
+        (b'["' + b"," * 50, 2),
+        (b'["' + b",\\" * 50, 2),
+        (b'\\"' * 50 + b",,,,", 1),
+    ],
+)
+def test_values_are_counted_outside_of_texts_and_never_too_few(body: bytes, values: int) -> None:
+    assert has_more_nodes(body, values - 1)
+    assert not has_more_nodes(body, values)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(alphabet=',[]{}"\\: a'),
+        lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(alphabet=',[]{}"\\: a'), inner, max_size=6),
+        max_leaves=40,
+    )
+)
+def test_a_document_never_has_more_values_than_are_counted(document: object) -> None:
+    def count(value: object) -> int:
+        if isinstance(value, dict):
+            return 1 + sum(map(count, value.values()))
+        return 1 + sum(map(count, value)) if isinstance(value, list) else 1
+
+    assert has_more_nodes(json.dumps(document).encode(), count(document) - 1)

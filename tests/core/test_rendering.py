@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.limits import UNREAD
 from authguard.core.rendering import BEGINNING, LINES_BOUND, TEXT_BOUND, VALUE_SHOWN, canonical, render
 
 JSON = "application/json"
@@ -182,9 +183,9 @@ def test_more_than_a_person_can_read_is_not_shown_at_all_rather_than_in_part() -
     ],
 )
 def test_a_body_is_measured_only_where_its_headers_say_json_in_utf_8(form: bytes, plain: bool) -> None:  # noqa: FBT001
-    assert canonical(b'{"amount": 1}', JSON, form).is_plain == plain
+    assert (canonical(b'{"amount": 1}', JSON, form).document is not UNREAD) == plain
 
 
 def test_a_number_that_javascript_rounds_leaves_a_body_plain_though_every_byte_counts() -> None:
     form = canonical(b'{"order": 9007199254740993}', JSON)
-    assert (form.is_plain, form.is_json) == (True, False)
+    assert (form.document, form.is_json) == ({"order": 9007199254740993}, False)

@@ -7,15 +7,24 @@ import json
 import pytest
 
 from authguard.core.facts import Limit, Operation
+from authguard.core.limits import UNREAD, UnreadableError, parse_json
 from authguard.core.scopes import SCOPED, ledger_keys
 from tests.kit import signed_in
+
+
+def parsed(raw: bytes) -> object:
+    """Parse a body as the guard does."""
+    try:
+        return parse_json(raw)
+    except UnreadableError:
+        return UNREAD
 
 
 def keys(by: str, body: object = None, *, name: str = "pay", agents: tuple[str, ...] = (), **facts: object) -> bytes:
     limit = Limit(name="pay/0", calls=1, per=60.0, by=by)
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     who = signed_in(at=1_000.0, **facts).principal
-    found = ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, raw, agents)
+    found = ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, parsed(raw), agents)
     return dict(found).get(by, b"")
 
 
@@ -66,6 +75,6 @@ def test_a_client_that_is_not_named_has_none_and_the_widest_ledger_comes_first()
     assert keys("client", client="") == b""
     limits = tuple(Limit(name=f"pay/{by}", calls=1, per=60.0, by=by) for by in reversed(SCOPED))
     found = ledger_keys(
-        Operation(name="pay", payee_at="/to", limits=limits), signed_in(at=1.0).principal, b'{"to": 1}', ()
+        Operation(name="pay", payee_at="/to", limits=limits), signed_in(at=1.0).principal, {"to": 1}, ()
     )
     assert tuple(by for by, _ in found) == SCOPED

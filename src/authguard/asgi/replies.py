@@ -72,6 +72,8 @@ RECORD: Final = b"urn:authguard:record:"
 LATER: Final = frozenset({408, 429, 503})
 #: seconds to wait where a fallback does not say
 PATIENCE: Final = 30
+#: refusals of a body for its size (RFC 6455 7.4.1: 1009)
+TOO_LARGE: Final = frozenset({Reason.BODY_TOO_LARGE, Reason.BODY_TOO_COMPLEX})
 #: seconds to wait after a refusal that only the caller's own load caused
 SOON: Final[Mapping[Reason, int]] = {Reason.BUSY: 1, Reason.ACCOUNT_BUSY: 1}
 
@@ -194,7 +196,7 @@ class Replies:
             "instance": f"{RECORD.decode()}{refusal.record}",
             "next": {"action": "retry" if reason.status in LATER else "stop"},
         }
-        close = 1013 if reason.status in LATER else 1009 if reason is Reason.BODY_TOO_LARGE else 1007
+        close = 1013 if reason.status in LATER else 1009 if reason in TOO_LARGE else 1007
         return Reply.of(reason.status, headers, msgspec.json.encode(body), close, reason.code)
 
     def _add_next(

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
+from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,29 @@ NOTHING: Final[Mapping[str, tuple[Spent, ...]]] = MappingProxyType({})
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
+class Unread(Enum):
+    """Stands for the document of a body that is not plainly JSON, or that was not read."""
+
+    UNREAD = 0
+
+
+UNREAD: Final = Unread.UNREAD
+#: a text of JSON, up to its end or to the end of a body that does not end it
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+def has_more_nodes(body: bytes, most: int) -> bool:
+    """Return whether a JSON body may hold more values than `most`, without parsing it.
+
+    A value follows a comma or an opening bracket, so those outside of texts bound their number.
+    """
+
+    def bound(content: bytes) -> int:
+        return 1 + content.count(b",") + content.count(b"[") + content.count(b"{")
+
+    return bound(body) > most and bound(_TEXT.sub(b"", body)) > most
+
+
 class UnreadableError(ValueError):
     """The body is not JSON that every parser reads alike, or holds no amount where the policy says."""
 
@@ -62,7 +86,7 @@ WITHIN: Final = Measure("within")
 
 def measure(
     operation: Operation,
-    body: bytes,
+    document: object,
     *,
     ledgers: Mapping[str, tuple[Spent, ...]],
     now: float,
@@ -72,7 +96,7 @@ def measure(
 
     Args:
         operation: with its limits and where its amount stands.
-        body: as sent; only read where the operation has an amount.
+        document: of the body, from `parse_json`; `UNREAD` where there is none that every reader reads alike.
         ledgers: what limits count by -> what was spent there; whose is missing cannot be told.
         now: epoch seconds UTC.
         transaction: its own earlier reservation does not count against it.
@@ -80,7 +104,7 @@ def measure(
     if not operation.limits and not operation.amount_at:
         return WITHIN
     try:
-        amount, currency = _amount(operation, body) if operation.amount_at else (ONE, "")
+        amount, currency = _amount(operation, document) if operation.amount_at else (ONE, "")
     except UnreadableError:
         return Measure("unmeasured")
     exceeded = False
@@ -164,8 +188,9 @@ def _spent(limit: Limit, ledger: tuple[Spent, ...], now: float, transaction: str
     return total
 
 
-def _amount(operation: Operation, body: bytes) -> tuple[Decimal, str]:
-    document = parse_json(body)
+def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
+    if document is UNREAD:
+        raise UnreadableError
     amount = _number(_at(document, operation.amount_at))
     currency = _at(document, operation.currency_at) if operation.currency_at else operation.currency
     if not isinstance(currency, str):

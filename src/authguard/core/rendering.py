@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from authguard.core.limits import UnreadableError, parse_json
+from authguard.core.limits import UNREAD, UnreadableError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +51,14 @@ class Canonical:
     Attributes:
         content: RFC 8785 where it `is_json`, else as sent.
         is_json: whether every parser reads it alike, so that `content` is its canonical form.
-        is_plain: whether it is JSON in UTF-8 and nothing else, by its headers and by its bytes, so that an amount or a
-            payee can be read. A number that JavaScript rounds leaves it plain, though every byte counts then.
+        document: what it says, with exact decimals, where it is JSON in UTF-8 and nothing else by its headers and its
+            bytes, so that an amount or a payee can be read; else `UNREAD`. A number that JavaScript rounds leaves it
+            readable, though every byte counts then.
     """
 
     content: bytes
     is_json: bool
-    is_plain: bool = False
+    document: object = field(default=UNREAD, repr=False, compare=False)
 
 
 def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
@@ -69,20 +70,20 @@ def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
         form: the headers that say how the body is to be read, as sent; several types, a coding, or a character set
             beside UTF-8 make every byte count.
     """
-    if not _says_json(media_type, form):
+    if not says_json(media_type, form):
         return Canonical(content, is_json=False)
     try:
         document = parse_json(content)
     except UnreadableError:
         return Canonical(content, is_json=False)
     try:
-        return Canonical(rfc8785.dumps(_exactly(document, DEPTH)), is_json=True, is_plain=True)
+        return Canonical(rfc8785.dumps(_exactly(document, DEPTH)), is_json=True, document=document)
     except (ValueError, RecursionError):
-        return Canonical(content, is_json=False, is_plain=True)
+        return Canonical(content, is_json=False, document=document)
 
 
-def _says_json(media_type: str, form: bytes) -> bool:
-    """Whether the headers say JSON in UTF-8 (RFC 8259 8.1) to every reader, and no coding (RFC 9110 8.4)."""
+def says_json(media_type: str, form: bytes) -> bool:
+    """Return whether the headers say JSON in UTF-8 (RFC 8259 8.1) to every reader, and no coding (RFC 9110 8.4)."""
     if media_type != "application/json" and not media_type.endswith("+json"):
         return False
     sent = form.lower()

@@ -10,7 +10,7 @@ import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.limits import UnreadableError, parse_json
+from authguard.core.limits import UNREAD
 from authguard.core.pointers import Nothing, find
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ SCOPED: Final = ("service", "issuer", "operation", "client", "payee", "actor")
 
 
 def ledger_keys(
-    operation: Operation, principal: Principal, body: bytes, agents: Container[str]
+    operation: Operation, principal: Principal, document: object, agents: Container[str]
 ) -> tuple[tuple[str, bytes], ...]:
     """Name the ledgers that an operation's limits count in, beside the account's and the session's own.
 
     Args:
         operation: with its limits.
         principal: proven.
-        body: as sent; only read for a payee.
+        document: of the body, from `authguard.core.limits.parse_json`; `UNREAD` where there is none.
         agents: registered actors: a client that is one acts itself (RFC 8693 4.1).
 
     Returns:
@@ -55,7 +55,7 @@ def ledger_keys(
             case "client":
                 parts = (principal.issuer, principal.client) if principal.client else ()
             case "payee":
-                payee = _payee(operation, body)
+                payee = _payee(operation, document)
                 parts = (payee,) if payee else ()
             case _:
                 agent = principal.actor or (principal.client if principal.client in agents else "")
@@ -65,11 +65,13 @@ def ledger_keys(
     return tuple(found)
 
 
-def _payee(operation: Operation, body: bytes) -> str:
+def _payee(operation: Operation, document: object) -> str:
     """Read the payee so that no other spelling is another payee: compatible forms, no case, letters and digits only."""
+    if document is UNREAD:
+        return ""
     try:
-        value = find(parse_json(body), operation.payee_at)
-    except (UnreadableError, Nothing):
+        value = find(document, operation.payee_at)
+    except Nothing:
         return ""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
         return str(value)

@@ -23,6 +23,7 @@ from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFault, StoreError
 from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
+from authguard.runtime.binding import Binder
 from authguard.runtime.changes import Standing, renewed
 from authguard.runtime.faults import Faults
 from authguard.runtime.in_flight import InFlight
@@ -111,6 +112,7 @@ class Enforcer:
         self._hears_channels = policy.channels.declared
         self._in_flight = InFlight(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
+        self._binder = Binder(policy, ids)
         self._opening = anyio.Lock()
         self._opened = False
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
@@ -142,6 +144,7 @@ class Enforcer:
             self._opened = False
             self._windows.close(self.clock.now(), everything=True)
             self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
+            self._binder.close()
             for service in self._services:
                 await service.close()
             await self._checker.close()
@@ -254,20 +257,20 @@ class Enforcer:
             known = await self._sources.look_up(known, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
             if ask.operation.scoped and decided is None:
-                known, keys = self._counted(ask, known, keys, b"")
+                known, keys = self._counted(ask, known, keys)
         if decided is None:
             decided = await self._settle_on(ask, known, keys, now)
         if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
             body = await ask.read_body()
             if isinstance(body, NoBody):
                 return self.refuse(ask, body.reason, credential)
-            bond = transactions.bind(ask, credential.principal, body, self._ids, self.policy.digest)
-            # what is measured is what is digested and shown: a body that is not plainly JSON holds no amount
-            content = body.content if bond.body.is_plain else b""
-            known = replace(known, body=content, bond=bond)
+            bond = await self._binder.bind(ask, credential.principal, body)
+            if isinstance(bond, Reason):
+                return self.refuse(ask, bond, credential)
+            known = replace(known, is_read=True, bond=bond)
             keys = Keys(keys.account, keys.session, bond.transaction)
             if ask.operation.scoped:
-                known, keys = self._counted(ask, known, keys, content)
+                known, keys = self._counted(ask, known, keys)
             decided = await self._settle_on(ask, known, keys, now)
         if isinstance(decided, NeedsBody):
             raise MachineFault("a request whose body was read needs it again")
@@ -278,11 +281,12 @@ class Enforcer:
         """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
         return isinstance(credential, Proven) and (ask.operation.reads_body or bool(ask.evidence.transaction))
 
-    def _counted(self, ask: Ask, known: Known, keys: Keys, body: bytes) -> tuple[Known, Keys]:
+    def _counted(self, ask: Ask, known: Known, keys: Keys) -> tuple[Known, Keys]:
         """Name the ledgers that the operation's limits count in, to be loaded and saved with the rest."""
         if not isinstance(known.credential, Proven):
             return known, keys
-        ledgers = ledger_keys(ask.operation, known.credential.principal, body, self.policy.agents)
+        document = known.bond.body.document
+        ledgers = ledger_keys(ask.operation, known.credential.principal, document, self.policy.agents)
         return replace(known, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
     async def _settle_on(self, ask: Ask, known: Known, keys: Keys, now: float) -> Verdict | Refusal | NeedsBody:

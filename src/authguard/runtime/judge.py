@@ -40,8 +40,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         credential: the closed result of its check.
-        body: as read, empty where it is not plainly JSON; ``None`` where it was not read (yet).
-        bond: to a transaction.
+        is_read: whether the body was read, so that `bond` binds it.
+        bond: to a transaction, with the parsed body.
         said: account source -> its report.
         unmapped: account source -> its status, bounded, where the policy does not map it.
         unreachable: whether a directory gave no answer.
@@ -51,7 +51,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     credential: Credential
-    body: bytes | None = None
+    is_read: bool = False
     bond: Bond = LOOSE
     said: Mapping[str, Report] = {}
     unmapped: Mapping[str, str] = {}
@@ -222,7 +222,7 @@ def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> t
 def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
     return measure(
         operation,
-        known.body or b"",
+        known.bond.body.document,
         ledgers=_ledgers(walk, known) if operation.limits else NOTHING,
         now=walk.now,
         transaction=known.bond.transaction,
@@ -282,7 +282,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
     binds = holds or (admits and _transactional(walk, ask))
-    if binds and known.body is None:
+    if binds and not known.is_read:
         return NEEDS_BODY
     if ask.operation.idempotency and (admits or holds) and not _names_one(ask):
         return Reason.IDEMPOTENCY_MISSING

@@ -111,7 +111,7 @@ def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Sn
     """Whether judging again, with nothing changed, could only give the same plan."""
     return (
         (plan.after is before or is_only_seen(before, plan.after))
-        and known.body is None
+        and not known.is_read
         and plan.fallback.kind in STEADY
         and not plan.fallback.attempts
         and not ask.operation.limits

@@ -88,7 +88,7 @@ class Bond:
 
     def is_readable(self) -> bool:
         """Whether a person can be asked to read the exact request."""
-        return bool(render(self.method, self.target, self.form, self.body))
+        return bool(self.packed()) and bool(render(self.method, self.target, self.form, self.body))
 
     def packed(self) -> bytes:
         """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""

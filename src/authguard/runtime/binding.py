@@ -1,0 +1,76 @@
+"""Bind requests to their bodies: small ones at once, large ones in a worker thread, one at a time for each account.
+
+Rules of this file:
+- A body of more values than the policy's `budget.nodes` is refused before it is parsed.
+- What could take over 2 ms does not run on the event loop. One account has one large body in the thread at a time, so
+  that the bodies of one customer do not queue in front of everybody's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+import anyio
+
+from authguard.core.limits import has_more_nodes
+from authguard.core.outcomes import Reason
+from authguard.core.rendering import says_json
+from authguard.errors import BusyError
+from authguard.runtime import transactions
+from authguard.worker import Worker
+
+if TYPE_CHECKING:
+    from authguard.core.facts import Principal
+    from authguard.policy.compiled import Policy
+    from authguard.ports import Ids
+    from authguard.runtime.transactions import Bond
+    from authguard.runtime.verdict import Ask, Body
+
+#: bytes of a body up to which it is parsed, put into canonical form and hashed in well under 2 ms
+INLINE_BYTES: Final = 8_192
+
+
+class Binder:
+    """Binds requests for one guard."""
+
+    __slots__ = ("_ids", "_policy", "_turns", "_worker")
+
+    def __init__(self, policy: Policy, ids: Ids) -> None:
+        """Keep the parts; the first large body starts the thread."""
+        self._policy = policy
+        self._ids = ids
+        self._worker = Worker()
+        #: account -> its turn in the thread
+        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.end()
+
+    async def bind(self, ask: Ask, principal: Principal, body: Body) -> Bond | Reason:
+        """Bind a request whose body was read.
+
+        Returns:
+            What ties it to a transaction, with the parsed body; or the reason why the body is not parsed.
+
+        Raises:
+            BusyError: neither the account's turn nor the thread came within the policy's `budget.request`.
+        """
+
+        def work() -> Bond | Reason:
+            if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
+                return Reason.BODY_TOO_COMPLEX
+            return transactions.bind(ask, principal, body, self._ids, self._policy.digest)
+
+        if len(body.content) <= INLINE_BYTES:
+            return work()
+        turn = self._turns.get(principal.account_key)
+        if turn is None:
+            turn = self._turns[principal.account_key] = anyio.Lock()
+        try:
+            with anyio.fail_after(self._policy.request_budget):
+                async with turn:
+                    return await self._worker.run(work)
+        except TimeoutError:
+            raise BusyError("large bodies are being read; try again") from None
