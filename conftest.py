@@ -106,7 +106,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _followed.ends(item)
 
 
-class ByPlace(LoadScopeScheduling):
+class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives whole files to one process, and folders whose files share what one long program found."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:  # noqa: ANN401 - the plugin's own logger

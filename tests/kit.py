@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from authguard.core.chain import GENESIS, Linked, press, read
 from authguard.core.facts import UNSEEN, Evidence, NotProven, Principal, Proven
@@ -276,7 +276,7 @@ class Desk:
             channel_secrets=channel_secrets,
         )
 
-    def login(self, subject: str = "alice", **facts: object) -> bytes:
+    def login(self, subject: str = "alice", **facts: Any) -> bytes:
         """Sign somebody in now, and give the header value that proves it."""
         proven = signed_in(subject, at=self.clock.now(), **facts)
         header = f"Bearer {len(self.check.known)}".encode()

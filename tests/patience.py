@@ -41,7 +41,7 @@ def be_patient(patch: pytest.MonkeyPatch) -> None:
         (process, "_STOP_WITHIN_S"),
     ):
         patch.setattr(module, name, LONG)
-    patch.setitem(process.IdentityProvider.__init__.__kwdefaults__, "ready_within", LONG)
+    patch.setitem(process.IdentityProvider.__init__.__kwdefaults__, "ready_within", LONG)  # type: ignore[arg-type]
     patch.setattr(SqliteStore.__init__, "__defaults__", (LONG, *SqliteStore.__init__.__defaults__[1:]))  # type: ignore[index]
 
 

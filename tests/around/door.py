@@ -209,7 +209,7 @@ class Door:
             "state": {},
         }
         got: list[Any] = []
-        first = {"type": "websocket.connect"} if scope["type"] == "websocket" else None
+        first: dict[str, Any] | None = {"type": "websocket.connect"} if scope["type"] == "websocket" else None
         waiting = [first or {"type": "http.request", "body": sent.body, "more_body": False}]
 
         async def receive() -> Any:
@@ -230,7 +230,7 @@ class Door:
         """Serve it by a real uvicorn; what is asked meanwhile goes down a socket."""
         config = uvicorn.Config(
             self.guard, port=0, http=http, ws=ws, root_path=root_path, log_level="critical", lifespan="on"
-        )  # type: ignore[arg-type]  # the names of its parsers
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve())
         while not server.started:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 from starlette.applications import Starlette
@@ -32,7 +32,7 @@ class Shop:
 
     def client(self) -> httpx2.AsyncClient:
         """Give a client that talks to the guarded app in this process."""
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://shop.test")
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(cast("Any", self.app)), base_url="http://shop.test")
 
     def _app(self) -> Starlette:
         return Starlette(

@@ -142,8 +142,13 @@ class Site:
 
     def guard(self, app: Any, policy: Path | None = None, **settings: Any) -> Any:
         """Return the app under `AuthGuard`, in this process, with store and log in the folder."""
-        given = {"store": "memory", "log": self.folder / "audit.jsonl", "clock": self.clock, "environ": {}} | settings
-        return authguard.AuthGuard(app, policy or self.folder / "policy.yaml", **given)
+        given: dict[str, Any] = {
+            "store": "memory",
+            "log": self.folder / "audit.jsonl",
+            "clock": self.clock,
+            "environ": {},
+        }
+        return authguard.AuthGuard(app, policy or self.folder / "policy.yaml", **(given | settings))
 
     def token(self, sub: str = "alice", **claims: Any) -> str:
         """Sign a token of the first issuer for somebody with scope `chat pay` at `aal2`."""

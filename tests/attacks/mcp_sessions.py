@@ -15,7 +15,7 @@ from tests.attacks.harness import attack
 from tests.attacks.people import token_of, two_issuers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from tests.attacks.harness import Site
 
@@ -93,7 +93,7 @@ def _call(tool: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
 
 
-def _play(site: Site, source: str, scene: Callable[[str, dict[str, str]], Awaitable[None]]) -> None:
+def _play(site: Site, source: str, scene: Callable[[str, dict[str, str]], Coroutine[Any, Any, None]]) -> None:
     """Serve an app behind the guard, and play a scene with the four users' tokens."""
     partner = two_issuers(site, OPERATIONS)
     tokens = {

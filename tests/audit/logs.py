@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
 
 AT = 1_800_000_000.0
-CELL = ("live", "normal", "active", "unverified", "none", "good", "high", "write")
-CELL += ("granted", "met", "within", "same", "subject")
+CELL = (
+    *("live", "normal", "active", "unverified", "none", "good", "high", "write"),
+    *("granted", "met", "within", "same", "subject"),
+)
 
 
 def decided(record: str, at: float = 0.0, outcome: str = "allow", **more: Any) -> Decided:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
-from authguard.core.facts import UNSEEN, Evidence, Unseen
+from authguard.core.facts import Evidence, Unseen
 from authguard.credentials.checker import JwtCheck
 from authguard.credentials.keyring import Pace
 from authguard.policy.compiled import Issuer
@@ -51,14 +51,15 @@ class Door:
 
     async def knock(self, token: str | bytes) -> Credential:
         found = self.recall(token)
-        if found is not UNSEEN:
+        if not isinstance(found, Unseen):
             return found
         self.checked += 1
         return await self.check.check(evidence(token), self.clock.now())
 
     def ask(self, token: str | bytes) -> Credential:
         """Knock where keys are held, so that nothing waits."""
-        return settle(self.knock(token))
+        answer: Credential = settle(self.knock(token))
+        return answer
 
 
 def evidence(token: str | bytes) -> Evidence:
@@ -115,7 +116,7 @@ def make(tmp_path: Path) -> Callable[..., JwtCheck]:
     """Build checkers: of the issuer given, with names that can be told apart."""
 
     def build(*issuers: Issuer, **arguments: Any) -> JwtCheck:
-        given = {
+        given: dict[str, Any] = {
             "pseudonym": lambda issuer, subject: f"name of {subject} at {issuer}",
             "fingerprint": lambda token: sha256(token).hexdigest()[:16],
             "environ": {},
@@ -142,14 +143,14 @@ def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
 
 @pytest.fixture
 def door_of(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, authguard_clock: FakeClock
 ) -> Callable[..., Door]:
     """Open a door to the in-process issuer under a policy with these fields."""
 
     def build(**fields: Any) -> Door:
         check = make(issuer_of(authguard_issuer, **fields))
         settle(check.open())
-        return Door(check, authguard_issuer.clock)
+        return Door(check, authguard_clock)
 
     return build
 
@@ -170,14 +171,18 @@ def network(authguard_issuer: Mint) -> Network:
 
 @pytest.fixture
 def reach(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, network: Network
+    make: Callable[..., JwtCheck],
+    issuer_of: Callable[..., Issuer],
+    authguard_issuer: Mint,
+    authguard_clock: FakeClock,
+    network: Network,
 ) -> Callable[..., Door]:
     """Open a door to the issuer on the scripted network; no fetch that can succeed is cut on a busy machine."""
 
     def build(timeout: float = 10.0) -> Door:
         described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)
         pace = Pace(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
-        return Door(make(described, client=network.client(), pace=pace), authguard_issuer.clock)
+        return Door(make(described, client=network.client(), pace=pace), authguard_clock)
 
     return build
 

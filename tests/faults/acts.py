@@ -82,7 +82,8 @@ def full(size: int) -> Iterator[None]:
 
 async def store_locked(scene: Scene) -> None:
     """Hold the lock for longer than the guard waits."""
-    scene.house.guard.enforcer.standing.store._patience = 0.1
+    store: Any = scene.house.guard.enforcer.standing.store
+    store._patience = 0.1
     await scene.house.chat()
     with locked(STORE):
         scene.begin()

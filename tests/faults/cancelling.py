@@ -144,7 +144,7 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
     async def request() -> None:
         nonlocal met
         with anyio.CancelScope() as scope:
-            left = Left(kind.killed(house, heard), fatal, way, scope)  # type: ignore[arg-type]  # each is a coroutine
+            left = Left(kind.killed(house, heard), fatal, way, scope)
             try:
                 await left
             finally:
@@ -244,9 +244,9 @@ def cancel_everywhere(house: House, kind: Kind, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Cancel the kinds that were named, or all of them."""
-    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign]
+    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign,assignment]
     home, *names = sys.argv[1:]
-    wiring.load = lru_cache(wiring.load)  # type: ignore[assignment]  # one proof of the policy is enough for all points
+    wiring.load = lru_cache(wiring.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all points
     plain = House(Path(home))
     import_all(plain, Path(home) / "rehearsal")
     other = Path(home) / "other"

@@ -161,7 +161,13 @@ class House:
             headers.append((b"authorization", f"Bearer {token}".encode()))
         if key:
             headers.append((b"idempotency-key", key.encode()))
-        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+        }
         scope |= {"headers": headers, "root_path": "", "client": ("127.0.0.1", 1), "extensions": {}}
         status, mark, parts = 0, "", []
 

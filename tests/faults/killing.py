@@ -147,11 +147,11 @@ def still(sealer: LogSigner) -> None:
 def main() -> None:
     """Kill the kinds that were named, or all of them."""
     home, *names = sys.argv[1:]
-    wiring.load = lru_cache(wiring.load)  # type: ignore[assignment]  # one proof of the policy is enough for all
+    wiring.load = lru_cache(wiring.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     # it signs when it is scheduled, so the points of a request would differ from run to run
-    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign]
+    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign,assignment]
     gc.freeze()  # a child that collects would copy the memory that it shares with its parent
     gc.disable()
     found = {name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names or KINDS}

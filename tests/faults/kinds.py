@@ -12,7 +12,7 @@ from tests.faults.afterwards import LONG, dead_later, old_token, once, suspended
 from tests.faults.house import House, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Kind:
     """
 
     words: str
-    killed: Callable[[House, Any], Awaitable[object]]
+    killed: Callable[[House, Any], Coroutine[Any, Any, object]]
     after: Callable[[House, Reply], Awaitable[str]]
     before: Callable[[House], Awaitable[object]] = field(default=House.chat)
     alone: bool = True
@@ -98,12 +98,12 @@ async def approve_by_command(house: House, heard: Any) -> None:
     await heard({"type": "told", "status": 200})
 
 
-def saying(word: str) -> Callable[[House, Any], Awaitable[object]]:
+def saying(word: str) -> Callable[[House, Any], Coroutine[Any, Any, object]]:
     """Decide on what is held, over the guard's own endpoint."""
     return lambda house, heard: afterwards.say(house, word, heard=heard)
 
 
-def refund(**more: Any) -> Callable[[House, Any], Awaitable[Reply]]:
+def refund(**more: Any) -> Callable[[House, Any], Coroutine[Any, Any, Reply]]:
     """Ask for a refund."""
     return lambda house, heard: house.refund(heard=heard, **more)
 

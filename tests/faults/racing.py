@@ -110,7 +110,7 @@ RACES: Final = {race.__name__: race for race in _ALL}
 BEFORE: Final = {approved: approve}
 
 
-async def gather(requests: Any) -> list[Reply]:
+async def gather(requests: Any) -> list[Any]:
     """Send requests at once."""
     return list(await asyncio.gather(*requests, return_exceptions=True))
 
@@ -119,13 +119,13 @@ async def run(
     house: House, race: Callable[[House, int], Awaitable[list[Reply]]], process: int, ready: int, go: int
 ) -> Any:
     """Open the guard, wait for the other process, race; give the replies, and how often each row was replaced."""
-    store = house.guard.enforcer.standing.store
+    store: Any = house.guard.enforcer.standing.store
     store._patience = PATIENCE
     replaced: Counter[str] = Counter()
     commit = store.commit
 
     async def counted(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        saved = await commit(keys, before, after)
+        saved: bool = await commit(keys, before, after)
         if saved:
             replaced.update(change.name.hex() for change in stored.changes(keys, before, after))
         return saved
@@ -135,7 +135,7 @@ async def run(
     before = await BEFORE[race](house) if race in BEFORE and not process else []
     os.write(ready, b".")
     await asyncio.to_thread(os.read, go, 1)
-    replies = [*before, *await race(house, process)]
+    replies: list[Any] = [*before, *await race(house, process)]
     await house.guard.enforcer.close()
     counts = Counter(
         f"{reply.status} {reply.outcome}" if not isinstance(reply, BaseException) else repr(reply) for reply in replies

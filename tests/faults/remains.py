@@ -87,7 +87,7 @@ def log() -> tuple[list[Linked], bytes]:
     """Read the whole lines of the log, each with the hash that it states, and what is torn after them."""
     raw = LOG.read_bytes() if LOG.exists() else b""
     whole, torn = raw[: raw.rfind(b"\n") + 1], raw[raw.rfind(b"\n") + 1 :]
-    lines = []
+    lines: list[Linked] = []
     for line in whole.splitlines(keepends=True):
         found = read(line)
         assert isinstance(found, Linked), f"a line of the log is {found}"

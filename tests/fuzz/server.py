@@ -49,7 +49,8 @@ class Ledger:
             await self._app(scope, receive, send)
             return
         guard = scope.get("state", {}).get("authguard")
-        scope["taken"] = taken = []
+        taken: list[str] = []
+        scope["taken"] = taken
         try:
             await self._app(scope, receive, send)
         finally:

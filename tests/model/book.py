@@ -193,8 +193,10 @@ class Book:
 
     def _end(self, paper: str, kept: Paper, state: str, now: float) -> None:
         if state == "failed" != kept.state:
-            for entries in (*self.money.values(), *self.calls.values()):
-                entries[:] = [one for one in entries if one[-1] != paper]  # type: ignore[misc]  # both end in a paper
+            for spent in self.money.values():
+                spent[:] = [one for one in spent if one[-1] != paper]
+            for called in self.calls.values():
+                called[:] = [one for one in called if one[-1] != paper]
         kept.become(state, now)
 
     def decide(self, who: Sheet, word: str, paper: str, now: float) -> str:

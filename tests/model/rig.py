@@ -271,7 +271,7 @@ class Rig:
         """Run a coroutine to its end."""
         return self.loop.run_until_complete(doing)
 
-    def sign_in(self, subject: str, *, skew: float, lifetime: float = 300.0, **facts: object) -> bytes:
+    def sign_in(self, subject: str, *, skew: float, lifetime: float = 300.0, **facts: Any) -> bytes:
         """Sign somebody in, on an issuer whose clock is `skew` seconds ahead."""
         now = self.clock.now() + skew
         proven = signed_in(subject, at=now, **facts)

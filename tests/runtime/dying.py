@@ -43,7 +43,7 @@ async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
             die()
         return await commit(*parts)
 
-    store.commit = dying  # type: ignore[method-assign]  # to die in it
+    store.commit = dying  # type: ignore[method-assign,assignment]  # to die in it
     await store.open()
     verdict = await desk.ask("refund", desk.login(), body=BODY, idempotency="k")
     if stage == "saved":

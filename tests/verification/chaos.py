@@ -258,7 +258,8 @@ class Run:
         raise Broken("doubt was laundered by another attempt of the same method")
 
     def _earns(self, truths: list[Truth]) -> bool:
-        method, first = self._method(truths), {}
+        method = self._method(truths)
+        first: dict[str, str] = {}
         for truth in truths:
             if truth.said != "nothing":
                 first.setdefault(truth.verifier, truth.said)

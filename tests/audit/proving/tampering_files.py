@@ -226,7 +226,7 @@ def bomb(_path: Path) -> bytes:
     """Make a compressed file of a few hundred kilobytes that inflates to much more, without a line's end."""
     made = BytesIO()
     zeros = BytesIO(b"0" * BOMB)
-    pack(zeros, made)  # type: ignore[arg-type]  # a file in memory
+    pack(zeros, made)
     assert len(made.getvalue()) * 100 < BOMB
     return made.getvalue()
 
