@@ -441,8 +441,16 @@ async def test_a_guard_that_cannot_open_fails_the_start_up() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await shop.app({"type": "lifespan"}, receive, send)
+    with pytest.raises(AuditError):
+        await shop.app({"type": "lifespan"}, receive, send)
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+
+
+def test_starlettes_test_client_hears_that_the_guard_cannot_open() -> None:
+    shop = Shop()
+    shop.desk.sink.broken = AuditError("the audit log cannot be written")
+    with pytest.raises(AuditError), TestClient(shop.app):
+        pytest.fail("the app was served")
 
 
 async def talk(

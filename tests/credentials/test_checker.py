@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_the_fingerprint_is_of_the_token_whatever_the_spelling_of_the_scheme(
     ("header", "verdict"),
     [
         (b"", NotProven("missing", Reason.CREDENTIAL_MISSING)),
-        (b"Basic eA==", NotProven("rejected", Reason.SCHEME_UNKNOWN)),
+        (b"Basic eA==", NotProven("missing", Reason.SCHEME_UNKNOWN)),
         (b"Bearer ", NotProven("rejected", Reason.CREDENTIAL_MALFORMED)),
         (b"Bearer " + b"x" * 16_385, NotProven("rejected", Reason.TOKEN_TOO_LARGE)),
         (b"x" * 100_000, NotProven("rejected", Reason.TOKEN_TOO_LARGE)),
@@ -113,6 +114,57 @@ def test_many_good_tokens_are_remembered_within_bounds(
     assert isinstance(door.recall(tokens[-1]), Proven)
     # which of the others are forgotten is as good as random; how many is not
     assert sum(door.recall(token) is UNSEEN for token in tokens) == 15
+
+
+def test_a_token_is_remembered_once_in_whatever_spelling_it_comes(
+    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+) -> None:
+    cache = Cache()
+    door = Door(make(issuer_of(authguard_issuer), cache=cache), authguard_issuer.clock)
+    settle(door.check.open())
+    token = authguard_issuer.mint().encode()
+    for scheme in (b"Bearer", b"bearer", b"BEARER", b"bEaReR"):
+        for before, blanks, after in product((b"", b" ", b"\t"), (b" ", b"  "), (b"", b" ", b" \t ")):
+            sent = Evidence(authorization=before + scheme + blanks + token + after)
+            assert isinstance(settle(door.check.check(sent, door.clock.now())), Proven)
+    assert len(cache) == 1
+    remembered = {
+        id(door.check.recall(Evidence(authorization=sent), door.clock.now()))
+        for sent in (b"Bearer " + token, b"bearer   " + token + b" ", b"\tBEARER " + token)
+    }
+    assert len(remembered) == 1, "each spelling finds the one"
+    padded = settle(door.check.check(Evidence(authorization=b"Bearer " + token + b"="), door.clock.now()))
+    assert padded == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+
+
+@pytest.mark.parametrize("name", ["sub", "sid", "client_id", "azp", "acr"])
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\n", "\x1b[2J", "a\u202eb", "a\x00", "\u2028", "\x9b31m", "a\u200bb", "\ufeffa"]
+)
+def test_a_name_that_could_deceive_whoever_reads_it_is_refused(
+    door: Door, authguard_issuer: Mint, name: str, text: str
+) -> None:
+    assert door.ask(authguard_issuer.mint(**{name: text})) == NotProven("rejected", Reason.CLAIM_MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("act", "actor"),
+    [
+        ({"sub": "bot"}, "bot"),
+        ({"sub": "a bot: the first"}, "a bot: the first"),
+        ({"sub": "bot", "iss": "https://partner.test"}, "https://partner.test bot"),
+        ({"sub": "https://partner.test bot"}, ""),
+        ({"sub": "bot", "iss": "partner"}, ""),
+        ({"sub": "bot", "iss": "https://partner.test evil"}, ""),
+    ],
+)
+def test_no_two_actors_share_a_name(door: Door, authguard_issuer: Mint, act: dict[str, str], actor: str) -> None:
+    found = door.ask(authguard_issuer.mint(act=act))
+    if actor:
+        assert isinstance(found, Proven)
+        assert found.principal.actor == actor
+    else:
+        assert found == NotProven("rejected", Reason.CLAIM_MALFORMED)
 
 
 def test_each_issuer_has_its_own_keys(

@@ -17,6 +17,7 @@ INVALID: Final = Reply(
     outcome="challenge",
     challenge=f'DPoP error="invalid_token", error_description="the access token is not valid", {_END}',
 )
+MISSING: Final = Reply(name="missing by DPoP", status=401, outcome="challenge", challenge=f"DPoP {_END}")
 PROOF: Final = Reply(
     name="invalid_dpop_proof",
     status=401,
@@ -89,7 +90,7 @@ ATTACKS: Final = (
     Attack("dpop-token-as-proof", "RFC 8725 3.12", "Send the access token as its own proof.", PROOF),
     Attack("dpop-proof-as-token", "RFC 8725 3.11, proofs", "Send a proof as an access token.", INVALID),
     Attack(
-        "dpop-bare", "FIELD 5.10", "Send a bound token that is remembered as good, with no scheme before it.", INVALID
+        "dpop-bare", "FIELD 5.10", "Send a bound token that is remembered as good, with no scheme before it.", MISSING
     ),
 )
 

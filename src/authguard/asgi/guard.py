@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
 from authguard.asgi.endpoints import by_field
+from authguard.asgi.metadata import schemes
 from authguard.asgi.replies import after_answer, words
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
@@ -239,8 +240,15 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         if not self.scopes.issuperset(scopes):
             wanted = " ".join(sorted(scopes))
-            challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+            challenge = f'{self._scheme()} error="insufficient_scope", scope="{wanted}"'
             raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
+
+    def _scheme(self) -> str:
+        """Return the scheme of this request's credential (RFC 9449 7.1); the deployment's first where there is none."""
+        principal = self._verdict.principal
+        if principal is None:
+            return schemes(self._enforcer)[0]
+        return "DPoP" if self._enforcer.policy.issuers[principal.issuer].sender == "dpop" else "Bearer"
 
 
 def _frozen(value: object) -> object:

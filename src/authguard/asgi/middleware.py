@@ -20,6 +20,7 @@ from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
 from authguard.asgi.evidence import LOOKED, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
+from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes
 from authguard.asgi.operations import WEBSOCKET, channel_finder, route_path
 from authguard.asgi.proofs import ProofReader, with_nonce
@@ -124,25 +125,15 @@ class GuardMiddleware:
         raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open before the app starts and close after it stops; a guard that cannot open fails the start-up."""
-        first = await receive()
+        """Open before the app starts and close after it stops.
+
+        A guard that cannot open fails the start-up, and raises as Starlette does: its test client would else wait for
+        ever. For an app that knows no lifespan the guard answers the server itself, or it would never be closed.
+        """
+        lifespan = Lifespan(receive, send, self._enforcer.close)
         try:
-            await self._enforcer.open()
-        except (AuthguardError, OSError) as error:
-            await send({"type": "lifespan.startup.failed", "message": f"authguard cannot start: {error}"})
-            return
-        pending = [first]
-
-        async def replay() -> Message:
-            return pending.pop() if pending else await receive()
-
-        async def last(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown."):
-                await self._enforcer.close()  # once the server has heard it, it waits for nothing more
-            await send(message)
-
-        try:
-            await self._app(scope, replay, last)
+            await lifespan.begin(self._enforcer.open)
+            await lifespan.serve(self._app, scope)
         finally:
             await self._enforcer.close()
 

@@ -67,7 +67,7 @@ def report(
         caveat=vouching.note,
         policy=loaded,
     )
-    deliver(page(cover, facts), output, private=True)
+    deliver(page(cover, facts), output)
     if not found.ok:
         complain("the log does not verify: the report says so, and `authguard audit verify` tells where")
     elif trust is None:

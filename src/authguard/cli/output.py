@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
@@ -36,13 +36,26 @@ def complain(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def deliver(text: str, output: Path | None, *, private: bool = False) -> None:
-    """Print text that ends its own lines, or write it to a file.
+def owned(path: Path, flag: int) -> TextIO:
+    """Open a file to be written, which is its owner's alone where it is made, whatever the umask.
+
+    Args:
+        path: of the file.
+        flag: `os.O_EXCL` where it must not be there, `os.O_TRUNC` where it is replaced.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8", newline="")
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print text that ends its own lines, or write it to a file, which is its owner's alone where it is made.
 
     Args:
         text: which ends its own lines.
         output: the file; printed where there is none.
-        private: whether its owner alone may read the file.
 
     Raises:
         typer.Exit: the file cannot be written.
@@ -51,8 +64,7 @@ def deliver(text: str, output: Path | None, *, private: bool = False) -> None:
         typer.echo(text, nl=False)
         return
     try:
-        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with owned(output, os.O_TRUNC) as file:
             file.write(text)
     except OSError as error:
         complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")

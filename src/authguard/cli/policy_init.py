@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.cli.output import BROKE, USAGE, complain
+from authguard.cli.output import BROKE, USAGE, complain, owned
+from authguard.paths import make_folder
 from authguard.policy.files import library
 from authguard.policy.problems import did_you_mean
 from authguard.policy.views.starter import LEVELS, NONE, Answers, files
@@ -103,8 +105,8 @@ def _write(folder: Path, made: Mapping[str, str]) -> None:
     try:
         for name, text in made.items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
+            make_folder(path.parent)
+            with owned(path, os.O_EXCL) as file:
                 written.append(path)
                 file.write(text)
     except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.snapshot import Mandate, account_key
+from authguard.core.snapshot import Mandate, account_key, named
 
 if TYPE_CHECKING:
     from authguard.core.facts import Operation, Principal
@@ -52,8 +52,10 @@ def _mandate(said: object, issuer: str) -> Mandate:
         raise Unreadable
     if not _is_name(home):
         raise Unreadable
-    # named as the chain of delegation names an actor: one of another issuer together with it
-    actor = said["sub"] if home == issuer else f"{home} {said['sub']}"
+    # named as the chain of delegation names an actor
+    actor = named(said["sub"], home, issuer)
+    if not actor:
+        raise Unreadable
     return Mandate(account_key(issuer, actor), tuple(sorted(set(names))))
 
 

@@ -55,7 +55,7 @@ class Reason(Enum):
     # credentials: the status is never used, a credential's condition goes through the table
     CREDENTIAL_MISSING = ("credential-missing", 401, "no credential was sent")
     CREDENTIAL_MALFORMED = ("credential-malformed", 401, "the access token is not valid")
-    SCHEME_UNKNOWN = ("scheme-unknown", 401, "the access token is not valid")
+    SCHEME_UNKNOWN = ("scheme-unknown", 401, "no credential was sent")
     TOKEN_TOO_LARGE = ("token-too-large", 401, "the access token is not valid")
     TOKEN_EXPIRED = ("token-expired", 401, "the access token has expired")
     TOKEN_NOT_YET_VALID = ("token-not-yet-valid", 401, "the access token is not valid")

@@ -19,7 +19,11 @@ DPOP: Final = b"dpop"
 MISSING: Final = NotProven("missing", Reason.CREDENTIAL_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 TOO_LARGE: Final = NotProven("rejected", Reason.TOKEN_TOO_LARGE)
-_OTHER_SCHEME: Final = NotProven("rejected", Reason.SCHEME_UNKNOWN)
+#: RFC 6750 3.1 and RFC 9110 11.6.2: a scheme that is not taken here is as if nothing was sent
+_OTHER_SCHEME: Final = NotProven("missing", Reason.SCHEME_UNKNOWN)
+#: how every header begins in the one form in which a credential is remembered
+_BEARER: Final = b"Bearer "
+_BLANKS: Final = b" \t"
 
 #: RFC 9110 11.2
 _TOKEN68: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
@@ -46,3 +50,18 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     if len(token) > TOKEN_BOUND:
         return TOO_LARGE
     return token if _TOKEN68.fullmatch(token) else _MALFORMED
+
+
+def canonical(header: bytes) -> bytes:
+    """Return a bearer credential in the one spelling in which it is remembered.
+
+    Args:
+        header: the raw value, of any scheme.
+
+    Returns:
+        The scheme as RFC 6750 writes it, one blank and the token; the header itself where it holds no bearer token.
+    """
+    if header[:7] == _BEARER and header[7:8] not in _BLANKS and header[-1:] not in _BLANKS:
+        return header
+    token = read(header)
+    return header if isinstance(token, NotProven) else _BEARER + token

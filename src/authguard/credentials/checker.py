@@ -107,7 +107,7 @@ class JwtCheck:
             return bearer.MISSING
         if len(header) > bearer.HEADER_BOUND:
             return bearer.TOO_LARGE
-        digest = sha256(header).digest()
+        digest = sha256(bearer.canonical(header)).digest()
         entry = self._cache.find(digest)
         if entry is not None:
             keyring = entry.keyring
@@ -181,8 +181,8 @@ class JwtCheck:
         return standing if isinstance(standing, NotProven) else (standing, key, self._keyrings[unverified.issuer])
 
     def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
-        """Remember a good bearer credential under its header."""
-        moment = self._cache.moment
+        """Remember a good bearer credential, once for all spellings of its header."""
+        moment, header = self._cache.moment, bearer.canonical(header)
         entry = Entry(standing.proven, moment(standing.since), moment(standing.until), key, lease, len(header))
         self._cache.keep(sha256(header).digest(), entry)
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authguard.core.facts import NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
-from authguard.core.snapshot import account_key, session_key
+from authguard.core.snapshot import account_key, named, session_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,11 @@ CHAIN_BOUND: Final = 8
 #: scopes at the most
 SCOPES_BOUND: Final = 512
 
-_Text = Annotated[str, Meta(min_length=1, max_length=255)]
-_Loose = Annotated[str, Meta(max_length=255)]
+#: no control character, line break, mark that turns the direction of text, or half of a surrogate pair: names of
+#: persons, clients and sessions are shown and logged
+_SHOWN: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*\Z"
+_Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=_SHOWN)]
+_Loose = Annotated[str, Meta(max_length=255, pattern=_SHOWN)]
 _Line = Annotated[str, Meta(max_length=8_192)]
 #: epoch seconds up to the year 5138; not a boolean, not infinite, not negative (RFC 7519 2)
 _Moment = Annotated[float, Meta(ge=0, le=1e11)]
@@ -120,7 +123,7 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
     except msgspec.ValidationError:
         return _MALFORMED
     scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
-    if len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
+    if "" in chain or len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
         return _MALFORMED
     span = _in_force(shape, issuer, now)
     if isinstance(span, NotProven):
@@ -191,6 +194,6 @@ def _chain(act: _Act | UnsetType, issuer: str) -> tuple[str, ...]:
     """List who acts; the same name at another issuer is somebody else (RFC 8693 4.1), and is told with it."""
     actors: list[str] = []
     while act is not UNSET:
-        actors.append(act.sub if act.iss is UNSET or act.iss == issuer else f"{act.iss} {act.sub}")
+        actors.append(named(act.sub, issuer if act.iss is UNSET else act.iss, issuer))
         act = act.act
     return tuple(actors)
