@@ -9,7 +9,7 @@ from authguard.audit import checkpoints
 from authguard.audit.asking.index import open_index
 from authguard.audit.asking.query import Question, find
 from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import Verification, verify
+from authguard.audit.proving.verify import verify
 from authguard.audit.writing.jsonl import JsonlSink
 from authguard.audit.writing.keeping import Keeper, Keeping
 from authguard.audit.writing.sealing import LogSigner
@@ -20,6 +20,8 @@ from tests.audit.conftest import CountingIds
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from authguard.audit.proving.findings import Verification
 
 LOG = "audit.jsonl"
 

@@ -11,7 +11,7 @@ import pytest
 from authguard import signing
 from authguard.audit import checkpoints, segments
 from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import Verification, verify
+from authguard.audit.proving.verify import verify
 from authguard.core.entries import Acted
 from authguard.core.stubs import parse_stub
 from authguard.policy.compiler import load
@@ -24,6 +24,7 @@ from tests.cli.deployment import POLICY, Deployment, deploy
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from authguard.audit.proving.findings import Verification
     from authguard.ports import AuditSink
 
 DAY = 86_400.0

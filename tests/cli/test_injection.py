@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from authguard import signing
 from authguard.cli.audit_group import app
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted
@@ -39,8 +40,8 @@ COMMANDS = (
     ("why", "m1", "--log", "{log}", "--policy", "standard"),
     ("replay", "--log", "{log}", "--policy", "standard"),
     ("export", "--log", "{log}", "--format", "jsonl"),
-    ("verify", "{log}"),
-    ("prove", "d1", "{log}"),
+    ("verify", "{log}", "--hashes-only"),
+    ("prove", "d1", "{log}", "--key", signing.make("desk").key.text()),
 )
 
 

@@ -226,7 +226,8 @@ def look(life: Life, way: str) -> dict[str, Any]:
     ]
     assert not lost, f"acknowledged and lost: {lost}"
     if torn and way != "power":
-        assert there[-2]["act"] == "repaired" or any(one["act"] == "repaired" for one in there[-4:]), "unrepaired"
+        assert any(one["act"] == "repaired" for one in there[-8:]), "unrepaired"
+    assert not any(one["act"] == "foreign" for one in there), "lines of a writer of ours were taken for somebody else's"
     return {
         "torn": torn,
         "lines": chain.lines,

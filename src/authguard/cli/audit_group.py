@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from authguard.cli import (
+    audit_accept,
     audit_ask,
     audit_erase,
     audit_keys,
@@ -24,6 +25,7 @@ app.command("show")(audit_ask.show)
 app.command("session")(audit_ask.session)
 app.command("subject")(audit_ask.subject)
 app.command("query")(audit_ask.query)
+app.command("accept")(audit_accept.accept)
 app.command("erase")(audit_erase.erase)
 app.command("export")(audit_ask.export)
 app.command("stats")(audit_tell.stats)

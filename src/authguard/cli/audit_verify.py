@@ -27,14 +27,20 @@ from authguard.core.chain import Broken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authguard.audit.proving.findings import ChainReport, Verification
     from authguard.audit.proving.signatures import Found, Ranges
-    from authguard.audit.proving.verify import ChainReport, Verification
 
 SignedOption = Annotated[
     bool, typer.Option("--require-signed", help="Fail where a line is under no checkpoint of the key.")
 ]
 AnchoredOption = Annotated[
     bool, typer.Option("--require-anchored", help="Fail where a signed line is under no checkpoint of an --anchor.")
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Fail where lines were foreign, or recovered or adopted, and no person accepted that."
+    ),
 ]
 HashesOption = Annotated[
     bool,
@@ -51,6 +57,7 @@ def check(
     *,
     require_signed: SignedOption = False,
     require_anchored: AnchoredOption = False,
+    strict: StrictOption = False,
     hashes_only: HashesOption = False,
 ) -> None:
     """Verify a log and its signatures: nothing was edited, deleted, re-ordered, cut or written anew. Else exit 4.
@@ -71,6 +78,8 @@ def check(
         failures += _uncovered(found, "signed")
     if require_anchored:
         failures += _uncovered(found, "anchored")
+    if strict:
+        failures += _unaccepted(found)
     for failure in failures:
         complain(failure)
     for line in _told(found, signed=trust is not None):
@@ -99,6 +108,15 @@ def _uncovered(found: Verification, how: str) -> Iterator[str]:
             yield f"{escaped(str(chain.path))}: lines {begin + 1} to {end} are not {how}, as --require-{how} demands"
 
 
+def _unaccepted(found: Verification) -> Iterator[str]:
+    """Describe what nobody vouched for and no person accepted."""
+    for mark in found.unaccepted():
+        yield (
+            f"{escaped(mark.place)}: {escaped(mark.words)}; look into it, then"
+            f" `authguard audit accept '{escaped(mark.place)}' --by NAME --reason WHY`"
+        )
+
+
 def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     for chain in found.chains:
         if not isinstance(chain.result, Broken):
@@ -109,6 +127,9 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
                 yield f"  retired: lines 1 to {count}, {moment(since)} to {moment(until)}: only their hashes were kept"
             if signed:
                 yield from (f"  {words}" for words in _ranges(chain.ranges, chain.lines))
+            for mark in chain.marks:
+                accepted = " (accepted)" if mark.id in found.accepted else ""
+                yield f"  {mark.words}{accepted}"
     if found.kinds:
         yield "records: " + ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
         yield f"from {moment(found.first)} to {moment(found.last)}"
@@ -130,8 +151,6 @@ def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
     for name, begin, end in edges:
         if end > begin:
             yield f"{name}: lines {begin + 1} to {end}"
-    if ranges.adopted:
-        yield f"adopted: lines 1 to {ranges.adopted} were signed later than they were written"
     yield f"newest checkpoint {moment(ranges.at)}, longest silence {ranges.silence} s"
 
 

@@ -59,6 +59,7 @@ class Flaw(StrEnum):
     SKIPPED = "skipped"
     UNTRUE = "untrue"
     UNRETIRED = "unretired"
+    UNOPENED = "unopened"
 
     @property
     def words(self) -> str:
@@ -85,6 +86,7 @@ _WORDS: Final = {
     Flaw.SKIPPED: "lines before this file are not there: a segment was removed, renamed or swapped",
     Flaw.UNTRUE: "the stub does not follow the line before it, or is none: it was edited or swapped",
     Flaw.UNRETIRED: "lines gave way to a stub, and no signed line of the log says so: somebody removed them",
+    Flaw.UNOPENED: "behind the last line of a writer that had ended stands one that no writer with the key began with",
     Flaw.BLIND: "what the writer remembers of its checkpoints cannot be read",
 }
 

@@ -4,7 +4,7 @@ Rules of this file:
 - It names no flaw. Where anything in a stride is not byte for byte what the chain demands, it gives nothing, and
   `authguard.core.chain.follow` goes through the same lines one by one and finds the flaw, or finds that there is none.
 - Of a record its kind, its time and its outcome are read; the other members have to be JSON, and are under the hashes.
-- What the log says of itself (``by: audit``) is left to `follow`, since a reader may have to heed it.
+- What the log says of itself (``by: audit``), and what a person accepted, is left to `follow`: a reader may heed it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ import msgspec
 
 from authguard.core.chain import AFTER, LINE_BOUND
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.handover import ACCEPTED, ITSELF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: who says what a reader may have to heed
-ITSELF: Final = "audit"
 
 
 def _tag(kind: type[msgspec.Struct]) -> str:
@@ -53,6 +51,7 @@ class _Withdrawn(msgspec.Struct, frozen=True, gc=False, tag=_tag(Withdrawn), tag
 
 class _Acted(msgspec.Struct, frozen=True, gc=False, tag=_tag(Acted), tag_field="kind"):
     at: float
+    act: str
     by: str = ""
 
 
@@ -103,7 +102,7 @@ def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride
         return None
     kinds = Counter(map(type, said))
     if kinds[_Acted]:
-        own = next((place for place, one in enumerate(said) if type(one) is _Acted and one.by == ITSELF), None)
+        own = next((place for place, one in enumerate(said) if type(one) is _Acted and _heeded(one)), None)
         if own is not None:
             lines, said = lines[:own], said[:own]
             kinds, whole = Counter(map(type, said)), b"".join(lines)
@@ -128,6 +127,10 @@ def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride
         first=min(times),
         last=max(times),
     )
+
+
+def _heeded(one: _Acted) -> bool:
+    return one.by == ITSELF or one.act == ACCEPTED
 
 
 def _leaves(lines: Sequence[bytes]) -> list[bytes]:

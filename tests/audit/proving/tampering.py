@@ -302,7 +302,7 @@ MANIPULATIONS: Final[dict[str, tuple[Callable[[Path], None], str, int, str]]] = 
     ),
     "the whole written anew, signed by another key": (
         lambda folder: resigned(
-            folder, [swap(b'"act":"started"', b'"act":"begun"')(one) for one in read(folder)], own_name=True
+            folder, [swap(b'"act":"opened"', b'"act":"begun"')(one) for one in read(folder)], own_name=True
         ),
         SIGNED,
         1,

@@ -271,9 +271,9 @@ FILES: Final[dict[str, tuple[Tamper, str, int, str]]] = {
     "a stub in the place of lines": (own_stub("gz 1"), "gz 1>.stub", 0, "unretired"),
     "a stub in the place of lines, and a line that says so": (
         own_stub("gz 1", claim=True),
-        "gz 1>.stub",
-        0,
-        "unretired",
+        "audit.jsonl",
+        -1,
+        "unopened",
     ),
     "two compressed files exchanged": (swap("gz 0", "gz 1"), "gz 0", 1, "misplaced"),
     "a compressed file removed": (remove("gz 1"), "gz 2", 0, "skipped"),

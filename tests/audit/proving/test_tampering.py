@@ -12,7 +12,7 @@ from authguard import signing
 from authguard.audit import checkpoints
 from authguard.audit.files import Held, claim, let_go
 from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import Verification, verify
+from authguard.audit.proving.verify import verify
 from authguard.audit.writing.anchoring import Anchoring
 from authguard.audit.writing.anchors import anchor_of
 from authguard.audit.writing.jsonl import JsonlSink
@@ -28,6 +28,8 @@ from tests.records import by_hand
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from authguard.audit.proving.findings import Verification
 
 LINES = 40
 
@@ -59,14 +61,17 @@ class Deployment:
         return JsonlSink(self.folder / LOG, clock=self.clock, ids=CountingIds(), policy="ab", seal=self.seal)
 
     def fill(self, first: str) -> None:
-        """Write a start, decisions with an approval among them, and sign at seven places."""
+        """Write decisions with an approval among them between a beginning and an end, and sign at seven places."""
         sink = self.sink()
         sink.open()
-        for number in range(LINES):
+        sink._begin()
+        assert self.sealer is not None
+        self.clock.advance(10)
+        self.sealer.seal()
+        for number in range(1, LINES - 1):
             at, name = 1000.0 + number, f"{first}{number}"
-            if number in {0, 24}:
-                act = "approval.given" if number else "started"
-                sink.append(Acted(id=name, at=at, policy="ab", act=act, by="dana"))
+            if number == 24:
+                sink.append(Acted(id=name, at=at, policy="ab", act="approval.given", by="dana"))
             else:
                 sink.append(
                     Decided(
@@ -82,9 +87,8 @@ class Deployment:
                         trace_id=f"{number:032x}",
                     )
                 )
-            if number in {0, 18, 26, 30, 33, 35}:
+            if number in {18, 26, 30, 33, 35}:
                 self.clock.advance(10)
-                assert self.sealer is not None
                 self.sealer.seal()
         self.clock.advance(10)
         sink.close()
@@ -156,7 +160,7 @@ def test_a_restart_goes_on_and_never_signs_what_was_changed_meanwhile(tampered: 
     sink.open()
     sink.append(Acted(id="more", at=2000.0, policy="ab", act="stopped"))
     sink.close()
-    assert tampered.verify().chains[0].ranges.signed == LINES + 1
+    assert tampered.verify().chains[0].ranges.signed == LINES + 3, "with the writer's first and last line"
     MANIPULATIONS["the log and its checkpoints cut alike"][0](tampered.folder)
     sink = tampered.sink()
     sink.open()
@@ -194,7 +198,7 @@ def test_a_log_that_was_not_signed_is_adopted_and_says_so(tmp_path: Path) -> Non
     sink.close()
     found = desk.verify()
     assert found.ok
-    assert (found.chains[0].lines, found.chains[0].ranges.signed, found.chains[0].ranges.adopted) == (2, 2, 1)
+    assert (found.chains[0].lines, found.chains[0].ranges.signed, found.chains[0].ranges.adopted) == (4, 4, 2)
 
 
 def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> None:
@@ -209,7 +213,7 @@ def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> 
     held = tampered.trust().held
     found = verify(tampered.folder / LOG, trust=Trust(trusted, signing.check, held))
     assert found.ok, found
-    assert found.chains[0].ranges.signed == LINES + 3
+    assert found.chains[0].ranges.signed == LINES + 7
 
 
 def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:

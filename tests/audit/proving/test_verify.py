@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit.proving.verify import LOOKS, verify
+from authguard.audit.proving.verify import verify
+from authguard.audit.proving.walk import LOOKS
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, link
 from authguard.core.entries import Acted, Decided, Faulted, Refused
 from tests.audit.logs import CELL

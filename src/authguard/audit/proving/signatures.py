@@ -125,6 +125,16 @@ class Holding:
         self._due = -1
         self.origins: tuple[str, ...] = ()
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys that may have signed up to here, and those that the log says will."""
+        return (*self._keys, *self._offered)
+
+    @property
+    def check(self) -> Check:
+        """What checks signatures."""
+        return self._trust.check
+
     def begin(self, first: str) -> Found | None:
         """Take the hash of the first line: it names the chain."""
         self.origins = tuple({checkpoints.origin(key.name, first): None for key in self._keys})

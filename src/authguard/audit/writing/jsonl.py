@@ -10,15 +10,18 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from datetime import UTC, datetime
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import segments
-from authguard.audit.files import Held, claim, let_go, lineage, size, tail, turn, undo_half_turn
+from authguard.audit.files import TRIES, Held, claim, let_go, lineage, size, tail, turn
 from authguard.audit.writing.flushing import Flusher
+from authguard.audit.writing.remarks import Remarks
+from authguard.audit.writing.takeover import start_of
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted, Moved
+from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -67,10 +70,7 @@ class JsonlSink:
         self._policy: Final = policy
         self._seal: Final = seal
         self._keeping: Final = keeping
-        #: records that the disk did not take since it last took one, the first one's time, and why
-        self._refused = 0
-        self._since = 0.0
-        self._why = ""
+        self._remarks: Final = Remarks()
         self._reset()
 
     def _reset(self) -> None:
@@ -89,13 +89,14 @@ class JsonlSink:
         #: number and time of the file's first line
         self._base = 0
         self._began = inf
-        #: why the last segment could not be closed, and what somebody did to the file that was not recorded yet
-        self._unturned = self._disturbance = ""
+        #: why the last segment could not be closed
+        self._unturned = ""
+        self._remarks.forget()
         self._looked = 0.0
         self._position = 0
         self._sealer: LogSigner | None = None
-        #: what was said last of why it cannot be signed, its segments not be kept, or not anchored
-        self._told = self._untidy = self._unanchored = ""
+        #: this writer has said that it begins
+        self._begun = False
         #: at how many lines the sealer is woken
         self._due: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
@@ -119,7 +120,7 @@ class JsonlSink:
         try:
             self._take()
         except AuditError as error:
-            self._refuse(self._clock.now(), error)
+            self._remarks.refuse(self._clock.now(), error)
             raise
         self._opened = True
 
@@ -127,6 +128,7 @@ class JsonlSink:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
         held, forked = self._held, self._forks != lineage.forks
         if self._sealer is not None and not forked:
+            self._end()
             self._sealer.stop()
         self._reset()
         if held is not None:
@@ -148,9 +150,11 @@ class JsonlSink:
         try:
             if not self._sound or self._forks != lineage.forks or looks:
                 self._make_sound(entry.at)
+            if not self._begun:
+                self._begin()
             return self._link(entry)
         except AuditError as error:
-            self._refuse(entry.at, error)
+            self._remarks.refuse(entry.at, error)
             raise
 
     def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
@@ -162,9 +166,11 @@ class JsonlSink:
         try:
             if not self._sound or self._forks != lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
                 self._make_sound(at)
+            if not self._begun:
+                self._begin()
             return self._write(*press(stencil, record, at, trace, self._seq, self._head))
         except AuditError as error:
-            self._refuse(at, error)
+            self._remarks.refuse(at, error)
             raise
 
     def look(self) -> None:
@@ -174,13 +180,6 @@ class JsonlSink:
             AuditError: the log cannot be written now.
         """
         self._make_sound(self._clock.now())
-
-    def _refuse(self, at: float, error: AuditError) -> None:
-        """Count a record that the disk did not take, to say so when it takes one again."""
-        if isinstance(error.__cause__, OSError):
-            if not self._refused:
-                self._since, self._why = at, error.__cause__.strerror or type(error.__cause__).__name__
-            self._refused += 1
 
     async def secure(self, position: int) -> None:
         """Wait until a line is on the disk; one fsync serves all who wait.
@@ -248,28 +247,11 @@ class JsonlSink:
 
     def _tell(self) -> None:
         """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
-        if self._disturbance:
-            self._say("disturbed", self._disturbance)
-            self._disturbance = ""
-        if self._refused:
-            since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._say("resumed", f"not written from {since} on: {self._refused}, {self._why}")
-            self._refused = 0
-        sealer = self._sealer
-        if sealer is None:
-            return
-        if sealer.trouble != self._told:
-            self._told = sealer.trouble
-            self._say("unsealed" if self._told else "resealed", self._told)
-        if sealer.untidy != self._untidy:
-            self._untidy = sealer.untidy
-            self._say("untidied" if self._untidy else "tidied", self._untidy)
-        if (unanchored := sealer.unanchored) != self._unanchored:
-            self._unanchored = unanchored
-            self._say("unanchored" if unanchored else "reanchored", unanchored)
-        if (wish := sealer.wish) is not None:
+        for act, note in self._remarks.due(self._sealer):
+            self._say(act, note)
+        if self._sealer is not None and (wish := self._sealer.wish) is not None:
             self._say(wish.act, wish.note)
-            sealer.grant(wish, self._seq)
+            self._sealer.grant(wish, self._seq)
 
     def _turn(self, held: Held | None, at: float) -> None:
         """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
@@ -294,27 +276,75 @@ class JsonlSink:
 
     def _say(self, act: str, note: str) -> None:
         """Record something that the log has to say of itself."""
+        self._begin()
         now = self._clock.now()
         self._link(Acted(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
 
+    def _begin(self) -> None:
+        """Record, before this writer's first line, behind which line it goes on; signed, where the log is."""
+        if self._begun or self._sealer is None:
+            return
+        self._begun = True
+        now = self._clock.now()
+        record = self._ids.record(now)
+        note = self._sealer.opened_note(self._head, record, now)
+        try:
+            self._link(Acted(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
+        except AuditError:
+            self._begun = False
+            raise
+
+    def _end(self) -> None:
+        """Record that this writer wrote its last line, as far as the disk takes it."""
+        if self._sealer is None or not self._begun:
+            return
+        with suppress(AuditError):
+            if not self._sound:
+                self._make_sound(self._clock.now())
+            self._say(CLOSED, f"behind line {self._seq}")
+
     def _take(self) -> None:
         """Take a file, and continue it."""
-        self._held = claim(self._path)
-        self._fd = self._held.fd
+        acts = self._claim()
+        if self._held is None:
+            return
         self._forks = lineage.forks
         self._flusher.name(self._held.path.parent)
         try:
             self._continue()
         except AuditError:
             let_go(self._held)
-            self._held, self._fd = None, -1
+            self._held, self._fd, self._sealer = None, -1, None
             raise
-        if self._seal is not None:
-            self._due = self._seq + 1
-            self._sealer = self._seal(self._held.path, self._fd, lambda: self._head)
-            if self._seq and (news := self._sealer.news()) is not None:
-                self._say(*news)
-            self._sealer.start()
+        if self._sealer is None:
+            return
+        self._due = self._seq + 1
+        if self._seq and (news := self._sealer.news()) is not None:
+            self._say(*news)
+        for act, note in acts:
+            self._say(act, note)
+        self._sealer.start()
+
+    def _claim(self) -> list[tuple[str, str]]:
+        """Claim a chain, and take it over from the writer before; return what to record of that."""
+        acts: list[tuple[str, str]] = []
+        for _ in range(TRIES):
+            self._held = held = claim(self._path)
+            self._fd = held.fd
+            self._sealer = self._seal(held.path, held.fd, lambda: self._head) if self._seal is not None else None
+            if self._sealer is None or self._following:
+                return acts
+            try:
+                taken = self._sealer.predecessor.take_over()
+            except OSError as error:
+                let_go(held)
+                self._held, self._fd = None, -1
+                raise AuditError(f"the audit log `{held.path}` cannot be taken over: {error.strerror}") from error
+            acts += taken.acts
+            if not taken.again:
+                return acts
+            let_go(held)
+        raise AuditError(f"the audit log `{self._path}` is being replaced all the time: find out by whom")
 
     def _continue(self) -> None:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
@@ -326,34 +356,16 @@ class JsonlSink:
             if found.torn:
                 os.ftruncate(self._fd, found.end)
             if self._held is not None and not self._following:
-                torn = self._go_on_from(self._held, found.end) or torn
+                self._base, self._began, before, other = start_of(self._held, found.end, self._clock.now())
+                torn = other or torn
+                if before is not None:
+                    self._seq, self._head = before
         except OSError as error:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
         self._following = self._sound = True
         self._size = found.end
         if torn:
             self._say("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
-
-    def _go_on_from(self, held: Held, end: int) -> bytes:
-        """Take up where the file began; one without a line goes on from the last segment.
-
-        Returns:
-            What was torn at the end of that.
-
-        Raises:
-            OSError: the segments cannot be read.
-        """
-        self._base, self._began, torn = 0, inf, b""
-        if end:
-            first = read(os.pread(held.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
-            if isinstance(first, Linked):
-                self._base, self._began = first.seq, first.entry.at
-        else:
-            torn = segments.mend(held.path)
-            self._seq, self._head = segments.last_closed(held.path)
-            self._base, self._began = self._seq, self._clock.now()
-        undo_half_turn(held, segments.name(held.path, self._base))
-        return torn
 
     def _follow(self, last: Linked | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.
@@ -376,7 +388,7 @@ class JsonlSink:
             found: its length in bytes; -1 where it is gone.
         """
         done = "deleted or replaced" if found < 0 else "cut" if found < self._size else "written to by others"
-        self._disturbance = f"the file was {done} behind line {self._seq}"
+        self._remarks.disturb(f"the file was {done} behind line {self._seq}")
         return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
 
     def _look(self, held: Held) -> None:
@@ -394,7 +406,7 @@ class JsonlSink:
         if found < 0:
             if self._sealer is not None:
                 self._sealer.abandon()
-            self._held, self._fd, self._sealer = None, -1, None
+            self._held, self._fd, self._sealer, self._begun = None, -1, None, False
             let_go(held)
         if was_sound:
             raise self._disturbed(found)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoints, segments
 from authguard.audit.files import sync_folder
+from authguard.audit.writing.takeover import Predecessor
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
+from authguard.core.handover import opened_note
 from authguard.core.notes import Checkpoint, opened, signed
 from authguard.core.tree import Tree, leaf
 
@@ -67,6 +70,7 @@ class LogSigner:
         threaded: whether a thread does all of it; else `step` does.
 
     Attributes:
+        predecessor: finds out what the writer before left.
         trouble: why the last checkpoint could not be made; empty where it could.
         untidy: why closed segments could not be kept as they should; empty where they could.
     """
@@ -112,6 +116,7 @@ class LogSigner:
         self._size = -1
         self._endorses: tuple[tuple[Key, Sign], ...] = ()
         self.every: Final = every
+        self.predecessor: Final = Predecessor(path, self._signers, check, memory, every, within)
         self.trouble = ""
         self.untidy = ""
 
@@ -160,15 +165,27 @@ class LogSigner:
         try:
             first = segments.first_hash(self._path)
             current = self._signers[-1][0]
-            if not first:
-                return None
-            head = checkpoints.recall(self._memory, checkpoints.origin(current.name, first))
+            head = checkpoints.recall(self._memory, checkpoints.origin(current.name, first)) if first else None
         except (OSError, ValueError):
             return None
-        if head is None:
-            return "adopted", "the lines so far were under no checkpoint"
-        found = opened(head.note, [key for key, _ in self._signers], self._check)
+        found = opened(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
         return ("key.rotated", current.text()) if found is not None and current not in found.keys else None
+
+    def opened_note(self, prev: str, record: str, at: float) -> str:
+        """Write what this writer begins with, signed by the key that whoever trusted the chain so far knows.
+
+        Args:
+            prev: hash of the line that it follows.
+            record: id of the record.
+            at: its time.
+        """
+        key, sign = self._signers[-1]
+        with suppress(OSError, ValueError):
+            first = segments.first_hash(self._path)
+            head = checkpoints.recall(self._memory, checkpoints.origin(key.name, first)) if first else None
+            found = opened(head.note, [one for one, _ in self._signers], self._check) if head is not None else None
+            key, sign = next((one for one in self._signers if found and one[0] in found.keys), (key, sign))
+        return opened_note(key, sign, prev, record, at)
 
     def abandon(self) -> None:
         """End without waiting: the file is gone."""

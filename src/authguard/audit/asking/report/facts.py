@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from authguard.audit.asking.index import Index
     from authguard.audit.asking.index_rows import Shape
     from authguard.audit.asking.stats import Stats
-    from authguard.audit.proving.verify import Verification
+    from authguard.audit.proving.findings import Verification
     from authguard.policy.compiled import Policy
 
 #: rows of a list that are kept

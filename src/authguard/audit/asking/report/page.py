@@ -22,7 +22,7 @@ from authguard.policy.views.sheet import document, shown, style, table
 
 if TYPE_CHECKING:
     from authguard.audit.asking.report.facts import Cover, Facts
-    from authguard.audit.proving.verify import ChainReport
+    from authguard.audit.proving.findings import ChainReport
 
 _LOOK: Final = Path(__file__).parent / "report.css"
 #: kinds of records, where there are several

@@ -1,0 +1,60 @@
+"""`authguard audit accept`: a person answers for lines that no writer vouched for when they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from authguard.audit.proving.verify import verify
+from authguard.cli.audit_trust import NO_KEY, keys_for, trust_of
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating
+from authguard.cli.output import BROKE, complain
+from authguard.cli.showing import escaped
+from authguard.core.handover import ACCEPTED, accepted_note
+from authguard.errors import SettingsError
+from authguard.settings import Settings
+
+#: characters of a reason
+REASON_BOUND = 300
+
+
+def accept(
+    place: Annotated[
+        str,
+        typer.Argument(metavar="RANGE", help="As `audit verify` names it: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
+    ],
+    by: Annotated[list[str], typer.Option("--by", help="Who accepts it; again for each further person.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")],
+    *,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
+) -> None:
+    """Accept lines that were recovered, adopted or foreign, so that `audit verify --strict` passes; it is recorded.
+
+    Exit 1 where the log says nothing of such lines.
+    """
+    names, why = ", ".join(named(by)), " ".join(reason.split())
+    if not 0 < len(why) <= REASON_BOUND:
+        raise typer.BadParameter(f"a reason has 1 to {REASON_BOUND} characters", param_hint="--reason")
+    settings = Settings.resolve(policy, store=store, log=log)
+    path = Path(settings.log)
+    trust = trust_of(path, keys_for(None, settings.store, path), (), settings.store)
+    if trust is None:
+        raise SettingsError(NO_KEY)
+    found = verify(path, trust=trust)
+    marks = [mark for chain in found.chains for mark in chain.marks if mark.place == place]
+    if not marks:
+        complain(f"the log says nothing of `{escaped(place)}`: `authguard audit verify` names what it does")
+        raise typer.Exit(BROKE)
+
+    async def record() -> None:
+        async with operating(policy, store, log, records=True) as (standing, _):
+            for mark in marks:
+                standing.journal.acted(ACCEPTED, standing.clock.now(), by=names, note=accepted_note(mark, why))
+
+    anyio.run(record)
+    typer.echo(f"accepted, and recorded: {escaped(place)}")
