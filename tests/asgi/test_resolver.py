@@ -24,10 +24,27 @@ operations:
 ADMITS = DENY.replace("otherwise: deny", "otherwise: {risk: sensitive, effect: write}")
 
 
-def resolver(text: str, own: tuple[Operation, ...] = ()) -> Resolver:
-    """Return what resolves requests under a policy."""
-    policy = policy_of(text)
-    return Resolver(policy.operations, policy.otherwise, own, admits=policy.admits_unnamed)
+class Resolved:
+    """What resolves requests under a policy, asked by a path alone."""
+
+    def __init__(self, text: str, own: tuple[Operation, ...] = (), root: str = "", app_root: str = "") -> None:
+        policy = policy_of(text)
+        self._resolver = Resolver(
+            policy.operations, policy.otherwise, own, admits=policy.admits_unnamed, root=root, app_root=app_root
+        )
+
+    def find(self, method: str, path: str, root_path: str = "") -> Operation | Reason:
+        """Resolve a request."""
+        scope = {"path": path, "root_path": root_path}
+        return self._resolver.find(method, self._resolver.path(scope), scope)
+
+    def find_socket(self, path: str) -> Operation | Reason:
+        """Resolve a handshake."""
+        scope = {"path": path, "root_path": ""}
+        return self._resolver.find_socket(self._resolver.path(scope), scope)
+
+
+resolver = Resolved
 
 
 def name(found: Operation | Reason) -> str:
@@ -83,6 +100,54 @@ def test_what_is_not_named_is_refused(method: str, path: str, expected: str) -> 
 )
 def test_a_handshake_is_resolved_alike(path: str, expected: str) -> None:
     assert name(resolver(DENY).find_socket(path)) == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("//chat", "/chat//", "/CHAT", "/Chat/", "/./chat", "/x/../chat", "/../chat", "/chat/.", "/chat/x/.."),
+        *("/%63hat", "/%2563hat", "/%252563hat", "/chat;x=1", "/chat;", ";/chat", "/chat%3bx", "\\chat", "/\\chat"),
+        *("/chat%20", "/ chat", "/\uff43hat", "/cha\u1d57", "/v1/chat", "/api/v1/chat", "http://x/chat", "/chat.json"),
+        *(
+            "/orders/7/refund.json",
+            "/v1/orders/7/refund",
+            "/orders/7//refund",
+            "/orders/7/REFUND",
+            "/orders%2f7%2frefund",
+        ),
+        *("/.authguard//session", "/v1/files/a", "/a" * 33, "/" + "x" * 1_025),
+    ],
+)
+def test_what_reads_as_a_named_path_is_refused_where_the_unnamed_is_admitted(path: str) -> None:
+    own = (Operation(name="authguard.session", match=Match(path="/.authguard/session", method="GET")),)
+    found = resolver(ADMITS, own)
+    for method in ("POST", "GET", "DELETE"):
+        assert name(found.find(method, path)) == "path-lookalike"
+
+
+@pytest.mark.parametrize("path", ["//live", "/LIVE", "/v1/live", "/live;a", "/%6cive"])
+def test_a_handshake_that_reads_as_a_named_one_is_refused_too(path: str) -> None:
+    assert name(resolver(ADMITS).find_socket(path)) == "path-lookalike"
+
+
+@pytest.mark.parametrize(
+    "path", ["/export", "/export/x", "/chats", "/chat/more", "/orders//x", "/a.b/c", "/", "", "//"]
+)
+def test_what_reads_as_nothing_that_is_named_is_admitted_as_the_policy_says(path: str) -> None:
+    assert name(resolver(ADMITS).find("POST", path)) == "otherwise"
+
+
+def test_a_root_path_of_the_apps_own_is_refused_until_the_policy_names_it() -> None:
+    unsaid, said = resolver(ADMITS, app_root="/api"), resolver(ADMITS, root="/api", app_root="/api")
+    assert name(unsaid.find("POST", "/api/chat")) == "path-lookalike"
+    assert name(unsaid.find("POST", "/api/export")) == "path-lookalike"
+    assert name(unsaid.find("POST", "/chat")) == "chat"
+    # the app takes off its own and not the server's, so that its router sees another path than the server says
+    assert name(unsaid.find("POST", "/x/chat", root_path="/x")) == "path-lookalike"
+    assert name(said.find("POST", "/api/chat")) == "chat"
+    assert name(said.find("POST", "/chat")) == "chat"
+    assert name(said.find("POST", "/api/export")) == "otherwise"
+    assert name(said.find("POST", "/x/chat", root_path="/x")) == "path-lookalike"
 
 
 def test_a_policy_may_still_admit_what_nobody_named() -> None:

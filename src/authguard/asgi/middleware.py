@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
+from authguard.asgi.app import own_root_path
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
@@ -22,7 +23,7 @@ from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes
-from authguard.asgi.operations import WEBSOCKET, channel_finder, route_path
+from authguard.asgi.operations import WEBSOCKET, channel_finder
 from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
 from authguard.asgi.resolver import Resolver
@@ -68,7 +69,14 @@ class GuardMiddleware:
         self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
-        self._resolver: Final = Resolver(policy.operations, policy.otherwise, own, admits=policy.admits_unnamed)
+        self._resolver: Final = Resolver(
+            policy.operations,
+            policy.otherwise,
+            own,
+            admits=policy.admits_unnamed,
+            root=policy.root_path,
+            app_root=own_root_path(app),
+        )
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(
@@ -101,7 +109,7 @@ class GuardMiddleware:
             return self._other(scope, receive, send)
         method = scope["method"]
         path = self._resolver.path(scope)
-        operation = self._resolver.find(method, path)
+        operation = self._resolver.find(method, path, scope)
         if isinstance(operation, Reason):
             return self._refuse(operation, scope, send)
         evidence = read_evidence(scope, self._wanted, self._looked)
@@ -162,7 +170,7 @@ class GuardMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = self._resolver.path(scope)
-        operation = self._resolver.find_socket(path)
+        operation = self._resolver.find_socket(path, scope)
         evidence = read_evidence(scope, self._wanted, self._looked)
         if isinstance(operation, Reason) or isinstance(evidence, Reason):
             reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
@@ -241,7 +249,7 @@ class GuardMiddleware:
     async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
         ask = replace(ask, read_body=BodyReader(scope, receive, self._body_bound, self._body_seconds).read)
-        call = Call(self._enforcer, self._replies, ask, verdict, route_path(scope), scope.get("root_path", ""))
+        call = Call(self._enforcer, self._replies, ask, verdict, self._resolver.path(scope), scope.get("root_path", ""))
         await _send(await self._ask_own(call), send, scope)
 
     async def _ask_own(self, call: Call) -> Reply:

@@ -163,7 +163,11 @@ def _first(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int
 def route_path(scope: dict[str, Any]) -> str:
     """Give the path that the app's router sees: decoded, without the root path under which the app is mounted."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    return without(path, scope.get("root_path", ""))
+
+
+def without(path: str, root: str) -> str:
+    """Take a root path off, as routers do: where the path does not begin with it, it stays as it is."""
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
         return path[len(root) :]
     return path

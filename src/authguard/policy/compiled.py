@@ -292,6 +292,7 @@ class Policy:
         keep_log: seconds for which its lines are kept; infinite for ever.
         keep_answers: seconds for which first answers of transactions are kept.
         public_url: the origin that callers use; empty where the policy does not say.
+        root_path: what stands before the operations' paths; empty for what the server says.
         cors: what pages of other origins may do.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -342,6 +343,7 @@ class Policy:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

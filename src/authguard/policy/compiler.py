@@ -87,6 +87,7 @@ def compile_draft(draft: Draft) -> Policy:
         keep_log=draft.keep_log,
         keep_answers=draft.keep_answers,
         public_url=draft.public_url,
+        root_path=draft.root_path,
         cors=draft.cors,
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,

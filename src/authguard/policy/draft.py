@@ -82,6 +82,7 @@ class Draft:
         keep_log: seconds.
         keep_answers: seconds.
         public_url: or empty.
+        root_path: what stands before the operations' paths; or empty.
         cors: what pages of other origins may do.
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
@@ -127,6 +128,7 @@ class Draft:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)

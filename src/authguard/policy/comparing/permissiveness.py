@@ -274,6 +274,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "keep_log": less,
     "keep_answers": more,  # what customers were told lies there longer
     "public_url": changed,
+    "root_path": changed,
     "rollback_say": changed,
     "staff_claim": changed,
     "staff_roles": changed,

@@ -18,6 +18,7 @@ from authguard.policy.language.words import (
     Origin,
     Period,
     Pointer,
+    RootPath,
     Say,
     Size,
     Source,
@@ -324,9 +325,10 @@ class Cors(Part):
 
 
 class Settings(Part):
-    """What the deployment may also set by argument or variable."""
+    """By what address callers reach the deployment."""
 
     public_url: Address = ""
+    root_path: RootPath = ""
 
 
 class Authority(Part):

@@ -25,7 +25,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "channels": "Where the customer speaks from, and where trust may be carried.",
         "budget": "What the guard may spend on one request.",
         "cors": "What pages of other origins may do: the guard wraps itself in Starlette's `CORSMiddleware`.",
-        "settings": "What the deployment may also set by argument or variable.",
+        "settings": "By what address callers reach the deployment.",
         "rollback": "How the agent is pulled back to people.",
         "staff": "Who of those who sign in is staff: where a person's roles stand in their token.",
         "audit": "How the log is kept.",
@@ -216,7 +216,10 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "expose_headers": "Response headers that scripts may read, beside those of the guard's own.",
         "max_age": "Seconds for which a browser remembers a pre-flight; 600 where left out.",
     },
-    "Settings": {"public_url": "The origin that callers use, such as `https://support.example`."},
+    "Settings": {
+        "public_url": "The origin that callers use, such as `https://support.example`; also `AUTHGUARD_PUBLIC_URL`.",
+        "root_path": "What the app takes off before it routes, such as `/api`; where left out, what the server says.",
+    },
     "Rollback": {
         "authority": "Who may `engage` and `release` it.",
         "say": "What the customer is told meanwhile.",

@@ -184,6 +184,9 @@ Origin = Annotated[
         "write an origin such as `https://shop.example`, in small letters and without a path",
     ),
 ]
+RootPath = Annotated[
+    str, _text(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a slash at its end")
+]
 AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
 AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 
