@@ -13,11 +13,12 @@ from authguard.cli import transactions
 from authguard.cli.output import BROKE, USAGE, YES
 from authguard.core.rendering import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
-from authguard.runtime.transactions import Bond, about
+from authguard.policy.compiler import load
+from authguard.runtime.transactions import Bond, about, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
 from authguard.wiring import choose_seal
-from tests.cli.deployment import Deployment, deploy
+from tests.cli.deployment import POLICY, Deployment, deploy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +27,13 @@ NOW = 4_000_000_000.0
 BLANK = blank(
     {"service": "live", "account": "unknown", "session": "absent", "verification": "unverified", "transaction": "none"}
 )
+DIGEST = bound_digest("asked", b"s" * 16, load("policy.yaml", text=POLICY.encode()).digest)
 HELD = TransactionRecord(
     state="held",
     entered=NOW,
     created=NOW,
-    digest="d",
+    digest=DIGEST,
+    asked="asked",
     operation="pay",
     account=b"a" * 16,
     session=b"s" * 16,
@@ -126,7 +129,7 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
 
     async def keep(name: str) -> None:
         seal = choose_seal(Settings.resolve(app.folder / "policy.yaml", store=app.store))
-        sealed = seal.close(bond.packed(), about(name, "d"))
+        sealed = seal.close(bond.packed(), about(name, DIGEST))
         record = msgspec.structs.replace(HELD, shown=(), request=sealed)
         store = SqliteStore(app.store)
         await store.open()
@@ -145,4 +148,4 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
         said = app.call("transactions", "show", name)[1]
         assert ('"/amount": 901' in said, "sealed under" in said) == (is_shown, not is_shown)
-        assert "digest d" in said
+        assert f"digest {DIGEST}" in said

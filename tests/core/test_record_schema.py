@@ -71,6 +71,7 @@ FULL: dict[str, Entry] = {
         ticket="k-1",
         decision="d-1",
         transaction="t-1",
+        over=("refund/1",),
     ),
     "log": Logged(
         **SAID, level="warning", message="slow", trace_id=TRACE, fields={"ms": 12, "late": True}, refused=("token",)

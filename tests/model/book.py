@@ -15,9 +15,21 @@ OPEN = frozenset({"held", "approved"})
 #: a request for what is not open any more, or runs -> what it is told
 TOLD = {"done": "repeat", "running": "retry", "failed": "handoff", "in_doubt": "handoff", "held": "hold"}
 ROLE = "supervisor"
+#: the limits of a refund, by name
+PER_CALL, PER_DAY, PER_CALLS = "refund/0", "refund/1", "refund/2"
+#: until when what ran counts by itself, and not by its window
+RAN = 0.0
 CALL, DAY, CALLS = 500.0, 1_000.0, 5
 DAYS, MINUTES = 86_400.0, 600.0
 NEVER = float("-inf")
+
+
+#: what was spent or booked: when, how much, until when a booking counts, and for which paper
+Entry = tuple[float, float, float, str]
+
+
+def _counts(entry: Entry, window: float, now: float) -> bool:
+    return now < entry[2] if entry[2] else now - entry[0] < window
 
 
 @dataclass(frozen=True)
@@ -60,18 +72,24 @@ class Paper:
 
     Attributes:
         owner: whose it is.
-        asked: session, actor and meaning of the request.
+        sid: of the session that asked.
+        asked: actor and meaning of the request.
+        amount: asked for.
         state: as it was last written down, and since when.
         waited: whether it was ever held.
-        approvals: who said yes, and when.
+        tripped: limits that it was over then.
+        approvals: who said yes, when, and to which limits it may go over.
     """
 
     owner: str
-    asked: tuple[str, str, object]
+    sid: str
+    asked: tuple[str, object]
+    amount: float
     state: str
     since: float
     waited: bool = False
-    approvals: dict[str, float] = field(default_factory=dict)
+    tripped: frozenset[str] = frozenset()
+    approvals: dict[str, tuple[float, frozenset[str]]] = field(default_factory=dict)
 
     def at(self, now: float) -> str:
         """Tell the state at a moment."""
@@ -92,16 +110,16 @@ class Book:
         count: how many people a hold asks for.
         people: by name.
         papers: by the name under which somebody asked.
-        money: owner -> (moment, amount, paper) of what was let run.
-        calls: owner and session -> (moment, paper).
+        money: owner -> (moment, amount, until, paper) of what was let run, or is booked until a moment.
+        calls: owner and session -> the same, one each.
         ran: paper -> how often it was let run.
     """
 
     count: int
     people: defaultdict[str, Person] = field(default_factory=lambda: defaultdict(Person))
     papers: dict[str, Paper] = field(default_factory=dict)
-    money: defaultdict[str, list[tuple[float, float, str]]] = field(default_factory=lambda: defaultdict(list))
-    calls: defaultdict[tuple[str, str], list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
+    money: defaultdict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    calls: defaultdict[tuple[str, str], list[Entry]] = field(default_factory=lambda: defaultdict(list))
     ran: Counter[str] = field(default_factory=Counter)
 
     def meet(self, who: Sheet) -> str:
@@ -125,21 +143,27 @@ class Book:
             now: the moment.
         """
         kept = self.papers.get(paper)
-        asked = (who.sid, who.actor, meaning)
+        asked = (who.actor, meaning)
         if kept is None:
             return "unknown" if named else self._open(who, paper, amount, asked, now)
         if named and kept.owner != who.name:
             return "unknown"
         state = kept.at(now)
+        if state in OPEN and kept.sid != who.sid:
+            return "session" if kept.asked == asked else "altered"
         if kept.asked != asked:
             if state not in OPEN:
                 return "altered"
             state = "denied"
         elif state in OPEN and len(kept.approvals) >= self.count > len(self._lasting(kept)):
             state = "denied"
+        if state == "approved" and not self._is_booked(kept, paper, now):
+            state = "lapsed"
         met = self.meet(who)
         if state == "approved" and met == "in":
-            return self._run(who, paper, kept, amount, now)
+            return self._run(paper, kept, now)
+        if state != kept.state and state in {"denied", "lapsed"}:
+            self._free(paper, who.name, who.sid)
         kept.become(state, now)
         return TOLD.get(state, "deny") if met == "in" else "handoff"
 
@@ -152,31 +176,52 @@ class Book:
         self.ran[paper] -= 1
         return "handoff"
 
-    def _open(self, who: Sheet, paper: str, amount: float | None, asked: tuple[str, str, object], now: float) -> str:
+    def _open(self, who: Sheet, paper: str, amount: float | None, asked: tuple[str, object], now: float) -> str:
         if self.meet(who) == "out":
             return "handoff"
         if amount is None:
             return "deny"
-        kept = self.papers[paper] = Paper(who.name, asked, "none", now)
-        if not who.actor and self._fits(who, amount, now):
-            return self._run(who, paper, kept, amount, now)
+        kept = self.papers[paper] = Paper(who.name, who.sid, asked, amount, "none", now)
+        kept.tripped = self._over(kept, paper, now)
+        if not who.actor and not kept.tripped:
+            return self._run(paper, kept, now)
         kept.waited = True
         kept.become("held", now)
         return "hold"
 
-    def _run(self, who: Sheet, paper: str, kept: Paper, amount: float | None, now: float) -> str:
+    def _run(self, paper: str, kept: Paper, now: float) -> str:
         kept.become("running", now)
-        assert amount is not None
-        money, calls = self.money[who.name], self.calls[who.name, who.sid]
-        money[:] = [*(one for one in money if now - one[0] < DAYS), (now, amount, paper)]
-        calls[:] = [*(one for one in calls if now - one[0] < MINUTES), (now, paper)]
+        self._write(kept, paper, RAN, now)
         self.ran[paper] += 1
         return "allow"
 
-    def _fits(self, who: Sheet, amount: float, now: float) -> bool:
-        spent = sum(one[1] for one in self.money[who.name] if now - one[0] < DAYS)
-        called = sum(now - one[0] < MINUTES for one in self.calls[who.name, who.sid])
-        return amount <= CALL and spent + amount <= DAY and called < CALLS
+    def _write(self, kept: Paper, paper: str, until: float, now: float) -> None:
+        """Write down what a paper spends, in place of what was written of it before."""
+        for entries, window, amount in self._ledgers(kept):
+            others = [one for one in entries if _counts(one, window, now) and one[-1] != paper]
+            entries[:] = [*others, (now, amount, until, paper)]
+
+    def _ledgers(self, kept: Paper) -> tuple[tuple[list[Entry], float, float], ...]:
+        return (
+            (self.money[kept.owner], DAYS, kept.amount),
+            (self.calls[kept.owner, kept.sid], MINUTES, 1.0),
+        )
+
+    def _over(self, kept: Paper, paper: str, now: float) -> frozenset[str]:
+        """List the limits that a paper would go over if it were let run now."""
+        spent, called = (
+            sum(one[1] for one in entries if _counts(one, window, now) and one[-1] != paper)
+            for entries, window, _ in self._ledgers(kept)
+        )
+        over = {PER_CALL: kept.amount > CALL, PER_DAY: spent + kept.amount > DAY, PER_CALLS: called + 1 > CALLS}
+        return frozenset(name for name, is_over in over.items() if is_over)
+
+    def _is_booked(self, kept: Paper, paper: str, now: float) -> bool:
+        return all(any(one[-1] == paper and now < one[2] for one in entries) for entries, _, _ in self._ledgers(kept))
+
+    def _free(self, paper: str, owner: str, sid: str) -> None:
+        for entries in (self.money[owner], self.calls[owner, sid]):
+            entries[:] = [one for one in entries if one[-1] != paper]
 
     def answer(self, paper: str, status: int, now: float) -> None:
         """The app answers what it was let run."""
@@ -193,13 +238,11 @@ class Book:
 
     def _end(self, paper: str, kept: Paper, state: str, now: float) -> None:
         if state == "failed" != kept.state:
-            for spent in self.money.values():
-                spent[:] = [one for one in spent if one[-1] != paper]
-            for called in self.calls.values():
-                called[:] = [one for one in called if one[-1] != paper]
+            for entries in (*self.money.values(), *self.calls.values()):
+                entries[:] = [one for one in entries if one[-1] != paper]
         kept.become(state, now)
 
-    def decide(self, who: Sheet, word: str, paper: str, now: float) -> str:
+    def decide(self, who: Sheet, word: str, paper: str, now: float, over: frozenset[str] = frozenset()) -> str:
         """A person says yes or no to what is held, once they were let in."""
         kept = self.papers.get(paper)
         if kept is None or not kept.waited or ROLE not in who.roles & self.people[who.name].roles:
@@ -211,11 +254,10 @@ class Book:
         if kept.at(now) not in ({"held"} if word == "approve" else OPEN):
             return "over"
         if word == "deny":
+            self._free(paper, kept.owner, kept.sid)
             kept.become("denied", now)
             return "denied"
-        kept.approvals = {name: at for name, at in kept.approvals.items() if name in self._lasting(kept)}
-        kept.approvals.setdefault(who.name, now)
-        return self._counted(kept, now)
+        return self._approve(kept, paper, self._lasting(kept), (who.name,), over, now)
 
     def withdraw(self, who: Sheet, paper: str, now: float) -> str:
         """Whoever asked takes it back, once they were let in."""
@@ -224,10 +266,13 @@ class Book:
             return "unknown"
         if kept.at(now) not in OPEN:
             return "over"
+        self._free(paper, kept.owner, kept.sid)
         kept.become("denied", now)
         return "denied"
 
-    def operate(self, word: str, paper: str, names: tuple[str, ...], now: float) -> str:
+    def operate(
+        self, word: str, paper: str, names: tuple[str, ...], now: float, over: frozenset[str] = frozenset()
+    ) -> str:
         """Operators decide, who are known by the names that they give."""
         kept = self.papers.get(paper)
         if kept is None:
@@ -236,15 +281,30 @@ class Book:
         if kept.at(now) not in may:
             return "over"
         if word == "approve":
-            for name in names:
-                kept.approvals.setdefault(f"operator {name}", now)
-            return self._counted(kept, now)
+            named = tuple(f"operator {name}" for name in names)
+            return self._approve(kept, paper, set(kept.approvals), named, over, now)
+        if word == "deny":
+            self._free(paper, kept.owner, kept.sid)
         self._end(paper, kept, {"deny": "denied"}.get(word, word), now)
         return kept.state
 
-    def _counted(self, kept: Paper, now: float) -> str:
+    def _approve(  # noqa: PLR0917 - the parts of one yes
+        self, kept: Paper, paper: str, lasting: set[str], names: tuple[str, ...], over: frozenset[str], now: float
+    ) -> str:
+        """Count a yes for what its giver accepted; the last of as many as are asked for books the money."""
+        exceeded = self._over(kept, paper, now)
+        if not exceeded <= over | kept.tripped:
+            return "limit"
+        kept.approvals = {
+            name: (at, accepted)
+            for name, (at, accepted) in kept.approvals.items()
+            if name in lasting and exceeded <= accepted | kept.tripped
+        }
+        for name in names:
+            kept.approvals.setdefault(name, (now, over))
         if len(kept.approvals) >= self.count:
             kept.become("approved", now)
+            self._write(kept, paper, now + LASTS["approved"][0], now)
         return kept.state
 
     def see(self, who: Sheet, paper: str, now: float) -> str:
@@ -261,12 +321,12 @@ class Book:
 
     @staticmethod
     def _involved(kept: Paper) -> set[str]:
-        return {kept.owner, kept.asked[1]} - {""}
+        return {kept.owner, kept.asked[0]} - {""}
 
     def _lasting(self, kept: Paper) -> set[str]:
         """List those of the approvers who may still approve."""
         found = set()
-        for name, at in kept.approvals.items():
+        for name, (at, _) in kept.approvals.items():
             person = self.people[name]
             may = ROLE in person.roles and person.well and person.barred <= at and name not in self._involved(kept)
             if may or name.startswith("operator "):

@@ -22,6 +22,7 @@ from tests.model.rig import Killed, Rig
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from authguard.core.snapshot import Spent
     from authguard.runtime.verdict import Refusal
 
 #: sessions, trust and accounts do not age here: what ages is what is held
@@ -51,6 +52,8 @@ SAID: Final = {
     Reason.TRANSACTION_OVER: "over",
     Reason.APPROVER_INVOLVED: "involved",
     Reason.APPROVER_WEAK: "weak",
+    Reason.LIMIT_EXCEEDED: "limit",
+    Reason.SESSION_CHANGED: "session",
 }
 CUSTOMERS: Final = ("alice", "bob")
 ACCOUNTS: Final = {account_key(ISSUER, name): name for name in (*CUSTOMERS, "concierge", "dana", "erik", "fay")}
@@ -253,7 +256,7 @@ class Counter:
             assert answer.snapshot.transaction.answer in told, "the first answer is another"
         return answer.fallback.kind.value
 
-    def decides(self, name: str, word: str, paper: str, **facts: Any) -> Act:
+    def decides(self, name: str, word: str, paper: str, over: tuple[str, ...] = (), **facts: Any) -> Act:
         """Somebody says yes or no, or takes back what is theirs, over the guard's own endpoint."""
         who, header = self.sheet(name, **facts)
         approvals = self.rig.enforcer.approvals
@@ -262,12 +265,17 @@ class Counter:
             verdict = await self.decide(OWN[word].name, Evidence(authorization=header), Body(b""))
             if not isinstance(verdict, Verdict) or not verdict.admits:
                 return "out"
-            decide = {"approve": approvals.approve, "deny": approvals.deny, "withdraw": approvals.withdraw}[word]
-            return said(await decide(verdict, self.ids.get(paper, "0" * 32), "because"))
+            known = self.ids.get(paper, "0" * 32)
+            if word == "approve":
+                return said(await approvals.approve(verdict, known, "because", over))
+            decide = {"deny": approvals.deny, "withdraw": approvals.withdraw}[word]
+            return said(await decide(verdict, known, "because"))
 
         def second(book: Book) -> str:
             now = self.rig.clock.now()
-            return book.withdraw(who, paper, now) if word == "withdraw" else book.decide(who, word, paper, now)
+            if word == "withdraw":
+                return book.withdraw(who, paper, now)
+            return book.decide(who, word, paper, now, frozenset(over))
 
         # what is one's own can be taken back whatever is wrong with one's account
         return Act(do, self.let_in(who, second, anyway=word == "withdraw"))
@@ -297,15 +305,15 @@ class Counter:
 
         return Act(come, (lambda book: book.meet(who),))
 
-    def operates(self, word: str, paper: str, names: tuple[str, ...]) -> Act:
+    def operates(self, word: str, paper: str, names: tuple[str, ...], over: tuple[str, ...] = ()) -> Act:
         """Operators decide."""
         self.settled |= {paper} if word == "done" else set()
 
         async def do() -> str:
             known = self.ids.get(paper, "0" * 32)
-            return said(await self.rig.enforcer.approvals.operate(known, EVENTS[word], names, "because"))
+            return said(await self.rig.enforcer.approvals.operate(known, EVENTS[word], names, "because", over))
 
-        return Act(do, (lambda book: book.operate(word, paper, names, self.rig.clock.now()),))
+        return Act(do, (lambda book: book.operate(word, paper, names, self.rig.clock.now(), frozenset(over)),))
 
     def bars(self, name: str) -> Act:
         """The issuer says that every sign-in of somebody is void."""
@@ -384,16 +392,20 @@ class Counter:
             for sid in SESSIONS if name in CUSTOMERS else ("",):
                 keys = Keys(key, session_key(ISSUER, name, "app", sid) if sid else b"")
                 snapshot = await self.rig.inner.load(keys, self.rig.enforcer.standing.blank)
-                spent = sorted((one.at, self.paper_of(one.transaction)) for one in snapshot.session.ledger)
+                spent = self.entries(snapshot.session.ledger)
                 found |= {f"calls {name} {sid}": spent} if spent else {}
             account = snapshot.account
             if account.version:
                 well = account.state in {"normal", "unknown"}
                 heard = max((report.at for report in (account.reports or {}).values()), default=0.0)
                 found[f"person {name}"] = (frozenset(account.roles), well, heard, account.not_before)
-            money = sorted((one.at, float(one.amount), self.paper_of(one.transaction)) for one in account.ledger)
+            money = self.entries(account.ledger)
             found |= {f"money {name}": money} if money else {}
         return found
+
+    def entries(self, ledger: tuple[Spent, ...]) -> list[tuple[float, float, float, str]]:
+        """Give what was spent or booked, as the book has it."""
+        return sorted((one.at, float(one.amount), one.expires, self.paper_of(one.transaction)) for one in ledger)
 
     def paper_of(self, transaction: str) -> str:
         """Give the name under which somebody asked for a transaction."""

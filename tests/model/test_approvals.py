@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.model.book import ROLE
+from tests.model.book import PER_CALL, PER_CALLS, PER_DAY, ROLE
 from tests.model.counter import SESSIONS, Counter, Request
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ STATUSES = st.sampled_from([200, 200, 201, 409, 500, 0])
 YESES = st.sampled_from(
     [("dana", "erik"), ("dana", "erik"), ("erik", "dana"), ("dana", "dana"), ("dana",), ("erik", "erik")]
 )
+#: limits that somebody who says yes lets it go over
+OVER = st.sampled_from([(), (), (PER_DAY,), (PER_DAY, PER_CALLS), (PER_CALL, PER_DAY, PER_CALLS, "refund/9")])
 OPERATORS = st.sampled_from([("ines",), ("omar",), ("ines", "omar")])
 
 
@@ -109,7 +111,7 @@ class Counted(RuleBasedStateMachine):
         counter, paper = self.counter, f"{owner} fresh-{next(self.fresh)}"
         counter.happens(counter.asks(owner, paper, Request(900), actor=actor))
         for name in data.draw(YESES):
-            counter.happens(counter.decides(name, "approve", paper))
+            counter.happens(counter.decides(name, "approve", paper, data.draw(OVER)))
         match data.draw(st.integers(0, 4)):
             case 0:
                 counter.happens(self.some(data, paper))
@@ -164,10 +166,10 @@ class Counted(RuleBasedStateMachine):
             *[lambda: counter.asks(owner, paper, draw(REQUESTS), sid=sid, actor=actor)] * 3,
             lambda: counter.asks(draw(CUSTOMERS), paper, draw(REQUESTS), sid=sid, actor=actor, named=True),
             lambda: counter.asks(owner, paper, Request(900), actor=actor),
-            *[lambda: counter.decides(draw(STAFF), "approve", paper, **staff)] * 3,
+            *[lambda: counter.decides(draw(STAFF), "approve", paper, draw(OVER), **staff)] * 3,
             lambda: counter.decides(draw(STAFF), "deny", paper, **staff),
             lambda: counter.decides(draw(CUSTOMERS), "withdraw", paper, sid=sid),
-            lambda: counter.operates(draw(st.sampled_from(["approve", "deny"])), paper, draw(OPERATORS)),
+            lambda: counter.operates(draw(st.sampled_from(["approve", "deny"])), paper, draw(OPERATORS), draw(OVER)),
             lambda: counter.operates(draw(st.sampled_from(["done", "failed"])), paper, draw(OPERATORS)),
             lambda: counter.shows_up(draw(STAFF), roles=draw(ROLES), well=draw(st.integers(0, 3)) > 0),
             lambda: counter.looks(draw(st.one_of(CUSTOMERS, STAFF)), paper),

@@ -22,6 +22,7 @@ WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("walk", "judg
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operations", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("changes", "reports", "attempts"))
 TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
+BOOKING, LIMITS = f"{SOURCE}runtime/booking.py", f"{SOURCE}core/limits.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ PLANTS: Final = (
         "one approver counts as often as they say yes",
         APPROVALS,
         DECIDING,
-        "            if all(one.account != principal.account_key for one in kept):\n",
-        "            if kept is not None:\n",
+        "for one in added if (one.account or one.by) not in givers]",
+        "for one in added if givers is not None]",
     ),
     Plant(
         "whoever asked may approve it",
@@ -161,9 +162,44 @@ PLANTS: Final = (
     Plant(
         "what failed is still counted against the budget",
         APPROVALS,
-        TRANSACTIONS,
-        '    if moved:\n        walk.amend("account"',
-        '    if not moved:\n        walk.amend("account"',
+        BOOKING,
+        '"altered", "failed"})',
+        '"altered"})',
+    ),
+    Plant(
+        "what was approved and denied stays booked",
+        APPROVALS,
+        BOOKING,
+        'frozenset({"denied", "lapsed"',
+        'frozenset({"lapsed"',
+    ),
+    Plant(
+        "what is approved is not booked",
+        APPROVALS,
+        DECIDING,
+        "            booking.book(walk, transaction, over)",
+        "            booking.book",
+    ),
+    Plant(
+        "a booking counts no longer than its window",
+        APPROVALS,
+        LIMITS,
+        "return now < entry.expires if entry.expires else now - entry.at < per",
+        "return now - entry.at < per",
+    ),
+    Plant(
+        "who agreed within a limit has agreed to go over it",
+        APPROVALS,
+        DECIDING,
+        "[one for one in earlier if over <= {*one.over, *record.tripped}]",
+        "list(earlier)",
+    ),
+    Plant(
+        "what is not booked any more runs",
+        APPROVALS,
+        JUDGE,
+        "    if booking.is_unbooked(walk, known.bond.transaction):",
+        "    if not booking.is_unbooked:",
     ),
     Plant(
         "an approval is good for ever",

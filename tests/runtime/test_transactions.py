@@ -111,8 +111,12 @@ async def test_another_session_of_the_same_person_cannot_use_the_approval() -> N
     desk = Desk()
     large = {"amount": 501, "currency": "EUR"}
     held = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
-    elsewhere = await desk.ask("refund", desk.login(sid="s2"), body=large, transaction=held.transaction)
-    assert (elsewhere.fallback.kind.value, elsewhere.admits) == ("deny", False)
+    for body, reason in ((large, Reason.SESSION_CHANGED), ({**large, "amount": 502}, Reason.TRANSACTION_ALTERED)):
+        elsewhere = await desk.ask_any("refund", desk.login(sid="s2"), body=body, transaction=held.transaction)
+        assert isinstance(elsewhere, Refusal)
+        assert elsewhere.reason is reason
+    stands = (await desk.enforcer.standing.load(held.keys)).snapshot.transaction
+    assert stands.state == "held", "another session voided what waits"
 
 
 async def test_after_a_new_policy_what_is_done_is_answered_again_and_what_waits_is_asked_anew() -> None:

@@ -6,6 +6,7 @@ not see looks like one that does not exist.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -41,6 +42,18 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class Yes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an approval takes.
+
+    Attributes:
+        reason: why; kept with the transaction and in the log.
+        over: limits that it may go over, by name, beside those that it was held for.
+    """
+
+    reason: str = ""
+    over: tuple[str, ...] = ()
+
+
 async def _see(call: Call) -> Reply | Reason:
     """Whoever asked polls for the state; an approver sees what was asked, as it is bound."""
     name, principal = _named(call.path, 1), call.verdict.principal
@@ -51,7 +64,8 @@ async def _see(call: Call) -> Reply | Reason:
         return found
     if found.account == principal.account_key:
         return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
-    return plain(200, _told(call, name, found))
+    limits = await call.enforcer.approvals.figures(name)
+    return plain(200, _told(call, name, found) | {"limits": [asdict(figure) for figure in limits]})
 
 
 async def _list(call: Call) -> Reply | Reason:
@@ -91,8 +105,12 @@ def _after(typed: str) -> tuple[float, str] | None:
 
 
 async def _approve(call: Call) -> Reply | Reason:
-    """An approver says yes."""
-    return await _decide(call, call.enforcer.approvals.approve)
+    """An approver says yes, and to which limits it may go over."""
+    word = await call.read(Yes)
+    if isinstance(word, Reason):
+        return word
+    name = _named(call.path, 2)
+    return _decided(name, await call.enforcer.approvals.approve(call.verdict, name, word.reason, word.over))
 
 
 async def _deny(call: Call) -> Reply | Reason:
@@ -110,7 +128,10 @@ async def _decide(call: Call, decide: Callable[..., Awaitable[TransactionRecord 
     if isinstance(word, Reason):
         return word
     name = _named(call.path, 2)
-    record = await decide(call.verdict, name, word.reason)
+    return _decided(name, await decide(call.verdict, name, word.reason))
+
+
+def _decided(name: str, record: TransactionRecord | Reason) -> Reply | Reason:
     if isinstance(record, Reason):
         return record
     return plain(200, {"transaction": name, "state": record.state, "approvals": len(record.approvals)})
@@ -132,8 +153,9 @@ def _told(call: Call, name: str, record: TransactionRecord) -> dict[str, Any]:
         "digest": record.digest,
         "shown": call.enforcer.approvals.shown(name, record),
         "approvers": {"role": record.role, "count": record.count},
-        "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],
+        "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
         "note": record.note,
+        "tripped": record.tripped,
     }
 
 

@@ -15,16 +15,18 @@ from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
+from authguard.runtime.booking import figures
 from authguard.runtime.queue import as_of_now, waiting
 from authguard.runtime.transactions import shown
 from authguard.settings import Settings
 from authguard.wiring import choose_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from authguard.core.snapshot import TransactionRecord
     from authguard.ports import Seal
+    from authguard.runtime.booking import Figure
 
 app = typer.Typer()
 
@@ -42,6 +44,9 @@ TOO_LONG: Final = "what was asked is too long to be kept; it is known by its dig
 
 Named = Annotated[str, typer.Argument(help="The transaction's id, as `transactions list` and the reply show it.")]
 Who = Annotated[list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")]
+Over = Annotated[
+    list[str], typer.Option("--over", help="A limit that it may go over, as `transactions show` names it.")
+]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the transaction and in the log.")]
 State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
 Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
@@ -88,11 +93,14 @@ def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = 
 def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
     """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
 
-    async def look() -> TransactionRecord:
+    async def look() -> tuple[TransactionRecord, tuple[Figure, ...]]:
         async with operating(policy, store, log, records=False) as (standing, _):
-            return as_of_now(standing, (await standing.load(Keys(transaction=transaction))).snapshot.transaction)
+            record = (await standing.load(Keys(transaction=transaction))).snapshot.transaction
+            snapshot = (await standing.load(record.keys(transaction))).snapshot
+            limits = figures(standing.policy, snapshot, standing.clock.now(), transaction)
+            return as_of_now(standing, record), limits
 
-    record = anyio.run(look)
+    record, limits = anyio.run(look)
     if not record.version:
         _refuse(Reason.TRANSACTION_UNKNOWN)
     typer.echo(_told(transaction, record))
@@ -100,6 +108,8 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     lines = shown(record, transaction, _seal(policy, store, log))
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
+    for limit in limits:
+        typer.echo(_limit(limit))
     for one in record.approvals:
         typer.echo(f"approved by {one.by} at {moment(one.at)}: {one.note or 'no reason given'}")
     if record.by:
@@ -108,10 +118,17 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
 
 @app.command("approve")
 def approve(
-    transaction: Named, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    transaction: Named,
+    *,
+    by: Who,
+    reason: Why,
+    over: Over = [],  # noqa: B006 - read by typer, never changed
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
 ) -> None:
-    """Approve a held transaction: whoever asked for it may then run it, once."""
-    anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log)
+    """Approve a held transaction: what it spends is booked, and whoever asked for it may then run it, once."""
+    anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log, over)
 
 
 @app.command("deny")
@@ -171,12 +188,23 @@ def _seal(policy: str, store: str, log: str) -> Seal:
 
 
 async def _act(  # noqa: PLR0917 - a command's parts
-    transaction: str, event: str, by: list[str], reason: str, policy: str, store: str, log: str
+    transaction: str,
+    event: str,
+    by: list[str],
+    reason: str,
+    policy: str,
+    store: str,
+    log: str,
+    over: Sequence[str] = (),
 ) -> None:
     names = named(by)
     async with operating(policy, store, log, records=True) as (standing, _):
         approvals = Approvals(standing, _seal(policy, store, log))
-        done = await approvals.operate(transaction, event, names, reason)
+        done = await approvals.operate(transaction, event, names, reason, tuple(over))
+        limits = await approvals.figures(transaction) if done is Reason.LIMIT_EXCEEDED else ()
+    for limit in limits:
+        if limit.exceeded and not limit.tripped:
+            complain(f"{_limit(limit)}; add `--over {limit.limit}` where it may")
     if isinstance(done, Reason):
         _refuse(done)
     else:
@@ -193,6 +221,17 @@ def _told(name: str, record: TransactionRecord) -> str:
     return f"{name} {record.operation} {record.state} since {moment(record.entered)}{wanted}"
 
 
+def _limit(limit: Figure) -> str:
+    """Tell where one limit stands."""
+    unit = f" {limit.currency}" if limit.currency else " calls"
+    window = f"in {limit.per:g} s by {limit.by}" if limit.per else "a call"
+    marks = ", over the limit" * limit.exceeded + ", held for it" * limit.tripped
+    return (
+        f"limit {limit.limit}: {limit.most}{unit} {window}; "
+        f"spent {limit.spent}, booked {limit.booked}, this {limit.cost}{marks}"
+    )
+
+
 def _document(name: str, record: TransactionRecord, seal: Seal) -> str:
     told: dict[str, Any] = {
         "transaction": name,
@@ -205,7 +244,9 @@ def _document(name: str, record: TransactionRecord, seal: Seal) -> str:
         "shown": shown(record, name, seal),
         "role": record.role,
         "count": record.count,
-        "approvals": [{"by": one.by, "at": one.at, "note": one.note} for one in record.approvals],
+        "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
+        "tripped": record.tripped,
+        "over": record.over,
         "by": record.by,
         "note": record.note,
         "status": record.status,

@@ -183,6 +183,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         ticket: of a hand-off.
         decision: id of the request's record.
         transaction: that was approved, denied, withdrawn or settled.
+        over: limits, by name, that an approval lets it go over.
     """
 
     id: forms.Id
@@ -195,6 +196,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     ticket: forms.Id = ""
     decision: forms.Id = ""
     transaction: forms.Id = ""
+    over: tuple[forms.Text, ...] = ()
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.pointers import Nothing, find
-from authguard.core.snapshot import Spent
+from authguard.core.snapshot import Cost, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,11 +74,30 @@ class Measure:
         condition: ``within``, ``exceeded`` or ``unmeasured``.
         spends: what it counts by -> entries to reserve in that ledger if it is admitted.
         shown: the amount with its currency, for the approver; empty where there is none.
+        costs: what it counts against each limit, also against those of a single call.
+        tripped: names of the limits that it is over.
     """
 
     condition: str
     spends: Mapping[str, tuple[Spent, ...]] = field(default_factory=dict)
     shown: str = ""
+    costs: tuple[Cost, ...] = ()
+    tripped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Where one limit stands.
+
+    Attributes:
+        spent: decimal digits of what ran, or may still be running.
+        booked: decimal digits of what was approved and has not run yet.
+        exceeded: whether one more cost would go over it.
+    """
+
+    spent: str
+    booked: str
+    exceeded: bool
 
 
 WITHIN: Final = Measure("within")
@@ -107,25 +126,61 @@ def measure(
         amount, currency = _amount(operation, document) if operation.amount_at else (ONE, "")
     except UnreadableError:
         return Measure("unmeasured")
-    exceeded = False
+    tripped: dict[str, None] = {}
+    costs: dict[str, Cost] = {}
     spends: dict[str, tuple[Spent, ...]] = {}
     for limit in operation.limits:
-        cost, most = (ONE, Decimal(limit.calls)) if limit.calls else (amount, Decimal(limit.amount))
+        cost = ONE if limit.calls else amount
         if not limit.calls and limit.currency != currency:
             return Measure("unmeasured")
+        ledger: tuple[Spent, ...] = ()
         if limit.per:
-            ledger = ledgers.get(limit.by)
-            if ledger is None:
+            if limit.by not in ledgers:
                 return Measure("unmeasured")
+            ledger = ledgers[limit.by]
             reserved = spends.get(limit.by, ())
             if all(entry.limit != limit.name for entry in reserved):  # two limits may share one count
                 spends[limit.by] = (*reserved, Spent(limit.name, now, f"{cost:f}", transaction))
-            cost = EXACT.add(cost, _spent(limit, ledger, now, transaction))
-            exceeded = exceeded or len(ledger) >= LEDGER_BOUND
-        exceeded = exceeded or cost > most
-    return Measure(
-        "exceeded" if exceeded else "within", spends, f"{amount:f} {currency}" if operation.amount_at else ""
-    )
+        costs[limit.name] = Cost(limit.name, f"{cost:f}")
+        if usage(limit, cost, ledger, now, transaction).exceeded:
+            tripped[limit.name] = None
+    shown = f"{amount:f} {currency}" if operation.amount_at else ""
+    return Measure("exceeded" if tripped else "within", spends, shown, tuple(costs.values()), tuple(tripped))
+
+
+def usage(limit: Limit, cost: Decimal, ledger: tuple[Spent, ...], now: float, transaction: str = "") -> Usage:
+    """Tell where a limit stands, and whether one more cost fits.
+
+    Args:
+        limit: of an operation.
+        cost: that would be added.
+        ledger: in which the limit counts; empty for a limit of a single call.
+        now: epoch seconds UTC.
+        transaction: whose own entries are left out; empty for none.
+    """
+    most = Decimal(limit.calls) if limit.calls else Decimal(limit.amount)
+    spent = booked = Decimal(0)
+    for entry in ledger:
+        if entry.limit != limit.name or (transaction and entry.transaction == transaction):
+            continue
+        if not _counts(entry, limit.per, now):
+            continue
+        if entry.expires:
+            booked = EXACT.add(booked, Decimal(entry.amount))
+        else:
+            spent = EXACT.add(spent, Decimal(entry.amount))
+    over = EXACT.add(EXACT.add(spent, booked), cost) > most or len(ledger) >= LEDGER_BOUND
+    return Usage(f"{spent:f}", f"{booked:f}", over)
+
+
+def is_booked(ledger: tuple[Spent, ...], limit: str, transaction: str, now: float) -> bool:
+    """Whether a transaction has a booking in force against a limit."""
+    return any(entry.transaction == transaction and entry.limit == limit and now < entry.expires for entry in ledger)
+
+
+def _counts(entry: Spent, per: float, now: float) -> bool:
+    """Whether an entry counts: a booking until it expires, what was spent until it has left the window."""
+    return now < entry.expires if entry.expires else now - entry.at < per
 
 
 def reserve(
@@ -145,7 +200,7 @@ def reserve(
     kept = tuple(
         entry
         for entry in ledger
-        if now - entry.at < windows.get(entry.limit, float("inf")) and (entry.limit, entry.transaction) not in again
+        if _counts(entry, windows.get(entry.limit, float("inf")), now) and (entry.limit, entry.transaction) not in again
     )
     return _compact(kept + spends, windows) if len(kept) >= EXACT_ENTRIES else kept + spends
 
@@ -161,7 +216,7 @@ def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[S
         merged: dict[tuple[str, float, str], Spent] = {}
         for place, entry in enumerate(ledger):
             width = windows.get(entry.limit, 0.0) / pieces
-            alone = not width or (entry.transaction and (not named or place >= open_from))
+            alone = not width or entry.expires or (entry.transaction and (not named or place >= open_from))
             key = (entry.limit, float(place), "alone") if alone else (entry.limit, entry.at // width, "")
             found = merged.get(key)
             if found is not None:
@@ -176,16 +231,6 @@ def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[S
 def release(ledger: tuple[Spent, ...], transaction: str) -> tuple[Spent, ...]:
     """Give back what a transaction reserved, because nothing happened."""
     return tuple(entry for entry in ledger if entry.transaction != transaction)
-
-
-def _spent(limit: Limit, ledger: tuple[Spent, ...], now: float, transaction: str) -> Decimal:
-    """Sum what counts against a limit now."""
-    total = Decimal(0)
-    for entry in ledger:
-        counts = entry.limit == limit.name and now - entry.at < limit.per
-        if counts and not (transaction and entry.transaction == transaction):
-            total = EXACT.add(total, Decimal(entry.amount))
-    return total
 
 
 def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:

@@ -94,6 +94,11 @@ class Reason(Enum):
     TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
     TRANSACTION_TOO_LONG = ("transaction-too-long", 413, "this is more than a person can be asked to read and approve")
     TRANSACTION_OVER = ("transaction-over", 409, "this transaction waits for no such decision any more")
+    LIMIT_EXCEEDED = (
+        "limit-exceeded",
+        409,
+        "this goes over a limit: see `limits`, and name in `over` what may be exceeded",
+    )
     APPROVER_INVOLVED = ("approver-involved", 403, "whoever a transaction is for, or acts in it, does not decide on it")
     STAFF_UNAUTHORISED = ("staff-unauthorised", 403, "this takes a role that you do not have")
     STAFF_INVOLVED = ("staff-involved", 403, "nobody lifts anything of their own")

@@ -66,12 +66,26 @@ class Spent(msgspec.Struct, frozen=True, array_like=True):
         at: epoch seconds UTC.
         amount: decimal digits of the amount; ``"1"`` for a call.
         transaction: the transaction that reserved it; empty for a plain call.
+        expires: until when a booking counts, epoch seconds UTC, infinity for ever; 0 for what ran, or may be running.
     """
 
     limit: str
     at: float
     amount: str
     transaction: str = ""
+    expires: float = 0.0
+
+
+class Cost(msgspec.Struct, frozen=True, array_like=True):
+    """What a held transaction would count against one limit.
+
+    Attributes:
+        limit: its name.
+        amount: decimal digits of the amount; ``"1"`` for a call.
+    """
+
+    limit: str
+    amount: str
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
@@ -157,6 +171,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         version: counts replacements.
         attempt: to prove identity, under way; ``None`` where there is none.
         account: key of its account; empty in a record from before it was kept.
+        ended: when it was last revoked or ended, epoch seconds UTC; what waited then is void.
     """
 
     state: str
@@ -170,6 +185,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: int = 0
     attempt: Attempt | None = None
     account: bytes = b""
+    ended: float = 0.0
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True):
@@ -180,12 +196,14 @@ class Approval(msgspec.Struct, frozen=True, array_like=True):
         by: pseudonym, or an operator's name.
         at: epoch seconds UTC.
         note: why; bounded.
+        over: limits that it may go over, by name, beside those that it was held for.
     """
 
     account: bytes
     by: str
     at: float
     note: str = ""
+    over: tuple[str, ...] = ()
 
 
 class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -217,6 +235,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         request: the exact request, sealed, from which an approver's lines are made; empty where it is too long.
         asked: digest of the request apart from session and policy, by which a repeat is known after either changed.
         headers: of the app's first answer, sealed, for ``repeat``; empty where there are none.
+        costs: what it counts against each limit, so that the approval that decides can book it.
+        tripped: limits that it was over when it was held.
+        over: limits that it went over when it was approved, as everybody who approved it accepted.
     """
 
     state: str
@@ -244,6 +265,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     request: bytes = b""
     asked: str = ""
     headers: bytes = b""
+    costs: tuple[Cost, ...] = ()
+    tripped: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
 
     def keys(self, transaction: str) -> Keys:
         """Name all records that settling it meets.

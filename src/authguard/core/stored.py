@@ -27,7 +27,7 @@ from authguard.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
-    from authguard.core.snapshot import Keys
+    from authguard.core.snapshot import Keys, Spent
 
 SERVICE: Final = b"v"
 TRANSACTION: Final = b"t"
@@ -173,7 +173,7 @@ def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = EN
     match decode(name, value):
         case SessionRecord() as session:
             moments = (session.entered, session.signed_in, session.last_seen, session.verification_entered)
-            return max(moments) < before and all(spent.at < before for spent in session.ledger)
+            return max(moments) < before and all(_is_past(spent, before) for spent in session.ledger)
         case AccountRecord() as account:
             return (
                 account.state in PLAIN_ACCOUNT
@@ -181,14 +181,18 @@ def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = EN
                 and max(account.entered, account.reported, account.decided) < before
                 and all(report.at < before for report in (account.reports or {}).values())
                 and all(tally.since < before for tally in (account.tallies or {}).values())
-                and all(spent.at < before for spent in account.ledger)
+                and all(_is_past(spent, before) for spent in account.ledger)
             )
         case LedgerRecord() as spent:
-            return all(entry.at < before for entry in spent.ledger)
+            return all(_is_past(entry, before) for entry in spent.ledger)
         case TransactionRecord() as transaction:
             return transaction.state in ended and max(transaction.entered, transaction.created) < before
         case _:
             return False
+
+
+def _is_past(spent: Spent, before: float) -> bool:
+    return max(spent.at, spent.expires) < before
 
 
 def without_answer(name: bytes, value: bytes, before: float) -> bytes:

@@ -12,16 +12,17 @@ from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
 from authguard.ports import FIRST
-from authguard.runtime import transactions
+from authguard.runtime import booking, transactions
 from authguard.runtime.journal import printable
 from authguard.runtime.queue import as_of_now, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from authguard.core.facts import Principal
-    from authguard.core.snapshot import TransactionRecord
+    from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.ports import Seal
+    from authguard.runtime.booking import Figure
     from authguard.runtime.changes import Standing
     from authguard.runtime.verdict import Verdict
     from authguard.runtime.walk import Walk
@@ -99,40 +100,49 @@ class Approvals:
             found += await self._standing.within(listing)
         return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
 
-    async def approve(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
-        """Say yes to a held transaction; the last of as many as it asks for lets it be run, once.
+    async def figures(self, transaction: str) -> tuple[Figure, ...]:
+        """Give the limits of a transaction as they stand now, for whoever decides."""
+        standing = self._standing
+        record = (await standing.load(Keys(transaction=transaction))).snapshot.transaction
+        snapshot = (await standing.load(record.keys(transaction))).snapshot
+        return booking.figures(standing.policy, snapshot, standing.clock.now(), transaction)
+
+    async def approve(
+        self, verdict: Verdict, transaction: str, note: str, over: tuple[str, ...] = ()
+    ) -> TransactionRecord | Reason:
+        """Say yes to a held transaction; the last of as many as it asks for books its amounts and lets it run, once.
 
         Args:
             verdict: of the approver's own request.
             transaction: id.
             note: why; bounded and kept.
+            over: limits that it may go over, by name; those that it was held for need not be named.
         """
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
-        given = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction.approvals
-        lasting = [one for one in given if await self._counts(one, given_for=transaction)]
+        record = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        given, mine = record.approvals, await self._account(principal.account_key)
+        lasting = [one for one in given if await self._holds(one, record)]
 
         def make(walk: Walk) -> None:
-            self._demand(walk, principal, "transaction.approved")
-            record = walk.snapshot.transaction
-            kept = [one for one in record.approvals if one in lasting or one not in given]
-            if all(one.account != principal.account_key for one in kept):
-                kept.append(Approval(principal.account_key, principal.pseudonym, walk.now, printable(note)))
-            walk.amend("transaction", approvals=tuple(kept))
-            if len(kept) >= record.count:
-                walk.happen("transaction.approved", "approver")
+            self._demand(walk, principal, mine, "transaction.approved")
+            earlier = [one for one in walk.snapshot.transaction.approvals if one in lasting or one not in given]
+            named = self._named(walk, over)
+            yes = Approval(principal.account_key, principal.pseudonym, walk.now, printable(note), named)
+            self._add(walk, transaction, earlier, (yes,), "approver")
 
-        return await self._do(verdict, transaction, "transaction.approved", note, make)
+        return await self._do(verdict, transaction, "transaction.approved", note, make, record=record, over=over)
 
     async def deny(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
         """Say no to a transaction that has not begun to run; as for `approve`."""
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
+        mine = await self._account(principal.account_key)
 
         def make(walk: Walk) -> None:
-            self._demand(walk, principal, "transaction.denied")
+            self._demand(walk, principal, mine, "transaction.denied")
             walk.happen("transaction.denied", "approver")
             walk.amend("transaction", by=principal.pseudonym, note=printable(note))
 
@@ -152,7 +162,9 @@ class Approvals:
 
         return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
 
-    async def operate(self, transaction: str, event: str, by: tuple[str, ...], note: str) -> TransactionRecord | Reason:
+    async def operate(
+        self, transaction: str, event: str, by: tuple[str, ...], note: str, over: tuple[str, ...] = ()
+    ) -> TransactionRecord | Reason:
         """Let operators decide, who are known by the names that they give and by their right to write the store.
 
         Args:
@@ -160,6 +172,7 @@ class Approvals:
             event: one of `ACTS`; ``committed`` and ``failed`` settle what is in doubt.
             by: their names; for an approval one for each person.
             note: why; bounded and kept.
+            over: as for `approve`.
         """
 
         def make(walk: Walk) -> None:
@@ -170,21 +183,15 @@ class Approvals:
             if not walk.would_move(event) or (_settles(event) and walk.would_move("transaction.lost")):
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
-                known = {one.by for one in record.approvals}
-                added = tuple(Approval(b"", name, walk.now, printable(note)) for name in by if name not in known)
-                walk.amend("transaction", approvals=(*record.approvals, *added))
-                if len(record.approvals) + len(added) < record.count:
-                    return
-            if event == "transaction.failed":
-                transactions.fail(walk, transaction, "operator")
-            else:
-                walk.happen(event, "operator")
-            if event != "transaction.approved":
-                walk.amend("transaction", by=", ".join(by), note=printable(note))
+                named = self._named(walk, over)
+                added = tuple(Approval(b"", name, walk.now, printable(note), named) for name in dict.fromkeys(by))
+                self._add(walk, transaction, record.approvals, added, "operator")
+                return
+            walk.happen(event, "operator")
+            walk.amend("transaction", by=", ".join(by), note=printable(note))
 
         found = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
-        keys = found.keys(transaction)
-        return await self._change(transaction, ACTS[event], ", ".join(by), note, make, keys=keys)
+        return await self._change(transaction, ACTS[event], ", ".join(by), note, make, record=found, over=over)
 
     async def are_missing(self, record: TransactionRecord) -> bool:
         """Whether a transaction was approved by enough people, and too few of them may still approve it."""
@@ -210,7 +217,7 @@ class Approvals:
             if undone:
                 await self._standing.change(
                     verdict.keys,
-                    lambda walk: transactions.fall_through(walk, verdict.transaction),
+                    _fall_through,
                     decision=verdict.record,
                 )
         finally:
@@ -218,9 +225,37 @@ class Approvals:
                 self._standing.journal.withdrawn((verdict.record,), verdict.at)
         return undone
 
-    async def _counts(self, one: Approval, *, given_for: str) -> bool:
-        record = (await self._standing.load(Keys(transaction=given_for))).snapshot.transaction
-        return await self._holds(one, record)
+    async def _account(self, key: bytes) -> AccountRecord:
+        """Load the account of whoever decides; it is looked at again just before the run."""
+        return (await self._standing.load(Keys(account=key))).snapshot.account
+
+    @staticmethod
+    def _named(walk: Walk, over: tuple[str, ...]) -> tuple[str, ...]:
+        """Keep the names that are limits of the operation."""
+        known = booking.known_limits(walk.policy, walk.snapshot.transaction)
+        return tuple(sorted(known.intersection(over)))
+
+    @staticmethod
+    def _add(walk: Walk, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str) -> None:
+        """Add approvals; the last of as many as are asked for books what the transaction would spend.
+
+        An approval counts for what its giver accepted: whoever said yes while it was within a limit that it is over
+        now has to say so again.
+        """
+        record = walk.snapshot.transaction
+        if transactions.is_outdated(record, walk.policy.digest):
+            raise _RefusedError(Reason.POLICY_CHANGED)
+        if transactions.is_revoked(record, walk.snapshot.session, walk.snapshot.account):
+            raise _RefusedError(Reason.SESSION_CHANGED)
+        over = booking.exceeded(walk, transaction)
+        if any(not over <= {*one.over, *record.tripped} for one in added):
+            raise _RefusedError(Reason.LIMIT_EXCEEDED)
+        kept = [one for one in earlier if over <= {*one.over, *record.tripped}]
+        givers = {one.account or one.by for one in kept}
+        kept += [one for one in added if (one.account or one.by) not in givers]
+        walk.amend("transaction", approvals=tuple(kept))
+        if len(kept) >= record.count and walk.happen("transaction.approved", cause):
+            booking.book(walk, transaction, over)
 
     async def _holds(self, one: Approval, record: TransactionRecord) -> bool:
         """Whether an approver may still approve: in good standing, and with the role, as far as it can be known."""
@@ -240,10 +275,10 @@ class Approvals:
         named = roles(principal.claims, self._standing.policy.staff_claim)
         return bool(record.version and record.role) and record.role in named
 
-    def _demand(self, walk: Walk, principal: Principal, event: str) -> None:
+    def _demand(self, walk: Walk, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Demand that a person may decide on a transaction, and that it waits for it."""
         record, rank = walk.snapshot.transaction, walk.policy.assurance.rank
-        lost = record.role not in walk.snapshot.account.roles
+        lost = record.role not in mine.roles
         if not self._decides(record, principal) or lost:
             raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
@@ -255,12 +290,20 @@ class Approvals:
             raise _RefusedError(Reason.TRANSACTION_OVER)
 
     async def _do(
-        self, verdict: Verdict, transaction: str, act: str, note: str, make: Callable[[Walk], None]
+        self,
+        verdict: Verdict,
+        transaction: str,
+        act: str,
+        note: str,
+        make: Callable[[Walk], None],
+        *,
+        record: TransactionRecord | None = None,
+        over: tuple[str, ...] = (),
     ) -> TransactionRecord | Reason:
         principal = verdict.principal
         name = principal.pseudonym if principal else ""
-        keys = Keys(verdict.keys.account, b"", transaction)
-        return await self._change(transaction, act, name, note, make, keys=keys, decision=verdict.record)
+        record = record or (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        return await self._change(transaction, act, name, note, make, record=record, decision=verdict.record, over=over)
 
     async def _change(
         self,
@@ -270,19 +313,36 @@ class Approvals:
         note: str,
         make: Callable[[Walk], None],
         *,
-        keys: Keys | None = None,
+        record: TransactionRecord,
         decision: str = "",
+        over: tuple[str, ...] = (),
     ) -> TransactionRecord | Reason:
-        """Record the act, then change; an act that could not be is withdrawn from the record."""
+        """Record the act, then change the records of whoever asked; an act that could not be is withdrawn."""
         standing = self._standing
-        now = standing.clock.now()
-        record = standing.journal.acted(act, now, by=by, note=note, transaction=transaction, decision=decision)
-        keys = keys or Keys(transaction=transaction)
+        now, subject = standing.clock.now(), record.subject
+        accepted = {*record.tripped, *booking.known_limits(standing.policy, record).intersection(over)}
+        told = standing.journal.acted(
+            act,
+            now,
+            by=by,
+            note=note,
+            subject=subject,
+            transaction=transaction,
+            decision=decision,
+            over=tuple(sorted(accepted)) if act == ACTS["transaction.approved"] else (),
+        )
         try:
-            after = await standing.change(keys, make, decision=decision, note=note, act=record)
+            after = await standing.change(
+                record.keys(transaction), make, subject=subject, decision=decision, note=note, act=told
+            )
         except _RefusedError as error:
             return error.reason
         return after.transaction
+
+
+def _fall_through(walk: Walk) -> None:
+    """Let a transaction fail whose approvers may approve no more, before the app was asked."""
+    walk.happen("transaction.failed", "approvers")
 
 
 def _settles(event: str) -> bool:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from authguard.core.snapshot import UNSPENT, Snapshot, blank
 from authguard.errors import BusyError, StoreError
+from authguard.runtime import booking
 from authguard.runtime.walk import Walk
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ class Standing:
             walk = Walk(self.policy, before, self.clock.now())
             walk.timers()
             make(walk)
+            booking.free_void(walk, keys.transaction)
             written = self.journal.moved(walk.transitions, keys, subject=subject, decision=decision, note=note)
             try:
                 saved = await self.save(keys, before, walk.snapshot)

@@ -200,6 +200,7 @@ class Journal:
         ticket: str = "",
         transaction: str = "",
         decision: str = "",
+        over: tuple[str, ...] = (),
     ) -> str:
         """Write what a person or the deployment did; give its id."""
         record = self._ids.record(now)
@@ -215,6 +216,7 @@ class Journal:
                 ticket=ticket,
                 transaction=transaction,
                 decision=decision,
+                over=over,
             )
         )
         return record

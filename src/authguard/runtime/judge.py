@@ -18,7 +18,7 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.snapshot import UNSPENT
 from authguard.core.staff import held_for
 from authguard.errors import MachineFault
-from authguard.runtime import transactions
+from authguard.runtime import booking, transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.transactions import LOOSE, Bond
 from authguard.runtime.verdict import Verdict
@@ -182,11 +182,9 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     channel = take_channel(walk, known.channel)
     if walk.snapshot is not before:
         walk.timers()
-    if transactions.is_altered(walk, known.bond) and not walk.happen("transaction.altered", "caller"):
-        return Reason.TRANSACTION_ALTERED
-    transactions.forget_answer(walk)
-    if known.unapproved:
-        walk.happen("transaction.denied", "approvers")
+    refused = _keep_promises(walk, known, principal)
+    if refused is not None:
+        return refused
     measured = _measure(walk, ask.operation, known)
     held = held_for(ask.operation, principal, policy.staff_claim) if acting == "subject" else NOBODYS
     cell = (
@@ -202,6 +200,26 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     )
     lacks_role = not conditions.has_role(ask.operation, held) and ask.operation.scopes <= principal.token_scopes
     return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role)
+
+
+def _keep_promises(walk: Walk, known: Known, principal: Principal) -> Reason | None:
+    """Void what must not run as it was approved; tell the reason where the request itself is refused."""
+    record = walk.snapshot.transaction
+    if transactions.is_altered(walk, known.bond):
+        if record.session != principal.session_key:
+            return transactions.why_refused(record, known.bond)  # one session voids nothing of another's
+        if not walk.happen("transaction.altered", "caller"):
+            return Reason.TRANSACTION_ALTERED
+    transactions.forget_answer(walk)
+    revoked = transactions.is_revoked(record, walk.snapshot.session, walk.snapshot.account)
+    if revoked and walk.would_move("transaction.denied"):
+        walk.happen("transaction.denied", "session")
+    if known.unapproved:
+        walk.happen("transaction.denied", "approvers")
+    if booking.is_unbooked(walk, known.bond.transaction):
+        walk.happen("transaction.lapsed", "guard")
+    booking.free_void(walk, known.bond.transaction)
+    return None
 
 
 def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> tuple[str, ...]:
@@ -220,13 +238,18 @@ def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> t
 
 
 def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
-    return measure(
+    found = measure(
         operation,
         known.bond.body.document,
         ledgers=_ledgers(walk, known) if operation.limits else NOTHING,
         now=walk.now,
         transaction=known.bond.transaction,
     )
+    record = walk.snapshot.transaction
+    if found.condition == "unmeasured" or not record.approvals or not walk.would_move("transaction.started"):
+        return found
+    # what was booked within its limits stays within, whatever others booked since (ADR 28)
+    return replace(found, condition="exceeded" if record.over else "within")
 
 
 def _plan(
@@ -252,7 +275,7 @@ def _plan(
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:
             reason = transactions.why_void(walk, known.bond)
-        opened = _open(walk, ask, known, principal, fallback, seal)
+        opened = _open(walk, ask, known, principal, fallback, seal, measured)
         if not isinstance(opened, bool):
             return opened
         running = opened
@@ -277,7 +300,7 @@ def _plan(
 
 
 def _open(  # noqa: PLR0917 - the parts of one transaction
-    walk: Walk, ask: Ask, known: Known, principal: Principal, fallback: Fallback, seal: Seal
+    walk: Walk, ask: Ask, known: Known, principal: Principal, fallback: Fallback, seal: Seal, measured: Measure
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
@@ -288,7 +311,9 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
         return Reason.IDEMPOTENCY_MISSING
     if not binds:
         return False
-    transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal)
+    tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
+    held = transactions.Held(measured.costs, tripped, known.ledgers)
+    transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal, held)
     if holds and not known.bond.is_readable():
         return Reason.TRANSACTION_TOO_LONG
     moved = walk.happen("transaction.held" if holds else "transaction.started", "guard")

@@ -138,7 +138,7 @@ class Reports:
             if happened:
                 walk.happen("transaction.committed", "app")
             else:
-                transactions.fail(walk, name, "app")
+                walk.happen("transaction.failed", "app")
             walk.amend("transaction", by="app", note=printable(note))
 
         pseudonym = principal.pseudonym if principal else ""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.limits import release
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.rendering import TEXT_BOUND, Canonical, canonical, render
@@ -22,7 +21,7 @@ from authguard.core.snapshot import FORGOTTEN, account_key
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
     from authguard.core.outcomes import Fallback
-    from authguard.core.snapshot import TransactionRecord
+    from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Ids, Seal
     from authguard.runtime.verdict import Answer, Ask, Body
     from authguard.runtime.walk import Walk
@@ -51,8 +50,12 @@ KEPT_HEADERS: Final = frozenset(
 )
 #: bytes of those headers that are kept; an answer that has more is told by its status alone
 HEADERS_BOUND: Final = 8_192
+#: states of what waited and will never run
+VOID: Final = frozenset({"denied", "lapsed"})
 #: where one of these leads on, a transaction may still be run
 STILL_RUN: Final = ("transaction.altered", "transaction.started")
+#: stands for a limit where an amount cannot be read
+UNMEASURED: Final = "unmeasured"
 NO_BODY: Final = Canonical(b"", is_json=False)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -98,6 +101,21 @@ class Bond:
 
 
 LOOSE: Final = Bond()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a transaction would spend when it is held.
+
+    Attributes:
+        costs: what it counts against each limit.
+        tripped: limits that it is over, or `UNMEASURED`.
+        ledgers: that its limits count in, beside the account's and the session's own.
+    """
+
+    costs: tuple[Cost, ...]
+    tripped: tuple[str, ...]
+    ledgers: tuple[tuple[str, bytes], ...]
 
 
 def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> Bond:
@@ -184,21 +202,34 @@ def is_altered(walk: Walk, bond: Bond) -> bool:
     return record.asked != bond.asked or any(map(walk.would_move, STILL_RUN))
 
 
-def outdated(record: TransactionRecord, policy: str) -> bool:
+def is_outdated(record: TransactionRecord, policy: str) -> bool:
     """Whether a transaction was asked for under another policy, so that no approval of it counts (ADR 13)."""
     return bool(record.digest) and record.digest != bound_digest(record.asked, record.session, policy)
 
 
+def is_revoked(record: TransactionRecord, session: SessionRecord, account: AccountRecord) -> bool:
+    """Whether the session or the whole account was signed out since it was asked for, which voids what waits."""
+    return bool(record.version) and record.created <= max(session.ended, account.not_before)
+
+
+def why_refused(record: TransactionRecord, bond: Bond) -> Reason:
+    """Tell why a request of another session is refused: what waits stays with the session that asked."""
+    return Reason.SESSION_CHANGED if record.asked == bond.asked else Reason.TRANSACTION_ALTERED
+
+
 def why_void(walk: Walk, bond: Bond) -> Reason:
-    """Tell why the same request, which waited, is not allowed any more: another policy, another session, or neither."""
+    """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
     record = walk.snapshot.transaction
-    if record.asked != bond.asked or record.digest == bond.digest or record.by or not bond.digest:
+    if record.state not in VOID or record.asked != bond.asked or record.by or not bond.digest:
         return Reason.DECIDED
-    return Reason.POLICY_CHANGED if outdated(record, bond.policy) else Reason.SESSION_CHANGED
+    if is_outdated(record, bond.policy):
+        return Reason.POLICY_CHANGED
+    revoked = is_revoked(record, walk.snapshot.session, walk.snapshot.account)
+    return Reason.SESSION_CHANGED if revoked or record.digest != bond.digest else Reason.DECIDED
 
 
 def open_transaction(  # noqa: PLR0917 - the parts of one transaction
-    walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback, seal: Seal
+    walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback, seal: Seal, held: Held
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not walk.snapshot.transaction.digest:
@@ -222,6 +253,9 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
             count=fallback.count,
             acr=fallback.acr,
             actors=tuple(account_key(principal.issuer, actor) for actor in actors),
+            costs=held.costs,
+            tripped=held.tripped,
+            ledgers=held.ledgers,
         )
 
 
@@ -246,20 +280,9 @@ def settle(walk: Walk, transaction: str, answer: Answer, failed_on: frozenset[in
                 headers=seal.close(packed, about(transaction, "headers")) if packed else b"",
             )
     elif answer.status in failed_on:
-        fail(walk, transaction, "app")
+        walk.happen("transaction.failed", "app")
     else:
         walk.happen("transaction.lost", "app")
-
-
-def fail(walk: Walk, transaction: str, cause: str) -> bool:
-    """Let a transaction fail and give back what it reserved; tell whether it moved."""
-    moved = walk.happen("transaction.failed", cause)
-    if moved:
-        walk.amend("account", ledger=release(walk.snapshot.account.ledger, transaction))
-        walk.amend("session", ledger=release(walk.snapshot.session.ledger, transaction))
-        for key, record in walk.snapshot.ledgers.items():
-            walk.spend(key, release(record.ledger, transaction))
-    return moved
 
 
 def forget_answer(walk: Walk) -> None:
@@ -267,11 +290,6 @@ def forget_answer(walk: Walk) -> None:
     record = walk.snapshot.transaction
     if (record.kept or record.headers) and walk.now - record.entered >= walk.policy.keep_answers:
         walk.amend("transaction", **FORGOTTEN)
-
-
-def fall_through(walk: Walk, transaction: str) -> None:
-    """Let a transaction fail whose approvers may approve no more, before the app was asked."""
-    fail(walk, transaction, "approvers")
 
 
 def about(transaction: str, what: str) -> bytes:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 APP: Final = "app"
 #: the source where the policy declares that there are no accounts to ask
 NO_SOURCE: Final = "none"
+#: events after which nothing that the session waited for may run
+ENDING: Final = frozenset({"revoked", "ended"})
 
 
 class Walk:
@@ -48,6 +50,8 @@ class Walk:
         event = Event(name=name, at=self.now, cause=cause, moments=moments)
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
         self.transitions.extend(transitions)
+        if any(moved.machine == "session" and moved.event in ENDING for moved in transitions):
+            self.amend("session", ended=max(self.snapshot.session.ended, self.now))
         return bool(transitions)
 
     def would_move(self, name: str) -> bool:
@@ -79,7 +83,8 @@ class Walk:
 def end(walk: Walk, event: str, cause: str) -> None:
     """End the session, or end it once more: what was signed in between the two is void as well."""
     if not walk.happen(event, cause):
-        walk.amend("session", entered=max(walk.snapshot.session.entered, walk.now))
+        session = walk.snapshot.session
+        walk.amend("session", entered=max(session.entered, walk.now), ended=max(session.ended, walk.now))
 
 
 def authenticated_at(policy: Policy, principal: Principal) -> float:

@@ -1,0 +1,170 @@
+"""What a held transaction would spend: shown to whoever decides, booked when approved, freed once it is void.
+
+Rules (ADR 28):
+- A booking counts against its limits until its transaction runs, is void, or lapses by itself: time alone frees it.
+- What is booked within the limits stays within; what goes over was accepted by everybody who approved it, by name.
+- What is not booked any more does not run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from authguard.core.limits import is_booked, release, reserve, usage
+from authguard.core.snapshot import UNSPENT, Spent, blank
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from authguard.core.facts import Limit
+    from authguard.core.snapshot import Snapshot, TransactionRecord
+    from authguard.policy.compiled import Policy
+    from authguard.runtime.walk import Walk
+
+#: events of a transaction after which it can never run, and did not
+VOIDING: Final = frozenset({"denied", "lapsed", "altered", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One limit, as an approver sees it.
+
+    Attributes:
+        limit: its name.
+        most: decimal digits of the most that may be spent, or how many calls.
+        currency: empty where calls are counted.
+        per: the window in seconds; 0 for a single call.
+        by: what it counts by.
+        spent: what ran, or may still be running.
+        booked: what was approved and has not run yet.
+        cost: of this transaction.
+        exceeded: whether it would go over the limit now.
+        tripped: whether it was over the limit when it was held.
+    """
+
+    limit: str
+    most: str
+    currency: str
+    per: float
+    by: str
+    spent: str
+    booked: str
+    cost: str
+    exceeded: bool
+    tripped: bool
+
+
+def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) -> tuple[Figure, ...]:
+    """Give the limits of a transaction as they stand now, its own booking left out.
+
+    Args:
+        policy: that holds it.
+        snapshot: with the account, session and ledgers of whoever asked.
+        now: epoch seconds UTC.
+        transaction: its id.
+    """
+    record = snapshot.transaction
+    costs = {cost.limit: cost.amount for cost in record.costs}
+    found: list[Figure] = []
+    for limit in _limits(policy, record):
+        if limit.name not in costs:
+            continue
+        ledger = _ledger(snapshot, limit.by) if limit.per else ()
+        told = usage(limit, Decimal(costs[limit.name]), ledger, now, transaction)
+        found.append(
+            Figure(
+                limit=limit.name,
+                most=limit.amount or str(limit.calls),
+                currency=limit.currency if limit.amount else "",
+                per=limit.per,
+                by=limit.by,
+                spent=told.spent,
+                booked=told.booked,
+                cost=costs[limit.name],
+                exceeded=told.exceeded,
+                tripped=limit.name in record.tripped,
+            )
+        )
+    return tuple(found)
+
+
+def exceeded(walk: Walk, transaction: str) -> frozenset[str]:
+    """Name the limits that a transaction would go over if it were approved now."""
+    told = figures(walk.policy, walk.snapshot, walk.now, transaction)
+    return frozenset(figure.limit for figure in told if figure.exceeded)
+
+
+def known_limits(policy: Policy, record: TransactionRecord) -> frozenset[str]:
+    """Name the limits of a transaction's operation."""
+    return frozenset(limit.name for limit in _limits(policy, record))
+
+
+def book(walk: Walk, transaction: str, over: AbstractSet[str]) -> None:
+    """Book what a transaction would spend, from the approval that decides.
+
+    Args:
+        walk: on which it was just approved, with the records of whoever asked.
+        transaction: its id.
+        over: limits that it goes over, as everybody who approved it accepted.
+    """
+    record = walk.snapshot.transaction
+    until, _ = walk.policy.timers.next_due(replace(blank(walk.policy.initial), transaction=record))
+    windows = {limit.name: limit for limit in _limits(walk.policy, record) if limit.per}
+    for cost in record.costs:
+        if cost.limit in windows:
+            entry = Spent(cost.limit, walk.now, cost.amount, transaction, until)
+            by = windows[cost.limit].by
+            _keep(walk, by, reserve(_ledger(walk.snapshot, by), (entry,), walk.policy.windows, walk.now))
+    walk.amend("transaction", over=tuple(sorted(over)))
+
+
+def is_unbooked(walk: Walk, transaction: str) -> bool:
+    """Whether an approved transaction has no booking left, so that it must not run."""
+    record = walk.snapshot.transaction
+    if not record.costs or not record.approvals or not walk.would_move("transaction.started"):
+        return False
+    return any(
+        not is_booked(_ledger(walk.snapshot, limit.by), limit.name, transaction, walk.now)
+        for limit in _limits(walk.policy, record)
+        if limit.per
+    )
+
+
+def free_void(walk: Walk, transaction: str) -> None:
+    """Give back what a transaction holds, if it became void on this walk."""
+    if any(moved.machine == "transaction" and moved.event in VOIDING for moved in walk.transitions):
+        free(walk, transaction)
+
+
+def free(walk: Walk, transaction: str) -> None:
+    """Give back what a transaction holds in the ledgers that the walk has loaded."""
+    for name in ("account", "session"):
+        ledger = getattr(walk.snapshot, name).ledger
+        if any(entry.transaction == transaction for entry in ledger):
+            walk.amend(name, ledger=release(ledger, transaction))
+    for key, record in walk.snapshot.ledgers.items():
+        if any(entry.transaction == transaction for entry in record.ledger):
+            walk.spend(key, release(record.ledger, transaction))
+
+
+def _limits(policy: Policy, record: TransactionRecord) -> tuple[Limit, ...]:
+    named = (one.limits for one in (*policy.operations, policy.otherwise) if one.name == record.operation)
+    return next(named, ())
+
+
+def _ledger(snapshot: Snapshot, by: str) -> tuple[Spent, ...]:
+    if by in {"subject", "session"}:
+        return (snapshot.account if by == "subject" else snapshot.session).ledger
+    key = dict(snapshot.transaction.ledgers).get(by, b"")
+    return snapshot.ledgers.get(key, UNSPENT).ledger
+
+
+def _keep(walk: Walk, by: str, ledger: tuple[Spent, ...]) -> None:
+    if by in {"subject", "session"}:
+        walk.amend("account" if by == "subject" else "session", ledger=ledger)
+    else:
+        walk.spend(dict(walk.snapshot.transaction.ledgers)[by], ledger)
