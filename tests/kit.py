@@ -47,7 +47,7 @@ issuers:
     audience: https://agent.test
     algorithms: [ES256]
     keys: {file: keys.json}
-agents: [concierge]
+agents: [{issuer: https://issuer.test, client: concierge}]
 accounts:
   - from: claim
     claim: account_status
@@ -78,6 +78,9 @@ methods:
   default: {all: [otp], attempts: 3, per: 15m}
   alternate: {all: [otp], attempts: 2, per: 15m}
 """
+
+#: what a test appends that lets a second issuer speak
+OWN_STAFF = "staff: {claim: roles, issuer: https://issuer.test}\n"
 
 
 @lru_cache(maxsize=64)

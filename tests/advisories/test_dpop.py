@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "https://shop.test"
 CHAT = f"{ORIGIN}/chat"
-PUBLIC = ("agents: [concierge]", f"agents: [concierge]\nsettings: {{public_url: '{ORIGIN}'}}")
+PUBLIC = ("agents:", f"settings: {{public_url: '{ORIGIN}'}}\nagents:")
 
 
 class Held:

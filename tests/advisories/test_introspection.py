@@ -13,6 +13,7 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.testing import Forgery, forge
 from tests.advisories.scene import KEYS
+from tests.kit import OWN_STAFF
 from tests.requirements import attack
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ async def test_one_issuers_token_is_not_shown_to_another(strike: Strike) -> None
     asking = "client_id: guard, secret_env: SECRET, on: always"
     other = (
         f"\n  - issuer: https://other.test\n    audience: https://agent.test\n    algorithms: [ES256]\n    {KEYS}\n"
-        f"    introspection: {{url: 'https://other.test/introspect', {asking}}}"
+        f"    introspection: {{url: 'https://other.test/introspect', {asking}}}\n"
+        f"{OWN_STAFF.strip()}"
     )
     server = Server(strike, "always", other)
     server.answers[victim := server.scene.good()] = server.claims(jti=None)

@@ -16,6 +16,7 @@ from authguard.testing.keys import compact, segment
 from tests import weak_keys
 from tests.advisories import tokens
 from tests.advisories.publishing import ISSUER, METADATA, Issuer
+from tests.kit import OWN_STAFF
 from tests.requirements import attack, attack_each
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _two_issuers(strike: Strike, other: Mint) -> Scene:
     more = (
         "{issuer: 'https://other.test', audience: 'https://agent.test', algorithms: [ES256], keys: {file: other.json}}"
     )
-    return strike.at(keys=f"keys: {{file: keys.json}}\n  - {more}")
+    return strike.at(keys=f"keys: {{file: keys.json}}\n  - {more}\n{OWN_STAFF.strip()}")
 
 
 @attack("keys-of-other-issuer")

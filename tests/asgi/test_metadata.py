@@ -10,7 +10,7 @@ import pytest
 
 from authguard import AuthGuard
 from authguard.testing import DpopClient, FakeClock, Mint
-from tests.kit import POLICY
+from tests.kit import OWN_STAFF, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ async def test_proofs_are_told_of_where_they_are_wanted(guard_of: Callable[..., 
 
 
 async def test_where_both_are_taken_both_are_challenged(guard_of: Callable[..., AuthGuard], mint: Mint) -> None:
-    other = f"\n  - {{issuer: 'https://other.test', audience: a, algorithms: [ES256], {KEYS}}}"
+    other = f"\n  - {{issuer: 'https://other.test', audience: a, algorithms: [ES256], {KEYS}}}\n{OWN_STAFF.strip()}"
     guard = guard_of(issuer="\n    sender: dpop", issuers=other)
     told = (await ask(guard, WELL_KNOWN)).json()
     assert "dpop_bound_access_tokens_required" not in told

@@ -12,7 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorizat
 
 from authguard.asgi.middleware import GuardMiddleware
 from authguard.asgi.user import MCP_USER, User
-from tests.kit import Desk
+from tests.kit import ISSUER, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ async def test_the_credential_is_handed_on_only_where_a_setting_says_so() -> Non
 async def test_an_agent_does_not_resume_what_its_customer_began() -> None:
     desk = Desk()
     alone = await seen(desk.login(), desk=desk)
-    acting = await seen(desk.login(actor="concierge", chain=("concierge",)), desk=desk)
+    acting = await seen(desk.login(actor="concierge", chain=((ISSUER, "concierge"),)), desk=desk)
     assert authorization_context(alone["user"]) != authorization_context(acting["user"])
     assert acting["user"].access_token.client_id == "https%3A%2F%2Fissuer.test:concierge"
 

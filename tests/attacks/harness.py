@@ -130,15 +130,16 @@ class Site:
         Raises:
             AssertionError: it can read none.
         """
+        reasons: list[str] = []
         for text in texts:
             path = self.policy(text)
             try:
                 authguard.AuthGuard(_no_app, path, store="memory", log=self.folder / "unread.jsonl", environ=SECRETS)
             except authguard.AuthguardError as error:
-                reason = error
+                reasons.append(str(error))
             else:
                 return path
-        raise AssertionError(f"no spelling of the policy is understood: {reason}")
+        raise AssertionError(f"no spelling of the policy is understood: {reasons}")
 
     def guard(self, app: Any, policy: Path | None = None, **settings: Any) -> Any:
         """Return the app under `AuthGuard`, in this process, with store and log in the folder."""

@@ -30,7 +30,7 @@ fallbacks:
   prove_otherwise: {{kind: handoff, queue: identity}}
 {more}"""
 #: the spelling of a checkout that believes the roles of each issuer
-STAFF: Final = "staff: {issuer: https://issuer.test}\n"
+STAFF: Final = "staff: {claim: roles, issuer: https://issuer.test}\n"
 
 
 def two_issuers(site: Site, operations: str, more: str = "", old: str | None = None) -> Mint:

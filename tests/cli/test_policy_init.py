@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from authguard.cli import build, main
 from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.core.agents import Agent
 from authguard.policy.compiler import load
 from authguard.policy.files import library
 
@@ -51,7 +52,7 @@ def test_whatever_is_answered_it_passes_the_checks_and_its_scenarios_take_all_th
         *("health", "chat", "profile"),
         *(["pay"] if payments == "--payments" else []),
     }
-    assert policy.agents == (frozenset({agent}) if agent else frozenset())
+    assert policy.agents == (frozenset({Agent(next(iter(policy.issuers)), agent)}) if agent else frozenset())
     assert [source.claim for source in policy.accounts] == ([] if accounts == "none" else [accounts])
 
 
@@ -94,7 +95,7 @@ def test_without_options_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
     policy = load(folder / "policy.yaml")
     assert policy.name == "the-desk"
     assert policy.issuers["https://login.test"].audience == "the-desk"
-    assert (policy.identity, policy.agents) == ("aal1", frozenset({"concierge"}))
+    assert (policy.identity, policy.agents) == ("aal1", frozenset({Agent(next(iter(policy.issuers)), "concierge")}))
     assert policy.fallbacks["await_approval"].role == "duty-officer"
     assert policy.accounts[0].claim == "status"
 

@@ -23,8 +23,8 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def acting(actor: str) -> Principal:
-    return Principal(issuer=HOME, subject="kim", actor=actor)
+def acting(actor: str, **facts: Any) -> Principal:
+    return Principal(issuer=HOME, subject="kim", actor=actor, **facts)
 
 
 def account(*names: str, state: str = "delegated", said: str = "delegated") -> AccountRecord:
@@ -104,5 +104,7 @@ def test_an_operation_without_scopes_is_not_covered_by_naming_none_of_them() -> 
 def test_an_actor_of_another_issuer_is_named_with_it() -> None:
     (mandate,) = read({"sub": "gus", "iss": "https://other.test", "for": ["pay"]}, HOME)
     record = AccountRecord(state="minor", reports={"x": Report("minor", 1.0, (mandate,))})
-    assert covers(record, acting("https://other.test gus"), PAY)
+    assert covers(record, acting("gus", actor_issuer="https://other.test"), PAY)
+    assert not covers(record, acting("https://other.test gus"), PAY)
     assert not covers(record, acting("gus"), PAY)
+    assert not covers(record, acting("gus", actor_issuer="https://other.test", person=False), PAY)

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from authguard.core.agents import Agent
 from authguard.core.facts import Limit, Operation
 from authguard.core.limits import UNREAD, UnreadableError, parse_json
 from authguard.core.scopes import SCOPED, ledger_keys
-from tests.kit import signed_in
+from tests.kit import ISSUER, signed_in
 
 
 def parsed(raw: bytes) -> object:
@@ -24,7 +25,8 @@ def keys(by: str, body: object = None, *, name: str = "pay", agents: tuple[str, 
     limit = Limit(name="pay/0", calls=1, per=60.0, by=by)
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     who = signed_in(at=1_000.0, **facts).principal
-    found = ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, parsed(raw), agents)
+    known = frozenset(Agent(ISSUER, agent) for agent in agents)
+    found = ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, parsed(raw), known)
     return dict(found).get(by, b"")
 
 
@@ -43,6 +45,7 @@ def test_each_has_one_ledger_of_its_own(by: str) -> None:
 
 def test_an_actor_is_whoever_acts_whether_by_act_or_as_a_client() -> None:
     assert keys("actor", actor="concierge") == keys("actor", client="concierge", agents=("concierge",))
+    assert keys("actor", actor="concierge") != keys("actor", actor="concierge", actor_issuer="https://other.test")
     assert keys("actor", actor="alice") != keys("actor")
     assert keys("actor", subject="alice") != keys("actor", subject="bob")
 

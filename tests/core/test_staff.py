@@ -5,18 +5,39 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.staff import ROLE_CHARACTERS, ROLES_BOUND, roles
+from tests.kit import ISSUER, signed_in
+
+
+def of(claims: dict[str, object], claim: str, *issuers: str, **facts: object) -> frozenset[str]:
+    principal = signed_in(at=0.0, claims=claims, **facts).principal
+    return roles(principal, claim, frozenset(issuers or {ISSUER}))
+
+
+def test_only_the_issuers_that_the_policy_names_make_staff() -> None:
+    claims: dict[str, object] = {"roles": ["supervisor"]}
+    assert of(claims, "roles", "https://partner.test", ISSUER) == {"supervisor"}
+    assert of(claims, "roles", "https://partner.test") == frozenset()
+    assert roles(signed_in(at=0.0, claims=claims).principal, "roles", frozenset()) == frozenset()
+
+
+def test_a_machine_is_no_staff() -> None:
+    assert of({"roles": ["supervisor"]}, "roles", person=False) == frozenset()
 
 
 def test_roles_are_read_from_the_claim_that_the_policy_names() -> None:
-    claims = {"roles": ["supervisor", "operations"], "realm": {"access": {"roles": ["auditor"]}}, "role": "boss"}
-    assert roles(claims, "roles") == {"supervisor", "operations"}
-    assert roles(claims, "/realm/access/roles") == {"auditor"}
-    assert roles(claims, "role") == {"boss"}
+    claims: dict[str, object] = {
+        "roles": ["supervisor", "operations"],
+        "realm": {"access": {"roles": ["auditor"]}},
+        "role": "boss",
+    }
+    assert of(claims, "roles") == {"supervisor", "operations"}
+    assert of(claims, "/realm/access/roles") == {"auditor"}
+    assert of(claims, "role") == {"boss"}
 
 
 @pytest.mark.parametrize("claim", ["", "groups", "/realm/access/none", "/role/0"])
 def test_a_claim_that_is_not_there_makes_nobody_staff(claim: str) -> None:
-    assert roles({"roles": ["supervisor"], "role": "boss"}, claim) == frozenset()
+    assert of({"roles": ["supervisor"], "role": "boss"}, claim) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -36,8 +57,8 @@ def test_a_claim_that_is_not_there_makes_nobody_staff(claim: str) -> None:
     ],
 )
 def test_what_is_no_list_of_texts_makes_nobody_staff(said: object) -> None:
-    assert roles({"roles": said}, "roles") == frozenset()
+    assert of({"roles": said}, "roles") == frozenset()
 
 
 def test_a_text_is_one_role_and_is_never_taken_apart() -> None:
-    assert roles({"roles": "supervisor operations"}, "roles") == {"supervisor operations"}
+    assert of({"roles": "supervisor operations"}, "roles") == {"supervisor operations"}

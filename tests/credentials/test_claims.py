@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def _refused(reason: Reason, condition: str = "rejected") -> NotProven:
 def test_everything_a_principal_holds_is_derived_once() -> None:
     claims = {
         "client_id": "app",
-        "azp": "other",
+        "azp": "app",
         "sid": "s1",
         "acr": "aal2",
         "amr": ["pwd", "otp"],
@@ -55,7 +56,7 @@ def test_everything_a_principal_holds_is_derived_once() -> None:
         client="app",
         sid="s1",
         actor="bot",
-        chain=("bot", "x older"),
+        chain=(("https://i.test", "bot"), ("x", "older")),
         token_scopes=frozenset({"read", "write"}),
         acr="aal2",
         amr=("pwd", "otp"),
@@ -77,8 +78,63 @@ def test_what_the_issuer_does_not_send_is_empty() -> None:
     assert (found.token_scopes, found.auth_time, found.actor_pseudonym) == (frozenset(), 0.0, "")
 
 
-def test_the_authorised_party_is_the_client_where_there_is_no_client_id() -> None:
-    assert _principal(azp="app").client == "app"
+@pytest.mark.parametrize("claim", ["client_id", "azp", "cid", "appid"])
+def test_the_client_is_read_in_each_claim_that_providers_use(claim: str) -> None:
+    assert _principal(**{claim: "app"}).client == "app"
+    assert _principal(**({"client_id": "app", "azp": ""} | {claim: "app"})).client == "app"
+
+
+@pytest.mark.parametrize("pair", list(permutations(("client_id", "azp", "cid", "appid"), 2)), ids="-".join)
+def test_two_clients_are_none(pair: tuple[str, str]) -> None:
+    assert _judge(**{pair[0]: "app", pair[1]: "other"}) == _refused(Reason.CLAIM_MALFORMED)
+
+
+def test_an_actor_of_another_issuer_is_never_one_of_our_own() -> None:
+    foreign = _principal(act={"sub": "bot", "iss": "https://j.test"})
+    assert (foreign.actor, foreign.actor_issuer, foreign.actor_pseudonym) == (
+        "bot",
+        "https://j.test",
+        "https://j.test|bot",
+    )
+    own = _principal(act={"sub": "bot", "iss": "https://i.test"})
+    assert (own.actor, own.actor_issuer) == ("bot", "")
+    assert _judge(act={"sub": "bot", "iss": ""}) == _refused(Reason.CLAIM_MALFORMED)
+    lookalike = _principal(act={"sub": "https://j.test bot"})
+    assert (lookalike.actor, lookalike.actor_issuer) == ("https://j.test bot", "")
+
+
+MACHINES = [
+    {"sub": "bot", "client_id": "bot"},
+    {"sub": "bot", "cid": "bot"},
+    {"sub": "bot@clients", "azp": "bot", "gty": "client-credentials"},
+    {"sub": "bot@clients", "azp": "bot"},
+    {"sub": "x", "azp": "bot", "gty": ["refresh_token", "client_credentials"]},
+    {"sub": "x", "client_id": "bot", "grant_type": "client_credentials"},
+    {"sub": "o", "oid": "o", "appid": "bot", "appidacr": "1", "roles": ["a"]},
+    {"sub": "p", "oid": "o", "azp": "bot", "idtyp": "app", "scp": "chat"},
+    {"sub": "uuid", "azp": "Bot", "preferred_username": "service-account-bot", "typ": "Bearer"},
+    {"sub": "x", "azp": "bot", "aut": "APPLICATION"},
+]
+PERSONS = [
+    {},
+    {"sub": "u", "client_id": "bot"},
+    {"sub": "u", "azp": "web", "gty": "password"},
+    {"sub": "pairwise", "oid": "o", "azp": "bot", "idtyp": "user", "scp": "chat"},
+    {"sub": "o", "oid": "o", "azp": "bot", "scp": "chat"},
+    {"sub": "o", "oid": "o"},
+    {"sub": "u", "azp": "web", "preferred_username": "service-account-of-mine"},
+    {"sub": "u", "azp": "web", "preferred_username": 7, "idtyp": ["app"], "gty": {"a": 1}, "aut": "APPLICATION_USER"},
+]
+
+
+@pytest.mark.parametrize("claims", MACHINES)
+def test_a_token_that_names_no_person_is_known_by_what_providers_document(claims: dict[str, Any]) -> None:
+    assert not _principal(**claims).person
+
+
+@pytest.mark.parametrize("claims", PERSONS)
+def test_a_token_of_a_person_is_one(claims: dict[str, Any]) -> None:
+    assert _principal(**claims).person
 
 
 @pytest.mark.parametrize(
@@ -116,8 +172,12 @@ def test_a_time_is_a_number_of_seconds(claim: str, value: object) -> None:
         ("sub", ""),
         ("sub", "s" * 256),
         ("sub", None),
-        *((name, "x" * 256) for name in ("client_id", "azp", "sid", "acr")),
-        *((name, wrong) for name in ("client_id", "azp", "sid", "acr", "scope") for wrong in (1, None, ["x"], {})),
+        *((name, "x" * 256) for name in ("client_id", "azp", "cid", "appid", "sid", "acr")),
+        *(
+            (name, wrong)
+            for name in ("client_id", "azp", "cid", "appid", "sid", "acr", "scope")
+            for wrong in (1, None, ["x"], {})
+        ),
         ("amr", "pwd"),
         ("amr", [1]),
         ("amr", ["x"] * 33),
@@ -154,12 +214,6 @@ def _chain(length: int) -> dict[str, Any]:
 def test_a_chain_of_actors_is_bounded() -> None:
     assert len(_principal(act=_chain(CHAIN_BOUND)).chain) == CHAIN_BOUND
     assert _judge(act=_chain(CHAIN_BOUND + 1)) == _refused(Reason.CLAIM_MALFORMED)
-
-
-def test_an_actor_of_another_issuer_is_somebody_else() -> None:
-    assert _principal(act={"sub": "bot", "iss": "https://i.test"}).actor == "bot"
-    assert _principal(act={"sub": "bot", "iss": "https://other.test"}).actor == "https://other.test bot"
-    assert _principal(act={"sub": "bot", "iss": ""}).actor == " bot"
 
 
 def test_a_bound_token_is_bound_to_one_key_and_a_bearer_token_to_none() -> None:

@@ -200,7 +200,7 @@ class Counter:
         given = {"roles": ROLES.get(name, frozenset({ROLE})), "sid": f"n{next(self.numbers)}"} | facts
         who = Sheet(name, self.rig.clock.now(), **given)
         claims = {"account_status": "ok" if who.well else "locked", "roles": sorted(who.roles)}
-        chain = (who.actor,) if who.actor else ()
+        chain = ((ISSUER, who.actor),) if who.actor else ()
         acr = "aal2" if who.strong else "aal1"
         header = self.rig.sign_in(
             name, skew=0, sid=who.sid, acr=acr, actor=who.actor, chain=chain, claims=claims, token_scopes=SCOPES

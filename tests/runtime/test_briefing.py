@@ -38,7 +38,7 @@ async def customers(policy: Policy) -> list[Verdict]:
     """Give verdicts of the same talk by somebody strong, weak, without scopes, an agent, a stranger and nobody."""
     desk = Desk()
     scopes = frozenset().union(*(operation.scopes for operation in policy.operations))
-    agent = sorted(policy.agents)[:1] or ["nobody-registered"]
+    agent = sorted(one.client for one in policy.agents)[:1] or ["nobody-registered"]
     kinds = [
         {"token_scopes": scopes},
         {"token_scopes": scopes, "acr": "aal1"},

@@ -109,6 +109,18 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         return principal.actor if principal else ""
 
     @property
+    def actor_issuer(self) -> str:
+        """The issuer of `actor`; empty where the subject acts."""
+        principal = self._verdict.principal
+        return (principal.actor_issuer or principal.issuer) if principal and principal.actor else ""
+
+    @property
+    def person(self) -> bool:
+        """Whether the subject is a person; false for a machine that comes alone, and where nobody is proven."""
+        principal = self._verdict.principal
+        return principal is not None and principal.person
+
+    @property
     def channel(self) -> str:
         """Where the customer speaks from, as far as it is believed; empty where unknown."""
         return self._verdict.channel

@@ -135,4 +135,6 @@ def _party(principal: Principal) -> str:
 
     The SDK compares client, issuer and subject, so an agent does not resume a session that its customer began.
     """
-    return encode_identity(principal.issuer, principal.actor) if principal.actor else principal.client
+    if not principal.actor:
+        return principal.client
+    return encode_identity(principal.actor_issuer or principal.issuer, principal.actor)

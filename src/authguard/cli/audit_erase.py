@@ -100,7 +100,7 @@ def _remains(settings: Settings, policy: Policy, issuer: str, subject: str, *, o
                 f"{count} records from before {moment(older)} name them by the deployment's key, which is everybody's:"
                 " they go when their time is over (`audit: {keep: ...}`)"
             )
-    for client in ("", *sorted(policy.agents)):
+    for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
         with asking(Path(settings.log)) as index:
             count = index.db.execute("SELECT count(*) FROM record WHERE session = ?", (key,)).fetchone()[0]

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+from authguard.core.agents import is_registered, may_come_alone
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from authguard.core.agents import Agent
     from authguard.core.facts import Operation, Principal
 
 
@@ -63,16 +67,22 @@ def channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> s
     return "switched"
 
 
-def actor(principal: Principal, agents: Container[str]) -> str:
+def actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
     """Tell who acts: the outermost ``act`` (RFC 8693 4.1), else the client if it is a registered agent.
 
-    A token whose subject is its own client (client credentials) speaks for no person (RFC 9068 5).
+    An agent counts in the tokens of the issuer that it is registered with. A token that names no person (RFC 6749 4.4,
+    RFC 9068 5) has no subject to act for: its client acts, if it is registered to come alone, and is a stranger else.
+
+    Args:
+        principal: proven.
+        agents: registered by the policy.
     """
-    if principal.actor:
-        return "agent" if principal.actor in agents else "stranger"
-    if principal.client and principal.client in agents:
-        return "agent"
-    return "stranger" if principal.subject == principal.client else "subject"
+    issuer, client = principal.issuer, principal.client
+    if principal.actor and (principal.actor_issuer or not is_registered(agents, issuer, principal.actor)):
+        return "stranger"
+    if not principal.person or principal.subject == client:
+        return "agent" if may_come_alone(agents, issuer, client) else "stranger"
+    return "agent" if principal.actor or is_registered(agents, issuer, client) else "subject"
 
 
 def actor_for(operation: Operation, acting: str) -> str:

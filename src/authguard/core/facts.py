@@ -66,10 +66,12 @@ class Principal:
     Attributes:
         issuer: ``iss``.
         subject: ``sub``.
-        client: ``client_id`` or ``azp``; empty where the issuer sends none.
+        client: ``client_id``, ``azp``, ``cid`` or ``appid``; empty where the issuer sends none.
         sid: the issuer's session id; empty where it sends none.
         actor: ``sub`` of the outermost ``act``; empty where the subject acts.
-        chain: all actors, outermost first, for the audit log only.
+        actor_issuer: ``iss`` of the outermost ``act`` where that is not `issuer`; empty else.
+        chain: issuer and subject of all actors, outermost first; they decide nothing but who may not approve.
+        person: whether the subject is a person, and not the client itself (RFC 6749 4.4).
         token_scopes: what the token permits.
         acr: the authentication context class, as sent.
         amr: authentication methods.
@@ -89,7 +91,9 @@ class Principal:
     client: str = ""
     sid: str = ""
     actor: str = ""
-    chain: tuple[str, ...] = ()
+    actor_issuer: str = ""
+    chain: tuple[tuple[str, str], ...] = ()
+    person: bool = True
     token_scopes: frozenset[str] = frozenset()
     acr: str = ""
     amr: tuple[str, ...] = ()

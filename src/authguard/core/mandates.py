@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.snapshot import Mandate, account_key, named
+from authguard.core.snapshot import Mandate, account_key
 
 if TYPE_CHECKING:
     from authguard.core.facts import Operation, Principal
@@ -52,11 +52,7 @@ def _mandate(said: object, issuer: str) -> Mandate:
         raise Unreadable
     if not _is_name(home):
         raise Unreadable
-    # named as the chain of delegation names an actor
-    actor = named(said["sub"], home, issuer)
-    if not actor:
-        raise Unreadable
-    return Mandate(account_key(issuer, actor), tuple(sorted(set(names))))
+    return Mandate(account_key(home, said["sub"]), tuple(sorted(set(names))))
 
 
 def _is_name(value: object) -> bool:
@@ -71,9 +67,9 @@ def covers(account: AccountRecord, principal: Principal, operation: Operation) -
         principal: with the outermost actor; a subject who acts alone needs no mandate.
         operation: asked for.
     """
-    if not principal.actor or account.state not in MANDATED:
+    if not principal.actor or not principal.person or account.state not in MANDATED:
         return False
-    actor = account_key(principal.issuer, principal.actor)
+    actor = account_key(principal.actor_issuer or principal.issuer, principal.actor)
     return any(
         mandate.actor == actor and _names(mandate, operation)
         for report in (account.reports or {}).values()

@@ -10,12 +10,14 @@ import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.agents import is_registered
 from authguard.core.limits import UNREAD
 from authguard.core.pointers import Nothing, find
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Set as AbstractSet
 
+    from authguard.core.agents import Agent
     from authguard.core.facts import Operation, Principal
 
 #: characters of a payee that are believed
@@ -25,7 +27,7 @@ SCOPED: Final = ("service", "issuer", "operation", "client", "payee", "actor")
 
 
 def ledger_keys(
-    operation: Operation, principal: Principal, document: object, agents: Container[str]
+    operation: Operation, principal: Principal, document: object, agents: AbstractSet[Agent]
 ) -> tuple[tuple[str, bytes], ...]:
     """Name the ledgers that an operation's limits count in, beside the account's and the session's own.
 
@@ -58,11 +60,19 @@ def ledger_keys(
                 payee = _payee(operation, document)
                 parts = (payee,) if payee else ()
             case _:
-                agent = principal.actor or (principal.client if principal.client in agents else "")
-                parts = (principal.issuer, "agent", agent) if agent else (principal.issuer, "self", principal.subject)
+                parts = _actor(principal, agents)
         if parts:
             found.append((by, _key(by, *parts)))
     return tuple(found)
+
+
+def _actor(principal: Principal, agents: AbstractSet[Agent]) -> tuple[str, ...]:
+    """Name who acts, so that an agent has one budget for all its customers."""
+    if principal.actor:
+        return principal.actor_issuer or principal.issuer, "agent", principal.actor
+    if is_registered(agents, principal.issuer, principal.client):
+        return principal.issuer, "agent", principal.client
+    return principal.issuer, "self", principal.subject
 
 
 def _payee(operation: Operation, document: object) -> str:

@@ -371,26 +371,6 @@ def account_key(issuer: str, subject: str) -> bytes:
     return _key(b"account", issuer, subject)
 
 
-def named(subject: str, issuer: str, home: str) -> str:
-    """Name an actor: by its subject, and by its issuer too where that is another than the credential's.
-
-    The issuer is a URI without blanks, and no subject of the home issuer begins like one, so that no two actors share
-    a name (RFC 8693 4.1).
-
-    Args:
-        subject: of the actor.
-        issuer: of the actor.
-        home: issuer of the credential, or of the account.
-
-    Returns:
-        The name; empty where it would be another actor's too.
-    """
-    if issuer != home:
-        return f"{issuer} {subject}" if ":" in issuer and " " not in issuer else ""
-    first, blank, _ = subject.partition(" ")
-    return "" if blank and ":" in first else subject
-
-
 def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
     """Name a session: never by token bytes, so that a refreshed token continues it (FIELD 5.6)."""
     return _key(b"session", issuer, subject, client, sid)

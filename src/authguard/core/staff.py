@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.pointers import Nothing, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from authguard.core.facts import Operation, Principal
 
 #: roles that are believed of one token, and characters of one
@@ -16,17 +14,20 @@ ROLES_BOUND: Final = 256
 ROLE_CHARACTERS: Final = 256
 
 
-def roles(claims: Mapping[str, object], claim: str) -> frozenset[str]:
+def roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
     """Read the roles out of verified claims (RFC 9068 2.2.3.1).
 
     Args:
-        claims: of a proven credential.
+        principal: proven.
         claim: the claim's name, or a JSON Pointer into the claims; empty where the policy knows no staff.
+        issuers: whose roles make staff.
 
     Returns:
-        The roles; none where the claim is missing, or is anything but a list of texts or one text.
+        The roles; none where another issuer names them, where the subject is no person, and where the claim is missing
+        or is anything but a list of texts or one text.
     """
-    if not claim:
+    claims = principal.claims
+    if not claim or principal.issuer not in issuers or not principal.person:
         return frozenset()
     try:
         found = find(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
@@ -40,15 +41,19 @@ def roles(claims: Mapping[str, object], claim: str) -> frozenset[str]:
     return frozenset(listed)
 
 
-def held_for(operation: Operation, principal: Principal, claim: str) -> frozenset[str]:
+def held_for(
+    operation: Operation, principal: Principal, acting: str, claim: str, issuers: frozenset[str]
+) -> frozenset[str]:
     """Read the roles that count for an operation.
 
     Args:
         operation: asked for.
-        principal: proven; while an agent acts, no role of its customer's counts.
+        principal: proven.
+        acting: from `authguard.core.conditions.actor`; while an agent acts, no role of its customer's counts.
         claim: as for `roles`.
+        issuers: as for `roles`.
 
     Returns:
         The roles; none where the operation asks for none.
     """
-    return roles(principal.claims, claim) if operation.roles and not principal.actor else frozenset()
+    return roles(principal, claim, issuers) if operation.roles and acting == "subject" else frozenset()

@@ -12,6 +12,7 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 from authguard.credentials.asking import UNCLEAR
 from authguard.credentials.claims import BOUND, judge
+from authguard.credentials.kind import has_claims
 
 if TYPE_CHECKING:
     from authguard.credentials.claims import Names, Standing
@@ -22,8 +23,6 @@ TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 _CONTRADICTIONS: Final = frozenset(
     {Reason.TOKEN_EXPIRED, Reason.TOKEN_NOT_YET_VALID, Reason.CLAIM_MISSING, Reason.CLAIM_MALFORMED}
 )
-#: how servers name an access token where they tell its use apart (``token_use``, ``typ``)
-_USES: Final = frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt", "jwt"})
 _KINDS: Final = frozenset({"bearer", "dpop", "access_token"})
 #: what a JWT and the answer about it have to say alike, where the answer says it
 _ALIKE: Final = ("iss", "client_id", "cnf", "jti")
@@ -44,7 +43,7 @@ def stand(said: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now:
         return UNCLEAR
     if said.get("iss") != issuer.issuer or any(said.get(name) is None for name in ("sub", "exp", *issuer.require)):
         return UNCLEAR
-    if not _is_access(said):
+    if not has_claims(issuer.token, "", said):
         return TYPE_REFUSED  # a refresh token is active too, and no access token (RFC 7662 4)
     if kind.lower() == "dpop" and issuer.sender == "none":
         return BOUND
@@ -61,7 +60,7 @@ def agrees(said: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: fl
         issuer: who said it.
         now: epoch seconds UTC.
     """
-    if said.get("sub") != claims["sub"] or not _is_access(said):
+    if said.get("sub") != claims["sub"] or not has_claims(issuer.token, "", said):
         return False
     if "aud" in said and not _is_for(issuer.audience, said["aud"]):
         return False
@@ -74,11 +73,3 @@ def agrees(said: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: fl
 def _is_for(audience: str, said: object) -> bool:
     """Whether an answer names us, alone or among others (RFC 7662 2.2)."""
     return said == audience or (isinstance(said, list) and audience in said)
-
-
-def _is_access(said: dict[str, Any]) -> bool:
-    for name in ("token_use", "typ"):
-        use = said.get(name)
-        if use is not None and not (isinstance(use, str) and use.lower() in _USES):
-            return False
-    return True

@@ -11,10 +11,11 @@ from authguard.core.outcomes import Reason
 from authguard.credentials import bearer, keys
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND, EXPIRED, Names, judge
-from authguard.credentials.compact import is_kind, take_apart
+from authguard.credentials.compact import take_apart
 from authguard.credentials.fetch import Fetcher
 from authguard.credentials.held import from_file, from_secret
 from authguard.credentials.keyring import Keyring, Pace
+from authguard.credentials.kind import has_claims, has_type
 from authguard.credentials.signature import verify
 
 if TYPE_CHECKING:
@@ -190,7 +191,11 @@ class JwtCheck:
         """Verify the signature and judge the claims."""
         issuer = self._issuers[unverified.issuer]
         claims = verify(unverified, key, issuer)
-        return claims if isinstance(claims, NotProven) else judge(claims, issuer, self.names, unverified.token, now)
+        if isinstance(claims, NotProven):
+            return claims
+        if not has_claims(issuer.token, unverified.header.kind, claims):
+            return _TYPE_REFUSED
+        return judge(claims, issuer, self.names, unverified.token, now)
 
     def _verify(self, header: bytes, unverified: Unverified, key: Key, now: float) -> Credential:
         """Verify and judge a bearer token; remember what is good."""
@@ -212,7 +217,7 @@ class JwtCheck:
             return _ISSUER_UNKNOWN
         if unverified.header.algorithm not in self._algorithms[unverified.issuer]:
             return _ALGORITHM_REFUSED
-        return unverified if is_kind(issuer.type, unverified.header.kind) else _TYPE_REFUSED
+        return unverified if has_type(issuer.token, issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
     def _keyring(self, issuer: Issuer, pace: Pace) -> Keyring:
         read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None

@@ -13,7 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authguard.core.facts import NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
-from authguard.core.snapshot import account_key, named, session_key
+from authguard.core.snapshot import account_key, session_key
+from authguard.credentials.party import AmbiguousClientError, find_client, names_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ class _Act(msgspec.Struct):
     """Who acts (RFC 8693 4.1); an actor without a name would be nobody."""
 
     sub: _Text
-    iss: _Loose | UnsetType = UNSET
+    iss: _Text | UnsetType = UNSET
     act: _Act | UnsetType = UNSET
 
 
@@ -67,6 +68,8 @@ class _Shape(msgspec.Struct):
     auth_time: _Moment = 0.0
     client_id: _Loose = ""
     azp: _Loose = ""
+    cid: _Loose = ""
+    appid: _Loose = ""
     sid: _Loose = ""
     acr: _Loose = ""
     amr: Annotated[tuple[_Loose, ...], Meta(max_length=32)] = ()
@@ -122,20 +125,26 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         shape = msgspec.convert(claims, _Shape)
     except msgspec.ValidationError:
         return _MALFORMED
+    try:
+        client = find_client((shape.client_id, shape.azp, shape.cid, shape.appid))
+    except AmbiguousClientError:
+        return _MALFORMED
     scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
-    if "" in chain or len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
+    if len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
         return _MALFORMED
     span = _in_force(shape, issuer, now)
     if isinstance(span, NotProven):
         return span
-    client, actor = shape.client_id or shape.azp, chain[0] if chain else ""
+    home, actor = chain[0] if chain else ("", "")
     principal = Principal(
         issuer=issuer.issuer,
         subject=shape.sub,
         client=client,
         sid=shape.sid,
         actor=actor,
+        actor_issuer="" if home == issuer.issuer else home,
         chain=chain,
+        person=names_person(claims, client),
         token_scopes=scopes,
         acr=shape.acr,
         amr=shape.amr,
@@ -149,7 +158,7 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         account_key=account_key(issuer.issuer, shape.sub),
         session_key=session_key(issuer.issuer, shape.sub, client, shape.sid),
         pseudonym=names.pseudonym(issuer.issuer, shape.sub),
-        actor_pseudonym=names.pseudonym(issuer.issuer, actor) if actor else "",
+        actor_pseudonym=names.pseudonym(home, actor) if actor else "",
     )
     return Standing(Proven(principal), *span, thumbprint)
 
@@ -190,10 +199,10 @@ def _scopes(shape: _Shape) -> frozenset[str]:
     return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))
 
 
-def _chain(act: _Act | UnsetType, issuer: str) -> tuple[str, ...]:
-    """List who acts; the same name at another issuer is somebody else (RFC 8693 4.1), and is told with it."""
-    actors: list[str] = []
+def _chain(act: _Act | UnsetType, issuer: str) -> tuple[tuple[str, str], ...]:
+    """List who acts, each with its issuer: the same name at another issuer is somebody else (RFC 8693 4.1)."""
+    actors: list[tuple[str, str]] = []
     while act is not UNSET:
-        actors.append(named(act.sub, issuer if act.iss is UNSET else act.iss, issuer))
+        actors.append((issuer if act.iss is UNSET else act.iss, act.sub))
         act = act.act
     return tuple(actors)

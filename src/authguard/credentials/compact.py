@@ -17,8 +17,6 @@ from authguard.credentials.strict import base64url, json_object
 
 #: characters of a ``kid`` or an ``alg`` at the most
 NAME_BOUND: Final = 255
-#: kinds of token that are never an access token, whatever an issuer's policy says of ``typ`` (RFC 8725 3.12)
-OTHER_KINDS: Final = frozenset({"secevent+jwt", "logout+jwt", "dpop+jwt"})
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 #: three parts, none empty; five parts would be encrypted, which nobody here asked for (8725bis 3.14)
@@ -98,15 +96,3 @@ def _header(segment: bytes) -> Header:
     if "crit" in header or "b64" in header or max(len(algorithm), len(key)) > NAME_BOUND:
         raise ValueError("an extension, or a name without end")
     return Header(algorithm, key if "kid" in header else None, kind.lower().removeprefix("application/"))
-
-
-def is_kind(wanted: str, kind: str) -> bool:
-    """Whether a token is of the kind that its issuer's policy asks for (RFC 9068 4, RFC 8725 3.11).
-
-    Args:
-        wanted: ``at+jwt``, another media type, or ``any``.
-        kind: from `Header`.
-    """
-    if wanted == "any":
-        return kind not in OTHER_KINDS
-    return kind == wanted.lower().removeprefix("application/")

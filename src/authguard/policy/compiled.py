@@ -13,6 +13,7 @@ from authguard.core.stored import ENDED_TRANSACTION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.agents import Agent
     from authguard.core.decisions import Table
     from authguard.core.facts import Operation
     from authguard.core.machine import Machine
@@ -56,7 +57,8 @@ class Issuer:
         secret_env: name of the variable that holds an HMAC secret (development only); empty for none.
         leeway: seconds of clock skew.
         stale_keys: seconds that known keys outlive an unreachable issuer.
-        type: the ``typ`` header asked for, ``at+jwt``, or ``any``.
+        token: the kind that is taken, and no other: ``access``, ``id`` or ``assertion``.
+        type: the ``typ`` header asked for of access tokens, ``at+jwt``, or ``any``.
         max_lifetime: seconds; a credential that claims to live longer is refused.
         renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
         require: names of further claims that a token must have, beside ``iss``, ``aud``, ``exp`` and ``sub``.
@@ -75,6 +77,7 @@ class Issuer:
     secret_env: str = ""
     leeway: float = 30.0
     stale_keys: float = 86_400.0
+    token: Literal["access", "id", "assertion"] = "access"  # noqa: S105 - a kind of token
     type: str = "at+jwt"
     max_lifetime: float = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
@@ -271,7 +274,7 @@ class Policy:
         otherwise: what nobody named is judged as, where the policy admits it.
         admits_unnamed: whether the policy does; else what nobody named is refused.
         issuers: ``iss`` -> issuer.
-        agents: actors allowed to act for a subject.
+        agents: that may act for a subject, or alone.
         accounts: sources; empty means that every account is ``normal``.
         assurance: order and equivalence of levels.
         verifiers: services that prove identity, by name.
@@ -297,6 +300,7 @@ class Policy:
         rollback_roles: act (``engage``, ``release``) -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
+        staff_issuers: whose roles make staff.
         staff_roles: act (``reinstate``, ``reset``) -> the role that may; nobody where it is not there.
         origins: where things were written, ``file:line`` by ``rule:INDEX``, ``fallback:NAME``, ``line:MACHINE:INDEX``.
         file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
@@ -322,7 +326,7 @@ class Policy:
     otherwise: Operation
     admits_unnamed: bool = False
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
-    agents: frozenset[str] = frozenset()
+    agents: frozenset[Agent] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
     assurance: Assurance = Assurance()
     identity: str = ""
@@ -348,6 +352,7 @@ class Policy:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""
+    staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: str = ""

@@ -92,6 +92,7 @@ def compile_draft(draft: Draft) -> Policy:
         rollback_roles=draft.rollback_roles,
         rollback_say=draft.rollback_say,
         staff_claim=draft.staff_claim,
+        staff_issuers=draft.staff_issuers,
         staff_roles=draft.staff_roles,
         origins=origins,
         file=draft.place().file,

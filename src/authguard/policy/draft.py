@@ -14,6 +14,7 @@ from authguard.policy.problems import Place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.agents import Agent
     from authguard.core.decisions import Rule
     from authguard.core.facts import Operation
     from authguard.core.machine import Spec
@@ -60,7 +61,7 @@ class Draft:
         otherwise: what nobody named is judged as, where the policy admits it.
         admits_unnamed: whether the policy does; else what nobody named is refused.
         issuers: in order.
-        agents: actors allowed to act.
+        agents: that may act for a subject, or alone.
         accounts: sources.
         accounts_declared: whether the policy says where account states come from (``accounts: none`` says so too).
         assurance: order and equivalence.
@@ -87,6 +88,7 @@ class Draft:
         rollback_roles: act -> (role, count).
         rollback_say: what the customer is told while rolled back.
         staff_claim: with the roles of staff; empty for none.
+        staff_issuers: whose roles make staff.
         staff_roles: act (``reinstate``, ``reset``) -> the role that may.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
             indexes are those of the merged lists.
@@ -106,7 +108,7 @@ class Draft:
     otherwise: Operation
     admits_unnamed: bool = False
     issuers: tuple[Issuer, ...] = ()
-    agents: frozenset[str] = frozenset()
+    agents: frozenset[Agent] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
     accounts_declared: bool = False
     assurance: Assurance
@@ -133,6 +135,7 @@ class Draft:
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     rollback_say: Words = field(default_factory=Words)
     staff_claim: str = ""
+    staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core import conditions
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
@@ -87,7 +88,7 @@ class Approvals:
             limit: how many at most.
         """
         found: list[tuple[str, TransactionRecord]] = []
-        for role in sorted(roles(principal.claims, self._standing.policy.staff_claim)):
+        for role in sorted(self._roles(principal)):
             listing = waiting(
                 self._standing,
                 state=state,
@@ -272,8 +273,11 @@ class Approvals:
         )
 
     def _decides(self, record: TransactionRecord, principal: Principal) -> bool:
-        named = roles(principal.claims, self._standing.policy.staff_claim)
-        return bool(record.version and record.role) and record.role in named
+        return bool(record.version and record.role) and record.role in self._roles(principal)
+
+    def _roles(self, principal: Principal) -> frozenset[str]:
+        policy = self._standing.policy
+        return roles(principal, policy.staff_claim, policy.staff_issuers)
 
     def _demand(self, walk: Walk, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Demand that a person may decide on a transaction, and that it waits for it."""
@@ -282,7 +286,7 @@ class Approvals:
         if not self._decides(record, principal) or lost:
             raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
-        if principal.actor or principal.account_key in involved:
+        if conditions.actor(principal, walk.policy.agents) != "subject" or principal.account_key in involved:
             raise _RefusedError(Reason.APPROVER_INVOLVED)
         if record.acr and rank(principal.acr) < rank(record.acr):
             raise _RefusedError(Reason.APPROVER_WEAK)

@@ -177,7 +177,7 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     take_reports(walk, known.said, unreachable=known.unreachable)
     if acting == "stranger" and mandates.covers(walk.snapshot.account, principal, ask.operation):
         acting = "agent"
-    if is_new and not is_in_doubt(walk):
+    if is_new and principal.person and not is_in_doubt(walk):
         take_identity(walk, principal, known.channel)
     channel = take_channel(walk, known.channel)
     if walk.snapshot is not before:
@@ -186,7 +186,7 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     if refused is not None:
         return refused
     measured = _measure(walk, ask.operation, known)
-    held = held_for(ask.operation, principal, policy.staff_claim) if acting == "subject" else NOBODYS
+    held = held_for(ask.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
     cell = (
         *walk.snapshot.states(),
         "good",

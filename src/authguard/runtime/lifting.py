@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core import conditions
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
 from authguard.core.staff import roles
@@ -89,7 +90,8 @@ class Lifting:
     def _may(self, principal: Principal, act: str) -> bool:
         policy = self._standing.policy
         role = policy.staff_roles.get(act, "")
-        return bool(role) and not principal.actor and role in roles(principal.claims, policy.staff_claim)
+        acts = conditions.actor(principal, policy.agents) == "subject"
+        return bool(role) and acts and role in roles(principal, policy.staff_claim, policy.staff_issuers)
 
     async def reinstate(self, issuer: str, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reinstate an account: what was reported before counts no more, what is reported later does.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions, mandates
-from authguard.core.facts import NOBODYS
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.core.staff import held_for
 
@@ -76,7 +75,7 @@ def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
             acting = "agent"
         if policy.channels.declared:
             channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.carry)
-        held = held_for(operation, principal, policy.staff_claim) if acting == "subject" else NOBODYS
+        held = held_for(operation, principal, acting, policy.staff_claim, policy.staff_issuers)
         cell = (
             *states,
             "good",

@@ -176,6 +176,7 @@ def request_digest(ask: Ask, principal: Principal, target: bytes, form: bytes, c
         content.content,
         principal.account_key,
         principal.client.encode("utf-8", "surrogatepass"),
+        principal.actor_issuer.encode("utf-8", "surrogatepass"),
         principal.actor.encode("utf-8", "surrogatepass"),
         ask.operation.name.encode(),
     )
@@ -246,13 +247,14 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
             subject=principal.pseudonym,
         )
     if fallback.kind is Outcome.HOLD and not walk.snapshot.transaction.role:
-        actors = dict.fromkeys(actor for actor in (principal.actor, *principal.chain) if actor)
+        outermost = (principal.actor_issuer or principal.issuer, principal.actor)
+        actors = dict.fromkeys((issuer, actor) for issuer, actor in (outermost, *principal.chain) if actor)
         walk.amend(
             "transaction",
             role=fallback.role,
             count=fallback.count,
             acr=fallback.acr,
-            actors=tuple(account_key(principal.issuer, actor) for actor in actors),
+            actors=tuple(account_key(issuer, actor) for issuer, actor in actors),
             costs=held.costs,
             tripped=held.tripped,
             ledgers=held.ledgers,

@@ -147,7 +147,7 @@ def take_roles(walk: Walk, principal: Principal) -> None:
     Its time is kept though it names the same as the one before, or an older one that names another would be taken.
     """
     account, issued = walk.snapshot.account, principal.issued_at
-    named = tuple(sorted(roles(principal.claims, walk.policy.staff_claim)))
+    named = tuple(sorted(roles(principal, walk.policy.staff_claim, walk.policy.staff_issuers)))
     if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
         walk.amend("account", roles=named, roles_at=issued)
 

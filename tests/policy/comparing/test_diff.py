@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from authguard.core.access import Cors
+from authguard.core.agents import Agent
 from authguard.core.boxes import Space, is_empty
 from authguard.core.comparison import Comparison, compare
 from authguard.core.decisions import Rule
@@ -175,12 +176,17 @@ BEYOND = [
     (STRICTER, "issuers", changed_issuer(algorithms=("ES256",))),
     (LOOSER, "issuers", changed_issuer(leeway=60.0)),
     (LOOSER, "issuers", changed_issuer(type="any")),
+    (CHANGED, "issuers", changed_issuer(token="id")),
     (LOOSER, "issuers", changed_issuer(max_lifetime=86_400.0)),
     (CHANGED, "issuers", changed_issuer(audience="another")),
     (LOOSER, "issuers", lambda d: replace(d, issuers=(*d.issuers, ANOTHER))),
     (STRICTER, "issuers", lambda d: replace(d, issuers=())),
-    (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {"stranger"})),
+    (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {Agent(d.issuers[0].issuer, "stranger")})),
     (STRICTER, "policy", lambda d: replace(d, agents=frozenset())),
+    (LOOSER, "policy", lambda d: replace(d, agents=frozenset(one._replace(alone=True) for one in d.agents))),
+    (CHANGED, "policy", lambda d: replace(d, agents=frozenset(one._replace(issuer="https://b") for one in d.agents))),
+    (LOOSER, "policy", lambda d: replace(d, staff_issuers=d.staff_issuers | {"https://partner.example"})),
+    (STRICTER, "policy", lambda d: replace(d, staff_issuers=frozenset())),
     (LOOSER, "policy", lambda d: replace(d, pseudonymous=False)),
     (CHANGED, "policy", lambda d: replace(d, digest="another")),
     (LOOSER, "policy", lambda d: replace(d, on_fault="sign_in")),

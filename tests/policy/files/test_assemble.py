@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard.core.agents import Agent
 from authguard.core.decisions import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
@@ -100,7 +101,7 @@ issuers:
   - {issuer: https://idp.example, audience: a, algorithms: [ES256], keys: discovery, leeway: 0s, require: [jti]}
   - {issuer: two, audience: a, algorithms: [ES256], keys: {jwks_uri: https://a.example/keys}, type: any, sender: none}
   - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, renewal: sid}
-agents: [bot]
+agents: [{issuer: two, client: bot}]
 accounts:
   - {from: claim, claim: status, map: {ok: normal}}
   - {from: python, call: "app.accounts:status", max_age: 0s, timeout: 200ms}
@@ -129,7 +130,7 @@ audit: {durability: {high: group}, subjects: plain}
 fallbacks:
   fresh: {kind: step_up, max_age: since_entered, acr: aal2}
   approve: {kind: hold, approvers: {role: boss, count: 2, acr: aal2}}
-staff: {claim: /realm/roles}
+staff: {claim: /realm/roles, issuer: three}
 """.replace("default: {all: []}", "default: {all: [otp]}")
     )
     one, two, three = draft.issuers
@@ -171,6 +172,7 @@ staff: {claim: /realm/roles}
     assert draft.channels.carry == {"chat": {"web"}, "voice": frozenset()}
     assert (draft.request_budget, draft.body_budget, draft.public_url) == (1.5, 65_536, "https://support.example")
     assert (draft.fallbacks["approve"].acr, draft.staff_claim) == ("aal2", "/realm/roles")
+    assert (draft.agents, draft.staff_issuers) == ({Agent("two", "bot")}, {"three"})
     assert draft.rollback_roles == {"engage": ("operations", 1), "release": ("operations", 2)}
     assert draft.rollback_say.find(("de-at",), "voice") == "c"
     assert draft.rollback_say.find(("fr",), "voice") == "b"
@@ -446,6 +448,7 @@ issuers:
     {asked}, on: always, cache: 5s}}
     sender: {{type: dpop, window: 10s, nonce: required}}
   - {{issuer: d, audience: b, algorithms: [ES256], keys: discovery}}
+staff: {{claim: roles, issuer: []}}
 operations:
   - {{name: act, match: {{path: /act}}, risk: sensitive, effect: write, actor: required}}
 """)

@@ -205,7 +205,8 @@ def test_what_was_typed_at_length_is_quoted_in_brief(rest: str) -> None:
 def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round() -> None:
     given_codes: set[str] = set()
     files = [
-        SOURCES / "files" / f"{name}.py" for name in ("reader", "shape", "reading", "assemble", "findings", "parts")
+        SOURCES / "files" / f"{name}.py"
+        for name in ("reader", "shape", "reading", "assemble", "findings", "parts", "parties")
     ]
     files += [SOURCES / "language" / f"{name}.py" for name in ("words", "later", "removed")]
     for path in files:

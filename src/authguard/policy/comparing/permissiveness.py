@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.agents import Agent
 from authguard.core.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -116,6 +117,18 @@ def wider_or_any(before: object, after: object) -> Direction:
     return wider(before, after)
 
 
+def agents(before: object, after: object) -> Direction:
+    """Compare registered agents: more of them, or one that may come alone, is looser."""
+    return wider(_powers(before), _powers(after))
+
+
+def _powers(value: object) -> frozenset[object]:
+    powers: set[object] = set()
+    for one in _set(value):
+        powers |= {one} if not isinstance(one, Agent) else {one, one._replace(alone=False)}
+    return frozenset(powers)
+
+
 def _set(value: object) -> frozenset[object]:
     return frozenset(value) if isinstance(value, frozenset | set | tuple | list) else frozenset()
 
@@ -130,6 +143,7 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "secret_env": changed,
     "leeway": more,
     "stale_keys": more,
+    "token": changed,
     "type": token_type,
     "max_lifetime": more,
     "renewal": changed,
@@ -259,7 +273,7 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
 }
 #: what of a whole policy is compared as one value
 POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "agents": wider,
+    "agents": agents,
     "accounts_declared": changed,
     "request_budget": changed,
     "body_budget": more,
@@ -277,6 +291,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "root_path": changed,
     "rollback_say": changed,
     "staff_claim": changed,
+    "staff_issuers": wider,
     "staff_roles": changed,
     "base": changed,
 }

@@ -16,7 +16,7 @@ from authguard.core.outcomes import Fallback, Outcome, Words
 from authguard.core.timers import Timer
 from authguard.policy.compiled import Assurance, Durability
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.files import parts
+from authguard.policy.files import parties, parts
 from authguard.policy.files.findings import Findings
 from authguard.policy.files.shape import canonical
 from authguard.policy.language.document import KIND_KEYS
@@ -70,7 +70,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         otherwise=parts.otherwise(document.otherwise),
         admits_unnamed=document.otherwise is not None,
         issuers=tuple(parts.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)),
-        agents=frozenset(document.agents),
+        agents=parties.agents(document, found),
         accounts=tuple(
             parts.account(index, source, folder, found) for index, source in enumerate(document.accounts or ())
         ),
@@ -99,6 +99,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),
         staff_claim=document.staff.claim if document.staff else "",
+        staff_issuers=parties.staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
         places=found.places,
     )

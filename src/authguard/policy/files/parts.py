@@ -81,6 +81,9 @@ def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Li
 def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
     """Assemble one issuer; its key file lies within the policy's folder."""
     sender = issuer.sender
+    if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
+        message = f"`type` does not go with `token: {issuer.token}`, which has types of its own"
+        found.note("key-not-for-kind", f"issuers[{index}].type", message, "take it out")
     if sender.type == "none":
         found.only(f"issuers[{index}].sender", sender.model_fields_set, frozenset({"type"}), "`type: none`")
     return Issuer(
@@ -93,6 +96,7 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         secret_env=issuer.keys.secret_env,
         leeway=issuer.leeway,
         stale_keys=issuer.stale_keys,
+        token=issuer.token,
         type=issuer.type,
         max_lifetime=issuer.max_lifetime,
         renewal=issuer.renewal,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Every code that reading can give, and what it means; the reference is generated from this table and from the checks'.
 CODES: Final[dict[str, str]] = {
+    "agent-issuer": "several issuers may speak, and an agent does not say whose client it is, or names none of them",
     "answer-unclear": "what a verification service answers is read in one way, and words need their meaning",
     "alias": "YAML aliases are refused: they make a small file large, and a reader look in two places",
     "ambiguous-boolean": "an unquoted `yes`, `no`, `on`, `off`, `y` or `n`: YAML 1.1 and 1.2 read it differently",
@@ -66,6 +67,7 @@ CODES: Final[dict[str, str]] = {
     "say": "words for the customer that are not text, or text per channel and language",
     "several-documents": "a file holds one YAML document",
     "size": "a size without its unit, or over 64 MiB",
+    "staff-issuer": "several issuers may speak, and `staff` does not say whose roles count, or names none of them",
     "syntax": "the file is not YAML",
     "tab": "tabs are refused, so that indentation is what it looks like",
     "tag": "YAML tags are refused; types come from the schema",

@@ -24,6 +24,7 @@ from authguard.policy.language.words import (
     Source,
     Template,
     Text,
+    Texts,
     Token,
     Tolerance,
     Variable,
@@ -90,6 +91,7 @@ class Issuer(Part):
     keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]
     leeway: Tolerance = 30.0
     stale_keys: Tolerance = 86_400.0
+    token: Literal["access", "id", "assertion"] = "access"  # noqa: S105 - a kind of token
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
@@ -98,6 +100,19 @@ class Issuer(Part):
     sender: Annotated[Sender, BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | Sender)] = (
         Sender(type="none")
     )
+
+
+class Agent(Part):
+    """An actor that may act for a subject."""
+
+    issuer: Text = ""
+    client: Text
+    alone: bool = False
+
+
+def agent_by_client(typed: object) -> object:
+    """Read a bare name as the client of the only issuer."""
+    return typed if isinstance(typed, dict) else {"client": typed}
 
 
 class Breaker(Part):
@@ -350,6 +365,7 @@ class Staff(Part):
     """Where a person's roles stand in their token, and what may be lifted by which."""
 
     claim: Text
+    issuer: Texts | None = None
     authority: dict[Literal["reinstate", "reset"], Name] = Field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "extends": "The policy that this one differs from: a shipped name such as `standard`, or a file beside this.",
         "base": "Whether this policy is made to be extended, so that what only a deployment can fill is not asked for.",
         "issuers": "Who may speak: the identity providers whose tokens are taken.",
-        "agents": "Actors that may act for a subject (RFC 8693 `act.sub`, or `client_id`).",
+        "agents": "Who may act for a subject: a client by name, or `{issuer, client}` where there are several issuers.",
         "accounts": "Where account states come from; `none` where every account is `normal`.",
         "operations": "What can be asked; the first that matches wins.",
         "otherwise": "What becomes of a request that no operation names: `deny` (404), or what it is judged as.",
@@ -44,7 +44,8 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "keys": "Where its keys come from: `discovery`, or one of `jwks_uri`, `file`, `secret_env`.",
         "leeway": "Clock skew that is borne; 30s where left out.",
         "stale_keys": "How long known keys outlive an unreachable issuer; 24h where left out.",
-        "type": "The `typ` that tokens must have: `at+jwt` (RFC 9068), or `any`.",
+        "token": "The one kind of token that is taken: `access`, `id` or `assertion`; `access` where left out.",
+        "type": "The `typ` that access tokens must have: `at+jwt` (RFC 9068), or `any`.",
         "max_lifetime": "The longest life that a token may claim; 1h where left out.",
         "renewal": "What proves a fresh sign-in: `auth_time`, or `sid` or `iat` where the issuer sends no `auth_time`.",
         "require": "Claims that a token must have beside those that every token must.",
@@ -233,8 +234,14 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "count": "How many persons must, each another; 1 where left out.",
         "acr": "The level at which an approver must have signed in, one of `assurance.order`.",
     },
+    "Agent": {
+        "issuer": "Whose tokens may name it; the only issuer where left out.",
+        "client": "Its name there: `act.sub` (RFC 8693), else the client (`client_id`, `azp`, `cid`, `appid`).",
+        "alone": "Whether it may also come without a person, as its own subject; never where left out.",
+    },
     "Staff": {
         "claim": "The claim with the roles, such as `roles` (RFC 9068 2.2.3.1), or a JSON Pointer into the claims.",
+        "issuer": "Whose roles make staff: one or several; the only issuer where left out, `[]` for nobody.",
         "authority": "The role that may `reinstate` accounts, and `reset` verifications; nobody where left out.",
     },
     "Audit": {

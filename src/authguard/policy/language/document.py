@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from authguard.policy.language.deployment import (
     AccountSource,
+    Agent,
     Approvers,
     Assurance,
     Audit,
@@ -30,6 +31,7 @@ from authguard.policy.language.deployment import (
     Transactions,
     Verifier,
     accounts_or_none,
+    agent_by_client,
     otherwise_or_deny,
 )
 from authguard.policy.language.words import (
@@ -146,7 +148,10 @@ class Document(Part):
     extends: Text = ""
     base: bool = False
     issuers: Annotated[tuple[Issuer, ...], Field(max_length=PARTS_BOUND)] = ()
-    agents: tuple[Text, ...] = ()
+    agents: Annotated[
+        tuple[Annotated[Agent, BeforeValidator(agent_by_client, json_schema_input_type=Text | Agent)], ...],
+        Field(max_length=OPERATIONS_BOUND),
+    ] = ()
     accounts: Annotated[
         tuple[AccountSource, ...] | None,
         Field(max_length=PARTS_BOUND),

@@ -1,0 +1,71 @@
+"""Which kind of token it is: only the kind that its issuer's policy declares is taken (RFC 8725 3.11, 3.12).
+
+Rule: what says its kind is believed against itself. A token that says another kind is refused; one that says none is
+known by the claims that only another kind has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: ``typ`` of an access token (RFC 9068 2.1)
+ACCESS_TYPE: Final = "at+jwt"
+#: ``typ`` of assertions: ID-JAG (Identity Assertion Authorization Grant), and RFC 7523bis
+ASSERTION_TYPES: Final = frozenset({"oauth-id-jag+jwt", "authorization-grant+jwt"})
+#: ``typ`` of ID tokens; most have that of any JWT
+ID_TYPES: Final = frozenset({"", "jwt", "id+jwt"})
+#: claims by which providers say what a token is for: Cognito and others, Keycloak
+_USE_CLAIMS: Final = ("token_use", "typ")
+#: declared kind -> what these claims may say
+_USES: Final[Mapping[str, frozenset[str]]] = {
+    "access": frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt", "jwt"}),
+    "id": frozenset({"id", "id_token", "id+jwt", "jwt"}),
+    "assertion": frozenset({"assertion", "jwt"}),
+}
+#: claims of ID tokens alone (OpenID Connect Core 2, 3.3.2.11; FAPI), of access tokens alone, of events (RFC 8417 2.2)
+_ID_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
+_ACCESS_CLAIMS: Final = frozenset({"scope", "scp"})
+_EVENT_CLAIMS: Final = frozenset({"events"})
+#: declared kind -> claims of the other kinds
+_FOREIGN: Final[Mapping[str, frozenset[str]]] = {
+    "access": _ID_CLAIMS,
+    "id": _ACCESS_CLAIMS,
+    "assertion": frozenset(),
+}
+
+
+def has_type(token: str, wanted: str, kind: str) -> bool:
+    """Whether the header's ``typ`` is one of the declared kind.
+
+    Args:
+        token: ``access``, ``id`` or ``assertion``, as the policy declares.
+        wanted: of access tokens: ``at+jwt``, or ``any`` for issuers that do not say it. A ``typ`` that names a kind of
+            its own (``logout+jwt``, ``oauth-id-jag+jwt``) is never taken for an access token.
+        kind: the header's ``typ``, lower-case, without ``application/``; empty where it has none.
+    """
+    if token == "assertion":  # noqa: S105 - a kind of token
+        return kind in ASSERTION_TYPES
+    if token == "id":  # noqa: S105 - a kind of token
+        return kind in ID_TYPES
+    if wanted == "any":
+        return kind == ACCESS_TYPE or "+" not in kind
+    return kind == wanted
+
+
+def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
+    """Whether verified claims are those of the declared kind.
+
+    Args:
+        token: as for `has_type`.
+        kind: as for `has_type`.
+        claims: of the token, or of an answer about it (RFC 7662 2.2).
+    """
+    if not _EVENT_CLAIMS.isdisjoint(claims):
+        return False
+    said = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
+    if said:
+        return all(isinstance(use, str) and use.lower() in _USES[token] for use in said)
+    return kind == ACCESS_TYPE or _FOREIGN[token].isdisjoint(claims)
