@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.peers
 BROWSER := $(VENV)/.browser
+FRAMEWORKS := $(VENV)/.frameworks
 # what judges the policy's pages and diagrams in the browser tests; unpacked beside the virtual environment
 JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
@@ -84,6 +85,12 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 
+$(FRAMEWORKS): $(READY)
+	@echo "fetching further frameworks and a server for HTTP/2 (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[frameworks]' >$(VENV)/frameworks.log 2>&1 \
+		|| { cat $(VENV)/frameworks.log; exit 1; }
+	@touch $@
+
 # how long the soak takes; make soak AUTHGUARD_SOAK_SECONDS=30 is a slice of it, which plants no bugs into the project's
 # own checks (AUTHGUARD_PLANTED=): that takes a quarter of an hour
 soak: export AUTHGUARD_PLANTED ?= all
@@ -91,10 +98,12 @@ soak: export AUTHGUARD_SOAK_SECONDS ?= 600
 soak: export HYPOTHESIS_PROFILE ?= soak
 soak: export AUTHGUARD_MODEL_STEPS ?= 100000
 soak: export AUTHGUARD_FUZZ_EXAMPLES ?= 10000
+soak: export AUTHGUARD_DIFFERENTIAL_EXAMPLES ?= 5000
 soak: export AUTHGUARD_CRASH_KILLS ?= 1000
 soak: export AUTHGUARD_CHAOS_RUNS ?= 3000
-soak: $(READY)   ## the model for 100,000 steps, the fuzz and broken verifiers at length, and ten minutes at saturation
-	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_wire.py
+soak: $(READY) $(FRAMEWORKS)  ## the model for 100,000 steps, the fuzz and broken verifiers at length, and ten minutes at saturation
+	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_wire.py \
+		tests/differential/test_differential.py tests/differential/further
 	@$(BIN)/python -m tests.soak.saturate
 	@test -z "$(AUTHGUARD_PLANTED)" || $(BIN)/python -m tests.planted.planting
 

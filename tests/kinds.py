@@ -39,6 +39,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/directories/": "unit",
     "tests/examples/": "slow",
     "tests/faults/": "slow",
+    "tests/differential/": "slow",
     "tests/fuzz/": "slow",
     "tests/model/": "slow",
     "tests/policy/": "unit",

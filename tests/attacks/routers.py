@@ -52,3 +52,28 @@ def an_underscore_carries_a_method_override_to_a_wsgi_app(site: Site) -> None:
 
 async def _ask(guard: Any, name: str) -> None:
     await ask(guard, "GET", "/pay", headers=((name, "POST"),))
+
+
+SPLIT = POLICY.replace(
+    "operations:\n",
+    """operations:
+  - {name: files, match: {path: '/files/{rest:path}', method: POST}, risk: public, effect: read}
+""",
+)
+
+
+@attack(13)
+def a_root_path_further_on_names_another_operation(site: Site) -> None:
+    """Name the root path in the middle of an open path: Litestar routes what follows its first occurrence."""
+    site.policy(SPLIT)
+    routed: list[str] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        routed.append(scope["path"].split(scope["root_path"], maxsplit=1)[-1])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    # a server that does not put the root path in front of the path, as hypercorn
+    answer = asyncio.run(ask(site.guard(app), "POST", "/files/srv/pay", root_path="/srv"))
+    assert "/pay" not in routed, "an open operation's path ran another one"
+    assert answer.status in {400, 404}

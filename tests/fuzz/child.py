@@ -2,123 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.testing.minting import Mint
+from tests.served import PATIENCE, Served, exchange
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
-ROOT = Path(__file__).parents[2]
 POLICY = Path(__file__).with_name("policy.yaml")
 #: route -> the operation that the policy makes of it; one that nobody named falls to `otherwise`
 OPERATIONS = {name: name for name in ("health", "chat", "order", "refund", "files", "item", "live")} | {
     "hidden": "otherwise"
 }
-#: seconds without a byte after which a connection is given up, where an answer is owed and where maybe none is
-PATIENCE = 300.0
-SILENCE = 0.1
-SWITCHED = b"HTTP/1.1 101 "
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
-class WallClock:
-    """The machine's clock: the child has no other."""
-
-    def now(self) -> float:
-        return time.time()
-
-
-class Child:
+class Child(Served):
     """The child process; a context manager."""
 
     def __init__(self, *options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="authguard-fuzz-"))
-        self.mint = Mint.create(WallClock())
-        (self.folder / "keys.json").write_text(json.dumps(self.mint.jwks("ES256")), "utf-8")
+        super().__init__("tests.fuzz.server", *options)
         shutil.copy(POLICY, self.folder)
-        (self.folder / "runs.jsonl").touch()
-        self._options = options
-        self._read = {"runs.jsonl": 0, "audit.jsonl": 0}
         self._decided: dict[str, tuple[str, str]] = {}
         self._used: set[str] = set()
         self.runs = 0
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this repository
-            [sys.executable, "-m", "tests.fuzz.server", str(self.folder), *self._options],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        try:
-            self.port = self._line()["port"]
-        except ValueError:
-            self._process.communicate()
-            raise
+        super().__enter__()
+        self.port = self.started["port"]
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._process as process:
-            assert process.stdin
-            process.stdin.close()
-            try:
-                code = process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        shutil.rmtree(self.folder)
-        assert code == 0, "the child ended badly"
 
     def figures(self) -> dict[str, int]:
         """Ask the child for its memory, tasks, threads, handles and objects."""
-        return self._asked(b"\n")
+        answer: dict[str, int] = self.asked()
+        return answer
 
     def kinds(self) -> dict[str, int]:
         """Ask the child how many objects of which type it has: the difference of two tells what grew."""
-        return self._asked(b"kinds\n")
-
-    def _asked(self, word: bytes) -> dict[str, int]:
-        assert self._process.stdin
-        self._process.stdin.write(word)
-        self._process.stdin.flush()
-        answer: dict[str, int] = self._line()
+        answer: dict[str, int] = self.asked(b"kinds\n")
         return answer
-
-    def token(self, **claims: Any) -> str:
-        """Mint a token of a customer in good standing."""
-        given = {"scope": "chat", "acr": "aal2", "account_status": "ok", "lifetime": 3_000, **claims}
-        return self.mint.mint(**given)
 
     def exchange(self, sent: bytes, silence: float = PATIENCE) -> bytes:
         """Send bytes as they are, and give what comes back until the other side ends, switches, or falls silent."""
-        received = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
-            try:
-                connection.sendall(sent)
-                connection.settimeout(silence)
-                while SWITCHED not in received and (more := connection.recv(65_536)):
-                    received += more
-            except (TimeoutError, ConnectionError):
-                return received
-        return received
+        return exchange(self.port, sent, silence)
 
     def check(self) -> list[dict[str, Any]]:
         """Look at what ran since the last look: each run was decided, recorded, admitted, and what it was taken for."""
-        runs = self._new("runs.jsonl")
-        for entry in self._new("audit.jsonl"):
+        runs = self.new("runs.jsonl")
+        for entry in self.new("audit.jsonl"):
             if entry["kind"] == "decision":
                 self._decided[entry["id"]] = (entry["operation"], entry["outcome"])
         for run in runs:
@@ -139,18 +73,6 @@ class Child:
                 unrouted = operation in ("otherwise", "files") or redirected
                 assert unrouted, f"the router took no route for an operation: {run}"
         return runs
-
-    def _line(self) -> Any:
-        assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
-
-    def _new(self, name: str) -> list[dict[str, Any]]:
-        with (self.folder / name).open("rb") as file:
-            file.seek(self._read[name])
-            whole = file.read()
-        whole = whole[: whole.rfind(b"\n") + 1]
-        self._read[name] += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
 
 
 def statuses(received: bytes) -> list[int]:

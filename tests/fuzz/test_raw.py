@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.fuzz.child import SILENCE, Child, statuses
+from tests.fuzz.child import Child, statuses
 from tests.fuzz.requests import LAST, STREAMS, handshakes
+from tests.served import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

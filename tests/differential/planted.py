@@ -1,0 +1,66 @@
+"""Faults planted into a deployment, to show that the checker sees each: around the guard, or between guard and app."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+
+class Undecided:
+    """Stands in front of a guard and lets what asks by `OPTIONS` pass it."""
+
+    def __init__(self, guard: Any, app: Any) -> None:
+        self._guard = guard
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        passes = scope["type"] == "http" and scope["method"] == "OPTIONS"
+        await (self._app if passes else self._guard)(scope, receive, send)
+
+
+class Forgiving:
+    """Stands inside of a guard, and reads a path as some routers do: slashes once, small letters."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if "path" in scope:
+            path = scope["path"].lower()
+            while "//" in path:
+                path = path.replace("//", "/")
+            scope = {**scope, "path": path}
+        await self._app(scope, receive, send)
+
+
+class Lending:
+    """Stands inside of a guard, and gives each request the decision of an earlier one."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._earlier: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            mine = scope["state"]["authguard"]
+            scope = {**scope, "state": {**scope["state"], "authguard": self._earlier or mine}}
+            self._earlier = mine
+        await self._app(scope, receive, send)
+
+
+#: planted inside of the guard
+INSIDE: Final = {"forgiving": Forgiving, "lending": Lending}
+#: planted into the policy: what is written, and what is written instead
+WRITTEN: Final = {
+    "generous": ("100 EUR", "1000 EUR"),
+    "public": ("risk: routine, effect: read, scopes: [chat]", "risk: public, effect: read"),
+    "another": ("match: {path: /chat,", "match: {path: /elsewhere,"),
+}
+#: what the checker says of each
+SEEN: Final = {
+    "undecided": "undecided and unrecorded",
+    "forgiving": "ran and was judged as",
+    "lending": "another request's",
+    "generous": "above its limit",
+    "public": "without a good credential",
+    "another": "`chat` ran and was judged as",
+}
