@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Undecided:
@@ -48,7 +51,7 @@ class Lending:
 
 
 #: planted inside of the guard
-INSIDE: Final = {"forgiving": Forgiving, "lending": Lending}
+INSIDE: Final[dict[str, Callable[[Any], Any]]] = {"forgiving": Forgiving, "lending": Lending}
 #: planted into the policy: what is written, and what is written instead
 WRITTEN: Final = {
     "generous": ("100 EUR", "1000 EUR"),

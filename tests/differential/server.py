@@ -113,7 +113,7 @@ async def main() -> None:
         ledgers.append(ledger)
         plant = combination["plant"]
         guard: Any = AuthGuard(
-            INSIDE[plant](ledger) if plant in INSIDE else ledger,
+            INSIDE.get(plant, lambda app: app)(ledger),
             given.folder / f"{name}.yaml",
             store="memory",
             log=given.folder / f"{name}.audit.jsonl",

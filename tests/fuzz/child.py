@@ -67,11 +67,8 @@ class Child(Served):
             if run["route"]:
                 assert operation == OPERATIONS[run["route"]], f"guard and router disagree: {run}"
             else:
-                redirected = run["path"].endswith(
-                    "/"
-                )  # one slash more is the same operation, and the router's redirect
-                unrouted = operation in ("otherwise", "files") or redirected
-                assert unrouted, f"the router took no route for an operation: {run}"
+                redirected = run["path"].endswith("/")  # to the operation that it was judged as
+                assert redirected or operation in ("otherwise", "files"), f"the router took no route: {run}"
         return runs
 
 

@@ -173,6 +173,19 @@ def without(path: str, root: str) -> str:
     return path
 
 
+def is_rooted(scope: dict[str, Any]) -> bool:
+    """Whether every router takes the same root path off, if any.
+
+    Some servers put no root path in front of the path, and a target need not begin with a slash (RFC 9112 3.2). Then
+    routers differ: Litestar cuts wherever the root path occurs first, and WSGI adapters cut in the middle of a segment.
+    """
+    root: str = scope.get("root_path", "").rstrip("/")
+    if not root:
+        return True
+    path: str = scope["path"]
+    return path[len(root) : len(root) + 1] in {"", "/"} if path.startswith(root) else root not in path
+
+
 def is_plain(path: str) -> bool:
     """Whether a path holds no control character: a router's ``$`` also matches before a line feed."""
     return not _CONTROL.search(path)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.asgi.lookalike import Lookalikes
-from authguard.asgi.operations import OperationIndex, is_plain, route_path, without
+from authguard.asgi.operations import OperationIndex, is_plain, is_rooted, route_path, without
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Resolver:
             router may take for a named path.
         """
         found = self._index.find(method, path)
-        if found is None:
+        if found is None or not is_rooted(scope):
             return Reason.REQUEST_MALFORMED
         if self._app_root and without(scope["path"], self._app_root) != path:
             return Reason.PATH_LOOKALIKE
@@ -87,7 +87,7 @@ class Resolver:
 
     def find_socket(self, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve a WebSocket's handshake, as `find` does a request."""
-        if not is_plain(path):
+        if not is_plain(path) or not is_rooted(scope):
             return Reason.REQUEST_MALFORMED
         if self._app_root and without(scope["path"], self._app_root) != path:
             return Reason.PATH_LOOKALIKE
