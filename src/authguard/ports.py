@@ -297,6 +297,10 @@ class Seal(Protocol):
         """
         ...
 
+    def mark(self, content: bytes) -> str:
+        """Return a keyed digest, hex: equal for equal contents, and no help to whoever guesses them without the key."""
+        ...
+
     def open(self, sealed: bytes, about: bytes) -> bytes | Unreadable:
         """Open; never gives anything but what was sealed about this."""
         ...

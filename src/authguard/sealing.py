@@ -7,7 +7,7 @@ nothing sealed can be moved elsewhere; whoever lacks the key is told so and gets
 from __future__ import annotations
 
 import secrets
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -19,12 +19,14 @@ from authguard.ports import Unreadable
 KEY: Final = 32
 NONCE: Final = 12
 NAME: Final = 8
+#: bytes of a keyed digest
+MARK: Final = 16
 
 
 class Sealer:
     """Implements `authguard.ports.Seal`; the first key seals, all of them open, so that keys can be rotated."""
 
-    __slots__ = ("_ciphers", "_first")
+    __slots__ = ("_ciphers", "_first", "_marks")
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         """Keep the keys.
@@ -34,11 +36,16 @@ class Sealer:
         """
         self._ciphers = {_name(key): AESGCM(key) for key in keys}
         self._first = _name(keys[0])
+        self._marks = sha256(b"authguard marks\n" + keys[0]).digest()
 
     def close(self, content: bytes, about: bytes) -> bytes:
         """Seal."""
         nonce = secrets.token_bytes(NONCE)
         return self._first + nonce + self._ciphers[self._first].encrypt(nonce, content, self._first + about)
+
+    def mark(self, content: bytes) -> str:
+        """Return a keyed digest of something that is shown to nobody."""
+        return blake2b(content, digest_size=MARK, key=self._marks, person=b"authguard mark").hexdigest()
 
     def open(self, sealed: bytes, about: bytes) -> bytes | Unreadable:
         """Open what was sealed about the same thing, with whichever key sealed it."""

@@ -15,6 +15,7 @@ from authguard.runtime import transactions
 from authguard.runtime.binding import INLINE_BYTES, Binder
 from authguard.runtime.transactions import Bond
 from authguard.runtime.verdict import Ask, Body
+from authguard.sealing import Sealer
 from tests.kit import POLICY, CountingIds, policy_of, signed_in
 
 ASK = Ask(operation=Operation(name="refund"), method="POST")
@@ -26,7 +27,9 @@ LARGE = Body(b'{"text": "' + b"x" * INLINE_BYTES + b'"}', b"/refund", "applicati
 
 def binder(budget: str = "60s", nodes: int = 50_000) -> Binder:
     """Make what binds under a policy with these budgets."""
-    return Binder(policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"), CountingIds())
+    return Binder(
+        policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"), CountingIds(), Sealer((bytes(32),))
+    )
 
 
 class Threads:

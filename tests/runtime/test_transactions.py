@@ -13,11 +13,13 @@ from authguard.core.outcomes import Reason
 from authguard.core.rendering import TEXT_BOUND
 from authguard.runtime.transactions import bind
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal
+from authguard.sealing import Sealer
 from tests.kit import POLICY, Desk, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
 ASK = Ask(operation=Operation(name="refund", risk="high"), method="POST")
 ALICE = signed_in(at=1_000.0)
+SEAL = Sealer((bytes(32),))
 
 
 class OneId:
@@ -29,7 +31,7 @@ class OneId:
 
 
 def digest(ask: Ask = ASK, body: Body = BODY, who: Proven = ALICE, policy: str = "digest-1") -> str:
-    return bind(ask, who.principal, body, OneId(), policy).digest
+    return bind(ask, who.principal, body, OneId(), policy, SEAL).digest
 
 
 @pytest.mark.parametrize(
@@ -67,12 +69,12 @@ def test_what_changes_no_meaning_does_not(content: bytes) -> None:
 def test_a_name_that_the_caller_gives_is_its_own_for_each_account_and_operation() -> None:
     ask = change(ASK, evidence=Evidence(idempotency="k1"))
     ids = {
-        bind(one, who.principal, BODY, OneId(), "p").transaction
+        bind(one, who.principal, BODY, OneId(), "p", SEAL).transaction
         for one in (ask, change(ask, operation=Operation(name="pay")))
         for who in (ALICE, signed_in("bob", at=1_000.0))
     }
     assert len(ids) == 4
-    assert bind(ASK, ALICE.principal, BODY, OneId(), "p").transaction == "secret"
+    assert bind(ASK, ALICE.principal, BODY, OneId(), "p", SEAL).transaction == "secret"
 
 
 async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:

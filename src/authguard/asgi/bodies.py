@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from authguard.asgi.evidence import content_type, form, target
+from authguard.asgi.evidence import bound, content_type, form, target
 from authguard.core.outcomes import Reason
 from authguard.runtime.verdict import Body, NoBody
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 class BodyReader:
     """Reads a body when the guard asks for it, and replays it to the app; until then it costs next to nothing."""
 
-    __slots__ = ("_bound", "_messages", "_receive", "_result", "_scope", "_seconds")
+    __slots__ = ("_binds", "_bound", "_messages", "_receive", "_result", "_scope", "_seconds")
 
-    def __init__(self, scope: dict[str, Any], receive: Receive, bound: int, seconds: float) -> None:
+    def __init__(
+        self, scope: dict[str, Any], receive: Receive, bound: int, seconds: float, binds: tuple[str, ...] = ()
+    ) -> None:
         """Keep the channel; nothing is read yet.
 
         Args:
@@ -30,10 +32,12 @@ class BodyReader:
             receive: of the server.
             bound: bytes at the most.
             seconds: in which it must have arrived.
+            binds: headers that are read with it.
         """
         self._scope = scope
         self._receive = receive
         self._bound = bound
+        self._binds = binds
         self._seconds = seconds
         self._messages: list[Message] | None = None
         self._result: Body | NoBody | None = None
@@ -63,7 +67,8 @@ class BodyReader:
                     return NoBody(Reason.BODY_TOO_LARGE)
                 if not message.get("more_body", False):
                     scope = self._scope
-                    return Body(b"".join(parts), target(scope), content_type(scope), form(scope))
+                    headers = bound(scope, self._binds)
+                    return Body(b"".join(parts), target(scope), content_type(scope), form(scope), headers)
         return NoBody(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:

@@ -162,6 +162,18 @@ def form(scope: dict[str, Any]) -> bytes:
     return b"".join(b"\n%b: %b" % one for one in sent)
 
 
+def bound(scope: dict[str, Any], names: Sequence[str]) -> tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]:
+    """Return what was sent under the names that an operation binds.
+
+    A gateway that runs apps of another interface reads an underscore as a dash, so both spellings count (RFC 3875
+    4.1.18).
+    """
+    return tuple(
+        (name, tuple(one for one in scope["headers"] if one[0].lower().replace(b"_", b"-") == name.encode()))
+        for name in names
+    )
+
+
 def target(scope: dict[str, Any]) -> bytes:
     """Give the request target as it was sent: raw path and query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")

@@ -18,7 +18,7 @@ from authguard.asgi.app import own_root_path
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
-from authguard.asgi.evidence import LOOKED, read_evidence, read_trace, strip_own, target
+from authguard.asgi.evidence import LOOKED, bound, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
 from authguard.asgi.lifespan import Lifespan
@@ -147,7 +147,7 @@ class GuardMiddleware:
 
     async def _judge(self, ask: Ask, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request judged that is not remembered, and carry out what comes of it."""
-        body = BodyReader(scope, receive, self._body_bound, self._body_seconds)
+        body = BodyReader(scope, receive, self._body_bound, self._body_seconds, ask.operation.binds)
         verdict = await self._enforcer.decide(replace(ask, read_body=body.read))
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
@@ -180,7 +180,7 @@ class GuardMiddleware:
             evidence = self._proofs.read(evidence, scope)
 
         async def handshake() -> Body:
-            return Body(b"", target(scope))
+            return Body(b"", target(scope), bound=bound(scope, operation.binds))
 
         channel = self._channel(path) if self._channel else ""
         ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake)

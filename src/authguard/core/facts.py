@@ -207,6 +207,7 @@ class Operation:
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
         failed_on: statuses of the app that say that nothing happened (DESIGN 6).
+        binds: lower-case names of request headers that a transaction is bound to, and that its approvers see.
         identity: digest of the whole declaration. What is remembered of decisions is keyed by it: a name is for people.
     """
 
@@ -226,6 +227,7 @@ class Operation:
     idempotency: bool = False
     failed_on: frozenset[int] = CLIENT_ERRORS
     actor: Literal["any", "required", "forbidden"] = "any"
+    binds: tuple[str, ...] = ()
     identity: bytes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

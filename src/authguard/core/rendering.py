@@ -22,7 +22,7 @@ import rfc8785
 from authguard.core.limits import UNREAD, UnreadableError, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: characters of one value that are shown whole; a longer one is shown by its beginning, its length and its hash
 VALUE_SHOWN: Final = 512
@@ -42,6 +42,12 @@ _PLAIN: Final = re.compile(
     rb"(?:application/json|%b/%b\+json)" % (_TOKEN, _TOKEN)
     + rb"(?:[ \t]*;[ \t]*(?:charset=(?:utf-8|\"utf-8\")|(?!charset)%b=(?:%b|\"[^\";\\]*\")))*[ \t]*" % (_TOKEN, _TOKEN)
 )
+
+#: names of headers that may hold a credential
+_SECRET: Final = re.compile(r"auth|cookie|token|secret|key|session|signature|password|dpop|jwt|assertion|credential")
+
+#: the name of a header, and what is shown of each that was sent under it
+Header = tuple[str, tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,12 @@ def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON 
             return value
 
 
-def render(method: str, target: bytes, form: bytes, body: Canonical) -> tuple[str, ...]:
+def is_secret(name: str) -> bool:
+    """Whether a header of this name may hold a credential, so that its value is shown to nobody."""
+    return _SECRET.search(name) is not None
+
+
+def render(method: str, target: bytes, form: bytes, body: Canonical, headers: Sequence[Header] = ()) -> tuple[str, ...]:
     """Show a request to whoever approves it: method and target, how the body is to be read, then each value.
 
     Args:
@@ -115,6 +126,7 @@ def render(method: str, target: bytes, form: bytes, body: Canonical) -> tuple[st
         target: path and query, as sent.
         form: the headers that say how the body is to be read, as sent.
         body: from `canonical`.
+        headers: that the operation binds, with what is to be shown of each value.
 
     Returns:
         Lines of printable ASCII; none where they would be more than a person can be asked to read, so that nothing is
@@ -123,6 +135,8 @@ def render(method: str, target: bytes, form: bytes, body: Canonical) -> tuple[st
     lines = [f"{_quoted(method)[1:-1]} {_raw(target)}"]
     if form:
         lines.append(f"read as: {_raw(form)}")
+    for name, values in headers:
+        lines += [f"header {name}: {_raw(value)}" for value in values] or [f"header {name}: not sent"]
     if not body.is_json:
         named = "the body, byte by byte" if body.content else "no body"
         lines.append(f"{named}: {_raw(body.content)}" if body.content else named)

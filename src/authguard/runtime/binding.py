@@ -23,7 +23,7 @@ from authguard.worker import Worker
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
     from authguard.policy.compiled import Policy
-    from authguard.ports import Ids
+    from authguard.ports import Ids, Seal
     from authguard.runtime.transactions import Bond
     from authguard.runtime.verdict import Ask, Body
 
@@ -34,12 +34,13 @@ INLINE_BYTES: Final = 8_192
 class Binder:
     """Binds requests for one guard."""
 
-    __slots__ = ("_ids", "_policy", "_turns", "_worker")
+    __slots__ = ("_ids", "_policy", "_seal", "_turns", "_worker")
 
-    def __init__(self, policy: Policy, ids: Ids) -> None:
+    def __init__(self, policy: Policy, ids: Ids, seal: Seal) -> None:
         """Keep the parts; the first large body starts the thread."""
         self._policy = policy
         self._ids = ids
+        self._seal = seal
         self._worker = Worker()
         #: account -> its turn in the thread
         self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
@@ -61,7 +62,7 @@ class Binder:
         def work() -> Bond | Reason:
             if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
                 return Reason.BODY_TOO_COMPLEX
-            return transactions.bind(ask, principal, body, self._ids, self._policy.digest)
+            return transactions.bind(ask, principal, body, self._ids, self._policy.digest, self._seal)
 
         if len(body.content) <= INLINE_BYTES:
             return work()

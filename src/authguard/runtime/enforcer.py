@@ -112,7 +112,7 @@ class Enforcer:
         self._hears_channels = policy.channels.declared
         self._in_flight = InFlight(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
-        self._binder = Binder(policy, ids)
+        self._binder = Binder(policy, ids, seal)
         self._opening = anyio.Lock()
         self._opened = False
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it

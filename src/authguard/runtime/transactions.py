@@ -15,15 +15,17 @@ from msgspec.structs import replace
 
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.rendering import TEXT_BOUND, Canonical, canonical, render
+from authguard.core.rendering import TEXT_BOUND, Canonical, Header, canonical, is_secret, render
 from authguard.core.snapshot import FORGOTTEN, account_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authguard.core.facts import Principal
     from authguard.core.outcomes import Fallback
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Ids, Seal
-    from authguard.runtime.verdict import Answer, Ask, Body
+    from authguard.runtime.verdict import Answer, Ask, Body, Bound
     from authguard.runtime.walk import Walk
 
     Headers = tuple[tuple[bytes, bytes], ...]
@@ -61,6 +63,7 @@ NO_BODY: Final = Canonical(b"", is_json=False)
 _pack: Final = msgspec.msgpack.Encoder().encode
 _headers: Final = msgspec.msgpack.Decoder(tuple[tuple[bytes, bytes], ...]).decode
 _unpack: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, bool]).decode
+_unpack_bound: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, bool, tuple[Header, ...]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Bond:
         target: raw path and query, as sent.
         form: the headers that say how the body is to be read, as sent, but for a multipart boundary.
         body: in the form in which it was digested.
+        headers: that the operation binds, as they are shown.
     """
 
     transaction: str = ""
@@ -88,16 +92,19 @@ class Bond:
     target: bytes = b""
     form: bytes = b""
     body: Canonical = NO_BODY
+    headers: tuple[Header, ...] = ()
 
     def is_readable(self) -> bool:
         """Whether a person can be asked to read the exact request."""
-        return bool(self.packed()) and bool(render(self.method, self.target, self.form, self.body))
+        return bool(self.packed()) and bool(render(self.method, self.target, self.form, self.body, self.headers))
 
     def packed(self) -> bytes:
         """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""
-        if len(self.target) + len(self.form) + len(self.body.content) > TEXT_BOUND:
+        size = sum(len(value) for _, values in self.headers for value in values)
+        if size + len(self.target) + len(self.form) + len(self.body.content) > TEXT_BOUND:
             return b""
-        return _pack((self.method, self.target, self.form, self.body.content, self.body.is_json))
+        whole = (self.method, self.target, self.form, self.body.content, self.body.is_json)
+        return _pack((*whole, self.headers) if self.headers else whole)
 
 
 LOOSE: Final = Bond()
@@ -118,7 +125,7 @@ class Held:
     ledgers: tuple[tuple[str, bytes], ...]
 
 
-def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> Bond:
+def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal) -> Bond:  # noqa: PLR0917
     """Bind a request whose body was read.
 
     Args:
@@ -127,11 +134,12 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> B
         body: as sent, with the target that it was sent to.
         ids: for the id of a transaction that nobody named.
         policy: digest of the policy that decides.
+        seal: marks headers whose values are shown to nobody.
     """
     form, sent = without_boundary(body.form, body.content)
     content = canonical(sent, body.content_type, form)
     named = bool(ask.evidence.transaction)
-    asked = request_digest(ask, principal, body.target, form, content)
+    asked = request_digest(ask, principal, body.target, form, content, body.bound)
     return Bond(
         transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
         named=named,
@@ -142,7 +150,15 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str) -> B
         target=body.target,
         form=form,
         body=content,
+        headers=tuple(_shown(name, sent, seal) for name, sent in body.bound),
     )
+
+
+def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], seal: Seal) -> Header:
+    """Return a bound header as it is kept and shown; of what may be a credential a keyed digest only."""
+    if is_secret(name):
+        return name, tuple(f"keyed digest {seal.mark(value)}".encode() for _, value in sent)
+    return name, tuple(value if key == name.encode() else key + b": " + value for key, value in sent)
 
 
 def bound_digest(asked: str, session: bytes, policy: str) -> str:
@@ -160,12 +176,15 @@ def _transaction_of(ask: Ask, principal: Principal) -> str:
     return name.hexdigest()
 
 
-def request_digest(ask: Ask, principal: Principal, target: bytes, form: bytes, content: Canonical) -> str:
+def request_digest(  # noqa: PLR0917 - the parts of a request
+    ask: Ask, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
+) -> str:
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
-    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor and
-    operation. Parts are hashed with their lengths, so that no two requests run together. The session is not among them:
-    a client that signs the subject in again and repeats its request gets the first answer (`bound_digest` has it).
+    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor,
+    operation, and the headers that the operation binds, in the order in which they were sent. Parts are hashed with
+    their lengths, so that no two requests run together. The session is not among them: a client that signs the subject
+    in again and repeats its request gets the first answer (`bound_digest` has it).
     """
     digest = sha256()
     parts = (
@@ -179,6 +198,7 @@ def request_digest(ask: Ask, principal: Principal, target: bytes, form: bytes, c
         principal.actor_issuer.encode("utf-8", "surrogatepass"),
         principal.actor.encode("utf-8", "surrogatepass"),
         ask.operation.name.encode(),
+        *((_pack(bound),) if bound else ()),
     )
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
@@ -309,8 +329,12 @@ def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str,
     opened = seal.open(record.request, about(transaction, record.digest))
     if not isinstance(opened, bytes):
         return ()
-    method, target, form, content, is_json = _unpack(opened)
-    return render(method, target, form, Canonical(content, is_json))
+    headers: tuple[Header, ...] = ()
+    try:
+        method, target, form, content, is_json = _unpack(opened)
+    except msgspec.ValidationError:
+        method, target, form, content, is_json, headers = _unpack_bound(opened)
+    return render(method, target, form, Canonical(content, is_json), headers)
 
 
 def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[TransactionRecord, Headers]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NOBODY = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 
+#: a header name, and each header that was sent under it, name and value
+Bound = tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A body that arrived whole, and what else a request is bound to.
@@ -29,12 +33,14 @@ class Body:
         target: raw path and query, as sent.
         content_type: lower-case, without parameters; empty where there is none.
         form: the headers that say how the body is to be read, as sent.
+        bound: each header name that the operation binds, and what was sent under it: name and value, in order.
     """
 
     content: bytes
     target: bytes = b""
     content_type: str = ""
     form: bytes = b""
+    bound: Bound = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "idempotency": less,
     "failed_on": wider,  # what is in doubt is looked at by a person; what failed is not
     "actor": changed,
+    "binds": narrower,  # what is not bound may be another in the repeated request
 }
 FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,

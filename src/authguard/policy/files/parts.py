@@ -48,6 +48,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         idempotency=operation.idempotency == "required",
         failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
+        binds=tuple(dict.fromkeys(name.lower() for name in operation.binds)),
     )
 
 

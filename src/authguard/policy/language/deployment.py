@@ -9,6 +9,7 @@ from authguard.policy.language.words import (
     Address,
     AnyHeader,
     AnyMethod,
+    BoundHeader,
     Callable_,
     Currency,
     Duration,
@@ -33,6 +34,8 @@ from authguard.policy.language.words import (
 Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
 
+#: more headers of one operation are more than a person reads
+BINDS_BOUND: Final = 16
 #: more roles of one operation are a mistake
 ROLES_BOUND: Final = 32
 #: more limits of one operation are a mistake; each is counted in every request of it
@@ -223,6 +226,7 @@ class Operation(Part):
     idempotency: Literal["", "required"] = ""
     failed_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], Field(max_length=100)] | None = None
     actor: Literal["any", "required", "forbidden"] = "any"
+    binds: Annotated[tuple[BoundHeader, ...], Field(max_length=BINDS_BOUND)] = ()
 
 
 class Assurance(Part):

@@ -98,6 +98,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "limits": "The most that may be spent or called.",
         "idempotency": "Whether a request must carry an `Idempotency-Key`.",
         "failed_on": "Statuses of the app that say that nothing happened; 400 to 499 where left out.",
+        "binds": "Request headers, such as `X-Tenant`, that a transaction is bound to and its approvers see.",
         "actor": "Who may act: `any` registered, `required`: agents only, `forbidden`: the subject only.",
     },
     "Match": {

@@ -187,6 +187,13 @@ Origin = Annotated[
 RootPath = Annotated[
     str, _text(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a slash at its end")
 ]
+#: one that the guard does not keep to itself
+BoundHeader = Annotated[
+    str,
+    _text(
+        r"(?![Aa][Uu][Tt][Hh][Gg][Uu][Aa][Rr][Dd]-)[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Tenant`"
+    ),
+]
 AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
 AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 

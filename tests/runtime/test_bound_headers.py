@@ -1,0 +1,73 @@
+"""What an operation binds is under the digest and before the approver; what may be a credential is shown to nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from authguard.core.facts import Evidence, Operation, Principal
+from authguard.core.rendering import is_secret
+from authguard.core.snapshot import TransactionRecord
+from authguard.runtime.transactions import Bond, about, bind, shown
+from authguard.runtime.verdict import Ask, Body, Bound
+from authguard.sealing import Sealer
+from tests.kit import CountingIds
+
+SEAL = Sealer((bytes(32),))
+ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")
+
+
+def bond(*headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie")) -> Bond:
+    """Bind a payment that came with these headers: name as bound, name as sent, value."""
+    bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
+    ask = Ask(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
+    body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
+    return bind(ask, ALICE, body, CountingIds(), "policy", SEAL)
+
+
+def lines(one: Bond) -> tuple[str, ...]:
+    """Show what an approver sees."""
+    sealed = SEAL.close(one.packed(), about(one.transaction, one.digest))
+    return shown(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
+
+
+def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:
+    tenant = ("x-tenant", b"x-tenant", "acme\u202e\n".encode())
+    cookie = ("cookie", b"cookie", b"session=hunter2")
+    seen = lines(bond(tenant, cookie))
+    assert seen[2].startswith('header x-tenant: "acme\\u202e\\n"')
+    assert seen[3] == f'header cookie: "keyed digest {SEAL.mark(b"session=hunter2")}"'
+    assert "hunter2" not in "".join(seen)
+    assert b"hunter2" not in bond(tenant, cookie).packed()
+
+
+def test_what_was_not_sent_is_told_and_what_was_sent_twice_stands_twice() -> None:
+    seen = lines(bond(("x-tenant", b"x-tenant", b"a"), ("x-tenant", b"x_tenant", b"b")))
+    assert seen[2:5] == ('header x-tenant: "a"', 'header x-tenant: "x_tenant: b"', "header cookie: not sent")
+
+
+def test_every_header_its_order_and_its_spelling_are_under_the_digest() -> None:
+    a, b, c = ("x-tenant", b"x-tenant", b"a"), ("x-tenant", b"x-tenant", b"b"), ("cookie", b"cookie", b"a")
+    bonds = [
+        bond(),
+        bond(a),
+        bond(b),
+        bond(a, b),
+        bond(b, a),
+        bond(("x-tenant", b"x_tenant", b"a")),
+        bond(c),
+        bond(a, c),
+        bond(names=()),
+    ]
+    assert len({one.asked for one in bonds}) == len(bonds)
+
+
+def test_headers_longer_than_a_person_reads_are_not_held() -> None:
+    assert not bond(("x-tenant", b"x-tenant", b"a" * 20_000)).is_readable()
+
+
+@pytest.mark.parametrize(
+    "name", ["cookie", "authorization", "proxy-authorization", "x-api-key", "x-csrf-token", "dpop"]
+)
+def test_what_may_hold_a_credential_is_secret(name: str) -> None:
+    assert is_secret(name)
+    assert not is_secret("x-tenant")
