@@ -112,14 +112,14 @@ class Store(Protocol):
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List transactions by their ids, the oldest first.
+        """List transactions by their ids, in the order of their places (`TransactionRecord.place`).
 
         Args:
             state: in which they stand; empty for any.
             role: of their approvers; empty for any.
             operation: of theirs; empty for any.
             subject: pseudonym of whoever they are for; empty for any.
-            after: when the one was created (epoch seconds UTC), and its id, after which to go on; a list is read page
+            after: the place of the one (epoch seconds UTC), and its id, after which to go on; a list is read page
                 by page with what its last entry names, whatever changes meanwhile.
             limit: how many at most.
 

@@ -35,6 +35,15 @@ fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}
 """
+#: every payment waits for an approver
+HELD = (
+    POLICY
+    + """\
+staff: {claim: roles}
+decisions:
+  - {when: {credential: good, risk: high, transaction: [none, held], actor: subject}, do: wait_for_payments}
+"""
+).replace("fallbacks:", "fallbacks:\n  wait_for_payments: {kind: hold, approvers: {role: payments, count: 1}}")
 JSON = (("content-type", "application/json"),)
 
 
@@ -108,3 +117,47 @@ def a_body_of_many_values_holds_the_event_loop(site: Site) -> None:
     large, alice = asyncio.run(attempt())
     assert large.status == 413, f"a body of 130,000 values was answered {large.status}"
     assert alice.status == 200, f"somebody else's payment was answered {alice.status}"
+
+
+@attack(14)
+def held_transactions_of_one_account_fill_the_approvers_page(site: Site) -> None:
+    """Have 300 payments held, so that everybody else's are behind them on the approvers' first page."""
+    site.policy(HELD)
+    guard = site.guard(app)
+
+    async def attempt() -> list[dict[str, Any]]:
+        for number in range(300):
+            await ask(guard, "POST", "/pay", site.token("mallory"), (*JSON, ("idempotency-key", f"m{number}")), b"{}")
+        site.clock.advance(60)
+        await ask(guard, "POST", "/pay", site.token("alice"), (*JSON, ("idempotency-key", "a")), b'{"for": "alice"}')
+        site.clock.advance(60)
+        staff = site.token("dana", roles=["payments"], auth_time=int(site.clock.now()))
+        listed = await ask(guard, "GET", "/.authguard/transactions", staff)
+        assert listed.status == 200, f"the approvers' list was answered {listed.status}"
+        return listed.json()["transactions"]
+
+    listed = asyncio.run(attempt())
+    assert len(listed) <= 50, f"one account has {len(listed)} payments waiting"
+    place = next(index for index, one in enumerate(listed) if "alice" in json.dumps(one["shown"]))
+    assert place <= 3, f"the payment of somebody else is number {place + 1} of the list"
+
+
+@attack(14)
+def lapsed_transactions_stay_in_the_way(site: Site) -> None:
+    """Have payments held and let them lapse, after which each listing walks them all."""
+    site.policy(HELD)
+    store = site.folder / "store.db"
+    guard = site.guard(app, store=store)
+
+    async def attempt() -> None:
+        for number in range(100):
+            sub = f"m{number % 10}"
+            await ask(guard, "POST", "/pay", site.token(sub), (*JSON, ("idempotency-key", str(number))), b"{}")
+        site.clock.advance(400 * 86_400)
+        staff = site.token("dana", roles=["payments"], auth_time=int(site.clock.now()))
+        listed = await ask(guard, "GET", "/.authguard/transactions", staff)
+        assert listed.json()["transactions"] == []
+
+    asyncio.run(attempt())
+    lapsed = [entry for entry in entries(site) if entry["kind"] == "transition" and entry["event"] == "lapsed"]
+    assert len(lapsed) == 100, f"{len(lapsed)} of 100 lapsed transactions were filed as such"

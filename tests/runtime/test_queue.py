@@ -44,5 +44,5 @@ async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     assert sorted(await listed(desk, "held")) == sorted((name, "held") for name in new)
     assert sorted(await listed(desk, "lapsed")) == sorted((name, "lapsed") for name in old)
     one = await waiting(desk.enforcer.standing, state="held", limit=1)
-    two = await waiting(desk.enforcer.standing, state="held", after=(one[0][1].created, one[0][0]), limit=9)
+    two = await waiting(desk.enforcer.standing, state="held", after=(one[0][1].place, one[0][0]), limit=9)
     assert sorted(name for name, _ in (*one, *two)) == sorted(new)

@@ -152,13 +152,13 @@ def test_transactions_of_a_file_from_before_are_found_and_what_found_them_then_i
     for connection in connect(path, 1.0):
         connection.close()
     with closing(sqlite3.connect(path)) as before:
-        before.execute("DROP TABLE filed")
+        before.execute("DROP TABLE queue")
         before.execute("CREATE TABLE transactions (name BLOB PRIMARY KEY, state, role, operation, created)")
         rows = ((b"t1", 1, msgspec.msgpack.encode(held)), (b"t2", 1, b"damaged"), (b"v", 1, b""))
         before.executemany("INSERT INTO records (name, version, value) VALUES (?, ?, ?)", rows)
         before.commit()
     writer, reader = connect(path, 1.0)
     reader.close()
-    assert writer.execute("SELECT * FROM filed").fetchall() == [("held", 7.0, b"t1", "boss", "pay", "p1")]
+    assert writer.execute("SELECT * FROM queue").fetchall() == [("held", 7.0, b"t1", "boss", "pay", "p1")]
     assert not writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'transactions'").fetchall()
     writer.close()

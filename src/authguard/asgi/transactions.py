@@ -17,6 +17,7 @@ from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
 from authguard.ports import FIRST
+from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -69,7 +70,7 @@ async def _see(call: Call) -> Reply | Reason:
 
 
 async def _list(call: Call) -> Reply | Reason:
-    """An approver sees what waits for one of their roles, the oldest first, page by page."""
+    """An approver sees what waits for one of their roles, in a fair order, page by page."""
     principal, body = call.verdict.principal, await call.ask.read_body()
     target = getattr(body, "target", b"")
     query = target.partition(b"?")[2]
@@ -80,15 +81,18 @@ async def _list(call: Call) -> Reply | Reason:
     if wanted.keys() - ASKED or not (limit.isascii() and limit.isdigit()) or after is None:
         return Reason.REQUEST_MALFORMED
     count = min(int(limit[:9]), LISTED)
+    state = wanted.get("state", "held")
+    if after == FIRST and state in call.enforcer.policy.machines["transaction"].spec.states:
+        await call.enforcer.queue.sweep(state, SWEPT_WHEN_LISTED)
     found = await call.enforcer.approvals.listed(
         principal,
-        state=wanted.get("state", "held"),
+        state=state,
         operation=wanted.get("operation", ""),
         subject=wanted.get("subject", ""),
         after=after,
         limit=count,
     )
-    more = {"next": f"{found[-1][1].created!r}_{found[-1][0]}"} if found and len(found) == count else {}
+    more = {"next": f"{found[-1][1].place!r}_{found[-1][0]}"} if found and len(found) == count else {}
     return plain(200, more | {"transactions": [_told(call, name, record) for name, record in found]})
 
 

@@ -53,7 +53,7 @@ Role = Annotated[str, typer.Option("--role", help="Only those that wait for this
 Of = Annotated[str, typer.Option("--operation", help="Only those of this operation.")]
 Whose = Annotated[str, typer.Option("--subject", help="Only those for this pseudonym, as the log names it.")]
 After = Annotated[str, typer.Option("--after", help="Go on after this one, the last of the page before.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, the oldest first.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, in the approvers' order.")]
 Whole = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
 
 
@@ -70,7 +70,7 @@ def listing(  # noqa: PLR0917 - a command's parts
     limit: Limit = 100,
     whole: Whole = False,
 ) -> None:
-    """Show what stands in a state (`--state ''`: in any), the oldest first. Nothing is changed or recorded."""
+    """Show what stands in a state (`--state ''`: in any), in the approvers' order. Nothing is changed or recorded."""
 
     def tell(name: str, record: TransactionRecord, seal: Seal) -> None:
         typer.echo(_document(name, record, seal) if whole else _told(name, record))
@@ -171,7 +171,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
             last = (await standing.load(Keys(transaction=after))).snapshot.transaction
             if not last.version:
                 _refuse(Reason.TRANSACTION_UNKNOWN)
-            place = (last.created, after)
+            place = (last.place, after)
         while limit:
             page = await waiting(standing, **filters, after=place, limit=min(limit, PAGE))
             for name, record in page:
@@ -179,7 +179,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
             if len(page) < min(limit, PAGE):
                 break
             limit -= len(page)
-            place = (page[-1][1].created, page[-1][0])
+            place = (page[-1][1].place, page[-1][0])
 
 
 def _seal(policy: str, store: str, log: str) -> Seal:

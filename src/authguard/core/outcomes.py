@@ -106,6 +106,11 @@ class Reason(Enum):
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
     BUSY = ("busy", 503, "other requests for the same account are being decided; try again")
     ACCOUNT_BUSY = ("account-busy", 429, "too many requests of this account at once; try again")
+    TOO_MANY_HELD = (
+        "too-many-held",
+        429,
+        "too many of your requests wait for an approval",
+    )
     # the table and the guard itself
     DECIDED = ("decided", 0, "")
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")

@@ -238,6 +238,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         costs: what it counts against each limit, so that the approval that decides can book it.
         tripped: limits that it was over when it was held.
         over: limits that it went over when it was approved, as everybody who approved it accepted.
+        queued: epoch seconds UTC by which approvers are shown it in order; 0 for when it was created.
     """
 
     state: str
@@ -268,6 +269,12 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     costs: tuple[Cost, ...] = ()
     tripped: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
+    queued: float = 0.0
+
+    @property
+    def place(self) -> float:
+        """Where it stands among those that wait: when it was asked for, later for a subject with others that wait."""
+        return self.queued or self.created
 
     def keys(self, transaction: str) -> Keys:
         """Name all records that settling it meets.

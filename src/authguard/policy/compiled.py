@@ -285,6 +285,7 @@ class Policy:
         body_budget: bytes of a body that the guard reads.
         nodes_budget: values of a JSON body that the guard reads: members, elements and the containers around them.
         in_flight_budget: requests of one account that are decided at once.
+        max_held: transactions of one account that wait for approvers at once.
         durability: risk -> how a decision is kept before anything is admitted.
         pseudonymous: whether the log holds keyed hashes instead of subjects.
         public_windows: whether admissions to public operations are covered by window records above a rate.
@@ -337,6 +338,7 @@ class Policy:
     body_budget: int = 1_048_576
     nodes_budget: int = 50_000
     in_flight_budget: int = 64
+    max_held: int = 20
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
     public_windows: bool = False

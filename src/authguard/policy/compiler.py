@@ -77,6 +77,7 @@ def compile_draft(draft: Draft) -> Policy:
         body_budget=draft.body_budget,
         nodes_budget=draft.nodes_budget,
         in_flight_budget=draft.in_flight_budget,
+        max_held=draft.max_held,
         durability=draft.durability,
         pseudonymous=draft.pseudonymous,
         public_windows=draft.public_windows,

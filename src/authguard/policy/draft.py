@@ -73,6 +73,7 @@ class Draft:
         body_budget: bytes.
         nodes_budget: values of a JSON body.
         in_flight_budget: requests of one account that are decided at once.
+        max_held: transactions of one account.
         durability: by risk.
         pseudonymous: of subjects in the log.
         public_windows: of public admissions in the log.
@@ -120,6 +121,7 @@ class Draft:
     body_budget: int = 1_048_576
     nodes_budget: int = 50_000
     in_flight_budget: int = 64
+    max_held: int = 20
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
     public_windows: bool = False

@@ -77,14 +77,14 @@ class Approvals:
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List the transactions of a state on which a person may decide, the oldest first.
+        """List the transactions of a state on which a person may decide, in the order of their places.
 
         Args:
             principal: whose roles count.
             state: of the machine, in which they stand now.
             operation: its name; empty for any.
             subject: pseudonym of whoever they are for; empty for any.
-            after: when the last one of the page before was created, and its id.
+            after: the place of the last one of the page before, and its id.
             limit: how many at most.
         """
         found: list[tuple[str, TransactionRecord]] = []
@@ -99,7 +99,7 @@ class Approvals:
                 limit=limit,
             )
             found += await self._standing.within(listing)
-        return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
+        return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
     async def figures(self, transaction: str) -> tuple[Figure, ...]:
         """Give the limits of a transaction as they stand now, for whoever decides."""

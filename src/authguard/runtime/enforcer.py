@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 from contextlib import suppress
-from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -25,16 +24,17 @@ from authguard.runtime import transactions
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.binding import Binder
 from authguard.runtime.changes import Standing, renewed
+from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.faults import Faults
+from authguard.runtime.hold_queue import SWEPT_WHEN_PLACED, HoldQueue
 from authguard.runtime.in_flight import InFlight
-from authguard.runtime.journal import escaped
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.lifting import Lifting
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
 from authguard.runtime.refusal_windows import RefusalWindows
 from authguard.runtime.reports import Reports
-from authguard.runtime.sources import Sources
+from authguard.runtime.sources import Sources, record_unmapped
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.verification import Verifications
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from authguard.core.chain import Stencil
     from authguard.core.facts import Credential
-    from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded
@@ -107,11 +106,12 @@ class Enforcer:
         self._referral = Referral(desk, journal, ids)
         self._ids = ids
         self._sources = Sources(self.standing, directories)
-        self._channel_secrets = channel_secrets
+        self._channels = ChannelFinder(policy, channel_secrets)
         self._recollections = Recollections()
         self._hears_channels = policy.channels.declared
         self._in_flight = InFlight(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
+        self.queue: Final = HoldQueue(self.standing)
         self._binder = Binder(policy, ids, seal)
         self._opening = anyio.Lock()
         self._opened = False
@@ -221,7 +221,8 @@ class Enforcer:
             credential = NOBODY if operation.risk == "public" else self._checker.recall(ask.evidence, now)
             if isinstance(credential, Unseen):
                 return None
-            about = self._about(ask, self._channel(ask, credential)) if self._hears_channels else operation.identity
+            channel = self._channels.find(ask, credential) if self._hears_channels else ""
+            about = self._about(ask, channel) if channel else operation.identity
             found = self._recollections.find(credential, about)
             if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
                 return None
@@ -250,7 +251,7 @@ class Enforcer:
         return ask.operation.identity + channel.encode()
 
     async def _decide(self, ask: Ask, credential: Credential, now: float) -> Verdict | Refusal:
-        known = Known(credential=credential, channel=self._channel(ask, credential))
+        known = Known(credential=credential, channel=self._channels.find(ask, credential))
         keys = Keys()
         decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None
         if isinstance(credential, Proven):
@@ -302,11 +303,29 @@ class Enforcer:
                 return plan
             if isinstance(plan, Reason):
                 return self.refuse(ask, plan, known.credential)
+            if plan.fallback.kind is Outcome.HOLD and not before.snapshot.transaction.version:
+                return await self._place(ask, known, keys, before, plan, now)
             return await self._carry_out(ask, known, keys, before, plan, now)
 
         decided: Verdict | Refusal | NeedsBody = await self.standing.until_won(keys, attempt)
         if isinstance(decided, Verdict) and decided.running and await self.approvals.came_undone(decided):
             decided = await self.standing.until_won(keys, attempt)
+        return decided
+
+    async def _place(  # noqa: PLR0917 - as `_carry_out`
+        self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
+    ) -> Verdict | Refusal | None:
+        """Carry out a plan by which one more transaction waits for approvers, if its account may have one more."""
+        if not isinstance(known.credential, Proven):
+            return await self._carry_out(ask, known, keys, before, plan, now)
+        state = plan.after.transaction.state
+        async with self.queue.place(known.credential.principal, state, now) as place:
+            if place < 0:
+                return self.refuse(ask, Reason.TOO_MANY_HELD, known.credential)
+            placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
+            decided = await self._carry_out(ask, known, keys, before, placed, now)
+        with suppress(AuditError, BusyError, StoreError, TimeoutError):  # this request is decided, whoever sweeps next
+            await self.queue.sweep(state, SWEPT_WHEN_PLACED)
         return decided
 
     async def _prove(self, ask: Ask, now: float) -> Credential:
@@ -323,46 +342,6 @@ class Enforcer:
         except TimeoutError:
             return NotProven("unproven", Reason.KEYS_UNREACHABLE)
 
-    def _channel(self, ask: Ask, credential: Credential) -> str:
-        """Tell where the caller speaks from, believing only what the policy says to believe."""
-        channels = self.policy.channels
-        if not channels.declared:
-            return ""
-        if channels.claim:
-            claims = credential.principal.claims if isinstance(credential, Proven) else {}
-            named = claims.get(channels.claim)
-        elif channels.header:
-            named = ask.evidence.headers.get(channels.header) if self._vouches(ask) else None
-        else:
-            named = ask.channel
-        return named if isinstance(named, str) and named in channels.carry else ""
-
-    def _vouches(self, ask: Ask) -> bool:
-        """Whether the gateway that names the channel proved itself; every secret is compared in full."""
-        sent = ask.evidence.headers.get(self.policy.channels.secret_header, "").encode("latin-1")
-        return bool(sum(compare_digest(sent, secret) for secret in self._channel_secrets))
-
-    def _tell_unmapped(
-        self, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float
-    ) -> tuple[str, ...]:
-        """Write down what a source said in words that the policy does not map, once for each report that is kept."""
-        kept, last = after.account.reports or {}, before.account.reports or {}
-        new = {name for name in known.unmapped if kept.get(name) == known.said[name] != last.get(name)}
-        if not new or not isinstance(known.credential, Proven):
-            return ()
-        subject = known.credential.principal.pseudonym
-        return tuple(
-            self.journal.acted(
-                "account.unrecognised",
-                now,
-                by=name,
-                note=escaped(known.unmapped[name]),
-                subject=subject,
-                decision=decision,
-            )
-            for name in sorted(new)
-        )
-
     async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
         self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
     ) -> Verdict | None:
@@ -378,7 +357,7 @@ class Enforcer:
             ticket = await self.standing.within(handing)
         subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
         written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
-        written += self._tell_unmapped(known, before.snapshot, plan.after, record, now)
+        written += record_unmapped(self.journal, known, before.snapshot, plan.after, record, now)
         entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
         try:
             if self.policy.durability.get(ask.operation.risk, "async") != "async":

@@ -41,7 +41,7 @@ async def waiting(
     after: tuple[float, str] = FIRST,
     limit: int,
 ) -> tuple[Listed, ...]:
-    """List transactions by the state in which they stand now, the oldest first.
+    """List transactions by the state in which they stand now, in the order of their places.
 
     Args:
         standing: with the store.
@@ -49,7 +49,7 @@ async def waiting(
         role: of their approvers; empty for any.
         operation: its name; empty for any.
         subject: pseudonym of whoever they are for; empty for any.
-        after: when the last one of the page before was created, and its id.
+        after: the place of the last one of the page before, and its id.
         limit: how many at most.
 
     Raises:
@@ -67,9 +67,9 @@ async def waiting(
             taken += [one for one in seen if state in {"", one[1].state}]
             if len(page) < size:
                 break
-            place, size = (page[-1][1].created, page[-1][0]), max(size, PAGE)
+            place, size = (page[-1][1].place, page[-1][0]), max(size, PAGE)
         found += taken
-    return tuple(sorted(found, key=lambda one: (one[1].created, one[0]))[:limit])
+    return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
 
 def _stored_as(policy: Policy, state: str) -> tuple[str, ...]:

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from authguard.core.facts import Proven
 from authguard.core.mandates import Unreadable, read
 from authguard.core.pointers import Nothing, find
 from authguard.core.snapshot import Report
 from authguard.ports import Stated
+from authguard.runtime.journal import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.facts import Principal
+    from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import AccountSource
     from authguard.ports import AccountDirectory
     from authguard.runtime.changes import Standing
+    from authguard.runtime.journal import Journal
     from authguard.runtime.judge import Known
 
 #: characters of a status that are looked at
@@ -84,3 +88,25 @@ def _claimed(source: AccountSource, principal: Principal) -> Stated:
     except Unreadable:
         return Stated("", principal.issued_at)
     return Stated(status if isinstance(status, str) else "", principal.issued_at, mandates)
+
+
+def record_unmapped(  # noqa: PLR0917 - the parts of one record
+    journal: Journal, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float
+) -> tuple[str, ...]:
+    """Record what a source said in words that the policy does not map, once for each report that is kept."""
+    kept, last = after.account.reports or {}, before.account.reports or {}
+    new = {name for name in known.unmapped if kept.get(name) == known.said[name] != last.get(name)}
+    if not new or not isinstance(known.credential, Proven):
+        return ()
+    subject = known.credential.principal.pseudonym
+    return tuple(
+        journal.acted(
+            "account.unrecognised",
+            now,
+            by=name,
+            note=escaped(known.unmapped[name]),
+            subject=subject,
+            decision=decision,
+        )
+        for name in sorted(new)
+    )

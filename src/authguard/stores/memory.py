@@ -70,7 +70,7 @@ class MemoryStore:
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._shelves: dict[str, dict[str, bytes]] = {}
         self._used: dict[bytes, float] = {}
-        #: name -> what a transaction is found by: state, role, operation, subject, and when it was created
+        #: name -> what a transaction is found by: state, role, operation, subject, and its place
         self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
         self._size = 0
         self._hand = 0
@@ -133,7 +133,7 @@ class MemoryStore:
             self._records[name[-1]][name] = value
             if name[:1] == stored.TRANSACTION:
                 held = after.transaction
-                self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.created)
+                self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.place)
         return True
 
     async def transactions(
@@ -146,13 +146,13 @@ class MemoryStore:
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List transactions by their ids, the oldest first."""
+        """List transactions by their ids, in the order of their places."""
         since = (after[0], stored.transaction_name(after[1]))
         found = (
-            (created, name)
-            for name, (stands, by, of, about, created) in self._transactions.items()
+            (place, name)
+            for name, (stands, by, of, about, place) in self._transactions.items()
             if state in {"", stands} and role in {"", by} and operation in {"", of} and subject in {"", about}
-            if (created, name) > since
+            if (place, name) > since
         )
         return tuple(stored.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found))
 

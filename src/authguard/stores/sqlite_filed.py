@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 #: made, and filled, in a file that was written before there was any
 FILED: Final = (
     "DROP TABLE IF EXISTS transactions",
-    """CREATE TABLE IF NOT EXISTS filed (
-        state, created, name, role, operation, subject, PRIMARY KEY (state, created, name)
+    "DROP TABLE IF EXISTS filed",
+    """CREATE TABLE IF NOT EXISTS queue (
+        state, place, name, role, operation, subject, PRIMARY KEY (state, place, name)
     ) WITHOUT ROWID""",
 )
 UNFILED: Final = (
-    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM filed)"
+    "SELECT name, value FROM records WHERE name >= x'74' AND name < x'75' AND NOT EXISTS (SELECT 1 FROM queue)"
 )
-FILE: Final = "INSERT OR REPLACE INTO filed VALUES (?, ?, ?, ?, ?, ?)"
-UNFILE: Final = "DELETE FROM filed WHERE state = ? AND created = ? AND name = ?"
+FILE: Final = "INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, ?)"
+UNFILE: Final = "DELETE FROM queue WHERE state = ? AND place = ? AND name = ?"
 #: every filter may be left out by an empty text
 FIND: Final = (
-    "SELECT name, value FROM (SELECT created, name FROM filed WHERE {} AND (created, name) > (?, ?)"
+    "SELECT name, value FROM (SELECT place, name FROM queue WHERE {} AND (place, name) > (?, ?)"
     " AND (? = '' OR role = ?) AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
-    " ORDER BY created, name LIMIT ?) JOIN records USING (name) ORDER BY created, name"
+    " ORDER BY place, name LIMIT ?) JOIN records USING (name) ORDER BY place, name"
 )
 
 
@@ -47,17 +48,17 @@ def prepare_filed(writer: sqlite3.Connection) -> None:
 
 def file(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
     """Let a transaction be found."""
-    writer.execute(FILE, (held.state, held.created, name, held.role, held.operation, held.subject))
+    writer.execute(FILE, (held.state, held.place, name, held.role, held.operation, held.subject))
 
 
 def unfile(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
     """Let a transaction be found no more."""
-    writer.execute(UNFILE, (held.state, held.created, name))
+    writer.execute(UNFILE, (held.state, held.place, name))
 
 
 def refile(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
     """Keep what a transaction is found by in step with it."""
-    if before.version and (before.state, before.created) != (after.state, after.created):
+    if before.version and (before.state, before.place) != (after.state, after.place):
         unfile(writer, name, before)
     file(writer, name, after)
 
@@ -65,13 +66,13 @@ def refile(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, a
 def find(
     reader: sqlite3.Connection, state: str, wanted: tuple[str, str, str], after: tuple[float, str], limit: int
 ) -> list[tuple[bytes, bytes]]:
-    """Give the names and bytes of transactions, the oldest first.
+    """Give the names and bytes of transactions, in the order of their places.
 
     Args:
         reader: of the file.
         state: in which they are stored; empty for any.
         wanted: role, operation and subject; empty for any.
-        after: when the last one of the page before was created, and its id.
+        after: the place of the last one of the page before, and its id.
         limit: how many at most.
     """
     since = (after[0], stored.transaction_name(after[1]))

@@ -280,6 +280,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "body_budget": more,
     "nodes_budget": more,
     "in_flight_budget": more,
+    "max_held": more,
     "pseudonymous": less,
     "public_windows": more,
     "checkpoint_every": more,

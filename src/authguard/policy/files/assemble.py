@@ -84,6 +84,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         body_budget=document.budget.body,
         nodes_budget=document.budget.nodes,
         in_flight_budget=document.budget.in_flight,
+        max_held=document.transactions.max_held,
         durability=DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
         public_windows=document.audit.public == "windows",

@@ -383,6 +383,7 @@ class Rollback(Part):
 class Transactions(Part):
     """How high-security transactions are kept."""
 
+    max_held: Annotated[int, Field(ge=1, le=10_000)] = 20
     answers: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
 
 

@@ -254,6 +254,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
     },
     "Transactions": {
+        "max_held": "How many transactions of one account may wait for approvers at once; 20 where left out.",
         "answers": "How long first answers are kept for who repeats a request; `24h` where left out, `1m` to `30d`.",
     },
     "Checkpoints": {
