@@ -134,7 +134,8 @@ def held_transactions_of_one_account_fill_the_approvers_page(site: Site) -> None
         staff = site.token("dana", roles=["payments"], auth_time=int(site.clock.now()))
         listed = await ask(guard, "GET", "/.authguard/transactions", staff)
         assert listed.status == 200, f"the approvers' list was answered {listed.status}"
-        return listed.json()["transactions"]
+        found: list[dict[str, Any]] = listed.json()["transactions"]
+        return found
 
     listed = asyncio.run(attempt())
     assert len(listed) <= 50, f"one account has {len(listed)} payments waiting"

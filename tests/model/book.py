@@ -102,6 +102,12 @@ class Paper:
             self.state, self.since = state, now
 
 
+def filed_as(state: str, since: float, now: float) -> str:
+    """Return the state as which a paper is compared: what lapsed while it was held may be filed so at any moment."""
+    lasts, then = LASTS["held"]
+    return then if state == "held" and now - since >= lasts else state
+
+
 @dataclass
 class Book:
     """Everything that the clerk knows.
@@ -333,12 +339,12 @@ class Book:
                 found.add(name)
         return found
 
-    def view(self) -> dict[str, object]:
+    def view(self, now: float) -> dict[str, object]:
         """Give what can be read in a store too."""
-        found: dict[str, object] = {
-            f"paper {name}": (kept.state, kept.since if kept.state in LASTS else 0.0, frozenset(kept.approvals))
-            for name, kept in self.papers.items()
-        }
+        found: dict[str, object] = {}
+        for name, kept in self.papers.items():
+            state = filed_as(kept.state, kept.since, now)
+            found[f"paper {name}"] = (state, kept.since if state in LASTS else 0.0, frozenset(kept.approvals))
         for name, person in self.people.items():
             if person.said_at > NEVER or person.barred > NEVER:
                 found[f"person {name}"] = (person.roles, person.well, max(person.said_at, 0.0), max(person.barred, 0.0))

@@ -16,7 +16,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.runtime.verdict import Answer, Ask, Body, Verdict
 from tests.kit import ISSUER, POLICY
-from tests.model.book import LASTS, ROLE, Book, Sheet
+from tests.model.book import LASTS, ROLE, Book, Sheet, filed_as
 from tests.model.rig import Killed, Rig
 
 if TYPE_CHECKING:
@@ -154,12 +154,12 @@ class Counter:
             left = [iter(act.steps) for act in acts]
             for place in order:
                 told[place] = next(left[place])(book)
-            if told == said and book.view() == seen:
+            if told == said and book.view(self.rig.clock.now()) == seen:
                 self.book = book
                 self.met["at once"] = self.met.get("at once", 0) + 1
                 return
         raise AssertionError(
-            f"the guard says {said} and keeps {seen}, which no order gives; before: {self.book.view()}"
+            f"the guard says {said} and keeps {seen}, which no order gives; before: {self.book.view(self.rig.clock.now())}"
         )
 
     def dies_over(self, act: Act, calls: int) -> None:
@@ -177,8 +177,10 @@ class Counter:
                 book = copy.deepcopy(books[-1])
                 step(book)
                 books.append(book)
-            matching = [book for book in books if book.view() == seen]
-            assert matching, f"{seen} is neither before nor after: {[book.view() for book in books]}"
+            matching = [book for book in books if book.view(self.rig.clock.now()) == seen]
+            assert matching, (
+                f"{seen} is neither before nor after: {[book.view(self.rig.clock.now()) for book in books]}"
+            )
             self.book = matching[-1]
             self.book.ran = ran  # nobody was told to run
             self.agree()
@@ -372,7 +374,7 @@ class Counter:
 
     def agree(self) -> None:
         """The store holds what the book does, and nothing was let run twice."""
-        seen, written = self.look(), self.book.view()
+        seen, written = self.look(), self.book.view(self.rig.clock.now())
         assert seen == written, f"the store holds {seen}, and the book {written}"
         assert max(self.book.ran.values(), default=0) <= 1
 
@@ -386,8 +388,9 @@ class Counter:
         listed: Any = await self.rig.inner.transactions(limit=CAPACITY)
         for transaction, record in listed:
             approvals = {ACCOUNTS.get(one.account, f"operator {one.by}") for one in record.approvals}
-            since = record.entered if record.state in LASTS else 0.0
-            found[f"paper {self.paper_of(transaction)}"] = (record.state, since, frozenset(approvals))
+            state = filed_as(record.state, record.entered, self.rig.clock.now())
+            since = record.entered if state in LASTS else 0.0
+            found[f"paper {self.paper_of(transaction)}"] = (state, since, frozenset(approvals))
         for key, name in ACCOUNTS.items():
             for sid in SESSIONS if name in CUSTOMERS else ("",):
                 keys = Keys(key, session_key(ISSUER, name, "app", sid) if sid else b"")
