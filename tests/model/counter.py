@@ -154,12 +154,12 @@ class Counter:
             left = [iter(act.steps) for act in acts]
             for place in order:
                 told[place] = next(left[place])(book)
-            if told == said and book.view(self.rig.clock.now()) == seen:
+            if told == said and self.written(book) == seen:
                 self.book = book
                 self.met["at once"] = self.met.get("at once", 0) + 1
                 return
         raise AssertionError(
-            f"the guard says {said} and keeps {seen}, which no order gives; before: {self.book.view(self.rig.clock.now())}"
+            f"the guard says {said} and keeps {seen}, which no order gives; before: {self.written(self.book)}"
         )
 
     def dies_over(self, act: Act, calls: int) -> None:
@@ -177,10 +177,8 @@ class Counter:
                 book = copy.deepcopy(books[-1])
                 step(book)
                 books.append(book)
-            matching = [book for book in books if book.view(self.rig.clock.now()) == seen]
-            assert matching, (
-                f"{seen} is neither before nor after: {[book.view(self.rig.clock.now()) for book in books]}"
-            )
+            matching = [book for book in books if self.written(book) == seen]
+            assert matching, f"{seen} is neither before nor after: {list(map(self.written, books))}"
             self.book = matching[-1]
             self.book.ran = ran  # nobody was told to run
             self.agree()
@@ -374,9 +372,13 @@ class Counter:
 
     def agree(self) -> None:
         """The store holds what the book does, and nothing was let run twice."""
-        seen, written = self.look(), self.book.view(self.rig.clock.now())
+        seen, written = self.look(), self.written(self.book)
         assert seen == written, f"the store holds {seen}, and the book {written}"
         assert max(self.book.ran.values(), default=0) <= 1
+
+    def written(self, book: Book) -> dict[str, object]:
+        """Read a book as of now."""
+        return book.view(self.rig.clock.now())
 
     def look(self) -> dict[str, object]:
         """Read the store."""
