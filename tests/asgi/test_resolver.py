@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Host
 
 from authguard.asgi.resolver import Resolver
 from authguard.core.facts import Match, Operation
@@ -30,8 +32,23 @@ class Resolved:
     def __init__(self, text: str, own: tuple[Operation, ...] = (), root: str = "", app_root: str = "") -> None:
         policy = policy_of(text)
         self._resolver = Resolver(
-            policy.operations, policy.otherwise, own, admits=policy.admits_unnamed, root=root, app_root=app_root
+            policy.operations,
+            policy.otherwise,
+            own,
+            admits=policy.admits_unnamed,
+            hosts=policy.hosts,
+            root=root,
+            app_root=app_root,
         )
+
+    def route_host(self, host: str) -> None:
+        """Let the app route a host by itself."""
+        self._resolver.learn_hosts([Host(host, app=Starlette()).host_regex])
+
+    def of_host(self, host: str, path: str, method: str = "GET") -> str:
+        """Resolve a request that names a host."""
+        scope = {"path": path, "root_path": "", "headers": [(b"host", host.encode())] if host else []}
+        return name(self._resolver.find(method, path, scope))
 
     def find(self, method: str, path: str, root_path: str = "") -> Operation | Reason:
         """Resolve a request."""
@@ -163,3 +180,55 @@ def test_the_guards_own_operations_come_first_and_are_met_by_their_very_paths() 
     found = resolver(DENY, (own,))
     assert name(found.find("POST", "/chat")) == "authguard.x"
     assert name(found.find("POST", "/chat/")) == "operation-unnamed"
+
+
+HOSTS = DENY.replace(
+    "operations:\n",
+    """\
+hosts: [shop.test, '*.shop.test', '[::1]']
+operations:
+  - {name: admin_users, match: {path: /users, method: GET}, hosts: [admin.shop.test], risk: high, effect: read}
+  - {name: any_users, match: {path: /users, method: GET}, hosts: ['*.shop.test'], risk: routine, effect: read}
+  - {name: only_admin, match: {path: /only, method: GET}, hosts: [admin.shop.test], risk: high, effect: read}
+""",
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "expected"),
+    [
+        ("shop.test", "/healthz", "health"),
+        ("SHOP.test:8443", "/healthz", "health"),
+        ("[::1]:80", "/healthz", "health"),
+        ("a.b.shop.test", "/healthz", "health"),
+        *(
+            (host, "/healthz", "host-misdirected")
+            for host in ("", "evil.test", "evilshop.test", "shop.test.evil", "a b")
+        ),
+        ("shop.test@evil.test", "/healthz", "host-misdirected"),
+        ("admin.shop.test", "/users", "admin_users"),
+        ("www.shop.test", "/users", "any_users"),
+        ("shop.test", "/users", "host-misdirected"),
+        ("admin.shop.test", "/only/", "only_admin"),
+        ("www.shop.test", "/only", "host-misdirected"),
+        ("www.shop.test", "/nothing", "operation-unnamed"),
+    ],
+)
+def test_an_operation_is_met_by_the_hosts_that_it_names(host: str, path: str, expected: str) -> None:
+    assert resolver(HOSTS).of_host(host, path) == expected
+
+
+def test_a_host_that_the_app_routes_by_itself_meets_only_operations_that_name_it() -> None:
+    found = resolver(DENY)
+    found.route_host("{sub}.shop.test")
+    assert found.of_host("shop.test", "/healthz") == "health"
+    assert found.of_host("admin.shop.test", "/healthz") == "host-misdirected"
+    assert found.of_host("ADMIN.shop.test:80", "/healthz") == "host-misdirected"
+    named = resolver(HOSTS)
+    named.route_host("admin.shop.test")
+    assert named.of_host("admin.shop.test", "/users") == "admin_users"
+    assert named.of_host("admin.shop.test", "/healthz") == "host-misdirected"
+    one = resolver(DENY.replace("operations:", "hosts: [admin.shop.test]\noperations:", 1))
+    one.route_host("admin.shop.test")
+    assert one.of_host("admin.shop.test", "/healthz") == "health"

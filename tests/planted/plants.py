@@ -288,8 +288,8 @@ PLANTS: Final = (
         "what changes the method reaches the app",
         AROUND,
         EVIDENCE,
-        "if not name.startswith(PREFIX) and name not in OVERRIDES]",
-        "if not name.startswith(PREFIX)]",
+        "    return name.startswith(PREFIX) or name in OVERRIDES\n",
+        "    return name.startswith(PREFIX)\n",
     ),
     Plant(
         "a request that no operation names is admitted by its method",
@@ -326,11 +326,11 @@ PLANTS: Final = (
         "a list grows with each request",
         SOAK,
         MIDDLEWARE,
-        "        path = route_path(scope)\n        operation = self._index.find(method, path)\n",
-        "        path = route_path(scope)\n"
+        "        path = self._resolver.path(scope)\n        operation = self._resolver.find(method, path, scope)\n",
+        "        path = self._resolver.path(scope)\n"
         '        scope["app"] = globals().setdefault("SEEN", [])\n'
         '        scope["app"].append({"path": [path]})\n'
-        "        operation = self._index.find(method, path)\n",
+        "        operation = self._resolver.find(method, path, scope)\n",
     ),
     Plant(
         "a task is left behind by some requests",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
-from authguard.asgi.app import own_root_path
+from authguard.asgi.app import own_hosts, own_root_path
 from authguard.asgi.bodies import BodyReader
 from authguard.asgi.calls import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
@@ -74,9 +74,12 @@ class GuardMiddleware:
             policy.otherwise,
             own,
             admits=policy.admits_unnamed,
+            hosts=policy.hosts,
             root=policy.root_path,
             app_root=own_root_path(app),
         )
+        #: whether the app was looked at: when it first serves, since routes are added after it was wrapped
+        self._learnt = False
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = channel_finder(policy.channels.paths)
         self._replies: Final = Replies(
@@ -108,6 +111,8 @@ class GuardMiddleware:
         if scope["type"] != "http":
             return self._other(scope, receive, send)
         method = scope["method"]
+        if not self._learnt:
+            self._learn()
         path = self._resolver.path(scope)
         operation = self._resolver.find(method, path, scope)
         if isinstance(operation, Reason):
@@ -123,6 +128,11 @@ class GuardMiddleware:
         if verdict is None:
             return self._judge(ask, scope, receive, send)
         return self._carry_out(ask, verdict, scope, receive, send)
+
+    def _learn(self) -> None:
+        """Look at the app's routes, once."""
+        self._learnt = True
+        self._resolver.learn_hosts(own_hosts(self._app))
 
     def _other(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
@@ -169,6 +179,8 @@ class GuardMiddleware:
         return app_for(inner["user"], self._app)(inner, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._learnt:
+            self._learn()
         path = self._resolver.path(scope)
         operation = self._resolver.find_socket(path, scope)
         evidence = read_evidence(scope, self._wanted, self._looked)

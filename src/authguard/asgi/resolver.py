@@ -5,18 +5,21 @@ Rules of this file:
 - A path that merely resembles a named one is never judged as it: it is refused. The one exception is a single slash at
   the end, which frameworks redirect, unless both spellings are named.
 - Guard and router have to see the same path. Where the app takes off a root path of its own that the policy does not
-  name, what begins with it is refused.
+  name, what begins with it is refused. Where it routes a host by itself, only an operation that names the host is met.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from authguard.asgi.hosts import read_host, takes_host
 from authguard.asgi.lookalike import Lookalikes
-from authguard.asgi.operations import OperationIndex, is_plain, is_rooted, route_path, without
+from authguard.asgi.operations import OperationIndex, is_rooted, route_path, without
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Sequence
 
     from authguard.core.facts import Operation
@@ -24,10 +27,20 @@ if TYPE_CHECKING:
     Find = Callable[[str], Operation | None]
 
 
-class Resolver:
-    """Resolves requests for one guarded app; nothing changes after it was built."""
+class Handshake:
+    """What stands in place of a method for a WebSocket; no caller can send an object."""
 
-    __slots__ = ("_admits", "_app_root", "_http", "_index", "_own", "_root", "_sockets", "_unnamed")
+
+HANDSHAKE: Final = Handshake()
+
+
+class Resolver:
+    """Resolves requests for one guarded app; all that changes is what is learnt of the app's hosts."""
+
+    __slots__ = (
+        *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_hosted", "_hosts", "_http", "_index", "_own"),
+        *("_patterns", "_root", "_sockets", "_unnamed"),
+    )
 
     def __init__(
         self,
@@ -36,6 +49,7 @@ class Resolver:
         own: Sequence[Operation],
         *,
         admits: bool,
+        hosts: frozenset[str] = frozenset(),
         root: str = "",
         app_root: str = "",
     ) -> None:
@@ -46,6 +60,7 @@ class Resolver:
             otherwise: what the unnamed is judged as, where it is admitted.
             own: the guard's own operations, which come before the policy's.
             admits: whether the policy admits what nobody named.
+            hosts: that a request may name; empty for any.
             root: the root path that the policy names; empty for that of the server (ASGI's ``root_path``).
             app_root: the root path that the app sets by itself; empty for none.
         """
@@ -56,8 +71,30 @@ class Resolver:
         self._admits = admits
         self._root = root
         self._app_root = app_root
+        self._hosts = hosts
+        self._patterns = tuple(sorted(frozenset[str]().union(*(one.hosts for one in operations))))
+        self._app_hosts: tuple[re.Pattern[str], ...] = ()
+        self._hosted = bool(hosts or self._patterns)
+        # a made-up label stands for all hosts below a domain that are not listed themselves
+        met = ["", *(one.replace("*", "\0") for one in self._patterns)]
+        self._by_hosts = {
+            listed: OperationIndex([one for one in every if not one.hosts or one.hosts & set(listed)], otherwise)
+            for listed in {self._listed(host) for host in met}
+        }
         self._http = Lookalikes(one.match.path for one in every if not one.match.websocket)
         self._sockets = Lookalikes(one.match.websocket for one in every if one.match.websocket)
+
+    def learn_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
+        """Learn which hosts the app routes by itself, as Starlette's ``Host`` does.
+
+        Args:
+            hosts: patterns of host names.
+        """
+        self._app_hosts = tuple(hosts)
+        self._hosted = bool(self._hosts or self._patterns or hosts)
+
+    def _listed(self, host: str) -> tuple[str, ...]:
+        return tuple(one for one in self._patterns if takes_host((one,), host))
 
     def path(self, scope: dict[str, Any]) -> str:
         """Return the path by which operations are named: without the root path."""
@@ -74,27 +111,44 @@ class Resolver:
         Returns:
             The operation; or ``request-malformed`` for a method or a path that others may read differently,
             ``operation-unnamed`` where the policy says ``otherwise: deny``, ``path-lookalike`` for what the app's
-            router may take for a named path.
+            router may take for a named path, ``host-misdirected`` for another host.
         """
+        if self._hosted:
+            return self._resolve_hosted(method, path, scope)
         found = self._index.find(method, path)
+        if found is None or found is self._unnamed or self._app_root or not is_rooted(scope):
+            return self._resolve(self._index, method, path, scope)
+        return found
+
+    def find_socket(self, path: str, scope: dict[str, Any]) -> Operation | Reason:
+        """Resolve a WebSocket's handshake, as `find` does a request."""
+        return (self._resolve_hosted if self._hosted else partial(self._resolve, self._index))(HANDSHAKE, path, scope)
+
+    def _resolve_hosted(self, method: str | Handshake, path: str, scope: dict[str, Any]) -> Operation | Reason:
+        """Resolve by the host too: ``host-misdirected`` where it is not listed, or what it asks for is another's."""
+        host = read_host(scope)
+        if self._hosts and not takes_host(self._hosts, host):
+            return Reason.HOST_MISDIRECTED
+        found = self._resolve(self._by_hosts.get(self._listed(host), self._by_hosts[()]), method, path, scope)
+        if isinstance(found, Reason) or found is self._unnamed:
+            elsewhere = self._resolve(self._index, method, path, scope) if self._patterns else found
+            return found if isinstance(elsewhere, Reason) or elsewhere is self._unnamed else Reason.HOST_MISDIRECTED
+        routed = any(pattern.match(host) for pattern in self._app_hosts)
+        named = takes_host(found.hosts, host) or self._hosts == {host} or found in self._own
+        return Reason.HOST_MISDIRECTED if routed and not named else found
+
+    def _resolve(
+        self, index: OperationIndex, method: str | Handshake, path: str, scope: dict[str, Any]
+    ) -> Operation | Reason:
+        find: Find = index.find_socket if isinstance(method, Handshake) else partial(index.find, method)
+        found = find(path)
         if found is None or not is_rooted(scope):
             return Reason.REQUEST_MALFORMED
         if self._app_root and without(scope["path"], self._app_root) != path:
             return Reason.PATH_LOOKALIKE
         if found is not self._unnamed:
             return found
-        return self._otherwise(path, lambda other: self._index.find(method, other), self._http)
-
-    def find_socket(self, path: str, scope: dict[str, Any]) -> Operation | Reason:
-        """Resolve a WebSocket's handshake, as `find` does a request."""
-        if not is_plain(path) or not is_rooted(scope):
-            return Reason.REQUEST_MALFORMED
-        if self._app_root and without(scope["path"], self._app_root) != path:
-            return Reason.PATH_LOOKALIKE
-        found = self._index.find_socket(path)
-        if found is not None and found is not self._unnamed:
-            return found
-        return self._otherwise(path, self._index.find_socket, self._sockets)
+        return self._otherwise(path, find, self._sockets if isinstance(method, Handshake) else self._http)
 
     def _otherwise(self, path: str, find: Find, named: Lookalikes) -> Operation | Reason:
         """Say what becomes of a path that no operation names."""

@@ -193,6 +193,7 @@ class Operation:
     Attributes:
         name: unique within the policy.
         match: how it is recognised.
+        hosts: that a request for it names, ``*.DOMAIN`` for any below one; empty for any host.
         risk: ``public`` ``self`` ``routine`` ``sensitive`` ``high`` ``staff``.
         effect: ``read`` or ``write``.
         scopes: token scopes that it needs, all of them.
@@ -213,6 +214,7 @@ class Operation:
 
     name: str
     match: Match = Match()
+    hosts: frozenset[str] = frozenset()
     risk: str = "sensitive"
     effect: str = "write"
     scopes: frozenset[str] = frozenset()

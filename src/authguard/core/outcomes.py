@@ -84,6 +84,7 @@ class Reason(Enum):
     REQUEST_MALFORMED = ("request-malformed", 400, "the request is malformed")
     OPERATION_UNNAMED = ("operation-unnamed", 404, "there is no such operation")
     PATH_LOOKALIKE = ("path-lookalike", 404, "there is no such operation")
+    HOST_MISDIRECTED = ("host-misdirected", 421, "this host is not served here")
     BODY_TOO_LARGE = ("body-too-large", 413, "the body is larger than this service reads")
     BODY_TOO_COMPLEX = ("body-too-complex", 413, "the body holds more values than this service reads")
     BODY_TIMEOUT = ("body-timeout", 408, "the body did not arrive in time")

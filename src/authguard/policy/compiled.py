@@ -296,6 +296,7 @@ class Policy:
         keep_log: seconds for which its lines are kept; infinite for ever.
         keep_answers: seconds for which first answers of transactions are kept.
         public_url: the origin that callers use; empty where the policy does not say.
+        hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; empty for what the server says.
         cors: what pages of other origins may do.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
@@ -349,6 +350,7 @@ class Policy:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    hosts: frozenset[str] = frozenset()
     root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)

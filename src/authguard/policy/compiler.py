@@ -88,6 +88,7 @@ def compile_draft(draft: Draft) -> Policy:
         keep_log=draft.keep_log,
         keep_answers=draft.keep_answers,
         public_url=draft.public_url,
+        hosts=draft.hosts,
         root_path=draft.root_path,
         cors=draft.cors,
         rollback_roles=draft.rollback_roles,

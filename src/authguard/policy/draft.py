@@ -84,6 +84,7 @@ class Draft:
         keep_log: seconds.
         keep_answers: seconds.
         public_url: or empty.
+        hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; or empty.
         cors: what pages of other origins may do.
         rollback_roles: act -> (role, count).
@@ -132,6 +133,7 @@ class Draft:
     keep_log: float = inf
     keep_answers: float = 86_400.0
     public_url: str = ""
+    hosts: frozenset[str] = frozenset()
     root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)

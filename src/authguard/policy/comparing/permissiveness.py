@@ -156,6 +156,7 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
 OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
     "match": changed,
+    "hosts": wider_or_all,
     "risk": risk,
     "effect": effect,
     "scopes": narrower,
@@ -290,6 +291,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "keep_log": less,
     "keep_answers": more,  # what customers were told lies there longer
     "public_url": changed,
+    "hosts": wider_or_all,
     "root_path": changed,
     "rollback_say": changed,
     "staff_claim": changed,

@@ -95,6 +95,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         keep_answers=document.transactions.answers,
         keep_log=inf if document.audit.keep is None else document.audit.keep,
         public_url=document.settings.public_url,
+        hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
         cors=parts.cors(document.cors),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},

@@ -31,6 +31,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
     return Operation(
         name=operation.name,
         match=Match(path=match.path, method=match.method, websocket=match.websocket),
+        hosts=frozenset(operation.hosts),
         risk=operation.risk,
         effect=operation.effect,
         scopes=frozenset(operation.scopes),

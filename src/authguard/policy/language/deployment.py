@@ -14,6 +14,7 @@ from authguard.policy.language.words import (
     Currency,
     Duration,
     Header,
+    HostName,
     Money,
     Name,
     Origin,
@@ -215,6 +216,7 @@ class Operation(Part):
 
     name: Name
     match: Match
+    hosts: Annotated[tuple[HostName, ...], Field(max_length=ACCESS_BOUND)] = ()
     risk: Risk
     effect: Effect
     scopes: tuple[Token, ...] = ()

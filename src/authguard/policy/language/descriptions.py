@@ -17,6 +17,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "agents": "Who may act for a subject: a client by name, or `{issuer, client}` where there are several issuers.",
         "accounts": "Where account states come from; `none` where every account is `normal`.",
         "operations": "What can be asked; the first that matches wins.",
+        "hosts": "Hosts that a request may name, such as `shop.example` or `*.shop.example`; any other gets 421.",
         "otherwise": "What becomes of a request that no operation names: `deny` (404), or what it is judged as.",
         "assurance": "How the strength of sign-ins is compared.",
         "identity": "What proves identity beside verifiers.",
@@ -88,6 +89,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Operation": {
         "name": "What it is called, in rules, scenarios and logs.",
         "match": "How a request of it is recognised.",
+        "hosts": "Hosts that a request for it names, such as `admin.example`; for any other host it is not met.",
         "risk": "How much harm it can do; rules ask for it.",
         "effect": "Whether it reads or writes.",
         "scopes": "Token scopes that it needs, all of them.",

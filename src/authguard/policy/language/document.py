@@ -40,6 +40,7 @@ from authguard.policy.language.words import (
     EventName,
     EventNames,
     Freshness,
+    HostName,
     Name,
     Names,
     Patterns,
@@ -158,6 +159,7 @@ class Document(Part):
         BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
     ] = None
     operations: Annotated[tuple[Operation, ...], Field(max_length=OPERATIONS_BOUND)] = ()
+    hosts: Annotated[tuple[HostName, ...], Field(max_length=PARTS_BOUND)] = ()
     otherwise: Annotated[
         Otherwise | None,
         BeforeValidator(otherwise_or_deny, json_schema_input_type=Literal["deny"] | Otherwise),

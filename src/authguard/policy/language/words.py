@@ -194,6 +194,13 @@ BoundHeader = Annotated[
         r"(?![Aa][Uu][Tt][Hh][Gg][Uu][Aa][Rr][Dd]-)[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Tenant`"
     ),
 ]
+HostName = Annotated[
+    str,
+    _text(
+        r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}|\[[0-9a-f:.]{2,45}\]",
+        "write a host such as `shop.example` or `'*.shop.example'`, in small letters and without a port",
+    ),
+]
 AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
 AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 

@@ -198,7 +198,8 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
             message = f"operation `{operation.name}` takes agents only, and the policy names none"
             yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
         for earlier in _candidates(begun, operation.match):
-            if _covers(earlier.match, operation.match):
+            same_hosts = not earlier.hosts or (operation.hosts and operation.hosts <= earlier.hosts)
+            if same_hosts and _covers(earlier.match, operation.match):
                 message = (
                     f"operation `{operation.name}` is never met: `{earlier.name}` before it matches all that it does"
                 )

@@ -1,0 +1,23 @@
+"""Which hosts a request may name: those that the policy lists, compared without case and without the port."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?")
+
+
+def read_host(scope: dict[str, Any]) -> str:
+    """Return the host that a request names, in small letters; empty for none, several, or no host name."""
+    sent = [value for name, value in scope["headers"] if name == b"host"]
+    found = _HOST.fullmatch(sent[0]) if len(sent) == 1 else None
+    return found[1].decode("ascii").lower() if found else ""
+
+
+def takes_host(listed: Iterable[str], host: str) -> bool:
+    """Whether a list names a host, by itself or as one of ``*.DOMAIN``."""
+    return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in listed)
