@@ -196,3 +196,50 @@ def a_namesake_reads_an_a2a_task(site: Site) -> None:
                 assert ("my diary" in json.dumps(answer)) == owns, f"{name} and alice@issuer's task: {answer}"
 
     _play(site, A2A, scene)
+
+
+STATEFUL_TOOL: Final = """
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import InputRequiredResult
+
+server = MCPServer("attacked")
+
+
+@server.tool()
+async def confirm(ctx: Context) -> str | InputRequiredResult:
+    if ctx.request_state is not None:
+        return f"went on with {ctx.request_state}"
+    return InputRequiredResult(request_state="alice's order")
+
+
+served = server.streamable_http_app(stateless_http=True, json_response=True)
+"""
+LATEST: Final = "2026-07-28"
+META: Final = {
+    "io.modelcontextprotocol/protocolVersion": LATEST,
+    "io.modelcontextprotocol/clientInfo": {"name": "attack", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+@attack(13)
+def a_foreign_request_state_is_resumed(site: Site) -> None:
+    """Go on with the `requestState` that the MCP SDK sealed for another customer (MCP 2026-07-28, stateless)."""
+
+    async def scene(url: str, tokens: dict[str, str]) -> None:
+        async with httpx2.AsyncClient(base_url=url, timeout=WAIT_S) as http:
+
+            async def confirm(token: str, state: str = "") -> str:
+                named = {"Mcp-Method": "tools/call", "Mcp-Name": "confirm", "MCP-Protocol-Version": LATEST}
+                parameters = {"name": "confirm", "arguments": {}, "_meta": META}
+                if state:
+                    parameters["requestState"] = state
+                body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": parameters}
+                return (await http.post("/mcp", json=body, headers=_headers(token) | named)).text
+
+            state = json.loads(await confirm(tokens["alice@issuer"]))["result"]["requestState"]
+            for name, token in tokens.items():
+                went_on = "alice's order" in await confirm(token, state)
+                assert went_on == (name == "alice@issuer"), f"{name} and the state of alice@issuer: {went_on}"
+
+    _play(site, STATEFUL_TOOL, scene)

@@ -145,6 +145,15 @@ async def test_without_a_cache_every_request_asks(stand: Any) -> None:
     assert len(door.asked) == 3
 
 
+async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_token(stand: Any) -> None:
+    door = await stand(introspection=ASKED)
+    for number in range(3):
+        door.vouch(f"opaque-{number}", profile="x" * 60_000)
+        assert isinstance(await door.knock(f"Bearer opaque-{number}"), Proven)
+    memory = door.gate._jwt._cache
+    assert 180_000 < memory._weight < 200_000
+
+
 async def test_an_answer_is_about_one_token_only(stand: Any) -> None:
     door = await stand(introspection=ASKED)
     door.vouch("opaque")

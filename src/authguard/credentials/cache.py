@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         until: epoch seconds UTC from which it no longer does.
         key: what it stands on.
         keyring: for how long that need not be looked at again: the keys of its issuer, or when it was asked.
-        weight: bytes of the header.
+        weight: bytes of the header, or of the claims where an issuer told them apart from it.
     """
 
     proven: Proven

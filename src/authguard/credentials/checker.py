@@ -184,7 +184,14 @@ class JwtCheck:
     def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
         """Remember a good bearer credential, once for all spellings of its header."""
         moment, header = self._cache.moment, bearer.canonical(header)
-        entry = Entry(standing.proven, moment(standing.since), moment(standing.until), key, lease, len(header))
+        entry = Entry(
+            standing.proven,
+            moment(standing.since),
+            moment(standing.until),
+            key,
+            lease,
+            max(len(header), standing.weight),
+        )
         self._cache.keep(sha256(header).digest(), entry)
 
     def _judge(self, unverified: Unverified, key: Key, now: float) -> Standing | NotProven:

@@ -100,12 +100,14 @@ class Standing:
         since: epoch seconds UTC from which it is good, the leeway taken off.
         until: epoch seconds UTC from which it is no longer, the leeway added.
         thumbprint: of the key that has to be proven to be the caller's (RFC 7638); empty for a bearer token.
+        weight: bytes of the claims where they are not in the token itself; 0 where they are.
     """
 
     proven: Proven
     since: float
     until: float
     thumbprint: str = ""
+    weight: int = 0
 
 
 def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now: float) -> Standing | NotProven:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
+
 from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
 from authguard.credentials import answers, bearer, proofs
@@ -222,7 +224,7 @@ class Gate:
         standing, ground, lease = weighed
         if not standing.thumbprint:
             return UNBOUND
-        entry = Entry(standing.proven, standing.since, standing.until, ground, lease, len(token))
+        entry = Entry(standing.proven, standing.since, standing.until, ground, lease, max(len(token), standing.weight))
         self._shown.keep(digest, entry)
         return entry
 
@@ -273,7 +275,8 @@ class Gate:
         if isinstance(standing, NotProven):
             return standing
         word = _Word(now - SLACK, now + issuer.introspection.cache)
-        return standing, word, word
+        # what an issuer says may be far longer than the token that it says it of, and is remembered with it
+        return replace(standing, weight=len(msgspec.json.encode(said))), word, word
 
     async def _hear(self, issuer: Issuer, token: bytes, digest: bytes, now: float) -> dict[str, object] | NotProven:
         """Give what an issuer says of an active token."""
