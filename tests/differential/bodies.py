@@ -163,9 +163,9 @@ def draw(rng: Random, *, odd: bool = False) -> Sent:
         odd: whether it is to be what parsers disagree about most.
     """
     kind = rng.random()
-    if kind < 0.3:
-        return Sent("a little", LITTLE)
-    name = rng.choice(POLYGLOTS if odd and kind < 0.55 else list(CONTENTS))
+    if kind < 0.4:
+        return Sent("a little", LITTLE) if kind < 0.3 else Sent("much", MUCH)
+    name = rng.choice(POLYGLOTS if odd and kind < 0.6 else list(CONTENTS))
     types = rng.choice(TYPES) if kind < 0.75 else (JSON,)
     more = (rng.choice(CODINGS),) if 0.6 < kind < 0.85 else ()
     if more and more[0][1].lower().endswith(b"gzip") and rng.random() < 0.6:

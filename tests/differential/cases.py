@@ -33,11 +33,13 @@ class Case:
         app: its module's name, without `_app`.
         root_path: that some of the servers are told; an app with a prefix of its own has none.
         any_method: whether its handlers look at no method.
+        prefix: that it takes off by itself, which the policy says, too.
     """
 
     app: str
     root_path: str = "/srv"
     any_method: bool = False
+    prefix: str = ""
 
     def combinations(self, servers: Sequence[Combination] = SERVERS) -> list[Combination]:
         """Return the app's combinations: every second one has the root path."""
@@ -48,8 +50,8 @@ class Case:
 
 
 STARLETTE: Final = Case("starlette")
-FASTAPI: Final = Case("fastapi", root_path="")
-DJANGO: Final = Case("django", root_path="", any_method=True)
+FASTAPI: Final = Case("fastapi", root_path="", prefix="/api")
+DJANGO: Final = Case("django", root_path="", any_method=True, prefix="/api")
 LITESTAR: Final = Case("litestar")
 FLASK: Final = Case("flask")
 QUART: Final = Case("quart")
@@ -63,7 +65,7 @@ def check(case: Case, combinations: Sequence[Combination], examples: int = EXAMP
     """
     module = f"tests.differential.apps.{case.app}_app"
     wrong = []
-    with Deployment(module, combinations, any_method=case.any_method) as deployment:
+    with Deployment(module, combinations, any_method=case.any_method, prefix=case.prefix) as deployment:
         for combination in combinations:
             exchanges = itertools.islice(generate(f"{case.app} {combination.name}", deployment.tokens), examples)
             wrong += [f"{combination.name}: {words}" for words in deployment.send(combination.name, exchanges)]

@@ -50,9 +50,12 @@ class Deployment(Served):
         app: module of the app.
         combinations: one for each port.
         any_method: whether the app's handlers look at no method.
+        prefix: that the app takes off by itself; empty for none.
     """
 
-    def __init__(self, app: str, combinations: Sequence[Combination], *, any_method: bool = False) -> None:
+    def __init__(
+        self, app: str, combinations: Sequence[Combination], *, any_method: bool = False, prefix: str = ""
+    ) -> None:
         super().__init__(
             "tests.differential.server", app, json.dumps([asdict(combination) for combination in combinations])
         )
@@ -62,7 +65,7 @@ class Deployment(Served):
         self._sent: dict[str, dict[str, tuple[Request, Exchange]]] = defaultdict(dict)
         self._http2 = {combination.name for combination in combinations if combination.http2}
         for combination in combinations:
-            text = policy(combination.otherwise, any_method=any_method)
+            text = policy(combination.otherwise, any_method=any_method, prefix=prefix)
             written, instead = WRITTEN.get(combination.plant, ("", ""))
             text = text.replace(written, instead) if written else text
             (self.folder / f"{combination.name}.yaml").write_text(text, "utf-8")

@@ -20,18 +20,15 @@ class Undecided:
         await (self._app if passes else self._guard)(scope, receive, send)
 
 
-class Forgiving:
-    """Stands inside of a guard, and reads a path as some routers do: slashes once, small letters."""
+class Stripping:
+    """Stands inside of a guard, and takes a prefix off a path before the app routes it."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if "path" in scope:
-            path = scope["path"].lower()
-            while "//" in path:
-                path = path.replace("//", "/")
-            scope = {**scope, "path": path}
+            scope = {**scope, "path": scope["path"].replace("/files", "", 1)}
         await self._app(scope, receive, send)
 
 
@@ -51,7 +48,7 @@ class Lending:
 
 
 #: planted inside of the guard
-INSIDE: Final[dict[str, Callable[[Any], Any]]] = {"forgiving": Forgiving, "lending": Lending}
+INSIDE: Final[dict[str, Callable[[Any], Any]]] = {"stripping": Stripping, "lending": Lending}
 #: planted into the policy: what is written, and what is written instead
 WRITTEN: Final = {
     "generous": ("100 EUR", "1000 EUR"),
@@ -61,7 +58,7 @@ WRITTEN: Final = {
 #: what the checker says of each
 SEEN: Final = {
     "undecided": "undecided and unrecorded",
-    "forgiving": "ran and was judged as",
+    "stripping": "ran and was judged as",
     "lending": "another request's",
     "generous": "above its limit",
     "public": "without a good credential",

@@ -63,16 +63,18 @@ OTHERWISE: Final = {
 }
 
 
-def policy(form: str, *, any_method: bool) -> str:
+def policy(form: str, *, any_method: bool, prefix: str) -> str:
     """Write the policy.
 
     Args:
         form: of `otherwise`: `deny` or `admit`.
         any_method: whether the app's handlers look at no method.
+        prefix: that the app takes off by itself; empty for none.
     """
     free = any_method and form == "admit"
     operations = "operations:\n" + (re.sub(", method: [A-Z]+", "", _IDLE) if free else _IDLE)
     for name, template in _PAID.items():
         method = "" if free or (name == "any" and form == "admit") else ", method: POST"
         operations += f"  - name: {name}\n    match: {{path: '{template}'{method}}}\n{_PAYS}"
-    return f"{_HEAD}{operations}  - name: wire\n    match: {{websocket: /wire}}\n{_PAYS}{OTHERWISE[form]}"
+    head = f"{_HEAD}settings: {{root_path: {prefix}}}\n" if prefix else _HEAD
+    return f"{head}{operations}  - name: wire\n    match: {{websocket: /wire}}\n{_PAYS}{OTHERWISE[form]}"

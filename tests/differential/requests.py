@@ -142,10 +142,10 @@ def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Re
     if websocket:
         method, target = b"GET", rng.choice(targets.SOCKETS)
         words.append("a WebSocket")
-    for _ in range(rng.choice((0, 0, 1, 1, 1, 2))):
+    for _ in range(rng.choice((0, 0, 0, 1, 1, 1, 2))):
         name, target = targets.mutate(rng, target)
         words.append(name)
-    if rng.random() < 0.2 and not websocket:
+    if rng.random() < 0.15 and not websocket:
         method = rng.choice(targets.METHODS)
         words.append(f"method {method[:20]!r}")
     hosts = _hosts(rng, words)

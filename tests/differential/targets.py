@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: what the handlers are for, with the method that each is named by
 PLAIN: Final = (
-    *[(b"POST", b"/pay")] * 4,
+    *[(b"POST", b"/pay")] * 5,
     *[(b"POST", b"/careless")] * 3,
     *[(b"POST", b"/form")] * 2,
     (b"POST", b"/any"),
@@ -30,7 +30,19 @@ PLAIN: Final = (
 )
 SOCKETS: Final = (b"/live/7", b"/live/7/", b"/wire", b"/wire/", b"/pay", b"/live/..%2f..%2fwire")
 #: without those that no operation has, the prefix of the app's own, a mount's, the guard's own
-PREFIXES: Final = (b"/v1", b"/shop", b"/srv", b"/.authguard", b"/.", b"/;", b"/;x=1", b"/files")
+PREFIXES: Final = (
+    b"/api",
+    b"/api",
+    b"/api/api",
+    b"/v1",
+    b"/shop",
+    b"/srv",
+    b"/.authguard",
+    b"/.",
+    b"/;",
+    b"/;x=1",
+    b"/files",
+)
 METHODS: Final = words(
     r"GET PUT PATCH DELETE HEAD OPTIONS TRACE CONNECT QUERY BREW PRI post Post pOST get options websocket WebSocket"
     r" WEBSOCKET websocket.connect http HTTP * _POST POST_ P-OST POST- M-SEARCH POST\x0b \x0bPOST POST,GET POST/"
@@ -179,6 +191,8 @@ MUTATIONS: Final[dict[str, Callable[[Random, bytes], bytes]]] = {
     "names an address and a doubled slash": _before(b"http://agent.test/"),
     "names the host in the path": _before(b"//agent.test"),
     "names a scheme and no authority": _before(b"http:"),
+    "joins prefix and path": lambda _rng, target: b"/api" + target.lstrip(b"/"),
+    "goes on behind a prefix": _before(b"/files/api"),
     "names a query at the host": lambda _rng, target: b"http://agent.test?" + target,
 }
 
