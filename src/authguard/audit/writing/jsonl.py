@@ -18,6 +18,7 @@ from authguard.audit import segments
 from authguard.audit.files import TRIES, Held, claim, let_go, lineage, size, tail, turn
 from authguard.audit.writing.flushing import Flusher
 from authguard.audit.writing.remarks import Remarks
+from authguard.audit.writing.space import SpaceWatch
 from authguard.audit.writing.takeover import start_of
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted, Moved
@@ -71,6 +72,7 @@ class JsonlSink:
         self._seal: Final = seal
         self._keeping: Final = keeping
         self._remarks: Final = Remarks()
+        self._space: Final = SpaceWatch()
         self._reset()
 
     def _reset(self) -> None:
@@ -247,7 +249,7 @@ class JsonlSink:
 
     def _tell(self) -> None:
         """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
-        for act, note in self._remarks.due(self._sealer):
+        for act, note in self._remarks.due(self._sealer, self._space.words(self.path.parent, self._looked)):
             self._say(act, note)
         if self._sealer is not None and (wish := self._sealer.wish) is not None:
             self._say(wish.act, wish.note)

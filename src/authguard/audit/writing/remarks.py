@@ -49,8 +49,16 @@ class Remarks:
         """Keep what somebody did to the file."""
         self._disturbance = words
 
-    def due(self, signer: LogSigner | None) -> Iterator[tuple[str, str]]:
-        """Yield acts and notes to be recorded now; going on says that the last one was."""
+    def due(self, signer: LogSigner | None, space: str) -> Iterator[tuple[str, str]]:
+        """Yield acts and notes to be recorded now; going on says that the last one was.
+
+        Args:
+            signer: of the chain, where it is signed.
+            space: what there is to say about the free space; empty while there is enough.
+        """
+        if space != self._said.get("space", ""):
+            yield "space_low" if space else "space_recovered", space
+            self._said["space"] = space
         if self._disturbance:
             yield "disturbed", self._disturbance
             self._disturbance = ""
