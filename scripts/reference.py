@@ -20,7 +20,7 @@ from authguard.asgi.replies import CLOSE, FORBIDDEN, WORDS
 from authguard.cli import GROUPS, build
 from authguard.core import entries
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
-from authguard.core.events import MACHINES, NOT_REPORTS, TIGHTENING
+from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.core.record_schema import schema_text
 from authguard.entry import AuthGuard
@@ -117,7 +117,7 @@ def machines(policy: Policy) -> Iterator[str]:
     """Tell every machine: its states, and what each event does in each of them."""
     yield (
         "An event is written `machine.event`. In a state that a row does not name, the event changes nothing. "
-        "The last column says what `guard.report` takes."
+        "The last column says what `guard.report` takes: `where listed` under the policy's `reports.app`."
     )
     for name in MACHINES:
         machine = policy.machines[name]
@@ -152,8 +152,11 @@ def sources(machine: Machine, states: Sequence[str]) -> str:
 
 def report(machine: str, event: str) -> str:
     """Tell whether an app may report an event."""
-    account = machine == "account" and event not in {"normal", *NOT_REPORTS}
-    return "yes" if account or f"{machine}.{event}" in TIGHTENING else ""
+    if machine == "account" and event not in {"normal", *NOT_REPORTS}:
+        return "where listed"
+    if f"{machine}.{event}" in SERVICE_REPORTS:
+        return "by `Control`"
+    return "yes" if f"{machine}.{event}" in TIGHTENING else ""
 
 
 def timers(policy: Policy) -> Iterator[str]:
@@ -280,13 +283,14 @@ def public_names() -> Iterator[str]:
         yield f"### `{module.__name__}`"
         exported = sorted(module.__all__, key=str.lower)
         yield grid(("name", "what it is"), ((code(name), summary(getattr(module, name))) for name in exported))
-    yield "### `Guard`"
-    members = (
-        (code(name), summary(member))
-        for name, member in vars(authguard.Guard).items()
-        if not name.startswith("_") and inspect.getdoc(member)
-    )
-    yield grid(("member", "what it is"), members)
+    for shown in (authguard.Guard, authguard.Control):
+        yield f"### `{shown.__name__}`"
+        members = (
+            (code(name), summary(member))
+            for name, member in vars(shown).items()
+            if not name.startswith("_") and inspect.getdoc(member)
+        )
+        yield grid(("member", "what it is"), members)
 
 
 def commands() -> Iterator[str]:

@@ -70,6 +70,9 @@ operations:
       - {calls: 5, per: 10m, by: session}
     idempotency: required
 otherwise: {risk: sensitive, effect: write}
+reports:
+  app: [account.dormant, account.minor, account.delegated, account.restricted, account.unrecognised, account.locked,
+        account.suspended, account.compromised, account.merged, account.deceased, account.closed]
 assurance: {order: [aal1, aal2, aal3], map: {'urn:example:2fa': aal2}}
 identity: {credential: aal2}
 verifiers:

@@ -36,6 +36,7 @@ class Turn:
         ends: whether the customer wants to leave.
         method: by which the customer proves who they are; empty where they do not.
         answers: verifier -> question -> what they said; empty has a code sent.
+        outage: a service that gave the agent no answer; empty where all did.
     """
 
     say: str
@@ -44,6 +45,7 @@ class Turn:
     ends: bool = False
     method: str = ""
     answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    outage: str = ""
 
 
 def answer(message: str, briefing: str) -> Turn:
@@ -57,7 +59,7 @@ def answer(message: str, briefing: str) -> Turn:
     if proof := _proof(message):
         return proof
     if LOST_PARCEL.casefold() in said:
-        return Turn("The carrier does not answer; I will look again later.", "service.impaired", "carrier: no answer")
+        return Turn("The carrier does not answer; I will look again later.", outage="carrier")
     if "hacked" in said:
         return Turn("Thank you for telling us. We take care of it.", "account.compromised", "the customer says so")
     if "sign me out" in said:

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from authguard import AuthGuard, AuthguardError, Guard, current_guard
+from authguard import AuthGuard, AuthguardError, Control, Guard, current_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ ORDERS: Final = {"1001": "a kettle", "1002": "a camera"}
 BODY_BOUND: Final = 16_384
 MESSAGE_BOUND: Final = 2_000
 CUSTOMERS_BOUND: Final = 10_000
+#: customers who must have met an outage before it counts as one
+OUTAGE_CUSTOMERS: Final = 3
 
 
 class Talks:
@@ -50,7 +52,27 @@ class Talks:
         return self._turns[customer]
 
 
+class Outages:
+    """Who met a service that does not answer: what one customer says, or has the agent say, stops nobody else."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._met: dict[str, set[str]] = {}
+
+    def count(self, service: str, customer: str) -> bool:
+        """Count a customer; tell whether enough have met it by now, and then begin anew."""
+        met = self._met.setdefault(service, set())
+        met.add(customer)
+        if len(met) < OUTAGE_CUSTOMERS:
+            return False
+        met.clear()
+        return True
+
+
 TALKS: Final = Talks()
+OUTAGES: Final = Outages()
+#: for what concerns everybody; no talk with a customer has it but through `OUTAGES`
+CONTROL: Final = Control()
 #: counts the refunds that were paid, so that one paid twice would show
 PAID: Final = count(1)
 
@@ -63,6 +85,8 @@ async def converse(guard: Guard, text: str) -> dict[str, Any]:
         say = after(await guard.verify(turn.method, turn.answers), turn.method)
     if turn.report:
         await guard.report(turn.report, note=turn.note)
+    if turn.outage and OUTAGES.count(turn.outage, guard.subject):
+        await CONTROL.report("service.impaired", note=f"{turn.outage}: no answer")
     if turn.ends:
         await guard.end_session()
     return {"reply": say, "turn": TALKS.next(guard.subject), "ended": turn.ends}
@@ -190,4 +214,5 @@ app = AuthGuard(
     desk,
     policy=os.environ.get("AUTHGUARD_POLICY") or Path(__file__).with_name("policy.yaml"),
     modules=("outbox",),  # whose functions the policy may name
+    control=CONTROL,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from authguard.asgi.control import Control
     from authguard.asgi.guard import Guard, current_guard
     from authguard.entry import AuthGuard, audit_processor
     from authguard.errors import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "AuthGuard": "authguard.entry",
+    "Control": "authguard.asgi.control",
     "Guard": "authguard.asgi.guard",
     "audit_processor": "authguard.entry",
     "current_guard": "authguard.asgi.guard",
@@ -46,6 +48,7 @@ __all__ = [
     "AuthguardError",
     "AuthorityError",
     "BusyError",
+    "Control",
     "Guard",
     "MachineFault",
     "PolicyError",

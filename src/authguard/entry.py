@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from authguard.asgi.control import Control
 from authguard.asgi.cors import with_cors
 from authguard.asgi.middleware import GuardMiddleware
 from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
@@ -44,6 +45,7 @@ class AuthGuard:
         public_url: str = "",
         anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
         expose_token: bool = False,
+        control: Control | None = None,
         clock: Clock | None = None,
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
@@ -68,6 +70,7 @@ class AuthGuard:
                 ``AUTHGUARD_ANCHORS``, separated by blanks. ``AUTHGUARD_ANCHOR_TOKEN`` is a bearer token for addresses.
             expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential, for tools that
                 exchange it (RFC 8693); else it is empty.
+            control: by which the app reports on the service and settles transactions; else one is made, `control`.
             clock: instead of the machine's, for tests.
             client: the HTTP client for keys, instead of one of its own.
             environ: instead of the process's variables.
@@ -94,6 +97,8 @@ class AuthGuard:
 
         self.app = app
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
+        self.control = control or Control()
+        self.control.bind(self.enforcer)
         guarded = GuardMiddleware(app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token)
         self._serve = with_cors(guarded.serve, self.enforcer.policy.cors)
 

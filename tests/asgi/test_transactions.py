@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import JSONResponse
 
+from authguard.asgi.control import Control
 from authguard.core.entries import Acted, Moved
 from authguard.core.facts import Proven
 from authguard.core.snapshot import Keys
@@ -304,26 +305,28 @@ async def test_a_first_answer_is_told_as_long_as_the_policy_says_and_it_never_ru
 
 
 @pytest.mark.parametrize("happened", [True, False])
-async def test_the_app_settles_late_what_it_finds_out_about_its_own_operation(*, happened: bool) -> None:
+async def test_a_job_of_the_app_settles_what_it_finds_out(*, happened: bool) -> None:
     desk = Counter()
+    control = Control()
+    with pytest.raises(ReportRefused, match="no guard has this Control"):
+        await control.settle("t", happened=happened, by="reconciliation")
+    control.bind(desk.shop.desk.enforcer)
     desk.shop.answer = JSONResponse({}, 500)
     await desk.buy(SMALL)
     store: Any = desk.shop.desk.store
     ((name, _),) = await store.transactions(state="in_doubt", limit=9)
-    enforcer = desk.shop.desk.enforcer
-    asked = [
-        await desk.shop.desk.ask("refund", header, body=SMALL, idempotency="later")
-        for header in (desk.alice, desk.shop.desk.login("eve"))
-    ]
-    asked.append(await desk.shop.desk.ask("chat", desk.alice))
-    for verdict in asked[1:]:
-        with pytest.raises(ReportRefused, match="no such transaction"):
-            await enforcer.reports.settle_late(verdict, name, "", happened=happened)
-    with pytest.raises(ReportRefused, match="not in doubt"):
-        await enforcer.reports.settle_late(asked[0], "", "", happened=happened)
-    await enforcer.reports.settle_late(asked[0], name, "the bank says so", happened=happened)
-    with pytest.raises(ReportRefused, match="not in doubt"):
-        await enforcer.reports.settle_late(asked[0], name, "", happened=not happened)
+    with pytest.raises(ReportRefused, match="there is no such transaction"):
+        await control.settle("0" * 32, happened=happened, by="reconciliation")
+    with pytest.raises(ReportRefused, match="by whom"):
+        await control.settle(name, happened=happened, by=" ")
+    await control.settle(name, happened=happened, by="reconciliation", note="the bank says so")
+    with pytest.raises(ReportRefused, match="waits for no such decision any more"):
+        await control.settle(name, happened=not happened, by="reconciliation")
     again = await desk.buy(SMALL)
     assert again.json()["outcome"] == ("repeat" if happened else "handoff")
     assert desk.shop.runs == ["refund"]
+    acts = [one for one in desk.shop.desk.sink.of(Acted) if isinstance(one, Acted) and one.by == "reconciliation"]
+    assert [(one.act, one.note) for one in acts][1] == (
+        f"transaction.settled_{'done' if happened else 'failed'}",
+        "the bank says so",
+    )

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authguard.asgi.control import Control
 from authguard.core.entries import Moved
 from authguard.core.events import TIGHTENING, VOCABULARY
-from authguard.errors import ReportRefused
+from authguard.errors import ReportRefused, SettingsError
 from authguard.runtime.preview import foresee
 from authguard.runtime.reports import OPEN
-from tests.kit import Desk, outcome, states
+from tests.kit import POLICY, Desk, outcome, states
 from tests.profiles import examples
 
 LOOSENING = [
@@ -45,6 +46,32 @@ async def test_a_report_needs_somebody_whom_it_is_about() -> None:
     verdict = await desk.ask("health", method="GET")
     with pytest.raises(ReportRefused):
         await desk.enforcer.reports.report(verdict, "verification.failed")
+
+
+async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() -> None:
+    listed = POLICY[: POLICY.index("reports:")] + POLICY[POLICY.index("assurance: {order") :]
+    desk = Desk(listed + "reports: {app: [account.restricted]}\n")
+    verdict = await desk.ask("chat", desk.login())
+    for state in ("locked", "closed", "minor"):
+        with pytest.raises(ReportRefused, match=f"list it where the app may report it.*account.{state}"):
+            await desk.enforcer.reports.report(verdict, f"account.{state}")
+    after = await desk.enforcer.reports.report(verdict, "account.restricted")
+    assert after.account.state == "restricted"
+
+
+async def test_what_concerns_everybody_is_reported_by_a_control_alone() -> None:
+    desk = Desk()
+    verdict = await desk.ask("chat", desk.login())
+    with pytest.raises(ReportRefused, match=r"Control\.report"):
+        await desk.enforcer.reports.report(verdict, "service.impaired")
+    control = Control()
+    control.bind(desk.enforcer)
+    with pytest.raises(ReportRefused, match=r"there is service\.impaired"):
+        await control.report("account.closed")
+    await control.report("service.impaired", "the bank does not answer")
+    assert states(await desk.ask("chat", desk.login()))["service"] == "degraded"
+    with pytest.raises(SettingsError, match="one for each"):
+        control.bind(Desk().enforcer)
 
 
 async def test_a_laxer_report_of_the_app_lifts_none_of_its_own() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from authguard.asgi.control import Control
 from authguard.core.outcomes import Reason
 from authguard.runtime.verdict import Answer
 from tests.kit import POLICY, Desk
@@ -37,9 +38,9 @@ async def by_its_answer(desk: Desk, verdict: Verdict, *, happened: bool) -> None
 async def late_by_the_app(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
     await desk.enforcer.reports.settle(verdict, Answer(500))
     assert set((await charged(desk, verdict)).values()) == {1}, "nobody knows yet, so it counts"
-    token = next(iter(desk.check.known))
-    later = await desk.ask("refund", token, body={**BODY, "amount": 1, "to": "eve"}, idempotency="later")
-    await desk.enforcer.reports.settle_late(later, verdict.transaction, "the bank says so", happened=happened)
+    control = Control()
+    control.bind(desk.enforcer)
+    await control.settle(verdict.transaction, happened=happened, by="reconciliation", note="the bank says so")
 
 
 async def by_an_operator(desk: Desk, verdict: Verdict, *, happened: bool) -> None:

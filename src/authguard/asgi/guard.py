@@ -169,12 +169,15 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     async def report(self, event: str, note: str = "") -> None:
         """Report what the app learned of this customer; reports only tighten (DESIGN 2).
 
+        What a session or a verification does is this customer's to mend: they sign in or prove who they are again. The
+        state of an account only a person lifts, so the policy lists what may be reported: ``reports: {app: [...]}``.
+
         Args:
-            event: ``verification.doubted``, ``account.restricted``, ``session.ended`` ... (see the reference).
+            event: ``verification.doubted``, ``session.ended``, ``account.restricted`` ... (see the reference).
             note: why, for the log; no personal data.
 
         Raises:
-            ReportRefused: the event is unknown or would loosen, or nobody is signed in.
+            ReportRefused: the event is unknown, would loosen or is not listed, or nobody is signed in.
             AuditError: it cannot be recorded, so it did not happen.
             StoreError: it cannot be saved, so it did not happen.
             TimeoutError: it did not happen within the policy's budget.
@@ -194,20 +197,6 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._after = replace(after, transaction=self._snapshot.transaction)
-
-    async def settle(self, *, happened: bool, transaction: str = "", note: str = "") -> None:
-        """Say what came of a transaction that is in doubt, once the app has found out: a late answer to it.
-
-        Args:
-            happened: whether it was done; if not, nothing happened.
-            transaction: an earlier one of this customer and operation; empty for the one that this request ran.
-            note: how the app knows; no personal data.
-
-        Raises:
-            ReportRefused: there is no such transaction of this customer and operation, or it is not in doubt.
-            AuditError, StoreError, TimeoutError: as for `report`.
-        """
-        await self._enforcer.reports.settle_late(self._verdict, transaction, note, happened=happened)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Prove who the customer is in the middle of a talk, where the answers arrive.

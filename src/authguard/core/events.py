@@ -54,8 +54,8 @@ REENTERING: Final = frozenset({"session.renewed", "verification.passed"})
 #: Account triggers that are no report of a state.
 NOT_REPORTS: Final = frozenset({"reinstated", "unreachable", "aged"})
 
-#: Everything that the app may raise through ``guard.report``: nothing here lifts a restriction.
-#: The account's states are reports too (strictest wins), except `normal`, which an app cannot claim.
+#: Everything that the app may raise through ``guard.report`` under every policy: nothing here lifts a restriction, and
+#: the customer can mend it. The account's states are reports too (strictest wins), where the policy lists them.
 TIGHTENING: Final = frozenset(
     {
         "session.ended",
@@ -66,9 +66,10 @@ TIGHTENING: Final = frozenset(
         "verification.unavailable",
         "verification.exhausted",
         "verification.moved",
-        "service.impaired",
     }
 )
+#: What the app may raise through ``Control.report``: it concerns everybody.
+SERVICE_REPORTS: Final = frozenset({"service.impaired"})
 
 #: The moments a timer may count from, per machine; `entered` is every machine's.
 MOMENTS: Final[dict[str, tuple[str, ...]]] = {

@@ -295,6 +295,7 @@ class Policy:
         rotate_within: seconds after which it is, if sooner.
         keep_log: seconds for which its lines are kept; infinite for ever.
         keep_answers: seconds for which first answers of transactions are kept.
+        app_reports: account events that the app may report, ``account.STATE``.
         public_url: the origin that callers use; empty where the policy does not say.
         hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; empty for what the server says.
@@ -349,6 +350,7 @@ class Policy:
     rotate_within: float = 604_800.0
     keep_log: float = inf
     keep_answers: float = 86_400.0
+    app_reports: frozenset[str] = frozenset()
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
     root_path: str = ""

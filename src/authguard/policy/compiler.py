@@ -87,6 +87,7 @@ def compile_draft(draft: Draft) -> Policy:
         rotate_within=draft.rotate_within,
         keep_log=draft.keep_log,
         keep_answers=draft.keep_answers,
+        app_reports=draft.app_reports,
         public_url=draft.public_url,
         hosts=draft.hosts,
         root_path=draft.root_path,

@@ -83,6 +83,7 @@ class Draft:
         rotate_within: seconds.
         keep_log: seconds.
         keep_answers: seconds.
+        app_reports: account events that the app may report.
         public_url: or empty.
         hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; or empty.
@@ -132,6 +133,7 @@ class Draft:
     rotate_within: float = 604_800.0
     keep_log: float = inf
     keep_answers: float = 86_400.0
+    app_reports: frozenset[str] = frozenset()
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
     root_path: str = ""

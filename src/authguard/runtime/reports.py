@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import msgspec
 
-from authguard.core.events import NOT_REPORTS, TIGHTENING
+from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
-from authguard.runtime.journal import printable
 from authguard.runtime.preview import foresee
 from authguard.runtime.walk import APP, end, take_reports
 
@@ -57,14 +56,15 @@ class Reports:
 
         Args:
             verdict: of the request.
-            event: ``machine.trigger``; one of `authguard.core.events.TIGHTENING`, or ``account.STATE``.
+            event: ``machine.trigger``; one of `authguard.core.events.TIGHTENING`, or ``account.STATE`` where the policy
+                lists it.
             note: why, for the log; bounded, no personal data.
 
         Returns:
             Where the machines stand now.
 
         Raises:
-            ReportRefused: the event is unknown, would loosen, or nobody is proven whom it could be about.
+            ReportRefused: the event is unknown, would loosen or is not listed, or nobody is proven whom it is about.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         return await self._change(verdict, self._maker(verdict, event), note)
@@ -77,11 +77,19 @@ class Reports:
 
     def _maker(self, verdict: Verdict, event: str) -> Callable[[Walk], None]:
         machine, _, trigger = event.partition(".")
-        if machine != "service" and verdict.principal is None:
+        if event in SERVICE_REPORTS:
+            raise ReportRefused(
+                f"`{event}` concerns everybody: report it by `Control.report`, from a check of your own"
+            )
+        if verdict.principal is None:
             raise ReportRefused("a report needs a signed-in customer whom it is about")
         if machine == "account":
             if trigger in {"normal", *NOT_REPORTS} or trigger not in self._standing.policy.strictness:
                 raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
+            if event not in self._standing.policy.app_reports:
+                raise ReportRefused(
+                    f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
+                )
             return lambda walk: _take(walk, verdict, trigger)
         if event not in TIGHTENING:
             raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
@@ -109,40 +117,16 @@ class Reports:
 
         return await self._change(verdict, make, "signed out everywhere")
 
-    async def settle_late(self, verdict: Verdict, transaction: str, note: str, *, happened: bool) -> None:
-        """Let the app say what came of a transaction of this customer and operation that is in doubt.
-
-        Args:
-            verdict: of an admitted request.
-            happened: whether it was done; if not, nothing happened.
-            transaction: id; empty for the one that the request runs.
-            note: how the app knows; bounded, no personal data.
+    async def impair(self, event: str, note: str = "") -> Snapshot:
+        """Let the app report of everything that all customers depend on.
 
         Raises:
-            ReportRefused: there is no such transaction of this customer and operation, or it is not in doubt.
+            ReportRefused: the event is no such report.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
-        name, principal = transaction or verdict.transaction, verdict.principal
-        keys = Keys(verdict.keys.account, verdict.keys.session, name)
-        found = (await self._standing.load(keys)).snapshot.transaction
-        if principal is not None and found.account == principal.account_key:
-            keys = found.keys(name)  # what it reserved is given back where it was reserved
-
-        def make(walk: Walk) -> None:
-            record = walk.snapshot.transaction
-            owned = record.version and principal is not None and record.account == principal.account_key
-            if not name or not owned or record.operation != verdict.operation.name:
-                raise ReportRefused("there is no such transaction of this customer and operation")
-            if walk.would_move("transaction.lost") or not walk.would_move("transaction.committed"):
-                raise ReportRefused("this transaction is not in doubt; one that runs is settled by its answer")
-            if happened:
-                walk.happen("transaction.committed", "app")
-            else:
-                walk.happen("transaction.failed", "app")
-            walk.amend("transaction", by="app", note=printable(note))
-
-        pseudonym = principal.pseudonym if principal else ""
-        await self._standing.change(keys, make, subject=pseudonym, decision=verdict.record, note=note)
+        if event not in SERVICE_REPORTS:
+            raise ReportRefused(f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}")
+        return await self._standing.change(Keys(), lambda walk: _happen(walk, event), note=note)
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
         """Let the app's answer settle its transaction; never fails, and survives the caller's going away.

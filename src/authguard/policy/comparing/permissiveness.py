@@ -289,6 +289,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "rotate_size": changed,
     "rotate_within": changed,
     "keep_log": less,
+    "app_reports": wider,  # what an agent can do to its customer, and only a person undoes
     "keep_answers": more,  # what customers were told lies there longer
     "public_url": changed,
     "hosts": wider_or_all,

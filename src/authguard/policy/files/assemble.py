@@ -93,6 +93,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         rotate_size=document.audit.rotate.size,
         rotate_within=document.audit.rotate.within,
         keep_answers=document.transactions.answers,
+        app_reports=frozenset(document.reports.app),
         keep_log=inf if document.audit.keep is None else document.audit.keep,
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),

@@ -13,6 +13,7 @@ from authguard.policy.language.words import (
     Callable_,
     Currency,
     Duration,
+    EventName,
     Header,
     HostName,
     Money,
@@ -380,6 +381,12 @@ class Rollback(Part):
 
     authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
     say: Say | None = None
+
+
+class Reports(Part):
+    """What the app may report of a customer, though only a person lifts it."""
+
+    app: Annotated[tuple[EventName, ...], Field(max_length=100)] = ()
 
 
 class Transactions(Part):

@@ -31,6 +31,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "staff": "Who of those who sign in is staff: where a person's roles stand in their token.",
         "audit": "How the log is kept.",
         "transactions": "How high-security transactions are kept.",
+        "reports": "What the app may report of a customer, though only a person lifts it.",
         "machines": "States and transitions, merged over the inherited ones: new lines come first.",
         "decisions": "Rules of the decision table, put before the inherited ones; the first that matches decides.",
         "fallbacks": "Named responses; one of the same name replaces the inherited one.",
@@ -254,6 +255,9 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
         "public": "How public admissions are recorded: `each`, or above a rate by `windows`.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
+    },
+    "Reports": {
+        "app": "Account states that `guard.report` takes, such as `account.restricted`; none where left out.",
     },
     "Transactions": {
         "max_held": "How many transactions of one account may wait for approvers at once; 20 where left out.",

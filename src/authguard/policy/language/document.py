@@ -25,6 +25,7 @@ from authguard.policy.language.deployment import (
     Operation,
     Otherwise,
     Part,
+    Reports,
     Rollback,
     Settings,
     Staff,
@@ -176,6 +177,7 @@ class Document(Part):
     staff: Staff | None = None
     audit: Audit = Audit()
     transactions: Transactions = Transactions()
+    reports: Reports = Reports()
     machines: dict[Machine, States] = Field(default_factory=dict)
     decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()
     fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=FALLBACKS_BOUND)

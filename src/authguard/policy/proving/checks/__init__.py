@@ -108,6 +108,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     fallbacks.each_has_what_it_needs,
     fallbacks.a_fault_lets_nothing_through,
     deployment.accounts_are_declared,
+    deployment.reports_can_be_made,
     deployment.services_are_safe,
     deployment.issuers_are_safe,
     deployment.opaque_tokens_have_one_issuer,

@@ -60,6 +60,17 @@ def accounts_are_declared(draft: Draft) -> Iterator[Problem]:
     yield from _unique(draft.place("accounts"), "account source", (source.name for source in draft.accounts))
 
 
+def reports_can_be_made(draft: Draft) -> Iterator[Problem]:
+    """What the app may report are states of an account that a report can raise; the rest needs no listing."""
+    account = draft.machines.get("account")
+    if account is None:
+        return
+    states = (state for state in account.states if state in account.triggers and state != "normal")
+    known = tuple(f"account.{state}" for state in states)
+    for event in sorted(draft.app_reports - set(known)):
+        yield unknown(draft.place("reports.app", "reports"), "an account event that the app may report", event, known)
+
+
 def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
     for name, times in Counter(names).items():
         if times > 1:

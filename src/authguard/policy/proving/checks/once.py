@@ -77,4 +77,5 @@ def _states(draft: Draft, *, starts: bool, held: bool = False) -> set[str]:
         return set()
     edges = expand(draft.machines["transaction"]).edges
     found = {state for (state, trigger), edge in edges.items() if trigger == "started" and edge.moves is starts}
-    return {state for state in found if edges[state, "held"].moves} if held else found
+    moved = {state for (state, trigger), edge in edges.items() if trigger == "held" and edge.moves}
+    return found & moved if held else found
