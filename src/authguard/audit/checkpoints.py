@@ -183,7 +183,11 @@ def heads(folder: Path) -> Iterator[Head]:
         OSError: one cannot be read.
         ValueError: one is damaged.
     """
-    for _, path in zip(range(HEADS), sorted(folder.glob("*.json")), strict=False):
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except FileNotFoundError:
+        return
+    for path in paths[:HEADS]:
         yield _read(path)
 
 

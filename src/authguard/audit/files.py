@@ -175,6 +175,23 @@ def undo_half_turn(held: Held, segment: Path) -> None:
         segment.unlink()
 
 
+def is_written(path: Path) -> bool:
+    """Whether a living process writes to a file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
 def _refuse_devices(path: Path, fd: int) -> None:
     """Refuse what cannot be read back: a pipe, a terminal, a device."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):

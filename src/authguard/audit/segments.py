@@ -132,6 +132,14 @@ def pieces(chain: Path) -> tuple[Piece, ...]:
     return (*found, live)
 
 
+def pieces_or_none(chain: Path) -> tuple[Piece, ...]:
+    """List every file of a chain; none where the folder cannot be read."""
+    try:
+        return pieces(chain)
+    except OSError:
+        return ()
+
+
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
@@ -206,7 +214,34 @@ def by_key(log: Path) -> dict[str, Piece]:
         OSError: a folder cannot be read.
     """
     found = (piece for chain in of_log(log) for piece in pieces(chain))
-    return {piece.key: piece for piece in found if not piece.is_stub}
+    # one that is written and says no number has no line yet, or cannot be read
+    return {piece.key: piece for piece in found if not piece.is_stub and piece.base >= 0}
+
+
+def retired_keys(log: Path) -> frozenset[str]:
+    """List what lines that gave way to stubs were known by.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    return frozenset(piece.key for chain in of_log(log) for piece in pieces(chain) if piece.is_stub)
+
+
+def unread(log: Path) -> tuple[tuple[str, str], ...]:
+    """Name the files of a log that cannot be read now, each with the reason.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    found = []
+    for piece in (piece for chain in of_log(log) for piece in pieces(chain) if not piece.is_stub):
+        try:
+            opened(piece).close()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            found.append((piece.path.name, error.strerror or type(error).__name__))
+    return tuple(found)
 
 
 def opened_again(log: Path, key: str, piece: Piece) -> tuple[BinaryIO, Piece] | None:

@@ -56,6 +56,10 @@ def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
     ):
         if index.renewed:
             complain(f"note: the index was made anew: {escaped(index.renewed)}; `authguard audit verify` tells more")
+        for name, why in index.unread:
+            complain(
+                f"note: `{escaped(name)}` cannot be read now ({why}): records that were not indexed yet are left out"
+            )
         yield index
 
 

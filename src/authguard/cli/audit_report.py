@@ -55,7 +55,13 @@ def report(
     vouching = keys_for(key, store, path)
     trust = trust_of(path, vouching, anchor, store)
     with shown_progress("verifying the log") as progress:
-        found = verify(path, trust=trust, also=also or (), progress=progress)
+        found = verify(
+            path,
+            trust=trust,
+            also=also or (),
+            progress=progress,
+            again=lambda: trust_of(path, vouching, anchor, store),
+        )
     cover = Cover(
         log=str(path),
         since=begin,

@@ -12,10 +12,11 @@ import typer
 from authguard import signing
 from authguard.audit import checkpoints, segments
 from authguard.audit.files import chains
-from authguard.audit.proving.signatures import Trust, by_origin
+from authguard.audit.proving.signatures import Found, Trust, by_origin
 from authguard.audit.writing.anchors import held_by
 from authguard.cli.output import complain
 from authguard.cli.showing import escaped, log_of
+from authguard.core.chain import Broken, Flaw
 from authguard.core.notes import Key, parse_key, read_body
 from authguard.errors import SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
@@ -134,14 +135,25 @@ def trust_of(log: Path, vouching: Vouching, anchors: Iterable[str] | None, store
     keys = vouching.keys
     if not keys:
         return None
-    held: dict[str, tuple[str, ...]] = {}
-    blind = False
-    try:
-        held = by_origin(head.note for head in checkpoints.heads(signing.memory(base_of(store, log))))
-    except (OSError, ValueError):
-        blind = True
+    held, files, blind = _remembered(signing.memory(base_of(store, log)))
     anchored = by_origin(_anchored(anchors or (), {key.name for key in keys}))
-    return Trust(keys, signing.check, held, anchored, blind)
+    return Trust(keys, signing.check, held, anchored, files, blind)
+
+
+def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Found, ...]]:
+    """Read what the writers remember: checkpoints by chain, the chains' files, and what cannot be read of it."""
+    heads: list[checkpoints.Head] = []
+    try:
+        heads += checkpoints.heads(folder)
+    except OSError as error:
+        flaw = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.BLIND
+        where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
+        return {}, {}, (Found(where, Broken(0, flaw)),)
+    except ValueError:
+        return {}, {}, (Found(folder, Broken(0, Flaw.BLIND)),)
+    said = ((read_body(head.note), head.file) for head in heads)
+    files = {one.origin: file for one, file in said if one is not None}
+    return by_origin(head.note for head in heads), files, ()
 
 
 def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:

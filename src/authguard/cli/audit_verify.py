@@ -19,7 +19,7 @@ from authguard.cli.audit_trust import (
     keys_for,
     trust_of,
 )
-from authguard.cli.output import UNVERIFIED, complain
+from authguard.cli.output import BROKE, UNVERIFIED, complain
 from authguard.cli.progress import shown_progress
 from authguard.cli.showing import escaped, moment
 from authguard.core.chain import Broken
@@ -62,7 +62,7 @@ def check(
 ) -> None:
     """Verify a log and its signatures: nothing was edited, deleted, re-ordered, cut or written anew. Else exit 4.
 
-    Without the log's public key nothing vouches for it, which is exit 4 too.
+    Without the log's public key nothing vouches for it, which is exit 4 too. What cannot be read now is exit 1.
     """
     log = find_log(path, store)
     if hashes_only and (key or anchor or require_signed or require_anchored):
@@ -70,8 +70,15 @@ def check(
     vouching = Vouching(()) if hashes_only else keys_for(key, store, log)
     trust = trust_of(log, vouching, anchor, store)
     with shown_progress("verifying the log") as progress:
-        found = verify(log, trust=trust, also=also or (), progress=progress)
-    failures = list(broken(found))
+        found = verify(
+            log,
+            trust=trust,
+            also=also or (),
+            progress=progress,
+            again=lambda: trust_of(log, vouching, anchor, store),
+        )
+    unread = list(broken(found)) if found.is_unread else []
+    failures = [] if unread else list(broken(found))
     if trust is None and not hashes_only:
         failures.append(NO_KEY)
     if require_signed:
@@ -80,14 +87,14 @@ def check(
         failures += _uncovered(found, "anchored")
     if strict:
         failures += _unaccepted(found)
-    for failure in failures:
+    for failure in (*failures, *unread):
         complain(failure)
     for line in _told(found, signed=trust is not None):
         typer.echo(escaped(line))
     if vouching.note:
         typer.echo(f"note: {vouching.note}")
-    if failures:
-        raise typer.Exit(UNVERIFIED)
+    if failures or unread:
+        raise typer.Exit(UNVERIFIED if failures else BROKE)
 
 
 def broken(found: Verification) -> Iterator[str]:
@@ -122,14 +129,7 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
         if not isinstance(chain.result, Broken):
             files = f" in {chain.segments + 1} files" if chain.segments else ""
             yield f"{escaped(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
-            count, since, until = chain.retired
-            if count:
-                yield f"  retired: lines 1 to {count}, {moment(since)} to {moment(until)}: only their hashes were kept"
-            if signed:
-                yield from (f"  {words}" for words in _ranges(chain.ranges, chain.lines))
-            for mark in chain.marks:
-                accepted = " (accepted)" if mark.id in found.accepted else ""
-                yield f"  {mark.words}{accepted}"
+            yield from (f"  {words}" for words in _details(chain, found.accepted, signed=signed))
     if found.kinds:
         yield "records: " + ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
         yield f"from {moment(found.first)} to {moment(found.last)}"
@@ -139,6 +139,19 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
         yield f"repairs: {_counted(found.repairs, 'torn line')} cut off after a crash or a full disk"
     if not signed:
         yield UNSIGNED
+
+
+def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> Iterator[str]:
+    """Describe a chain without a flaw: what is left of it, who vouches for which lines, what the log says of others."""
+    count, since, until = chain.retired
+    if count:
+        yield f"retired: lines 1 to {count}, {moment(since)} to {moment(until)}: only their hashes were kept"
+    if chain.unfinished:
+        yield f"unfinished: {chain.unfinished} bytes after the last line: a crash or a full disk; they will be cut off"
+    if signed:
+        yield from _ranges(chain.ranges, chain.lines)
+    for mark in chain.marks:
+        yield f"{mark.words}{' (accepted)' if mark.id in accepted else ''}"
 
 
 def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:

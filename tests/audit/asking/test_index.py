@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard.audit import segments
 from authguard.audit.asking.index import beside, open_index
 from authguard.audit.asking.query import Question, by_id, counts, find
+from authguard.audit.writing.keeping import Keeping
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
+from tests.audit.desk import Desk, numbers, told
 from tests.audit.logs import acted, append, decided, faulted, moved, refused, withdrawn, write
 
 if TYPE_CHECKING:
@@ -169,3 +172,22 @@ def test_how_far_it_came_is_told(log: Path) -> None:
     with open_index(log, progress=lambda done, whole: told.append((done, whole))):
         pass
     assert told[-1] == (log.stat().st_size, log.stat().st_size)
+
+
+def test_ordinary_retirement_is_no_news_and_its_records_are_found_no_more(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Keeping(size=2_000, keep=40.0))
+    sink = desk.open()
+    desk.write(sink, *numbers(0, 30))
+    desk.work()
+    before = told(desk)
+    for number in numbers(30, 120):
+        desk.write(sink, number)
+        desk.work()
+    with open_index(desk.log) as index:
+        assert index.renewed == ""
+        assert index.unread == ()
+    assert any(piece.is_stub for piece in segments.closed(desk.log))
+    after = told(desk)
+    assert not set(after) & set(before[:5])
+    assert after[-1] == "119"
+    sink.close()

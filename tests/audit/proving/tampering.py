@@ -279,7 +279,7 @@ MANIPULATIONS: Final[dict[str, tuple[Callable[[Path], None], str, int, str]]] = 
     "the last line cut off": (arrange(lambda lines: lines[:-1]), LOG, 40, "cut"),
     "the last ten lines cut off": (arrange(lambda lines: lines[:-10]), LOG, 31, "cut"),
     "all but the first line cut off": (arrange(lambda lines: lines[:1]), LOG, 2, "cut"),
-    "cut off in the middle of a line": (arrange(lambda lines: [*lines[:-1], lines[-1][:40]]), LOG, 40, "torn"),
+    "cut off in the middle of a line": (arrange(lambda lines: [*lines[:-1], lines[-1][:40]]), LOG, 40, "cut"),
     "the tail written anew": (
         arrange(lambda lines: lines[:30] + [swap(_IN, _OUT)(line) for line in lines[30:]], rehashed=True),
         LOG,

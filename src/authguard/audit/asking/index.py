@@ -80,6 +80,7 @@ class Index:
         log: the log's first chain.
         db: the open file.
         renewed: why it had to be made anew, where the log was not what had been indexed; empty else.
+        unread: files that cannot be read now, each with the reason; what was indexed of them before is still found.
     """
 
     def __init__(self, log: Path, db: sqlite3.Connection, renewed: str, folder: str) -> None:
@@ -87,6 +88,7 @@ class Index:
         self.log = log
         self.db = db
         self.renewed = renewed
+        self.unread = segments.unread(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
         self._shapes: dict[int, Shape] = {}
@@ -230,9 +232,10 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
             raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
         if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _PARTS:
             raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
-        _demand_same(log, db)
-        if _has_news(log, db):
+        retired = _demand_same(log, db)
+        if retired or _has_news(log, db):
             db.execute("BEGIN IMMEDIATE")
+            _forget(db, retired)
             if _take_in(log, db, progress):
                 db.execute(_VOID)
             db.execute("COMMIT")
@@ -242,14 +245,25 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
     return db
 
 
-def _demand_same(log: Path, db: sqlite3.Connection) -> None:
-    """Demand that each file begins as it did, and has its last indexed line where it had it."""
-    pieces = segments.by_key(log)
+def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
+    """Demand that each file begins as it did, and has its last indexed line where it had it.
+
+    Returns:
+        The files whose lines gave way to stubs since, as the policy says.
+
+    Raises:
+        StaleError: one is not what was indexed.
+    """
+    pieces, stubs, retired = segments.by_key(log), segments.retired_keys(log), []
     sql = "SELECT name, come, first, last, place, seen FROM file WHERE come > 0"
     for name, come, first, last, place, seen in db.execute(sql).fetchall():
         piece = pieces.get(name)
         if piece is None:
-            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed")
+            if name in stubs:
+                retired.append(name)
+            elif not _is_kept(log, name):
+                raise StaleError(f"`{name}` is gone, and was indexed")
+            continue
         try:
             # a closed file that the system has not seen changed is not read again
             if not piece.live and _seen(piece) == seen:
@@ -261,8 +275,25 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> None:
                 file.seek(place)
                 if mark(begins) != first or mark(file.read(come - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
+        except PermissionError:
+            continue  # what was indexed is still known, and what came since is left out, in words
         except OSError:
-            raise StaleError(f"`{name}` is gone or cannot be read, and was indexed") from None
+            raise StaleError(f"`{name}` changed while it was looked at") from None
+    return retired
+
+
+def _is_kept(log: Path, name: str) -> bool:
+    """Whether a file of lines is there, but cannot be read now."""
+    chain = log.with_name(name.partition(":")[0])
+    return any(one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segments.pieces(chain))
+
+
+def _forget(db: sqlite3.Connection, retired: list[str]) -> None:
+    """Take out the records of lines that gave way to stubs."""
+    for name in retired:
+        (number,) = db.execute("SELECT no FROM file WHERE name = ?", (name,)).fetchone()
+        for table, column in (("record", "file"), ("void", "file"), ("file", "no")):
+            db.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - names of ours
 
 
 def _seen(piece: Piece) -> str:
@@ -299,7 +330,10 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     for key, piece in files.items():
         no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
         reader = Taking(db, numbers, come, lines, foreigners)
-        opened = segments.opened_again(log, key, piece)
+        try:
+            opened = segments.opened_again(log, key, piece)
+        except PermissionError:
+            continue
         if opened is None:
             continue
         stream, now = opened

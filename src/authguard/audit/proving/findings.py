@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.audit.proving.signatures import NOTHING, Found
-from authguard.core.chain import Broken, Intact
+from authguard.core.chain import Broken, Flaw, Intact
 from authguard.core.entries import Acted, Decided
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class ChainReport:
         ranges: how far it is vouched for.
         segments: how many closed files were before the one that is written.
         retired: what gave way to stubs: lines, time of the first and of the last.
+        unfinished: bytes of a last line without its end.
         marks: lines that nobody vouched for when they were written, as the log says itself.
         accepted: ids of records that a person accepted, in signed lines.
     """
@@ -45,6 +46,7 @@ class ChainReport:
     ranges: Ranges = NOTHING
     segments: int = 0
     retired: tuple[int, float, float] = (0, 0.0, 0.0)
+    unfinished: int = 0
     marks: tuple[Mark, ...] = ()
     accepted: frozenset[str] = frozenset()
 
@@ -77,6 +79,17 @@ class Verification:
         return not self.gone and all(isinstance(chain.result, Intact) for chain in self.chains)
 
     @property
+    def flaws(self) -> Iterator[Found]:
+        """Every flaw, and where it is."""
+        yield from (Found(one.where, one.result) for one in self.chains if isinstance(one.result, Broken))
+        yield from self.gone
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether all that keeps it from being verified is that something cannot be read now."""
+        return not self.ok and all(one.broken.flaw is Flaw.UNREAD for one in self.flaws)
+
+    @property
     def accepted(self) -> frozenset[str]:
         """The ids of records that a person accepted, in any chain."""
         return frozenset().union(*(chain.accepted for chain in self.chains))
@@ -90,7 +103,7 @@ class Verification:
 class Tally:
     """Counts while lines go by."""
 
-    def __init__(self, progress: Progress, whole: int) -> None:
+    def __init__(self, progress: Progress, whole: int, done: int = 0) -> None:
         """Begin at nothing; tell how much of the whole has gone by."""
         self.kinds: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -99,7 +112,7 @@ class Tally:
         self.last = float("-inf")
         self._progress = progress
         self._whole = whole
-        self._done = 0
+        self._done = done
 
     def add_all(self, taken: Stride) -> None:
         """Count the records of a stride."""
@@ -109,6 +122,14 @@ class Tally:
         self.last = max(self.last, taken.last)
         self._done += taken.size
         self._progress(min(self._done, self._whole), self._whole)
+
+    def merge(self, other: Tally) -> None:
+        """Count what another counted."""
+        self.kinds.update(other.kinds)
+        self.outcomes.update(other.outcomes)
+        self.repairs += other.repairs
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
 
     def add(self, entry: Entry) -> None:
         """Count one record."""

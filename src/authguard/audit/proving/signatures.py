@@ -77,14 +77,16 @@ class Trust:
         check: of signatures.
         held: origin of a chain -> checkpoints of it that the writer remembers.
         anchored: origin of a chain -> checkpoints of it that were handed on.
-        blind: whether the writer's memory could not be read.
+        files: origin of a chain -> name of its file, as the writer remembers it.
+        blind: what of the writers' memory could not be read, and how.
     """
 
     keys: tuple[Key, ...]
     check: Check
     held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anchored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    blind: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    blind: tuple[Found, ...] = ()
 
 
 def by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -143,8 +145,9 @@ class Holding:
             flaw = self._advance()
         except FileNotFoundError:
             self._notes, flaw = iter(()), None
-        except OSError:
-            return Found(self._beside, Broken(0, Flaw.UNREADABLE))
+        except OSError as error:
+            unread = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.UNREADABLE
+            return Found(self._beside, Broken(0, unread))
         if flaw is not None:
             return flaw
         for notes, anchored in ((self._trust.held, False), (self._trust.anchored, True)):

@@ -8,14 +8,15 @@ anchors hold: a tail that was cut, a chain removed and a chain written anew show
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoints, segments
 from authguard.audit.files import chains
 from authguard.audit.proving.findings import ChainReport, Tally, Verification
 from authguard.audit.proving.signatures import NOTHING, Found, Holding
-from authguard.audit.proving.walk import Walk
-from authguard.core.chain import Broken, Flaw, Intact
+from authguard.audit.proving.walk import Walk, unreadable
+from authguard.core.chain import GENESIS, Broken, Flaw, Intact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from authguard.audit.proving.findings import Progress
     from authguard.audit.proving.signatures import Trust
 
+#: how often a chain is read whose files change meanwhile, and seconds before the next time, once more each time
+ATTEMPTS: Final = 6
+PAUSE: Final = 0.02
 UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
 
 
@@ -46,40 +50,92 @@ def verify(
     also: Iterable[Path] = (),
     pause: Callable[[float], None] = time.sleep,
     progress: Progress = _silent,
+    again: Callable[[], Trust | None] | None = None,
 ) -> Verification:
     """Verify a log: the file and the chains beside it.
+
+    A chain whose files changed while they were read, and in which a flaw was found, is read again: the writer of a
+    living log closes, compresses and retires files meanwhile.
 
     Args:
         path: of the log's first chain; it has to exist, its siblings need not.
         trust: what to hold it against; else the chains alone are followed.
         also: logs that were archived, whose chains are not missing.
-        pause: waits before an unfinished line is read again.
+        pause: waits before an unfinished line, or a chain, is read again.
         progress: told now and then how many bytes of how many went by.
+        again: gathers `trust` anew, before a chain is read again; else the first is used.
     """
     seen: set[str] = set()
     roots = (path, *also)
     files = [file for root in roots for file in dict.fromkeys((root, *segments.of_log(root)))]
-    tally = Tally(progress, sum(map(_size, files)))
-    reports = tuple(_verify(file, tally, pause, trust, seen) for file in files)
+    whole = sum(map(_size, files))
+    tally = Tally(progress, whole)
+    reports = []
+    done = 0
+    for file in files:
+        held = trust
+        for attempt in range(ATTEMPTS):
+            before = _state(file)
+            counted = Tally(progress, whole, done)
+            report = _verify(file, counted, pause, held, seen)
+            if isinstance(report.result, Intact) or attempt == ATTEMPTS - 1 or _state(file) == before:
+                break
+            pause(PAUSE * (attempt + 1))
+            held = again() if again is not None else trust
+        if file in roots or segments.pieces_or_none(file) or checkpoints.beside(file).exists():
+            tally.merge(counted)
+            reports.append(report)
+        done += _size(file)
+    gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
     return Verification(
-        chains=reports,
+        chains=tuple(report if gone else _newborn(report, trust) for report in reports),
         kinds=dict(sorted(tally.kinds.items())),
         outcomes=dict(sorted(tally.outcomes.items())),
         repairs=tally.repairs,
         first=tally.first,
         last=tally.last,
-        gone=tuple(_gone(path, trust, seen, files)) if trust else (),
+        gone=gone,
     )
 
 
-def _gone(path: Path, trust: Trust, seen: set[str], files: list[Path]) -> Iterator[Found]:
+def _state(chain: Path) -> tuple[object, ...]:
+    """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
+    found: list[object] = []
+    for path in (*(piece.path for piece in segments.pieces_or_none(chain)), checkpoints.beside(chain)):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        found.append((path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
+
+
+def _newborn(report: ChainReport, trust: Trust | None) -> ChainReport:
+    """Take a file whose writer has not written a line yet for what it is: nothing was ever signed of it."""
+    empty = isinstance(report.result, Broken) and report.result.flaw is Flaw.EMPTY and not report.segments
+    if not empty or trust is None or report.where != report.path or checkpoints.beside(report.path).exists():
+        return report
+    return replace(report, result=Intact(0, GENESIS))
+
+
+def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Found]:
     """Name what should be there and is not."""
-    if trust.blind:
-        yield Found(path, Broken(0, Flaw.BLIND))
+    yield from trust.blind
+    files = {report.path for report in reports}
+    unread = {
+        report.path.name
+        for report in reports
+        if isinstance(report.result, Broken) and report.result.flaw is Flaw.UNREAD and not report.lines
+    }
     for origin in sorted({*trust.held, *trust.anchored} - seen):
-        yield Found(path.parent / f"the chain {origin.rpartition('/')[2] or 'of an anchor'}", Broken(0, Flaw.GONE))
+        name = trust.files.get(origin, "")
+        # of a chain that cannot be read it is not known which it is
+        if name in unread or (not name and unread):
+            continue
+        chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
+        yield Found(path.parent / chain, Broken(0, Flaw.GONE))
     for file in chains(path):
-        if file not in files and checkpoints.beside(file).exists():
+        if file not in files and not file.exists() and checkpoints.beside(file).exists():
             yield Found(file, Broken(0, Flaw.MISSING))
 
 
@@ -90,9 +146,9 @@ def _verify(
     walk = Walk(path, Holding(path, trust) if trust else None, tally, seen, pause)
     try:
         pieces = segments.pieces(path)
-    except OSError:
+    except OSError as error:
         pieces = ()
-        flaw: Found | None = Found(path, Broken(0, Flaw.UNREADABLE))
+        flaw: Found | None = Found(path, Broken(0, unreadable(error)))
     else:
         flaw = walk.run(pieces)
     result = Intact(walk.lines, walk.head) if flaw is None else flaw.broken
@@ -104,6 +160,7 @@ def _verify(
         ranges=walk.holding.ranges() if walk.holding else NOTHING,
         segments=sum(not piece.live for piece in pieces),
         retired=walk.retired,
+        unfinished=walk.unfinished,
         marks=tuple(walk.marks),
         accepted=walk.accepted(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from hashlib import sha256
 from io import BytesIO
@@ -9,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import segments
+from authguard.audit.files import is_written
 from authguard.audit.proving.signatures import NOTHING, Found
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, follow
 from authguard.core.entries import Acted
@@ -31,6 +33,10 @@ LOOKS: Final = 3
 PAUSE: Final = 0.01
 #: bytes that are read at once, and lines that are gone through one by one where they cannot be taken at once
 STRIDE: Final = 1 << 18
+#: of errors that say nothing about what is in a file
+_PASSING: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EINTR}
+)
 STEPS: Final = 16
 
 
@@ -54,8 +60,10 @@ class Walk:
         self._named: dict[str, int] = {}
         self.marks: list[Mark] = []
         self._accepted: dict[str, int] = {}
-        #: the line before is the last of its writer
-        self._closed = False
+        #: bytes of a last line without its end
+        self.unfinished = 0
+        #: the line before is the last of its writer; the first is the first of one that has the key
+        self._closed = self._begun = False
 
     def run(self, pieces: Sequence[Piece]) -> Found | None:
         """Follow the chain to its end or its first flaw."""
@@ -66,10 +74,11 @@ class Walk:
                 flaw = self._stub(left[0]) if left[0].is_stub else self._file(left[0])
             except FileNotFoundError:
                 flaw = Found(left[0].path, Broken(0, Flaw.MISSING))
-            except OSError:
-                flaw = Found(left[0].path, Broken(0, Flaw.UNREADABLE))
+            except OSError as error:
+                flaw = Found(left[0].path, Broken(0, unreadable(error)))
             if flaw is None:
                 del left[0]
+                tries = 0
                 continue
             anew = self._listed_anew(left[0]) if self.lines == begin and tries < LOOKS else []
             if not anew:
@@ -78,6 +87,8 @@ class Walk:
         if not pieces or not pieces[-1].live:
             return Found(self.path, Broken(0, Flaw.MISSING))
         flaw = self.holding.end() if self.holding else None
+        if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_written(self.path):
+            flaw = None  # its writer has just begun, and signs in a moment
         return self._unretired() if flaw is None else self._placed(flaw, pieces)
 
     def _listed_anew(self, piece: Piece) -> list[Piece]:
@@ -133,6 +144,8 @@ class Walk:
                         if found.flaw is Flaw.EMPTY and (self.lines > begin or (piece.live and begin)):
                             # the end; or its writer died when it had begun it, and it is asked later if more was signed
                             return None
+                        if found.flaw is Flaw.TORN and self._may_end_so(piece):
+                            return None
                         line = found.line and found.line - begin
                         broken = found if piece.live else Broken(line, found.flaw)
                         return Found(self.path if piece.live else piece.path, broken)
@@ -177,6 +190,13 @@ class Walk:
         for line in lines:
             self._line = line
             yield line
+
+    def _may_end_so(self, piece: Piece) -> bool:
+        """Whether a line without its end may be what a crash or a full disk leaves; what was signed is missed later."""
+        if not piece.live or self._closed or not (self.holding or is_written(self.path)):
+            return False
+        self.unfinished = len(self._line)
+        return True
 
     def _unopened(self, found: Linked, piece: Piece, begin: int) -> Found | None:
         """Find a line behind a writer's last one that is not another writer's first."""
@@ -231,7 +251,14 @@ class Walk:
 
     def _hold(self, holding: Holding, found: Linked) -> Found | None:
         """Hold a line against what vouches for it."""
+        if not self.lines:
+            self._begun = is_opened(found, holding.keys, holding.check)
         return self._begin(holding, found.hash) or holding.add(self._line, found)
+
+
+def unreadable(error: OSError) -> Flaw:
+    """Tell a file that cannot be read now from one that is not what it should be."""
+    return Flaw.UNREAD if error.errno in _PASSING else Flaw.UNREADABLE
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
@@ -247,6 +274,8 @@ def _line(file: BinaryIO, pause: Callable[[float], None]) -> bytes:
         if not line or line.endswith(b"\n") or len(line) > LINE_BOUND:
             break
         pause(PAUSE)
-        file.seek(-len(line), os.SEEK_CUR)
+        place = file.tell() - len(line)
+        file.seek(0, os.SEEK_END)  # forgets what was read ahead, which the writer may have cut off since
+        file.seek(place)
         line = file.readline(LINE_BOUND + 1)
     return line

@@ -100,7 +100,7 @@ class Keeper:
             self._leaving, self._granted = None, -1
         found = segments.pieces(self._chain)
         for piece, after in pairwise(found):
-            if not piece.form and after.base <= signed:
+            if not piece.form and piece.base < after.base <= signed:
                 self._pack(piece)
         if self._leaving is None and self._keeping.keep < inf:
             self._wish_to_retire(signed)

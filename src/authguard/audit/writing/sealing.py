@@ -11,20 +11,20 @@ import os
 import threading
 import time
 from contextlib import suppress
-from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoints, segments
 from authguard.audit.files import sync_folder
+from authguard.audit.writing.intake import base_of, take_in
 from authguard.audit.writing.takeover import Predecessor
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.handover import opened_note
 from authguard.core.notes import Checkpoint, opened, signed
-from authguard.core.tree import Tree, leaf
+from authguard.core.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from authguard.audit.segments import Piece
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 #: lines, and seconds, after which a log is signed unless a policy says otherwise
 EVERY: Final = 1_000
 WITHIN: Final = 10.0
-#: lines that are hashed before another thread gets its turn
-TURN: Final = 64
 #: looks at a folder that changes meanwhile, and seconds between them
 TRIES: Final = 5
 PAUSE: Final = 0.01
@@ -223,7 +221,7 @@ class LogSigner:
         except UnsealedError as error:
             self.trouble = str(error)
         except OSError as error:
-            self.trouble = f"a checkpoint cannot be written: {error.strerror or type(error).__name__}"
+            self.trouble = f"a checkpoint cannot be made: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unsigned and nobody told
             self.trouble = f"a checkpoint cannot be made: {type(error).__name__}"
         else:
@@ -238,7 +236,7 @@ class LogSigner:
         try:
             self._keeper.tidy(self._size)
         except OSError as error:
-            self.untidy = f"a closed segment cannot be kept: {error.strerror or type(error).__name__}"
+            self.untidy = f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - as in `_try`
             self.untidy = f"a closed segment cannot be kept: {type(error).__name__}"
         else:
@@ -319,13 +317,15 @@ class LogSigner:
             for piece in self._ahead():
                 with segments.opened(piece) as file:
                     self._demand_ours(piece, file)
-                    file.seek(self._offset if piece.base == self._base else 0)
-                    last = _take_in(file, tree, last, target)
+                    # the file that is written may have had no line yet, or another name, when the folder was listed
+                    base = base_of(piece, file, tree.size)
+                    file.seek(self._offset if base == self._base else 0)
+                    last = take_in(file, tree, last, target)
                     offset = file.tell()
                     if piece.form != segments.PACKED:
                         os.fsync(file.fileno())
                 if last == target:
-                    self._tree, self._base, self._offset, self._last = tree, piece.base, offset, last
+                    self._tree, self._base, self._offset, self._last = tree, base, offset, last
                     return
             # the writer may have gone on to another file between a look at the folder and the opening
             time.sleep(PAUSE)
@@ -333,7 +333,8 @@ class LogSigner:
 
     def _ahead(self) -> tuple[Piece, ...]:
         """List the files that hold lines that were not taken in."""
-        return tuple(one for one in segments.pieces(self._path) if one.base >= self._base and not one.is_stub)
+        found = segments.pieces(self._path)
+        return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_stub))
 
     def _demand_ours(self, piece: Piece, file: BinaryIO) -> None:
         """Demand that the file that is written is the writer's.
@@ -364,30 +365,6 @@ class LogSigner:
             self._publish.hand_on(self._origin, note)
 
 
-def _take_in(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
-    """Take lines into the tree for as long as each descends to the one before; give the hash of the last.
-
-    Args:
-        file: at the first of them; afterwards behind the last.
-        tree: that grows.
-        last: hash of the line before.
-        target: where to stop.
-    """
-    place = file.tell()
-    for number, line in enumerate(iter(lambda: file.readline(LINE_BOUND + 1), b"")):
-        if last == target:
-            break
-        if number % TURN == TURN - 1:
-            # not a wait: it lets go of the interpreter, which a request would else get only after the switch interval
-            # (measured: it then has it after 0.2 ms instead of 5 ms)
-            time.sleep(0)
-        # the form of a line: `authguard.core.chain`
-        if line[-76 - 65 : -76] != f'{last}"'.encode() or not line[-76:].startswith(b',"hash":"'):
-            break
-        stated = line[-67:-3]
-        if sha256(line[:-76]).hexdigest().encode() != stated:
-            break
-        tree.add(leaf(line[:-1]))
-        place, last = place + len(line), stated.decode()
-    file.seek(place)
-    return last
+def _where(error: OSError) -> str:
+    """Name the file that an error is about, without its folder."""
+    return f"{Path(error.filename).name}: " if isinstance(error.filename, str | Path) else ""

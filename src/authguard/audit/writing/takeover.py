@@ -103,13 +103,10 @@ class Predecessor:
         pieces = segments.pieces(self._chain)
         if not any(piece.path.stat().st_size for piece in pieces):
             return taken
-        first = self._first(pieces[0])
-        head = None
-        if first:
-            try:
-                head = checkpoints.recall(self._memory, checkpoints.origin(self._keys[-1].name, first))
-            except ValueError:
-                return taken  # the signer says that the memory is damaged, and signs nothing
+        try:
+            first, head = self._recall(pieces)
+        except ValueError:
+            return taken  # the signer says that the memory is damaged, and signs nothing
         if first and self._is_copy(first, head):
             self._set_aside(pieces, taken)
         elif head is not None:
@@ -125,6 +122,25 @@ class Predecessor:
         else:
             self._set_aside(pieces, taken)
         return taken
+
+    def _recall(self, pieces: Sequence[Piece]) -> tuple[str, checkpoints.Head | None]:
+        """Find the hash of the chain's first line, and what was remembered of the chain last.
+
+        Raises:
+            OSError: the first line cannot be read, and no memory fits the others.
+            ValueError: the memory is damaged.
+        """
+        try:
+            first = self._first(pieces[0])
+        except OSError:
+            # a file whose time has long been over must not keep the app down, where the memory fits without it
+            heads = (one for one in checkpoints.heads(self._memory) if one.file == self._chain.name)
+            for one in heads:
+                if self._left(one, pieces) is not None:
+                    return "", one
+            raise
+        head = checkpoints.recall(self._memory, checkpoints.origin(self._keys[-1].name, first)) if first else None
+        return first, head
 
     @staticmethod
     def _first(piece: Piece) -> str:
