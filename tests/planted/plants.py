@@ -252,8 +252,8 @@ PLANTS: Final = (
         "the path is decoded twice",
         FUZZ,
         OPERATIONS,
-        '    path: str = scope["path"]\n',
-        '    from urllib.parse import unquote\n\n    path: str = unquote(scope["path"])\n',
+        '    return without(path, scope.get("root_path", ""))\n',
+        '    from urllib.parse import unquote\n\n    return without(unquote(path), scope.get("root_path", ""))\n',
     ),
     Plant(
         "a `HEAD` is not taken for a `GET`",
