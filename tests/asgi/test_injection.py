@@ -65,11 +65,13 @@ class Door:
 
     guard: AuthGuard
     mint: Mint
+    clock: FakeClock
     log: Path
     loop: asyncio.AbstractEventLoop
     read: int = 0
 
     def ask(self, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes = b"") -> None:
+        self.clock.advance(1)  # so that each refusal has a record of its own, and no window of them
         self.loop.run_until_complete(self._ask(path, headers, body, query))
 
     async def _ask(self, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes) -> None:
@@ -119,7 +121,7 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     guard = AuthGuard(app, folder / "policy.yaml", store="memory", log=log, clock=clock, environ={"SECRET": "s" * 32})
     loop = asyncio.new_event_loop()
     loop.run_until_complete(guard.enforcer.open())
-    yield Door(guard, mint, log, loop)
+    yield Door(guard, mint, clock, log, loop)
     loop.run_until_complete(guard.enforcer.close())
     loop.close()
 
@@ -166,7 +168,7 @@ def test_nothing_that_a_caller_sends_forges_a_line_or_turns_one(  # noqa: PLR091
 
 
 def test_the_hostile_get_through_to_a_decision_too(door: Door) -> None:
-    token = door.mint.mint(sub="a\u202eb\n\x1b[2J", acr="aal2", scope="chat", account_status="\u202enew\n")
+    token = door.mint.mint(sub="<b> ';--", acr="aal2", scope="chat", account_status="\u202enew\n")
     door.ask("/chat", [(b"authorization", b"Bearer " + token.encode())], b"{}")
     kinds = {parse(line)["kind"] for line in door.new_lines()}
     assert {"decision", "transition"} <= kinds

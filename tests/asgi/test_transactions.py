@@ -15,7 +15,7 @@ from authguard.core.snapshot import Keys
 from authguard.errors import ReportRefused
 from authguard.sealing import Sealer
 from tests.asgi.shop import Shop
-from tests.kit import POLICY
+from tests.kit import ISSUER, POLICY
 
 if TYPE_CHECKING:
     import httpx2
@@ -137,7 +137,7 @@ async def test_nobody_approves_what_is_for_them_or_what_they_do_for_another() ->
     desk.alice = desk.staff("alice")
     name = await desk.held()
     assert (await desk.say(name, "approve", desk.alice)).json()["type"].endswith("approver-involved")
-    agent = desk.staff("bob", actor="concierge", chain=("concierge",))
+    agent = desk.staff("bob", actor="concierge", chain=((ISSUER, "concierge"),))
     reply = await desk.http.post(
         "/orders/8/refund", json=OVER, headers={"authorization": agent.decode(), "idempotency-key": "a"}
     )

@@ -150,21 +150,25 @@ def test_a_name_that_could_deceive_whoever_reads_it_is_refused(
 @pytest.mark.parametrize(
     ("act", "actor"),
     [
-        ({"sub": "bot"}, "bot"),
-        ({"sub": "a bot: the first"}, "a bot: the first"),
-        ({"sub": "bot", "iss": "https://partner.test"}, "https://partner.test bot"),
-        ({"sub": "https://partner.test bot"}, ""),
-        ({"sub": "bot", "iss": "partner"}, ""),
-        ({"sub": "bot", "iss": "https://partner.test evil"}, ""),
+        ({"sub": "bot"}, ("", "bot")),
+        ({"sub": "a bot: the first"}, ("", "a bot: the first")),
+        ({"sub": "bot", "iss": "https://partner.test"}, ("https://partner.test", "bot")),
+        ({"sub": "https://partner.test bot"}, ("", "https://partner.test bot")),
+        ({"sub": "bot", "iss": "partner"}, ("partner", "bot")),
+        ({"sub": "bot", "iss": "https://partner.test evil"}, ("https://partner.test evil", "bot")),
     ],
 )
-def test_no_two_actors_share_a_name(door: Door, authguard_issuer: Mint, act: dict[str, str], actor: str) -> None:
+def test_no_two_actors_share_a_name(
+    door: Door, authguard_issuer: Mint, act: dict[str, str], actor: tuple[str, str]
+) -> None:
     found = door.ask(authguard_issuer.mint(act=act))
-    if actor:
-        assert isinstance(found, Proven)
-        assert found.principal.actor == actor
-    else:
-        assert found == NotProven("rejected", Reason.CLAIM_MALFORMED)
+    assert isinstance(found, Proven)
+    assert (found.principal.actor_issuer, found.principal.actor) == actor
+
+
+def test_an_actor_of_no_issuer_is_nobody(door: Door, authguard_issuer: Mint) -> None:
+    found = door.ask(authguard_issuer.mint(act={"sub": "bot", "iss": ""}))
+    assert found == NotProven("rejected", Reason.CLAIM_MALFORMED)
 
 
 def test_each_issuer_has_its_own_keys(

@@ -7,7 +7,7 @@ from typing import Any
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, TransactionRecord
 from authguard.runtime.verdict import Answer, Verdict
-from tests.kit import POLICY, Desk
+from tests.kit import ISSUER, POLICY, Desk
 
 #: one limit for each ledger, and a hold of whatever an agent asks
 LIMITS = """\
@@ -20,7 +20,7 @@ BEFORE = POLICY.partition("    limits:\n")
 TEXT = BEFORE[0] + "    payee: {at: /to}\n    limits:\n" + LIMITS + "    idempotency: required\n"
 TEXT += BEFORE[2].partition("    idempotency: required\n")[2]
 BODY = {"amount": 400, "currency": "EUR", "to": "bob"}
-AGENT = {"actor": "concierge", "chain": ("concierge",)}
+AGENT = {"actor": "concierge", "chain": ((ISSUER, "concierge"),)}
 
 
 class Teller:
