@@ -237,7 +237,7 @@ def test_the_program_gets_the_same_values(bad: Path) -> None:
 def test_an_app_is_walked_whether_it_is_guarded_or_not_yet(
     capsys: pytest.CaptureFixture[str], app: str, name: str
 ) -> None:
-    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:{name}")
+    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:{name}", "--allow-unnamed")
     assert code == YES
     for line in (
         "GET /healthz -> health",
@@ -265,7 +265,7 @@ def test_routers_of_fastapi_and_the_tools_of_both_kinds_of_mcp_servers_are_found
         "  - {name: talk, match: {websocket: '/api/v1/talk'}, risk: routine, effect: read}\n",
         "utf-8",
     )
-    code, out, _ = call(capsys, "policy.yaml", "--app", "servers_of_both_kinds:app")
+    code, out, _ = call(capsys, "policy.yaml", "--app", "servers_of_both_kinds:app", "--allow-unnamed")
     assert code == YES
     for line in (
         "GET /api/v1/orders/{order} -> otherwise",
@@ -279,20 +279,21 @@ def test_routers_of_fastapi_and_the_tools_of_both_kinds_of_mcp_servers_are_found
 
 
 def test_what_lies_outside_of_the_guard_is_told(capsys: pytest.CaptureFixture[str], app: str) -> None:
-    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:partly")
+    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:partly", "--allow-unnamed")
     assert code == YES
     assert "GET /admin -> not guarded" in out
     assert "GET /healthz -> health" in out, "the guard sees paths without its mount's prefix"
     assert "note[app-unguarded]: `GET /admin` is served outside of AuthGuard" in out
 
 
-def test_what_nobody_named_fails_where_that_is_asked_for(capsys: pytest.CaptureFixture[str], app: str) -> None:
-    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:bare", "--fail-on", "unnamed", "--format", "json")
+def test_what_nobody_named_fails(capsys: pytest.CaptureFixture[str], app: str) -> None:
+    code, out, _ = call(capsys, "support-desk", "--app", f"{app}:bare", "--format", "json")
     assert code == INVALID
     (found,) = json.loads(out)["policies"]
     assert {problem["code"] for problem in found["problems"] if problem["severity"] == "error"} == {"app-unnamed"}
     assert found["app"]["name"] == f"{app}:bare"
-    assert set(found["app"]["endpoints"][0]) == {"kind", "path", "methods", "operations", "named", "guarded", "tools"}
+    keys = {"kind", "path", "methods", "operations", "named", "guarded", "tools", "host"}
+    assert set(found["app"]["endpoints"][0]) == keys
     assert {one["path"]: one["named"] for one in found["app"]["endpoints"]} == {
         "/healthz": True,
         "/export": False,
@@ -300,6 +301,87 @@ def test_what_nobody_named_fails_where_that_is_asked_for(capsys: pytest.CaptureF
         "/live": True,
         "/static/{path:path}": False,
     }
+
+
+REACHED = """
+from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Host, Mount, Route
+
+from authguard import AuthGuard
+
+
+async def answer(request): return PlainTextResponse("hello")
+
+async def legacy(scope, receive, send): ...
+
+router = APIRouter()
+router.add_api_route("/chat", answer, methods=["POST"])
+router.add_api_route("/healthz", answer, methods=["GET", "DELETE"])
+moved, rooted, cors = FastAPI(openapi_url=None), FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+moved.include_router(router, prefix="/v1")
+rooted.add_api_route("/chat", answer, methods=["POST"])
+rooted.root_path = "/api"
+cors.add_middleware(CORSMiddleware, allow_origins=["*"])
+wrapped = CORSMiddleware(Starlette(), allow_origins=["*"])
+outside = FastAPI(openapi_url=None)
+outside.add_middleware(AuthGuard, policy="support-desk")
+outside.add_middleware(CORSMiddleware, allow_origins=["*"])
+admin = Starlette(routes=[Route("/chat", answer, methods=["POST"])])
+hosted = Starlette(routes=[Host("admin.example", admin), Mount("/old", legacy)])
+methods = Starlette(routes=[Route("/healthz", answer, methods=["GET", "DELETE"])])
+"""
+
+
+@pytest.fixture
+def reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write a module of apps that are reached in several ways; give its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = re.sub(r"\W", "_", f"reached_{tmp_path.name}")
+    (tmp_path / f"{name}.py").write_text(REACHED, "utf-8")
+    return name
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("moved", INVALID, "error[app-unnamed]: `POST /v1/chat` is named by no operation, so it is refused with 404"),
+        ("methods", INVALID, "error[app-unnamed]: `DELETE /healthz` is named by no operation"),
+        ("rooted", INVALID, "error[app-prefix]: the app takes `/api` off before it routes"),
+        ("rooted", INVALID, "prefixes: /api"),
+        ("cors", INVALID, "error[app-cors]: CORS middleware stands inside of the guard, at `/`"),
+        ("wrapped", INVALID, "error[app-cors]: CORS middleware stands inside of the guard, at `/`"),
+        ("outside", YES, "each of 411"),
+        ("hosted", INVALID, "error[app-unnamed]: `POST admin.example/chat` is named by no operation"),
+        ("hosted", INVALID, "hosts: ['admin.example']"),
+        ("hosted", INVALID, "hosts: admin.example"),
+        ("hosted", INVALID, "mounted: builtins.function at /old"),
+        ("hosted", INVALID, "methods: POST"),
+    ],
+)
+def test_how_an_app_is_reached_is_listed_and_held_against_the_policy(
+    capsys: pytest.CaptureFixture[str], reached: str, name: str, code: int, said: str
+) -> None:
+    got, out, _ = call(capsys, "support-desk", "--app", f"{reached}:{name}")
+    assert (got, said in out) == (code, True), out
+
+
+def test_a_policy_that_names_prefix_and_host_is_met(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, reached: str
+) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        "authguard: 1\nname: x\nextends: support-desk\nsettings: {root_path: /api}\noperations:\n"
+        "  - {name: chat, match: {path: /chat, method: POST}, hosts: ['*.example'], risk: routine, effect: read}\n"
+        "  - {name: old, match: {path: '/old/{rest:path}'}, risk: routine, effect: read}\n",
+        "utf-8",
+    )
+    for name in ("rooted", "hosted"):
+        code, out, _ = call(capsys, "policy.yaml", "--app", f"{reached}:{name}")
+        assert code == YES, out
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,17 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from authguard.asgi.app import DEPTH_BOUND, inner, own_root_path
 from authguard.entry import AuthGuard
 from authguard.errors import SettingsError
 from authguard.policy.proving.inventory import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-#: apps are wrapped and mounted in one another so deep, and no deeper
-DEPTH_BOUND: Final = 32
 
 
 def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
@@ -58,26 +56,39 @@ def walk_app(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
     return tuple(dict.fromkeys(found))
 
 
-def _walk(app: Any, prefix: str, *, guarded: bool, depth: int) -> Iterator[Endpoint]:  # noqa: ANN401 - as above
+def _walk(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - as above
     for _ in range(DEPTH_BOUND):
+        layers = tuple(getattr(app, "user_middleware", ()))
+        at = next((place for place, layer in enumerate(layers) if _is_guard(layer)), -1)
         if isinstance(app, AuthGuard):
             app, guarded, prefix = app.app, True, prefix if guarded else ""
-        elif any(_is_guard(layer) for layer in getattr(app, "user_middleware", ())):
-            guarded, prefix = True, prefix if guarded else ""
+        elif at >= 0 or hasattr(app, "routes"):
+            prefix = prefix if guarded or at < 0 else ""
+            if guarded and at < 0 and (root := own_root_path(app)):
+                yield Endpoint(kind="prefix", path=root)
+            guarded = guarded or at >= 0
+            if guarded and any(_is_cors(getattr(layer, "cls", None)) for layer in layers[at + 1 :]):
+                yield Endpoint(kind="cors", path=prefix or "/")
             break
-        elif hasattr(app, "routes"):
-            break
-        elif (inner := _inner(app)) is not None:
-            app = inner
+        elif (wrapped := inner(app)) is not None:
+            if guarded and _is_cors(type(app)):
+                yield Endpoint(kind="cors", path=prefix or "/")
+            app = wrapped
         else:
             break
     routes = getattr(app, "routes", None)
     if routes is None or depth >= DEPTH_BOUND:
-        yield Endpoint(kind="mount", path=f"{prefix}/{{path:path}}", guarded=guarded)
+        known = f"{type(app).__module__}.{type(app).__qualname__}"
+        yield Endpoint(kind="mount", path=f"{prefix}/{{path:path}}", host=host, framework=known, guarded=guarded)
         return
     server = getattr(getattr(app, "state", None), "fastmcp_server", None)
     for route in routes:
-        yield from _of_route(route, prefix, server, guarded=guarded, depth=depth)
+        yield from _of_route(route, prefix, server, guarded=guarded, depth=depth, host=host)
+
+
+def _is_cors(kind: object) -> bool:
+    """Whether a class is CORS middleware, by its name: there are several."""
+    return "cors" in getattr(kind, "__name__", "").lower()
 
 
 def _is_guard(layer: Any) -> bool:  # noqa: ANN401 - Starlette's `Middleware`, or what stands for it
@@ -85,32 +96,33 @@ def _is_guard(layer: Any) -> bool:  # noqa: ANN401 - Starlette's `Middleware`, o
     return isinstance(kind, type) and issubclass(kind, AuthGuard)
 
 
-def _inner(app: Any) -> Any:  # noqa: ANN401 - as above
-    """Give what a middleware wraps, by the names under which middleware keeps it."""
-    for name in ("app", "_app", "_base_app", "asgi"):
-        inner = getattr(app, name, None)
-        if callable(inner):
-            return inner
-    return None
-
-
-def _of_route(route: Any, prefix: str, server: Any, *, guarded: bool, depth: int) -> Iterator[Endpoint]:  # noqa: ANN401
+def _of_route(
+    route: Any,  # noqa: ANN401 - as above
+    prefix: str,
+    server: Any,  # noqa: ANN401 - as above
+    *,
+    guarded: bool,
+    depth: int,
+    host: str,
+) -> Iterator[Endpoint]:
     included = getattr(route, "effective_route_contexts", None)  # FastAPI includes routers by reference
     if callable(included):
         for context in included():
-            inner = getattr(context, "starlette_route", None) or context
-            yield from _of_route(inner, prefix, server, guarded=guarded, depth=depth)
+            one = getattr(context, "starlette_route", None) or context
+            yield from _of_route(one, prefix, server, guarded=guarded, depth=depth, host=host)
         return
     path = f"{prefix}{getattr(route, 'path', '') or ''}"
     endpoint = getattr(route, "endpoint", None)
     if endpoint is None:  # a Mount or a Host, whose app is walked in turn
         mounted = getattr(route, "_base_app", None) or getattr(route, "app", None)
-        yield from _walk(mounted, path, guarded=guarded, depth=depth + 1)
+        host = str(route.host) if hasattr(route, "host_regex") else host
+        yield from _walk(mounted, path, guarded=guarded, depth=depth + 1, host=host)
     elif getattr(route, "methods", None) is None and "websocket" in _kind(route):
-        yield Endpoint(kind="websocket", path=path, guarded=guarded)
+        yield Endpoint(kind="websocket", path=path, host=host, guarded=guarded)
     else:
         methods = tuple(sorted(getattr(route, "methods", None) or ()))
-        yield Endpoint(kind="http", path=path, methods=methods, tools=_tools(endpoint, server), guarded=guarded)
+        tools = _tools(endpoint, server)
+        yield Endpoint(kind="http", path=path, methods=methods, tools=tools, host=host, guarded=guarded)
 
 
 def _kind(route: Any) -> str:  # noqa: ANN401 - as above

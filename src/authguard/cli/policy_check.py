@@ -31,12 +31,6 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-class FailOn(StrEnum):
-    """What else makes the command fail."""
-
-    UNNAMED = "unnamed"
-
-
 def prove(
     paths: Annotated[
         list[str] | None,
@@ -55,9 +49,10 @@ def prove(
             help="Import this app (its own code runs); hold its routes, WebSockets and MCP tools against the policy.",
         ),
     ] = None,
-    fail_on: Annotated[
-        FailOn | None, typer.Option("--fail-on", help="With --app: what nobody named, or is not guarded, is an error.")
-    ] = None,
+    allow_unnamed: Annotated[
+        bool,
+        typer.Option("--allow-unnamed", help="With --app: what nobody named, or is not guarded, is told and no error."),
+    ] = False,
     code: Annotated[
         str | None, typer.Option("--explain", metavar="CODE", help="Say what a problem's code means, with examples.")
     ] = None,
@@ -73,7 +68,7 @@ def prove(
     found: list[_Found] = []
     for given in paths:
         for checked in check_all(given):
-            one = _held(checked, endpoints, refuse=fail_on is FailOn.UNNAMED) if app else _Found(checked)
+            one = _held(checked, endpoints, refuse=not allow_unnamed) if app else _Found(checked)
             found.append(one)
             if form is Format.TEXT:
                 _print(one, perf_counter() - began)
@@ -89,6 +84,7 @@ class _Found:
 
     checked: Checked
     met: tuple[Met, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 def _endpoints(app: str) -> tuple[Endpoint, ...]:
@@ -103,7 +99,7 @@ def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _
     from authguard.policy.proving.inventory import hold  # noqa: PLC0415 - as above
 
     met, problems = hold(endpoints, checked.draft, refuse=refuse)
-    return _Found(checked.also(problems), met)
+    return _Found(checked.also(problems), met, tuple(endpoints))
 
 
 def _write(form: Format, found: Sequence[_Found], app: str) -> None:
@@ -112,7 +108,10 @@ def _write(form: Format, found: Sequence[_Found], app: str) -> None:
         case Format.TEXT:
             pass
         case Format.JSON:
-            more = [{"app": {"name": app, "endpoints": [_as_json(met) for met in one.met]}} for one in found]
+            more = [
+                {"app": {"name": app, "endpoints": [_as_json(met) for met in one.met], **_summary(one.endpoints)}}
+                for one in found
+            ]
             typer.echo(as_json(checked, more=more if app else ()))
         case Format.SARIF:
             typer.echo(_as_sarif(checked))
@@ -131,6 +130,18 @@ def _as_json(met: Met) -> dict[str, Any]:
         "named": met.named,
         "guarded": endpoint.guarded,
         "tools": list(endpoint.tools),
+        "host": endpoint.host,
+    }
+
+
+def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
+    """Sum up how an app is reached."""
+    mounts = [one for one in endpoints if one.kind == "mount"]
+    return {
+        "prefixes": sorted({one.path for one in endpoints if one.kind == "prefix"}),
+        "hosts": sorted({one.host for one in endpoints} - {""}),
+        "methods": sorted({method for one in endpoints for method in one.methods}),
+        "mounted": [f"{one.framework} at {one.host}{one.path.removesuffix('/{path:path}') or '/'}" for one in mounts],
     }
 
 
@@ -158,6 +169,9 @@ def _print(found: _Found, seconds: float) -> None:
         where = " or ".join(met.operations) if met.endpoint.guarded else "not guarded"
         tools = f" (tools: {', '.join(met.endpoint.tools)})" if met.endpoint.tools else ""
         typer.echo(f"{met} -> {where}{tools}")
+    for name, values in _summary(found.endpoints).items():
+        if values:
+            typer.echo(f"{name}: {', '.join(values)}")
     for problem in one.problems:
         typer.echo(str(problem))
     if one.figures is None:

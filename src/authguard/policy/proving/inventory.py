@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Every code that holding an app against a policy can give, and what it means; the reference is generated from it.
 CODES: Final[dict[str, str]] = {
+    "app-cors": "CORS middleware inside of the guard: no pre-flight reaches it, and refusals carry no CORS headers",
+    "app-prefix": "the app takes a prefix off by itself that the policy does not name",
     "app-tools": "an MCP server's tools fall under its endpoint's operation: this release does not tell them apart",
     "app-unguarded": "a way into the app that does not lead through AuthGuard",
     "app-unmatched": "an operation that no way into the app leads to",
@@ -32,7 +34,7 @@ _PARAMETER: Final = re.compile(r"\{[A-Za-z_]\w*(?::(\w+))?\}")
 #: a convertor that a policy's template does not have
 _CONVERTOR: Final = re.compile(r":(?!path\})\w+\}")
 
-Kind = Literal["http", "websocket", "mount"]
+Kind = Literal["http", "websocket", "mount", "prefix", "cors"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,13 @@ class Endpoint:
     """One way into an app.
 
     Attributes:
-        kind: `mount` is an app that cannot be looked into.
+        kind: `mount` is an app that cannot be looked into; `prefix` what an app takes off by itself, and `cors` CORS
+            middleware: both are no way in, and told beside them.
         path: the template, as the guard sees it.
         methods: HTTP methods; empty for any.
         tools: of the MCP server behind it.
+        host: by which the app routes to it; empty for any.
+        framework: of what cannot be looked into.
         guarded: whether it lies behind AuthGuard, or the app has none yet.
     """
 
@@ -51,6 +56,8 @@ class Endpoint:
     path: str
     methods: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    host: str = ""
+    framework: str = ""
     guarded: bool = True
 
 
@@ -76,7 +83,7 @@ class Met:
     def __str__(self) -> str:
         """Write it as a person types it."""
         what = "WEBSOCKET" if self.endpoint.kind == "websocket" else "|".join(self.methods)
-        return f"{what} {self.endpoint.path}"
+        return f"{what} {self.endpoint.host}{self.endpoint.path}"
 
 
 def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...]:
@@ -89,6 +96,10 @@ def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...
     Returns:
         One value for each set of methods with the same answer.
     """
+    if endpoint.kind in {"prefix", "cors"}:
+        return ()
+    if endpoint.host:  # the guard meets only operations that name a host which the app routes by itself
+        operations = [one for one in operations if _names(one.hosts, endpoint.host)]
     sockets: tuple[Met, ...] = ()
     if endpoint.kind in {"websocket", "mount"}:
         named = _taking(endpoint.path, [(one.name, one.match.websocket) for one in operations if one.match.websocket])
@@ -106,6 +117,10 @@ def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...
         answers.setdefault(_taking(endpoint.path, taken), []).append(method)
     met = (Met(endpoint=endpoint, methods=tuple(same), operations=named) for named, same in answers.items())
     return (*met, *sockets)
+
+
+def _names(hosts: frozenset[str], host: str) -> bool:
+    return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in hosts)
 
 
 def _asked(endpoint: Endpoint) -> tuple[str, ...]:
@@ -200,7 +215,8 @@ def hold(
         What each endpoint falls to, and what is worth telling, in the order of the policy's file.
     """
     met = tuple(one for endpoint in endpoints for one in falls(endpoint, draft.operations))
-    found = [*_of_endpoints(met, draft, "error" if refuse else "note"), *_unmatched(met, draft)]
+    severity = "error" if refuse else "note"
+    found = [*_of_endpoints(met, draft, severity), *_beside(endpoints, draft, severity), *_unmatched(met, draft)]
     return met, tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))
 
 
@@ -224,12 +240,28 @@ def _of_endpoints(met: Sequence[Met], draft: Draft, severity: str) -> Iterator[P
             yield Problem(code="app-tools", place=place, message=message, severity="note")
 
 
+def _beside(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Iterator[Problem]:
+    """Tell of what stands between the guard and the app's routes."""
+    for one in endpoints:
+        if one.kind == "prefix" and one.path != draft.root_path:
+            message = f"the app takes `{one.path}` off before it routes, so what begins with it is refused"
+            advice = f"add `settings: {{root_path: {one.path}}}`, or take `root_path` out of the app"
+            place = draft.place("settings")
+            yield Problem(code="app-prefix", place=place, message=message, advice=advice, severity=severity)
+        if one.kind == "cors":
+            message = f"CORS middleware stands inside of the guard, at `{one.path}`"
+            advice = "move it: take it out of the app, and write `cors: {allow_origins: [...]}` in the policy"
+            place = draft.place("cors", "operations")
+            yield Problem(code="app-cors", place=place, message=message, advice=advice, severity=severity)
+
+
 def _operation(one: Met) -> str:
     """Write the line that would name it."""
     path = _CONVERTOR.sub("}", one.endpoint.path)
     method = f", method: {one.methods[0]}" if len(one.methods) == 1 else ""
     match = f"websocket: '{path}'" if one.endpoint.kind == "websocket" else f"path: '{path}'{method}"
-    return f"add `- {{name: ..., match: {{{match}}}, risk: ..., effect: ...}}`"
+    hosts = f", hosts: ['{one.endpoint.host}']" if one.endpoint.host else ""
+    return f"add `- {{name: ..., match: {{{match}}}{hosts}, risk: ..., effect: ...}}`"
 
 
 def _either(names: Sequence[str]) -> str:
