@@ -117,6 +117,7 @@ bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in 
 	@$(BIN)/python -m benchmarks.main_path
 	@$(BIN)/python -m benchmarks.proof
 	@$(BIN)/python -m benchmarks.log
+	@$(BIN)/python -m benchmarks.stalls
 
 format: $(READY) ## format and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --quiet $(SOURCES)

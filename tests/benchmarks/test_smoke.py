@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from authguard.core.chain import Intact, examine
-from benchmarks import asking, footprint, growth, log, verifying
+from benchmarks import asking, footprint, growth, log, stalls, verifying
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -111,6 +111,10 @@ async def test_requests_are_timed_while_verifications_hang_and_refusals_beside_e
 
     assert [row.must for row in rows] == [1.5, 0.0, 0.0, 0.0, 0.0]
     assert all(row.value > 0 for row in rows)
+
+
+async def test_the_longest_turn_of_the_loop_is_measured_for_every_body() -> None:
+    assert len(await stalls.measure(rounds=1)) == 2 * len(stalls.BODIES)
 
 
 def test_three_servers_are_loaded_in_turn() -> None:

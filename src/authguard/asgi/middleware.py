@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 #: operations that the guard answers itself
 OWN: Final = frozenset({*ENDPOINTS, METADATA})
+#: bytes of a body that an endpoint of the guard's own reads: answers, reasons and notes are short
+OWN_BODY_BYTES: Final = 65_536
 #: by a name of its own, since an enumeration is slow to ask for its members
 ALLOWED: Final = Outcome.ALLOW
 
@@ -260,7 +262,8 @@ class GuardMiddleware:
 
     async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
-        ask = replace(ask, read_body=BodyReader(scope, receive, self._body_bound, self._body_seconds).read)
+        bound = min(self._body_bound, OWN_BODY_BYTES)
+        ask = replace(ask, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
         call = Call(self._enforcer, self._replies, ask, verdict, self._resolver.path(scope), scope.get("root_path", ""))
         await _send(await self._ask_own(call), send, scope)
 

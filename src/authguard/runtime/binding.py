@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authguard.runtime.verdict import Ask, Body
 
 #: bytes of a body up to which it is parsed, put into canonical form and hashed in well under 2 ms
-INLINE_BYTES: Final = 8_192
+INLINE_BYTES: Final = 2_048
 
 
 class Binder:
