@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PUBLIC: Final = frozenset({"health"})
 #: operations whose handlers move money, by an amount under a limit
-LIMITED: Final = frozenset({"pay", "form", "careless", "any", "refund", "v1_pay", "buy", "wire"})
+LIMITED: Final = frozenset({"pay", "form", "careless", "any", "refund", "v1_pay", "buy", "wire", "transfer"})
 ADMITTED: Final = ("allow", "restrict")
 #: headers that the app never sees, in whichever spelling it may read them
 HIDDEN: Final = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})

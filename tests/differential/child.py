@@ -51,10 +51,17 @@ class Deployment(Served):
         combinations: one for each port.
         any_method: whether the app's handlers look at no method.
         prefix: that the app takes off by itself; empty for none.
+        hosts: whether the app has a host of its own for what moves money.
     """
 
     def __init__(
-        self, app: str, combinations: Sequence[Combination], *, any_method: bool = False, prefix: str = ""
+        self,
+        app: str,
+        combinations: Sequence[Combination],
+        *,
+        any_method: bool = False,
+        prefix: str = "",
+        hosts: bool = False,
     ) -> None:
         super().__init__(
             "tests.differential.server", app, json.dumps([asdict(combination) for combination in combinations])
@@ -65,7 +72,7 @@ class Deployment(Served):
         self._sent: dict[str, dict[str, tuple[Request, Exchange]]] = defaultdict(dict)
         self._http2 = {combination.name for combination in combinations if combination.http2}
         for combination in combinations:
-            text = policy(combination.otherwise, any_method=any_method, prefix=prefix)
+            text = policy(combination.otherwise, any_method=any_method, prefix=prefix, hosts=hosts)
             written, instead = WRITTEN.get(combination.plant, ("", ""))
             text = text.replace(written, instead) if written else text
             (self.folder / f"{combination.name}.yaml").write_text(text, "utf-8")

@@ -11,7 +11,7 @@ from typing import Final
 #: an amount above it never runs
 LIMIT: Final = 100
 #: handlers that the policy does not name
-UNNAMED: Final = frozenset({"hidden", "transfer", "chat_transfer"})
+UNNAMED: Final = frozenset({"hidden"})
 _PAYS: Final = """\
     risk: high
     effect: write
@@ -63,16 +63,29 @@ OTHERWISE: Final = {
 }
 
 
-def policy(form: str, *, any_method: bool, prefix: str) -> str:
+#: one path, which two hosts have
+_HOSTS: Final = """\
+  - name: transfer
+    match: {path: /transfer, method: POST}
+    hosts: [pay.test]
+"""
+_CHAT: Final = (
+    "  - {name: chat_transfer, match: {path: /transfer, method: POST}, risk: routine, effect: read, scopes: [chat]}\n"
+)
+
+
+def policy(form: str, *, any_method: bool, prefix: str, hosts: bool) -> str:
     """Write the policy.
 
     Args:
         form: of `otherwise`: `deny` or `admit`.
         any_method: whether the app's handlers look at no method.
         prefix: that the app takes off by itself; empty for none.
+        hosts: whether the app has a host of its own for what moves money.
     """
     free = any_method and form == "admit"
-    operations = "operations:\n" + (re.sub(", method: [A-Z]+", "", _IDLE) if free else _IDLE)
+    idle = (_HOSTS + _PAYS if hosts else "") + _CHAT + _IDLE
+    operations = "operations:\n" + (re.sub(", method: [A-Z]+", "", idle) if free else idle)
     for name, template in _PAID.items():
         method = "" if free or (name == "any" and form == "admit") else ", method: POST"
         operations += f"  - name: {name}\n    match: {{path: '{template}'{method}}}\n{_PAYS}"

@@ -137,7 +137,7 @@ def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Re
     words: list[str] = []
     trace = f"{number:032x}"
     method, target = rng.choice(targets.PLAIN)
-    careless = target in {b"/careless", b"/form"}
+    place, careless = target, target in {b"/careless", b"/form"}
     websocket = rng.random() < 0.06
     if websocket:
         method, target = b"GET", rng.choice(targets.SOCKETS)
@@ -148,7 +148,7 @@ def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Re
     if rng.random() < 0.15 and not websocket:
         method = rng.choice(targets.METHODS)
         words.append(f"method {method[:20]!r}")
-    hosts = _hosts(rng, words)
+    hosts = _hosts(rng, words, often=place == b"/transfer")
     named = [(b"traceparent", f"00-{trace}-{1:016x}-01".encode()), (b"X-Request-Id", b"%d" % number)]
     if rng.random() < 0.06:
         method, named = b"OPTIONS", [*named, *targets.PREFLIGHT]
@@ -172,9 +172,9 @@ def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Re
     )
 
 
-def _hosts(rng: Random, words: list[str]) -> tuple[tuple[bytes, bytes], ...]:
+def _hosts(rng: Random, words: list[str], *, often: bool) -> tuple[tuple[bytes, bytes], ...]:
     """Draw the `Host` headers, mostly one plain one."""
-    if rng.random() > 0.12:
+    if rng.random() > (0.7 if often else 0.12):
         return ((b"Host", b"agent.test"),)
     hosts = tuple(rng.choice(targets.HOSTS) for _ in range(rng.choice((0, 1, 1, 2))))
     words.append("hosts " + repr([value for _, value in hosts]))

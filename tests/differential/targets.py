@@ -24,7 +24,7 @@ PLAIN: Final = (
     (b"POST", b"/files/a/b"),
     (b"POST", b"/files/pay"),
     (b"POST", b"/chat"),
-    (b"POST", b"/transfer"),
+    *[(b"POST", b"/transfer")] * 3,
     (b"POST", b"/hidden"),
     (b"GET", b"/healthz"),
 )

@@ -17,7 +17,7 @@ BATCH: Final = 50
 def test_each_planted_fault_is_seen() -> None:
     combinations = [Combination(plant, "httptools", otherwise="admit", plant=plant) for plant in SEEN]
     sound = Combination("sound", "httptools", otherwise="admit")
-    with Deployment("tests.differential.apps.starlette_app", [sound, *combinations]) as deployment:
+    with Deployment("tests.differential.apps.starlette_app", [sound, *combinations], hosts=True) as deployment:
         for combination in combinations:
             exchanges = itertools.islice(generate("planted", deployment.tokens), BOUND)
             seen = False
