@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Host, Route
+
 from tests.attacks.harness import Site, ask, attack
 
 POLICY = """\
@@ -77,3 +81,53 @@ def a_root_path_further_on_names_another_operation(site: Site) -> None:
     answer = asyncio.run(ask(site.guard(app), "POST", "/files/srv/pay", root_path="/srv"))
     assert "/pay" not in routed, "an open operation's path ran another one"
     assert answer.status in {400, 404}
+
+
+HOSTS = POLICY.replace(
+    "operations:\n",
+    """operations:
+  - name: transfer
+    match: {path: /transfer, method: POST}
+    hosts: [pay.test]
+    risk: high
+    effect: write
+    scopes: [pay]
+  - {name: talk, match: {path: /transfer, method: POST}, risk: public, effect: read}
+""",
+)
+
+
+@attack(13)
+def a_second_host_hides_the_one_that_is_routed(site: Site) -> None:
+    """Send `Host` twice, or with an odd port: Starlette routes by the first, and the guard saw none of the two."""
+    # the old checkout knows no `hosts`
+    old = (
+        HOSTS.replace("    hosts: [pay.test]\n", "")
+        .replace("name: transfer", "name: never")
+        .replace("path: /transfer, method: POST}\n    risk: high", "path: /never, method: POST}\n    risk: high")
+    )
+    routed: list[str] = []
+
+    async def transfer(_request: Any) -> PlainTextResponse:
+        routed.append("transfer")
+        return PlainTextResponse("paid")
+
+    async def talk(_request: Any) -> PlainTextResponse:
+        return PlainTextResponse("said")
+
+    paid = Starlette(routes=[Route("/transfer", transfer, methods=["POST"])])
+    app = Starlette(routes=[Host("pay.test", app=paid), Route("/transfer", talk, methods=["POST"])])
+    site.policy(HOSTS)
+    if "hosts" in site.command("policy", "check", "policy.yaml").out:
+        site.policy(old)
+    for hosts in (("pay.test", "agent.test"), ("pay.test:80", "agent.test"), ("pay.test:", "x y")):
+        asyncio.run(_ask_hosts(site.guard(app), hosts))
+    assert not routed, "a host's own operation ran as an open one"
+
+
+async def _ask_hosts(guard: Any, hosts: tuple[str, ...]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"host", host.encode()) for host in hosts]
+        await guard({**scope, "headers": headers}, receive, send)
+
+    await ask(app, "POST", "/transfer")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{0,5})?")
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 
 
 def read_host(scope: dict[str, Any]) -> str:
@@ -16,6 +16,14 @@ def read_host(scope: dict[str, Any]) -> str:
     sent = [value for name, value in scope["headers"] if name == b"host"]
     found = _HOST.fullmatch(sent[0]) if len(sent) == 1 else None
     return found[1].decode("ascii").lower() if found else ""
+
+
+def is_clear(scope: dict[str, Any]) -> bool:
+    """Whether every router reads the same host: none was sent, or one in a form that all parse alike.
+
+    Of two headers routers take the first, the last or both; after an odd port they take another host or none.
+    """
+    return bool(read_host(scope)) or all(name != b"host" for name, _ in scope["headers"])
 
 
 def takes_host(listed: Iterable[str], host: str) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.asgi.hosts import read_host, takes_host
+from authguard.asgi.hosts import is_clear, read_host, takes_host
 from authguard.asgi.lookalike import Lookalikes
 from authguard.asgi.operations import OperationIndex, is_rooted, route_path, without
 from authguard.core.outcomes import Reason
@@ -127,7 +127,7 @@ class Resolver:
     def _resolve_hosted(self, method: str | Handshake, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve by the host too: ``host-misdirected`` where it is not listed, or what it asks for is another's."""
         host = read_host(scope)
-        if self._hosts and not takes_host(self._hosts, host):
+        if not is_clear(scope) or (self._hosts and not takes_host(self._hosts, host)):
             return Reason.HOST_MISDIRECTED
         found = self._resolve(self._by_hosts.get(self._listed(host), self._by_hosts[()]), method, path, scope)
         if isinstance(found, Reason) or found is self._unnamed:
