@@ -141,6 +141,7 @@ async def test_nobody_approves_what_is_for_them_or_what_they_do_for_another() ->
     reply = await desk.http.post(
         "/orders/8/refund", json=OVER, headers={"authorization": agent.decode(), "idempotency-key": "a"}
     )
+    assert reply.status_code == 202, reply.text
     name = reply.json()["next"]["transaction"]
     assert (await desk.say(name, "approve", desk.staff("concierge"))).json()["type"].endswith("approver-involved")
     assert not (await desk.say(name, "approve", desk.staff("amy", actor="concierge"))).is_success

@@ -139,6 +139,7 @@ class ReadOnly:
         self.names = inner.names
         self.places = inner.places
         self.glance = inner.glance
+        self.transactions = inner.transactions
 
     async def open(self) -> None:
         """Nothing to open."""
