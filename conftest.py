@@ -20,7 +20,8 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.following import Followed
+from tests.command_server import command_folder
+from tests.following import Followed, only_imports
 from tests.kinds import LONGEST_FIRST, mark, marked
 
 if TYPE_CHECKING:
@@ -74,15 +75,28 @@ def _yaml(example: Example) -> None:
 
 
 def _shell(example: Example) -> None:
+    folders = [str(command_folder())] if "authguard" in example.parsed else []
     done = subprocess.run(  # noqa: S603 - the documentation's own commands
-        ["/bin/sh", "-eu", "-c", example.parsed], capture_output=True, text=True, timeout=_SECONDS, check=False
+        ["/bin/sh", "-eu", "-c", example.parsed],
+        env=os.environ | {"PATH": os.pathsep.join([*folders, os.environ["PATH"]])},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"  # noqa: S101
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without coverage, which took as long again; what runs as modules are imported is followed before."""
+    with only_imports():
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test by its kind; let coverage follow no long test; begin with what takes long in several processes."""
+    """Mark each test by its kind; begin with what takes long in several processes."""
     for item in items:
         mark(item)
     if hasattr(config, "workerinput"):
@@ -98,12 +112,9 @@ _followed = Followed()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let coverage follow the cases of a test for as long as they reach something new."""
-    _followed.begins(item)
-    try:
+    """Let coverage follow the tests of a file for as long as they reach something new."""
+    with _followed.following(item):
         return (yield)
-    finally:
-        _followed.ends(item)
 
 
 class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

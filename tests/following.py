@@ -1,50 +1,77 @@
-"""Coverage follows the cases of a test for as long as they reach something new: tracing triples the time of a test.
+"""Coverage follows the tests of a file for as long as they reach something new: tracing doubles the time of a test.
 
 What is not followed still runs and can still fail. Coverage can only come out lower for it, so the gate stays a floor.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import coverage
 
+from tests.kinds import marked
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
-#: cases in a row that reach nothing new, after which the others of the same test are not followed
-IN_VAIN: Final = 5
+#: tests in a row that reach nothing new, after which the others of the same file are not followed
+IN_VAIN: Final = 12
 
 
 class Followed:
-    """Counts, for each test function, how many of its last cases reached nothing new."""
+    """Counts, for each file, how many of its last tests reached nothing new."""
 
     def __init__(self) -> None:
         self._in_vain: Counter[str] = Counter()
-        self._reached = 0
 
-    def begins(self, item: pytest.Item) -> None:
-        """Stop following where the cases before this one were followed in vain."""
-        if self._in_vain[_function(item)] >= IN_VAIN:
-            item.add_marker("no_cover")
-        self._reached = reached()
+    @contextmanager
+    def following(self, item: pytest.Item) -> Iterator[None]:
+        """Trace a test, its fixtures included, or do not, while it runs."""
+        tracing = coverage.Coverage.current()
+        file = item.nodeid.partition("::")[0]
+        if tracing is None:
+            yield
+        elif marked(item) == "slow" or self._in_vain[file] >= IN_VAIN:
+            with paused(tracing):
+                yield
+        else:
+            before = reached(tracing)
+            yield
+            self._in_vain[file] = 0 if reached(tracing) > before else self._in_vain[file] + 1
 
-    def ends(self, item: pytest.Item) -> None:
-        """Note whether a case that was followed reached something new."""
-        if item.get_closest_marker("no_cover"):
-            return
-        name = _function(item)
-        self._in_vain[name] = 0 if reached() > self._reached else self._in_vain[name] + 1
+
+@contextmanager
+def paused(tracing: coverage.Coverage) -> Iterator[None]:
+    """Trace nothing for a while."""
+    tracing.stop()
+    try:
+        yield
+    finally:
+        tracing.start()
 
 
-def reached() -> int:
-    """Count the lines and branches that this process has reached; 0 where nothing is traced."""
+@contextmanager
+def only_imports() -> Iterator[None]:
+    """Trace what runs as modules are imported, and then nothing for a while."""
     tracing = coverage.Coverage.current()
-    collector = tracing and tracing._collector  # there is no public way that does not write the data to disk
+    if tracing is None:
+        yield
+        return
+    package = importlib.import_module("authguard")  # here, because xdist loads this module before it starts to trace
+    for module in pkgutil.walk_packages(package.__path__, "authguard."):
+        if not module.name.startswith("authguard.testing"):  # which is not measured
+            importlib.import_module(module.name)
+    with paused(tracing):
+        yield
+
+
+def reached(tracing: coverage.Coverage) -> int:
+    """Count the lines and branches that this process has reached."""
+    collector = tracing._collector  # there is no public way that does not write the data to disk
     return sum(map(len, collector.data.values())) if collector else 0
-
-
-def _function(item: pytest.Item) -> str:
-    """Name the test function of a case."""
-    return item.nodeid.partition("[")[0]

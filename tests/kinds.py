@@ -33,6 +33,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/audit/writing/test_anchor": "integration",
     "tests/audit/writing/test_jsonl_processes.py": "integration",
     "tests/core/": "unit",
+    "tests/core/test_limits.py::test_a_ledger_of_very_many_stays_small_and_never_counts_too_little": "slow",
     "tests/credentials/": "unit",
     "tests/credentials/test_identity_provider.py": "integration",
     "tests/credentials/test_mid_traffic.py": "integration",
@@ -85,8 +86,6 @@ def marked(item: pytest.Item) -> Kind:
 
 
 def mark(item: pytest.Item) -> None:
-    """Give a test the marker of its kind, unless it has one; coverage does not follow a long one."""
+    """Give a test the marker of its kind, unless it has one."""
     if not any(item.get_closest_marker(kind) for kind in KINDS):
         item.add_marker(kind_of(item.nodeid))
-    if marked(item) == "slow":
-        item.add_marker("no_cover")  # tracing triples its time, and what it reaches the others reach

@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 import authguard
 from authguard.testing import FakeClock, Mint
+from tests.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,9 +159,7 @@ class Site:
     def command(self, *arguments: str, stdin: str = "", environ: dict[str, str] | None = None) -> Command:
         """Run the command line of the checkout under attack in the folder."""
         done = subprocess.run(
-            [sys.executable, "-m", "authguard", *arguments]
-            if (CHECKOUT / "src/authguard/__main__.py").exists()
-            else [sys.executable, "-c", "from authguard.cli import main; main()", *arguments],
+            [*_program(), *arguments],
             cwd=self.folder,
             env=environment() | (environ or {}),
             input=stdin,
@@ -192,6 +191,13 @@ class Site:
             server.terminate()
             server.wait(START_TIMEOUT_S)
             log.close()
+
+
+def _program() -> tuple[str, ...]:
+    """Return the command line of the checkout under attack: of this one, in a process that has imported it."""
+    if CHECKOUT == ROOT:
+        return (str(command_folder() / "authguard"),)
+    return (sys.executable, "-c", "from authguard.cli import main; main()")
 
 
 async def _no_app(_scope: Any, _receive: Any, _send: Any) -> None:

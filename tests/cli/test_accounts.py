@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -17,9 +16,11 @@ import pytest
 from authguard.audit.proving.verify import verify
 from authguard.cli.output import BROKE, USAGE, YES
 from tests.cli.deployment import deploy
+from tests.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from authguard.testing import IdentityProvider
 
@@ -68,10 +69,14 @@ class Counter:
         return self.http.post("/chat", headers={"Authorization": f"Bearer {token}"}).status_code
 
     def shell(self, *words: str) -> tuple[int, str, str]:
-        program = Path(sys.executable).with_name("authguard")
         given = {**os.environ, "AUTHGUARD_POLICY": "policy.yaml"}
         done = subprocess.run(  # noqa: S603 - this environment's own command
-            [str(program), *words], cwd=self.folder, env=given, capture_output=True, text=True, check=False
+            [command_folder() / "authguard", *words],
+            cwd=self.folder,
+            env=given,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -19,6 +19,7 @@ from authguard.asgi.endpoints import own_operations
 from authguard.audit.asking.index import open_index
 from authguard.audit.asking.replay import replay
 from authguard.policy.compiler import load
+from tests.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,7 +123,7 @@ def test_the_readme_holds_what_it_says_by_hand(
     blocks = re.findall(r"```bash\n(.*?)```", (DESK / "README.md").read_text("utf-8"), re.DOTALL)
     (first,) = (index for index, block in enumerate(blocks) if "Hello" in block and "TOKEN" not in block)
     script = "\n".join(blocks[first:]).replace("export AUTHGUARD_POLICY", "UNUSED")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{command_folder()}{os.pathsep}{os.environ['PATH']}")
     with module("world").world(tmp_path) as made:
         script = script.replace("http://127.0.0.1:9000", made.provider.issuer)
         script = script.replace("127.0.0.1:9000", made.provider.issuer.removeprefix("http://"))
