@@ -7,6 +7,7 @@ processor of the app's can lose an admission or hide a record, so what it raises
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ TRANSITIONED: Final = "authguard.transitioned"
 ACTED: Final = "authguard.acted"
 FAULTED: Final = "authguard.faulted"
 WITHDRAWN: Final = "authguard.withdrawn"
+UNNAMED: Final = "authguard.unnamed"
 
 _ANNOUNCED: Final[dict[type, tuple[str, int]]] = {
     Moved: (TRANSITIONED, logging.INFO),
@@ -100,6 +102,18 @@ class AnnouncingSink:
                 _STANDARD.log(level, name, **_fields(entry))
         except Exception:  # noqa: BLE001 - the record is kept; a processor of the app's must not undo an admission
             self.unheard += 1
+
+
+def warn_unnamed(route: str, advice: str) -> None:
+    """Warn a developer of a route of the app that no operation names; whatever the app's pipeline raises stays here.
+
+    Args:
+        route: method and template, never a raw path.
+        advice: what to type.
+    """
+    with suppress(Exception):
+        logger = structlog.get_logger("authguard") if structlog.is_configured() else _STANDARD
+        logger.warning(UNNAMED, route=route, advice=advice)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

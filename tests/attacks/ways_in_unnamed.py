@@ -102,3 +102,17 @@ def an_unnamed_handshake_is_accepted_by_default(site: Site) -> None:
     asyncio.run(guard(scope, receive, send))
     assert not ran, "the handshake reached the app"
     assert records(site, "operation-unnamed") == 1, "the refusal is not recorded"
+
+
+@attack(13)
+def a_moved_route_passes_the_check_of_the_app(site: Site) -> None:
+    """Deploy an app whose router moved a named route away: the check in CI has to fail, and say what to type."""
+    site.policy(SILENT)
+    (site.folder / "moved.py").write_text(
+        "from fastapi import APIRouter, FastAPI\n\nrouter = APIRouter()\n\n\n@router.post('/pay')\n"
+        "async def pay(): ...\n\n\napp = FastAPI(openapi_url=None)\napp.include_router(router, prefix='/v1')\n",
+        "utf-8",
+    )
+    done = site.command("policy", "check", "policy.yaml", "--app", "moved:app")
+    assert done.code == 3, f"the check ends with {done.code}"
+    assert "path: '/v1/pay'" in done.out, "it does not say what to type"

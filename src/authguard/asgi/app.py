@@ -49,3 +49,26 @@ def own_hosts(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as above
         wrapped = inner(one)
         pending += [*(getattr(one, "routes", None) or ()), *([] if wrapped is None else [wrapped])]
     return found
+
+
+def own_routes(app: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, str, bool]]:  # noqa: ANN401 - as above
+    """Return the routes of an app and its mounts: template, method (empty for any), whether it is a WebSocket."""
+    found: list[tuple[str, str, bool]] = []
+    for _ in range(DEPTH_BOUND):
+        wrapped = None if hasattr(app, "routes") else inner(app)
+        if wrapped is None:
+            break
+        app = wrapped
+    for route in (getattr(app, "routes", None) or ()) if depth < DEPTH_BOUND else ():
+        contexts = getattr(route, "effective_route_contexts", None)  # FastAPI includes routers by reference
+        for one in contexts() if callable(contexts) else (route,):
+            known = getattr(one, "starlette_route", None) or one
+            path = f"{prefix}{getattr(known, 'path', '') or ''}"
+            methods = getattr(known, "methods", None)
+            if getattr(known, "endpoint", None) is None:
+                found += own_routes(getattr(known, "app", None), path, depth + 1)
+            elif methods is None and "websocket" in type(getattr(known, "original_route", known)).__name__.lower():
+                found.append((path, "", True))
+            else:
+                found += [(path, method, False) for method in sorted(methods or ("",))]
+    return found

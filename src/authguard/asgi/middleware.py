@@ -23,6 +23,7 @@ from authguard.asgi.guard import Guard
 from authguard.asgi.inband import InBand
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes
+from authguard.asgi.notices import UnnamedNotices
 from authguard.asgi.operations import WEBSOCKET, channel_finder
 from authguard.asgi.proofs import ProofReader, with_nonce
 from authguard.asgi.replies import Replies, Reply
@@ -51,6 +52,7 @@ OWN: Final = frozenset({*ENDPOINTS, METADATA})
 OWN_BODY_BYTES: Final = 65_536
 #: by a name of its own, since an enumeration is slow to ask for its members
 ALLOWED: Final = Outcome.ALLOW
+NOT_FOUND: Final = 404
 
 
 class GuardMiddleware:
@@ -80,6 +82,7 @@ class GuardMiddleware:
             root=policy.root_path,
             app_root=own_root_path(app),
         )
+        self._notices: Final = UnnamedNotices(app, enforcer.clock)
         #: whether the app was looked at: when it first serves, since routes are added after it was wrapped
         self._learnt = False
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
@@ -118,6 +121,8 @@ class GuardMiddleware:
         path = self._resolver.path(scope)
         operation = self._resolver.find(method, path, scope)
         if isinstance(operation, Reason):
+            if operation.status == NOT_FOUND:
+                self._notices.tell(method, path)
             return self._refuse(operation, scope, send)
         evidence = read_evidence(scope, self._wanted, self._looked)
         if isinstance(evidence, Reason):
@@ -133,8 +138,8 @@ class GuardMiddleware:
 
     def _learn(self) -> None:
         """Look at the app's routes, once."""
-        self._learnt = True
         self._resolver.learn_hosts(own_hosts(self._app))
+        self._learnt = True
 
     def _other(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
@@ -186,6 +191,8 @@ class GuardMiddleware:
         path = self._resolver.path(scope)
         operation = self._resolver.find_socket(path, scope)
         evidence = read_evidence(scope, self._wanted, self._looked)
+        if isinstance(operation, Reason) and operation.status == NOT_FOUND:
+            self._notices.tell("", path)
         if isinstance(operation, Reason) or isinstance(evidence, Reason):
             reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
             await _deny(await self._refusal(next(reasons), scope), scope, receive, send)

@@ -1,0 +1,63 @@
+"""A developer is told of each route that no operation names, once an hour, by its template."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from authguard.asgi.notices import QUIET_S, UnnamedNotices
+from authguard.testing import FakeClock
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def answer(_: object) -> PlainTextResponse:
+    return PlainTextResponse("")
+
+
+APP = Starlette(
+    routes=[
+        Route("/orders/{order:int}/note-{kind}", answer, methods=["POST"]),
+        Mount("/shop", routes=[Route("/files/{rest:path}", answer)]),
+        WebSocketRoute("/talk/{room}", answer),
+    ]
+)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return what was logged of which route."""
+    return [(record.route, record.advice) for record in caplog.records]  # type: ignore[attr-defined]
+
+
+def test_each_route_is_told_once_an_hour_with_what_to_type(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    notices = UnnamedNotices(APP, clock)
+    with caplog.at_level(logging.WARNING, "authguard"):
+        for number in range(50):
+            notices.tell("POST", f"/orders/{number}/note-a")
+            notices.tell("GET", f"/shop/files/secret-{number}")
+            notices.tell("", f"/talk/{number}")
+            notices.tell("GET", f"/nothing/{number}")
+            notices.tell("DELETE", f"/orders/{number}/note-a")
+        first = told(caplog)
+        clock.advance(QUIET_S)
+        notices.tell("", "/talk/x")
+    assert [route for route, _ in first] == [
+        "POST /orders/{order:int}/note-{kind}",
+        "GET /shop/files/{rest:path}",
+        "WebSocket /talk/{room}",
+    ]
+    line = "- {name: ..., match: {path: '/shop/files/{rest:path}', method: GET}, risk: ..., effect: ...}"
+    assert first[1][1] == f"add to `operations`: {line}"
+    assert len(told(caplog)) == 4
+    assert "secret" not in caplog.text
+
+
+def test_an_app_that_cannot_be_looked_into_is_told_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    UnnamedNotices(object(), FakeClock()).tell("GET", "/")
+    assert not caplog.records
