@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard import names
+from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.names import LEVELS, Names, make
 
@@ -45,21 +46,21 @@ def test_every_name_is_another_and_the_same_in_every_process(path: Path) -> None
 
 def test_who_is_forgotten_gets_another_name_and_nobody_else_does(path: Path) -> None:
     before = all_of(path)
-    Names(path).forget(ISSUER, "s7", 2_000.0, lambda: None)
+    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     after = all_of(path)
     assert [number for number in range(60) if before[number] != after[number]] == [7]
-    known = Names(path).known(ISSUER, "s7")
+    known = Names(path).known(account_key(ISSUER, "s7"))
     assert (known.forgotten, known.pseudonym) == (2_000.0, after[7])
-    assert Names(path).known(ISSUER, "s8").forgotten == 0
+    assert Names(path).known(account_key(ISSUER, "s8")).forgotten == 0
 
 
 def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
     raw = path.read_bytes()
     before = names._decode(raw)
-    named = names._named(ISSUER, "s7")
+    named = account_key(ISSUER, "s7")
     way = names._way(before, named)
     leaf = names._leaf(before.trees[0], way)
-    Names(path).forget(ISSUER, "s7", 2_000.0, lambda: None)
+    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     left = names._decode(path.read_bytes())
     # no node that is left stands over the leaf, in any tree, nor is the leaf itself or its root anywhere
     assert not any(way.startswith(node) for node in left.trees[0])
@@ -71,7 +72,7 @@ def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
 def test_the_file_that_held_the_key_is_overwritten(path: Path) -> None:
     with path.open("rb") as old:
         whole = len(old.read())
-        Names(path).forget(ISSUER, "s7", 2_000.0, lambda: None)
+        Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
         old.seek(0)
         assert old.read() == bytes(whole)
     assert sorted(one.name for one in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
@@ -80,25 +81,25 @@ def test_the_file_that_held_the_key_is_overwritten(path: Path) -> None:
 def test_a_process_that_runs_hears_of_it(path: Path) -> None:
     running = Names(path)
     before = running.subject(ISSUER, "s7")
-    Names(path).forget(ISSUER, "s7", 2_000.0, lambda: None)
+    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     assert running.subject(ISSUER, "s7") != before
 
 
 def test_who_is_forgotten_twice_has_three_names_and_the_trees_do_not_grow_with_others(path: Path) -> None:
     seen = {Names(path).subject(ISSUER, "s7")}
     for at in (2_000.0, 3_000.0):
-        Names(path).forget(ISSUER, "s7", at, lambda: None)
+        Names(path).forget(account_key(ISSUER, "s7"), at, lambda: None)
         seen.add(Names(path).subject(ISSUER, "s7"))
     assert len(seen) == 3
     for number in range(20, 30):
-        Names(path).forget(ISSUER, f"s{number}", 4_000.0, lambda: None)
+        Names(path).forget(account_key(ISSUER, f"s{number}"), 4_000.0, lambda: None)
     assert len(names._decode(path.read_bytes()).trees) == 3
 
 
 def test_nothing_is_destroyed_where_it_cannot_be_recorded(path: Path) -> None:
     raw = path.read_bytes()
     with pytest.raises(AssertionError):
-        Names(path).forget(ISSUER, "s7", 2_000.0, never)
+        Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, never)
     assert path.read_bytes() == raw
 
 
@@ -113,14 +114,14 @@ def test_a_folder_that_cannot_be_written_is_said_and_destroys_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(SettingsError, match="No space left"):
-            Names(path).forget(ISSUER, "s7", 2_000.0, lambda: None)
+            Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     assert path.read_bytes() == raw
     assert all_of(path) == before
     assert not [one for one in path.parent.iterdir() if one.name.startswith(".")]
 
 
 def _forget(path: Path, number: int) -> None:
-    Names(path).forget(ISSUER, f"s{number}", 2_000.0, lambda: None)
+    Names(path).forget(account_key(ISSUER, f"s{number}"), 2_000.0, lambda: None)
 
 
 def test_processes_that_forget_at_once_forget_all_of_them(path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.paths import make_folder
 
@@ -36,6 +37,8 @@ KEY: Final = 32
 PSEUDONYM: Final = 16
 #: most bytes of the file: about ten thousand who were forgotten
 FILE_BOUND: Final = 128 * 1024 * 1024
+#: how often a file that other processes replace is read again
+TRIES: Final = 64
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,45 +101,58 @@ class Names:
         self._seen = (0, 0, 0)
         self._file = self._read()
 
+    @property
+    def check(self) -> str:
+        """Return a value that is equal for equal keys and tells nothing of them."""
+        return blake2b(b"names", digest_size=PSEUDONYM, key=bytes.fromhex(self._current().way)).hexdigest()
+
     def subject(self, issuer: str, subject: str) -> str:
         """Name a subject of an issuer.
 
         Raises:
             SettingsError: the file of the keys cannot be read any more.
         """
-        return self.known(issuer, subject).pseudonym
+        return self.account(account_key(issuer, subject))
 
-    def known(self, issuer: str, subject: str) -> Known:
-        """Tell what is known of a name.
+    def account(self, account: bytes) -> str:
+        """Name the subject of an account, as `subject` does.
+
+        Args:
+            account: from `authguard.core.snapshot.account_key`.
+
+        Raises:
+            SettingsError: the file of the keys cannot be read any more.
+        """
+        return self.known(account).pseudonym
+
+    def known(self, account: bytes) -> Known:
+        """Tell what is known of the name of an account.
 
         Raises:
             SettingsError: the file cannot be read.
         """
-        named = _named(issuer, subject)
         file = self._current()
-        way = _way(file, named)
+        way = _way(file, account)
         leaf = next(filter(None, (_leaf(tree, way) for tree in file.trees)), b"")
         if not leaf:
             raise _unreadable(self._path, None)
         before = file.since if file.before else 0.0
-        return Known(_pseudonym(leaf, named), file.forgotten.get(way, 0.0), before)
+        return Known(_pseudonym(leaf, account), file.forgotten.get(way, 0.0), before)
 
-    def forget(self, issuer: str, subject: str, at: float, record: Callable[[], object]) -> None:
+    def forget(self, account: bytes, at: float, record: Callable[[], object]) -> None:
         """Destroy the key of a name.
 
         Args:
-            issuer: whose subject.
-            subject: as the issuer names them.
+            account: whose, from `authguard.core.snapshot.account_key`.
             at: epoch seconds UTC.
             record: writes that it is done, before it is; what it raises is raised, and nothing was destroyed.
 
         Raises:
             SettingsError: the file cannot be written.
         """
-        named = _named(issuer, subject)
         with _locked(self._path):
             file = self._read()
-            way = _way(file, named)
+            way = _way(file, account)
             trees = list(file.trees)
             # the first tree in which the leaf is left names whoever it is; who comes again is named by the next
             place = next((number for number, tree in enumerate(trees) if _leaf(tree, way)), len(trees))
@@ -159,16 +175,29 @@ class Names:
         return self._file
 
     def _read(self) -> _File:
-        try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                found = _decode(file.read(FILE_BOUND))
-        except (OSError, msgspec.DecodeError) as error:
-            raise _unreadable(self._path, error) from error
+        status = os.stat_result((0,) * 10)
+        for left in reversed(range(TRIES)):
+            try:
+                with self._path.open("rb") as file:
+                    status = os.fstat(file.fileno())
+                    found = _decode(file.read(FILE_BOUND))
+                break
+            except (OSError, msgspec.DecodeError) as error:
+                # a file that another process replaces is overwritten while it may still be open here
+                if not left or not status.st_ino or not self._is_replaced(status):
+                    raise _unreadable(self._path, error) from error
         if found.v != 1 or not found.trees or len(found.way) != 2 * KEY:
             raise _unreadable(self._path, None)
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         return found
+
+    def _is_replaced(self, status: os.stat_result) -> bool:
+        """Whether another file stands there than the one that was read."""
+        try:
+            now = self._path.stat()
+        except OSError:
+            return False
+        return (now.st_ino, now.st_size, now.st_mtime_ns) != (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _unreadable(path: Path, error: Exception | None) -> SettingsError:
@@ -253,15 +282,9 @@ def _replace(path: Path, data: bytes) -> None:
 # --- the trees
 
 
-def _named(issuer: str, subject: str) -> bytes:
-    """Write a subject so that no two pairs of issuer and name run together."""
-    raw = issuer.encode()
-    return len(raw).to_bytes(4, "big") + raw + subject.encode("utf-8", "surrogatepass")
-
-
-def _way(file: _File, named: bytes) -> str:
+def _way(file: _File, account: bytes) -> str:
     """Tell the way to a name's leaf, one digit a level."""
-    digest = blake2b(named, digest_size=LEVELS // 4, key=bytes.fromhex(file.way), person=b"way").digest()
+    digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.way), person=b"way").digest()
     return "".join(str(byte >> shift & 3) for byte in digest for shift in (6, 4, 2, 0))
 
 
@@ -295,5 +318,5 @@ def _punctured(tree: dict[str, str], way: str) -> dict[str, str]:
     return left
 
 
-def _pseudonym(leaf: bytes, named: bytes) -> str:
-    return blake2b(named, digest_size=PSEUDONYM, key=leaf, person=b"subject").hexdigest()
+def _pseudonym(leaf: bytes, account: bytes) -> str:
+    return blake2b(account, digest_size=PSEUDONYM, key=leaf, person=b"subject").hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
+from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.paths import make_folder
 from authguard.settings import KEY_BYTES
@@ -99,12 +100,25 @@ class Pseudonyms:
         self._plain = plain
 
     def subject(self, issuer: str, subject: str) -> str:
-        """Name a subject of an issuer; lengths are hashed too, so that no two pairs run together."""
+        """Name a subject of an issuer."""
+        return told(subject) if self._plain else self.account(account_key(issuer, subject))
+
+    def account(self, account: bytes) -> str:
+        """Name the subject of an account, as `subject` does; empty where subjects are called by their names.
+
+        Args:
+            account: from `authguard.core.snapshot.account_key`.
+        """
         if self._plain:
-            return told(subject)
-        raw = issuer.encode()
-        named = len(raw).to_bytes(4, "big") + raw + subject.encode("utf-8", "surrogatepass")
-        return blake2b(named, digest_size=PSEUDONYM_BYTES, key=self._key, person=b"subject").hexdigest()
+            return ""
+        return blake2b(account, digest_size=PSEUDONYM_BYTES, key=self._key, person=b"subject").hexdigest()
+
+    @property
+    def check(self) -> str:
+        """Return a value that is equal for equal names and tells nothing of the key."""
+        kind = b"plain" if self._plain else b"keyed"
+        key = b"" if self._plain else self._key
+        return blake2b(kind, digest_size=PSEUDONYM_BYTES, key=key, person=b"check").hexdigest()
 
     def fingerprint(self, credential: bytes) -> str:
         """Tell two credentials apart without holding either."""

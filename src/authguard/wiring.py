@@ -9,9 +9,8 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
-from authguard import names, signing
+from authguard import signing
 from authguard.audit import segments
-from authguard.audit.files import chains
 from authguard.audit.writing.anchoring import Anchoring
 from authguard.audit.writing.anchors import anchor_of
 from authguard.audit.writing.jsonl import JsonlSink
@@ -27,12 +26,14 @@ from authguard.directories.http import HttpLookup
 from authguard.directories.steady import Lookup, SteadyDirectory
 from authguard.errors import SettingsError
 from authguard.logs import AnnouncingSink
+from authguard.naming import choose_names, deployment_key
 from authguard.policy.compiler import load
 from authguard.runtime.changes import Standing
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.runtime.lifting import Lifting
+from authguard.runtime.naming import demand_names
 from authguard.sealing import Sealer
 from authguard.settings import MEMORY, beside_store
 from authguard.stores.memory import MemoryStore
@@ -87,15 +88,14 @@ def build(
     clock = clock or SystemClock()
     ids = SystemIds()
     store = choose_store(settings, policy)
-    key = _key(settings)
-    pseudonyms = Pseudonyms(key, plain=not policy.pseudonymous)
-    pseudonym = choose_names(settings, policy, pseudonyms, clock)
+    key = deployment_key(settings, make=True)
+    named = choose_names(settings, plain=not policy.pseudonymous, clock=clock)
     # read now: what a variable says later is for the next guard
     variables = dict(os.environ if environ is None else environ)
     jwt = JwtCheck(
         policy.issuers,
-        pseudonym=pseudonym,
-        fingerprint=pseudonyms.fingerprint,
+        pseudonym=named.subject,
+        fingerprint=Pseudonyms(key).fingerprint,
         environ=variables,
         client=client,
         folder=Path(settings.policy).parent,
@@ -133,7 +133,7 @@ def build(
             ids=ids,
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
-        pseudonym=pseudonym,
+        naming=named,
         channel_secrets=channel_secrets(policy, variables),
     )
 
@@ -157,20 +157,6 @@ def channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, 
     return tuple(one.encode() for one in secrets)
 
 
-def choose_names(settings: Settings, policy: Policy, pseudonyms: Pseudonyms, clock: Clock) -> Callable[[str, str], str]:
-    """Choose what subjects are called in the log: by a key for each, where their file can be kept beside the store.
-
-    Raises:
-        SettingsError: the file cannot be read or made.
-    """
-    if settings.pseudonym_key or settings.store == MEMORY or not policy.pseudonymous:
-        return pseudonyms.subject
-    path = names.beside(Path(settings.store))
-    log = Path(settings.log)
-    names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chains(log) if chain.exists()))
-    return names.Names(path).subject
-
-
 def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     """Put together what an operator's command needs: the same store and its own chain of the same log."""
     policy = load(settings.policy)
@@ -180,10 +166,15 @@ def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
     return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
-def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
-    """Choose what lifts states for an operator: the same names in the log as the app's own."""
-    pseudonyms = Pseudonyms(_key(settings), plain=not standing.policy.pseudonymous)
-    return Lifting(standing, pseudonyms.subject)
+async def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
+    """Choose what lifts states for an operator: the same names in the log as the app's own.
+
+    Raises:
+        SettingsError: they cannot be read, or are not those that the app writes.
+    """
+    named = choose_names(settings, plain=not standing.policy.pseudonymous)
+    await demand_names(standing.store, named.check)
+    return Lifting(standing, named)
 
 
 def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
@@ -195,7 +186,7 @@ def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
         settings: of the deployment.
         key: of its pseudonyms, where it was read already.
     """
-    return Sealer((*settings.sealing_keys, _derived(key or _key(settings))))
+    return Sealer((*settings.sealing_keys, _derived(key or deployment_key(settings, make=True))))
 
 
 def choose_opener(settings: Settings) -> Sealer:
@@ -370,9 +361,3 @@ def choose_processor(settings: Settings, clock: Clock | None = None) -> ChainPro
     """
     clock, ids = clock or SystemClock(), SystemIds()
     return ChainProcessor(_chain(settings, clock, ids, Keeping()), clock=clock, ids=ids)
-
-
-def _key(settings: Settings) -> bytes:
-    if settings.pseudonym_key:
-        return settings.pseudonym_key
-    return os.urandom(32) if settings.store == MEMORY else key_beside(Path(settings.store))

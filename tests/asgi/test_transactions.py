@@ -65,7 +65,9 @@ class Counter:
 
     async def say(self, name: str, act: str, token: bytes, **word: str) -> httpx2.Response:
         """Decide on a transaction."""
-        return await self.http.post(f"{HELD}/{name}/{act}", json=word, headers={"authorization": token.decode()})
+        return await self.http.post(
+            f"{HELD}/{name}/{act}", json={"reason": "called back"} | word, headers={"authorization": token.decode()}
+        )
 
     async def look(self, path: str, token: bytes) -> httpx2.Response:
         """Look at what is held."""
@@ -243,7 +245,8 @@ async def test_approvers_list_what_waits_for_them_the_oldest_first() -> None:
 async def test_a_malformed_decision_decides_nothing() -> None:
     desk = Counter()
     name = await desk.held()
-    for body in (b"{", b"[]", b'{"reason": 7}', b'{"yes": true}'):
+    silent = (b"{}", b'{"reason": ""}', b'{"reason": " \\u200b\\u3164"}', b'{"reason": "..."}')
+    for body in (b"{", b"[]", b'{"reason": 7}', b'{"yes": true}', *silent):
         reply = await desk.http.post(
             f"{HELD}/{name}/approve", content=body, headers={"authorization": desk.boss.decode()}
         )

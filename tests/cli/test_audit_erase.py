@@ -24,9 +24,7 @@ ORDER = ("--by", "dana", "--note", "request 4711", "--yes")
 @pytest.fixture
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Deployment:
     monkeypatch.delenv("AUTHGUARD_PSEUDONYM_KEY", raising=False)
-    made = deploy(tmp_path, capsys)
-    names.make(names.beside(made.store), 1_700_000_000.0, before=False)
-    return made
+    return deploy(tmp_path, capsys)
 
 
 def named(desk: Deployment, subject: str) -> str:

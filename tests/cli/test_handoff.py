@@ -66,17 +66,34 @@ def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deploy
 
 def test_a_closed_ticket_is_gone(app: Deployment) -> None:
     app.call("handoff", "take", "0first", "--by", "Ines")
-    code, out, _ = app.call("handoff", "close", "0first", "--by", "Omar", "--note", "called back")
+    code, out, _ = app.call("handoff", "close", "0first", "--by", "ines", "--note", "called back")
     assert code == YES
-    assert "closed by Omar" in out
+    assert "closed by ines" in out
     assert "0first" not in app.call("handoff", "list")[1]
     assert app.log()[-1]["act"] == "handoff.closed"
     assert app.log()[-1]["note"] == "called back"
 
 
-@pytest.mark.parametrize("act", ["take", "close"])
-def test_a_ticket_that_is_not_there_is_said_to_be_so_and_not_recorded(app: Deployment, act: str) -> None:
-    code, _, err = app.call("handoff", act, "never", "--by", "Ines")
+def test_whoever_did_not_take_a_ticket_closes_it_by_an_override_that_the_log_tells(app: Deployment) -> None:
+    asked = ("handoff", "close", "0first", "--by", "Omar", "--note", "she is ill")
+    code, _, err = app.call(*asked)
+    assert (code, "take it first" in err) == (BROKE, True)
+    app.call("handoff", "take", "0first", "--by", "Ines")
+    code, _, err = app.call(*asked)
+    assert (code, "Ines has taken it already" in err) == (BROKE, True)
+    assert app.call(*asked, "--override")[0] == YES
+    assert (app.log()[-1]["act"], app.log()[-1]["by"]) == ("handoff.overridden", "Omar")
+
+
+def test_a_note_that_says_nothing_is_refused(app: Deployment) -> None:
+    app.call("handoff", "take", "0first", "--by", "Ines")
+    for note in ("", " ", "\u200b", "..."):
+        assert app.call("handoff", "close", "0first", "--by", "Ines", "--note", note)[0] == USAGE
+
+
+@pytest.mark.parametrize("act", [("take",), ("close", "--note", "done")])
+def test_a_ticket_that_is_not_there_is_said_to_be_so_and_not_recorded(app: Deployment, act: tuple[str, ...]) -> None:
+    code, _, err = app.call("handoff", act[0], "never", "--by", "Ines", *act[1:])
     assert code == BROKE
     assert "there is no such ticket" in err
     assert app.log() == []

@@ -68,6 +68,7 @@ FULL: dict[str, Entry] = {
         by="dana",
         note="seen",
         subject="5b" * 16,
+        session="5e" * 16,
         ticket="k-1",
         decision="d-1",
         transaction="t-1",

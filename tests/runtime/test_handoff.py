@@ -128,15 +128,24 @@ async def test_a_taken_ticket_is_still_the_one_that_a_new_request_gets(desk: Sto
 async def test_after_closing_the_next_hand_off_opens_a_new_ticket(desk: StoreDesk, *, taken: bool) -> None:
     await desk.open_ticket(TICKET)
     if taken:
-        await desk.take("first", "ada", NOW + 5)
-    assert await desk.close("first", "ada", NOW + 9) == Filed(TICKET, "closed", "ada", NOW + 9)
+        await desk.take("first", "Ada", NOW + 5)
+    assert await desk.close("first", "ada", NOW + 9, override=not taken) == Filed(TICKET, "closed", "ada", NOW + 9)
     assert await desk.tickets(10) == ()
     new = another()
     assert await desk.open_ticket(new) == new
 
 
+async def test_only_who_took_a_ticket_closes_it(desk: StoreDesk) -> None:
+    await desk.open_ticket(TICKET)
+    assert await desk.close("first", "ada", NOW) == Filed(TICKET, "open", "", NOW)
+    taken = await desk.take("first", "ada", NOW)
+    assert await desk.close("first", "omar", NOW + 1) == taken
+    assert await desk.tickets(10) == (taken,)
+
+
 async def test_what_is_closed_or_was_never_there_cannot_be_taken_or_closed(desk: StoreDesk) -> None:
     await desk.open_ticket(TICKET)
+    await desk.take("first", "ada", NOW)
     await desk.close("first", "ada", NOW)
     new = another()
     await desk.open_ticket(new)
@@ -147,7 +156,7 @@ async def test_what_is_closed_or_was_never_there_cannot_be_taken_or_closed(desk:
 
 async def test_of_many_who_close_at_once_one_does_and_no_new_ticket_goes_with_it(desk: StoreDesk) -> None:
     await desk.open_ticket(TICKET)
-    closing = [desk.close("first", f"agent {n}", NOW) for n in range(16)]
+    closing = [desk.close("first", f"agent {n}", NOW, override=True) for n in range(16)]
     opening = [desk.open_ticket(another()) for _ in range(16)]
     answers = await asyncio.gather(*closing, *opening)
     assert len([answer for answer in answers if isinstance(answer, Filed)]) == 1
@@ -165,9 +174,9 @@ class Interfering(MemoryStore):
 async def test_a_ticket_that_others_keep_changing_is_an_error_in_the_end() -> None:
     desk = StoreDesk(Interfering())
     await desk.open_ticket(TICKET)
-    for change in (desk.take, desk.close):
+    for change in (desk.take("first", "ada", NOW), desk.close("first", "ada", NOW, override=True)):
         with pytest.raises(StoreError, match="changed by others"):
-            await change("first", "ada", NOW)
+            await change
 
 
 @pytest.mark.parametrize(
@@ -203,7 +212,8 @@ def test_any_sequence_leaves_at_most_one_ticket_an_account_and_loses_none(steps:
             elif step == "take":
                 assert isinstance(await desk.take(chosen, "ada", NOW), Filed) == (chosen in waiting.values())
             else:
-                assert isinstance(await desk.close(chosen, "ada", NOW), Filed) == (chosen in waiting.values())
+                closed = await desk.close(chosen, "ada", NOW, override=True)
+                assert isinstance(closed, Filed) == (chosen in waiting.values())
                 waiting = {at: id_ for at, id_ in waiting.items() if id_ != chosen}
             assert {filed.ticket.id for filed in await desk.tickets(10)} == set(waiting.values())
 

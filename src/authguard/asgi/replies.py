@@ -138,7 +138,7 @@ class Replies:
         if kind is FIRST_ANSWER:
             return _first_answer(verdict)
         said = ANEW.get(verdict.reason) or words(fallback, ask.evidence.languages, verdict.channel)
-        if kind not in SAME or fallback.discloses or verdict.credential.nonce:
+        if kind not in SAME or fallback.discloses or verdict.credential.nonce or not verdict.record:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()
         name = (fallback.name, verdict.operation.identity, verdict.reason.code, said, len(record))
@@ -167,7 +167,7 @@ class Replies:
             "type": f"urn:authguard:outcome:{kind.value}",
             "title": title,
             "status": status,
-            "instance": f"{RECORD.decode()}{record}",
+            **_instance(record),
             "detail": said,
             "outcome": kind.value,
             "operation": verdict.operation.name,
@@ -193,7 +193,7 @@ class Replies:
             "title": "The request cannot be judged",
             "status": reason.status,
             "detail": reason.public,
-            "instance": f"{RECORD.decode()}{refusal.record}",
+            **_instance(refusal.record),
             "next": {"action": "retry" if reason.status in LATER else "stop"},
         }
         close = 1013 if reason.status in LATER else 1009 if reason in TOO_LARGE else 1007
@@ -314,3 +314,8 @@ def plain(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, byte
     """Write an answer of the guard's own endpoints."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN, "")
+
+
+def _instance(record: str) -> dict[str, str]:
+    """Name the record of this very request (RFC 9457 3.1.5); nothing where the log could not be written."""
+    return {"instance": f"{RECORD.decode()}{record}"} if record else {}

@@ -13,6 +13,7 @@ import msgspec
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
+from authguard.core.people import says_something
 from authguard.core.snapshot import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def _reinstate(call: Call) -> Reply | Reason:
     subject, act, rest = call.path[len(call.verdict.operation.match.path.partition("{")[0]) :].rpartition(REINSTATE)
     if isinstance(word, Reason):
         return word
-    if not act or rest or not 0 < len(subject) <= SUBJECT_BOUND:
+    if not act or rest or not 0 < len(subject) <= SUBJECT_BOUND or not says_something(word.reason):
         return Reason.BODY_MALFORMED
     done = await call.enforcer.lifting.staff_reinstates(call.verdict, word.issuer, subject, word.reason)
     return plain(200, {"reinstated": True}) if done is Reason.DECIDED else done
@@ -76,7 +77,7 @@ async def _reset(call: Call) -> Reply | Reason:
     except ValueError:
         session = b""
     account = bytes.fromhex(word.account)
-    if len(session) != KEY_BYTES:
+    if len(session) != KEY_BYTES or not says_something(word.reason):
         return Reason.BODY_MALFORMED
     done = await call.enforcer.lifting.staff_resets(call.verdict, session, account, word.reason)
     return plain(200, {"reset": True}) if done is Reason.DECIDED else done

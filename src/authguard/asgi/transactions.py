@@ -17,6 +17,7 @@ from anyio import to_thread
 from authguard.asgi.replies import Reply, plain
 from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
+from authguard.core.people import says_something
 from authguard.ports import FIRST
 from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
 
@@ -116,13 +117,15 @@ async def _approve(call: Call) -> Reply | Reason:
     word = await call.read(Yes)
     if isinstance(word, Reason):
         return word
+    if not says_something(word.reason):
+        return Reason.BODY_MALFORMED
     name = _named(call.path, 2)
     return _decided(name, await call.enforcer.approvals.approve(call.verdict, name, word.reason, word.over))
 
 
 async def _deny(call: Call) -> Reply | Reason:
     """An approver says no."""
-    return await _decide(call, call.enforcer.approvals.deny)
+    return await _decide(call, call.enforcer.approvals.deny, demands_reason=True)
 
 
 async def _withdraw(call: Call) -> Reply | Reason:
@@ -130,10 +133,14 @@ async def _withdraw(call: Call) -> Reply | Reason:
     return await _decide(call, call.enforcer.approvals.withdraw)
 
 
-async def _decide(call: Call, decide: Callable[..., Awaitable[TransactionRecord | Reason]]) -> Reply | Reason:
+async def _decide(
+    call: Call, decide: Callable[..., Awaitable[TransactionRecord | Reason]], *, demands_reason: bool = False
+) -> Reply | Reason:
     word = await call.read(Word)
     if isinstance(word, Reason):
         return word
+    if demands_reason and not says_something(word.reason):
+        return Reason.BODY_MALFORMED
     name = _named(call.path, 2)
     return _decided(name, await decide(call.verdict, name, word.reason))
 

@@ -1,6 +1,6 @@
 """`authguard accounts`: where an account stands and who said so; a person lifts its state, or signs it out everywhere.
 
-Nothing here is looked up by a name: an account is its issuer and its subject, and one never seen is told alike.
+An account is its issuer and its subject; a ticket, a session and a transaction lead to it too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,17 @@ from authguard.cli.operating import (
     lifting,
     moment,
     named,
-    pick_issuer,
 )
-from authguard.core.snapshot import Keys, account_key
+from authguard.cli.whose import (
+    Account,
+    Asked,
+    OfSession,
+    OfTicket,
+    OfTransaction,
+    Subject,
+    find_account,
+    find_known,
+)
 from authguard.runtime.journal import printable
 
 if TYPE_CHECKING:
@@ -34,13 +42,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Subject = Annotated[str, typer.Argument(help="The account's subject: the `sub` that its issuer gives it.")]
+Unseen = Annotated[bool, typer.Option("--unseen", help="Also an account that was never seen here.")]
 
 
 @app.command("show")
 def show(  # noqa: PLR0917 - a command's parts
-    subject: Subject,
+    subject: Subject = "",
     issuer: Issuer = "",
+    ticket: OfTicket = "",
+    session: OfSession = "",
+    transaction: OfTransaction = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
@@ -48,61 +59,73 @@ def show(  # noqa: PLR0917 - a command's parts
 ) -> None:
     """Show where an account stands, since when, and what each source last said. Nothing is changed or recorded."""
 
-    async def look() -> tuple[str, str, AccountRecord]:
+    async def look() -> Account:
         async with lifting(policy, store, log, records=False) as (lifts, standing):
-            chosen = pick_issuer(standing.policy, issuer)
-            key = account_key(chosen, subject)
-            found = (await standing.load(Keys(account=key))).snapshot.account
-            return key.hex(), lifts.pseudonym(chosen, subject), found
+            return await find_account(standing, lifts.naming, Asked(subject, issuer, ticket, session, transaction))
 
-    account, pseudonym, record = anyio.run(look)
+    found = anyio.run(look)
     if whole:
-        typer.echo(_document(account, pseudonym, record))
+        typer.echo(_document(found))
     else:
-        for line in _told(pseudonym, record):
+        for line in _told(found.name, found.record):
             typer.echo(line)
 
 
 @app.command("reinstate")
 def reinstate(
-    subject: Subject,
+    subject: Subject = "",
     *,
     by: Who,
     reason: Why,
     issuer: Issuer = "",
+    ticket: OfTicket = "",
+    session: OfSession = "",
+    transaction: OfTransaction = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Lift an account's state: what was reported before counts no more, what is reported later does."""
+    """Lift an account's state: what was reported before counts no more, what is reported later does.
+
+    Exit 1 where no such account was ever seen here.
+    """
     (name,) = named([by])
 
     async def act() -> str:
         async with lifting(policy, store, log, records=True) as (lifts, standing):
-            chosen = pick_issuer(standing.policy, issuer)
-            return (await lifts.reinstate(chosen, subject, name, reason)).account.state
+            asked = Asked(subject, issuer, ticket, session, transaction)
+            found = await find_known(standing, lifts.naming, asked)
+            return (await lifts.reinstate(found.key, found.name, name, reason)).account.state
 
     typer.echo(f"the account is {anyio.run(act)}")
 
 
 @app.command("sign-out")
 def sign_out(
-    subject: Subject,
+    subject: Subject = "",
     *,
     by: Who,
     reason: Why,
     issuer: Issuer = "",
+    ticket: OfTicket = "",
+    session: OfSession = "",
+    transaction: OfTransaction = "",
+    unseen: Unseen = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """End every session of an account, those never seen here too: no sign-in from before now is taken again."""
+    """End every session of an account, those never seen here too: no sign-in from before now is taken again.
+
+    Exit 1 where no such account was ever seen here, unless `--unseen` is said.
+    """
     (name,) = named([by])
 
     async def act() -> float:
         async with lifting(policy, store, log, records=True) as (lifts, standing):
-            chosen = pick_issuer(standing.policy, issuer)
-            return (await lifts.sign_out(chosen, subject, name, reason)).account.not_before
+            asked = Asked(subject, issuer, ticket, session, transaction)
+            found = await (find_account if unseen else find_known)(standing, lifts.naming, asked)
+            return (await lifts.sign_out(found.key, found.name, name, reason)).account.not_before
 
     typer.echo(f"no sign-in from before {moment(anyio.run(act))} is taken")
 
@@ -124,10 +147,11 @@ def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
         yield f"  roles: {', '.join(record.roles)}"
 
 
-def _document(account: str, pseudonym: str, record: AccountRecord) -> str:
+def _document(account: Account) -> str:
+    record = account.record
     told: dict[str, Any] = {
-        "account": account,
-        "subject": pseudonym,
+        "account": account.key.hex(),
+        "subject": account.name,
         "seen": bool(record.version),
         "state": record.state,
         "entered": record.entered,

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer resolves the annotation when it runs
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -30,10 +30,12 @@ from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped, moment
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
+from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
-from authguard.names import Names, beside
+from authguard.names import Names
+from authguard.naming import choose_names, deployment_key
 from authguard.policy.problems import did_you_mean
-from authguard.settings import DEFAULT_STORE, KEY_BYTES, Settings
+from authguard.settings import Settings
 from authguard.system import Pseudonyms
 
 if TYPE_CHECKING:
@@ -139,17 +141,15 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
         return
     issuers = (issuer,) if issuer else _issuers(policy)
     settings = Settings.resolve("unread", store=store)
-    path = beside(Path(settings.store))
-    if settings.pseudonym_key or not path.exists():
-        pseudonyms = Pseudonyms(_key(store))
-        yield from (pseudonyms.subject(one, name) for one in issuers)
-        return
-    keys = Names(path)
+    keys = choose_names(settings, plain=False)
     for one in issuers:
-        known = keys.known(one, name)
-        yield known.pseudonym
+        account = account_key(one, name)
+        yield keys.account(account)
+        if not isinstance(keys, Names):
+            continue
+        known = keys.known(account)
         if known.before:
-            yield Pseudonyms(_key(store)).subject(one, name)
+            yield Pseudonyms(deployment_key(settings)).account(account)
         if known.forgotten:
             complain(
                 f"note: the key of this name was destroyed at {moment(known.forgotten)} (`authguard audit erase`):"
@@ -164,25 +164,6 @@ def _issuers(policy: str) -> tuple[str, ...]:
     from authguard.policy.compiler import load  # noqa: PLC0415 - only where no issuer is named
 
     return tuple(load(source).issuers)
-
-
-def _key(store: str) -> bytes:
-    """Read the key of the deployment; none is ever made, since it would be nobody's."""
-    settings = Settings.resolve("unread", store=store)
-    if settings.pseudonym_key:
-        return settings.pseudonym_key
-    path = Path(settings.store)
-    path = path.with_name(path.name + ".key")
-    try:
-        key = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError):
-        raise SettingsError(
-            f"the pseudonym key `{path}` cannot be read: name the app's store with --store (else {DEFAULT_STORE}),"
-            " or set AUTHGUARD_PSEUDONYM_KEY"
-        ) from None
-    if len(key) < KEY_BYTES:
-        raise SettingsError(f"the pseudonym key `{path}` is too short")
-    return key
 
 
 def query(

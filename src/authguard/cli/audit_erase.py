@@ -10,28 +10,42 @@ import typer
 
 from authguard.audit.asking.query import Question, find
 from authguard.cli.audit_asking import asking
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, pick_issuer
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, pick_issuer, worded
 from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped, moment
-from authguard.core.snapshot import session_key
+from authguard.cli.whose import Asked, OfSession, OfTicket, OfTransaction, find_account, meant
+from authguard.core.snapshot import Keys, session_key
 from authguard.errors import SettingsError
-from authguard.names import Names, beside
+from authguard.names import Names
+from authguard.naming import choose_names, deployment_key
 from authguard.policy.compiler import load
+from authguard.ports import FIRST
+from authguard.runtime.handoff import StoreDesk
+from authguard.runtime.naming import demand_names
 from authguard.settings import Settings
-from authguard.system import Pseudonyms, SystemClock, key_beside
+from authguard.system import Pseudonyms, SystemClock
 
 if TYPE_CHECKING:
+    from authguard.cli.whose import Account
     from authguard.policy.compiled import Policy
+    from authguard.runtime.changes import Standing
 
 ACT: Final = "subject.erased"
+#: transactions that are renamed at a time
+PAGE: Final = 500
 
 
 def erase(
-    subject: Annotated[str, typer.Option("--subject", help="Who: as the issuer names them.")],
-    by: Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person.")],
-    note: Annotated[str, typer.Option("--note", help="Why; it goes to the log, so name nobody in it.")],
+    subject: Annotated[str, typer.Option("--subject", help="Who: as the issuer names them.")] = "",
     *,
+    by: Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person.")],
+    note: Annotated[
+        str, typer.Option("--note", callback=worded, help="Why; it goes to the log, so name nobody in it.")
+    ],
     issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else the only issuer's.")] = "",
+    ticket: OfTicket = "",
+    session: OfSession = "",
+    transaction: OfTransaction = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -39,16 +53,28 @@ def erase(
 ) -> None:
     """Forget one subject: their records stay in the log, and nobody can tell any more whose they are.
 
-    The key of their pseudonym is destroyed, and that is recorded without saying whose it was. Exit 1 where records
-    still lead to them.
+    The key of their pseudonym is destroyed, and that is recorded without saying whose it was. What waits for them in
+    the store gets their new name. Exit 1 where nobody of that name is known, or where records still lead to them.
     """
     names = ", ".join(named(by))
     settings = Settings.resolve(policy, store=store, log=log)
     declared = load(settings.policy)
-    whose = pick_issuer(declared, issuer)
+    asked = Asked(subject, issuer, ticket, session, transaction)
     keys = _keys(settings, declared)
-    known = keys.known(whose, subject)
+
+    async def look() -> tuple[Account, str]:
+        async with operating(policy, store, log, records=False) as (standing, _):
+            await demand_names(standing.store, keys.check)
+            found = await find_account(standing, keys, asked)
+            return found, await meant(standing, asked.subject)
+
+    account, hint = anyio.run(look)
+    known = keys.known(account.key)
     count = _count(settings, known.pseudonym)
+    older = _count(settings, Pseudonyms(deployment_key(settings)).account(account.key)) if known.before else 0
+    if not (count or older or account.record.version):
+        complain(f"nobody of that name is in the log or in the store{hint}; nothing was done")
+        raise typer.Exit(BROKE)
     if not yes:
         typer.confirm(f"{count} records will never be told to be theirs again. Go on?", abort=True)
 
@@ -57,11 +83,25 @@ def erase(
             standing.journal.acted(ACT, standing.clock.now(), by=names, note=note)
 
     # closing the log signs the record and brings it to the disk; only then is the key destroyed
-    keys.forget(whose, subject, SystemClock().now(), lambda: anyio.run(record))
+    keys.forget(account.key, SystemClock().now(), lambda: anyio.run(record))
+
+    async def rename() -> None:
+        async with operating(policy, store, log, records=True) as (standing, _):
+            await _rename(standing, account.key, known.pseudonym, keys.account(account.key))
+
+    anyio.run(rename)
     typer.echo(
         f"forgotten: {count} records cannot be told to be theirs any more; the log says that somebody was forgotten"
     )
-    if _remains(settings, declared, whose, subject, older=known.before):
+    if older:
+        complain(
+            f"{older} records from before {moment(known.before)} name them by the deployment's key, which is"
+            " everybody's: they go when their time is over (`audit: {keep: ...}`)"
+        )
+    guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)
+    if not subject:
+        complain("note: name them with --subject to be told whether session keys in the log can be guessed")
+    if older or guessable:
         raise typer.Exit(BROKE)
 
 
@@ -75,13 +115,13 @@ def _keys(settings: Settings, policy: Policy) -> Names:
         raise SettingsError(
             "the policy writes subjects by their names (`audit: {subjects: plain}`): no key leads to them"
         )
-    path = beside(Path(settings.store))
-    if settings.pseudonym_key or not path.exists():
+    found = None if settings.pseudonym_key else choose_names(settings, plain=False)
+    if not isinstance(found, Names):
         raise SettingsError(
-            f"there are no keys of single names at `{path}`: under AUTHGUARD_PSEUDONYM_KEY one key names everybody;"
-            " without that variable the app makes the file when it starts"
+            f"there are no keys of single names beside `{settings.store}`: under AUTHGUARD_PSEUDONYM_KEY one key names"
+            " everybody; without that variable the app makes the file when it starts"
         )
-    return Names(path)
+    return found
 
 
 def _count(settings: Settings, pseudonym: str) -> int:
@@ -89,17 +129,26 @@ def _count(settings: Settings, pseudonym: str) -> int:
         return sum(1 for _ in find(index, Question(subjects=(pseudonym,))))
 
 
-def _remains(settings: Settings, policy: Policy, issuer: str, subject: str, *, older: float) -> bool:
-    """Tell what still leads to them; give whether anything does."""
+async def _rename(standing: Standing, account: bytes, old: str, new: str) -> None:
+    """Replace the old name where the store has it beside the account: in transactions and tickets.
+
+    Raises:
+        AuditError, StoreError: a timer that was due could not be recorded, or one could not be saved.
+    """
+    place = FIRST
+    while page := await standing.store.transactions(subject=old, after=place, limit=PAGE):
+        place = (page[-1][1].created, page[-1][0])
+        for name, record in page:
+            if record.account == account:
+                await standing.change(
+                    Keys(transaction=name), lambda walk: walk.amend("transaction", subject=new), subject=new
+                )
+    await StoreDesk(standing.store).rename(account.hex(), new)
+
+
+def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str) -> bool:
+    """Tell whether records name a session whose key can be computed from the subject alone; give whether any does."""
     found = False
-    if older:
-        count = _count(settings, Pseudonyms(key_beside(Path(settings.store))).subject(issuer, subject))
-        if count:
-            found = True
-            complain(
-                f"{count} records from before {moment(older)} name them by the deployment's key, which is everybody's:"
-                " they go when their time is over (`audit: {keep: ...}`)"
-            )
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
         with asking(Path(settings.log)) as index:

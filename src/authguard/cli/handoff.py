@@ -8,8 +8,9 @@ import anyio
 import msgspec
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
 from authguard.cli.output import BROKE, complain
+from authguard.core.people import folded
 from authguard.runtime.handoff import NoTicket, StoreDesk
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ MOST: Final = 100_000
 
 TicketArgument = Annotated[str, typer.Argument(help="The ticket's id, as `handoff list` and the reply show it.")]
 Who = Annotated[str, typer.Option("--by", help="Who it is, as the log will name them.")]
-Why = Annotated[str, typer.Option("--note", help="What was done; it goes to the log.")]
+Why = Annotated[str, typer.Option("--note", callback=worded, help="What was done; it goes to the log.")]
+Override = Annotated[
+    bool, typer.Option("--override", help="Close what nobody took, or somebody else did; the log says so.")
+]
 
 
 @app.command("list")
@@ -55,17 +59,28 @@ def close(
     ticket: TicketArgument,
     *,
     by: Who,
-    note: Why = "",
+    note: Why,
+    override: Override = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Close a ticket: the customer was helped. What their machines say is not changed by it."""
-    anyio.run(_act, "close", ticket, by, note, policy, store, log)
+    """Close a ticket that you took: the customer was helped. What their machines say is not changed by it.
+
+    Exit 1 where nobody took it, or somebody else did.
+    """
+    anyio.run(_act, "close", ticket, by, note, policy, store, log, override)
 
 
 async def _act(  # noqa: PLR0917 - a command's parts
-    act: Literal["take", "close"], ticket: str, by: str, note: str, policy: str, store: str, log: str
+    act: Literal["take", "close"],
+    ticket: str,
+    by: str,
+    note: str,
+    policy: str,
+    store: str,
+    log: str,
+    override: bool = False,
 ) -> None:
     """Record, then change; what another did first is withdrawn from the record."""
     (name,) = named([by])
@@ -75,16 +90,30 @@ async def _act(  # noqa: PLR0917 - a command's parts
         if found is None:
             complain("there is no such ticket: it was closed, or never opened")
             raise typer.Exit(BROKE)
-        done = {"take": "taken", "close": "closed"}[act]
+        done = {"take": "taken", "close": "overridden" if override else "closed"}[act]
+        of = found.ticket
         record = journal.acted(
-            f"handoff.{done}", now, by=name, note=note, subject=found.ticket.subject, ticket=found.ticket.id
+            f"handoff.{done}", now, by=name, note=note, subject=of.subject, session=of.session, ticket=of.id
         )
-        filed = await (desk.take if act == "take" else desk.close)(ticket, name, now)
-        if isinstance(filed, NoTicket) or filed.by != name:
+        if act == "take":
+            filed = await desk.take(ticket, name, now)
+        else:
+            filed = await desk.close(ticket, name, now, override=override)
+        trouble = "the ticket is closed" if isinstance(filed, NoTicket) else _trouble(act, filed, name)
+        if isinstance(filed, NoTicket) or trouble:
             journal.withdrawn((record,), now)
-            complain("the ticket is closed" if isinstance(filed, NoTicket) else f"{filed.by} has taken it already")
+            complain(trouble)
             raise typer.Exit(BROKE)
         typer.echo(_told(filed))
+
+
+def _trouble(act: Literal["take", "close"], filed: Filed, name: str) -> str:
+    """Say why it could not be done; nothing where it was."""
+    if filed.state == "open":
+        return "nobody has taken the ticket: take it first, or say --override"
+    if folded(filed.by) != folded(name):
+        return f"{filed.by} has taken it already" + (": let them close it, or say --override" if act == "close" else "")
+    return ""
 
 
 def _told(filed: Filed) -> str:

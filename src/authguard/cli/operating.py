@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from authguard.core.people import distinct, folded, says_something
 from authguard.errors import AuthorityError, SettingsError
 from authguard.runtime.journal import printable
 from authguard.settings import MEMORY, Settings
@@ -27,12 +28,24 @@ if TYPE_CHECKING:
     from authguard.runtime.changes import Standing
     from authguard.runtime.lifting import Lifting
 
+
+def worded(word: str) -> str:
+    """Take a reason or a note, as the log will keep it.
+
+    Raises:
+        typer.BadParameter: it says nothing.
+    """
+    if not says_something(word):
+        raise typer.BadParameter("say why, in words: it is kept in the log")
+    return word
+
+
 PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
 StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
 LogOption = Annotated[str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_LOG, else the default.")]
 Issuer = Annotated[str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")]
 Who = Annotated[str, typer.Option("--by", help="Who decides, as the log will name them.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
+Why = Annotated[str, typer.Option("--reason", callback=worded, help="Why; it is kept in the log.")]
 Whole = Annotated[bool, typer.Option("--json", help="Show it whole, as one JSON document.")]
 
 #: characters of a person's name
@@ -71,7 +84,7 @@ async def operating(policy: str, store: str, log: str, *, records: bool) -> Asyn
 async def lifting(policy: str, store: str, log: str, *, records: bool) -> AsyncIterator[tuple[Lifting, Standing]]:
     """Open what an operator needs to lift states, as `operating`."""
     async with operating(policy, store, log, records=records) as (standing, _):
-        yield choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing
+        yield await choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing
 
 
 def pick_issuer(policy: Policy, issuer: str) -> str:
@@ -108,14 +121,16 @@ def _unauthorised(store: str) -> AuthorityError:
 
 
 def named(names: list[str]) -> tuple[str, ...]:
-    """Take the names of who acts, each once, fit to be printed and kept.
+    """Take the names of who acts, each person once, fit to be printed and kept.
+
+    Names that differ in case, width, blanks or signs alone are one person's.
 
     Raises:
         typer.BadParameter: one is empty or too long.
     """
-    given = tuple(dict.fromkeys(" ".join(printable(name).split()) for name in names))
-    if any(not name or len(name) > NAME_BOUND for name in given):
-        raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters", param_hint="--by")
+    given = distinct(" ".join(printable(name).split()) for name in names)
+    if any(not folded(name) or len(name) > NAME_BOUND for name in given):
+        raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters, and a letter or a digit", param_hint="--by")
     return given
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import anyio
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Who = Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person that must agree.")]
-Why = Annotated[str, typer.Option("--note", help="Why; it goes to the log.")]
+Why = Annotated[str, typer.Option("--note", callback=worded, help="Why; it goes to the log.")]
 
 
 @app.command("status")

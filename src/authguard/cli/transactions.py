@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import anyio
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
 from authguard.cli.output import BROKE, complain
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
@@ -47,7 +47,9 @@ Who = Annotated[list[str], typer.Option("--by", help="Who decides, as the log wi
 Over = Annotated[
     list[str], typer.Option("--over", help="A limit that it may go over, as `transactions show` names it.")
 ]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the transaction and in the log.")]
+Why = Annotated[
+    str, typer.Option("--reason", callback=worded, help="Why; it is kept with the transaction and in the log.")
+]
 State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
 Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
 Of = Annotated[str, typer.Option("--operation", help="Only those of this operation.")]

@@ -179,7 +179,8 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         act: ``started`` ``stopped`` ``repaired`` ``rollback.engaged`` ``rollback.released`` ``handoff.opened`` ...
         by: the operator's name as given, or a part of the guard.
         note: bounded text.
-        subject: pseudonym.
+        subject: pseudonym of whom it is about.
+        session: key of the session that it is about.
         ticket: of a hand-off.
         decision: id of the request's record.
         transaction: that was approved, denied, withdrawn or settled.
@@ -193,6 +194,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     by: forms.Text = ""
     note: forms.Text = ""
     subject: forms.Pseudonym = ""
+    session: forms.Hex = ""
     ticket: forms.Id = ""
     decision: forms.Id = ""
     transaction: forms.Id = ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
 from authguard.core.outcomes import Reason
+from authguard.core.people import distinct, folded
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
 from authguard.ports import FIRST
@@ -185,7 +186,7 @@ class Approvals:
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
                 named = self._named(walk, over)
-                added = tuple(Approval(b"", name, walk.now, printable(note), named) for name in dict.fromkeys(by))
+                added = tuple(Approval(b"", name, walk.now, printable(note), named) for name in distinct(by))
                 self._add(walk, transaction, record.approvals, added, "operator")
                 return
             walk.happen(event, "operator")
@@ -252,8 +253,8 @@ class Approvals:
         if any(not over <= {*one.over, *record.tripped} for one in added):
             raise _RefusedError(Reason.LIMIT_EXCEEDED)
         kept = [one for one in earlier if over <= {*one.over, *record.tripped}]
-        givers = {one.account or one.by for one in kept}
-        kept += [one for one in added if (one.account or one.by) not in givers]
+        givers = {_person(one) for one in kept}
+        kept += [one for one in added if _person(one) not in givers]
         walk.amend("transaction", approvals=tuple(kept))
         if len(kept) >= record.count and walk.happen("transaction.approved", cause):
             booking.book(walk, transaction, over)
@@ -331,6 +332,7 @@ class Approvals:
             by=by,
             note=note,
             subject=subject,
+            session=record.session.hex(),
             transaction=transaction,
             decision=decision,
             over=tuple(sorted(accepted)) if act == ACTS["transaction.approved"] else (),
@@ -347,6 +349,11 @@ class Approvals:
 def _fall_through(walk: Walk) -> None:
     """Let a transaction fail whose approvers may approve no more, before the app was asked."""
     walk.happen("transaction.failed", "approvers")
+
+
+def _person(one: Approval) -> bytes | str:
+    """Return what is the same in all approvals of one person: the account, or what of an operator's name counts."""
+    return one.account or folded(one.by)
 
 
 def _settles(event: str) -> bool:

@@ -30,6 +30,7 @@ from authguard.runtime.hold_queue import SWEPT_WHEN_PLACED, HoldQueue
 from authguard.runtime.in_flight import InFlight
 from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
 from authguard.runtime.lifting import Lifting
+from authguard.runtime.naming import Unnamed, tell_names
 from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
 from authguard.runtime.referral import Referral
 from authguard.runtime.refusal_windows import RefusalWindows
@@ -39,7 +40,7 @@ from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.verification import Verifications
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from authguard.core.chain import Stencil
     from authguard.core.facts import Credential
@@ -47,12 +48,8 @@ if TYPE_CHECKING:
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded
     from authguard.runtime.journal import Journal
+    from authguard.runtime.naming import Naming
     from authguard.runtime.verdict import Ask
-
-
-def _unnamed(issuer: str, subject: str) -> str:
-    del issuer, subject
-    return ""
 
 
 class Enforcer:
@@ -71,14 +68,14 @@ class Enforcer:
         directories: Mapping[str, AccountDirectory],
         verifiers: Mapping[str, Verifier],
         seal: Seal,
-        pseudonym: Callable[[str, str], str] = _unnamed,
+        naming: Naming | None = None,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
         """Keep the parts; nothing is opened yet.
 
         Args:
             policy: proved and compiled.
-            pseudonym: names ``(issuer, subject)`` for the log; without it, whom staff act upon is not named there.
+            naming: of subjects in the log; without it, whom staff act upon is not named there.
             store: where records live.
             journal: the audit log.
             checker: of credentials.
@@ -98,7 +95,7 @@ class Enforcer:
         self.reports: Final = Reports(self.standing, self.faults, seal)
         self.verifications: Final = Verifications(self.standing, verifiers, ids)
         self.approvals: Final = Approvals(self.standing, seal)
-        self.lifting: Final = Lifting(self.standing, pseudonym)
+        self.lifting: Final = Lifting(self.standing, naming or Unnamed())
         self._seal = seal
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
@@ -130,6 +127,7 @@ class Enforcer:
                 return
             self.journal.open()
             await self._store.open()
+            await tell_names(self._store, self.lifting.naming.check)
             await self._checker.open()
             for service in self._services:
                 await service.open()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from authguard.core.people import folded
 from authguard.errors import StoreError
 from authguard.ports import Ticket
 
@@ -101,13 +102,24 @@ class StoreDesk:
                 return taken
         raise _busy()
 
-    async def close(self, id: str, by: str, at: float) -> Filed | NoTicket:  # noqa: A002 - the ticket's own word
-        """Close a ticket, taken or not; the next hand-off of its account and queue opens a new one.
+    async def close(
+        self,
+        id: str,  # noqa: A002 - the ticket's own word
+        by: str,
+        at: float,
+        *,
+        override: bool = False,
+    ) -> Filed | NoTicket:
+        """Close a ticket that this person took; the next hand-off of its account and queue opens a new one.
 
         Args:
             id: of the ticket.
             by: who closes it.
             at: epoch seconds UTC.
+            override: close it though nobody took it, or somebody else did.
+
+        Returns:
+            The ticket, closed; or as it stands where it may not be closed by them.
 
         Raises:
             StoreError: it cannot be read or written now.
@@ -116,9 +128,34 @@ class StoreDesk:
             name, kept = await self._find(id)
             if not kept:
                 return NoTicket(id)
+            filed = _decode(kept)
+            if not override and (filed.state != "taken" or folded(filed.by) != folded(by)):
+                return filed
             if await self._store.replace(SHELF, name, kept, b""):
-                return replace(_decode(kept), state="closed", by=by, at=at)
+                return replace(filed, state="closed", by=by, at=at)
         raise _busy()
+
+    async def rename(self, account: str, subject: str) -> None:
+        """Call the subject of an account by another name on every ticket of theirs.
+
+        Args:
+            account: its key, hexadecimal.
+            subject: as the log names it now.
+
+        Raises:
+            StoreError: it cannot be read or written now.
+        """
+        for name in await self._store.names(SHELF, MOST):
+            for _ in range(TRIES):
+                kept = await self._store.get(SHELF, name)
+                filed = _decode(kept) if kept else None
+                if filed is None or filed.ticket.account != account or filed.ticket.subject == subject:
+                    break
+                renamed = replace(filed, ticket=replace(filed.ticket, subject=subject))
+                if await self._store.replace(SHELF, name, kept, _encode(renamed)):
+                    break
+            else:
+                raise _busy()
 
     async def _find(self, id: str) -> tuple[str, bytes]:  # noqa: A002 - the ticket's own word
         """Look for a ticket's place; an operator's command may, a request never does."""

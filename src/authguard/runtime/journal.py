@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: characters of a note that are kept
 NOTE_BOUND = 500
+#: machines whose moves name the session; a transaction's is the one in which it was asked for
+_OF_SESSIONS = frozenset({"session", "verification", "transaction"})
 
 
 class Journal:
@@ -113,7 +115,7 @@ class Journal:
                     cause=printable(transition.cause),
                     decision=decision,
                     subject=subject if personal else "",
-                    session=keys.session.hex() if transition.machine in {"session", "verification"} else "",
+                    session=keys.session.hex() if transition.machine in _OF_SESSIONS else "",
                     transaction=keys.transaction if transition.machine == "transaction" else "",
                     note=printable(note),
                 )
@@ -197,6 +199,7 @@ class Journal:
         by: str = "",
         note: str = "",
         subject: str = "",
+        session: str = "",
         ticket: str = "",
         transaction: str = "",
         decision: str = "",
@@ -213,6 +216,7 @@ class Journal:
                 by=printable(by),
                 note=printable(note),
                 subject=subject,
+                session=session,
                 ticket=ticket,
                 transaction=transaction,
                 decision=decision,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from authguard.core.facts import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.changes import Standing
+    from authguard.runtime.naming import Naming
     from authguard.runtime.verdict import Verdict
 
 #: the cause of what a person decided
@@ -30,17 +31,17 @@ PERSON: Final = "person"
 class Lifting:
     """Lets staff and operators lift states of accounts and of verifications."""
 
-    __slots__ = ("_standing", "pseudonym")
+    __slots__ = ("_standing", "naming")
 
-    def __init__(self, standing: Standing, pseudonym: Callable[[str, str], str]) -> None:
+    def __init__(self, standing: Standing, naming: Naming) -> None:
         """Keep the parts.
 
         Args:
             standing: that people move.
-            pseudonym: names ``(issuer, subject)`` for the log.
+            naming: of subjects in the log.
         """
         self._standing = standing
-        self.pseudonym: Final = pseudonym
+        self.naming: Final = naming
 
     async def staff_reinstates(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
         """Let a member of staff reinstate an account.
@@ -60,9 +61,11 @@ class Lifting:
         issuer = issuer or principal.issuer
         if issuer not in self._standing.policy.issuers:
             return Reason.BODY_MALFORMED
-        if account_key(issuer, subject) == principal.account_key:
+        account = account_key(issuer, subject)
+        if account == principal.account_key:
             return Reason.STAFF_INVOLVED
-        await self.reinstate(issuer, subject, principal.pseudonym, why, decision=verdict.record)
+        name = self.naming.subject(issuer, subject)
+        await self.reinstate(account, name, principal.pseudonym, why, decision=verdict.record)
         return Reason.DECIDED
 
     async def staff_resets(self, verdict: Verdict, session: bytes, account: bytes, why: str) -> Reason:
@@ -93,8 +96,15 @@ class Lifting:
         acts = conditions.actor(principal, policy.agents) == "subject"
         return bool(role) and acts and role in roles(principal, policy.staff_claim, policy.staff_issuers)
 
-    async def reinstate(self, issuer: str, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
+    async def reinstate(self, account: bytes, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reinstate an account: what was reported before counts no more, what is reported later does.
+
+        Args:
+            account: its key.
+            subject: as the log names it.
+            by: who decides.
+            why: in their words.
+            decision: id of the record of the request that asks for it.
 
         Raises:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
@@ -107,8 +117,7 @@ class Lifting:
             if walk.snapshot.account.state == lifted:
                 walk.amend("account", decided=walk.now)
 
-        keys = Keys(account=account_key(issuer, subject))
-        return await self._act("account.reinstated", keys, self.pseudonym(issuer, subject), by, why, make, decision)
+        return await self._act("account.reinstated", Keys(account=account), subject, by, why, make, decision)
 
     async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reset a session's verification, and forgive its account the attempts that were counted.
@@ -124,7 +133,8 @@ class Lifting:
                 walk.amend("account", tallies=None)
 
         keys = Keys(account=account, session=session)
-        return await self._act("verification.reset", keys, "", by, why, make, decision)
+        subject = self.naming.account(account) if account else ""
+        return await self._act("verification.reset", keys, subject, by, why, make, decision)
 
     async def end(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
         """End a session: only a sign-in after this moment opens it again (ASVS 7.4.5).
@@ -133,11 +143,12 @@ class Lifting:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         keys = Keys(account=account, session=session)
+        subject = self.naming.account(account) if account else ""
         return await self._act(
-            "session.revoked", keys, "", by, why, lambda walk: end(walk, "session.revoked", PERSON), ""
+            "session.revoked", keys, subject, by, why, lambda walk: end(walk, "session.revoked", PERSON), ""
         )
 
-    async def sign_out(self, issuer: str, subject: str, by: str, why: str) -> Snapshot:
+    async def sign_out(self, account: bytes, subject: str, by: str, why: str) -> Snapshot:
         """Sign an account out everywhere, of sessions never seen here too: no sign-in from before now is taken again.
 
         Raises:
@@ -147,8 +158,7 @@ class Lifting:
         def make(walk: Walk) -> None:
             walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
 
-        keys = Keys(account=account_key(issuer, subject))
-        return await self._act("account.signed_out", keys, self.pseudonym(issuer, subject), by, why, make, "")
+        return await self._act("account.signed_out", Keys(account=account), subject, by, why, make, "")
 
     async def _act(  # noqa: PLR0917 - the parts of one act
         self,
@@ -163,5 +173,7 @@ class Lifting:
         """Record the act, then change; an act that could not be is withdrawn from the record."""
         standing = self._standing
         now = standing.clock.now()
-        record = standing.journal.acted(act, now, by=by, note=why, subject=subject, decision=decision)
+        record = standing.journal.acted(
+            act, now, by=by, note=why, subject=subject, session=keys.session.hex(), decision=decision
+        )
         return await standing.change(keys, make, subject=subject, decision=decision, note=why, act=record)

@@ -69,6 +69,12 @@ class Referral:
         kept = await self._desk.open_ticket(asked)
         if kept.id == asked.id:
             self._journal.acted(
-                "handoff.opened", now, by="guard", note=kept.queue, subject=principal.pseudonym, ticket=kept.id
+                "handoff.opened",
+                now,
+                by="guard",
+                note=kept.queue,
+                subject=principal.pseudonym,
+                session=asked.session,
+                ticket=kept.id,
             )
         return kept.id

@@ -1,0 +1,142 @@
+"""Which account a command means: a subject of an issuer, or whoever a ticket, a session or a transaction is for.
+
+A name that a caller chose and an id that the guard made are never taken for each other: each has an option of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authguard.cli.operating import pick_issuer
+from authguard.cli.output import BROKE, complain
+from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
+from authguard.runtime.handoff import StoreDesk
+
+if TYPE_CHECKING:
+    from authguard.runtime.changes import Standing
+    from authguard.runtime.naming import Naming
+
+#: tickets that are looked through for one id
+MOST = 100_000
+
+Subject = Annotated[str, typer.Argument(help="The account's subject: the `sub` that its issuer gives it.")]
+OfTicket = Annotated[str, typer.Option("--ticket", help="Instead of a subject: whom this ticket is for, by its id.")]
+OfSession = Annotated[str, typer.Option("--session", help="Instead of a subject: whose session this is, by its key.")]
+OfTransaction = Annotated[
+    str, typer.Option("--transaction", help="Instead of a subject: who asked for this transaction, by its id.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a command named an account; all but one are empty.
+
+    Attributes:
+        subject: as its issuer names it.
+        issuer: of the subject; empty for the only one.
+        ticket: id of a hand-off.
+        session: key, hexadecimal.
+        transaction: id.
+    """
+
+    subject: str = ""
+    issuer: str = ""
+    ticket: str = ""
+    session: str = ""
+    transaction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that a command means.
+
+    Attributes:
+        key: from `authguard.core.snapshot.account_key`.
+        name: as the log names it; empty where only its subject would tell.
+        record: as stored.
+    """
+
+    key: bytes
+    name: str
+    record: AccountRecord
+
+
+async def find_account(standing: Standing, naming: Naming, asked: Asked) -> Account:
+    """Find the account that a command means.
+
+    Raises:
+        typer.BadParameter: none is named, or several are.
+        typer.Exit: the ticket, session or transaction is unknown; that was said.
+    """
+    ways = [word for word in (asked.subject, asked.ticket, asked.session, asked.transaction) if word]
+    if len(ways) != 1:
+        raise typer.BadParameter("name one account: a subject, or --ticket, --session or --transaction")
+    if asked.subject:
+        issuer = pick_issuer(standing.policy, asked.issuer)
+        key, name = account_key(issuer, asked.subject), naming.subject(issuer, asked.subject)
+    else:
+        key, name = await _led_to(standing, asked)
+        name = naming.account(key) or name
+    return Account(key, name, (await standing.load(Keys(account=key))).snapshot.account)
+
+
+async def find_known(standing: Standing, naming: Naming, asked: Asked) -> Account:
+    """Find an account that was seen here, as `find_account`.
+
+    Raises:
+        typer.BadParameter: none is named, or several are.
+        typer.Exit: nobody of that name was ever seen here; that was said.
+    """
+    found = await find_account(standing, naming, asked)
+    if not found.record.version:
+        complain(f"no such account was ever seen here{await meant(standing, asked.subject)}; nothing was done")
+        raise typer.Exit(BROKE)
+    return found
+
+
+async def _led_to(standing: Standing, asked: Asked) -> tuple[bytes, str]:
+    """Give the account's key and the name that stands there."""
+    key, name, what = b"", "", ""
+    if asked.ticket:
+        what = "ticket"
+        for filed in await StoreDesk(standing.store).tickets(MOST):
+            if filed.ticket.id == asked.ticket:
+                key, name = bytes.fromhex(filed.ticket.account), filed.ticket.subject
+    elif asked.session:
+        what = "session"
+        key = (await standing.load(Keys(session=_session(asked.session)))).snapshot.session.account
+    else:
+        what = "transaction"
+        record = (await standing.load(Keys(transaction=asked.transaction))).snapshot.transaction
+        key, name = record.account, record.subject
+    if not key:
+        complain(f"there is no such {what}, or it is over and was forgotten; nothing was done")
+        raise typer.Exit(BROKE)
+    return key, name
+
+
+def _session(word: str) -> bytes:
+    try:
+        key = bytes.fromhex(word)
+    except ValueError:
+        key = b""
+    return key if len(key) == KEY_BYTES else b""
+
+
+async def meant(standing: Standing, word: str) -> str:
+    """Say what else a word is that is nobody's name."""
+    if not word:
+        return ""
+    for filed in await StoreDesk(standing.store).tickets(MOST):
+        if word == filed.ticket.id:
+            return ": that is a ticket, say --ticket"
+        if word == filed.ticket.subject:
+            return f": that is the pseudonym on the ticket {filed.ticket.id}, say --ticket {filed.ticket.id}"
+    if _session(word) and (await standing.load(Keys(session=_session(word)))).snapshot.session.version:
+        return ": that is a session, say --session"
+    if (await standing.load(Keys(transaction=word))).snapshot.transaction.version:
+        return ": that is a transaction, say --transaction"
+    return ""

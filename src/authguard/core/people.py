@@ -1,0 +1,38 @@
+"""Names and reasons that people type: which names are one person, and which words say nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: letters by their category that leave no mark: fillers of Hangul
+_BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
+
+
+def folded(name: str) -> str:
+    """Return what of a name tells people apart: its letters and digits, whatever their case and width (UAX 15, NFKC).
+
+    Args:
+        name: as somebody typed it.
+
+    Returns:
+        Empty where the name holds no letter and no digit.
+    """
+    plain = normalize("NFKC", normalize("NFKC", name).casefold())
+    return "".join(character for character in plain if character.isalnum() and character not in _BLANK)
+
+
+def says_something(text: str) -> bool:
+    """Whether a reason or a note holds at least one letter or digit."""
+    return bool(folded(text))
+
+
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of different people, the first spelling of each, in order."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(folded(name), name)
+    return tuple(found.values())

@@ -1,0 +1,67 @@
+"""What subjects are called in the log: chosen in one place for the app, for commands and for whoever asks the log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from authguard import names
+from authguard.audit.files import chains
+from authguard.errors import SettingsError
+from authguard.names import Names
+from authguard.settings import KEY_BYTES, MEMORY
+from authguard.system import Pseudonyms, key_beside
+
+if TYPE_CHECKING:
+    from authguard.ports import Clock
+    from authguard.settings import Settings
+
+
+def choose_names(settings: Settings, *, plain: bool, clock: Clock | None = None) -> Names | Pseudonyms:
+    """Choose what subjects are called: by a key for each, where the file of the keys can be kept beside the store.
+
+    Args:
+        settings: of the deployment.
+        plain: whether the policy wants subjects by their names.
+        clock: for the file, which is made where there is none; without it nothing is made.
+
+    Raises:
+        SettingsError: the keys cannot be read or made.
+    """
+    if plain:
+        return Pseudonyms(b"", plain=True)
+    if settings.pseudonym_key:
+        return Pseudonyms(settings.pseudonym_key)
+    if settings.store == MEMORY:
+        return Pseudonyms(os.urandom(KEY_BYTES))
+    path = names.beside(Path(settings.store))
+    if clock is not None:
+        log = Path(settings.log)
+        names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chains(log) if chain.exists()))
+    elif not path.exists():
+        return Pseudonyms(deployment_key(settings))
+    return Names(path)
+
+
+def deployment_key(settings: Settings, *, make: bool = False) -> bytes:
+    """Read the key of the whole deployment.
+
+    Args:
+        settings: of the deployment.
+        make: whether one is made where there is none.
+
+    Raises:
+        SettingsError: it cannot be read or made.
+    """
+    if settings.pseudonym_key:
+        return settings.pseudonym_key
+    if settings.store == MEMORY:
+        return os.urandom(KEY_BYTES)
+    path = Path(settings.store)
+    if not make and not path.with_name(path.name + ".key").exists():
+        raise SettingsError(
+            f"the pseudonym key beside the store `{path}` cannot be read, there is none: name the app's"
+            " store with --store, set AUTHGUARD_PSEUDONYM_KEY as the app has it, or start the app, which makes one"
+        )
+    return key_beside(path)
