@@ -12,6 +12,7 @@ import pytest
 
 from authguard.core.chain import Intact, examine
 from benchmarks import asking, footprint, growth, log, stalls, verifying
+from benchmarks.checkpoints import cost_of, year
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -253,3 +254,11 @@ def test_points_are_drawn_where_they_belong() -> None:
     drawing = svg("t", "a", "u", {"line": [(1, 0.0), (10, 5.0)]})
 
     assert 'points="64.0,268.0 410.0,44.0"' in drawing
+
+
+def test_a_year_of_checkpoints_is_thinned_and_what_is_kept_is_verified(tmp_path: Path) -> None:
+    written, kept, most = year(interval=600)
+    assert len(kept) <= most <= 1_000 < written == 365 * 144
+    took, size = cost_of(20, tmp_path)
+    assert took > 0
+    assert size > 0

@@ -61,6 +61,7 @@ class Flaw(StrEnum):
     UNRETIRED = "unretired"
     UNOPENED = "unopened"
     UNREAD = "unread"
+    PLUCKED = "plucked"
 
     @property
     def words(self) -> str:
@@ -88,6 +89,7 @@ _WORDS: Final = {
     Flaw.UNTRUE: "the stub does not follow the line before it, or is none: it was edited or swapped",
     Flaw.UNRETIRED: "lines gave way to a stub, and no signed line of the log says so: somebody removed them",
     Flaw.UNOPENED: "behind the last line of a writer that had ended stands one that no writer with the key began with",
+    Flaw.PLUCKED: "checkpoints that the log says were kept are not there: somebody took some of them away",
     Flaw.UNREAD: "it cannot be read now, so nothing is said of it: look at its mode, its owner and the disk",
     Flaw.BLIND: "what the writers remember of their checkpoints is damaged",
 }

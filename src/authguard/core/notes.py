@@ -29,6 +29,9 @@ SIGNATURES: Final = 16
 PLAIN: Final = 0x01
 TIMED: Final = 0x04
 
+#: bytes of a signature with its time: the key's id, the time, Ed25519
+_TIMED_BYTES: Final = 4 + 8 + 64
+
 _NAME: Final = re.compile(r"[^\s+]{1,200}")
 _BODY: Final = re.compile(r"([^\n]{1,300})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,200}) ([A-Za-z0-9+/=]{1,400})\n")
@@ -144,6 +147,24 @@ def read_body(note: str) -> Checkpoint | None:
         return Checkpoint(found[1], int(found[2]), plain_base64(found[3]))
     except ValueError:
         return None
+
+
+def signature_count(note: str) -> int:
+    """Count the signature lines of a note."""
+    return note.count("\n— ")
+
+
+def read_time(note: str) -> int:
+    """Read when a note says that it was signed, whoever signed it, epoch seconds UTC; 0 where it says nothing."""
+    for line in note.split("\n"):
+        found = _SIGNATURE.fullmatch(line + "\n")
+        try:
+            raw = plain_base64(found[2]) if found else b""
+        except ValueError:
+            continue
+        if len(raw) == _TIMED_BYTES:
+            return int.from_bytes(raw[4:12], "big")
+    return 0
 
 
 def opened(note: str, keys: Collection[Key], check: Check) -> Opened | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoints
 from authguard.core.chain import Broken, Flaw
 from authguard.core.entries import Acted
-from authguard.core.notes import opened, parse_key, read_body
+from authguard.core.notes import opened, parse_key, read_body, signature_count
+from authguard.core.thinning import Kept, Thinned, digest_of, longest_silence, thin
 from authguard.core.tree import Tree, leaf
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 #: most keys that a chain may be rotated to while it is verified
 ROTATIONS: Final = 64
+#: most checkpoints that are held against what the log says was kept of them, and signature lines of one key
+PASSED: Final = 200_000
+ONE_KEY: Final = 2
 #: lines that are taken at once where nothing is to be compared
 ROOM: Final = 4_096
 
@@ -125,6 +130,7 @@ class Holding:
         self._anchored = 0
         self._others: dict[int, list[tuple[bytes, bool]]] = {}
         self._due = -1
+        self._passed: list[Kept] = []
         self.origins: tuple[str, ...] = ()
 
     @property
@@ -176,6 +182,20 @@ class Holding:
         if found.checkpoint.size < self._good or found.at < self._at:
             return Found(self._beside, Broken(self._number, Flaw.BACKWARD))
         self._next, self._note = found, note
+        if len(self._passed) < PASSED:
+            digest = sha256(note.encode()).digest()
+            pivotal = signature_count(note) > ONE_KEY
+            self._passed.append(Kept(found.checkpoint.size, found.at, pivotal, digest))
+        return None
+
+    def thinned(self, said: Thinned) -> Found | None:
+        """Hold the checkpoints against what the log says was kept of them."""
+        if len(self._passed) >= PASSED:
+            return None
+        old = [one for one in self._passed if said.covers(one)]
+        if digest_of(old[place] for place in thin(old, said.first)) != said.digest:
+            return Found(self._beside, Broken(0, Flaw.PLUCKED))
+        self._silence = max(said.silence, longest_silence([*old[-1:], *self._passed[len(old) :]]))
         return None
 
     def _succeed(self) -> Found | None:

@@ -17,6 +17,7 @@ from authguard.core.entries import Acted
 from authguard.core.handover import ITSELF, accepted_id, is_closed, is_opened, mark_of
 from authguard.core.strides import stride
 from authguard.core.stubs import RETIRED, retired_digest
+from authguard.core.thinning import THINNED, parse_thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from authguard.audit.segments import Piece
     from authguard.core.chain import Linked
     from authguard.core.handover import Mark
+    from authguard.core.thinning import Thinned
 
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
@@ -60,6 +62,8 @@ class Walk:
         self._named: dict[str, int] = {}
         self.marks: list[Mark] = []
         self._accepted: dict[str, int] = {}
+        #: what the log says was kept of its checkpoints, the last two times, with the numbers of the lines
+        self._thinned: list[tuple[int, Thinned]] = []
         #: bytes of a last line without its end
         self.unfinished = 0
         #: the line before is the last of its writer; the first is the first of one that has the key
@@ -89,7 +93,7 @@ class Walk:
         flaw = self.holding.end() if self.holding else None
         if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_written(self.path):
             flaw = None  # its writer has just begun, and signs in a moment
-        return self._unretired() if flaw is None else self._placed(flaw, pieces)
+        return self._unretired() or self._plucked() if flaw is None else self._placed(flaw, pieces)
 
     def _listed_anew(self, piece: Piece) -> list[Piece]:
         """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
@@ -217,6 +221,8 @@ class Walk:
             return
         if entry.act == RETIRED and entry.by == ITSELF:
             self._named[retired_digest(entry.note)] = found.seq
+        elif entry.act == THINNED and entry.by == ITSELF and (said := parse_thinned(entry.note)) is not None:
+            self._thinned = [*self._thinned[-1:], (found.seq, said)]
         elif (mark := mark_of(found, self.path.name)) is not None:
             self.marks.append(mark)
         elif record := accepted_id(entry):
@@ -224,13 +230,13 @@ class Walk:
 
     def accepted(self) -> frozenset[str]:
         """Give the records that a person accepted: in lines that are signed, and that their writer vouched for."""
+        return frozenset(record for record, seq in self._accepted.items() if self._stands(seq))
+
+    def _stands(self, seq: int) -> bool:
+        """Whether a line is signed, and its writer vouched for it when it was written."""
         ranges = self.holding.ranges() if self.holding else NOTHING
         upto = max(ranges.signed, ranges.anchored) if self.holding else self.lines
-
-        def stands(seq: int) -> bool:
-            return seq < upto and not any(mark.first <= seq + 1 <= mark.last for mark in self.marks)
-
-        return frozenset(record for record, seq in self._accepted.items() if stands(seq))
+        return seq < upto and not any(mark.first <= seq + 1 <= mark.last for mark in self.marks)
 
     def _unretired(self) -> Found | None:
         """Find a stub that no line names, or only one that nothing vouches for."""
@@ -240,6 +246,11 @@ class Walk:
             if self._named.get(digest, vouched) >= vouched:
                 return Found(piece.path, Broken(0, Flaw.UNRETIRED))
         return None
+
+    def _plucked(self) -> Found | None:
+        """Find that checkpoints were taken away which the newest signed record says were kept."""
+        said = [one for seq, one in self._thinned if self._stands(seq)]
+        return self.holding.thinned(said[-1]) if self.holding and said else None
 
     def _begin(self, holding: Holding, first: str) -> Found | None:
         """Let the first line name the chain."""

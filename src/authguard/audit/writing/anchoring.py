@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: seconds after which an anchor that failed is asked again: the first time, and at most
 FIRST: Final = 1.0
 MOST: Final = 60.0
-#: seconds after which the memory of a chain is taken for one whose writer has ended: a living one renews it each minute
+#: seconds after which the memory of a chain is taken for one whose writer has ended; one that lives and writes nothing
+#: hands the same checkpoint on, which an anchor may hear twice
 STALE: Final = 180.0
 #: seconds between looks for such
 LOOK: Final = 60.0

@@ -18,6 +18,7 @@ from authguard.audit import checkpoints, segments
 from authguard.audit.files import sync_folder
 from authguard.audit.writing.intake import base_of, take_in
 from authguard.audit.writing.takeover import Predecessor
+from authguard.audit.writing.thinning import Thinner
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.handover import opened_note
 from authguard.core.notes import Checkpoint, opened, signed
@@ -40,8 +41,9 @@ WITHIN: Final = 10.0
 #: looks at a folder that changes meanwhile, and seconds between them
 TRIES: Final = 5
 PAUSE: Final = 0.01
-#: seconds between checkpoints of a log to which nothing is added
+#: seconds until a log to which nothing is added is signed anew; twice as long each time, and at most
 IDLE: Final = 60.0
+IDLE_MOST: Final = 3_600.0
 #: seconds that a stop waits for the last checkpoint
 LAST: Final = 10.0
 
@@ -100,6 +102,7 @@ class LogSigner:
         self._within = within
         self._publish = publish
         self._keeper = keeper
+        self._thinner = Thinner(path)
         self._threaded = threaded
         self._woken = threading.Event()
         self._closing = False
@@ -126,10 +129,11 @@ class LogSigner:
     @property
     def wish(self) -> Wish | None:
         """What has to be recorded before a segment may go."""
-        return self._keeper.wish if self._keeper is not None else None
+        return (self._keeper.wish if self._keeper is not None else None) or self._thinner.wish
 
     def grant(self, wish: Wish, lines: int) -> None:
         """Hear that it was, and how many lines the chain has with it."""
+        self._thinner.grant(wish, lines)
         if self._keeper is not None:
             self._keeper.grant(wish, lines)
 
@@ -202,14 +206,16 @@ class LogSigner:
             self._publish.stop()
 
     def _run(self) -> None:
-        idle = time.monotonic()
+        idle, patience = time.monotonic(), max(IDLE, self._within)
         while True:
             self._woken.wait(self._within)
             closing = self._closing
             self._woken.clear()
-            due = time.monotonic() - idle >= max(IDLE, self._within)
+            due = time.monotonic() - idle >= patience
+            before = self._size
             if self._try(again=due):
                 idle = time.monotonic()
+                patience = min(2 * patience, IDLE_MOST) if self._size == before else max(IDLE, self._within)
             if closing:
                 return
             self._tidy()
@@ -230,11 +236,13 @@ class LogSigner:
         return False
 
     def _tidy(self) -> None:
-        """Keep what is closed and signed, or the reason why not."""
-        if self._keeper is None or self._size < 0:
+        """Keep what is closed and signed, and thin what signs it, or keep the reason why not."""
+        if self._size < 0:
             return
         try:
-            self._keeper.tidy(self._size)
+            if self._keeper is not None:
+                self._keeper.tidy(self._size)
+            self._thinner.tidy(self._size)
         except OSError as error:
             self.untidy = f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - as in `_try`

@@ -1,0 +1,83 @@
+"""What a year of checkpoints costs to keep and to verify: ``python -m benchmarks.checkpoints`` prints it.
+
+A year at the standard policy's interval is thinned as a writer thins it; what is kept is signed and verified, and one
+checkpoint's share of that is what the whole year would cost, times its number.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from authguard import signing
+from authguard.audit import checkpoints
+from authguard.audit.proving.signatures import Trust
+from authguard.audit.proving.verify import verify
+from authguard.core.chain import GENESIS, link
+from authguard.core.entries import Acted
+from authguard.core.notes import Checkpoint, signed
+from authguard.core.thinning import Kept, thin
+from authguard.core.tree import Tree, leaf
+
+YEAR_S: Final = 365 * 86_400
+#: seconds between two checkpoints of a log to which something is added all the time
+INTERVAL_S: Final = 10
+BEGAN: Final = 1_700_000_000
+#: checkpoints in a file that is twice as long as after it was thinned
+DOUBLE: Final = 2
+
+
+def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[Kept], int]:
+    """Thin a year; return how many were written, those that are there at its end, and the most that ever were."""
+    kept: list[Kept] = []
+    due = most = 1_000
+    count = length // interval
+    for number in range(count):
+        kept.append(Kept(number + 1, BEGAN + number * interval, pivotal=False, digest=b""))
+        if len(kept) >= due:
+            most = max(most, len(kept))
+            kept = [kept[place] for place in thin(kept, 0)]
+            due = max(1_000, DOUBLE * len(kept))
+    return count, kept, most
+
+
+def cost_of(count: int, folder: Path) -> tuple[float, int]:
+    """Sign a line so many times; return the seconds that verifying takes, and the bytes of the checkpoints."""
+    key = signing.make("bench")
+    log = folder / "audit.jsonl"
+    tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""
+    for seq in range(count):
+        line, head = link(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
+        lines.append(line)
+        tree.add(leaf(line[:-1]))
+        origin = origin or checkpoints.origin(key.key.name, head)
+        notes.append(signed(Checkpoint(origin, tree.size, tree.root()), BEGAN + seq, ((key.key, key.sign),)))
+    log.write_bytes(b"".join(lines))
+    checkpoints.beside(log).write_bytes(b"".join(map(checkpoints.encode, notes)))
+    begun = perf_counter()
+    found = verify(log, trust=Trust((key.key,), signing.check))
+    took = perf_counter() - begun
+    if not found.ok:
+        raise AssertionError(found)
+    return took, checkpoints.beside(log).stat().st_size
+
+
+def main() -> None:
+    """Print the table."""
+    written, kept, most = year()
+    with tempfile.TemporaryDirectory() as folder:
+        took, size = cost_of(len(kept), Path(folder))
+    each, bytes_each = took / len(kept), size / len(kept)
+    digest = sha256(repr([one.size for one in kept]).encode()).hexdigest()[:12]
+    print(f"one checkpoint: {each * 1e3:.2f} ms to verify, {bytes_each:.0f} bytes")
+    print("| a year, one each 10 s | checkpoints | file | verify |\n|---|---|---|---|")
+    for name, count in (("all kept", written), ("thinned", len(kept)), ("thinned, at most", most)):
+        print(f"| {name} | {count:,} | {count * bytes_each / 1e6:,.1f} MB | {count * each:,.1f} s |")
+    print(f"chosen: {digest}")
+
+
+if __name__ == "__main__":
+    main()
