@@ -21,6 +21,7 @@ import httpx2
 
 from authguard.core.addresses import is_safe
 from authguard.errors import SettingsError
+from authguard.outgoing import make_async_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,7 +207,7 @@ class JsonService:
             limits = httpx2.Limits(max_connections=self._at_once)
             # reading the trusted certificates takes long, and this very machine is asked without
             verify = self._tls if self._address.startswith("https:") else False
-            self._client = httpx2.AsyncClient(verify=verify, trust_env=False, timeout=None, limits=limits)
+            self._client = make_async_client(verify=verify, timeout=None, limits=limits)
 
     async def close(self) -> None:
         """Close it, if it is our own."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from authguard.errors import SettingsError
+from authguard.outgoing import takes_proxies
 from authguard.paths import absolute
 
 if TYPE_CHECKING:
@@ -113,9 +114,11 @@ class Settings:
 
         Raises:
             SettingsError: there is no policy, a key is too short, a number is none, the prefix is no path, the
-                public URL is no address, or a path is relative to a folder that is gone.
+                public URL is no address, ``AUTHGUARD_PROXIES`` is unknown, or a path is relative to a folder that is
+                gone.
         """
         variables = os.environ if environ is None else environ
+        takes_proxies(variables)
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
         if not chosen:
             raise SettingsError("there is no policy: pass `policy=` or set AUTHGUARD_POLICY to a name or a path")

@@ -19,6 +19,7 @@ import httpx2
 
 from authguard.credentials.keys import Version
 from authguard.credentials.strict import json_object
+from authguard.outgoing import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ class Fetcher:
     def prepare(self) -> None:
         """Read the trusted certificates, which takes too long for a request and heeds the environment."""
         if self._client is None and self._tls is None:
-            self._tls = httpx2.create_ssl_context()
+            self._tls = trusted_certificates()
 
     async def key_set(self, issuer: Issuer, known: Version) -> Answer:
         """Fetch the JWK Set of an issuer.
@@ -92,7 +93,7 @@ class Fetcher:
             if client is None:
                 # one client for each fetch, which is rare: nothing stays open, nothing is bound to one event loop;
                 # no proxy of the environment has a say about an issuer on this machine
-                client = httpx2.AsyncClient(verify=True if self._tls is None else self._tls, trust_env=False)
+                client = make_async_client(verify=True if self._tls is None else self._tls)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or await _discover(client, issuer.issuer)
             return await _read(client, address, known)

@@ -16,13 +16,15 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import httpx2
 
 from authguard.credentials import background
 from authguard.credentials.asking import UNREACHABLE, Answer, Desk, Said, ask
+from authguard.outgoing import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    import httpx2
 
 #: tokens known not to be active that are remembered, per issuer; one takes about two hundred bytes
 REFUSED: Final = 16_384
@@ -98,7 +100,7 @@ class Introspector:
         self._manners = manners or Manners()
         self._desk: Desk | None = None
         #: read now: it takes too long for a request, and heeds the environment
-        self._tls: SSLContext | None = None if client is not None else httpx2.create_ssl_context()
+        self._tls: SSLContext | None = None if client is not None else trusted_certificates()
         self._own: httpx2.AsyncClient | None = None
         self._own_loop: object = None
         self._turns: anyio.Semaphore | None = None
@@ -212,6 +214,6 @@ class Introspector:
         loop = background.here()
         if self._own is None or self._own_loop != loop:
             # no proxy of the environment has a say about an issuer on this machine
-            self._own = httpx2.AsyncClient(verify=True if self._tls is None else self._tls, trust_env=False)
+            self._own = make_async_client(verify=True if self._tls is None else self._tls)
             self._own_loop = loop
         return self._own

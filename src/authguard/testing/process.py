@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import httpx2
 
+from authguard.outgoing import make_client
 from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn, signed_in
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class IdentityProvider:
                 said = errors.read().decode(errors="replace").strip()[-2000:] or "no word"
                 raise IdentityProviderError(f"no identity provider within {self._ready_within} s: {said}") from problem
         # Neither a proxy nor a .netrc of the environment has a say about loopback.
-        self._client = httpx2.Client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S, trust_env=False)
+        self._client = make_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
         return self
 
     def stop(self) -> int | None:

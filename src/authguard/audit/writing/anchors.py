@@ -147,9 +147,11 @@ class HttpAnchor:
         """
         import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
+        from authguard.outgoing import make_client  # noqa: PLC0415
+
         try:
             with (
-                httpx2.Client(verify=self._tls, trust_env=False, timeout=SECONDS / 2, follow_redirects=False) as client,
+                make_client(verify=self._tls, timeout=SECONDS / 2) as client,
                 client.stream("POST", self._url, content=note.encode(), headers=self._headers) as answer,
             ):
                 good = answer.is_success
@@ -162,9 +164,9 @@ class HttpAnchor:
 
 def _trust() -> ssl.SSLContext:
     """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
-    import httpx2  # noqa: PLC0415 - loads where there is such an anchor
+    from authguard.outgoing import trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
 
-    return httpx2.create_ssl_context()
+    return trusted_certificates()
 
 
 class FunctionAnchor:
@@ -263,12 +265,14 @@ def held_by(given: str, token: str = "") -> Iterator[str]:
 def _fetch(url: str, token: str) -> bytes:
     import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
+    from authguard.outgoing import make_client  # noqa: PLC0415
+
     name = f"{address(url).scheme}://{address(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     data = bytearray()
     try:
         with (
-            httpx2.Client(verify=_trust(), trust_env=False, timeout=SECONDS, follow_redirects=False) as client,
+            make_client(verify=_trust(), timeout=SECONDS) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if not answer.is_success:
