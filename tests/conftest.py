@@ -15,7 +15,7 @@ from authguard.testing import minting, process
 from tests import kit
 from tests.patience import be_patient
 from tests.profiles import choose
-from tests.readings import keep_readings
+from tests.readings import keep_certificates, keep_readings
 from tests.records import Records
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def patient() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_policy_file_is_read_once() -> Iterator[None]:
-    """Read the YAML of the same policy file once in a run."""
+    """Read the YAML of the same policy file, and the trusted certificates, once in a run."""
     with pytest.MonkeyPatch.context() as patch:
         keep_readings(patch)
+        keep_certificates(patch)
         yield
 
 

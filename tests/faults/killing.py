@@ -21,6 +21,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpcore2
+
 from authguard import wiring
 from authguard.audit.proving.verify import verify
 from authguard.audit.writing.sealing import LogSigner
@@ -148,6 +150,7 @@ def main() -> None:
     """Kill the kinds that were named, or all of them."""
     home, *names = sys.argv[1:]
     wiring.load = lru_cache(wiring.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all
+    httpcore2.default_ssl_context = lru_cache(httpcore2.default_ssl_context)  # nor do the trusted certificates change
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     # it signs when it is scheduled, so the points of a request would differ from run to run

@@ -7,6 +7,7 @@ guarded app, whatever it waits for. Between two of them there is only arithmetic
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ READING: Final = frozenset(
     {"fspath", "getpid", "urandom", "stat", "fstat", "lstat", "listdir", "scandir", "read", "pread", "lseek"}
     | {"fetchall", "fetchone", "tell", "seek", "readall", "readline", "isatty", "fileno"}
 )
+#: streams of `_io` that end with their process
+MEMORY: Final = (io.StringIO, io.BytesIO)
 
 
 def die() -> NoReturn:
@@ -63,7 +66,9 @@ class Points:
 
     def _profile(self, frame: FrameType, event: str, called: Any) -> None:
         del frame
-        if self.armed and event == "c_call" and called.__name__ not in READING and home(called) in WORLD:
+        if not self.armed or event != "c_call" or called.__name__ in READING or home(called) not in WORLD:
+            return
+        if not isinstance(getattr(called, "__self__", None), MEMORY):
             self.meet(f"{home(called)}.{called.__name__}")
 
     def stepping(self, coroutine: Coroutine[Any, Any, object]) -> Stepped:
