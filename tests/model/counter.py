@@ -125,11 +125,13 @@ class Counter:
         self.answers: dict[str, bytes] = {}
         self.settled: set[str] = set()
         self.numbers = itertools.count()
+        self.latest = 0.0
 
     # what happens
 
     def happens(self, act: Act) -> str:
         """Let one thing happen, and look whether the guard says and keeps what the book does."""
+        self.note_filed()
         said = str(self.rig.run(act.done()))
         told = ""
         for step in act.steps:
@@ -141,6 +143,7 @@ class Counter:
 
     def happen_at_once(self, acts: Sequence[Act]) -> None:
         """Let several things happen at once: what comes of it is what comes of them in some order."""
+        self.note_filed()
 
         async def together() -> list[str]:
             return await asyncio.gather(*(act.done() for act in acts))
@@ -375,6 +378,18 @@ class Counter:
         seen, written = self.look(), self.written(self.book)
         assert seen == written, f"the store holds {seen}, and the book {written}"
         assert max(self.book.ran.values(), default=0) <= 1
+
+    def note_filed(self) -> None:
+        """Note what the guard filed as lapsed when its time was over, whatever the clock says by now."""
+        now = self.rig.clock.now()
+        listed: Any = self.rig.run(self.rig.inner.transactions(limit=CAPACITY))
+        for transaction, record in listed:
+            kept = self.book.papers.get(self.paper_of(transaction))
+            if kept is None or (kept.state, record.state) != ("held", "lapsed"):
+                continue
+            if self.latest - kept.since >= LASTS["held"][0]:
+                kept.become("lapsed", now)
+        self.latest = max(self.latest, now)
 
     def written(self, book: Book) -> dict[str, object]:
         """Read a book as of now."""
