@@ -53,7 +53,6 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/policy/proving/test_checks.py::test_taking_rules_away_either_leaves_no_gap_or_says_where": "slow",
     "tests/policy/test_wheel.py": "integration",
     "tests/runtime/": "unit",
-    "tests/runtime/test_briefing.py::test_in_every_state_": "slow",
     "tests/verification/test_chaos.py": "slow",
     "tests/verification/test_wire.py": "slow",
 }

@@ -79,6 +79,7 @@ def secrets(policy: Policy) -> frozenset[str]:
     return frozenset({*states, *triggers, *named, "somebody-very-private", "somebody", "issuer"}) - COMMON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLICIES)
 async def test_in_every_state_it_is_short_complete_and_holds_nothing_of_the_guards_own(name: str) -> None:
     policy = policy_named(name)
