@@ -37,9 +37,10 @@ BROKEN = """\
 
 The third column is what is new in the log meanwhile; a plain admission is no news. A policy decides much of
 this: an answer of 503 `retry` is the standard policy's `on_fault`, and after a fault its service is `degraded`
-for five minutes, in which no new write of high risk runs. A log that is taken away is missed within a second;
-what was written to it until then is gone with it. A store that is taken away is missed at the next write, and by
-reads within a second; nobody is admitted until it is back, for the guard begins no empty one while it runs.
+for five minutes, in which no new write of high risk runs. A log that is deleted or emptied is missed at the next
+record, one that is moved away within 50 ms; what was written to it until then is in the file that was moved. A
+store that is taken away is missed at the next write, and by reads within a second; nobody is admitted until it is
+back, for the guard begins no empty one while it runs.
 """
 KILLED = """\
 ## Killed

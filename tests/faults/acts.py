@@ -185,7 +185,7 @@ async def log_gone(scene: Scene, take: Callable[[], object]) -> None:
     await scene.house.chat()
     scene.begin()
     take()
-    await scene.asks("whoever asks within a second", scene.house.chat())
+    await scene.asks("whoever asks first", scene.house.chat())
     scene.house.clock.advance(2)
     await scene.asks("who asks next", scene.house.chat())
     scene.heal()

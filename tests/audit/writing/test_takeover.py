@@ -142,6 +142,15 @@ def test_what_does_not_follow_a_crash_is_moved_aside(desk: Desk, garbage: bytes)
     assert desk.verify().ok
 
 
+def test_a_first_line_that_a_crash_tore_is_nobody_elses(desk: Desk) -> None:
+    desk.folder.mkdir(parents=True)
+    desk.log.write_bytes(b'{"kind":"act","id":"')
+    written(desk, "1")
+    assert said(desk) == ["opened", "repaired", "closed"]
+    assert not aside(desk)
+    assert desk.verify().ok
+
+
 def test_a_long_range_needs_a_person_and_one_is_enough(desk: Desk) -> None:
     crashed(desk, *numbers(0, 30), signed=1)
     written(desk, "more")

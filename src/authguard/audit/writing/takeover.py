@@ -101,7 +101,7 @@ class Predecessor:
         """
         taken = Taken()
         pieces = segments.pieces(self._chain)
-        if not any(piece.path.stat().st_size for piece in pieces):
+        if not any(piece.path.stat().st_size for piece in pieces) or _is_torn(pieces):
             return taken
         try:
             first, head = self._recall(pieces)
@@ -311,6 +311,15 @@ class _Run:
             self._last_at = max(self._last_at, at) if self._timed else at
             self._timed = True
         return True
+
+
+def _is_torn(pieces: Sequence[Piece]) -> bool:
+    """Whether a chain is no more than a part of its first line: its writer died at it, and the next cuts it off."""
+    if len(pieces) != 1 or pieces[0].is_stub:
+        return False
+    with segments.opened(pieces[0]) as file:
+        line = file.readline(LINE_BOUND + 1)
+    return not line.endswith(b"\n") and len(line) <= LINE_BOUND
 
 
 def start_of(held: Held, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
