@@ -15,6 +15,7 @@ CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellati
 #: what needs two who meet at one moment is not left to chance
 TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_changes.py")
 UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_undone.py")
+TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
@@ -189,7 +190,7 @@ PLANTS: Final = (
     ),
     Plant(
         "who agreed within a limit has agreed to go over it",
-        APPROVALS,
+        TOLD_TWICE,
         DECIDING,
         "[one for one in earlier if over <= {*one.over, *record.tripped}]",
         "list(earlier)",
