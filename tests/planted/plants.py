@@ -115,7 +115,7 @@ PLANTS: Final = (
         "one approver counts as often as they say yes",
         APPROVALS,
         DECIDING,
-        "for one in added if (one.account or one.by) not in givers]",
+        "for one in added if _person(one) not in givers]",
         "for one in added if givers is not None]",
     ),
     Plant(
