@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 choose()  # a busy machine is no failure, so no profile has a deadline
+_for_good = pytest.MonkeyPatch()  # some test files load a policy as they are imported
+keep_readings(_for_good)
+keep_certificates(_for_good)
 
 #: what could be a segment of a token: long runs in its alphabet
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -49,15 +52,6 @@ def patient() -> Iterator[None]:
     """Give the guard's own deadlines the time that a busy machine needs."""
     with pytest.MonkeyPatch.context() as patch:
         be_patient(patch)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def every_policy_file_is_read_once() -> Iterator[None]:
-    """Read the YAML of the same policy file, and the trusted certificates, once in a run."""
-    with pytest.MonkeyPatch.context() as patch:
-        keep_readings(patch)
-        keep_certificates(patch)
         yield
 
 
