@@ -16,6 +16,7 @@ CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellati
 TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_changes.py")
 UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_undone.py")
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
+BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
@@ -197,7 +198,7 @@ PLANTS: Final = (
     ),
     Plant(
         "what is not booked any more runs",
-        APPROVALS,
+        BOOKED,
         JUDGE,
         "    if booking.is_unbooked(walk, known.bond.transaction):",
         "    if not booking.is_unbooked:",
