@@ -10,11 +10,16 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from authguard.audit.proving.verify import verify
 from authguard.cli.output import BROKE, USAGE, YES
+from authguard.core.events import MACHINES
+from authguard.core.snapshot import Keys, SessionRecord, blank
+from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import deploy
 from tests.command_server import command_folder
 
@@ -139,6 +144,27 @@ def test_an_account_is_signed_out_everywhere(counter: Counter) -> None:
     code, out, _ = counter.shell("accounts", "sign-out", "carol", *WHY)
     assert (code, out.startswith("no sign-in from before 2")) == (YES, True)
     assert counter.chat_with(token) == 401
+
+
+def test_a_session_is_shown_as_it_stands_now_and_not_as_it_was_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = deploy(tmp_path, capsys)
+    key = b"s" * 16
+
+    async def keep() -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        empty = blank({**dict.fromkeys(MACHINES, ""), "session": "absent", "verification": "unverified"})
+        long_ago = SessionRecord("active", 1_000.0, 1_000.0, 1_000.0, "verified", 1_000.0)
+        assert await store.commit(Keys(session=key), empty, replace(empty, session=long_ago))
+        await store.close()
+
+    anyio.run(keep)
+    code, out, _ = app.call("sessions", "show", key.hex())
+    assert code == YES
+    assert f"{key.hex()} active" not in out
+    assert "  verified since" not in out
 
 
 def test_what_was_never_seen_is_said_to_be_so_and_what_is_no_session_is_refused(

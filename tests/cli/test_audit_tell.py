@@ -42,6 +42,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         decided("e", 95, outcome, actor="x", channel="chat", reason="attempts-spent", **same),
         withdrawn("f", 96, "e"),
         refused("g", 97),
+        decided("h", 98, outcome, **same | {"operation": "authguard.session.end", "reason": "audience-wrong"}),
     )
     return path
 
@@ -54,10 +55,10 @@ def run(*words: str) -> Result:
 def test_stats_are_told_with_rates_and_as_json() -> None:
     done = run("stats")
     assert done.exit_code == 0
-    for told in ("decisions: 1", "withdrawn, and not counted: 1", "session.idled: active -> idle", "an hour"):
+    for told in ("decisions: 2", "withdrawn, and not counted: 1", "session.idled: active -> idle", "an hour"):
         assert told in done.output
     found = json.loads(run("stats", "-f", "json").stdout)
-    assert found["records"] == {"act": 1, "decision": 1, "refusal": 1, "transition": 2, "withdrawn": 1}
+    assert found["records"] == {"act": 1, "decision": 2, "refusal": 1, "transition": 2, "withdrawn": 1}
     assert found["stays"][0] == {"machine": "session", "state": "active", "count": 1, "mean": 1.0, "longest": 1.0}
     assert "no record stands in this period" in run("stats", "--until", "2020-01-01").output
 
@@ -85,6 +86,17 @@ def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
 
 
 @pytest.mark.usefixtures("log")
+def test_why_explains_an_endpoint_of_the_guards_own_and_a_refused_credential_by_its_reason() -> None:
+    told = " ".join(run("why", "h", "--policy", "support-desk").output.split())
+    assert "`authguard.session.end` is an endpoint of the guard's own" in told
+    assert "not in this policy" not in told
+    assert "reason audience-wrong: `aud` does not name this service" in told
+    refusal = " ".join(run("why", "g", "--policy", "support-desk").output.split())
+    assert "reason: body-too-large" in refusal
+    assert "means: the body is larger than this service reads" in refusal
+
+
+@pytest.mark.usefixtures("log")
 def test_why_names_the_line_of_the_machine_for_a_transition() -> None:
     done = run("why", "c", "--policy", "support-desk")
     assert "line: standard.yaml:" in done.output
@@ -104,7 +116,7 @@ def test_why_needs_a_record_and_a_policy() -> None:
 def test_replay_tells_no_difference_and_says_what_it_could_not_do(log: Path) -> None:
     done = run("replay", "--policy", "support-desk")
     assert done.exit_code == 0
-    assert "1 decisions and 2 transitions replayed: 0 decisions differ" in done.output
+    assert "2 decisions and 2 transitions replayed: 0 decisions differ" in done.output
     assert "not replayed: 1 x session.nonsense" in done.output
     assert run("replay", "--policy", "support-desk", "--fail-on", "looser").exit_code == 0
     assert run("replay", "--policy", "support-desk", "--fail-on", "any").exit_code == 3

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace as amended
 
 from authguard.core.entries import Acted
-from authguard.core.snapshot import Keys
+from authguard.core.snapshot import Keys, Report
 from authguard.ports import Stated, Unreachable
+from authguard.runtime.walk import Walk, take_reports
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
@@ -122,3 +123,12 @@ async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, r
     assert verdict.admits is revived
     fresh = await desk.ask("chat", desk.login(auth_time=0.0, sid="another"))
     assert outcome(fresh) == ("allow", "allow")
+
+
+def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_newest() -> None:
+    desk = Desk(DIRECTORY, directories={SOURCE: Directory(Stated("normal", 0.0))})
+    now, blank = desk.clock.now(), desk.enforcer.standing.blank
+    held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
+    walk = Walk(desk.policy, amended(blank, account=held), now)
+    take_reports(walk, {SOURCE: Report("restricted", now)}, unreachable=False)
+    assert [(one.dest, one.cause) for one in walk.transitions] == [("suspended", "claim:kyc")]

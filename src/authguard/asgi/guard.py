@@ -16,6 +16,7 @@ from authguard.asgi.replies import after_answer, words
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import WIRE, Outcome
+from authguard.runtime import second
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     async def end_session(self, *, everywhere: bool = False) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.
 
+        Takes up to a second: sign-ins bear whole seconds, and one of this second may be a thief's from before.
+
         Args:
             everywhere: of every session of the account, on whichever device (ASVS 7.4.3).
 
@@ -197,6 +200,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._after = replace(after, transaction=self._snapshot.transaction)
+        await second.over(self._enforcer.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Prove who the customer is in the middle of a talk, where the answers arrive.

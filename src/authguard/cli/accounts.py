@@ -33,6 +33,7 @@ from authguard.cli.whose import (
     find_account,
     find_known,
 )
+from authguard.runtime import second
 from authguard.runtime.journal import printable
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def sign_out(
         async with lifting(policy, store, log, records=True) as (lifts, standing):
             asked = Asked(subject, issuer, ticket, session, transaction)
             found = await (find_account if unseen else find_known)(standing, lifts.naming, asked)
-            return (await lifts.sign_out(found.key, found.name, name, reason)).account.not_before
+            after = await lifts.sign_out(found.key, found.name, name, reason)
+            await second.over(standing.clock, after)
+            return after.account.not_before
 
     typer.echo(f"no sign-in from before {moment(anyio.run(act))} is taken")
 

@@ -10,7 +10,7 @@ import typer
 
 from authguard.audit.proving.verify import verify
 from authguard.cli.audit_trust import NO_KEY, keys_for, trust_of
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating
+from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, worded
 from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped
 from authguard.core.handover import ACCEPTED, accepted_note
@@ -27,7 +27,7 @@ def accept(
         typer.Argument(metavar="RANGE", help="As `audit verify` names it: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
     ],
     by: Annotated[list[str], typer.Option("--by", help="Who accepts it; again for each further person.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")],
+    reason: Annotated[str, typer.Option("--reason", callback=worded, help="Why; it is kept in the log.")],
     *,
     policy: PolicyOption = "",
     store: StoreOption = "",

@@ -51,7 +51,7 @@ def report(
     loaded = load(source) if source else None
     path = find_log(log, store, hint="--log")
     with asking(log, fresh=fresh) as index:
-        facts = look(index, begin, end)
+        facts = look(index, begin, end, loaded, SystemClock().now())
     vouching = keys_for(key, store, path)
     trust = trust_of(path, vouching, anchor, store)
     with shown_progress("verifying the log") as progress:

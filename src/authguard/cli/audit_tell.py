@@ -15,6 +15,7 @@ from authguard.audit.asking.table_out import utc
 from authguard.audit.asking.timeline import tell
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.output import BROKE, complain
+from authguard.cli.reasons import explained
 from authguard.cli.showing import escaped
 from authguard.errors import SettingsError
 
@@ -189,7 +190,7 @@ def why(
         return
     loaded = load(source)
     said = {"kind": one.shape.kind, "at": utc(one.at), "reason": one.shape.reason or one.shape.act}
-    said |= _window(one.record)
+    said |= _meaning(str(said["reason"])) | _window(one.record)
     if one.shape.machine in loaded.machines:
         machine = loaded.machines[one.shape.machine]
         edge = machine.table.get((one.shape.source, one.shape.event))
@@ -211,6 +212,11 @@ def why(
     for name, value in said.items():
         if value:
             typer.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
+
+
+def _meaning(code: str) -> dict[str, str]:
+    """Return what a reason means; nothing for what is none."""
+    return {"means": explained(code)} if explained(code) else {}
 
 
 def _window(record: Mapping[str, object]) -> dict[str, str]:

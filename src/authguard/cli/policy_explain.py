@@ -12,6 +12,7 @@ import typer
 from authguard.asgi.replies import WORDS
 from authguard.audit.proving.reading import find
 from authguard.cli.output import BROKE, complain
+from authguard.cli.reasons import explained
 from authguard.cli.showing import escaped
 from authguard.core.decisions import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
@@ -32,6 +33,8 @@ PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `g
 Log = Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")]
 #: rules above the one that decided, shown unless all are asked for
 SHOWN: Final = 12
+#: what the names of the guard's own operations begin with
+OWN: Final = "authguard."
 _WHY: Final = {
     "given": "given",
     "operation": "settled by the operation",
@@ -179,6 +182,11 @@ def _named(policy: Policy, recorded: Mapping[str, Any], notes: list[str]) -> str
     for operation in policy.judged:
         if operation.name == name and (operation.risk, operation.effect) == (told["risk"], told["effect"]):
             return name
+    if name.startswith(OWN):
+        notes.append(
+            f"`{name}` is an endpoint of the guard's own: its risk and effect are fixed, and no policy names it"
+        )
+        return ""
     notes.append(f"operation `{name}` is not in this policy as it was recorded; its risk and effect are taken")
     return ""
 
@@ -196,6 +204,8 @@ def _compared(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -
     """Tell how what was recorded differs from what this policy says."""
     if recorded.get("policy") != policy.digest:
         yield f"recorded under another policy, {str(recorded.get('policy'))[:12]}; explained under this one"
+    if meaning := explained(str(recorded.get("reason", ""))):
+        yield f"reason {recorded['reason']}: {meaning}"
     if recorded.get("rule") != found.rule:
         yield f"recorded rule: {recorded.get('rule')}, outcome {recorded.get('outcome')}"
     elif recorded.get("fallback") != found.fallback:

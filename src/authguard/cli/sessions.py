@@ -25,6 +25,8 @@ from authguard.cli.operating import (
 )
 from authguard.cli.output import BROKE, complain
 from authguard.core.snapshot import KEY_BYTES, Keys
+from authguard.runtime import second
+from authguard.runtime.queue import as_of
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import SessionRecord
@@ -49,11 +51,12 @@ Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="
 def show(
     session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: Whole = False
 ) -> None:
-    """Show where a session and its verification stand. Nothing is changed or recorded."""
+    """Show where a session and its verification stand now, timers counted. Nothing is changed or recorded."""
 
     async def look() -> SessionRecord:
         async with operating(policy, store, log, records=False) as (standing, _):
-            return (await standing.load(Keys(session=session))).snapshot.session
+            found = (await standing.load(Keys(session=session))).snapshot
+            return as_of(standing, found).session if found.session.version else found.session
 
     record = _known(anyio.run(look))
     if whole:
@@ -89,7 +92,10 @@ async def _act(  # noqa: PLR0917 - a command's parts
     async with lifting(policy, store, log, records=True) as (lifts, standing):
         record = _known((await standing.load(Keys(session=session))).snapshot.session)
         lift = lifts.reset if resets else lifts.end
-        return (await lift(session, record.account, name, reason)).session
+        after = await lift(session, record.account, name, reason)
+        if not resets:
+            await second.over(standing.clock, after)
+        return after.session
 
 
 def _known(record: SessionRecord) -> SessionRecord:

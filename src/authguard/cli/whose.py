@@ -14,6 +14,7 @@ from authguard.cli.operating import pick_issuer
 from authguard.cli.output import BROKE, complain
 from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
 from authguard.runtime.handoff import StoreDesk
+from authguard.runtime.queue import as_of
 
 if TYPE_CHECKING:
     from authguard.runtime.changes import Standing
@@ -80,7 +81,8 @@ async def find_account(standing: Standing, naming: Naming, asked: Asked) -> Acco
     else:
         key, name = await _led_to(standing, asked)
         name = naming.account(key) or name
-    return Account(key, name, (await standing.load(Keys(account=key))).snapshot.account)
+    found = (await standing.load(Keys(account=key))).snapshot
+    return Account(key, name, as_of(standing, found).account if found.account.version else found.account)
 
 
 async def find_known(standing: Standing, naming: Naming, asked: Asked) -> Account:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from authguard.ports import FIRST
 
 if TYPE_CHECKING:
-    from authguard.core.snapshot import TransactionRecord
+    from authguard.core.snapshot import Snapshot, TransactionRecord
     from authguard.policy.compiled import Policy
     from authguard.runtime.changes import Standing
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 
 
+def as_of(standing: Standing, snapshot: Snapshot) -> Snapshot:
+    """Count the timers that are due in all machines, without recording or saving anything."""
+    return standing.policy.timers.run(standing.policy.machines, snapshot, standing.clock.now())[0]
+
+
 def as_of_now(standing: Standing, record: TransactionRecord) -> TransactionRecord:
     """Count the timers that are due, without recording or saving anything."""
     if not record.version:
         return record
-    policy, snapshot = standing.policy, replace(standing.blank, transaction=record)
-    return policy.timers.run(policy.machines, snapshot, standing.clock.now())[0].transaction
+    return as_of(standing, replace(standing.blank, transaction=record)).transaction
 
 
 async def waiting(

@@ -276,6 +276,8 @@ class Verifications:
             by=method.name,
             note=note,
             subject=principal.pseudonym if principal else "",
+            session=principal.session_key.hex() if principal else "",
+            decision=verdict.record,
         )
 
     def _step(

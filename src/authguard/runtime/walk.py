@@ -184,7 +184,9 @@ def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -
     strictest = max(reports.values(), key=lambda report: rank[report.state])
     walk.amend("account", reports=reports)
     newest = max(report.at for report in reports.values())
-    walk.happen(f"account.{strictest.state}", ",".join(sorted(newer)), (("reported", newest),))
+    # who holds the state is told, and not who spoke last: the newest word may have been a laxer one
+    holders = (source for source, report in reports.items() if report.state == strictest.state)
+    walk.happen(f"account.{strictest.state}", ",".join(sorted(holders)), (("reported", newest),))
 
 
 def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 #: of the tables below; another version is made anew
-VERSION: Final = 5
+VERSION: Final = 6
 #: files of the log that are open at once
 OPEN: Final = 128
 #: seconds to wait for another command that follows the log at the same time

@@ -149,6 +149,7 @@ class _Acted(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind")
     policy: str
     act: str
     subject: str | None = None
+    session: str | None = None
     decision: str | None = None
     transaction: str | None = None
 
@@ -222,7 +223,7 @@ def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
             return ("log", one.policy), (one.id, one.at, None, None, None, None, None), ()
         case _Acted():
             key = ("act", one.policy, one.act)
-            return key, (one.id, one.at, one.subject, None, None, one.transaction, one.decision), ()
+            return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
 
 
 def shape_of(key: Key) -> Shape | None:

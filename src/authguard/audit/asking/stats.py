@@ -111,7 +111,7 @@ class Stats:
     @property
     def bad_credentials(self) -> float:
         """The share of credentials sent that were expired or rejected."""
-        sent = sum(count for condition, count in self.credentials.items() if condition != "missing")
+        sent = sum(count for condition, count in self.credentials.items() if condition not in {"", "missing"})
         return share(sum(self.credentials.get(one, 0) for one in _BAD), sent)
 
 

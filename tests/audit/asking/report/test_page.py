@@ -95,7 +95,7 @@ def log(tmp_path: Path) -> Path:
         *transaction("t1", 80, "held", "approved", "running", "done"),
         *transaction("t2", 90, "held", "denied"),
         *transaction("t3", 95, "held"),
-        acted("l", 141, "transactions.approved", by="dana", note="looks right", transaction="t1"),
+        acted("l", 141, "transaction.approved", by="dana", note="looks right", transaction="t1"),
         refused("m", 200),
         faulted("n", 201),
     )
@@ -114,15 +114,49 @@ def test_it_counts_what_the_log_says_and_nothing_that_was_withdrawn(log: Path) -
         "held": (1, 0.0),
     }
     assert [one.id for one in facts.waiting] == ["t3"]
-    assert [(one.id, one.people) for one in facts.held] == [("t2", ()), ("t1", ("transactions.approved by dana",))]
-    assert [(one.act, one.by, one.note) for one in facts.by_people] == [
-        ("transactions.approved", "dana", "looks right")
-    ]
+    assert [(one.id, one.people) for one in facts.held] == [("t2", ()), ("t1", ("transaction.approved by dana",))]
+    assert [(one.act, one.by, one.note) for one in facts.by_people] == [("transaction.approved", "dana", "looks right")]
     assert [one.act for one in facts.by_itself] == ["started"]
     assert [(one.digest, one.count) for one in facts.in_force] == [("ab", 24), ("cd", 2)]
     assert sum(one.decided.total() for one in facts.columns) == facts.stats.decisions == 10
     assert sum(one.verdicts.total() for one in facts.columns) == 4
     assert (facts.stats.failure, facts.stats.ambiguity) == (0.25, 0.25)
+
+
+def test_people_are_people_and_methods_sources_and_the_guard_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    write(
+        path,
+        *(decided(f"a{number}", number, subject="anna") for number in range(3)),
+        decided("b", 4, subject="bob", actor="concierge"),
+        decided("c", 5, subject="staff", operation="authguard.transaction.approve"),
+        acted("d", 6, "transaction.approved", by="staff", transaction="t1"),
+        acted("e", 7, "account.reinstated", by="Dana"),
+        acted("f", 8, "rollback.released", by="dana, Ines"),
+        acted("g", 9, "handoff.opened", by="guard"),
+        acted("h", 10, "verification.passed", by="otp"),
+        acted("i", 11, "started", by="support-desk"),
+    )
+    _, facts = told(path)
+    assert (facts.met.customers, facts.met.agents, facts.met.staff) == (2, 1, 3)
+    assert {one.act for one in facts.by_itself} == {"handoff.opened", "verification.passed", "started"}
+
+
+def test_what_lapsed_though_nobody_looked_does_not_wait(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    write(path, *transaction("t1", 80, "held"))
+    policy = load("support-desk")
+    (after,) = {one.after for one in policy.timers.armed["transaction", "held"] if one.moment == "entered"}
+    with open_index(path) as index:
+        early = look(index, 0.0, float("inf"), policy, AT + 80 + after - 1)
+        late = look(index, 0.0, float("inf"), policy, AT + 80 + after + 1)
+        past = look(index, 0.0, AT + 100, policy, AT + 80 + after + 1)
+    assert [(set(one.ends), len(one.waiting)) for one in (early, late, past)] == [
+        ({"held"}, 1),
+        ({"lapsed"}, 0),
+        ({"held"}, 1),
+    ]
+    assert late.held[0].decided == AT + 80 + after
 
 
 def test_what_it_counts_stands_in_the_page(log: Path) -> None:
@@ -135,7 +169,7 @@ def test_what_it_counts_stands_in_the_page(log: Path) -> None:
         "Held transactions 3 1 wait still",
         "approved, and done 1",
         "waits for a decision still 1",
-        "transactions.approved by dana",
+        "transaction.approved by dana",
         "looks right",
         "3 denials by 2 rules",
         "body-too-large 1",

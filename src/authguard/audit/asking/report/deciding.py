@@ -94,11 +94,11 @@ def identity(facts: Facts) -> str:
     """Tell how proofs of identity came out, and what credentials were sent."""
     stats = facts.stats
     verdicts = sum(stats.verdicts.values())
-    sent = {name: count for name, count in stats.credentials.items() if name}
+    sent = {name: count for name, count in stats.credentials.items() if name not in {"", "missing"}}
     credentials = table(
         ("condition", "requests", "share", "in proportion"),
         [row(shown(name), *counted(count, sum(sent.values())), numbers=(1, 2)) for name, count in ordered(sent)],
-        "credentials, as the requests brought them",
+        f"credentials that were sent; {stats.credentials.get('missing', 0):,} requests brought none",
         numbers=(1, 2),
     )
     if not verdicts:

@@ -14,6 +14,8 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.asking.query import Question, find
+from authguard.audit.asking.report.held import Held, Lapse
+from authguard.audit.asking.report.people import BY_PEOPLE, People, count_people
 from authguard.audit.asking.stats import VERDICTS, gather
 
 if TYPE_CHECKING:
@@ -78,25 +80,6 @@ class Denied:
     def count(self) -> int:
         """How many there were."""
         return sum(self.operations.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One transaction that was held.
-
-    Attributes:
-        id: of the transaction.
-        at: when it was held, epoch seconds UTC.
-        state: of the transaction at the period's end.
-        decided: when it left that state first; 0 where it waits still.
-        people: who said what about it.
-    """
-
-    id: str
-    at: float
-    state: str
-    decided: float
-    people: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +149,7 @@ class Facts:
         by_itself: what the guard and the log said of themselves, the newest first.
         acts: what was done -> how often.
         in_force: policies, by their first record.
+        met: people and agents.
     """
 
     stats: Stats
@@ -179,6 +163,7 @@ class Facts:
     by_itself: tuple[Act, ...]
     acts: Mapping[str, int]
     in_force: tuple[InForce, ...]
+    met: People
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,18 +193,21 @@ class Cover:
     policy: Policy | None = None
 
 
-def look(index: Index, since: float, until: float) -> Facts:
+def look(index: Index, since: float, until: float, policy: Policy | None = None, now: float = 0.0) -> Facts:
     """Gather a report.
 
     Args:
         index: of the log.
         since: earliest time, epoch seconds UTC.
         until: latest.
+        policy: whose timers tell what has lapsed since nobody looked; ``None`` where none is at hand.
+        now: epoch seconds UTC.
     """
     stats = gather(index, since, until)
     shapes = index.shapes()
     width, columns = _columns(index, stats)
-    ends, waiting, held = _held(index, since, until)
+    lapse = Lapse.of(policy, min(until, now))
+    ends, waiting, held = _held(index, since, until, lapse)
     people, itself = _acts(index, since, until)
     denials: dict[tuple[str, str, str], Counter[str]] = {}
     acts: Counter[str] = Counter()
@@ -247,6 +235,7 @@ def look(index: Index, since: float, until: float) -> Facts:
         by_people=people,
         by_itself=itself,
         acts=acts,
+        met=count_people(index, since, until),
         in_force=tuple(sorted((_joined(many) for many in policies.values()), key=lambda one: one.first)),
     )
 
@@ -288,11 +277,13 @@ def _numbers(shapes: list[int]) -> str:
     return ",".join(map(str, shapes))
 
 
-def _held(index: Index, since: float, until: float) -> tuple[dict[str, Waits], tuple[Held, ...], tuple[Held, ...]]:
+def _held(
+    index: Index, since: float, until: float, lapse: Lapse
+) -> tuple[dict[str, Waits], tuple[Held, ...], tuple[Held, ...]]:
     ends: dict[str, Waits] = {}
     waiting: list[Held] = []
     held: list[Held] = []
-    for one in _each_held(index, since, until):
+    for one in map(lapse.seen, _each_held(index, since, until)):
         before = ends.get(one.state, Waits())
         waited = one.decided - one.at if one.decided else 0.0
         mean = (before.mean * before.count + waited) / (before.count + 1)
@@ -351,7 +342,7 @@ def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tu
         if found.void:
             continue
         said = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
-        into = itself if said["by"] in {"", "audit"} else people
+        into = people if found.shape.act in BY_PEOPLE else itself
         if len(into) < LISTED:
             into.append(Act(found.at, found.shape.act, said["by"], said["note"], said["id"]))
     return tuple(people), tuple(itself)

@@ -14,7 +14,8 @@ from authguard.policy.views.sheet import shown, table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.audit.asking.report.facts import Act, Cover, Facts, Held
+    from authguard.audit.asking.report.facts import Act, Cover, Facts
+    from authguard.audit.asking.report.held import Held
 
 #: in which each machine begins where no policy says so
 _INITIAL: Final = {

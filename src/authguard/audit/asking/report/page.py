@@ -76,7 +76,8 @@ def _summary(cover: Cover, facts: Facts) -> str:
         ("Denied", f"{share(denied, stats.decisions):.1%}", f"{denied:,}", ""),
         ("Proofs that failed", f"{stats.failure:.1%}", f"of {sum(stats.verdicts.values()):,} verdicts", ""),
         ("Proofs in doubt", f"{stats.ambiguity:.1%}", "doubt or contradiction", ""),
-        ("Bad credentials", f"{stats.bad_credentials:.1%}", "expired or rejected", ""),
+        ("Bad credentials", f"{stats.bad_credentials:.1%}", "expired or rejected, of those sent", ""),
+        ("People", f"{facts.met.customers:,}", f"and {facts.met.agents:,} agents, {facts.met.staff:,} of staff", ""),
         ("Held transactions", f"{sum(one.count for one in facts.ends.values()):,}", _waiting(facts), ""),
     )
     told = "".join(

@@ -1,0 +1,60 @@
+"""Which acts only people do, and how many different people and agents a period met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit.asking.query import Question, find
+from authguard.core.handover import ACCEPTED
+from authguard.core.people import folded
+
+if TYPE_CHECKING:
+    from authguard.audit.asking.index import Index
+
+#: what staff and operators do; what a method, a source, the log or the guard says of itself is none of it
+BY_STAFF: Final = frozenset(
+    {
+        *("handoff.taken", "handoff.closed", "handoff.overridden"),
+        *("rollback.engaged", "rollback.released"),
+        *("transaction.approved", "transaction.denied", "transaction.settled_done", "transaction.settled_failed"),
+        *("account.reinstated", "account.signed_out", "verification.reset", "session.revoked"),
+        *("subject.erased", ACCEPTED),
+    }
+)
+#: the same, and what customers do
+BY_PEOPLE: Final = BY_STAFF | {"transaction.withdrawn"}
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How many different people and agents a period met.
+
+    Attributes:
+        customers: subjects for whom something was decided, in their own sessions or by an agent of theirs.
+        agents: actors that acted for a subject.
+        staff: who decided something by hand, by their names; none of them is counted among the customers.
+    """
+
+    customers: int = 0
+    agents: int = 0
+    staff: int = 0
+
+
+def count_people(index: Index, since: float, until: float) -> People:
+    """Count different people: staff by what of a name tells people apart, customers and agents by their pseudonyms."""
+    within = "at >= ? AND at <= ? AND void = 0"
+    decided = [number for number, shape in index.shapes().items() if shape.kind == "decision"]
+    numbers = ",".join(map(str, decided))
+    of = f"FROM record WHERE shape IN ({numbers}) AND {within}"
+    sql = f"SELECT count(DISTINCT subject), count(DISTINCT actor) {of}"
+    customers, agents = index.db.execute(sql, (since, until)).fetchone()
+    names = {
+        str(found.record.get("by", ""))
+        for found in find(index, Question(kinds=("act",), since=since, until=until))
+        if found.shape.act in BY_STAFF and not found.void
+    }
+    people = {folded(name) for several in names for name in several.split(", ")} - {""}
+    sql = f"SELECT 1 {of} AND subject = ? LIMIT 1"
+    both = sum(1 for name in names if index.db.execute(sql, (since, until, name)).fetchone())
+    return People(customers - both, agents, len(people))

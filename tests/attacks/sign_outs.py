@@ -1,0 +1,62 @@
+"""Attacks around a sign-out: a stolen token of the same clock second, and an honest sign-in right after it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from math import floor
+from typing import Any
+
+from tests.attacks.harness import Answer, Site, ask, attack
+from tests.attacks.harness_ways import POLICY, plain_app
+
+
+class Door:
+    """A guarded app, and a clock that goes on with the machine's while a request takes its time."""
+
+    def __init__(self, site: Site, policy: str = POLICY) -> None:
+        site.policy(policy)
+        site.clock.set(1_800_000_000.25)
+        self.site = site
+        self.guard = site.guard(plain_app([]))
+
+    async def ask(self, method: str, path: str, token: str) -> Answer:
+        began = time.monotonic()
+        answer = await ask(self.guard, method, path, token, body=b"{}")
+        self.site.clock.advance(time.monotonic() - began)
+        return answer
+
+    def sign_in(self, **claims: Any) -> str:
+        """Sign in now; the issuer tells whole seconds."""
+        now = floor(self.site.clock.now())
+        return self.site.mint.mint(sub="alice", scope="chat pay", acr="aal2", auth_time=now, iat=now, **claims)
+
+
+def _sign_out(site: Site, path: str, *sids: dict[str, str]) -> None:
+    """Sign out, use what was stolen in the second of the sign-out, and sign in again."""
+    door = Door(site)
+    used, stolen, fresh = sids
+
+    async def attempt() -> None:
+        token, unseen = door.sign_in(**used), door.sign_in(**stolen)
+        assert (await door.ask("POST", "/chat", token)).status == 200, "an honest customer is not served"
+        out = await door.ask("POST", f"/.authguard/{path}", token)
+        assert out.status == 200, f"the sign-out got {out.body!r}"
+        again = door.sign_in(**fresh)
+        for old in (token, unseen):
+            assert (await door.ask("POST", "/chat", old)).status == 401, "a token from before the sign-out is taken"
+        assert (await door.ask("POST", "/chat", again)).status == 200, "the sign-in after the sign-out is refused"
+
+    asyncio.run(attempt())
+
+
+@attack(14)
+def a_stolen_token_of_the_second_of_a_sign_out_everywhere(site: Site) -> None:
+    """Sign out everywhere, use a stolen token of that very second, and sign in again at once."""
+    _sign_out(site, "sessions/end", {"sid": "laptop"}, {"sid": "stolen"}, {"sid": "new"})
+
+
+@attack(14)
+def a_stolen_token_of_the_second_of_a_sign_out_without_sid(site: Site) -> None:
+    """Sign out where the issuer gives no `sid`, use an older token of that very second, and sign in again at once."""
+    _sign_out(site, "session/end", {}, {"jti": "older"}, {"jti": "newer"})
