@@ -82,6 +82,8 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/readmes.py --check
 	@$(BIN)/python scripts/catalogue.py --check
 	@$(BIN)/python scripts/accounts.py --check
+	@$(BIN)/python scripts/architecture.py --check
+	@$(BIN)/python scripts/decision_index.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 

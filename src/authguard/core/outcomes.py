@@ -49,7 +49,7 @@ WIRE: Final[dict[Outcome, tuple[int, str, str]]] = {
 class Reason(Enum):
     """Why, as a closed code: ``(code, HTTP status where there is no cell, what the caller is told)``.
 
-    The text is the same for all reasons that an attacker could otherwise tell apart (WIRE, first paragraph).
+    The text is the same for all reasons that an attacker could otherwise tell apart (WIRE 0).
     """
 
     # credentials: the status is never used, a credential's condition goes through the table

@@ -1,0 +1,77 @@
+"""docs/architecture.md is in step with the imports, and every file and name that it mentions exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "authguard"
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+FILES = sorted(set(re.findall(r"`([\w/]+\.(?:py|yaml))`", PAGE)))
+#: a file with names in brackets behind it: `file.py` (`name`, `name`)
+NAMED = re.findall(r"`([\w/]+\.py)` \((?:method )?((?:`\w+`(?:, )?)+)\)", PAGE)
+#: a row of "Where to find it"
+ROWS = re.findall(r"^\| Wh[^|]+\| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+
+
+def load_script():  # noqa: ANN201 - a module
+    spec = importlib.util.spec_from_file_location("architecture", ROOT / "scripts" / "architecture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def defined(name: str, *files: str) -> bool:
+    """Whether one of the files defines a name, or has it as a key."""
+    pattern = re.compile(rf"^\s*(?:async def |def |class )?{name}\b[:( =]", re.MULTILINE)
+    return any(pattern.search((SOURCE / file).read_text("utf-8")) for file in files)
+
+
+def test_the_page_is_in_step_with_the_imports() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/architecture.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_that_the_page_mentions_exists(file: str) -> None:
+    assert (SOURCE / file).is_file()
+
+
+@pytest.mark.parametrize(("file", "names"), NAMED, ids=[f"{file} {names}" for file, names in NAMED])
+def test_a_name_beside_a_file_is_defined_there(file: str, names: str) -> None:
+    for name in re.findall(r"\w+", names):
+        assert defined(name, file), name
+
+
+@pytest.mark.parametrize(("files", "names"), ROWS, ids=[files for files, _ in ROWS])
+def test_a_row_names_what_its_files_define(files: str, names: str) -> None:
+    for name in re.findall(r"`(\w+)`", names):
+        assert defined(name, *re.findall(r"`([\w/]+\.(?:py|yaml))`", files)), name
+
+
+def test_the_page_answers_the_questions_of_a_newcomer() -> None:
+    assert len(ROWS) > 15
+    questions = PAGE.partition("## Where to find it")[2].partition("\n## ")[0]
+    for question in ("Where is a 401 made?", "Where is a record written?", "Where is a rule matched?"):
+        assert question in questions
+
+
+def test_an_edge_that_a_longer_path_implies_is_left_out() -> None:
+    edges = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
+    assert load_script().reduced(edges) == {"a": ["b"], "b": ["c"], "c": []}
+
+
+def test_every_package_is_on_a_layer_and_has_a_purpose() -> None:
+    script = load_script()
+    listed = [name for row in script.layers() for name in row]
+    assert sorted(listed) == sorted(script.PURPOSES) == sorted(script.imports())
