@@ -55,6 +55,18 @@ async def test_nothing_sent_is_challenged_without_an_error_code() -> None:
     assert shop.runs == []
 
 
+async def test_what_could_not_be_recorded_names_no_record() -> None:
+    shop = Shop()
+    async with shop.client() as client:
+        await client.post("/chat")
+        shop.desk.sink.broken = AuditError("the audit log cannot be written")
+        told = [await client.post("/chat"), await client.request("post", "/chat"), await client.post("/%2e%2e/chat")]
+    assert {answer.status_code for answer in told} <= {400, 404, 503}
+    assert told[0].status_code == 503
+    assert [answer.json().get("instance") for answer in told] == [None] * 3
+    assert "urn:authguard:record" not in "".join(answer.text for answer in told)
+
+
 async def test_a_bad_token_is_an_invalid_token_and_all_bad_tokens_look_alike() -> None:
     shop = Shop()
     answers = []

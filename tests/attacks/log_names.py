@@ -70,6 +70,8 @@ def what_staff_did_outlives_a_subject(site: Site) -> None:
         assert done.code == 0, f"{words[:2]} said {done.err}"
     acts = {line["id"]: line["act"] for line in branch.lines() if line.get("by") == "Ines"}
     assert len(acts) == len(commands), f"the log has {acts}"
+    denied = next(line for line in branch.lines() if line.get("act") == "transaction.denied")
+    assert denied.get("session"), "no timeline of the session tells that its transaction was denied"
     missed = {act for id_, act in acts.items() if id_ not in branch.found()}
     assert not missed, f"`audit subject` does not find {sorted(missed)}"
     names = {line["subject"] for line in branch.lines() if line["id"] in acts}
