@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
 #: tests in a row that reach nothing new, after which the others of the same file are not followed
-IN_VAIN: Final = 12
+IN_VAIN: Final = 25
 
 
 class Followed:
@@ -38,7 +38,7 @@ class Followed:
         if tracing is None:
             yield
         elif marked(item) == "slow" or self._in_vain[file] >= IN_VAIN:
-            with paused(tracing):
+            with paused():
                 yield
         else:
             before = reached(tracing)
@@ -47,13 +47,17 @@ class Followed:
 
 
 @contextmanager
-def paused(tracing: coverage.Coverage) -> Iterator[None]:
-    """Trace nothing for a while."""
-    tracing.stop()
+def paused() -> Iterator[None]:
+    """Trace nothing for a while; in a process of xdist two trace, and whoever stops one resumes the other."""
+    stopped: list[coverage.Coverage] = []
+    while (tracing := coverage.Coverage.current()) is not None:
+        tracing.stop()
+        stopped.append(tracing)
     try:
         yield
     finally:
-        tracing.start()
+        for tracing in reversed(stopped):
+            tracing.start()
 
 
 @contextmanager
@@ -67,7 +71,7 @@ def only_imports() -> Iterator[None]:
     for module in pkgutil.walk_packages(package.__path__, "authguard."):
         if not module.name.startswith("authguard.testing"):  # which is not measured
             importlib.import_module(module.name)
-    with paused(tracing):
+    with paused():
         yield
 
 

@@ -36,7 +36,7 @@ ALIKE = """\
 import pytest
 from subject import work
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(40))
 def test_alike(number):
     work(0)
 """
@@ -62,7 +62,7 @@ def run(folder: Path, *options: str) -> list[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", *options]
     given = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert "30 passed" in done.stdout, done.stdout + done.stderr
+    assert "50 passed" in done.stdout, done.stdout + done.stderr
     return next(line for line in done.stdout.splitlines() if line.startswith("FOLLOWED")).split()[1:]
 
 
