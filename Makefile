@@ -7,12 +7,13 @@ READY  := $(VENV)/.ready
 PEERS  := $(VENV)/.peers
 BROWSER := $(VENV)/.browser
 FRAMEWORKS := $(VENV)/.frameworks
+SITE := $(VENV)/.site
 # what judges the policy's pages and diagrams in the browser tests; unpacked beside the virtual environment
 JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test quick watch test-foreign check soak bench clean format help
+.PHONY: demo test quick watch test-foreign check docs soak bench clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -87,6 +88,15 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 
+$(SITE): $(READY)
+	@echo "fetching the builder of the documentation site (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]' >$(VENV)/site.log 2>&1 \
+		|| { cat $(VENV)/site.log; exit 1; }
+	@touch $@
+
+docs: $(SITE)    ## build the documentation site in site/, and fail on a broken link
+	@$(BIN)/python scripts/site.py
+
 $(FRAMEWORKS): $(READY)
 	@echo "fetching further frameworks and a server for HTTP/2 (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[frameworks]' >$(VENV)/frameworks.log 2>&1 \
@@ -126,4 +136,4 @@ format: $(READY) ## format and mend what can be mended by itself
 	@$(BIN)/ruff format --quiet $(SOURCES)
 
 clean:           ## remove what the targets made
-	@rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build var
+	@rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build site var

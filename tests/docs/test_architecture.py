@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import architecture
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "authguard"
@@ -18,15 +18,6 @@ FILES = sorted(set(re.findall(r"`([\w/]+\.(?:py|yaml))`", PAGE)))
 NAMED = re.findall(r"`([\w/]+\.py)` \((?:method )?((?:`\w+`(?:, )?)+)\)", PAGE)
 #: a row of "Where to find it"
 ROWS = re.findall(r"^\| Wh[^|]+\| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
-
-
-def load_script():  # noqa: ANN201 - a module
-    spec = importlib.util.spec_from_file_location("architecture", ROOT / "scripts" / "architecture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def defined(name: str, *files: str) -> bool:
@@ -68,10 +59,9 @@ def test_the_page_answers_the_questions_of_a_newcomer() -> None:
 
 def test_an_edge_that_a_longer_path_implies_is_left_out() -> None:
     edges = {"a": {"b", "c"}, "b": {"c"}, "c": set()}
-    assert load_script().reduced(edges) == {"a": ["b"], "b": ["c"], "c": []}
+    assert architecture.reduced(edges) == {"a": ["b"], "b": ["c"], "c": []}
 
 
 def test_every_package_is_on_a_layer_and_has_a_purpose() -> None:
-    script = load_script()
-    listed = [name for row in script.layers() for name in row]
-    assert sorted(listed) == sorted(script.PURPOSES) == sorted(script.imports())
+    listed = [name for row in architecture.layers() for name in row]
+    assert sorted(listed) == sorted(architecture.PURPOSES) == sorted(architecture.imports())

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import decision_index
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = (
     "# 2. Use two\n\nStatus: accepted, 2026-11-29.\n\n"
     "**Context.** One.\n\n**Decision.** Two.\n\n**Consequences.** None.\n"
 )
-
-
-@pytest.fixture(scope="module")
-def script():  # noqa: ANN201 - a module
-    spec = importlib.util.spec_from_file_location("decision_index", ROOT / "scripts" / "decision_index.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -46,13 +36,13 @@ def test_every_record_is_linked_from_the_index() -> None:
         assert f"]({path.name})" in text
 
 
-def test_the_index_names_a_record_and_the_missing_numbers(script, folder: Path) -> None:  # noqa: ANN001
-    assert script.main([], folder) == 0
+def test_the_index_names_a_record_and_the_missing_numbers(folder: Path) -> None:
+    assert decision_index.main([], folder) == 0
     text = (folder / "README.md").read_text("utf-8")
     assert text.startswith("# Decision records\n")
     assert "| 2 | [Use two](0002-use-two.md) | accepted, 2026-11-29 |" in text
     assert "numbers, and none will get one: 1." in text
-    assert script.main(["--check"], folder) == 0
+    assert decision_index.main(["--check"], folder) == 0
 
 
 @pytest.mark.parametrize(
@@ -65,12 +55,11 @@ def test_the_index_names_a_record_and_the_missing_numbers(script, folder: Path) 
     ],
 )
 def test_a_record_in_another_format_is_reported(
-    script,  # noqa: ANN001
     folder: Path,
     capsys: pytest.CaptureFixture[str],
     old: str,
     new: str,
 ) -> None:
     (folder / "0002-use-two.md").write_text(GOOD.replace(old, new), "utf-8")
-    assert script.main([], folder) == 1
+    assert decision_index.main([], folder) == 1
     assert "docs/adr/0002-use-two.md" in capsys.readouterr().err

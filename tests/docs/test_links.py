@@ -1,4 +1,4 @@
-"""Every link from one page of this repository to another leads to a file that is there, and to a heading in it."""
+"""Every link from one page of this repository to another leads to a file that exists, and to a heading in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("policies/*/*.md"), *ROOT.glob("examples/*/*.md")}
+    path
+    for pattern in ("*.md", ".github/*.md", "docs/**/*.md", "policies/*/*.md", "examples/*/*.md")
+    for path in ROOT.glob(pattern)
 )
 _CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
