@@ -83,17 +83,18 @@ async def test_what_is_below_another_path_is_told_there(guard_of: Callable[..., 
     assert (await ask(guard, f"{WELL_KNOWN}/api")).json()["resource"] == "https://shop.test/api"
     assert (await ask(guard, f"{WELL_KNOWN}/api/chat")).json()["resource"] == "https://shop.test/api/chat"
     for path in (WELL_KNOWN, f"{WELL_KNOWN}/api/", f"{WELL_KNOWN}/api/orders/7/refund", f"{WELL_KNOWN}/evil"):
-        assert (await ask(guard, path)).status_code == 401
+        # what begins with a named path and goes on resembles it
+        assert (await ask(guard, path)).status_code in {401, 404}
 
 
 async def test_it_is_an_operation_like_all_others(guard_of: Callable[..., AuthGuard], tmp_path: Path) -> None:
     guard = guard_of()
-    assert (await ask(guard, WELL_KNOWN, "POST")).status_code == 401
+    assert (await ask(guard, WELL_KNOWN, "POST")).status_code == 404
     assert (await ask(guard, WELL_KNOWN, "HEAD")).text == ""
     assert (await ask(guard, WELL_KNOWN)).status_code == 200
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]
     decided = [(line["operation"], line["outcome"]) for line in lines if line["kind"] == "decision"]
-    assert decided[1:] == [("authguard.metadata", "allow")] * 2
+    assert decided == [("authguard.metadata", "allow")] * 2
 
 
 async def test_without_a_public_url_there_is_no_document_and_no_mention(guard_of: Callable[..., AuthGuard]) -> None:

@@ -170,7 +170,7 @@ def test_a_root_path_of_the_apps_own_is_refused_until_the_policy_names_it() -> N
 def test_a_policy_may_still_admit_what_nobody_named() -> None:
     found = resolver(ADMITS)
     assert name(found.find("GET", "/export")) == "otherwise"
-    assert name(found.find("PUT", "/chat")) == "otherwise"
+    assert name(found.find("PUT", "/chat")) == "operation-unnamed", "a view may ignore the method"
     assert name(found.find_socket("/export")) == "otherwise"
     assert name(found.find("POST", "/chat/")) == "chat"
 

@@ -29,6 +29,32 @@ fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}
 """
+#: what a payment may be, under a policy that admits what nobody named
+METHOD_NAMED = """\
+authguard: 1
+name: attacked
+extends: standard
+issuers:
+  - issuer: https://issuer.test
+    audience: https://agent.test
+    algorithms: [ES256]
+    keys: {file: keys.json}
+accounts: none
+operations:
+  - name: pay
+    match: {path: /pay, method: POST}
+    risk: sensitive
+    effect: write
+    scopes: [pay]
+    amount: {at: /amount, currency: {at: /currency}}
+    limits: [{amount: 100 EUR, per: call}]
+otherwise: {risk: sensitive, effect: write}
+assurance: {order: [aal1, aal2]}
+identity: {credential: aal2}
+fallbacks:
+  prove_identity: {kind: handoff, queue: identity}
+  prove_otherwise: {kind: handoff, queue: identity}
+"""
 
 
 @attack(13)
@@ -131,3 +157,25 @@ async def _ask_hosts(guard: Any, hosts: tuple[str, ...]) -> None:
         await guard({**scope, "headers": headers}, receive, send)
 
     await ask(app, "POST", "/transfer")
+
+
+@attack(13)
+def another_method_runs_a_view_that_ignores_it(site: Site) -> None:
+    """Send another method than the named one to a view that does not look at methods, as Django's by default."""
+    site.policy(METHOD_NAMED)
+    ran: list[str] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        ran.append(scope["method"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guard = site.guard(app)
+    body = b'{"amount": 5000, "currency": "EUR"}'
+
+    async def attempt() -> None:
+        for method in ("TRACE", "PUT", "GET", "OPTIONS", "DELETE", "PATCH"):
+            await ask(guard, method, "/pay", site.token(), (("content-type", "application/json"),), body)
+
+    asyncio.run(attempt())
+    assert not ran, f"a payment over its limit ran by {ran[0]}"

@@ -82,9 +82,12 @@ class OperationIndex:
         return self._search(self._sockets, "", path) if is_plain(path) else None
 
     def names(self, path: str) -> bool:
-        """Whether an operation names a path, by whatever method or for a handshake."""
-        taken = [list(_taken(root, path.split("/"))) for root in (self._http, self._sockets)]
-        return any(taken)
+        """Return whether an operation names a path, by whatever method or for a handshake."""
+        return self.names_http(path) or _is_taken(self._sockets, path)
+
+    def names_http(self, path: str) -> bool:
+        """Return whether an operation names a path by whatever method."""
+        return _is_taken(self._http, path)
 
     def _search(self, root: _Node, method: str, path: str) -> Operation:
         segments = path.split("/")
@@ -115,6 +118,10 @@ def _taken(root: _Node, segments: Sequence[str]) -> Iterator[int]:
         onward = [node.literal[segment] for node in nodes if segment in node.literal]
         nodes = [*onward, *(node.any for node in nodes if node.any is not None and segment)]
     yield from (index for node in nodes for index, _ in node.here)
+
+
+def _is_taken(root: _Node, path: str) -> bool:
+    return any(True for _ in _taken(root, path.split("/")))
 
 
 def _plant(root: _Node, template: str, index: int, method: str) -> None:

@@ -157,6 +157,7 @@ class Resolver:
         # the guard's own endpoints are in no framework that redirects
         if redirected is not None and redirected is not self._unnamed and redirected not in self._own:
             return redirected
-        if not self._admits:
+        # a view that ignores the method would do what another method of this path is named for
+        if not self._admits or (named is self._http and self._index.names_http(path)):
             return Reason.OPERATION_UNNAMED
         return Reason.PATH_LOOKALIKE if named.resembles(path) else self._unnamed
