@@ -52,7 +52,7 @@ def stage(root: Path, target: Path) -> list[str]:
 def main() -> int:
     """Build the site; return the exit code of MkDocs."""
     stage(ROOT, STAGED)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--clean", "--config-file", str(CONFIG)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "--config-file", str(CONFIG)]
     environ = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # an advertisement of the theme
     return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode  # noqa: S603 - our own command
 
