@@ -6,6 +6,7 @@ but the introduction.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,8 +36,13 @@ def page() -> str:
     codes = " ".join(f"[`{code}`](#{code})" for code in MEANINGS)
     told = ["# Problems", INTRODUCTION, codes]
     for code, meaning in MEANINGS.items():
-        told += [f"## {code}", f"{meaning[:1].upper()}{meaning[1:]}.", *entry(examples()[code])]
+        told += [f"## {code}", f"{meaning[:1].upper()}{cited(meaning[1:])}.", *entry(examples()[code])]
     return "\n\n".join(told) + "\n"
+
+
+def cited(text: str) -> str:
+    """Turn a citation of the design into a link."""
+    return re.sub(r"DESIGN (\d+)", r"[design, section \1](design.md)", text)
 
 
 def entry(example: Example) -> Iterator[str]:

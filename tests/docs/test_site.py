@@ -13,7 +13,7 @@ NAV = re.findall(r"[\w./-]+\.md$", (ROOT / "mkdocs.yml").read_text("utf-8").part
 
 def test_the_navigation_has_every_page_once(tmp_path: Path) -> None:
     pages = [name for name in site.stage(ROOT, tmp_path / "staged") if name.endswith(".md")]
-    assert sorted(NAV) == pages
+    assert sorted(NAV) == [name for name in pages if not re.match(r"docs/adr/\d", name)]
 
 
 def test_a_page_has_the_same_place_on_the_site(tmp_path: Path) -> None:
