@@ -46,6 +46,9 @@ def _sign_out(site: Site, path: str, *sids: dict[str, str]) -> None:
         for old in (token, unseen):
             assert (await door.ask("POST", "/chat", old)).status == 401, "a token from before the sign-out is taken"
         assert (await door.ask("POST", "/chat", again)).status == 200, "the sign-in after the sign-out is refused"
+        for old in (token, unseen):
+            assert (await door.ask("POST", "/chat", old)).status == 401, "the sign-in let older tokens in again"
+        assert (await door.ask("POST", "/chat", again)).status == 200, "an older token ended the new sign-in"
 
     asyncio.run(attempt())
 
@@ -60,3 +63,9 @@ def a_stolen_token_of_the_second_of_a_sign_out_everywhere(site: Site) -> None:
 def a_stolen_token_of_the_second_of_a_sign_out_without_sid(site: Site) -> None:
     """Sign out where the issuer gives no `sid`, use an older token of that very second, and sign in again at once."""
     _sign_out(site, "session/end", {}, {"jti": "older"}, {"jti": "newer"})
+
+
+@attack(14)
+def an_older_token_ends_the_sign_in_after_a_sign_out_everywhere(site: Site) -> None:
+    """Sign out everywhere and in again where the issuer gives no `sid`; then send the older token once more."""
+    _sign_out(site, "sessions/end", {}, {"jti": "older"}, {"jti": "newer"})

@@ -70,6 +70,7 @@ class Reason(Enum):
     KEY_UNKNOWN = ("key-unknown", 401, "the access token is not valid")
     BOUND_TOKEN = ("bound-token", 401, "the access token is not valid")
     UNBOUND_TOKEN = ("unbound-token", 401, "the access token is not valid")
+    SIGNED_OUT = ("signed-out", 401, "the access token is not valid")
     TOKEN_INACTIVE = ("token-inactive", 401, "the access token is not valid")
     PROOF_INVALID = ("proof-invalid", 401, "the proof of possession is not valid")
     PROOF_REPLAYED = ("proof-replayed", 401, "the proof of possession is not valid")

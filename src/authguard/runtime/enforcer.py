@@ -38,6 +38,7 @@ from authguard.runtime.reports import Reports
 from authguard.runtime.sources import Sources, record_unmapped
 from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.verification import Verifications
+from authguard.runtime.walk import is_signed_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -296,14 +297,16 @@ class Enforcer:
             held = before.snapshot.transaction
             missing = bool(held.approvals) and await self.approvals.are_missing(held)
             facts = replace(known, unapproved=True) if missing else known
+            if is_signed_out(self.policy, known.credential, before.snapshot):
+                facts = replace(facts, credential=NotProven("rejected", Reason.SIGNED_OUT))
             plan = judge(self.policy, ask, facts, before.snapshot, now, self._seal)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
-                return self.refuse(ask, plan, known.credential)
+                return self.refuse(ask, plan, facts.credential)
             if plan.fallback.kind is Outcome.HOLD and not before.snapshot.transaction.version:
-                return await self._place(ask, known, keys, before, plan, now)
-            return await self._carry_out(ask, known, keys, before, plan, now)
+                return await self._place(ask, facts, keys, before, plan, now)
+            return await self._carry_out(ask, facts, keys, before, plan, now)
 
         decided: Verdict | Refusal | NeedsBody = await self.standing.until_won(keys, attempt)
         if isinstance(decided, Verdict) and decided.running and await self.approvals.came_undone(decided):

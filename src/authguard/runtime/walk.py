@@ -12,6 +12,7 @@ import msgspec
 
 from authguard.core import conditions
 from authguard.core.events import Event
+from authguard.core.facts import Proven
 from authguard.core.machine import Transition, step
 from authguard.core.snapshot import PLACES, UNSPENT, Report, Snapshot
 from authguard.core.staff import roles
@@ -19,7 +20,7 @@ from authguard.core.staff import roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Principal
+    from authguard.core.facts import Credential, Principal
     from authguard.core.snapshot import Spent
     from authguard.policy.compiled import Policy
 
@@ -103,6 +104,18 @@ def is_fresh(policy: Policy, principal: Principal, snapshot: Snapshot) -> bool:
         return False  # a fresh sign-in is a new `sid`, hence another session
     proof = authenticated_at(policy, principal)
     return proof > snapshot.session.entered and proof > snapshot.session.signed_in
+
+
+def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) -> bool:
+    """Return whether a credential is of a sign-in that a sign-out ended, in a session that a later sign-in began again.
+
+    Such a credential neither continues the later sign-in nor ends it: it proves nobody.
+    """
+    session = snapshot.session
+    if not isinstance(credential, Proven) or not session.version:
+        return False
+    out = max(session.ended, snapshot.account.not_before)
+    return session.signed_in > out >= authenticated_at(policy, credential.principal)
 
 
 def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
