@@ -75,6 +75,13 @@ def test_a_policy_may_want_subjects_by_their_names() -> None:
     assert Pseudonyms(KEY, plain=True).subject("https://a", "bob") == "bob"
 
 
+def test_where_there_are_several_issuers_a_name_has_its_issuer_beside_it() -> None:
+    names = Pseudonyms(KEY, plain=True, several=True)
+    assert names.subject("https://a", "bob") == "https%3A%2F%2Fa:bob"
+    assert names.subject("https://b", "bob") != names.subject("https://a", "bob")
+    assert names.check != Pseudonyms(KEY, plain=True).check
+
+
 def test_the_key_is_made_once_and_kept_for_its_owner_alone(tmp_path: Path) -> None:
     store = tmp_path / "deep" / "authguard.db"
     key = key_beside(store)

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from authguard.settings import Settings
 
 
-def choose_names(settings: Settings, *, plain: bool, clock: Clock | None = None) -> Names | Pseudonyms:
+def choose_names(
+    settings: Settings, *, plain: bool, several: bool = False, clock: Clock | None = None
+) -> Names | Pseudonyms:
     """Choose what subjects are called: by a key for each, where the file of the keys can be kept beside the store.
 
     Args:
         settings: of the deployment.
         plain: whether the policy wants subjects by their names.
+        several: whether the policy trusts several issuers.
         clock: for the file, which is made where there is none; without it nothing is made.
 
     Raises:
         SettingsError: the keys cannot be read or made.
     """
     if plain:
-        return Pseudonyms(b"", plain=True)
+        return Pseudonyms(b"", plain=True, several=several)
     if settings.pseudonym_key:
         return Pseudonyms(settings.pseudonym_key)
     if settings.store == MEMORY:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
+from authguard.core.identity import encode_identity
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.paths import make_folder
@@ -86,22 +87,26 @@ class SystemIds:
 class Pseudonyms:
     """Names subjects and credentials by keyed hashes (RFC 7693), so that the log alone tells nobody's name."""
 
-    __slots__ = ("_key", "_plain")
+    __slots__ = ("_key", "_plain", "_several")
 
-    def __init__(self, key: bytes, *, plain: bool = False) -> None:
+    def __init__(self, key: bytes, *, plain: bool = False, several: bool = False) -> None:
         """Keep the key.
 
         Args:
             key: at least 32 bytes.
             plain: whether the policy wants subjects by their names.
+            several: whether there are several issuers, so that the name of a subject needs its issuer's beside it.
         """
         # a key may be longer than the hash takes (RFC 7693 2.1: 64 bytes)
         self._key = key if len(key) <= blake2b.MAX_KEY_SIZE else sha256(key).digest()
         self._plain = plain
+        self._several = several
 
     def subject(self, issuer: str, subject: str) -> str:
         """Name a subject of an issuer."""
-        return told(subject) if self._plain else self.account(account_key(issuer, subject))
+        if not self._plain:
+            return self.account(account_key(issuer, subject))
+        return told(encode_identity(issuer, subject) if self._several else subject)
 
     def account(self, account: bytes) -> str:
         """Name the subject of an account, as `subject` does; empty where subjects are called by their names.
@@ -116,7 +121,7 @@ class Pseudonyms:
     @property
     def check(self) -> str:
         """Return a value that is equal for equal names and tells nothing of the key."""
-        kind = b"plain" if self._plain else b"keyed"
+        kind = (b"plain of several" if self._several else b"plain") if self._plain else b"keyed"
         key = b"" if self._plain else self._key
         return blake2b(kind, digest_size=PSEUDONYM_BYTES, key=key, person=b"check").hexdigest()
 

@@ -89,7 +89,8 @@ def build(
     ids = SystemIds()
     store = choose_store(settings, policy)
     key = deployment_key(settings, make=True)
-    named = choose_names(settings, plain=not policy.pseudonymous, clock=clock)
+    several = len(policy.issuers) > 1
+    named = choose_names(settings, plain=not policy.pseudonymous, several=several, clock=clock)
     # read now: what a variable says later is for the next guard
     variables = dict(os.environ if environ is None else environ)
     jwt = JwtCheck(
@@ -172,7 +173,8 @@ async def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
     Raises:
         SettingsError: they cannot be read, or are not those that the app writes.
     """
-    named = choose_names(settings, plain=not standing.policy.pseudonymous)
+    policy = standing.policy
+    named = choose_names(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
     await demand_names(standing.store, named.check)
     return Lifting(standing, named)
 

@@ -219,12 +219,21 @@ def test_an_operation_is_met_by_the_hosts_that_it_names(host: str, path: str, ex
     assert resolver(HOSTS).of_host(host, path) == expected
 
 
+@pytest.mark.parametrize("host", ["admin.shop.test.", "Admin.shop.test", "ADMIN.SHOP.TEST:80", "admin.shop.test.:80"])
+def test_a_host_that_routers_compare_differently_is_met_by_no_operation(host: str) -> None:
+    anywhere = HOSTS.replace("hosts: [shop.test, '*.shop.test', '[::1]']\n", "")
+    lax = anywhere.replace("hosts: ['*.shop.test'], ", "")
+    assert resolver(lax).of_host(host, "/users") == "host-misdirected"
+    assert resolver(lax).of_host("Other.test.", "/users") == "any_users"
+
+
 def test_a_host_that_the_app_routes_by_itself_meets_only_operations_that_name_it() -> None:
     found = resolver(DENY)
     found.route_host("{sub}.shop.test")
     assert found.of_host("shop.test", "/healthz") == "health"
     assert found.of_host("admin.shop.test", "/healthz") == "host-misdirected"
     assert found.of_host("ADMIN.shop.test:80", "/healthz") == "host-misdirected"
+    assert found.of_host("admin.shop.test.", "/healthz") == "host-misdirected"
     named = resolver(HOSTS)
     named.route_host("admin.shop.test")
     assert named.of_host("admin.shop.test", "/users") == "admin_users"

@@ -16,12 +16,14 @@ SEAL = Sealer((bytes(32),))
 ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")
 
 
-def bond(*headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie")) -> Bond:
+def bond(
+    *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), seal: Sealer = SEAL
+) -> Bond:
     """Bind a payment that came with these headers: name as bound, name as sent, value."""
     bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
     ask = Ask(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
     body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
-    return bind(ask, ALICE, body, CountingIds(), "policy", SEAL)
+    return bind(ask, ALICE, body, CountingIds(), "policy", seal)
 
 
 def lines(one: Bond) -> tuple[str, ...]:
@@ -38,6 +40,14 @@ def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:
     assert seen[3] == f'header cookie: "keyed digest {SEAL.mark(b"session=hunter2")}"'
     assert "hunter2" not in "".join(seen)
     assert b"hunter2" not in bond(tenant, cookie).packed()
+
+
+def test_nobody_guesses_a_short_credential_by_the_digest_that_is_shown() -> None:
+    pin, tenant = ("cookie", b"cookie", b"pin=1234"), ("x-tenant", b"x-tenant", b"acme")
+    other = Sealer((bytes(31) + b"1",))
+    assert bond(pin).asked != bond(pin, seal=other).asked, "without the key, a digest can be computed for each guess"
+    assert bond(pin).asked == bond(pin).asked
+    assert bond(tenant).asked == bond(tenant, seal=other).asked, "what is shown needs no key"
 
 
 def test_what_was_not_sent_is_told_and_what_was_sent_twice_stands_twice() -> None:

@@ -4,6 +4,7 @@ Rules (ADR 21):
 - A message in which any parser could find the name ``authguard`` as a key never reaches the app, whatever else is in
   it: text or bytes, at any depth, in any spelling, in JSON or in what a lenient parser takes for it.
 - One such message at a time is answered; the next waits, and so do those behind it: whoever floods, waits.
+- A message longer than an answer can be is looked through in a thread, a piece at a time: 1 MiB takes up to 50 ms.
 - The guard speaks only when it was spoken to, between two whole messages of the app, and never after the end.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import msgspec
+from anyio import to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -36,7 +38,8 @@ _LOOSELY_ESCAPED: Final = re.compile(rb"\\(?:x[4-7]|u00[4-7]|u\{|[augd]|[\r\n])"
 _LETTERS: Final = [(chr(one), f"[{one - 32 >> 4:x}{one >> 4:x}]{one & 15:x}") for one in NAME]
 #: the name as a key of JSON, in any case, since some parsers ignore it
 _KEY: Final = re.compile(('"' + "".join(rf"(?:{one}|\\u00{code})" for one, code in _LETTERS) + r'"\s*:').encode())
-_PLAIN_KEY: Final = re.compile(rb'"authguard"\s*:')
+#: in a long message so many blanks count as if the colon followed
+_PLAIN_KEY: Final = re.compile(rb'"authguard"\s{0,64}(?::|(?<=\s{64}))')
 #: the name as a word, in any spelling that a lenient parser reads
 _WORD: Final = re.compile(
     (
@@ -45,8 +48,11 @@ _WORD: Final = re.compile(
         + r"(?![\w$])"
     ).encode()
 )
-#: what a lenient parser may take for JSON: a bracket or a comment, after blanks
-_BEGINS: Final = re.compile(rb"[^!-~]*[\[{/#]")
+#: what a lenient parser may take for JSON: a bracket or a comment, after blanks; or so many blanks that none is seen
+_BEGINS: Final = re.compile(rb"[^!-~]*(?:[\[{/#]|\Z)")
+#: bytes of a long message that one step looks at, and of the longest spelling that may lie across two steps
+PIECE: Final = 16_384
+_ACROSS: Final = 128
 #: what ends a WebSocket, as the app sends it
 _ENDS: Final = frozenset({"websocket.close", "websocket.http.response.start"})
 
@@ -70,19 +76,41 @@ def is_reserved(said: str | bytes) -> bool:
         said: a message, text or bytes; bytes in any of the encodings that JSON parsers detect (UTF-8, UTF-16, UTF-32).
     """
     raw = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
+    if len(raw) > BOUND:
+        return _is_long_reserved(raw)
     text = raw.lower() if raw.isascii() and b"\0" not in raw else raw.translate(_LOWER, _DELETED)
-    is_named, is_long = NAME in text, len(text) > BOUND
+    if NAME not in text and b"\\" not in text:
+        return False
+    if _KEY.search(text):
+        return True
+    return _BEGINS.match(text) is not None and not _is_json(text) and _WORD.search(text) is not None
+
+
+def _is_long_reserved(raw: bytes) -> bool:
+    """Tell the same of a long message, in steps that each hold the interpreter for less than a millisecond or two.
+
+    It is not searched for spellings of the name: one escape that no encoder writes is enough.
+    """
+    pieces = (raw[start : start + PIECE] for start in range(0, len(raw), PIECE))
+    text = b"".join(piece.translate(_LOWER, _DELETED) for piece in pieces)
+    is_named = NAME in text
     if not is_named and b"\\" not in text:
         return False
-    if not is_long:
-        found = _KEY.search(text)
-    else:  # not searched for spellings of the name: one escape that no encoder writes is enough
-        found = (b"\\u00" in text and _ESCAPED.search(text)) or (is_named and _PLAIN_KEY.search(text)) or None
-    if found:
+    if _is_found(_ESCAPED, text) or (is_named and _is_found(_PLAIN_KEY, text)):
         return True
-    if _BEGINS.match(text) is None or _is_json(text):
+    if _BEGINS.match(text, 0, PIECE) is None or not (is_named or _is_found(_LOOSELY_ESCAPED, text)):
         return False
-    return is_named or _LOOSELY_ESCAPED.search(text) is not None if is_long else _WORD.search(text) is not None
+    return not _is_json(text)
+
+
+def _is_found(pattern: re.Pattern[bytes], text: bytes) -> bool:
+    """Search for what is shorter than `_ACROSS`, a piece at a time."""
+    return any(pattern.search(text, start, start + PIECE + _ACROSS) for start in range(0, len(text), PIECE))
+
+
+async def look_for(said: str | bytes) -> bool:
+    """Tell the same as `is_reserved`; of a long message in a thread."""
+    return await to_thread.run_sync(is_reserved, said) if len(said) > BOUND else is_reserved(said)
 
 
 def _is_json(text: bytes) -> bool:
@@ -122,6 +150,8 @@ class InBand:
         self._free = anyio.Event()
         self._free.set()
         self._held: list[str] = []
+        #: what came and is still looked at: an app that stops waiting meanwhile gets it the next time
+        self._coming: list[Message] = []
         self._open = False
 
     async def serve(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
@@ -135,11 +165,17 @@ class InBand:
                         await self._free.wait()
                         self._free = anyio.Event()
                         group.start_soon(self._reply, self._held.pop(), self._free)
-                    message = await self._receive()
+                    if not self._coming:
+                        self._coming.append(await self._receive())
+                    message = self._coming[-1]
                     kind, text, data = message["type"], message.get("text"), message.get("bytes")
                     if kind == "websocket.disconnect":
                         self._open = False
-                    if kind != "websocket.receive" or not any(one and is_reserved(one) for one in (text, data)):
+                    reserved = kind == "websocket.receive" and any(
+                        [one and await look_for(one) for one in (text, data)]
+                    )
+                    self._coming.clear()
+                    if not reserved:
                         return message
                     self._held.append(text or "")  # a question is text: bytes are answered as malformed
 

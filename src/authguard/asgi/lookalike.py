@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: longer paths resemble everything: nothing that a policy names is so long
 SEGMENTS_BOUND: Final = 32
 LENGTH_BOUND: Final = 1_024
+#: characters beyond ASCII in one reading: some become 18 when they are folded, and folding has to stay under 2 ms
+BEYOND_ASCII_BOUND: Final = 128
 #: how often a path is decoded at the most: by proxies, servers, frameworks
 DECODINGS: Final = 4
 _EXTENSION: Final = re.compile(r"(?<=.)\.[a-z0-9]{1,8}$")
@@ -79,7 +81,8 @@ class Lookalikes:
         if len(path) > LENGTH_BOUND or path.count("/") > SEGMENTS_BOUND:
             return True
         plain = tuple(path.split("/")[1:])
-        return any(self._takes(reading, forgiven=reading != plain) for reading in _readings(path))
+        readings = _readings(path)
+        return not readings or any(self._takes(reading, forgiven=reading != plain) for reading in readings)
 
     def _takes(self, path: tuple[str, ...], *, forgiven: bool) -> bool:
         """Whether a template takes a reading, or what is left of it after a prefix.
@@ -111,10 +114,12 @@ def _fold(text: str) -> str:
 
 
 def _readings(path: str) -> set[tuple[str, ...]]:
-    """Give the segments of a path in each way in which a router may read it."""
+    """Give the segments of a path in each way in which a router may read it; none where that would take too long."""
     found = set()
     text = path
     for _ in range(DECODINGS):
+        if not text.isascii() and sum(character > "\x7f" for character in text) > BEYOND_ASCII_BOUND:
+            return set()
         segments = [segment.partition(";")[0].strip() for segment in _fold(text).replace("\\", "/").split("/")]
         resolved = _resolve(segments)
         found |= {resolved, tuple(segment for segment in segments if segment not in {"", "."})}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: what stands in place of a method for a handshake; no caller can send it, since it is not in capitals
 WEBSOCKET: Final = "websocket"
 #: what a method may be here; RFC 9110 9.1 makes methods case-sensitive, yet some frameworks write them in capitals
-_METHOD: Final = re.compile(r"[A-Z-]+")
+_METHOD: Final = re.compile(r"[A-Z-]{1,32}")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(:path)?\}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.asgi.hosts import is_clear, read_host, takes_host
+from authguard.asgi.hosts import is_clear, is_plain_host, read_host, takes_host
 from authguard.asgi.lookalike import Lookalikes
 from authguard.asgi.operations import OperationIndex, is_rooted, route_path, without
 from authguard.core.outcomes import Reason
@@ -129,13 +129,23 @@ class Resolver:
         host = read_host(scope)
         if not is_clear(scope) or (self._hosts and not takes_host(self._hosts, host)):
             return Reason.HOST_MISDIRECTED
+        if not is_plain_host(scope) and self._depends_on(host.rstrip(".")):
+            return Reason.HOST_MISDIRECTED
         found = self._resolve(self._by_hosts.get(self._listed(host), self._by_hosts[()]), method, path, scope)
         if isinstance(found, Reason) or found is self._unnamed:
             elsewhere = self._resolve(self._index, method, path, scope) if self._patterns else found
             return found if isinstance(elsewhere, Reason) or elsewhere is self._unnamed else Reason.HOST_MISDIRECTED
-        routed = any(pattern.match(host) for pattern in self._app_hosts)
+        routed = self._is_routed(host)
         named = takes_host(found.hosts, host) or self._hosts == {host} or found in self._own
         return Reason.HOST_MISDIRECTED if routed and not named else found
+
+    def _is_routed(self, host: str) -> bool:
+        """Whether the app routes a host by itself."""
+        return any(pattern.match(host) for pattern in self._app_hosts)
+
+    def _depends_on(self, host: str) -> bool:
+        """Whether an operation or a route of the app's own is for this host."""
+        return bool(self._listed(host)) or self._is_routed(host)
 
     def _resolve(
         self, index: OperationIndex, method: str | Handshake, path: str, scope: dict[str, Any]

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown unless more are asked for
 SHOWN: Final = 100
+#: how subjects are called where a policy of several issuers writes them by their names
+_BY_NAME: Final = Pseudonyms(b"", plain=True, several=True)
 #: digits of a pseudonym
 _PSEUDONYM: Final = 32
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many, the newest.")]
@@ -144,7 +146,7 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
     keys = choose_names(settings, plain=False)
     for one in issuers:
         account = account_key(one, name)
-        yield keys.account(account)
+        yield from (keys.account(account), _BY_NAME.subject(one, name))
         if not isinstance(keys, Names):
             continue
         known = keys.known(account)

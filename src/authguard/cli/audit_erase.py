@@ -137,7 +137,7 @@ async def _rename(standing: Standing, account: bytes, old: str, new: str) -> Non
     """
     place = FIRST
     while page := await standing.store.transactions(subject=old, after=place, limit=PAGE):
-        place = (page[-1][1].created, page[-1][0])
+        place = (page[-1][1].place, page[-1][0])
         for name, record in page:
             if record.account == account:
                 await standing.change(

@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -113,6 +113,8 @@ class Enforcer:
         self._binder = Binder(policy, ids, seal)
         self._opening = anyio.Lock()
         self._opened = False
+        #: whether a part may be open, also where another could not be opened
+        self._begun = False
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
         self._unanswered: AuditError | None = None
 
@@ -126,6 +128,7 @@ class Enforcer:
         async with self._opening:
             if self._opened:
                 return
+            self._begun = True
             self.journal.open()
             await self._store.open()
             await tell_names(self._store, self.lifting.naming.check)
@@ -136,19 +139,20 @@ class Enforcer:
             self._opened = True
 
     async def close(self) -> None:
-        """Record the stop and let go of everything."""
-        async with self._opening:
-            if not self._opened:
+        """Record the stop and let go of everything, also where only some of it could be opened, or closed."""
+        async with self._opening, AsyncExitStack() as parts:
+            if not self._begun:
                 return
-            self._opened = False
-            self._windows.close(self.clock.now(), everything=True)
-            self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
-            self._binder.close()
+            opened, self._opened, self._begun = self._opened, False, False
+            parts.callback(self.journal.close)
+            parts.push_async_callback(self._store.close)
+            parts.push_async_callback(self._checker.close)
             for service in self._services:
-                await service.close()
-            await self._checker.close()
-            await self._store.close()
-            self.journal.close()
+                parts.push_async_callback(service.close)
+            parts.callback(self._binder.close)
+            if opened:
+                self._windows.close(self.clock.now(), everything=True)
+                self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
 
     async def decide(self, ask: Ask) -> Verdict | Refusal:
         """Decide one request; never raises but for cancellation.

@@ -139,7 +139,8 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str, seal
     form, sent = without_boundary(body.form, body.content)
     content = canonical(sent, body.content_type, form)
     named = bool(ask.evidence.transaction)
-    asked = request_digest(ask, principal, body.target, form, content, body.bound)
+    bound = tuple((name, _unread(name, sent, seal)) for name, sent in body.bound)
+    asked = request_digest(ask, principal, body.target, form, content, bound)
     return Bond(
         transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
         named=named,
@@ -152,6 +153,14 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str, seal
         body=content,
         headers=tuple(_shown(name, sent, seal) for name, sent in body.bound),
     )
+
+
+def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], seal: Seal) -> tuple[tuple[bytes, bytes], ...]:
+    """Return a bound header as it is digested: of what may be a credential a keyed digest.
+
+    Approvers and the log's readers see the digest of the request, and could else guess a short value.
+    """
+    return tuple((key, seal.mark(value).encode()) for key, value in sent) if is_secret(name) else tuple(sent)
 
 
 def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], seal: Seal) -> Header:
@@ -182,9 +191,10 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
     Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor,
-    operation, and the headers that the operation binds, in the order in which they were sent. Parts are hashed with
-    their lengths, so that no two requests run together. The session is not among them: a client that signs the subject
-    in again and repeats its request gets the first answer (`bound_digest` has it).
+    operation, and the headers that the operation binds, in the order in which they were sent; of credentials among
+    them a keyed digest (`_unread`). Parts are hashed with their lengths, so that no two requests run together. The
+    session is not among them: a client that signs the subject in again and repeats its request gets the first answer
+    (`bound_digest` has it).
     """
     digest = sha256()
     parts = (

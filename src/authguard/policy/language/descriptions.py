@@ -254,7 +254,8 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "rotate": "When a file of the log is closed, compressed, and a new one begun.",
         "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
         "public": "How public admissions are recorded: `each`, or above a rate by `windows`.",
-        "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`).",
+        "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`), with "
+        "their issuer where there are several.",
     },
     "Reports": {
         "app": "Account states that `guard.report` takes, such as `account.restricted`; none where left out.",

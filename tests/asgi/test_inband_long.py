@@ -1,0 +1,83 @@
+"""Long messages of a WebSocket: read in a thread, as strictly as short ones, and lost by no app that stops waiting."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import Any
+
+import anyio
+import pytest
+
+from authguard.asgi.inband import BOUND, PIECE, InBand, is_reserved, look_for
+
+LONG = BOUND + 1
+
+
+async def test_an_app_that_stops_waiting_gets_the_long_message_the_next_time() -> None:
+    coming: list[dict[str, Any]] = [
+        {"type": "websocket.receive", "text": "\\" * LONG},
+        {"type": "websocket.receive", "text": "second"},
+    ]
+    got: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def app(receive: Any, _send: Any) -> None:
+        with anyio.CancelScope() as leaving:
+            leaving.cancel()
+            got.append(await receive())
+        got.extend([await receive(), await receive()])
+
+    async def answer(_content: bytes) -> bytes:
+        raise AssertionError
+
+    await InBand(receive, answer, answer).serve(app)  # type: ignore[arg-type]  # nothing is sent
+    assert [len(message["text"]) for message in got] == [LONG, 6]
+
+
+class Watched(str):
+    """A text that notes in which thread it is read."""
+
+    __slots__ = ("threads",)
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Encode, and note the thread."""
+        self.threads = {*getattr(self, "threads", ()), get_ident()}
+        return super().encode(encoding, errors)
+
+
+@pytest.mark.parametrize(("length", "is_elsewhere"), [(BOUND, False), (LONG, True)])
+async def test_only_long_messages_are_read_in_a_thread(length: int, is_elsewhere: bool) -> None:  # noqa: FBT001
+    said = Watched("x" * length)
+    assert not await look_for(said)
+    assert (get_ident() not in said.threads) is is_elsewhere
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        '"authguard": 1',
+        '"authguard"' + " " * 64,
+        '"authguard"' + " " * 100_000 + ":",
+        '"AUTH\u00e9GUARD" :',
+        '"\\u0061uthguard"',
+        "authguard",
+        "\\x61uthguard",
+        "\\u{61}uthguard",
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, PIECE - 12, PIECE - 5, PIECE - 1, 3 * PIECE - 7])
+def test_no_place_in_a_long_message_hides_what_is_the_guards(hidden: str, place: int) -> None:
+    assert is_reserved("{" + "x" * place + " " + hidden + "y" * LONG)
+    assert is_reserved(("{" + "x" * place + " " + hidden + "y" * LONG).encode())
+
+
+def test_blanks_in_front_of_a_long_message_hide_nothing() -> None:
+    assert is_reserved(" " * 2 * LONG + "{authguard: {}}")
+    assert not is_reserved("x" + " " * 2 * LONG + "{authguard: {}}")
+
+
+def test_a_long_message_in_json_is_the_apps_whatever_it_escapes() -> None:
+    assert not is_reserved('{"a":"' + "\\u20ac\\n\\/" * LONG + '","b":"authguard"}')
+    assert not is_reserved(b"\x89PNG" + bytes(range(256)) * 1_000)
