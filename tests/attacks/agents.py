@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.attacks.harness import ask, attack
+from tests.attacks.money import PLACE, Bank
 from tests.attacks.people import token_of, two_issuers
 
 if TYPE_CHECKING:
@@ -212,3 +213,23 @@ def an_actor_of_another_issuer_approves(site: Site) -> None:
         assert approved.status == 403, f"who acts for the customer approves the payment: {approved.status}"
 
     asyncio.run(scene())
+
+
+@attack(13)
+def an_agent_reads_what_waits_for_its_supervisor(site: Site) -> None:
+    """Act for a supervisor, and list and read the payments of everybody that wait for one."""
+    bank = Bank(site)
+
+    async def run() -> list[str]:
+        name = await bank.hold("k", 90)
+        read: list[str] = []
+        for claims in ({"act": {"sub": "concierge"}}, {"client_id": "concierge"}):
+            token = site.token("dana", roles=["supervisor"], **claims)
+            for target in (PLACE, f"{PLACE}/{name}"):
+                answer = await ask(bank.guard, "GET", target, token)
+                read += [target] if name in answer.body.decode() else []
+        seen = await bank.see(name)
+        assert seen["transaction"] == name, f"the supervisor sees {seen}"
+        return read
+
+    assert not asyncio.run(run()), "the agent of a supervisor read a payment of somebody else"

@@ -62,6 +62,9 @@ def a_namesake_has_the_same_display_name(site: Site) -> None:
 FOR_SOMETHING_ELSE: Final[dict[str, tuple[str | None, dict[str, Any]]]] = {
     "an ID token of Cognito": (None, {"token_use": "id"}),
     "an ID token of Keycloak": ("JWT", {"body_typ": "ID"}),
+    "an ID token by its header": ("ID", {}),
+    "a refresh token by its header": ("refresh", {}),
+    "a logout token by its header": ("logout", {}),
     "an ID token with a nonce": ("JWT", {"nonce": "n"}),
     "an ID token with a hash": ("JWT", {"at_hash": "h"}),
     "a refresh token of Keycloak": ("JWT", {"body_typ": "Refresh"}),

@@ -17,6 +17,8 @@ ACCESS_TYPE: Final = "at+jwt"
 ASSERTION_TYPES: Final = frozenset({"oauth-id-jag+jwt", "authorization-grant+jwt"})
 #: ``typ`` of ID tokens; most have that of any JWT
 ID_TYPES: Final = frozenset({"", "jwt", "id+jwt"})
+#: ``typ`` that say no more than that it is a JWT, or a signed one (RFC 7519 5.1, RFC 7515 4.1.9)
+PLAIN_TYPES: Final = frozenset({"", "jwt", "jws", "jose"})
 #: claims by which providers say what a token is for: Cognito and others, Keycloak
 _USE_CLAIMS: Final = ("token_use", "typ")
 #: declared kind -> what these claims may say
@@ -42,8 +44,8 @@ def has_type(token: str, wanted: str, kind: str) -> bool:
 
     Args:
         token: ``access``, ``id`` or ``assertion``, as the policy declares.
-        wanted: of access tokens: ``at+jwt``, or ``any`` for issuers that do not say it. A ``typ`` that names a kind of
-            its own (``logout+jwt``, ``oauth-id-jag+jwt``) is never taken for an access token.
+        wanted: of access tokens: ``at+jwt``, or ``any`` for issuers that do not say it. A ``typ`` that names another
+            kind (``logout+jwt``, ``refresh``) is never taken for an access token.
         kind: the header's ``typ``, lower-case, without ``application/``; empty where it has none.
     """
     if token == "assertion":  # noqa: S105 - a kind of token
@@ -51,7 +53,7 @@ def has_type(token: str, wanted: str, kind: str) -> bool:
     if token == "id":  # noqa: S105 - a kind of token
         return kind in ID_TYPES
     if wanted == "any":
-        return kind == ACCESS_TYPE or "+" not in kind
+        return kind == ACCESS_TYPE or kind in PLAIN_TYPES
     return kind == wanted
 
 

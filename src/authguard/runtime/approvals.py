@@ -277,7 +277,10 @@ class Approvals:
         return bool(record.version and record.role) and record.role in self._roles(principal)
 
     def _roles(self, principal: Principal) -> frozenset[str]:
+        """Return the roles that count: while an agent acts, none of its customer's."""
         policy = self._standing.policy
+        if conditions.actor(principal, policy.agents) != "subject":
+            return frozenset()
         return roles(principal, policy.staff_claim, policy.staff_issuers)
 
     def _demand(self, walk: Walk, principal: Principal, mine: AccountRecord, event: str) -> None:
