@@ -1,0 +1,55 @@
+"""A body that the guard reads reaches the app whole, however it came, and costs little more than its bytes."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from authguard.asgi.bodies import PARTS_BOUND, BodyReader
+from authguard.runtime.verdict import Body
+
+BOUND = 1_048_576
+
+
+def reader(parts: list[bytes]) -> BodyReader:
+    """Make a reader of a body that comes in these parts, and of a client that then leaves."""
+    coming = iter(parts)
+    left = len(parts)
+
+    async def receive() -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": next(coming), "more_body": left > 0}
+
+    scope: dict[str, Any] = {"type": "http", "path": "/pay", "raw_path": b"/pay", "query_string": b"", "headers": []}
+    return BodyReader(scope, receive, BOUND, 600)
+
+
+@pytest.mark.parametrize("count", [1, 2, PARTS_BOUND - 1, PARTS_BOUND, PARTS_BOUND + 1, 3 * PARTS_BOUND + 7])
+async def test_the_app_hears_every_byte_once_and_the_end_once(count: int) -> None:
+    parts = [b"%d," % number for number in range(count)]
+    whole = reader(parts)
+    read = await whole.read()
+    assert isinstance(read, Body)
+    assert read.content == b"".join(parts)
+    receive = whole.replay()
+    heard = [await receive()]
+    while heard[-1]["type"] == "http.request":
+        heard.append(await receive())
+    assert b"".join(message["body"] for message in heard[:-1]) == read.content
+    assert [message["more_body"] for message in heard[:-1]] == [True] * (len(heard) - 2) + [False]
+
+
+async def test_single_bytes_do_not_cost_hundreds_each() -> None:
+    whole = reader([b"x"] * 100_000)
+    tracemalloc.start()
+    try:
+        await whole.read()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2_000_000, f"100,000 bytes are kept in {kept:,}"
