@@ -194,11 +194,11 @@ def _after(states: States, step: list[Moved], account: bytes) -> States:
 
 
 def _check_ledgers(records: dict[str, Record]) -> None:
-    """What runs, ran or may have run is counted against the budget once; what did not is not."""
+    """What is approved, runs, ran or may have run is counted against the budget once; what did not is not."""
     spent = Counter(
         entry.transaction for record in records.values() if isinstance(record, AccountRecord) for entry in record.ledger
     )
     for name, record in records.items():
         if isinstance(record, TransactionRecord):
             counted = spent[bytes.fromhex(name)[1:].decode()]
-            assert counted == (record.state in {"running", "done", "in_doubt"}), (record.state, counted)
+            assert counted == (record.state in {"approved", "running", "done", "in_doubt"}), (record.state, counted)
