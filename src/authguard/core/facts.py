@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Reason
 
 #: what an app answers where nothing happened, if the policy does not say otherwise (RFC 9110 15.5)
-CLIENT_ERRORS: Final = frozenset(range(400, 500))
+#: a redirect that keeps the method says that it was not done here (RFC 9110 15.4.8, 15.4.9)
+NO_EFFECT: Final = frozenset({307, 308, *range(400, 500)})
 
 NotGood = Literal["missing", "expired", "rejected", "unproven"]
 
@@ -227,7 +228,7 @@ class Operation:
     payee_at: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
-    failed_on: frozenset[int] = CLIENT_ERRORS
+    failed_on: frozenset[int] = NO_EFFECT
     actor: Literal["any", "required", "forbidden"] = "any"
     binds: tuple[str, ...] = ()
     identity: bytes = field(init=False, compare=False, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from authguard.core.access import NO_CORS, Cors
-from authguard.core.facts import CLIENT_ERRORS, Limit, Match, Operation
+from authguard.core.facts import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verdicts import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 from authguard.policy.files import library
@@ -47,7 +47,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
             for position, limit in enumerate(operation.limits)
         ),
         idempotency=operation.idempotency == "required",
-        failed_on=CLIENT_ERRORS if operation.failed_on is None else frozenset(operation.failed_on),
+        failed_on=NO_EFFECT if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
         binds=tuple(dict.fromkeys(name.lower() for name in operation.binds)),
     )

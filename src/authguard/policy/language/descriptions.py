@@ -100,7 +100,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "payee": "Where who is paid stands in the request's body.",
         "limits": "The most that may be spent or called.",
         "idempotency": "Whether a request must carry an `Idempotency-Key`.",
-        "failed_on": "Statuses of the app that say that nothing happened; 400 to 499 where left out.",
+        "failed_on": "Statuses of the app that say that nothing happened; 307, 308 and 400 to 499 where left out.",
         "binds": "Request headers, such as `X-Tenant`, that a transaction is bound to and its approvers see.",
         "actor": "Who may act: `any` registered, `required`: agents only, `forbidden`: the subject only.",
     },
