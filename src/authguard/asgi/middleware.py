@@ -216,9 +216,11 @@ class GuardMiddleware:
     async def _talk(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
         inner = self._inner(scope, ask, verdict)
+        # a public handshake was admitted without a look at its credential
+        said = replace(ask, evidence=replace(ask.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
-            reply = await self._prove(ask, scope, content)
+            reply = await self._prove(said, scope, content)
             with suppress(
                 BusyError, StoreError, TimeoutError
             ):  # what was answered stands, whether the app sees it now or later

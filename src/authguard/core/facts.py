@@ -42,6 +42,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         method: of the HTTP request, ``GET`` for a handshake; empty where no proof is read.
         address: what the caller asked for, by the public URL, as `authguard.core.addresses` writes it; empty where no
             proof is read.
+        shown: whether a proof was checked when this connection was opened, so that what is said on it needs no other.
     """
 
     authorization: bytes = b""
@@ -54,6 +55,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     proof: bytes = b""
     method: str = ""
     address: str = ""
+    shown: bool = False
 
     def __repr__(self) -> str:
         """Tell nothing: what was sent may be a credential."""

@@ -206,6 +206,8 @@ class Gate:
         if isinstance(entry, NotProven):
             return entry
         principal = entry.proven.principal
+        if evidence.shown:
+            return entry.proven  # a proof is for one request (RFC 9449 4.3), and this one's was the handshake
         issuer = self._issuers[principal.issuer]
         shown = proofs.verify(
             evidence, digest, _thumbprint(principal.claims), issuer=issuer, nonces=self._nonces, now=now
