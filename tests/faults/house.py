@@ -32,7 +32,7 @@ TEXT = (
     POLICY
     + """\
 audit: {durability: {sensitive: group, high: sync}}
-budget: {request: 5m}
+budget: {request: 5m, in_flight: 1000}
 """
 )
 _handles: dict[Path, int] = {}
