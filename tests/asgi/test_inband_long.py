@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import get_ident
 from typing import Any
 
 import anyio
 import pytest
 
-from authguard.asgi.inband import BOUND, PIECE, InBand, is_reserved, look_for
+from authguard.asgi.inband import BOUND, PIECE, InBand, is_reserved
+from authguard.runtime.apart import Apart
 
 LONG = BOUND + 1
+
+
+async def unused(_said: Any) -> Any:
+    """Send and answer nothing."""
+    raise AssertionError
+
+
+async def serve(receive: Any, app: Any) -> None:
+    """Let an app have a WebSocket that is looked through in a thread."""
+    apart = Apart()
+    try:
+        await InBand(receive, unused, unused, partial(apart.run, b"alice")).serve(app)
+    finally:
+        apart.close()
 
 
 async def test_an_app_that_stops_waiting_gets_the_long_message_the_next_time() -> None:
@@ -29,10 +45,7 @@ async def test_an_app_that_stops_waiting_gets_the_long_message_the_next_time() -
             got.append(await receive())
         got.extend([await receive(), await receive()])
 
-    async def answer(_content: bytes) -> bytes:
-        raise AssertionError
-
-    await InBand(receive, answer, answer).serve(app)  # type: ignore[arg-type]  # nothing is sent
+    await serve(receive, app)
     assert [len(message["text"]) for message in got] == [LONG, 6]
 
 
@@ -50,7 +63,14 @@ class Watched(str):
 @pytest.mark.parametrize(("length", "is_elsewhere"), [(BOUND, False), (LONG, True)])
 async def test_only_long_messages_are_read_in_a_thread(length: int, is_elsewhere: bool) -> None:  # noqa: FBT001
     said = Watched("x" * length)
-    assert not await look_for(said)
+
+    async def receive() -> Any:
+        return {"type": "websocket.receive", "text": said}
+
+    async def app(receive: Any, _send: Any) -> None:
+        assert (await receive())["text"] is said
+
+    await serve(receive, app)
     assert (get_ident() not in said.threads) is is_elsewhere
 
 

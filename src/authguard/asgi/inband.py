@@ -4,18 +4,18 @@ Rules (ADR 21):
 - A message in which any parser could find the name ``authguard`` as a key never reaches the app, whatever else is in
   it: text or bytes, at any depth, in any spelling, in JSON or in what a lenient parser takes for it.
 - One such message at a time is answered; the next waits, and so do those behind it: whoever floods, waits.
-- A message longer than an answer can be is looked through in a thread, a piece at a time: 1 MiB takes up to 50 ms.
+- A message longer than an answer can be is looked through in the guard's thread, a piece at a time (1 MiB: 50 ms).
 - The guard speaks only when it was spoken to, between two whole messages of the app, and never after the end.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import msgspec
-from anyio import to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -108,11 +108,6 @@ def _is_found(pattern: re.Pattern[bytes], text: bytes) -> bool:
     return any(pattern.search(text, start, start + PIECE + _ACROSS) for start in range(0, len(text), PIECE))
 
 
-async def look_for(said: str | bytes) -> bool:
-    """Tell the same as `is_reserved`; of a long message in a thread."""
-    return await to_thread.run_sync(is_reserved, said) if len(said) > BOUND else is_reserved(said)
-
-
 def _is_json(text: bytes) -> bool:
     """Whether a message is one JSON text, which names its keys in double quotes only."""
     try:
@@ -135,17 +130,25 @@ def question(text: str) -> bytes:
 class InBand:
     """One open WebSocket, as the app is given it."""
 
-    def __init__(self, receive: Receive, send: Send, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        answer: Callable[[bytes], Awaitable[bytes]],
+        apart: Callable[[Callable[[], bool]], Awaitable[bool]],
+    ) -> None:
         """Keep the ends.
 
         Args:
             receive: of the server.
             send: of the server.
             answer: takes what `POST verify` takes, and gives the body of its reply; raises nothing.
+            apart: does in a thread what it is given.
         """
         self._receive = receive
         self._send = send
         self._answer = answer
+        self._apart = apart
         self._turn = anyio.Lock()
         self._free = anyio.Event()
         self._free.set()
@@ -172,7 +175,7 @@ class InBand:
                     if kind == "websocket.disconnect":
                         self._open = False
                     reserved = kind == "websocket.receive" and any(
-                        [one and await look_for(one) for one in (text, data)]
+                        [one and await self._is_reserved(one) for one in (text, data)]
                     )
                     self._coming.clear()
                     if not reserved:
@@ -187,6 +190,10 @@ class InBand:
             group.cancel_scope.cancel()
         if raised:
             raise raised[0]
+
+    async def _is_reserved(self, said: str | bytes) -> bool:
+        """Tell the same as `is_reserved`; of a long message in a thread."""
+        return await self._apart(partial(is_reserved, said)) if len(said) > BOUND else is_reserved(said)
 
     async def _say(self, message: Message) -> None:
         """Send what the app says."""

@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -233,7 +234,8 @@ class GuardMiddleware:
             else:
                 await app_for(inner["user"], self._app)(inner, receive, send)
 
-        await InBand(receive, send, answer).serve(app)
+        apart = partial(self._enforcer.apart.run, verdict.keys.account)
+        await InBand(receive, send, answer, apart).serve(app)
 
     async def _prove(self, handshake: Ask, scope: Scope, content: bytes) -> Reply:
         """Answer what came in-band as if it had come to `POST verify`: through the same enforcer."""

@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 import anyio
 
@@ -18,7 +17,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.rendering import says_json
 from authguard.errors import BusyError
 from authguard.runtime import transactions
-from authguard.worker import Worker
+from authguard.runtime.apart import Apart
 
 if TYPE_CHECKING:
     from authguard.core.facts import Principal
@@ -34,20 +33,18 @@ INLINE_BYTES: Final = 2_048
 class Binder:
     """Binds requests for one guard."""
 
-    __slots__ = ("_ids", "_policy", "_seal", "_turns", "_worker")
+    __slots__ = ("_apart", "_ids", "_policy", "_seal")
 
     def __init__(self, policy: Policy, ids: Ids, seal: Seal) -> None:
         """Keep the parts; the first large body starts the thread."""
         self._policy = policy
         self._ids = ids
         self._seal = seal
-        self._worker = Worker()
-        #: account -> its turn in the thread
-        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+        self._apart = Apart()
 
     def close(self) -> None:
         """End the thread."""
-        self._worker.end()
+        self._apart.close()
 
     async def bind(self, ask: Ask, principal: Principal, body: Body) -> Bond | Reason:
         """Bind a request whose body was read.
@@ -66,12 +63,8 @@ class Binder:
 
         if len(body.content) <= INLINE_BYTES:
             return work()
-        turn = self._turns.get(principal.account_key)
-        if turn is None:
-            turn = self._turns[principal.account_key] = anyio.Lock()
         try:
             with anyio.fail_after(self._policy.request_budget):
-                async with turn:
-                    return await self._worker.run(work)
+                return await self._apart.run(principal.account_key, work)
         except TimeoutError:
             raise BusyError("large bodies are being read; try again") from None

@@ -21,6 +21,7 @@ from authguard.core.scopes import ledger_keys
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFault, StoreError
 from authguard.runtime import transactions
+from authguard.runtime.apart import Apart
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.binding import Binder
 from authguard.runtime.changes import Standing, renewed
@@ -111,10 +112,10 @@ class Enforcer:
         self._windows = RefusalWindows(journal)
         self.queue: Final = HoldQueue(self.standing)
         self._binder = Binder(policy, ids, seal)
+        self.apart: Final = Apart()
         self._opening = anyio.Lock()
         self._opened = False
-        #: whether a part may be open, also where another could not be opened
-        self._begun = False
+        self._begun = False  # whether a part may be open
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
         self._unanswered: AuditError | None = None
 
@@ -145,11 +146,10 @@ class Enforcer:
                 return
             opened, self._opened, self._begun = self._opened, False, False
             parts.callback(self.journal.close)
-            parts.push_async_callback(self._store.close)
-            parts.push_async_callback(self._checker.close)
-            for service in self._services:
-                parts.push_async_callback(service.close)
-            parts.callback(self._binder.close)
+            for part in (self._store, self._checker, *self._services):
+                parts.push_async_callback(part.close)
+            for thread in (self._binder, self.apart):
+                parts.callback(thread.close)
             if opened:
                 self._windows.close(self.clock.now(), everything=True)
                 self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
