@@ -33,6 +33,7 @@ TEXT = (
     + """\
 audit: {durability: {sensitive: group, high: sync}}
 budget: {request: 5m, in_flight: 1000}
+transactions: {max_held: 1000}
 """
 )
 _handles: dict[Path, int] = {}
