@@ -74,6 +74,7 @@ class GuardMiddleware:
         self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
+        self._notices: Final = UnnamedNotices(app, enforcer.clock)
         self._resolver: Final = Resolver(
             policy.operations,
             policy.otherwise,
@@ -82,8 +83,8 @@ class GuardMiddleware:
             hosts=policy.hosts,
             root=policy.root_path,
             app_root=own_root_path(app),
+            has_both=self._notices.has_both,
         )
-        self._notices: Final = UnnamedNotices(app, enforcer.clock)
         #: whether the app was looked at: when it first serves, since routes are added after it was wrapped
         self._learnt = False
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)

@@ -51,14 +51,8 @@ class UnnamedNotices:
             method: of the request; empty for a WebSocket's handshake.
             path: as the app's router sees it.
         """
-        if self._index is None:
-            try:
-                routes = own_routes(self._app)[:ROUTES_BOUND]
-            except Exception:  # noqa: BLE001 - an app's own objects; a notice must not undo a refusal
-                routes = []
-            self._index = OperationIndex([_as_operation(*one) for one in routes], _NONE)
-        found = self._index.find(method, path) if method else self._index.find_socket(path)
-        if found is None or found is _NONE:
+        found = self.route(method, path)
+        if found is _NONE:
             return
         now = self._clock.now()
         if abs(now - self._told.get(found.name, float("-inf"))) >= QUIET_S:
@@ -67,6 +61,27 @@ class UnnamedNotices:
             what = f"websocket: '{match.websocket}'" if match.websocket else f"path: '{match.path}', method: {method}"
             line = f"- {{name: ..., match: {{{what}}}, risk: ..., effect: ...}}"
             warn_unnamed(found.name, f"add to `operations`: {line}")
+
+    def has_both(self, method: str, path: str, other: str) -> bool:
+        """Whether the app routes two paths by themselves, so that it redirects neither to the other.
+
+        Args:
+            method: as for `tell`.
+            path: asked for.
+            other: the same with or without a slash at its end.
+        """
+        found = (self.route(method, path), self.route(method, other))
+        return _NONE not in found and found[0] is not found[1]
+
+    def route(self, method: str, path: str) -> Operation:
+        """Return the app's own route for a request, as an operation; one without a name where there is none."""
+        if self._index is None:
+            try:
+                routes = own_routes(self._app)[:ROUTES_BOUND]
+            except Exception:  # noqa: BLE001 - an app's own objects; to look at them must not undo a refusal
+                routes = []
+            self._index = OperationIndex([_as_operation(*one) for one in routes], _NONE)
+        return (self._index.find(method, path) if method else self._index.find_socket(path)) or _NONE
 
 
 def _as_operation(template: str, method: str, is_socket: bool) -> Operation:  # noqa: FBT001 - a row of `own_routes`

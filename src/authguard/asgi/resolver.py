@@ -3,7 +3,7 @@
 Rules of this file:
 - What an operation names costs one look-up. Everything else here runs only for what none names.
 - A path that merely resembles a named one is never judged as it: it is refused. The one exception is a single slash at
-  the end, which frameworks redirect, unless both spellings are named.
+  the end, which frameworks redirect, unless both spellings are named or are routes of the app's own.
 - Guard and router have to see the same path. Where the app takes off a root path of its own that the policy does not
   name, what begins with it is refused. Where it routes a host by itself, only an operation that names the host is met.
 """
@@ -39,7 +39,7 @@ class Resolver:
 
     __slots__ = (
         *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_hosted", "_hosts", "_http", "_index", "_own"),
-        *("_patterns", "_root", "_sockets", "_unnamed"),
+        *("_has_both", "_patterns", "_root", "_sockets", "_unnamed"),
     )
 
     def __init__(
@@ -52,6 +52,7 @@ class Resolver:
         hosts: frozenset[str] = frozenset(),
         root: str = "",
         app_root: str = "",
+        has_both: Callable[[str, str, str], bool] = lambda _method, _path, _other: False,
     ) -> None:
         """Index the operations.
 
@@ -63,6 +64,7 @@ class Resolver:
             hosts: that a request may name; empty for any.
             root: the root path that the policy names; empty for that of the server (ASGI's ``root_path``).
             app_root: the root path that the app sets by itself; empty for none.
+            has_both: whether the app routes two paths by themselves, by a method; an empty one is a handshake's.
         """
         every = (*own, *operations)
         self._index = OperationIndex(every, otherwise)
@@ -72,6 +74,7 @@ class Resolver:
         self._root = root
         self._app_root = app_root
         self._hosts = hosts
+        self._has_both = has_both
         self._patterns = tuple(sorted(frozenset[str]().union(*(one.hosts for one in operations))))
         self._app_hosts: tuple[re.Pattern[str], ...] = ()
         self._hosted = bool(hosts or self._patterns)
@@ -158,14 +161,18 @@ class Resolver:
             return Reason.PATH_LOOKALIKE
         if found is not self._unnamed:
             return found
-        return self._otherwise(path, find, self._sockets if isinstance(method, Handshake) else self._http)
+        if isinstance(method, Handshake):
+            return self._otherwise("", path, find, self._sockets)
+        return self._otherwise(method, path, find, self._http)
 
-    def _otherwise(self, path: str, find: Find, named: Lookalikes) -> Operation | Reason:
+    def _otherwise(self, method: str, path: str, find: Find, named: Lookalikes) -> Operation | Reason:
         """Say what becomes of a path that no operation names."""
         other = path[:-1] if path.endswith("/") else f"{path}/"
         redirected = None if self._index.names(path) else find(other)
         # the guard's own endpoints are in no framework that redirects
-        if redirected is not None and redirected is not self._unnamed and redirected not in self._own:
+        is_named = redirected is not None and redirected is not self._unnamed and redirected not in self._own
+        # a route of the app's own is no other operation's, whoever forgot to name it
+        if redirected is not None and is_named and not self._has_both(method, path, other):
             return redirected
         # a view that ignores the method would do what another method of this path is named for
         if not self._admits or (named is self._http and self._index.names_http(path)):
