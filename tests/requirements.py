@@ -75,6 +75,8 @@ AMBIGUOUS: Final = Reply(
     action="stop",
     word="credential-ambiguous",
 )
+LOOKALIKE: Final = Reply(name="look-alike", status=404, outcome="", action="stop", word="path-lookalike")
+UNNAMED: Final = Reply(name="unnamed", status=404, outcome="", action="stop", word="operation-unnamed")
 MALFORMED: Final = Reply(name="malformed", status=400, outcome="", action="stop", word="request-malformed")
 
 

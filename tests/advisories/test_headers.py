@@ -84,20 +84,26 @@ async def test_a_token_in_the_query(strike: Strike) -> None:
 @attack_each(
     {
         "headers-fragment": {"path": "/healthz#/chat", "method": "GET"},
-        "headers-options": {"method": "OPTIONS"},
         "headers-dots": {"path": "/healthz/../chat"},
         "headers-encoded": {"path": "/%63hat"},
         "headers-slash": {"path": "//chat"},
         "headers-semicolon": {"path": "/healthz;/chat", "method": "GET"},
     }
 )
-async def test_a_path_or_method_that_nobody_named_is_not_open(strike: Strike, case: dict[str, Any]) -> None:
-    await strike.send(reason=MISSING, **case)
+async def test_a_path_that_resembles_a_named_one_is_not_open(strike: Strike, case: dict[str, Any]) -> None:
+    await strike.send(reason=Reason.PATH_LOOKALIKE, **case)
+
+
+@attack("headers-options")
+async def test_a_method_that_nobody_named_is_not_open(strike: Strike) -> None:
+    await strike.send(reason=Reason.OPERATION_UNNAMED, method="OPTIONS")
 
 
 @attack("headers-method-override")
 async def test_a_method_in_a_header_is_no_method(strike: Strike) -> None:
-    await strike.send((b"x-http-method-override", b"GET"), reason=MISSING, path="/healthz", method="POST")
+    await strike.send(
+        (b"x-http-method-override", b"GET"), reason=Reason.OPERATION_UNNAMED, path="/healthz", method="POST"
+    )
 
 
 @attack_each(

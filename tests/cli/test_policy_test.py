@@ -146,7 +146,7 @@ def test_it_drafts_what_is_missing_and_overwrites_nobodys_work(
     file.parent.mkdir()
     code, out, _ = call(capsys, folder, "--generate")
     assert code == YES
-    assert out.count("- name: ") == 19
+    assert out.count("- name: ") == 17
     assert "# No events were found that lead to rule 27:prove_identity" in out, "nothing here proves anybody's identity"
     assert call(capsys, folder, "--generate", "--output", str(file))[0] == YES
     assert file.read_text(encoding="utf-8") == out

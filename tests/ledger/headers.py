@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.requirements import AMBIGUOUS, INVALID, MALFORMED, MISSING, Attack
+from tests.requirements import AMBIGUOUS, INVALID, LOOKALIKE, MALFORMED, MISSING, UNNAMED, Attack
 
 ATTACKS: Final = (
     Attack("headers-two-credentials", "RFC 6750 3.1", "Send a good credential and a bad one.", AMBIGUOUS),
@@ -27,13 +27,13 @@ ATTACKS: Final = (
     Attack("headers-health-agent", "GHSA-5hvv-m4w4-gf6v", "Pretend to be the health check by user agent.", MISSING),
     Attack("headers-forwarded-uri", "GHSA-7x63-xv5r-3p2x", "Name an open path in `X-Forwarded-Uri`.", MISSING),
     Attack("headers-original-url", "CVE-2018-14773", "Name an open path in `X-Original-URL`.", MISSING),
-    Attack("headers-fragment", "GHSA-pxq7-h93f-9jrg", "Put a fragment with an open path into the path.", MISSING),
-    Attack("headers-method-override", "RFC 9110 9.1", "Change the method by `X-HTTP-Method-Override`.", MISSING),
-    Attack("headers-options", "FIELD 4, CORS", "Send `OPTIONS` to an operation.", MISSING),
-    Attack("headers-dots", "RFC 3986 6.2.2.3", "Walk from an open path to a guarded one by dots.", MISSING),
-    Attack("headers-encoded", "RFC 3986 6.2.2.2", "Encode a letter of a guarded path.", MISSING),
-    Attack("headers-slash", "RFC 3986 6.2.3", "Put a second slash into a guarded path.", MISSING),
-    Attack("headers-semicolon", "CVE-2020-17523", "Put a path parameter behind an open path.", MISSING),
+    Attack("headers-fragment", "GHSA-pxq7-h93f-9jrg", "Put a fragment with an open path into the path.", LOOKALIKE),
+    Attack("headers-method-override", "RFC 9110 9.1", "Change the method by `X-HTTP-Method-Override`.", UNNAMED),
+    Attack("headers-options", "FIELD 4, CORS", "Send `OPTIONS` to an operation.", UNNAMED),
+    Attack("headers-dots", "RFC 3986 6.2.2.3", "Walk from an open path to a guarded one by dots.", LOOKALIKE),
+    Attack("headers-encoded", "RFC 3986 6.2.2.2", "Encode a letter of a guarded path.", LOOKALIKE),
+    Attack("headers-slash", "RFC 3986 6.2.3", "Put a second slash into a guarded path.", LOOKALIKE),
+    Attack("headers-semicolon", "CVE-2020-17523", "Put a path parameter behind an open path.", LOOKALIKE),
     Attack("headers-transaction-twice", "RFC 9110 5.3, once", "Name two transactions at once.", MALFORMED),
     Attack(
         "headers-transaction-odd", "ASVS 16.4.1", "Write line breaks into the log by a transaction's name.", MALFORMED

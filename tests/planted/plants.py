@@ -282,8 +282,8 @@ PLANTS: Final = (
         "a method in small letters is a method",
         FUZZ,
         OPERATIONS,
-        're.compile(r"[A-Z-]+")',
-        're.compile(r"[A-Za-z-]+")',
+        're.compile(r"[A-Z-]{1,32}")',
+        're.compile(r"[A-Za-z-]{1,32}")',
     ),
     # other ways of saying it
     Plant(
