@@ -28,7 +28,7 @@ PROCESSES: Final = 2
 CONCURRENT: Final = 64
 PURCHASES: Final = 100
 #: ten purchases of 100 fit the day, and nothing else limits them
-BUDGET: Final = TEXT.replace("      - {calls: 5, per: 10m, by: session}\n", "") + "transactions: {max_held: 200}\n"
+BUDGET: Final = TEXT.replace("      - {calls: 5, per: 10m, by: session}\n", "")
 #: the same ten, whoever asks, by everything that limits count by
 SHARED: Final = BUDGET.replace(
     "      - {amount: 1000 EUR, per: 1d, by: subject}\n",
