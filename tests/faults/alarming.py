@@ -104,7 +104,7 @@ class App:
         sink.close()
 
     def is_signed(self) -> bool:
-        """Return whether a checkpoint vouches for the log: one whose app dies before its first is rightly `unsigned`."""
+        """Return whether a checkpoint vouches for the log: one without any is rightly called unsigned."""
         beside = self.life.log.with_suffix(".checkpoints")
         return beside.exists() and beside.stat().st_size > 0
 
