@@ -82,9 +82,11 @@ async def test_what_is_below_another_path_is_told_there(guard_of: Callable[..., 
     guard = guard_of("https://shop.test/api/")
     assert (await ask(guard, f"{WELL_KNOWN}/api")).json()["resource"] == "https://shop.test/api"
     assert (await ask(guard, f"{WELL_KNOWN}/api/chat")).json()["resource"] == "https://shop.test/api/chat"
-    for path in (WELL_KNOWN, f"{WELL_KNOWN}/api/", f"{WELL_KNOWN}/api/orders/7/refund", f"{WELL_KNOWN}/evil"):
-        # what begins with a named path and goes on resembles it
-        assert (await ask(guard, path)).status_code in {401, 404}
+    for path in (WELL_KNOWN, f"{WELL_KNOWN}/evil"):
+        assert (await ask(guard, path)).status_code == 401
+    # these read as named paths to a router that forgives a slash or a prefix
+    for path in (f"{WELL_KNOWN}/api/", f"{WELL_KNOWN}/api/orders/7/refund"):
+        assert (await ask(guard, path)).status_code == 404
 
 
 async def test_it_is_an_operation_like_all_others(guard_of: Callable[..., AuthGuard], tmp_path: Path) -> None:
