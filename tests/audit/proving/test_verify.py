@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard import signing
+from authguard.audit.proving.signatures import Trust
 from authguard.audit.proving.verify import verify
 from authguard.audit.proving.walk import LOOKS
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, link
@@ -142,3 +144,21 @@ def test_a_refusal_is_counted_by_its_kind(log: Path) -> None:
     line, _ = link(Refused(id="r", at=1.0, policy="", reason="body-too-large", status=413), 0, GENESIS)
     log.write_bytes(line)
     assert verify(log).kinds == {"refusal": 1}
+
+
+def test_a_log_that_begins_while_its_siblings_are_verified_is_not_called_emptied(log: Path) -> None:
+    log.write_bytes(b"")
+    log.with_name("audit.1.jsonl").write_bytes(b"".join(chain("allow"))[:-10])
+
+    def begin(_: float) -> None:
+        log.write_bytes(b"".join(chain("allow")))
+        log.with_suffix(".checkpoints").write_bytes(b"")
+
+    found = verify(log, trust=Trust((), signing.check, {}, {}), pause=begin)
+    assert found.chains[0].result == Intact(0, GENESIS)
+
+
+def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
+    log.write_bytes(b"")
+    log.with_suffix(".checkpoints").write_bytes(b"")
+    assert verify(log, trust=Trust((), signing.check, {}, {})).chains[0].result == Broken(0, Flaw.EMPTY)

@@ -71,6 +71,7 @@ def verify(
     whole = sum(map(_size, files))
     tally = Tally(progress, whole)
     reports = []
+    newborn: set[Path] = set()
     done = 0
     for file in files:
         held = trust
@@ -85,10 +86,16 @@ def verify(
         if file in roots or segments.pieces_or_none(file) or checkpoints.beside(file).exists():
             tally.merge(counted)
             reports.append(report)
+            # by what there was when it was read: its first checkpoint may come before the other chains are read
+            if _is_newborn(report) and checkpoints.beside(file).name not in {name for name, *_ in before}:
+                newborn.add(file)
         done += _size(file)
     gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
     return Verification(
-        chains=tuple(report if gone else _newborn(report, trust) for report in reports),
+        chains=tuple(
+            replace(report, result=Intact(0, GENESIS)) if trust and not gone and report.path in newborn else report
+            for report in reports
+        ),
         kinds=dict(sorted(tally.kinds.items())),
         outcomes=dict(sorted(tally.outcomes.items())),
         repairs=tally.repairs,
@@ -98,9 +105,9 @@ def verify(
     )
 
 
-def _state(chain: Path) -> tuple[object, ...]:
+def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
-    found: list[object] = []
+    found = []
     for path in (*(piece.path for piece in segments.pieces_or_none(chain)), checkpoints.beside(chain)):
         try:
             status = path.lstat()
@@ -110,12 +117,10 @@ def _state(chain: Path) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _newborn(report: ChainReport, trust: Trust | None) -> ChainReport:
-    """Take a file whose writer has not written a line yet for what it is: nothing was ever signed of it."""
-    empty = isinstance(report.result, Broken) and report.result.flaw is Flaw.EMPTY and not report.segments
-    if not empty or trust is None or report.where != report.path or checkpoints.beside(report.path).exists():
-        return report
-    return replace(report, result=Intact(0, GENESIS))
+def _is_newborn(report: ChainReport) -> bool:
+    """Return whether a chain is one file whose writer has not written a line yet."""
+    empty = isinstance(report.result, Broken) and report.result.flaw is Flaw.EMPTY
+    return empty and not report.segments and report.where == report.path
 
 
 def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Found]:
@@ -135,7 +140,8 @@ def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainRepor
         chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
         yield Found(path.parent / chain, Broken(0, Flaw.GONE))
     for file in chains(path):
-        if file not in files and not file.exists() and checkpoints.beside(file).exists():
+        # a log is made before its checkpoints, so it is looked for after them
+        if file not in files and checkpoints.beside(file).exists() and not file.exists():
             yield Found(file, Broken(0, Flaw.MISSING))
 
 
