@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.asking.index import beside, open_index
-from authguard.audit.asking.query import Question, counts, last
-from authguard.audit.asking.replay import replay
-from authguard.audit.asking.report.facts import Cover, look
-from authguard.audit.asking.report.page import page
 from authguard.audit.proving.signatures import Trust
 from authguard.audit.proving.verify import verify
+from authguard.audit.query.index import beside, open_index
+from authguard.audit.query.replay import replay
+from authguard.audit.query.search import Question, counts, last
+from authguard.audit.report.data import Cover, look
+from authguard.audit.report.page import page
 from authguard.core.notes import parse_key
 from authguard.policy.compiler import load
 from benchmarks.long_log import POLICY, write
@@ -35,7 +35,7 @@ from benchmarks.table import Row, markdown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.audit.asking.index import Index
+    from authguard.audit.query.index import Index
     from authguard.policy.compiled import Policy
 
     Measured = dict[str, float]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from authguard import signing
 from authguard.audit import checkpoints
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.query import Question, find
 from authguard.audit.proving.signatures import Trust, by_origin
 from authguard.audit.proving.verify import verify
+from authguard.audit.query.index import open_index
+from authguard.audit.query.search import Question, find
 from authguard.audit.writing.jsonl import JsonlSink
 from authguard.audit.writing.keeping import Keeper, Keeping
 from authguard.audit.writing.sealing import LogSigner

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit import segments
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.query import Question, by_id, find
 from authguard.audit.proving.reading import Reader
 from authguard.audit.proving.reading import find as find_record
+from authguard.audit.query.index import open_index
+from authguard.audit.query.search import Question, by_id, find
 from authguard.audit.writing import keeping
 from authguard.audit.writing.keeping import Keeping
 from authguard.errors import AuditError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard.audit.asking.table_out import COLUMNS
+from authguard.audit.query.export import COLUMNS
 from authguard.cli.audit_group import app
 from authguard.system import Pseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from authguard import AuthGuard
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.replay import replay
+from authguard.audit.query.index import open_index
+from authguard.audit.query.replay import replay
 from authguard.policy.compiler import load
 from tests.command_server import command_folder
 

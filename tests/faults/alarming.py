@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard import signing
 from authguard.audit import checkpoints, segments
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.query import Question, find
-from authguard.audit.asking.stats import gather
 from authguard.audit.proving.signatures import Trust, by_origin
 from authguard.audit.proving.verify import verify
+from authguard.audit.query.index import open_index
+from authguard.audit.query.search import Question, find
+from authguard.audit.query.stats import gather
 from authguard.core.chain import Flaw
 from authguard.core.entries import Acted
 from authguard.core.notes import read_body

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.audit.asking.query import Question, by_id, find, last, moved_by
-from authguard.audit.asking.table_out import as_csv, as_jsonl
+from authguard.audit.query.export import as_csv, as_jsonl
+from authguard.audit.query.search import Question, by_id, find, last, moved_by
 from authguard.cli.audit_asking import (
     Form,
     FormOption,
@@ -41,9 +41,9 @@ from authguard.system import Pseudonyms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.index_rows import Shape
-    from authguard.audit.asking.query import Found
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.search import Found
 
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown unless more are asked for

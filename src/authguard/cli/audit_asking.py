@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.moments import FORMS, moment
-from authguard.audit.asking.table_out import as_csv, as_json, utc
+from authguard.audit.query.export import as_csv, as_json, utc
+from authguard.audit.query.index import open_index
+from authguard.audit.query.timeparse import FORMS, moment
 from authguard.cli.audit_words import describe
 from authguard.cli.output import complain
 from authguard.cli.progress import shown_progress
@@ -23,8 +23,8 @@ from authguard.system import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.query import Found
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.search import Found
 
 LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import anyio
 import typer
 
-from authguard.audit.asking.query import Question, find
+from authguard.audit.query.search import Question, find
 from authguard.cli.audit_asking import asking
 from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, pick_issuer, worded
 from authguard.cli.output import BROKE, complain

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.asking.replay import replay as run
+from authguard.audit.query.replay import replay as run
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.audit_tell import Form, FormOption
 from authguard.cli.output import INVALID
@@ -21,7 +21,7 @@ from authguard.settings import DEFAULT_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.asking.replay import Replayed
+    from authguard.audit.query.replay import Replayed
 
 #: differences that are told in text
 SHOWN = 50

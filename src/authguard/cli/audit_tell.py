@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.asking.query import Question, by_id, last
-from authguard.audit.asking.stats import gather, share
-from authguard.audit.asking.table_out import utc
-from authguard.audit.asking.timeline import tell
+from authguard.audit.query.export import utc
+from authguard.audit.query.search import Question, by_id, last
+from authguard.audit.query.stats import gather, share
+from authguard.audit.query.timeline import tell
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.output import BROKE, complain
 from authguard.cli.reasons import explained
@@ -22,7 +22,7 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.audit.asking.stats import Stats
+    from authguard.audit.query.stats import Stats
 
 #: records of a session that are told
 STORY_BOUND = 10_000

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit import segments
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.query import Question, find
 from authguard.audit.proving.reading import Reader
+from authguard.audit.query.index import open_index
+from authguard.audit.query.search import Question, find
 from authguard.audit.writing.keeping import Keeping
 from authguard.core.chain import Broken
 from authguard.errors import AuditError

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.query import counts
+from authguard.audit.query.search import counts
 from authguard.core.decisions import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
@@ -25,8 +25,8 @@ from authguard.policy.comparing.permissiveness import outcome as direction_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.index_rows import Shape
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.rows import Shape
     from authguard.core.facts import Operation
     from authguard.policy.compiled import Policy
 

@@ -13,18 +13,18 @@ from heapq import nlargest
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.query import Question, find
-from authguard.audit.asking.report.held import Held, Lapse
-from authguard.audit.asking.report.people import BY_PEOPLE, People, count_people
-from authguard.audit.asking.stats import VERDICTS, gather
+from authguard.audit.query.search import Question, find
+from authguard.audit.query.stats import VERDICTS, gather
+from authguard.audit.report.hold import Held, Lapse
+from authguard.audit.report.people import BY_PEOPLE, People, count_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.index_rows import Shape
-    from authguard.audit.asking.stats import Stats
     from authguard.audit.proving.findings import Verification
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.stats import Stats
     from authguard.policy.compiled import Policy
 
 #: rows of a list that are kept
@@ -52,7 +52,7 @@ class Column:
     Attributes:
         at: where it begins, epoch seconds UTC.
         decided: group of outcomes -> decisions.
-        verdicts: as in `authguard.audit.asking.stats.Stats`.
+        verdicts: as in `authguard.audit.query.stats.Stats`.
     """
 
     at: float

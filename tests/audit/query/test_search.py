@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.asking import query
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.query import Question, find, last, moved_by, whole_session
+from authguard.audit.query import search
+from authguard.audit.query.index import open_index
+from authguard.audit.query.search import Question, find, last, moved_by, whole_session
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
 from tests.profiles import examples
 
@@ -74,7 +74,7 @@ def asked(log: Path, **members: Any) -> str:
 def test_a_question_finds_what_it_asks_for(
     log: Path, members: dict[str, Any], found: str, apart: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query, "APART", apart)
+    monkeypatch.setattr(search, "APART", apart)
     assert asked(log, **members) == found
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.report.facts import LISTED
-from authguard.audit.asking.report.machine import ARROWS, Arrow, draw
-from authguard.audit.asking.report.rows import code, counted, ordered, quiet, row, spoken
-from authguard.audit.asking.table_out import utc
+from authguard.audit.query.export import utc
+from authguard.audit.report.data import LISTED
+from authguard.audit.report.machine import ARROWS, Arrow, draw
+from authguard.audit.report.markup import code, counted, ordered, quiet, row, spoken
 from authguard.core.events import MACHINES
 from authguard.policy.views.sheet import shown, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.audit.asking.report.facts import Act, Cover, Facts
-    from authguard.audit.asking.report.held import Held
+    from authguard.audit.report.data import Act, Cover, Facts
+    from authguard.audit.report.hold import Held
 
 #: in which each machine begins where no policy says so
 _INITIAL: Final = {

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit import segments
-from authguard.audit.asking.index_rows import Shape
-from authguard.audit.asking.index_taking import Taking, mark
+from authguard.audit.query.indexer import Taking, mark
+from authguard.audit.query.rows import Shape
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authguard.audit.asking.index_rows import Key
+    from authguard.audit.query.rows import Key
     from authguard.audit.segments import Piece
 
     Progress = Callable[[int, int], None]

@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.query import counts, span
+from authguard.audit.query.search import counts, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.index_rows import Shape
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.rows import Shape
 
 #: machine -> the column that tells whose it is; the service is one
 _KEYS: Final = {

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.asking.report.machine import ARROWS, Arrow, draw, place, ranks
+from authguard.audit.report.machine import ARROWS, Arrow, draw, place, ranks
 from tests.profiles import examples
 
 STATES = [f"state {letter}" for letter in "abcdefg"]

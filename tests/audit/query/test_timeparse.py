@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from authguard.audit.asking.moments import moment
+from authguard.audit.query.timeparse import moment
 
 #: a Sunday
 NOW = datetime(2026, 11, 22, 20, 30, 15, tzinfo=UTC).timestamp()

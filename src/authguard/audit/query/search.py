@@ -17,8 +17,8 @@ from authguard.core.chain import Flaw, read
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.asking.index import Index
-    from authguard.audit.asking.index_rows import Shape
+    from authguard.audit.query.index import Index
+    from authguard.audit.query.rows import Shape
 
 #: shapes that are asked each by itself; more are asked together, by time
 APART: Final = 256

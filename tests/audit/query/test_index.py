@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit import segments
-from authguard.audit.asking.index import beside, open_index
-from authguard.audit.asking.query import Question, by_id, counts, find
+from authguard.audit.query.index import beside, open_index
+from authguard.audit.query.search import Question, by_id, counts, find
 from authguard.audit.writing.keeping import Keeping
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.report.facts import LISTED, Cover, look
-from authguard.audit.asking.report.page import page
-from authguard.audit.asking.stats import gather
 from authguard.audit.proving.verify import verify
+from authguard.audit.query.index import open_index
+from authguard.audit.query.stats import gather
+from authguard.audit.report.data import LISTED, Cover, look
+from authguard.audit.report.page import page
 from authguard.policy.compiler import load
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
 from tests.records import by_hand
@@ -20,7 +20,7 @@ from tests.records import by_hand
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.asking.report.facts import Facts
+    from authguard.audit.report.data import Facts
     from authguard.core.entries import Entry
 
 HOSTILE = "</title><script>x()</script><img src=x onerror='x()'>\"'>\u202e\x00&amp;"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.audit.asking.report.charts import HIGH, WIDE, columns, lines, nice
+from authguard.audit.report.chart import HIGH, WIDE, columns, lines, nice
 
 AT = 1_800_000_000.0
 

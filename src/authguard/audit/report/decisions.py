@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.audit.asking.report.charts import columns, lines
-from authguard.audit.asking.report.facts import GROUPS, LISTED
-from authguard.audit.asking.report.rows import code, counted, ordered, outcome_of, quiet, row, spoken
-from authguard.audit.asking.stats import share
-from authguard.audit.asking.table_out import utc
+from authguard.audit.query.export import utc
+from authguard.audit.query.stats import share
+from authguard.audit.report.chart import columns, lines
+from authguard.audit.report.data import GROUPS, LISTED
+from authguard.audit.report.markup import code, counted, ordered, outcome_of, quiet, row, spoken
 from authguard.policy.views.sheet import shown, table
 
 if TYPE_CHECKING:
-    from authguard.audit.asking.report.facts import Cover, Facts
+    from authguard.audit.report.data import Cover, Facts
 
 
 def decisions(facts: Facts) -> str:

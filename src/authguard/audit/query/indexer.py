@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from authguard.audit.asking.index_rows import read_rows, shape_of
+from authguard.audit.query.rows import read_rows, shape_of
 from authguard.core.chain import LINE_BOUND
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from authguard.audit.asking.index_rows import Key
+    from authguard.audit.query.rows import Key
 
 #: lines that go into the file at once
 BATCH: Final = 8_192

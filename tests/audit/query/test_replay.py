@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.replay import replay
+from authguard.audit.query.index import open_index
+from authguard.audit.query.replay import replay
 from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.compiler import load
 from tests.audit.logs import CELL, decided, moved, withdrawn, write
@@ -16,7 +16,7 @@ from tests.audit.logs import CELL, decided, moved, withdrawn, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.asking.replay import Replayed
+    from authguard.audit.query.replay import Replayed
     from authguard.core.entries import Entry
     from authguard.policy.compiled import Policy
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.report.charts import bar
-from authguard.audit.asking.stats import share
+from authguard.audit.query.stats import share
+from authguard.audit.report.chart import bar
 from authguard.policy.views.sheet import shown
 
 if TYPE_CHECKING:

@@ -11,18 +11,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.report.deciding import decisions, denials, identity
-from authguard.audit.asking.report.facts import GROUPS
-from authguard.audit.asking.report.moving import acts, held, machines, policies
-from authguard.audit.asking.report.rows import code, quiet, row
-from authguard.audit.asking.stats import share
-from authguard.audit.asking.table_out import utc
+from authguard.audit.query.export import utc
+from authguard.audit.query.stats import share
+from authguard.audit.report.data import GROUPS
+from authguard.audit.report.decisions import decisions, denials, identity
+from authguard.audit.report.markup import code, quiet, row
+from authguard.audit.report.transitions import acts, held, machines, policies
 from authguard.core.chain import Broken
 from authguard.policy.views.sheet import document, shown, style, table
 
 if TYPE_CHECKING:
-    from authguard.audit.asking.report.facts import Cover, Facts
     from authguard.audit.proving.findings import ChainReport
+    from authguard.audit.report.data import Cover, Facts
 
 _LOOK: Final = Path(__file__).parent / "report.css"
 #: kinds of records, where there are several

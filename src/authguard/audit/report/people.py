@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.query import Question, find
+from authguard.audit.query.search import Question, find
 from authguard.core.handover import ACCEPTED
 from authguard.core.people import folded
 
 if TYPE_CHECKING:
-    from authguard.audit.asking.index import Index
+    from authguard.audit.query.index import Index
 
 #: what staff and operators do; what a method, a source, the log or the guard says of itself is none of it
 BY_STAFF: Final = frozenset(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit.asking.index import open_index
-from authguard.audit.asking.stats import gather
+from authguard.audit.query.index import open_index
+from authguard.audit.query.stats import gather
 from tests.audit.logs import AT, CELL, decided, faulted, moved, refused, withdrawn, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.asking.stats import Stats
+    from authguard.audit.query.stats import Stats
 
 REJECTED = (*CELL[:5], "rejected", *CELL[6:])
 

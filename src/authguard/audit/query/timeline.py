@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.asking.table_out import utc
+from authguard.audit.query.export import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.asking.query import Found
+    from authguard.audit.query.search import Found
 
 _OUTCOMES: Final = {
     "allow": "it was let through",

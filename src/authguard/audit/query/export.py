@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.asking.query import Found
+    from authguard.audit.query.search import Found
 
 #: of a CSV file, in this order for good; a member that a kind of record does not have is empty
 COLUMNS: Final = (
