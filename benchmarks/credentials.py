@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 from authguard.core.facts import Evidence, NotProven, Proven, Unseen
+from authguard.core.strict_json import base64url
 from authguard.credentials.cache import Cache
-from authguard.credentials.checker import JwtCheck
-from authguard.credentials.strict import base64url
+from authguard.credentials.jwt_validator import JwtCheck
 from authguard.policy.compiled import Issuer
 from authguard.testing import FakeClock, Mint
 from authguard.testing.keys import segment

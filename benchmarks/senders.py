@@ -18,9 +18,9 @@ import jwt
 
 from authguard.core.addresses import normal
 from authguard.core.facts import Evidence, Proven, Unseen
-from authguard.credentials.checker import JwtCheck
-from authguard.credentials.gate import Gate
-from authguard.credentials.nonces import Nonces
+from authguard.credentials.jwt_validator import JwtCheck
+from authguard.credentials.nonce import Nonces
+from authguard.credentials.token_validator import Gate
 from authguard.policy.compiled import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient, FakeClock, Mint

@@ -17,10 +17,10 @@ from authguard.audit.writing.jsonl import JsonlSink
 from authguard.audit.writing.keeping import Keeper, Keeping
 from authguard.audit.writing.processor import ChainProcessor
 from authguard.audit.writing.sealing import EVERY, WITHIN, LogSigner
-from authguard.credentials import gate
+from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
-from authguard.credentials.checker import JwtCheck
-from authguard.credentials.nonces import Nonces
+from authguard.credentials.jwt_validator import JwtCheck
+from authguard.credentials.nonce import Nonces
 from authguard.directories.functions import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.steady import Lookup, SteadyDirectory
@@ -103,9 +103,9 @@ def build(
         cache=Cache(settings.remember),
     )
     checker: CredentialCheck = jwt
-    if gate.is_wanted(policy.issuers):
+    if token_validator.is_wanted(policy.issuers):
         nonces = Nonces(sha256(b"authguard nonces\n" + key).digest())
-        checker = gate.Gate(
+        checker = token_validator.Gate(
             jwt,
             policy.issuers,
             environ=variables,

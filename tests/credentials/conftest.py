@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from authguard.core.facts import Evidence, Unseen
-from authguard.credentials.checker import JwtCheck
-from authguard.credentials.keyring import Pace
+from authguard.credentials.jwks_cache import Pace
+from authguard.credentials.jwt_validator import JwtCheck
 from authguard.policy.compiled import Issuer
 
 if TYPE_CHECKING:

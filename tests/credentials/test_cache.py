@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from authguard.core.facts import Principal, Proven
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.keyring import Keyring, Pace
-from authguard.credentials.keys import Key
+from authguard.credentials.jwk import Key
+from authguard.credentials.jwks_cache import Keyring, Pace
 
 from .conftest import UNHURRIED
 

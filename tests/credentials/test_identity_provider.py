@@ -9,7 +9,7 @@ import pytest
 
 from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Reason
-from authguard.credentials.keyring import Pace
+from authguard.credentials.jwks_cache import Pace
 from authguard.policy.compiled import Issuer
 
 from .conftest import Door
@@ -17,7 +17,7 @@ from .conftest import Door
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.credentials.checker import JwtCheck
+    from authguard.credentials.jwt_validator import JwtCheck
     from authguard.testing import FakeClock, IdentityProvider
 
 _UNREACHABLE = NotProven("unproven", Reason.KEYS_UNREACHABLE)

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from authguard.credentials import introspection as module
-from authguard.credentials.asking import UNREACHABLE, Answer, Desk, Said
 from authguard.credentials.introspection import Introspector, Manners
+from authguard.credentials.introspection_client import UNREACHABLE, Answer, Desk, Said
 
 NOW = 1_800_000_000.0
 DESK = Desk("https://idp.test/introspect", "Basic x")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.compact import take_apart
-from authguard.credentials.keys import Verifier, allowed, load, secret
+from authguard.credentials.jwk import Verifier, allowed, load, secret
+from authguard.credentials.jws import take_apart
 from authguard.credentials.signature import verify
 from authguard.policy.compiled import Issuer
 from authguard.testing.keys import SigningKey, compact

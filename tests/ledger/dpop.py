@@ -98,11 +98,11 @@ REQUIREMENTS: Final = (
     Requirement(
         "RFC 9449 7.1",
         "A bound token counts with a good proof.",
-        ("tests/credentials/test_gate.py::test_a_bound_token_counts_with_a_proof",),
+        ("tests/credentials/test_token_validator.py::test_a_bound_token_counts_with_a_proof",),
     ),
     Requirement(
         "RFC 9449 8.2",
         "A nonce is replaced in good time, on an answer that lets through.",
-        ("tests/credentials/test_gate.py::test_a_nonce_of_the_step_before_counts_and_the_next_is_told",),
+        ("tests/credentials/test_token_validator.py::test_a_nonce_of_the_step_before_counts_and_the_next_is_told",),
     ),
 )

@@ -71,19 +71,19 @@ REQUIREMENTS: Final = (
     Requirement(
         "RFC 7662 2.1",
         "The guard says who asks, and what for, in a form.",
-        ("tests/credentials/test_asking.py::test_the_question_is_a_form_with_our_credentials",),
+        ("tests/credentials/test_introspection_client.py::test_the_question_is_a_form_with_our_credentials",),
     ),
     Requirement(
         "RFC 7662 4",
         "No answer is used beyond the token's end, or for another token.",
         (
-            "tests/credentials/test_gate.py::test_an_answer_is_not_used_beyond_the_tokens_end",
+            "tests/credentials/test_token_validator.py::test_an_answer_is_not_used_beyond_the_tokens_end",
             "attack:intro-two",
         ),
     ),
     Requirement(
         "RFC 6749 2.3.1",
         "Name and secret are encoded as in a form before they are joined.",
-        ("tests/credentials/test_asking.py::test_our_credentials_are_encoded_as_in_a_form",),
+        ("tests/credentials/test_introspection_client.py::test_our_credentials_are_encoded_as_in_a_form",),
     ),
 )

@@ -7,14 +7,14 @@ from typing import Final
 from tests.requirements import Requirement
 
 _CREDENTIALS: Final = "tests/credentials"
-_KEYS: Final = f"{_CREDENTIALS}/test_keys.py::"
-_KEYRING: Final = f"{_CREDENTIALS}/test_keyring.py::"
-_FETCH: Final = f"{_CREDENTIALS}/test_fetch.py::"
+_KEYS: Final = f"{_CREDENTIALS}/test_jwk.py::"
+_KEYRING: Final = f"{_CREDENTIALS}/test_jwks_cache.py::"
+_FETCH: Final = f"{_CREDENTIALS}/test_jwks_fetcher.py::"
 _SIGNATURE: Final = f"{_CREDENTIALS}/test_signature.py::"
 _ATTACKS: Final = f"{_CREDENTIALS}/test_attacks.py::"
 _TRAFFIC: Final = f"{_CREDENTIALS}/test_mid_traffic.py::"
-_FETCHING: Final = f"{_CREDENTIALS}/test_checker_fetching.py::"
-_COMPACT: Final = f"{_CREDENTIALS}/test_compact.py::"
+_FETCHING: Final = f"{_CREDENTIALS}/test_jwt_validator_fetch.py::"
+_COMPACT: Final = f"{_CREDENTIALS}/test_jws.py::"
 _CLAIMS: Final = f"{_CREDENTIALS}/test_claims.py::"
 
 REQUIREMENTS: Final = (
@@ -59,7 +59,7 @@ REQUIREMENTS: Final = (
         (
             "attack:keys-off-curve",
             "attack:jwt-psychic",
-            "tests/credentials/test_soundness.py::test_ordinary_keys_are_sound",
+            "tests/credentials/test_weak_keys.py::test_ordinary_keys_are_sound",
         ),
     ),
     Requirement(

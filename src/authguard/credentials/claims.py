@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from authguard.core.facts import NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import account_key, session_key
-from authguard.credentials.party import AmbiguousClientError, find_client, names_person
+from authguard.credentials.oauth_client import AmbiguousClientError, find_client, names_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from authguard.credentials import background
-from authguard.credentials.asking import UNREACHABLE, Answer, Desk, Said, ask
+from authguard.credentials import concurrency
+from authguard.credentials.introspection_client import UNREACHABLE, Answer, Desk, Said, ask
 from authguard.outgoing import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Introspector:
     def _send(self, token: bytes, digest: bytes, now: float) -> _Question:
         scope = anyio.CancelScope(deadline=anyio.current_time() + self._manners.timeout)
         question = self._questions[digest] = _Question(scope)
-        question.handle = background.start(lambda: self._carry(question, token, digest, now))
+        question.handle = concurrency.start(lambda: self._carry(question, token, digest, now))
         return question
 
     async def _carry(self, question: _Question, token: bytes, digest: bytes, now: float) -> None:
@@ -202,7 +202,7 @@ class Introspector:
 
     def _turn(self) -> anyio.Semaphore:
         """Give what lets so many through at once; it belongs to one event loop."""
-        loop = background.here()
+        loop = concurrency.here()
         if self._turns is None or self._turns_loop != loop:
             self._turns, self._turns_loop = anyio.Semaphore(self._manners.at_once), loop
         return self._turns
@@ -211,7 +211,7 @@ class Introspector:
         """Give the client; our own keeps its connections, which belong to one event loop."""
         if self._client is not None:
             return self._client
-        loop = background.here()
+        loop = concurrency.here()
         if self._own is None or self._own_loop != loop:
             # no proxy of the environment has a say about an issuer on this machine
             self._own = make_async_client(verify=True if self._tls is None else self._tls)

@@ -12,8 +12,8 @@ from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:
-    from authguard.credentials.compact import Unverified
-    from authguard.credentials.keys import Key
+    from authguard.credentials.jwk import Key
+    from authguard.credentials.jws import Unverified
     from authguard.policy.compiled import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

@@ -10,8 +10,8 @@ import anyio
 import httpx2
 import pytest
 
-from authguard.credentials.fetch import ANSWER_BOUND, Fetcher, is_safe
-from authguard.credentials.keys import Version
+from authguard.credentials.jwk import Version
+from authguard.credentials.jwks_fetcher import ANSWER_BOUND, Fetcher, is_safe
 from authguard.policy.compiled import Issuer
 
 _SET = {"keys": []}

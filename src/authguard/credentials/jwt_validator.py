@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
-from authguard.credentials import bearer, keys
+from authguard.credentials import bearer, jwk
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND, EXPIRED, Names, judge
-from authguard.credentials.compact import take_apart
-from authguard.credentials.fetch import Fetcher
-from authguard.credentials.held import from_file, from_secret
-from authguard.credentials.keyring import Keyring, Pace
-from authguard.credentials.kind import has_claims, has_type
+from authguard.credentials.jwks_cache import Keyring, Pace
+from authguard.credentials.jwks_fetcher import Fetcher
+from authguard.credentials.jws import take_apart
 from authguard.credentials.signature import verify
+from authguard.credentials.static_keys import from_file, from_secret
+from authguard.credentials.token_kind import has_claims, has_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from authguard.credentials.cache import Ground, Lease
     from authguard.credentials.claims import Standing
-    from authguard.credentials.compact import Unverified
-    from authguard.credentials.keys import Key
+    from authguard.credentials.jwk import Key
+    from authguard.credentials.jws import Unverified
     from authguard.policy.compiled import Issuer
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
@@ -74,7 +74,7 @@ class JwtCheck:
         self._folder = folder
         self._fetcher = Fetcher(client)
         self._cache = Cache() if cache is None else cache
-        self._algorithms = {name: keys.allowed(issuer.algorithms) for name, issuer in self._issuers.items()}
+        self._algorithms = {name: jwk.allowed(issuer.algorithms) for name, issuer in self._issuers.items()}
         self._keyrings = {name: self._keyring(issuer, pace or Pace()) for name, issuer in self._issuers.items()}
         if any(_is_fetched(issuer) for issuer in self._issuers.values()):
             self._fetcher.prepare()
@@ -230,10 +230,10 @@ class JwtCheck:
         read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
         return Keyring(read, issuer.stale_keys, pace)
 
-    async def _from_issuer(self, issuer: Issuer, known: keys.Version) -> keys.Published:
+    async def _from_issuer(self, issuer: Issuer, known: jwk.Version) -> jwk.Published:
         answer = await self._fetcher.key_set(issuer, known)
-        screened = None if answer.document is None else keys.load(answer.document, self._algorithms[issuer.issuer])
-        return keys.Published(screened, answer.lifetime, answer.version)
+        screened = None if answer.document is None else jwk.load(answer.document, self._algorithms[issuer.issuer])
+        return jwk.Published(screened, answer.lifetime, answer.version)
 
 
 def _is_fetched(issuer: Issuer) -> bool:

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.keyring import AHEAD, LOST, NAMES, Keyring, Pace
-from authguard.credentials.keys import Key, KeySet, Published, Version
+from authguard.credentials.jwk import Key, KeySet, Published, Version
+from authguard.credentials.jwks_cache import AHEAD, LOST, NAMES, Keyring, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.asking import UNCLEAR
 from authguard.credentials.claims import BOUND, judge
-from authguard.credentials.kind import has_claims
+from authguard.credentials.introspection_client import UNCLEAR
+from authguard.credentials.token_kind import has_claims
 
 if TYPE_CHECKING:
     from authguard.credentials.claims import Names, Standing

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.strict import base64url, json_object
+from authguard.core.strict_json import base64url, json_object
 
 #: characters of a ``kid`` or an ``alg`` at the most
 NAME_BOUND: Final = 255

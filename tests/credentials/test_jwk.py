@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.keys import KEYS_BOUND, Key, KeySet, allowed, load, secret
+from authguard.credentials.jwk import KEYS_BOUND, Key, KeySet, allowed, load, secret
 from authguard.testing import SigningKey
 
 EVERYTHING = allowed(

@@ -11,9 +11,9 @@ import pytest
 from authguard.core.addresses import normal
 from authguard.core.facts import UNSEEN, Evidence, NotProven, Proven
 from authguard.core.outcomes import Reason
-from authguard.credentials.gate import Gate, is_jwt, is_wanted, taker
 from authguard.credentials.introspection import Manners
-from authguard.credentials.nonces import STEP, Nonces
+from authguard.credentials.nonce import STEP, Nonces
+from authguard.credentials.token_validator import Gate, is_jwt, is_wanted, taker
 from authguard.errors import SettingsError, StoreError
 from authguard.policy.compiled import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.facts import Credential, Unseen
-    from authguard.credentials.checker import JwtCheck
+    from authguard.credentials.jwt_validator import JwtCheck
     from authguard.testing import FakeClock, Mint
 
 URL = "https://agent.test/chat"

@@ -16,11 +16,11 @@ import msgspec
 
 from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
-from authguard.credentials import answers, bearer, proofs
-from authguard.credentials.asking import UNCLEAR, Desk, Said
+from authguard.credentials import bearer, dpop, introspection_claims
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND, EXPIRED, UNBOUND
 from authguard.credentials.introspection import Introspector, Manners
+from authguard.credentials.introspection_client import UNCLEAR, Desk, Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.credentials.cache import Ground, Lease
-    from authguard.credentials.checker import JwtCheck
     from authguard.credentials.claims import Standing
-    from authguard.credentials.nonces import Nonces
+    from authguard.credentials.jwt_validator import JwtCheck
+    from authguard.credentials.nonce import Nonces
     from authguard.policy.compiled import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
@@ -209,7 +209,7 @@ class Gate:
         if evidence.shown:
             return entry.proven  # a proof is for one request (RFC 9449 4.3), and this one's was the handshake
         issuer = self._issuers[principal.issuer]
-        shown = proofs.verify(
+        shown = dpop.verify(
             evidence, digest, _thumbprint(principal.claims), issuer=issuer, nonces=self._nonces, now=now
         )
         if isinstance(shown, NotProven):
@@ -260,7 +260,7 @@ class Gate:
         said = await self._hear(issuer, token, digest, now)
         if isinstance(said, NotProven):
             return said
-        if not answers.agrees(said, dict(claims), issuer, now):
+        if not introspection_claims.agrees(said, dict(claims), issuer, now):
             return UNCLEAR
         return standing, key, _Word(now - SLACK, min(keyring.due, now + issuer.introspection.cache))
 
@@ -273,7 +273,7 @@ class Gate:
         said = await self._hear(issuer, token, digest, now)
         if isinstance(said, NotProven):
             return said
-        standing = answers.stand(said, issuer, self._jwt.names, token, now)
+        standing = introspection_claims.stand(said, issuer, self._jwt.names, token, now)
         if isinstance(standing, NotProven):
             return standing
         word = _Word(now - SLACK, now + issuer.introspection.cache)

@@ -20,13 +20,13 @@ from msgspec import Meta
 from authguard.core.addresses import normal
 from authguard.core.facts import PROOF_ALGORITHMS, NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.keys import load
-from authguard.credentials.strict import base64url, json_object
+from authguard.core.strict_json import base64url, json_object
+from authguard.credentials.jwk import load
 
 if TYPE_CHECKING:
     from authguard.core.facts import Evidence
-    from authguard.credentials.keys import Verifier
-    from authguard.credentials.nonces import Nonces
+    from authguard.credentials.jwk import Verifier
+    from authguard.credentials.nonce import Nonces
     from authguard.policy.compiled import Issuer
 
 #: bytes of a proof at the most: a key of 4096 bits takes less than two thousand

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from authguard.credentials.asking import UNCLEAR, Desk, Said, ask
+from authguard.credentials.introspection_client import UNCLEAR, Desk, Said, ask
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Introspection, Issuer
 

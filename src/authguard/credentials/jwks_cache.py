@@ -21,8 +21,8 @@ import anyio
 
 from authguard.core.facts import UNSEEN, Unseen
 from authguard.core.outcomes import Reason
-from authguard.credentials import background
-from authguard.credentials.keys import Key, KeySet, Published, Version
+from authguard.credentials import concurrency
+from authguard.credentials.jwk import Key, KeySet, Published, Version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -239,7 +239,7 @@ class Keyring:
             self._rest(now + self._pace.timeout + self._pace.retry, now)
         scope = anyio.CancelScope(deadline=anyio.current_time() + self._pace.timeout)
         self._flight = flight = _Flight(self._begun, scope)
-        flight.handle = background.start(lambda: self._fly(flight, now))
+        flight.handle = concurrency.start(lambda: self._fly(flight, now))
         return flight
 
     async def _fly(self, flight: _Flight, now: float) -> None:

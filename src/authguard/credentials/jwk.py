@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jwt import PyJWK
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.soundness import is_sound
+from authguard.credentials.weak_keys import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

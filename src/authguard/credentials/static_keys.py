@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.credentials.fetch import ANSWER_BOUND, ANSWER_NODES
-from authguard.credentials.keys import KeySet, load, secret
-from authguard.credentials.strict import json_object
+from authguard.core.strict_json import json_object
+from authguard.credentials.jwk import KeySet, load, secret
+from authguard.credentials.jwks_fetcher import ANSWER_BOUND, ANSWER_NODES
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.compact import Header, Unverified, take_apart
-from authguard.credentials.kind import has_type
+from authguard.credentials.jws import Header, Unverified, take_apart
+from authguard.credentials.token_kind import has_type
 from authguard.testing.keys import segment
 
 _MALFORMED = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from authguard.credentials.keys import Version
-from authguard.credentials.strict import json_object
+from authguard.core.strict_json import json_object
+from authguard.credentials.jwk import Version
 from authguard.outgoing import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from authguard.credentials.soundness import _SMALL_ORDER, is_sound, is_sound_rsa
+from authguard.credentials.weak_keys import _SMALL_ORDER, is_sound, is_sound_rsa
 from authguard.testing import SigningKey
 from tests import weak_keys
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.credentials.nonces import STEP, Nonces
+from authguard.credentials.nonce import STEP, Nonces
 
 NONCES = Nonces(b"k" * 32)
 NOW = 1_800_000_000.0

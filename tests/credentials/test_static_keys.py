@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.credentials.fetch import ANSWER_BOUND
-from authguard.credentials.held import from_file, from_secret
+from authguard.credentials.jwks_fetcher import ANSWER_BOUND
+from authguard.credentials.static_keys import from_file, from_secret
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Issuer
 from authguard.testing import SigningKey

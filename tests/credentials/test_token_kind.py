@@ -8,7 +8,7 @@ import pytest
 
 from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Reason
-from authguard.credentials.kind import has_claims, has_type
+from authguard.credentials.token_kind import has_claims, has_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable

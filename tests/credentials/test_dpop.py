@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from authguard.core.addresses import normal
 from authguard.core.facts import Evidence, NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials import proofs
-from authguard.credentials.nonces import Nonces
-from authguard.credentials.proofs import PROOF_BOUND, Shown, verify
+from authguard.credentials import dpop
+from authguard.credentials.dpop import PROOF_BOUND, Shown, verify
+from authguard.credentials.nonce import Nonces
 from authguard.policy.compiled import Issuer
 from authguard.testing import DpopClient, FakeClock
 
 from .conftest import UNHURRIED
 
 if TYPE_CHECKING:
-    from authguard.credentials.proofs import Shown as _Shown
+    from authguard.credentials.dpop import Shown as _Shown
 
 URL = "https://agent.test/chat"
 TOKEN = "the-token"
@@ -91,19 +91,19 @@ def test_another_key_is_told_apart_from_a_bad_proof() -> None:
 
 
 def test_a_key_that_signs_again_is_built_once() -> None:
-    proofs._holder.cache_clear()
+    dpop._holder.cache_clear()
     for number in range(5):
         assert isinstance(shown(CLIENT.proof("POST", URL, TOKEN, jti=str(number))), Shown)
-    assert proofs._holder.cache_info().misses == 1
+    assert dpop._holder.cache_info().misses == 1
 
 
 def test_a_flood_of_other_keys_is_bounded_and_a_bad_key_leaves_nothing() -> None:
-    proofs._holder.cache_clear()
+    dpop._holder.cache_clear()
     assert shown(CLIENT.proof("POST", URL, TOKEN, header={"jwk": {"kty": "oct", "k": "AAAA"}})) == NotProven(
         "rejected", Reason.PROOF_INVALID
     )
-    assert proofs._holder.cache_info().currsize == 0
-    assert proofs._holder.cache_info().maxsize == proofs.HOLDERS
+    assert dpop._holder.cache_info().currsize == 0
+    assert dpop._holder.cache_info().maxsize == dpop.HOLDERS
 
 
 def test_a_proof_at_the_bound_is_read_and_one_beyond_is_not() -> None:

@@ -6,12 +6,10 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.credentials.strict import DEPTH, NODES, base64url, json_object
-
-from .conftest import UNHURRIED
+from authguard.core.strict_json import DEPTH, NODES, base64url, json_object
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUES = st.recursive(
@@ -21,13 +19,13 @@ _VALUES = st.recursive(
 )
 
 
-@UNHURRIED
+@settings(deadline=None)
 @given(st.binary(min_size=1))
 def test_the_canonical_spelling_of_any_bytes_is_read(raw: bytes) -> None:
     assert base64url(urlsafe_b64encode(raw).rstrip(b"=")) == raw
 
 
-@UNHURRIED
+@settings(deadline=None)
 @given(st.text(_ALPHABET, min_size=1))
 def test_what_is_read_has_no_second_spelling(text: str) -> None:
     try:
@@ -43,7 +41,7 @@ def test_loose_bits_and_impossible_lengths_are_refused(segment: bytes) -> None:
         base64url(segment)
 
 
-@UNHURRIED
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), _VALUES, max_size=4))
 def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]) -> None:
     assert json_object(json.dumps(value).encode()) == value
@@ -121,7 +119,7 @@ def test_no_message_holds_what_was_read() -> None:
     assert caught.value.__suppress_context__
 
 
-@UNHURRIED
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_object_or_a_value_error(raw: bytes) -> None:
     try:

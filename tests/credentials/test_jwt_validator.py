@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.credentials.checker import JwtCheck
+    from authguard.credentials.jwt_validator import JwtCheck
     from authguard.policy.compiled import Issuer
 
 _EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)

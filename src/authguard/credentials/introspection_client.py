@@ -16,8 +16,8 @@ import httpx2
 
 from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
-from authguard.credentials.fetch import is_safe
-from authguard.credentials.strict import json_object
+from authguard.core.strict_json import json_object
+from authguard.credentials.jwks_fetcher import is_safe
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
