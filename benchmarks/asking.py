@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.proving.signatures import Trust
-from authguard.audit.proving.verify import verify
 from authguard.audit.query.index import beside, open_index
 from authguard.audit.query.replay import replay
 from authguard.audit.query.search import Question, counts, last
 from authguard.audit.report.data import Cover, look
 from authguard.audit.report.page import page
+from authguard.audit.verify.checkpoint_verifier import Trust
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.notes import parse_key
 from authguard.policy.compiler import load
 from benchmarks.long_log import POLICY, write

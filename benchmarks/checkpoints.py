@@ -13,9 +13,9 @@ from time import perf_counter
 from typing import Final
 
 from authguard import signing
-from authguard.audit import checkpoints
-from authguard.audit.proving.signatures import Trust
-from authguard.audit.proving.verify import verify
+from authguard.audit import checkpoint_file
+from authguard.audit.verify.checkpoint_verifier import Trust
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted
 from authguard.core.notes import Checkpoint, signed
@@ -53,16 +53,16 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
         line, head = link(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
         lines.append(line)
         tree.add(leaf(line[:-1]))
-        origin = origin or checkpoints.origin(key.key.name, head)
+        origin = origin or checkpoint_file.origin(key.key.name, head)
         notes.append(signed(Checkpoint(origin, tree.size, tree.root()), BEGAN + seq, ((key.key, key.sign),)))
     log.write_bytes(b"".join(lines))
-    checkpoints.beside(log).write_bytes(b"".join(map(checkpoints.encode, notes)))
+    checkpoint_file.beside(log).write_bytes(b"".join(map(checkpoint_file.encode, notes)))
     begun = perf_counter()
     found = verify(log, trust=Trust((key.key,), signing.check))
     took = perf_counter() - begun
     if not found.ok:
         raise AssertionError(found)
-    return took, checkpoints.beside(log).stat().st_size
+    return took, checkpoint_file.beside(log).stat().st_size
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from authguard import signing
-from authguard.audit.writing.jsonl import JsonlSink
-from authguard.audit.writing.sealing import LogSigner
+from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.chain import cut_stencil
 from authguard.core.entries import Decided
 from authguard.logs import AnnouncingSink

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.writing import jsonl, memory
+from authguard.audit.write import jsonl, memory
 from authguard.testing import minting, process
 from tests import kit
 from tests.patience import be_patient

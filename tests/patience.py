@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from authguard.audit.writing import anchoring, anchors, processor, sealing
+from authguard.audit.write import anchor, anchor_publisher, checkpoint_signer, processor
 from authguard.stores.sqlite import SqliteStore
 from authguard.testing import process
 
@@ -33,10 +33,10 @@ def be_patient(patch: pytest.MonkeyPatch) -> None:
     for name in ("fail_after", "move_on_after"):
         patch.setattr(anyio, name, _lengthened(getattr(anyio, name)))
     for module, name in (
-        (anchoring, "LAST"),
-        (anchors, "SECONDS"),
+        (anchor_publisher, "LAST"),
+        (anchor, "SECONDS"),
         (processor, "_WAIT"),
-        (sealing, "LAST"),
+        (checkpoint_signer, "LAST"),
         (process, "_ANSWER_WITHIN_S"),
         (process, "_STOP_WITHIN_S"),
     ):

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from authguard.audit.writing.memory import MemorySink
+from authguard.audit.write.memory import MemorySink
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.errors import AuditError
 from authguard.logs import AnnouncingSink

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard import AuthGuard, SettingsError
-from authguard.audit.writing.anchors import HttpAnchor, anchor_of
+from authguard.audit.write.anchor import HttpAnchor, anchor_of
 from authguard.paths import absolute, make_folder
 from authguard.settings import Settings
 from authguard.testing import FakeClock, IdentityProvider

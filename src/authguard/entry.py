@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.audit.writing.processor import ChainProcessor
+    from authguard.audit.write.processor import ChainProcessor
     from authguard.ports import Clock
 
     App = Callable[[Any, Any, Any], Awaitable[None]]

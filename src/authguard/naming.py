@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard import names
-from authguard.audit.files import chains
+from authguard.audit.chain_file import chains
 from authguard.errors import SettingsError
 from authguard.names import Names
 from authguard.settings import KEY_BYTES, MEMORY

@@ -10,13 +10,13 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from authguard import signing
-from authguard.audit import segments
-from authguard.audit.writing.anchoring import Anchoring
-from authguard.audit.writing.anchors import anchor_of
-from authguard.audit.writing.jsonl import JsonlSink
-from authguard.audit.writing.keeping import Keeper, Keeping
-from authguard.audit.writing.processor import ChainProcessor
-from authguard.audit.writing.sealing import EVERY, WITHIN, LogSigner
+from authguard.audit import segment_file
+from authguard.audit.write.anchor import anchor_of
+from authguard.audit.write.anchor_publisher import Anchoring
+from authguard.audit.write.checkpoint_signer import EVERY, WITHIN, LogSigner
+from authguard.audit.write.jsonl import JsonlSink
+from authguard.audit.write.processor import ChainProcessor
+from authguard.audit.write.retention import Keeper, Keeping
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtCheck
@@ -339,7 +339,7 @@ def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[P
     """
     policy, clock = load(settings.policy), clock or SystemClock()
     keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
-    for chain in segments.of_log(Path(settings.log)):
+    for chain in segment_file.of_log(Path(settings.log)):
         made: list[LogSigner] = []
         sink = _chain(settings, clock, SystemIds(), keeping, policy.digest, path=chain, by_hand=made)
         try:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authguard import AuthGuard, PolicyError, SettingsError
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.facts import Evidence, Proven
 from authguard.core.snapshot import Keys
 from authguard.testing import FakeClock, Forgery, Mint, forge

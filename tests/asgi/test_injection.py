@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from authguard import AuthGuard
-from authguard.audit.proving.reading import parse
+from authguard.audit.verify.log_reader import parse
 from authguard.cli.audit_words import describe
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless

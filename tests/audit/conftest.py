@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit.writing.jsonl import JsonlSink
+from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
 from authguard.testing import FakeClock
 

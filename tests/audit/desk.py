@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard import signing
-from authguard.audit import checkpoints
-from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import verify
+from authguard.audit import checkpoint_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Question, find
-from authguard.audit.writing.jsonl import JsonlSink
-from authguard.audit.writing.keeping import Keeper, Keeping
-from authguard.audit.writing.sealing import LogSigner
+from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.log_verifier import verify
+from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.jsonl import JsonlSink
+from authguard.audit.write.retention import Keeper, Keeping
 from authguard.core.entries import Acted
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.audit.proving.findings import Verification
+    from authguard.audit.verify.result import Verification
 
 LOG = "audit.jsonl"
 
@@ -83,7 +83,7 @@ class Desk:
         return sorted(path.name for path in self.folder.iterdir())
 
     def trust(self) -> Trust:
-        held = by_origin(head.note for head in checkpoints.heads(self.memory))
+        held = by_origin(head.note for head in checkpoint_file.heads(self.memory))
         return Trust(tuple(one.key for one in self.keys), signing.check, held)
 
     def verify(self) -> Verification:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from authguard import names
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.cli import main
 from authguard.runtime.handoff import StoreDesk
 from authguard.stores.sqlite import SqliteStore

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.cli.output import BROKE, USAGE, YES
 from authguard.core.events import MACHINES
 from authguard.core.snapshot import Keys, SessionRecord, blank

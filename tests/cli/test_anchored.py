@@ -12,14 +12,14 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from authguard import AuthGuard, signing
-from authguard.audit import checkpoints
-from authguard.audit.writing.anchors import held_by
+from authguard.audit import checkpoint_file
+from authguard.audit.write.anchor import held_by
 from authguard.cli.audit_group import app
 from authguard.core.notes import Checkpoint, signed
 from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
-from tests.audit.proving.tampering import rehash, root, split
-from tests.audit.writing.anchored import Service
+from tests.audit.verify.tampering import rehash, root, split
+from tests.audit.write.anchored import Service
 from tests.records import by_hand
 
 if TYPE_CHECKING:
@@ -98,17 +98,17 @@ def owned(served: Anchored, tmp_path: Path) -> Anchored:
     made.service = served.service
     (one,) = signing.read_file(signing.beside(str(made.store)))
     lines = rehash([line for line in split(made.log.read_bytes()) if b'"decision"' not in line])
-    name = checkpoints.origin(one.key.name, lines[0][-67:-3].decode())
+    name = checkpoint_file.origin(one.key.name, lines[0][-67:-3].decode())
     made.log.write_bytes(b"".join(lines))
     text = signed(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(one.key, one.sign)])
-    checkpoints.beside(made.log).write_bytes(checkpoints.encode(text))
+    checkpoint_file.beside(made.log).write_bytes(checkpoint_file.encode(text))
     for memory in signing.memory(str(made.store)).iterdir():
         memory.unlink()
     return made
 
 
 def test_a_stop_leaves_the_last_checkpoint_with_every_anchor(served: Anchored) -> None:
-    own = list(checkpoints.notes(checkpoints.beside(served.log)))
+    own = list(checkpoint_file.notes(checkpoint_file.beside(served.log)))
     assert own
     for held in (served.told, list(held_by(str(served.file))), list(held_by(str(served.service.file)))):
         assert held[-1] == own[-1]

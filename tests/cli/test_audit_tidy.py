@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from authguard import signing
-from authguard.audit import checkpoints, segments
-from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import verify
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
 from authguard.core.stubs import parse_stub
 from authguard.policy.compiler import load
@@ -24,7 +24,7 @@ from tests.cli.deployment import POLICY, Deployment, deploy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.proving.findings import Verification
+    from authguard.audit.verify.result import Verification
     from authguard.ports import AuditSink
 
 DAY = 86_400.0
@@ -64,12 +64,12 @@ def lived(desk: Deployment, days: int) -> AuditSink:
 def verified(desk: Deployment) -> Verification:
     base = str(desk.store)
     keys = tuple(one.key for one in signing.keys_of("", base))
-    held = by_origin(head.note for head in checkpoints.heads(signing.memory(base)))
+    held = by_origin(head.note for head in checkpoint_file.heads(signing.memory(base)))
     return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing.check, held))
 
 
 def forms(desk: Deployment, chain: str) -> list[str]:
-    return [piece.form for piece in segments.closed(desk.folder / chain)]
+    return [piece.form for piece in segment_file.closed(desk.folder / chain)]
 
 
 def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -> None:
@@ -97,7 +97,7 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
     assert "audit.1.jsonl: ok, " in out
     retired = next(line for line in out.splitlines() if "retired: lines 1 to " in line)
     assert "only their hashes were kept" in retired
-    stub = next(piece for piece in segments.closed(desk.folder / "audit.1.jsonl") if piece.is_stub).path
+    stub = next(piece for piece in segment_file.closed(desk.folder / "audit.1.jsonl") if piece.is_stub).path
     said = parse_stub(stub.read_bytes())
     assert said is not None
     stub.write_bytes(msgspec.structs.replace(said, since=1.0).encode())

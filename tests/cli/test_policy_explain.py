@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit.writing.jsonl import JsonlSink
+from authguard.audit.write.jsonl import JsonlSink
 from authguard.cli import main
 from authguard.cli.output import BROKE, INVALID, USAGE, YES
 from authguard.core.entries import Decided, Moved

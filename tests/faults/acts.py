@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit.writing import flushing
+from authguard.audit.write import flusher
 from authguard.stores import sqlite
 from tests.faults import directory
 from tests.faults.house import LOG, STORE
@@ -238,7 +238,7 @@ async def disk_out(scene: Scene, how: str) -> None:
     """Let the log's disk be slow or fail where something has to be durable; what need not be goes on."""
     await scene.house.chat()
     disk: Any = Disk(how)
-    flushing.os = disk  # type: ignore[attr-defined]
+    flusher.os = disk  # type: ignore[attr-defined]
     scene.begin()
     await both_ask(scene)
     disk.mend()

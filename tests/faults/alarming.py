@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard import signing
-from authguard.audit import checkpoints, segments
-from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import verify
+from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Question, find
 from authguard.audit.query.stats import gather
+from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Flaw
 from authguard.core.entries import Acted
 from authguard.core.notes import read_body
@@ -37,7 +37,7 @@ from authguard.testing import FakeClock
 from tests.faults.crashing import KEY, Life, sink_of
 
 if TYPE_CHECKING:
-    from authguard.audit.writing.jsonl import JsonlSink
+    from authguard.audit.write.jsonl import JsonlSink
 
 NOBODY: Final = 65_534
 #: records of one life of the app, and lives at most
@@ -60,7 +60,7 @@ def unprivileged(folder: Path) -> None:
 
 def trust_of(life: Life) -> Trust:
     """Read what the writers remember, as `authguard audit verify` does."""
-    heads = list(checkpoints.heads(life.folder / "heads"))
+    heads = list(checkpoint_file.heads(life.folder / "heads"))
     said = ((read_body(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
     return Trust((KEY.key,), signing.check, by_origin(head.note for head in heads), {}, files)
@@ -128,8 +128,8 @@ class App:
 
     def lose(self) -> None:
         """Take a file's mode away, having said which."""
-        found = [piece.path for piece in segments.pieces(self.life.log)]
-        found.append(checkpoints.beside(self.life.log))
+        found = [piece.path for piece in segment_file.pieces(self.life.log)]
+        found.append(checkpoint_file.beside(self.life.log))
         path = self.chance.choice(found)
         with (self.life.folder / "lost").open("a", encoding="utf-8") as told:
             told.write(f"{path.name}\n")

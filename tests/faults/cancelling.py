@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from authguard import wiring
-from authguard.audit.proving.verify import verify
-from authguard.audit.writing.sealing import LogSigner
+from authguard.audit.verify.log_verifier import verify
+from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.core.entries import Acted, Decided, Moved, Withdrawn
 from tests.faults import house as houses
 from tests.faults import remains

@@ -28,14 +28,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard import signing
-from authguard.audit import checkpoints, segments
-from authguard.audit.proving.signatures import Trust, by_origin
-from authguard.audit.proving.verify import verify
+from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Question, find
-from authguard.audit.writing.jsonl import JsonlSink
-from authguard.audit.writing.keeping import Keeper, Keeping
-from authguard.audit.writing.sealing import LogSigner
+from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.log_verifier import verify
+from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.jsonl import JsonlSink
+from authguard.audit.write.retention import Keeper, Keeping
 from authguard.core.chain import Broken, Flaw
 from authguard.core.entries import Acted
 from authguard.system import SystemIds
@@ -195,7 +195,9 @@ def files(life: Life) -> list[Path]:
 
 def look(life: Life, way: str) -> dict[str, Any]:
     """Verify what is left before and after a new process goes on with it; give what was found, or raise."""
-    trust = Trust((KEY.key,), signing.check, by_origin(head.note for head in checkpoints.heads(life.folder / "heads")))
+    trust = Trust(
+        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.heads(life.folder / "heads"))
+    )
     raw = life.log.read_bytes() if life.log.exists() else b""
     torn = bool(raw) and not raw.endswith(b"\n")
     if life.log.exists() and way != "power":
@@ -207,7 +209,9 @@ def look(life: Life, way: str) -> dict[str, Any]:
     sink.open()
     sink.append(Acted(id="survivor", at=clock.now(), policy="ab", act="started", by="survivor"))
     sink.close()
-    trust = Trust((KEY.key,), signing.check, by_origin(head.note for head in checkpoints.heads(life.folder / "heads")))
+    trust = Trust(
+        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.heads(life.folder / "heads"))
+    )
     after = verify(life.log, trust=trust, pause=lambda _: None)
     assert after.ok, [chain for chain in after.chains if isinstance(chain.result, Broken)]
     assert len(after.chains) == 1
@@ -233,7 +237,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
         "lines": chain.lines,
         "segments": chain.segments,
         "retired": chain.retired[0],
-        "packed": sum(piece.form == segments.PACKED for piece in segments.closed(life.log)),
+        "packed": sum(piece.form == segment_file.PACKED for piece in segment_file.closed(life.log)),
         "present": sorted(present),
     }
 

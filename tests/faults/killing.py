@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 
 from authguard import wiring
-from authguard.audit.proving.verify import verify
-from authguard.audit.writing.sealing import LogSigner
+from authguard.audit.verify.log_verifier import verify
+from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.core.snapshot import account_key
 from tests.faults import remains
 from tests.faults.house import LOG, House, note

@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Broken
 from authguard.errors import AuthguardError
 from tests.faults.house import LOG, runs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from tests.fuzz.child import Child, statuses
 from tests.fuzz.requests import LAST
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.files import chains
-from authguard.audit.proving.verify import verify
+from authguard.audit.chain_file import chains
+from authguard.audit.verify.log_verifier import verify
 from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
 from authguard.policy.compiler import load
 from tests.faults import remains

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.audit.writing.memory import MemorySink
+from authguard.audit.write.memory import MemorySink
 from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys

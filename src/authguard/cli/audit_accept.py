@@ -8,7 +8,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from authguard.audit.proving.verify import verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import NO_KEY, keys_for, trust_of
 from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, worded
 from authguard.cli.output import BROKE, complain

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from authguard import signing
-from authguard.audit.proving import proofs
+from authguard.audit.verify import inclusion_proof
 from authguard.cli.audit_trust import FILE, NO_KEY, Keys, Log, Store, Vouching, find_log, keys_for
 from authguard.cli.output import BROKE, UNVERIFIED, complain, deliver
 from authguard.cli.showing import escaped, log_of, moment
@@ -29,8 +29,8 @@ def prove(
     log = find_log(path, store)
     vouching = _demand(keys_for(key, store, log))
     try:
-        proof = proofs.prove(log, record, vouching.keys, signing.check)
-    except proofs.UnprovenError as error:
+        proof = inclusion_proof.prove(log, record, vouching.keys, signing.check)
+    except inclusion_proof.UnprovenError as error:
         complain(str(error))
         raise typer.Exit(UNVERIFIED) from None
     deliver(proof, output)
@@ -50,7 +50,7 @@ def check_proof(
         complain(f"`{proof}` cannot be read: {type(error).__name__}")
         raise typer.Exit(BROKE) from None
     try:
-        found = proofs.examine(text, vouching.keys, signing.check)
+        found = inclusion_proof.examine(text, vouching.keys, signing.check)
     except AuditError as error:
         complain(str(error))
         raise typer.Exit(UNVERIFIED) from None

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from authguard import __version__
-from authguard.audit.proving.verify import verify
 from authguard.audit.report.data import Cover, look
 from authguard.audit.report.page import page
+from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, Keys, Store, find_log, keys_for, trust_of
 from authguard.cli.output import UNVERIFIED, complain, deliver

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.audit.proving.reading import Reader, parse
+from authguard.audit.verify.log_reader import Reader, parse
 from authguard.cli.audit_words import describe
 from authguard.cli.output import BROKE, complain
 from authguard.cli.showing import escaped, log_of

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard import signing
-from authguard.audit import checkpoints, segments
-from authguard.audit.files import chains
-from authguard.audit.proving.signatures import Found, Trust, by_origin
-from authguard.audit.writing.anchors import held_by
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.chain_file import chains
+from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
+from authguard.audit.write.anchor import held_by
 from authguard.cli.output import complain
 from authguard.cli.showing import escaped, log_of
 from authguard.core.chain import Broken, Flaw
@@ -109,7 +109,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
     log = log_of(given)
     if log.is_dir():
         raise typer.BadParameter(f"`{escaped(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
-    there = any(segments.of_log(log)) or any(checkpoints.beside(chain).exists() for chain in chains(log))
+    there = any(segment_file.of_log(log)) or any(checkpoint_file.beside(chain).exists() for chain in chains(log))
     if not there and not (log.parent.is_dir() and _was_there(log, store)):
         raise typer.BadParameter(
             f"there is no log at `{escaped(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
@@ -120,7 +120,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
 def _was_there(log: Path, store: str) -> bool:
     """Whether a writer remembers a file of this name."""
     try:
-        heads = list(checkpoints.heads(signing.memory(base_of(store, log))))
+        heads = list(checkpoint_file.heads(signing.memory(base_of(store, log))))
     except (OSError, ValueError):
         return False
     return any(head.file == log.name for head in heads)
@@ -142,9 +142,9 @@ def trust_of(log: Path, vouching: Vouching, anchors: Iterable[str] | None, store
 
 def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Found, ...]]:
     """Read what the writers remember: checkpoints by chain, the chains' files, and what cannot be read of it."""
-    heads: list[checkpoints.Head] = []
+    heads: list[checkpoint_file.Head] = []
     try:
-        heads += checkpoints.heads(folder)
+        heads += checkpoint_file.heads(folder)
     except OSError as error:
         flaw = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.BLIND
         where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.audit.proving.verify import UNSIGNED, verify
+from authguard.audit.verify.log_verifier import UNSIGNED, verify
 from authguard.cli.audit_trust import (
     NO_KEY,
     AlsoOption,
@@ -27,8 +27,8 @@ from authguard.core.chain import Broken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.proving.findings import ChainReport, Verification
-    from authguard.audit.proving.signatures import Found, Ranges
+    from authguard.audit.verify.checkpoint_verifier import Found, Ranges
+    from authguard.audit.verify.result import ChainReport, Verification
 
 SignedOption = Annotated[
     bool, typer.Option("--require-signed", help="Fail where a line is under no checkpoint of the key.")

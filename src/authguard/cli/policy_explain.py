@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from authguard.asgi.replies import WORDS
-from authguard.audit.proving.reading import find
+from authguard.audit.verify.log_reader import find
 from authguard.cli.output import BROKE, complain
 from authguard.cli.reasons import explained
 from authguard.cli.showing import escaped

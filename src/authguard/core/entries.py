@@ -202,7 +202,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
-    """A line of the app's own log, kept in a chain by `authguard.audit.writing.processor`.
+    """A line of the app's own log, kept in a chain by `authguard.audit.write.processor`.
 
     Attributes:
         id: of this record.

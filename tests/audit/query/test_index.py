@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit import segments
+from authguard.audit import segment_file
 from authguard.audit.query.index import beside, open_index
 from authguard.audit.query.search import Question, by_id, counts, find
-from authguard.audit.writing.keeping import Keeping
+from authguard.audit.write.retention import Keeping
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, numbers, told
@@ -186,7 +186,7 @@ def test_ordinary_retirement_is_no_news_and_its_records_are_found_no_more(tmp_pa
     with open_index(desk.log) as index:
         assert index.renewed == ""
         assert index.unread == ()
-    assert any(piece.is_stub for piece in segments.closed(desk.log))
+    assert any(piece.is_stub for piece in segment_file.closed(desk.log))
     after = told(desk)
     assert not set(after) & set(before[:5])
     assert after[-1] == "119"

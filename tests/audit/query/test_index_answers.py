@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.proving.reading import parse
 from authguard.audit.query.index import VERSION, beside, open_index
 from authguard.audit.query.search import Question, by_id, counts, find
+from authguard.audit.verify.log_reader import parse
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
 from tests.profiles import examples
 from tests.records import by_hand

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.proving.verify import verify
 from authguard.audit.query.index import open_index
 from authguard.audit.query.stats import gather
 from authguard.audit.report.data import LISTED, Cover, look
 from authguard.audit.report.page import page
+from authguard.audit.verify.log_verifier import verify
 from authguard.policy.compiler import load
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
 from tests.records import by_hand

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from authguard.audit import segments
+from authguard.audit import segment_file
 from authguard.audit.query.indexer import Taking, mark
 from authguard.audit.query.rows import Shape
 from authguard.core.chain import LINE_BOUND
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from authguard.audit.query.rows import Key
-    from authguard.audit.segments import Piece
+    from authguard.audit.segment_file import Piece
 
     Progress = Callable[[int, int], None]
 
@@ -88,7 +88,7 @@ class Index:
         self.log = log
         self.db = db
         self.renewed = renewed
-        self.unread = segments.unread(log)
+        self.unread = segment_file.unread(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
         self._shapes: dict[int, Shape] = {}
@@ -107,7 +107,7 @@ class Index:
                 (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
                 if len(self._files) >= OPEN:
                     self._files.pop(next(iter(self._files))).close()
-                self._files[file] = segments.opened(segments.by_key(self.log)[name])
+                self._files[file] = segment_file.opened(segment_file.by_key(self.log)[name])
             stream = self._files[file]
             if isinstance(getattr(stream, "raw", None), FileIO):
                 return os.pread(stream.fileno(), size, place)
@@ -154,7 +154,7 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
     Raises:
         AuditError: there is no log, or it cannot be read.
     """
-    if not any(segments.of_log(log)):
+    if not any(segment_file.of_log(log)):
         raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
     try:
         made = _open(log, progress, fresh=fresh)
@@ -254,7 +254,7 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
     Raises:
         StaleError: one is not what was indexed.
     """
-    pieces, stubs, retired = segments.by_key(log), segments.retired_keys(log), []
+    pieces, stubs, retired = segment_file.by_key(log), segment_file.retired_keys(log), []
     sql = "SELECT name, come, first, last, place, seen FROM file WHERE come > 0"
     for name, come, first, last, place, seen in db.execute(sql).fetchall():
         piece = pieces.get(name)
@@ -268,8 +268,8 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
             # a closed file that the system has not seen changed is not read again
             if not piece.live and _seen(piece) == seen:
                 continue
-            with segments.opened(piece) as file:
-                if segments.length(file) < come:
+            with segment_file.opened(piece) as file:
+                if segment_file.length(file) < come:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 begins = file.readline(LINE_BOUND + 1)
                 file.seek(place)
@@ -285,7 +285,7 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
 def _is_kept(log: Path, name: str) -> bool:
     """Whether a file of lines is there, but cannot be read now."""
     chain = log.with_name(name.partition(":")[0])
-    return any(one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segments.pieces(chain))
+    return any(one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segment_file.pieces(chain))
 
 
 def _forget(db: sqlite3.Connection, retired: list[str]) -> None:
@@ -316,13 +316,13 @@ def _has_news(log: Path, db: sqlite3.Connection) -> bool:
     known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
     return any(
         known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
-        for key, piece in segments.by_key(log).items()
+        for key, piece in segment_file.by_key(log).items()
     )
 
 
 def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     """Take in what came; tell whether a record was withdrawn or came that may have been."""
-    files = segments.by_key(log)
+    files = segment_file.by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
     whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
     numbers: dict[Key, int] = {}
@@ -331,7 +331,7 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
         no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
         reader = Taking(db, numbers, come, lines, foreigners)
         try:
-            opened = segments.opened_again(log, key, piece)
+            opened = segment_file.opened_again(log, key, piece)
         except PermissionError:
             continue
         if opened is None:

@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.audit.proving.reading import parse
+from authguard.audit.verify.log_reader import parse
 from authguard.core.chain import Flaw, read
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from authguard.audit.report.people import BY_PEOPLE, People, count_people
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.audit.proving.findings import Verification
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import Shape
     from authguard.audit.query.stats import Stats
+    from authguard.audit.verify.result import Verification
     from authguard.policy.compiled import Policy
 
 #: rows of a list that are kept

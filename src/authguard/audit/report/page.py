@@ -21,8 +21,8 @@ from authguard.core.chain import Broken
 from authguard.policy.views.sheet import document, shown, style, table
 
 if TYPE_CHECKING:
-    from authguard.audit.proving.findings import ChainReport
     from authguard.audit.report.data import Cover, Facts
+    from authguard.audit.verify.result import ChainReport
 
 _LOOK: Final = Path(__file__).parent / "report.css"
 #: kinds of records, where there are several

@@ -1,0 +1,160 @@
+"""One record with the proof that a signed log holds it, which a third party checks without the log.
+
+The form is C2SP's tlog-proof (``c2sp.org/tlog-proof@v1``): the record's line as ``extra``, its ``index``, the hashes of
+its siblings from the leaf up, and the signed checkpoint.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.verify.log_reader import parse
+from authguard.core import tree
+from authguard.core.chain import LINE_BOUND, Linked, read
+from authguard.core.notes import NOTE_BOUND, opened, plain_base64, read_body
+from authguard.core.stubs import Stub, levels
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from authguard.core.notes import Check, Key
+
+HEADER: Final = "c2sp.org/tlog-proof@v1"
+#: most characters of a proof
+BOUND: Final = 2 * LINE_BOUND + 64 * tree.LEVELS + NOTE_BOUND
+_PROOF: Final = re.compile(
+    re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
+)
+
+
+class UnprovenError(AuditError):
+    """A record cannot be proved: its checkpoint is not signed by the key, or the log does not lead to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A record that a signed log holds.
+
+    Attributes:
+        line: of the log, its newline among it.
+        index: its place, from 0.
+        origin: of the log.
+        size: lines that the checkpoint signs.
+        at: when it was signed, epoch seconds UTC.
+        key: whose checkpoint it is.
+    """
+
+    line: bytes
+    index: int
+    origin: str
+    size: int
+    at: int
+    key: Key
+
+
+def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
+    """Make the proof of a record, under the first checkpoint that covers it.
+
+    Args:
+        log: path of its first chain.
+        record: id.
+        keys: public keys, one of which has to have signed the checkpoint.
+        check: of signatures.
+
+    Raises:
+        UnprovenError: the checkpoint is not signed by a key, or the log does not lead to it.
+        AuditError: no chain has the record, or no checkpoint covers it yet.
+    """
+    wanted = record.encode("utf-8", "surrogatepass")
+    retired = False
+    for path in segment_file.of_log(log):
+        try:
+            index = 0
+            for item in _items(path):
+                if isinstance(item, Stub):
+                    index, retired = index + item.count, True
+                    continue
+                if wanted in item and parse(item).get("id") == record:
+                    return _prove(path, index, item, keys, check)
+                index += 1
+        except OSError as error:
+            raise AuditError(f"the log `{path}` cannot be read: {error.strerror}") from error
+    hint = "; the lines of its oldest segments are gone, their time was over" if retired else ""
+    raise AuditError(f"no chain of `{log}` has a record of that id{hint}")
+
+
+def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Check) -> str:
+    try:
+        for note in checkpoint_file.notes(checkpoint_file.beside(path)):
+            said = read_body(note)
+            if said is not None and said.size > index:
+                break
+        else:
+            raise AuditError(
+                "no checkpoint covers the record yet: wait for the next, at most as long as the policy says"
+            )
+    except FileNotFoundError:
+        raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
+    if opened(note, keys, check) is None:
+        raise UnprovenError("the checkpoint that covers the record is not signed by the key, or was changed")
+    try:
+        found = tree.prove(_leaves(path), index, said.size)
+    except ValueError:
+        found = ()
+    if tree.root_of(tree.leaf(line[:-1]), index, said.size, found) != said.root:
+        raise UnprovenError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
+    hashes = "".join(f"{b64encode(one).decode()}\n" for one in found)
+    return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
+
+
+def _items(path: Path) -> Iterator[bytes | Stub]:
+    """Read a chain through all its files: lines, and stubs where lines were."""
+    for piece in segment_file.pieces(path):
+        if piece.is_stub:
+            yield segment_file.stub_of(piece)[0]
+            continue
+        with segment_file.opened(piece) as file:
+            while line := file.readline(LINE_BOUND + 1):
+                yield line
+
+
+def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
+    """Hash lines to leaves; of a stub there are the roots of its subtrees."""
+    for item in _items(path):
+        if isinstance(item, Stub):
+            for level, block in zip(levels(item.base, item.base + item.count), item.blocks, strict=True):
+                yield bytes.fromhex(block), level
+        else:
+            yield tree.leaf(item.removesuffix(b"\n"))
+
+
+def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
+    """Check a proof.
+
+    Raises:
+        AuditError: it proves nothing, and why.
+    """
+    found = _PROOF.match(text) if len(text) <= BOUND else None
+    if found is None:
+        raise AuditError("this is no proof: one begins with `c2sp.org/tlog-proof@v1`")
+    try:
+        line = plain_base64(found[1])
+        path = [plain_base64(one) for one in found[3].split()]
+    except ValueError:
+        raise AuditError("the record in the proof was changed") from None
+    note = opened(text[found.end() :], keys, check)
+    if note is None:
+        raise AuditError("the checkpoint in the proof is not signed by the key, or was changed")
+    record = read(line)
+    said, index = note.checkpoint, int(found[2])
+    if not isinstance(record, Linked) or record.seq != index:
+        raise AuditError("the record in the proof was changed")
+    if tree.root_of(tree.leaf(line[:-1]), index, said.size, path) != said.root:
+        raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")
+    return Proven(line, index, said.origin, said.size, note.at, note.keys[0])

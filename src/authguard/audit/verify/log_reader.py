@@ -1,0 +1,131 @@
+"""Reading a log for people: the last lines of all its chains, and those that come after.
+
+Nothing is verified here: lines are shown as they stand, also those that `proving.verify` would not pass.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from heapq import merge
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from authguard.audit import segment_file
+from authguard.core.chain import LINE_BOUND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from authguard.audit.segment_file import Piece
+
+#: most bytes that are read of one file at once, from its end or since the last look
+READ_BOUND: Final = 16 * 1024 * 1024
+
+
+def when(line: bytes) -> float:
+    """Read a line's time, epoch seconds UTC; 0 where it has none."""
+    at = parse(line).get("at")
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Decode a line; empty where it is no JSON object."""
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+def by_time(runs: Iterable[list[bytes]]) -> list[bytes]:
+    """Merge the lines of several chains by their times; each chain keeps its own order."""
+    return list(merge(*runs, key=when))
+
+
+def find(path: Path, record: str) -> dict[str, Any]:
+    """Find the record of an id in all chains of a log, however long they are; empty where there is none.
+
+    Args:
+        path: of the log's first chain.
+        record: the id, as a reply's ``instance`` and the log name it.
+    """
+    wanted = record.encode("utf-8", "surrogatepass")
+    for chain in segment_file.of_log(path):
+        with suppress(OSError):
+            for piece in segment_file.pieces(chain):
+                if not piece.is_stub and (found := _find(piece, wanted, record)):
+                    return found
+    return {}
+
+
+def _find(piece: Piece, wanted: bytes, record: str) -> dict[str, Any]:
+    with segment_file.opened(piece) as stream:
+        while line := stream.readline(LINE_BOUND + 1):
+            if wanted in line and (found := parse(line)).get("id") == record:
+                return found
+    return {}
+
+
+class Reader:
+    """Reads the chains of a log, over all their files, and remembers how far it came in each.
+
+    Args:
+        path: of the log's first chain.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        #: chain -> number of the first line of the file that was read last, its inode, and the place in it
+        self._come: dict[Path, tuple[int, int, int]] = {}
+
+    def last(self, count: int) -> list[bytes]:
+        """Give the last whole lines of all chains, merged by time."""
+        lines = by_time([self._last(chain, count) for chain in segment_file.of_log(self._path)])
+        return lines[len(lines) - min(count, len(lines)) :]
+
+    def more(self) -> list[bytes]:
+        """Give the whole lines that came since the last call, merged by time; also those of files that are new."""
+        return by_time([self._more(chain) for chain in segment_file.of_log(self._path)])
+
+    def _last(self, chain: Path, count: int) -> list[bytes]:
+        """Read a chain from its end, over as many of its files as are needed."""
+        lines: list[bytes] = []
+        with suppress(OSError):
+            for number, piece in enumerate(reversed(segment_file.pieces(chain))):
+                if piece.is_stub or len(lines) > count:
+                    break
+                found, come = _read(piece, 0)
+                if number == 0:
+                    self._come[chain] = come
+                lines = found[-count - 1 :] + lines
+        return lines
+
+    def _more(self, chain: Path) -> list[bytes]:
+        """Read on from where the reader came to, over the files that were begun since."""
+        lines: list[bytes] = []
+        base, inode, offset = self._come.get(chain, (0, 0, 0))
+        with suppress(OSError):
+            for piece in segment_file.pieces(chain):
+                if piece.is_stub or (piece.base < base and not piece.live):
+                    continue
+                same = piece.base == base and (not piece.live or inode in {0, piece.inode})
+                found, self._come[chain] = _read(piece, offset if same else 0)
+                lines += found
+        return lines
+
+
+def _read(piece: Piece, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
+    """Read a file from a place, or from so many bytes before its end as are read at once; give where that is then."""
+    with segment_file.opened(piece) as stream:
+        size = segment_file.length(stream)
+        come = come if come <= size else 0  # cut: from its beginning
+        begin = max(come, size - READ_BOUND)
+        stream.seek(begin)
+        data = stream.read(READ_BOUND)
+    end = data.rfind(b"\n") + 1
+    # a line that began before what was read is left out, and one longer than any of ours is not waited for
+    start = data.find(b"\n") + 1 if begin > come else 0
+    stuck = end == 0 and len(data) > LINE_BOUND
+    place = begin + (len(data) if stuck else end)
+    return (data[start:end].splitlines(keepends=True) if end else []), (max(piece.base, 0), piece.inode, place)

@@ -1,0 +1,172 @@
+"""Verifying a log: every chain of it from its genesis, in constant memory, with counts and the first break of each.
+
+Without a key, what is verified is that nothing was edited, deleted, inserted or re-ordered before the end of each file.
+With the key, the lines are held against the signed checkpoints, and those against what the writer remembers and what
+anchors hold: a tail that was cut, a chain removed and a chain written anew show too.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.chain_file import chains
+from authguard.audit.verify.chain_verifier import Walk, unreadable
+from authguard.audit.verify.checkpoint_verifier import NOTHING, Found, Holding
+from authguard.audit.verify.result import ChainReport, Tally, Verification
+from authguard.core.chain import GENESIS, Broken, Flaw, Intact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from authguard.audit.verify.checkpoint_verifier import Trust
+    from authguard.audit.verify.result import Progress
+
+#: how often a chain is read whose files change meanwhile, and seconds before the next time, once more each time
+ATTEMPTS: Final = 6
+PAUSE: Final = 0.02
+UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
+
+
+def _silent(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+def _size(chain: Path) -> int:
+    """Measure a chain, about: compressed files are smaller than what is read of them."""
+    try:
+        return sum(piece.path.stat().st_size for piece in segment_file.pieces(chain))
+    except OSError:
+        return 0
+
+
+def verify(
+    path: Path,
+    *,
+    trust: Trust | None = None,
+    also: Iterable[Path] = (),
+    pause: Callable[[float], None] = time.sleep,
+    progress: Progress = _silent,
+    again: Callable[[], Trust | None] | None = None,
+) -> Verification:
+    """Verify a log: the file and the chains beside it.
+
+    A chain whose files changed while they were read, and in which a flaw was found, is read again: the writer of a
+    living log closes, compresses and retires files meanwhile.
+
+    Args:
+        path: of the log's first chain; it has to exist, its siblings need not.
+        trust: what to hold it against; else the chains alone are followed.
+        also: logs that were archived, whose chains are not missing.
+        pause: waits before an unfinished line, or a chain, is read again.
+        progress: told now and then how many bytes of how many went by.
+        again: gathers `trust` anew, before a chain is read again; else the first is used.
+    """
+    seen: set[str] = set()
+    roots = (path, *also)
+    files = [file for root in roots for file in dict.fromkeys((root, *segment_file.of_log(root)))]
+    whole = sum(map(_size, files))
+    tally = Tally(progress, whole)
+    reports = []
+    newborn: set[Path] = set()
+    done = 0
+    for file in files:
+        held = trust
+        for attempt in range(ATTEMPTS):
+            before = _state(file)
+            counted = Tally(progress, whole, done)
+            report = _verify(file, counted, pause, held, seen)
+            if isinstance(report.result, Intact) or attempt == ATTEMPTS - 1 or _state(file) == before:
+                break
+            pause(PAUSE * (attempt + 1))
+            held = again() if again is not None else trust
+        if file in roots or segment_file.pieces_or_none(file) or checkpoint_file.beside(file).exists():
+            tally.merge(counted)
+            reports.append(report)
+            # by what there was when it was read: its first checkpoint may come before the other chains are read
+            if _is_newborn(report) and checkpoint_file.beside(file).name not in {name for name, *_ in before}:
+                newborn.add(file)
+        done += _size(file)
+    gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
+    return Verification(
+        chains=tuple(
+            replace(report, result=Intact(0, GENESIS)) if trust and not gone and report.path in newborn else report
+            for report in reports
+        ),
+        kinds=dict(sorted(tally.kinds.items())),
+        outcomes=dict(sorted(tally.outcomes.items())),
+        repairs=tally.repairs,
+        first=tally.first,
+        last=tally.last,
+        gone=gone,
+    )
+
+
+def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
+    """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
+    found = []
+    for path in (*(piece.path for piece in segment_file.pieces_or_none(chain)), checkpoint_file.beside(chain)):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        found.append((path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
+
+
+def _is_newborn(report: ChainReport) -> bool:
+    """Return whether a chain is one file whose writer has not written a line yet."""
+    empty = isinstance(report.result, Broken) and report.result.flaw is Flaw.EMPTY
+    return empty and not report.segments and report.where == report.path
+
+
+def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Found]:
+    """Name what should be there and is not."""
+    yield from trust.blind
+    files = {report.path for report in reports}
+    unread = {
+        report.path.name
+        for report in reports
+        if isinstance(report.result, Broken) and report.result.flaw is Flaw.UNREAD and not report.lines
+    }
+    for origin in sorted({*trust.held, *trust.anchored} - seen):
+        name = trust.files.get(origin, "")
+        # of a chain that cannot be read it is not known which it is
+        if name in unread or (not name and unread):
+            continue
+        chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
+        yield Found(path.parent / chain, Broken(0, Flaw.GONE))
+    for file in chains(path):
+        # a log is made before its checkpoints, so it is looked for after them
+        if file not in files and checkpoint_file.beside(file).exists() and not file.exists():
+            yield Found(file, Broken(0, Flaw.MISSING))
+
+
+def _verify(
+    path: Path, tally: Tally, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
+) -> ChainReport:
+    """Verify one chain."""
+    walk = Walk(path, Holding(path, trust) if trust else None, tally, seen, pause)
+    try:
+        pieces = segment_file.pieces(path)
+    except OSError as error:
+        pieces = ()
+        flaw: Found | None = Found(path, Broken(0, unreadable(error)))
+    else:
+        flaw = walk.run(pieces)
+    result = Intact(walk.lines, walk.head) if flaw is None else flaw.broken
+    return ChainReport(
+        path=path,
+        lines=walk.lines,
+        result=result,
+        where=path if flaw is None else flaw.path,
+        ranges=walk.holding.ranges() if walk.holding else NOTHING,
+        segments=sum(not piece.live for piece in pieces),
+        retired=walk.retired,
+        unfinished=walk.unfinished,
+        marks=tuple(walk.marks),
+        accepted=walk.accepted(),
+    )

@@ -1,0 +1,380 @@
+"""Signing a chain while it is written: the tree is fed from the file, in a thread of its own, and its root is signed.
+
+Rules: no request waits for any of this; only lines that descend to the writer's own last line are signed, so that what
+somebody else put into the file is never made good; lines are on the disk before a checkpoint says that they are; a
+checkpoint that was signed once is never contradicted by another.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.chain_file import sync_folder
+from authguard.audit.write.checkpoint_thinner import Thinner
+from authguard.audit.write.leaf_reader import base_of, take_in
+from authguard.audit.write.takeover import Predecessor
+from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
+from authguard.core.handover import opened_note
+from authguard.core.notes import Checkpoint, opened, signed
+from authguard.core.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import BinaryIO
+
+    from authguard.audit.segment_file import Piece
+    from authguard.audit.write.anchor_publisher import Anchoring
+    from authguard.audit.write.retention import Keeper, Wish
+    from authguard.core.notes import Check, Key, Sign
+    from authguard.ports import Clock
+
+
+#: lines, and seconds, after which a log is signed unless a policy says otherwise
+EVERY: Final = 1_000
+WITHIN: Final = 10.0
+#: looks at a folder that changes meanwhile, and seconds between them
+TRIES: Final = 5
+PAUSE: Final = 0.01
+#: seconds until a log to which nothing is added is signed anew; twice as long each time, and at most
+IDLE: Final = 60.0
+IDLE_MOST: Final = 3_600.0
+#: seconds that a stop waits for the last checkpoint
+LAST: Final = 10.0
+
+
+class UnsealedError(Exception):
+    """The chain cannot be signed, for the reason that it is given."""
+
+
+class LogSigner:
+    """Signs one file.
+
+    Args:
+        path: of the chain.
+        fd: where the writer holds it; only looked at, to tell that it is the same file.
+        head: gives the hash of the line that the writer wrote last.
+        signers: the keys with which it signs, the current one last.
+        check: of signatures.
+        memory: folder of the newest checkpoints.
+        clock: for their times.
+        every: lines after which to sign.
+        within: seconds after which to sign.
+        publish: hands every checkpoint on to its anchors.
+        keeper: keeps the segments that were closed and signed.
+        threaded: whether a thread does all of it; else `step` does.
+
+    Attributes:
+        predecessor: finds out what the writer before left.
+        trouble: why the last checkpoint could not be made; empty where it could.
+        untidy: why closed segments could not be kept as they should; empty where they could.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fd: int,
+        head: Callable[[], str],
+        *,
+        signers: Sequence[tuple[Key, Sign]],
+        check: Check,
+        memory: Path,
+        clock: Clock,
+        every: int = EVERY,
+        within: float = WITHIN,
+        publish: Anchoring | None = None,
+        keeper: Keeper | None = None,
+        threaded: bool = True,
+    ) -> None:
+        self._path = path
+        self._identity = os.fstat(fd)
+        self._head = head
+        self._turned = False
+        self._signers = tuple(signers)
+        self._check = check
+        self._memory = memory
+        self._clock = clock
+        self._within = within
+        self._publish = publish
+        self._keeper = keeper
+        self._thinner = Thinner(path)
+        self._threaded = threaded
+        self._woken = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._tree = Tree()
+        #: number of the first line of the file that was read last, and how many of its bytes were
+        self._base = 0
+        self._offset = 0
+        self._last = GENESIS
+        self._origin = ""
+        self._at = 0
+        self._size = -1
+        self._endorses: tuple[tuple[Key, Sign], ...] = ()
+        self.every: Final = every
+        self.predecessor: Final = Predecessor(path, self._signers, check, memory, every, within)
+        self.trouble = ""
+        self.untidy = ""
+
+    @property
+    def unanchored(self) -> str:
+        """Which anchors do not have the newest checkpoint, and why; empty where all do or will at once."""
+        return self._publish.trouble if self._publish is not None else ""
+
+    @property
+    def wish(self) -> Wish | None:
+        """What has to be recorded before a segment may go."""
+        return (self._keeper.wish if self._keeper is not None else None) or self._thinner.wish
+
+    def grant(self, wish: Wish, lines: int) -> None:
+        """Hear that it was, and how many lines the chain has with it."""
+        self._thinner.grant(wish, lines)
+        if self._keeper is not None:
+            self._keeper.grant(wish, lines)
+
+    def turn(self, fd: int) -> None:
+        """Hear that the chain goes on in another file."""
+        self._identity, self._turned = os.fstat(fd), True
+        self._woken.set()
+
+    def start(self) -> None:
+        """Begin the thread; it ends with the process, or at `stop`."""
+        if not self._threaded:
+            return
+        self._thread = threading.Thread(target=self._run, name="authguard-checkpoints", daemon=True)
+        self._thread.start()
+
+    def step(self) -> bool:
+        """Do at once what the thread does when it wakes; give whether the log has to say something before more is."""
+        self._try()
+        self._tidy()
+        return self.wish is not None and not self.trouble and not self.untidy
+
+    def wake(self) -> None:
+        """Sign soon: there are enough lines."""
+        self._woken.set()
+
+    def news(self) -> tuple[str, str] | None:
+        """What the log has to say before a signature covers it: an act and its note; ``None`` for nothing.
+
+        A memory that cannot be read is told of when it is used.
+        """
+        try:
+            first = segment_file.first_hash(self._path)
+            current = self._signers[-1][0]
+            head = checkpoint_file.recall(self._memory, checkpoint_file.origin(current.name, first)) if first else None
+        except (OSError, ValueError):
+            return None
+        found = opened(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
+        return ("key.rotated", current.text()) if found is not None and current not in found.keys else None
+
+    def opened_note(self, prev: str, record: str, at: float) -> str:
+        """Write what this writer begins with, signed by the key that whoever trusted the chain so far knows.
+
+        Args:
+            prev: hash of the line that it follows.
+            record: id of the record.
+            at: its time.
+        """
+        key, sign = self._signers[-1]
+        with suppress(OSError, ValueError):
+            first = segment_file.first_hash(self._path)
+            head = checkpoint_file.recall(self._memory, checkpoint_file.origin(key.name, first)) if first else None
+            found = opened(head.note, [one for one, _ in self._signers], self._check) if head is not None else None
+            key, sign = next((one for one in self._signers if found and one[0] in found.keys), (key, sign))
+        return opened_note(key, sign, prev, record, at)
+
+    def abandon(self) -> None:
+        """End without waiting: the file is gone."""
+        self._closing = True
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Sign all that was written, and end; waits for that, but not for ever."""
+        self._closing = True
+        self._woken.set()
+        if self._thread is None:
+            self._try()
+        else:
+            self._thread.join(LAST)
+        if self._publish is not None:
+            self._publish.stop()
+
+    def _run(self) -> None:
+        idle, patience = time.monotonic(), max(IDLE, self._within)
+        while True:
+            self._woken.wait(self._within)
+            closing = self._closing
+            self._woken.clear()
+            due = time.monotonic() - idle >= patience
+            before = self._size
+            if self._try(again=due):
+                idle = time.monotonic()
+                patience = min(2 * patience, IDLE_MOST) if self._size == before else max(IDLE, self._within)
+            if closing:
+                return
+            self._tidy()
+
+    def _try(self, *, again: bool = False) -> bool:
+        """Sign, or keep the reason why not; give whether a checkpoint was made."""
+        try:
+            made = self.seal(again=again)
+        except UnsealedError as error:
+            self.trouble = str(error)
+        except OSError as error:
+            self.trouble = f"a checkpoint cannot be made: {_where(error)}{error.strerror or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unsigned and nobody told
+            self.trouble = f"a checkpoint cannot be made: {type(error).__name__}"
+        else:
+            self.trouble = ""
+            return made
+        return False
+
+    def _tidy(self) -> None:
+        """Keep what is closed and signed, and thin what signs it, or keep the reason why not."""
+        if self._size < 0:
+            return
+        try:
+            if self._keeper is not None:
+                self._keeper.tidy(self._size)
+            self._thinner.tidy(self._size)
+        except OSError as error:
+            self.untidy = f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - as in `_try`
+            self.untidy = f"a closed segment cannot be kept: {type(error).__name__}"
+        else:
+            self.untidy = ""
+
+    def seal(self, *, again: bool = False) -> bool:
+        """Sign what was written since the last checkpoint; give whether there was anything.
+
+        Args:
+            again: to sign the same lines anew with a newer time, which proves the silence.
+
+        Raises:
+            UnsealedError: what is in the file is not what was written.
+            OSError: a file cannot be read or written.
+        """
+        target = self._head()
+        if not self._origin and not self._take_up():
+            return False
+        if target != self._last:
+            self._feed(target)
+        if not self._tree.size or (self._tree.size == self._size and not again):
+            return False
+        if self._turned:
+            sync_folder(self._path.parent)
+            self._turned = False
+        self._sign()
+        return True
+
+    def _take_up(self) -> bool:
+        """Go on where the last writer of the chain left off; a chain without a line has no name yet."""
+        first = segment_file.first_hash(self._path)
+        if not first:
+            return False
+        chain = checkpoint_file.origin(self._signers[-1][0].name, first)
+        try:
+            head = checkpoint_file.recall(self._memory, chain)
+            if head is not None:
+                self._resume(head)
+        except ValueError as error:
+            raise UnsealedError("the memory of the log's newest checkpoint is damaged") from error
+        self._origin = chain
+        return True
+
+    def _resume(self, head: checkpoint_file.Head) -> None:
+        """Check that the file still holds what was signed, as far as one line tells, and take up its tree."""
+        found = opened(head.note, [key for key, _ in self._signers], self._check)
+        if found is None:
+            raise UnsealedError("the log was last signed by a key that is not at hand")
+        tree = Tree(found.checkpoint.size, (bytes.fromhex(part) for part in head.edge))
+        if tree.root() != found.checkpoint.root:
+            raise UnsealedError("the memory of the log's newest checkpoint is damaged")
+        start = max(0, head.offset - LINE_BOUND)
+        piece = next(
+            (one for one in segment_file.pieces(self._path) if one.base == head.base and not one.is_stub), None
+        )
+        if piece is None:
+            raise UnsealedError("the log is not the one that was signed: a segment of it is gone")
+        with segment_file.opened(piece) as file:
+            file.seek(start)
+            before = file.read(head.offset - start)
+        last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
+        if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, tree.size):
+            raise UnsealedError("the log is not the one that was signed: lines were cut off or changed")
+        self._tree, self._base, self._offset, self._last = tree, head.base, head.offset, head.last
+        self._at = found.at
+        if self._signers[-1][0] in found.keys:
+            self._size = tree.size
+        else:
+            self._endorses = tuple(one for one in self._signers if one[0] in found.keys)
+
+    def _feed(self, target: str) -> None:
+        """Take the lines up to the writer's last into the tree, where they descend to it, and bring them to the disk.
+
+        Raises:
+            UnsealedError: the files do not hold what was written.
+            OSError: one cannot be read.
+        """
+        for _ in range(TRIES):
+            tree, last = Tree(self._tree.size, self._tree.edge), self._last
+            for piece in self._ahead():
+                with segment_file.opened(piece) as file:
+                    self._demand_ours(piece, file)
+                    # the file that is written may have had no line yet, or another name, when the folder was listed
+                    base = base_of(piece, file, tree.size)
+                    file.seek(self._offset if base == self._base else 0)
+                    last = take_in(file, tree, last, target)
+                    offset = file.tell()
+                    if piece.form != segment_file.PACKED:
+                        os.fsync(file.fileno())
+                if last == target:
+                    self._tree, self._base, self._offset, self._last = tree, base, offset, last
+                    return
+            # the writer may have gone on to another file between a look at the folder and the opening
+            time.sleep(PAUSE)
+        raise UnsealedError("the log does not hold what was written: lines were changed or cut off")
+
+    def _ahead(self) -> tuple[Piece, ...]:
+        """List the files that hold lines that were not taken in."""
+        found = segment_file.pieces(self._path)
+        return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_stub))
+
+    def _demand_ours(self, piece: Piece, file: BinaryIO) -> None:
+        """Demand that the file that is written is the writer's.
+
+        Raises:
+            UnsealedError: it is another.
+        """
+        if not piece.live:
+            return
+        for _ in range(TRIES):
+            status, ours = os.fstat(file.fileno()), self._identity
+            if (status.st_dev, status.st_ino) == (ours.st_dev, ours.st_ino):
+                return
+            time.sleep(PAUSE)  # it may be so new that the writer has not yet said so
+        raise UnsealedError("the file of the log was replaced")
+
+    def _sign(self) -> None:
+        at = max(int(self._clock.now()), self._at)
+        body = Checkpoint(self._origin, self._tree.size, self._tree.root())
+        note = signed(body, at, (*self._endorses, self._signers[-1]))
+        edge = tuple(part.hex() for part in self._tree.edge)
+        head = checkpoint_file.Head(1, self._path.name, note, self._offset, self._last, edge, self._base)
+        # remembered last: who verifies reads the memory first, and finds all of it in the file
+        checkpoint_file.append(checkpoint_file.beside(self._path), note)
+        checkpoint_file.remember(self._memory, head, self._origin)
+        self._size, self._at, self._endorses = self._tree.size, at, ()
+        if self._publish is not None:
+            self._publish.hand_on(self._origin, note)
+
+
+def _where(error: OSError) -> str:
+    """Name the file that an error is about, without its folder."""
+    return f"{Path(error.filename).name}: " if isinstance(error.filename, str | Path) else ""

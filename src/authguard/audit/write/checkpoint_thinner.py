@@ -1,0 +1,112 @@
+"""Thinning the checkpoints beside a chain: the log says in a signed record which are kept, and then the others go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.chain_file import sync_folder
+from authguard.audit.write.retention import Wish
+from authguard.core.notes import read_body, read_time, signature_count
+from authguard.core.thinning import RECENT_S, THINNED, Kept, Thinned, longest_silence, parse_thinned, thin, thinned_note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: bytes of a file from which on it is thinned, at least
+LEAST: Final = 512 * 1_024
+#: signature lines of a checkpoint that one key signed
+ONE_KEY: Final = 2
+
+
+class Thinner:
+    """Thins the checkpoints of one chain.
+
+    Args:
+        chain: the file that is written.
+        least: bytes of the checkpoints' file from which on it is thinned.
+
+    Attributes:
+        wish: what has to be recorded before a checkpoint goes; ``None`` for nothing.
+    """
+
+    def __init__(self, chain: Path, least: int = LEAST) -> None:
+        self._chain = chain
+        self._beside = checkpoint_file.beside(chain)
+        self._least = self._due = least
+        self._granted = -1
+        #: what was recorded last
+        self._said: Thinned | None = None
+        self.wish: Wish | None = None
+
+    def grant(self, wish: Wish, lines: int) -> None:
+        """Hear that the record was written, and how many lines the chain has with it."""
+        if wish is self.wish:
+            self.wish, self._granted, self._said = None, lines, parse_thinned(wish.note)
+
+    def tidy(self, signed: int) -> None:
+        """Ask for the record where the file has grown, and drop what goes once that is signed.
+
+        Args:
+            signed: lines of the chain that a checkpoint covers.
+
+        Raises:
+            OSError: a file cannot be read or written; all that was there is still there.
+        """
+        if 0 <= self._granted <= signed:
+            self._drop()
+            self._granted = -1
+        elif self.wish is None and self._granted < 0 and self._beside.stat().st_size >= self._due:
+            self._ask()
+
+    def _ask(self) -> None:
+        found = [one for one, _ in self._read()]
+        if not found:
+            return
+        first = next((piece.base for piece in segment_file.pieces(self._chain) if not piece.is_stub), 0)
+        kept = [found[place] for place in thin(found, first)]
+        self.wish = Wish(THINNED, thinned_note(first, kept, self._longest(found)))
+
+    def _longest(self, found: list[Kept]) -> int:
+        """Return the longest silence: of what was thinned as the last record says, of the others as they stand."""
+        before = self._said
+        if before is None:  # another writer may have thinned them, but never those of the last hour
+            return longest_silence([one for one in found if one.at > found[-1].at - RECENT_S])
+        return max(before.silence, longest_silence([one for one in found if one.size >= before.last]))
+
+    def _drop(self) -> None:
+        """Write what is kept, and what came since, to a file of its own, and put that in the place of the other."""
+        if self._said is None:
+            return
+        found = list(self._read())
+        old = [one for one, _ in found if self._said.covers(one)]
+        kept = set(thin(old, self._said.first)) | set(range(len(old), len(found)))
+        new = self._beside.with_name(f".{self._beside.name}.{secrets.token_hex(4)}")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.writelines(checkpoint_file.encode(note) for place, (_, note) in enumerate(found) if place in kept)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._beside)
+        finally:
+            new.unlink(missing_ok=True)
+        sync_folder(self._beside.parent)
+        self._due = max(self._least, 2 * self._beside.stat().st_size)
+
+    def _read(self) -> Iterator[tuple[Kept, str]]:
+        """Read the checkpoints of the file.
+
+        Raises:
+            OSError: one is none, so that nothing may be dropped.
+        """
+        for note in checkpoint_file.notes(self._beside):
+            said = read_body(note)
+            if said is None:
+                raise OSError(74, "it holds a line that is no checkpoint", str(self._beside))
+            digest = sha256(note.encode()).digest()
+            yield Kept(said.size, read_time(note), signature_count(note) > ONE_KEY, digest), note

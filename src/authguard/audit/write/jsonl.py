@@ -1,0 +1,414 @@
+"""The log on disk: one JSON line per record, hash-chained, each handed to the kernel in one write.
+
+Rules: the chain moves on only after a whole write; a sink follows what it wrote last, never what it finds, so that
+lines which vanish while it runs leave a break that `authguard audit verify` shows; one thread appends. A process that
+forks may go on: the child leaves the parent's chain alone and takes the next free one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from contextlib import suppress
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from authguard.audit import segment_file
+from authguard.audit.chain_file import TRIES, Held, claim, let_go, lineage, size, tail, turn
+from authguard.audit.write.disk_space import SpaceWatch
+from authguard.audit.write.flusher import Flusher
+from authguard.audit.write.health import Remarks
+from authguard.audit.write.takeover import start_of
+from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
+from authguard.core.entries import Acted, Moved
+from authguard.core.handover import CLOSED, OPENED
+from authguard.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from authguard.audit.write.checkpoint_signer import LogSigner
+    from authguard.audit.write.retention import Keeping
+    from authguard.core.chain import Flaw, Stencil
+    from authguard.core.entries import Entry
+    from authguard.ports import Clock, Ids
+
+    #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
+    Seal = Callable[[Path, int, Callable[[], str]], LogSigner]
+
+#: seconds, by the records' own times, between looks at whether the file still has its name; whether it has any name and
+#: ends in what was written is looked at after each line
+LOOK_EVERY: Final = 0.05
+
+
+class JsonlSink:
+    """Implements `authguard.ports.AuditSink` on a file.
+
+    Args:
+        path: of the log; where another process holds it, a sibling is taken (``audit.1.jsonl`` ...).
+        clock: for the record of a repair.
+        ids: for the record of a repair.
+        policy: digest of the policy, for the same record.
+        seal: makes what signs the chain of a file; without it the log is not signed.
+        keeping: when the file is closed as a segment and a new one begun; without it that is never.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        ids: Ids,
+        policy: str = "",
+        seal: Seal | None = None,
+        keeping: Keeping | None = None,
+    ) -> None:
+        self._path: Final = path
+        self._clock: Final = clock
+        self._ids: Final = ids
+        self._policy: Final = policy
+        self._seal: Final = seal
+        self._keeping: Final = keeping
+        self._remarks: Final = Remarks()
+        self._space: Final = SpaceWatch()
+        self._reset()
+
+    def _reset(self) -> None:
+        """Know nothing: as made, after `close`, and in a forked child."""
+        self._held: Held | None = None
+        self._fd = -1
+        self._forks = lineage.forks
+        self._opened = False
+        #: the file is ours and ends in our last line
+        self._sound = False
+        #: `_seq` and `_head` are of lines that we wrote or took over, not the blanks of a start
+        self._following = False
+        self._seq = 0
+        self._head = GENESIS
+        self._size = 0
+        #: number and time of the file's first line
+        self._base = 0
+        self._began = inf
+        #: why the last segment could not be closed
+        self._unturned = ""
+        self._remarks.forget()
+        self._looked = 0.0
+        self._position = 0
+        self._sealer: LogSigner | None = None
+        #: this writer has said that it begins
+        self._begun = False
+        #: at how many lines the sealer is woken
+        self._due: float = inf
+        self._flusher = Flusher(lambda: (self._fd, self._position))
+
+    @property
+    def path(self) -> Path:
+        """The file that is written to; the one asked for where none is held."""
+        return self._held.path if self._held else self._path
+
+    def open(self) -> None:
+        """Take a chain, cut a torn last line off and record that, continue from the last whole line.
+
+        Raises:
+            AuditError: none can be taken, its last line was edited, or the repair cannot be written.
+        """
+        if self._opened and self._forks == lineage.forks:
+            return
+        if self._held is not None:
+            let_go(self._held, forked=True)
+        self._reset()
+        try:
+            self._take()
+        except AuditError as error:
+            self._remarks.refuse(self._clock.now(), error)
+            raise
+        self._opened = True
+
+    def close(self) -> None:
+        """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
+        held, forked = self._held, self._forks != lineage.forks
+        if self._sealer is not None and not forked:
+            self._end()
+            self._sealer.stop()
+        self._reset()
+        if held is not None:
+            if not forked and size(held) == 0 and not segment_file.closed(held.path):
+                held.path.unlink(missing_ok=True)
+            let_go(held, forked=forked)
+
+    def append(self, entry: Entry) -> int:
+        """Hand one line to the operating system before returning.
+
+        Returns:
+            How many lines this sink has written, this one among them: the position for `secure`.
+
+        Raises:
+            AuditError: it was not written whole; the next call repairs first.
+        """
+        # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
+        looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
+        try:
+            if not self._sound or self._forks != lineage.forks or looks:
+                self._make_sound(entry.at)
+            if not self._begun:
+                self._begin()
+            return self._link(entry)
+        except AuditError as error:
+            self._remarks.refuse(entry.at, error)
+            raise
+
+    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+        """Hand a decision that differs from an earlier one by its id, its time and its trace to the operating system.
+
+        Raises:
+            AuditError: it was not written whole; the next call repairs first.
+        """
+        try:
+            if not self._sound or self._forks != lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
+                self._make_sound(at)
+            if not self._begun:
+                self._begin()
+            return self._write(*press(stencil, record, at, trace, self._seq, self._head))
+        except AuditError as error:
+            self._remarks.refuse(at, error)
+            raise
+
+    def look(self) -> None:
+        """Close the file where it is time to, and write what the log has to say of itself, as the next record would.
+
+        Raises:
+            AuditError: the log cannot be written now.
+        """
+        self._make_sound(self._clock.now())
+
+    async def secure(self, position: int) -> None:
+        """Wait until a line is on the disk; one fsync serves all who wait.
+
+        Raises:
+            AuditError: it could not be made durable.
+        """
+        await self._flusher.wait(position)
+
+    def _link(self, entry: Entry) -> int:
+        """Link and write one record."""
+        try:
+            line, head = link(entry, self._seq, self._head)
+        except ValueError as error:
+            raise AuditError("a record holds text that is not Unicode") from error
+        return self._write(line, head)
+
+    def _write(self, line: bytes, head: str) -> int:
+        """Write one line; only then does the chain move on."""
+        if len(line) > LINE_BOUND:
+            raise AuditError(f"a record is longer than {LINE_BOUND} bytes: nothing that long may get here")
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            self._sound = False
+            raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
+        if written != len(line):
+            self._sound = False
+            cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise AuditError("the audit log took only a part of a line: look at the disk's space") from cut
+        status = os.fstat(self._fd)
+        if not status.st_nlink or status.st_size != self._size + written:
+            self._sound = False
+            self._flusher.give_up(self._position)
+            raise self._disturbed(status.st_size - written if status.st_nlink else -1)
+        self._seq += 1
+        self._head = head
+        self._size += written
+        self._position += 1
+        if self._seq >= self._due and self._sealer is not None:
+            self._due = self._seq + self._sealer.every
+            self._sealer.wake()
+        return self._position
+
+    def _make_sound(self, at: float) -> None:
+        """Bring the file back to where a line can be appended, or say that it cannot.
+
+        Raises:
+            AuditError: it cannot now.
+        """
+        if not self._opened:
+            raise AuditError("the audit log is not open")
+        if self._forks != lineage.forks:
+            self.open()
+        if self._held is not None:
+            self._look(self._held)
+        if self._held is None:
+            self._take()
+        elif not self._sound:
+            self._continue()
+        self._looked = at
+        self._tell()
+        if self._keeping is not None and self._size and self._keeping.is_due(self._size, at - self._began):
+            self._turn(self._held, at)
+
+    def _tell(self) -> None:
+        """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
+        for act, note in self._remarks.due(self._sealer, self._space.words(self.path.parent, self._looked)):
+            self._say(act, note)
+        if self._sealer is not None and (wish := self._sealer.wish) is not None:
+            self._say(wish.act, wish.note)
+            self._sealer.grant(wish, self._seq)
+
+    def _turn(self, held: Held | None, at: float) -> None:
+        """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
+        if held is None:
+            return
+        segment = segment_file.name(held.path, self._base)
+        try:
+            new = turn(held, segment)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            if why != self._unturned:
+                self._unturned = why
+                self._say("unturned", f"a new file could not be begun: {why}")
+            return
+        let_go(held)
+        before, self._base = self._base, self._seq
+        self._held, self._fd, self._size, self._began, self._unturned = new, new.fd, 0, at, ""
+        self._flusher.turn(segment)
+        if self._sealer is not None:
+            self._sealer.turn(new.fd)
+        self._say("turned", f"lines {before + 1} to {self._base} are in {segment.name}")
+
+    def _say(self, act: str, note: str) -> None:
+        """Record something that the log has to say of itself."""
+        self._begin()
+        now = self._clock.now()
+        self._link(Acted(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
+
+    def _begin(self) -> None:
+        """Record, before this writer's first line, behind which line it goes on; signed, where the log is."""
+        if self._begun or self._sealer is None:
+            return
+        self._begun = True
+        now = self._clock.now()
+        record = self._ids.record(now)
+        note = self._sealer.opened_note(self._head, record, now)
+        try:
+            self._link(Acted(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
+        except AuditError:
+            self._begun = False
+            raise
+
+    def _end(self) -> None:
+        """Record that this writer wrote its last line, as far as the disk takes it."""
+        if self._sealer is None or not self._begun:
+            return
+        with suppress(AuditError):
+            if not self._sound:
+                self._make_sound(self._clock.now())
+            self._say(CLOSED, f"behind line {self._seq}")
+
+    def _take(self) -> None:
+        """Take a file, and continue it."""
+        acts = self._claim()
+        if self._held is None:
+            return
+        self._forks = lineage.forks
+        self._flusher.name(self._held.path.parent)
+        try:
+            self._continue()
+        except AuditError:
+            let_go(self._held)
+            self._held, self._fd, self._sealer = None, -1, None
+            raise
+        if self._sealer is None:
+            return
+        self._due = self._seq + 1
+        if self._seq and (news := self._sealer.news()) is not None:
+            self._say(*news)
+        for act, note in acts:
+            self._say(act, note)
+        self._sealer.start()
+
+    def _claim(self) -> list[tuple[str, str]]:
+        """Claim a chain, and take it over from the writer before; return what to record of that."""
+        acts: list[tuple[str, str]] = []
+        for _ in range(TRIES):
+            self._held = held = claim(self._path)
+            self._fd = held.fd
+            self._sealer = self._seal(held.path, held.fd, lambda: self._head) if self._seal is not None else None
+            if self._sealer is None or self._following:
+                return acts
+            try:
+                taken = self._sealer.predecessor.take_over()
+            except OSError as error:
+                let_go(held)
+                self._held, self._fd = None, -1
+                raise AuditError(f"the audit log `{held.path}` cannot be taken over: {error.strerror}") from error
+            acts += taken.acts
+            if not taken.again:
+                return acts
+            let_go(held)
+        raise AuditError(f"the audit log `{self._path}` is being replaced all the time: find out by whom")
+
+    def _continue(self) -> None:
+        """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
+        try:
+            found = tail(self._fd)
+            torn = found.torn
+            if found.last:
+                self._follow(read(found.last))
+            if found.torn:
+                os.ftruncate(self._fd, found.end)
+            if self._held is not None and not self._following:
+                self._base, self._began, before, other = start_of(self._held, found.end, self._clock.now())
+                torn = other or torn
+                if before is not None:
+                    self._seq, self._head = before
+        except OSError as error:
+            raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
+        self._following = self._sound = True
+        self._size = found.end
+        if torn:
+            self._say("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
+
+    def _follow(self, last: Linked | Flaw) -> None:
+        """Take the chain up after the file's last line, unless there is a line of our own to follow.
+
+        Raises:
+            AuditError: the line was edited, or is none of ours.
+        """
+        if not isinstance(last, Linked):
+            raise AuditError(
+                f"the last line of the audit log `{self.path}` cannot be continued ({last.words}): "
+                "look at it with `authguard audit verify`, then move the file away"
+            )
+        if not self._following:
+            self._seq, self._head = last.seq + 1, last.hash
+
+    def _disturbed(self, found: int) -> AuditError:
+        """Return the error for a file that was changed under its writer, and keep what to record of it.
+
+        Args:
+            found: its length in bytes; -1 where it is gone.
+        """
+        done = "deleted or replaced" if found < 0 else "cut" if found < self._size else "written to by others"
+        self._remarks.disturb(f"the file was {done} behind line {self._seq}")
+        return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
+
+    def _look(self, held: Held) -> None:
+        """Check that the file is still there and has not shrunk; what was not yet durable then never will be.
+
+        Raises:
+            AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
+                `authguard audit verify` shows.
+        """
+        found, was_sound = size(held), self._sound
+        if found >= self._size:
+            return
+        self._sound = False
+        self._flusher.give_up(self._position)
+        if found < 0:
+            if self._sealer is not None:
+                self._sealer.abandon()
+            self._held, self._fd, self._sealer, self._begun = None, -1, None, False
+            let_go(held)
+        if was_sound:
+            raise self._disturbed(found)

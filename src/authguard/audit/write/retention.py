@@ -1,0 +1,161 @@
+"""Keeping a log of several files: when one is closed, how closed ones are compressed, and what is left in the end.
+
+Rules: the thread that signs does all of it, and only to lines that a checkpoint covers; a segment is gone only when the
+log says so in a record that is signed itself; every step leaves the lines readable, whenever the process dies.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from authguard.audit import segment_file
+from authguard.audit.bgzf import pack
+from authguard.audit.chain_file import sync_folder
+from authguard.core.chain import LINE_BOUND
+from authguard.core.stubs import RETIRED, Stub, make_stub, retired_note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from authguard.audit.segment_file import Piece
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How long a log's file grows and how long lines are kept.
+
+    Attributes:
+        size: bytes after which a file is closed.
+        within: seconds after which it is; never longer than lines are kept.
+        keep: seconds for which lines are kept; infinite for ever.
+    """
+
+    size: float = inf
+    within: float = inf
+    keep: float = inf
+
+    def is_due(self, size: int, age: float) -> bool:
+        """Whether a file of so many bytes and seconds is closed."""
+        return size >= self.size or age >= min(self.within, self.keep)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What has to stand in the log before something is done.
+
+    Attributes:
+        act: of the record.
+        note: of the record.
+    """
+
+    act: str
+    note: str
+
+
+class Keeper:
+    """Keeps the closed segments of one chain.
+
+    Args:
+        chain: the file that is written.
+        keeping: how.
+        now: gives the time, epoch seconds UTC.
+
+    Attributes:
+        wish: what has to be recorded before a segment may go; ``None`` for nothing.
+    """
+
+    def __init__(self, chain: Path, keeping: Keeping, now: Callable[[], float]) -> None:
+        self._chain = chain
+        self._keeping = keeping
+        self._now = now
+        self._leaving: tuple[Piece, Stub] | None = None
+        self._granted = -1
+        #: the oldest segment's number -> time of its newest line, where that was looked for
+        self._newest: dict[int, float] = {}
+        self.wish: Wish | None = None
+
+    def grant(self, wish: Wish, lines: int) -> None:
+        """Hear that the record was written, and how many lines the chain has with it."""
+        if wish is self.wish:
+            self.wish, self._granted = None, lines
+
+    def tidy(self, signed: int) -> None:
+        """Compress what is closed, and retire what is over.
+
+        Args:
+            signed: lines of the chain that a checkpoint covers.
+
+        Raises:
+            OSError: a file cannot be read or written; all that was there is still there.
+        """
+        if self._leaving is not None and 0 <= self._granted <= signed:
+            self._retire(*self._leaving)
+            self._leaving, self._granted = None, -1
+        found = segment_file.pieces(self._chain)
+        for piece, after in pairwise(found):
+            if not piece.form and piece.base < after.base <= signed:
+                self._pack(piece)
+        if self._leaving is None and self._keeping.keep < inf:
+            self._wish_to_retire(signed)
+
+    def _pack(self, piece: Piece) -> None:
+        """Compress a segment: the old file goes when the new one is on the disk under its own name."""
+        with segment_file.opened(piece) as source:
+            self._put(
+                segment_file.name(self._chain, piece.base, segment_file.PACKED), lambda target: pack(source, target)
+            )
+        piece.path.unlink()
+
+    def _put(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        fd = os.open(new, _NEW, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+    def _wish_to_retire(self, signed: int) -> None:
+        """Find the oldest segment that is not a stub, and ask for the record where its time is over."""
+        found = segment_file.pieces(self._chain)
+        for piece, after in pairwise(found):
+            if piece.is_stub:
+                continue
+            if after.base > signed or after.base <= piece.base:
+                return
+            over = self._now() - self._keeping.keep
+            if self._newest.get(piece.base, segment_file.last_time(piece)) >= over:
+                return
+            with segment_file.opened(piece) as file:
+                stub = make_stub(_lines(file), piece.base, after.base - piece.base)
+            if stub is not None:
+                # a transition bears the time at which it fell due, so the last line need not be the newest
+                self._newest = {piece.base: stub.until}
+                if stub.until < over:
+                    self._leaving, self.wish = (piece, stub), Wish(RETIRED, retired_note(stub))
+            return
+
+    def _retire(self, piece: Piece, stub: Stub) -> None:
+        """Put the stub beside the segment, then take the segment away."""
+        self._put(
+            segment_file.name(self._chain, piece.base, segment_file.STUB), lambda target: target.write(stub.encode())
+        )
+        for form in ("", segment_file.PACKED):
+            segment_file.name(self._chain, piece.base, form).unlink(missing_ok=True)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(LINE_BOUND + 1):
+        yield line

@@ -1,0 +1,358 @@
+"""Taking a chain over from the writer before: what it left unsigned is told apart from what nobody with the key wrote.
+
+Rules: behind a line ``closed`` that is signed nothing is ours; behind a crash the lines that go on with the chain are
+recovered, and said to be. What is not ours is moved to a file beside the log before the chain goes on; nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import inf
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from authguard.audit import checkpoint_file, segment_file
+from authguard.audit.chain_file import sync_folder, undo_half_turn
+from authguard.core.chain import LINE_BOUND, Linked, read
+from authguard.core.entries import Moved
+from authguard.core.handover import ADOPTED, FOREIGN, RECOVERED, foreign_note, is_closed, is_opened, recovered_note
+from authguard.core.notes import opened, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from authguard.audit.chain_file import Held
+    from authguard.audit.segment_file import Piece
+    from authguard.core.notes import Check, Key, Sign
+
+#: bytes that are moved at once
+BLOCK: Final = 1 << 20
+#: of a file that holds what was moved aside
+ASIDE: Final = ".aside."
+#: of a chain that is not the log's first
+_NUMBER: Final = re.compile(r"\.[0-9]{1,2}$")
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where the last writer of a chain left off, as far as its signatures tell.
+
+    Attributes:
+        base: number of the first line of the file in which that is.
+        offset: bytes of that file that are vouched for.
+        last: hash of the last line that is.
+        size: lines of the chain that are.
+        closed: whether that line is the last of a writer that ended by itself.
+    """
+
+    base: int
+    offset: int
+    last: str
+    size: int
+    closed: bool
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of taking a chain over.
+
+    Attributes:
+        acts: to be recorded before anything else: act and note.
+        again: whether the file that is written was moved aside, so that the chain has to be claimed anew.
+    """
+
+    acts: list[tuple[str, str]] = field(default_factory=list)
+    again: bool = False
+
+
+class Predecessor:
+    """Finds out what the writer before left of a chain.
+
+    Args:
+        chain: the file that is written.
+        signers: the keys of the deployment, the current one last.
+        check: of signatures.
+        memory: folder of the writers' newest checkpoints.
+        every: lines that a checkpoint covers at most.
+        within: seconds that a checkpoint covers at most.
+    """
+
+    def __init__(  # noqa: PLR0917 - what a chain is signed with
+        self, chain: Path, signers: Sequence[tuple[Key, Sign]], check: Check, memory: Path, every: int, within: float
+    ) -> None:
+        self._chain = chain
+        self._keys = tuple(key for key, _ in signers)
+        self._check = check
+        self._memory = memory
+        self._every = every
+        self._within = within
+
+    def take_over(self) -> Taken:
+        """Move aside what is not ours, and say what was left unsigned.
+
+        Raises:
+            OSError: a file cannot be read, or not be moved aside.
+        """
+        taken = Taken()
+        pieces = segment_file.pieces(self._chain)
+        if not any(piece.path.stat().st_size for piece in pieces) or _is_torn(pieces):
+            return taken
+        try:
+            first, head = self._recall(pieces)
+        except ValueError:
+            return taken  # the signer says that the memory is damaged, and signs nothing
+        if first and self._is_copy(first, head):
+            self._set_aside(pieces, taken)
+        elif head is not None:
+            left = self._left(head, pieces)
+            if left is not None:
+                self._take_behind(left, pieces, taken)
+        elif self._is_begun(pieces):
+            with segment_file.opened(pieces[0]) as file:
+                offset = len(file.readline(LINE_BOUND + 1))
+            self._take_behind(Left(pieces[0].base, offset, first, 1, closed=False), pieces, taken)
+        elif first and self._is_older(first):
+            taken.acts.append((ADOPTED, "the lines so far were under no checkpoint"))
+        else:
+            self._set_aside(pieces, taken)
+        return taken
+
+    def _recall(self, pieces: Sequence[Piece]) -> tuple[str, checkpoint_file.Head | None]:
+        """Find the hash of the chain's first line, and what was remembered of the chain last.
+
+        Raises:
+            OSError: the first line cannot be read, and no memory fits the others.
+            ValueError: the memory is damaged.
+        """
+        try:
+            first = self._first(pieces[0])
+        except OSError:
+            # a file whose time has long been over must not keep the app down, where the memory fits without it
+            heads = (one for one in checkpoint_file.heads(self._memory) if one.file == self._chain.name)
+            for one in heads:
+                if self._left(one, pieces) is not None:
+                    return "", one
+            raise
+        head = (
+            checkpoint_file.recall(self._memory, checkpoint_file.origin(self._keys[-1].name, first)) if first else None
+        )
+        return first, head
+
+    @staticmethod
+    def _first(piece: Piece) -> str:
+        """Return the hash of a chain's first line; empty where that is no line of a log."""
+        if piece.is_stub:
+            return segment_file.stub_of(piece)[0].first
+        with segment_file.opened(piece) as file:
+            found = read(file.readline(LINE_BOUND + 1))
+        return found.hash if isinstance(found, Linked) else ""
+
+    def _is_copy(self, first: str, head: checkpoint_file.Head | None) -> bool:
+        """Whether another file of the log, which is there, is the chain of the first line."""
+        if head is not None:
+            return head.file != self._chain.name and self._chain.with_name(head.file).exists()
+        log = self._chain.with_name(_NUMBER.sub("", self._chain.stem) + self._chain.suffix)
+        others = (chain for chain in segment_file.of_log(log) if chain != self._chain)
+        return any(segment_file.first_hash(other) == first for other in others)
+
+    def _is_begun(self, pieces: Sequence[Piece]) -> bool:
+        """Whether a writer of ours began the chain, and ended before its first checkpoint."""
+        if pieces[0].is_stub or pieces[0].base > 0:
+            return False
+        with segment_file.opened(pieces[0]) as file:
+            found = read(file.readline(LINE_BOUND + 1))
+        return isinstance(found, Linked) and is_opened(found, self._keys, self._check)
+
+    def _is_older(self, first: str) -> bool:
+        """Whether the chain may be older than the key: nothing was signed by it, or a checkpoint of it is beside it."""
+        if not any(self._memory.glob("*.json")):
+            return True
+        names = {checkpoint_file.origin(key.name, first) for key in self._keys}
+        with suppress(FileNotFoundError):
+            for note in checkpoint_file.notes(checkpoint_file.beside(self._chain)):
+                found = opened(note, self._keys, self._check)
+                if found is not None and found.checkpoint.origin in names:
+                    return True
+        return False
+
+    def _left(self, head: checkpoint_file.Head, pieces: Sequence[Piece]) -> Left | None:
+        """Find where the newest checkpoint ends; ``None`` where it is not ours or the file is not what was signed."""
+        said = read_body(head.note)
+        piece = next((one for one in pieces if one.base == head.base and not one.is_stub), None)
+        if said is None or piece is None or opened(head.note, self._keys, self._check) is None:
+            return None
+        start = max(0, head.offset - LINE_BOUND)
+        with segment_file.opened(piece) as file:
+            file.seek(start)
+            before = file.read(head.offset - start)
+        last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
+        if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, said.size):
+            return None
+        return Left(head.base, head.offset, head.last, said.size, is_closed(last))
+
+    def _take_behind(self, left: Left, pieces: Sequence[Piece], taken: Taken) -> None:
+        """Sort what stands behind the last line that is vouched for."""
+        ours = _Run(left, self._keys, self._check)
+        going = True
+        for piece in (one for one in pieces if one.base >= left.base and not one.is_stub):
+            begin = left.offset if piece.base == left.base else 0
+            if going and piece.base in {left.base, ours.seq}:
+                with segment_file.opened(piece) as file:
+                    end, going = ours.follow(file, begin)
+            else:
+                end, going = begin, False
+            if not going and piece.form != segment_file.PACKED:
+                self._cut(piece, end, ours.seq, taken)
+        if ours.seq > left.size:
+            note = recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
+            taken.acts.append((RECOVERED, note))
+
+    def _cut(self, piece: Piece, end: int, line: int, taken: Taken) -> None:
+        """Move what stands behind a place of a file aside; a file of which nothing is left goes."""
+        size = piece.path.stat().st_size
+        if size <= end:
+            return
+        name, digest = self._copy_aside(piece.path, end)
+        taken.acts.append((FOREIGN, foreign_note(size - end, line, name, digest)))
+        if end:
+            fd = os.open(piece.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.ftruncate(fd, end)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        else:
+            piece.path.unlink()
+            taken.again |= piece.live
+        sync_folder(piece.path.parent)
+
+    def _copy_aside(self, path: Path, begin: int) -> tuple[str, str]:
+        """Copy the end of a file to a file of its own; return its name and its digest."""
+        new = path.with_name(f".{self._chain.name}{ASIDE}{secrets.token_hex(4)}")
+        hashed = sha256()
+        try:
+            target = os.open(new, _NEW, 0o600)
+            with os.fdopen(target, "wb") as file, path.open("rb") as source:
+                source.seek(begin)
+                while block := source.read(BLOCK):
+                    hashed.update(block)
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            digest = hashed.hexdigest()
+            name = f"{self._chain.name}{ASIDE}{digest[:12]}"
+            new.replace(path.with_name(name))
+        finally:
+            new.unlink(missing_ok=True)
+        return name, digest
+
+    def _set_aside(self, pieces: Sequence[Piece], taken: Taken) -> None:
+        """Move a whole chain aside, its checkpoints too."""
+        for piece in pieces:
+            if piece.path.stat().st_size:
+                size = piece.path.stat().st_size
+                name, digest = self._copy_aside(piece.path, 0)
+                taken.acts.append((FOREIGN, foreign_note(size, 0, name, digest)))
+            piece.path.unlink()
+        beside = checkpoint_file.beside(self._chain)
+        if beside.exists():
+            self._copy_aside(beside, 0)
+            beside.unlink()
+        sync_folder(self._chain.parent)
+        taken.again = True
+
+
+class _Run:
+    """Lines that go on with a chain."""
+
+    def __init__(self, left: Left, keys: Sequence[Key], check: Check) -> None:
+        self.seq = left.size
+        self.last = left.last
+        self._closed = left.closed
+        self._keys = keys
+        self._check = check
+        self._first_at = self._last_at = 0.0
+        self._timed = False
+
+    @property
+    def seconds(self) -> float:
+        """How long they took, by their own times."""
+        return max(0.0, self._last_at - self._first_at)
+
+    def follow(self, file: BinaryIO, begin: int) -> tuple[int, bool]:
+        """Follow the lines of a file; return where they end, and whether nothing else stands behind them.
+
+        What a crash tore at the end is not looked at: whoever goes on cuts it off.
+        """
+        place = begin
+        for line in _lines(file, begin):
+            found = read(line)
+            if not isinstance(found, Linked) or not self._take(found):
+                torn = not line.endswith(b"\n") and len(line) <= LINE_BOUND
+                return place, torn and not self._closed
+            place += len(line)
+        return place, True
+
+    def _take(self, found: Linked) -> bool:
+        """Take a line where it goes on with the chain; behind a writer's last line only another's first does."""
+        if (found.seq, found.prev) != (self.seq, self.last):
+            return False
+        if self._closed and not is_opened(found, self._keys, self._check):
+            return False
+        self.seq, self.last, self._closed = self.seq + 1, found.hash, is_closed(found)
+        # a transition bears the time at which it fell due, which may be long ago
+        if type(found.entry) is not Moved:
+            at = found.entry.at
+            self._first_at = min(self._first_at, at) if self._timed else at
+            self._last_at = max(self._last_at, at) if self._timed else at
+            self._timed = True
+        return True
+
+
+def _is_torn(pieces: Sequence[Piece]) -> bool:
+    """Whether a chain is no more than a part of its first line: its writer died at it, and the next cuts it off."""
+    if len(pieces) != 1 or pieces[0].is_stub:
+        return False
+    with segment_file.opened(pieces[0]) as file:
+        line = file.readline(LINE_BOUND + 1)
+    return not line.endswith(b"\n") and len(line) <= LINE_BOUND
+
+
+def start_of(held: Held, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
+    """Find where the file that is written begins; one without a line goes on from the last segment.
+
+    Args:
+        held: the file.
+        end: bytes of whole lines in it.
+        now: epoch seconds UTC.
+
+    Returns:
+        Number and time of its first line; where there is none, how many lines come before it and the hash of the last
+        of them; and what was torn at the end of the last segment.
+
+    Raises:
+        OSError: the segments cannot be read.
+    """
+    base, began, before, torn = 0, inf, None, b""
+    if end:
+        first = read(os.pread(held.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
+        if isinstance(first, Linked):
+            base, began = first.seq, first.entry.at
+    else:
+        torn = segment_file.mend(held.path)
+        before = segment_file.last_closed(held.path)
+        base, began = before[0], now
+    undo_half_turn(held, segment_file.name(held.path, base))
+    return base, began, before, torn
+
+
+def _lines(file: BinaryIO, begin: int) -> Iterator[bytes]:
+    file.seek(begin)
+    while line := file.readline(LINE_BOUND + 1):
+        yield line

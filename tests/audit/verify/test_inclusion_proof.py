@@ -1,0 +1,151 @@
+"""Proofs of one record: the published ones come out, ours are checked without the log, and nothing else is."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authguard import signing
+from authguard.audit import checkpoint_file
+from authguard.audit.verify.inclusion_proof import BOUND, HEADER, UnprovenError, examine, prove
+from authguard.audit.verify.log_reader import parse
+from authguard.core.chain import GENESIS, link
+from authguard.core.notes import Checkpoint, signed
+from authguard.core.tree import Tree, leaf, root_of
+from authguard.core.tree import prove as prove_leaf
+from authguard.errors import AuditError
+from tests.audit.logs import acted
+from tests.records import by_hand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: the test data of RFC 6962's authors: leaves, the root of all eight, and inclusion proofs (RFC 6962 2.1.1)
+LEAVES = [bytes.fromhex(one) for one in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]
+LEAVES.append(bytes.fromhex("606162636465666768696a6b6c6d6e6f"))
+ROOT = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+PUBLISHED = {
+    (0, 8): (
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ),
+    (5, 8): (
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ),
+}
+KEY, OTHER = signing.make("desk"), signing.make("desk")
+KEYS = (KEY.key,)
+LINES = 11
+
+
+@pytest.mark.parametrize("place", sorted(PUBLISHED))
+def test_the_published_proofs_come_out(place: tuple[int, int]) -> None:
+    index, size = place
+    hashes = [leaf(data) for data in LEAVES]
+    made = prove_leaf(hashes, index, size)
+    assert tuple(one.hex() for one in made) == PUBLISHED[place]
+    assert root_of(hashes[index], index, size, made).hex() == ROOT
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a log of eleven lines, of which four and then ten are signed."""
+    path = tmp_path_factory.mktemp("proofs") / "audit.jsonl"
+    by_hand(path)
+    lines, head, tree = [], GENESIS, Tree()
+    for seq in range(LINES):
+        line, head = link(acted(f"r{seq}", seq, "started"), seq, head)
+        lines.append(line)
+        tree.add(leaf(line[:-1]))
+        if tree.size in {4, 10}:
+            name = checkpoint_file.origin("desk", lines[0][-67:-3].decode())
+            note = signed(Checkpoint(name, tree.size, tree.root()), 1_800_000_000 + seq, [(KEY.key, KEY.sign)])
+            checkpoint_file.append(checkpoint_file.beside(path), note)
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("index", range(10))
+def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(log: Path, index: int) -> None:
+    found = examine(prove(log, f"r{index}", KEYS, signing.check), [KEY.key], signing.check)
+    assert (found.index, found.size) == (index, 4 if index < 4 else 10)
+    assert found.line == log.read_bytes().splitlines(keepends=True)[index]
+    assert found.key == KEY.key
+
+
+def test_what_is_not_signed_yet_or_not_there_is_said_so(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no checkpoint covers"):
+        prove(log, "r10", KEYS, signing.check)
+    with pytest.raises(AuditError, match="no chain"):
+        prove(log, "none", KEYS, signing.check)
+    (tmp_path / "audit.jsonl").write_bytes(log.read_bytes())
+    by_hand(tmp_path)
+    with pytest.raises(AuditError, match="not signed"):
+        prove(tmp_path / "audit.jsonl", "r1", KEYS, signing.check)
+
+
+def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    by_hand(tmp_path)
+    lines = log.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
+    checkpoint_file.beside(path).write_bytes(checkpoint_file.beside(log).read_bytes())
+    with pytest.raises(AuditError, match="does not lead"):
+        prove(path, "r9", KEYS, signing.check)
+
+
+def test_another_key_of_the_same_name_proves_nothing(log: Path) -> None:
+    with pytest.raises(AuditError, match="not signed by the key"):
+        examine(prove(log, "r5", KEYS, signing.check), [OTHER.key], signing.check)
+    with pytest.raises(UnprovenError, match="not signed by the key"):
+        prove(log, "r5", (OTHER.key,), signing.check)
+
+
+def test_no_change_of_a_proof_is_taken(log: Path) -> None:
+    text = prove(log, "r5", KEYS, signing.check)
+    assert examine(text, [KEY.key], signing.check)
+    for place in range(len(text)):
+        spoilt = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        with pytest.raises(AuditError):
+            examine(spoilt, [KEY.key], signing.check)
+
+
+@pytest.mark.parametrize("hashes", ["none", "one less", "one more", "turned round"])
+def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
+    text = prove(log, "r5", KEYS, signing.check)
+    head, body = text.split("\nindex 5\n")
+    path, _, note = body.partition("\n\n")
+    lines = path.split("\n")
+    match hashes:
+        case "none":
+            lines = []
+        case "one less":
+            lines.pop()
+        case "one more":
+            lines.append(b64encode(bytes(32)).decode())
+        case _:
+            lines.reverse()
+    path = "".join(line + "\n" for line in lines)
+    spoilt = f"{head}\nindex 5\n{path}\n{note}"
+    with pytest.raises(AuditError):
+        examine(spoilt, [KEY.key], signing.check)
+
+
+def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
+    text = prove(log, "r5", KEYS, signing.check)
+    line = b64decode(text.splitlines()[1].removeprefix("extra "))
+    forged, _ = link(acted("r5", 5, "stopped"), 5, parse(line)["prev"])
+    spoilt = text.replace(b64encode(line).decode(), b64encode(forged).decode())
+    with pytest.raises(AuditError, match="does not cover"):
+        examine(spoilt, [KEY.key], signing.check)
+
+
+@pytest.mark.parametrize("text", ["", HEADER, "x" * (BOUND + 1), HEADER + "\nextra !!\nindex 0\n\n"])
+def test_what_is_no_proof_is_said_so(text: str) -> None:
+    with pytest.raises(AuditError, match="no proof"):
+        examine(text, [KEY.key], signing.check)
