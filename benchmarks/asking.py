@@ -27,7 +27,7 @@ from authguard.audit.report.data import Cover, look
 from authguard.audit.report.page import page
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.notes import parse_key
+from authguard.core.signed_note import parse_key
 from authguard.policy.compiler import load
 from benchmarks.long_log import POLICY, write
 from benchmarks.table import Row, markdown

@@ -17,10 +17,10 @@ from authguard.audit import checkpoint_file
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import GENESIS, link
+from authguard.core.checkpoint_retention import Kept, thin
 from authguard.core.entries import Acted
-from authguard.core.notes import Checkpoint, signed
-from authguard.core.thinning import Kept, thin
-from authguard.core.tree import Tree, leaf
+from authguard.core.merkle import Tree, leaf
+from authguard.core.signed_note import Checkpoint, signed
 
 YEAR_S: Final = 365 * 86_400
 #: seconds between two checkpoints of a log to which something is added all the time

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
-from authguard.core.facts import Evidence, NotProven, Proven, Unseen
+from authguard.core.request import Evidence, NotProven, Proven, Unseen
 from authguard.core.strict_json import base64url
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtCheck

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core import stored
+from authguard.core import record_codec
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -114,7 +114,7 @@ def fill(path: Path, nothing: Snapshot, like: Snapshot, number: int, *, accounts
         (
             (change.version + 1, change.value, change.name)
             for keys, snapshot in signed_in(like, number, accounts=accounts)
-            for change in stored.changes(keys, nothing, snapshot)
+            for change in record_codec.changes(keys, nothing, snapshot)
         ),
     )
     connection.execute("COMMIT")

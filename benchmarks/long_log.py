@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from authguard import signing
 from authguard.audit import checkpoint_file
 from authguard.core.chain import GENESIS, link
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Acted, Decided, Moved, Refused, Withdrawn
-from authguard.core.notes import Checkpoint, signed
-from authguard.core.tree import Tree, leaf
+from authguard.core.merkle import Tree, leaf
+from authguard.core.signed_note import Checkpoint, signed
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.core.entries import Entry
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
     from authguard.signing import SigningKey
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from authguard.core.boxes import Undecided
 from authguard.core.comparison import compare
-from authguard.core.proofs import prove
+from authguard.core.coverage import prove
 from benchmarks.plot import svg
 from benchmarks.synthetic import edited, space, table
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 import jwt
 
-from authguard.core.addresses import normal
-from authguard.core.facts import Evidence, Proven, Unseen
+from authguard.core.request import Evidence, Proven, Unseen
+from authguard.core.urls import normal
 from authguard.credentials.jwt_validator import JwtCheck
 from authguard.credentials.nonce import Nonces
 from authguard.credentials.token_validator import Gate
@@ -31,7 +31,7 @@ from benchmarks.warm import UnfairError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from benchmarks.rounds import Times
 
 URL: Final = "https://agent.test/chat"

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Space
-from authguard.core.decisions import Rule
+from authguard.core.decision_table import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,11 +24,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from authguard.core.facts import Limit, Operation
+from authguard.core.canonical import canonical, render
 from authguard.core.limits import measure
-from authguard.core.rendering import canonical, render
+from authguard.core.record_codec import transaction_name
+from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import Spent, TransactionRecord
-from authguard.core.stored import transaction_name
 from authguard.ports import FIRST
 from authguard.stores.sqlite import SqliteStore
 from authguard.stores.sqlite_filed import file

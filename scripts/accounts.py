@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.asgi.replies import WORDS
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.policy.compiler import load
 from authguard.policy.proving.causes import WHO

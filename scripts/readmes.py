@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import Space, count
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.files import library
 from authguard.policy.files.reading import read_draft
@@ -22,9 +22,9 @@ from authguard.policy.views import diagram
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from authguard.core.decisions import Rule
-    from authguard.core.facts import Limit, Operation
+    from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Limit, Operation
     from authguard.policy.compiled import Policy
     from authguard.policy.rehearsing.rehearsal import Rehearsal
 

@@ -19,7 +19,7 @@ from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.replies import CLOSE, FORBIDDEN, WORDS
 from authguard.cli import GROUPS, build
 from authguard.core import entries
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.core.record_schema import schema_text
@@ -36,7 +36,7 @@ from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
     from authguard.core.machine import Machine
     from authguard.policy.compiled import Policy
 

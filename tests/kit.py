@@ -10,10 +10,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.chain import GENESIS, Linked, press, read
-from authguard.core.facts import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
-from authguard.core.verdicts import Failed, Passed
+from authguard.core.verification import Failed, Passed
 from authguard.policy.compiler import load
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
-    from authguard.core.facts import Credential, Unseen
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.request import Credential, Unseen
+    from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Question, Store, Verifier
 

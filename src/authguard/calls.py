@@ -19,14 +19,14 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from authguard.core.addresses import is_safe
+from authguard.core.urls import is_safe
 from authguard.errors import SettingsError
 from authguard.outgoing import make_async_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.core.verdicts import Cause
+    from authguard.core.verification import Cause
 
 #: bytes of an answer, and how deep it may nest
 ANSWER_BOUND: Final = 65_536

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from authguard.core.chain import Stencil
     from authguard.core.entries import Entry
-    from authguard.core.facts import Credential, Evidence, Principal, Unseen
+    from authguard.core.request import Credential, Evidence, Principal, Unseen
     from authguard.core.snapshot import Keys, Mandate, Snapshot, TransactionRecord
-    from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+    from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 
 
 class Clock(Protocol):
@@ -252,7 +252,7 @@ class Unreachable:
     """The directory gave no answer that can be used.
 
     Attributes:
-        cause: closed code, of those of `authguard.core.verdicts.Cause`.
+        cause: closed code, of those of `authguard.core.verification.Cause`.
     """
 
     cause: str

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from authguard.core.notes import PLAIN, Key, plain_base64
+from authguard.core.signed_note import PLAIN, Key, plain_base64
 from authguard.errors import SettingsError
 from authguard.paths import make_folder
 

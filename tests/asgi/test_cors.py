@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from authguard import AuthGuard, PolicyError
 from authguard.asgi.cors import EXPOSED
-from authguard.core.access import ALLOWED_HEADERS
+from authguard.core.cors import ALLOWED_HEADERS
 from authguard.testing import FakeClock, Mint
 from tests.kit import POLICY
 

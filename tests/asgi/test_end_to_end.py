@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from authguard import AuthGuard, PolicyError, SettingsError
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.facts import Evidence, Proven
+from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys
 from authguard.testing import FakeClock, Forgery, Mint, forge
 from tests.kit import POLICY

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.asgi.evidence import read_evidence, read_trace
-from authguard.core.facts import Evidence
+from authguard.core.request import Evidence
 
 TRACE, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + PARENT + b"-01"

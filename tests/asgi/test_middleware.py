@@ -14,8 +14,8 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from authguard.core.entries import Decided, Refused
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.errors import AuditError, AuthguardError
 from tests.asgi.shop import Shop
 from tests.kit import POLICY

@@ -13,7 +13,7 @@ from starlette.routing import Match as RouteMatch
 from starlette.routing import Route, WebSocketRoute
 
 from authguard.asgi.operations import WEBSOCKET, OperationIndex, is_plain, route_path
-from authguard.core.facts import Match, Operation
+from authguard.core.request import Match, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from starlette.applications import Starlette
 from starlette.routing import Host
 
 from authguard.asgi.resolver import Resolver
-from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
+from authguard.core.request import Match, Operation
 from tests.kit import POLICY, policy_of
 
 DENY = POLICY.replace("otherwise: {risk: sensitive, effect: write}", "otherwise: deny").replace(

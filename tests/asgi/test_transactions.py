@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from authguard.asgi.control import Control
 from authguard.core.entries import Acted, Moved
-from authguard.core.facts import Proven
+from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import ReportRefused
 from authguard.sealing import Sealer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.core.verdicts import Doubted, Unavailable
+from authguard.core.verification import Doubted, Unavailable
 from tests.asgi.shop import Shop
 from tests.kit import ScriptedVerifier
 

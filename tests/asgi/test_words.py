@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from authguard.asgi.replies import WORDS, Replies, words
-from authguard.core.facts import Evidence
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
+from authguard.core.request import Evidence
 from authguard.errors import PolicyError
 from authguard.policy.compiler import load
 from authguard.runtime.verdict import Ask

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.boxes import Space, count
-from authguard.core.decisions import DIMENSIONS, Rule, Table
-from authguard.core.facts import Match, Operation
+from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import Words
+from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
 from authguard.policy.files import library
 from authguard.policy.views.explaining import within

@@ -15,7 +15,7 @@ from authguard import AuthGuard, signing
 from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import held_by
 from authguard.cli.audit_group import app
-from authguard.core.notes import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, signed
 from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
 from tests.audit.verify.tampering import rehash, root, split

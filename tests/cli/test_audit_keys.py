@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from authguard import signing
 from authguard.cli.audit_group import app
-from authguard.core.notes import parse_key
+from authguard.core.signed_note import parse_key
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
-from authguard.core.stubs import parse_stub
+from authguard.core.tombstone import parse_stub
 from authguard.policy.compiler import load
 from authguard.settings import Settings
 from authguard.system import SystemIds

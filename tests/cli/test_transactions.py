@@ -11,7 +11,7 @@ import pytest
 
 from authguard.cli import transactions
 from authguard.cli.output import BROKE, USAGE, YES
-from authguard.core.rendering import canonical
+from authguard.core.canonical import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.policy.compiler import load
 from authguard.runtime.transactions import Bond, about, bound_digest

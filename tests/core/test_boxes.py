@@ -20,7 +20,7 @@ from authguard.core.boxes import (
     subtract,
     widest,
 )
-from authguard.core.decisions import Rule
+from authguard.core.decision_table import Rule
 
 
 def cells(space: Space) -> list[tuple[str, ...]]:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.facts import Limit, Operation
 from authguard.core.limits import (
     EXACT_ENTRIES,
     LEDGER_BOUND,
@@ -22,6 +21,7 @@ from authguard.core.limits import (
     release,
     reserve,
 )
+from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import Spent
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")

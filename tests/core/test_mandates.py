@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.facts import Match, Operation, Principal
 from authguard.core.mandates import MANDATES, NAMES, Unreadable, covers, read
+from authguard.core.request import Match, Operation, Principal
 from authguard.core.snapshot import AccountRecord, Mandate, Report, account_key
 
 HOME = "https://issuer.test"

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
-from authguard.core.facts import Evidence, Unseen
+from authguard.core.request import Evidence, Unseen
 from authguard.credentials.jwks_cache import Pace
 from authguard.credentials.jwt_validator import JwtCheck
 from authguard.policy.compiled import Issuer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from authguard.testing import FakeClock, Mint
 
 #: for properties: a busy machine is no failure, and a checker is the same for every example

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Proven
 from authguard.testing import FakeClock, Forgery, Mint, forge
 from authguard.testing.keys import compact
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.credentials.bearer import HEADER_BOUND, TOKEN_BOUND, read
 
 from .conftest import UNHURRIED

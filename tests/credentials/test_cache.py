@@ -7,7 +7,7 @@ from hashlib import sha256
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from authguard.core.facts import Principal, Proven
+from authguard.core.request import Principal, Proven
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.jwk import Key
 from authguard.credentials.jwks_cache import Keyring, Pace

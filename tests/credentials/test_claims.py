@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.facts import NotProven, Principal
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Principal
 from authguard.core.snapshot import account_key, session_key
 from authguard.credentials.claims import CHAIN_BOUND, Names, Standing, judge
 from authguard.policy.compiled import Issuer

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.addresses import normal
-from authguard.core.facts import Evidence, NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import Evidence, NotProven
+from authguard.core.urls import normal
 from authguard.credentials import dpop
 from authguard.credentials.dpop import PROOF_BOUND, Shown, verify
 from authguard.credentials.nonce import Nonces

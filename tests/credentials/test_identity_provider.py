@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Proven
 from authguard.credentials.jwks_cache import Pace
 from authguard.policy.compiled import Issuer
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.credentials.jws import Header, Unverified, take_apart
 from authguard.credentials.token_kind import has_type
 from authguard.testing.keys import segment

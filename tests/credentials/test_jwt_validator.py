@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.core.facts import UNSEEN, Evidence, NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
 from authguard.credentials.cache import Cache
 from authguard.errors import SettingsError
 from authguard.testing import Mint, SigningKey

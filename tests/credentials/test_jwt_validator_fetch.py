@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from authguard.core.facts import UNSEEN, NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, NotProven, Proven
 from authguard.testing import Mint
 from authguard.testing.keys import jwks
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.credentials.jwk import Verifier, allowed, load, secret
 from authguard.credentials.jws import take_apart
 from authguard.credentials.signature import verify

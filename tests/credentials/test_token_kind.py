@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Proven
 from authguard.credentials.token_kind import has_claims, has_type
 
 if TYPE_CHECKING:

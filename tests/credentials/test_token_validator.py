@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from authguard.core.addresses import normal
-from authguard.core.facts import UNSEEN, Evidence, NotProven, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
+from authguard.core.urls import normal
 from authguard.credentials.introspection import Manners
 from authguard.credentials.nonce import STEP, Nonces
 from authguard.credentials.token_validator import Gate, is_jwt, is_wanted, taker
@@ -22,7 +22,7 @@ from authguard.testing import DpopClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.facts import Credential, Unseen
+    from authguard.core.request import Credential, Unseen
     from authguard.credentials.jwt_validator import JwtCheck
     from authguard.testing import FakeClock, Mint
 

@@ -19,7 +19,7 @@ from authguard.ports import Stated, Unreachable
 from tests.kit import signed_in
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
 
 SOURCE = AccountSource(name="python:desk:status", call="desk:status", max_age=60.0, timeout=0.05)
 NOW = 1_000_000.0

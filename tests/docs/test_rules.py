@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from authguard.asgi.endpoints import own_operations
 from authguard.asgi.replies import CLOSE, FORBIDDEN, LATER
 from authguard.cli import GROUPS
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.policy.compiler import load

@@ -31,7 +31,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Flaw
 from authguard.core.entries import Acted
-from authguard.core.notes import read_body
+from authguard.core.signed_note import read_body
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
 from tests.faults.crashing import KEY, Life, sink_of

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core import stored
+from authguard.core import record_codec
 from tests.faults.house import REFUND, TEXT, House
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ async def run(
     async def counted(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         saved: bool = await commit(keys, before, after)
         if saved:
-            replaced.update(change.name.hex() for change in stored.changes(keys, before, after))
+            replaced.update(change.name.hex() for change in record_codec.changes(keys, before, after))
         return saved
 
     house.guard.enforcer.standing.store = Counted(store, counted)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from authguard.core import stored
+from authguard.core import record_codec
 from authguard.core.chain import Linked, read
 from authguard.core.entries import Decided, Moved, Withdrawn
 from authguard.core.snapshot import AccountRecord, LedgerRecord, Record, SessionRecord, TransactionRecord
@@ -104,7 +104,7 @@ def rows() -> dict[str, Record]:
     with closing(sqlite3.connect(STORE)) as connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'records'").fetchone()
         found = connection.execute("SELECT name, version, value FROM records").fetchall() if tables[0] else []
-    records = {name.hex(): stored.decode(name, value) for name, _, value in found}
+    records = {name.hex(): record_codec.decode(name, value) for name, _, value in found}
     for name, version, _ in found:
         assert records[name.hex()].version == version, "a row and its record have different versions"
     return records
@@ -183,7 +183,7 @@ def _after(states: States, step: list[Moved], account: bytes) -> States:
     after = dict(states)
     for entry in step:
         name = {
-            "service": stored.SERVICE.hex(),
+            "service": record_codec.SERVICE.hex(),
             "account": b"a".hex() + account.hex(),
             "session": b"s".hex() + entry.session,
             "verification": b"s".hex() + entry.session,

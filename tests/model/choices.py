@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from authguard.core.events import TIGHTENING
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 
 OPERATIONS = st.sampled_from(["health", "chat", "live", "balance", "balance", "refund", "refund", "unnamed"])
 SUBJECTS = st.sampled_from(["al", "bob", "carol", "dan"])

@@ -11,8 +11,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.asgi.transactions import own_operations
-from authguard.core.facts import Evidence, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.runtime.verdict import Answer, Ask, Body, Verdict
 from tests.kit import ISSUER, POLICY

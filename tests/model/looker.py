@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import structs
 
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
-from authguard.core.facts import Proven
+from authguard.core.request import Proven
 from authguard.policy.files.reading import read_draft
 from authguard.runtime.verdict import Refusal, Verdict
 from tests.kit import POLICY
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.verdict import Ask
     from tests.model.promises import Promises

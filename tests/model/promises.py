@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.runtime.verdict import Verdict
 
 MINUTE = 60.0

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.core.outcomes import Reason
-from authguard.core.stored import SERVICE
+from authguard.core.record_codec import SERVICE
+from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.errors import AuditError, StoreError
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import engine, step
 from authguard.core.snapshot import PLACES, blank

@@ -49,7 +49,7 @@ from tests.model.promises import Promises
 from tests.model.rig import Killed, Rig
 
 if TYPE_CHECKING:
-    from authguard.core.facts import NotProven
+    from authguard.core.request import NotProven
     from authguard.runtime.verdict import Verdict
     from authguard.runtime.walk import Walk
 

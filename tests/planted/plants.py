@@ -235,7 +235,7 @@ PLANTS: Final = (
     Plant(
         "the table's memo tells two cells apart by less than all they hold",
         DIFFERENTIAL,
-        f"{SOURCE}core/decisions.py",
+        f"{SOURCE}core/decision_table.py",
         "        for rule in self.rules:\n            if rule.matches(cell):",
         "        for rule in reversed(self.rules):\n            if rule.matches(cell):",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import authguard.policy
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.outcomes import ALLOW
 from authguard.errors import PolicyError
 from authguard.policy.compiler import compile_draft, load

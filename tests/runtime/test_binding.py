@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from authguard.core.facts import Operation
 from authguard.core.outcomes import Reason
+from authguard.core.request import Operation
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.binding import INLINE_BYTES, Binder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.facts import Evidence, Operation, Principal
-from authguard.core.rendering import is_secret
+from authguard.core.canonical import is_secret
+from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.runtime.transactions import Bond, about, bind, shown
 from authguard.runtime.verdict import Ask, Body, Bound

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from authguard.core.events import MACHINES
-from authguard.core.facts import Proven
 from authguard.core.outcomes import Fallback, Outcome, Reason
+from authguard.core.request import Proven
 from authguard.policy.compiler import load
 from authguard.policy.files import library
 from authguard.runtime.preview import briefing, preview

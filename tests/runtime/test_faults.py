@@ -16,7 +16,7 @@ from authguard.stores.memory import MemoryStore
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.runtime.judge import Known
 

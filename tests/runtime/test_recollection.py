@@ -9,8 +9,8 @@ import pytest
 
 from authguard.core.chain import Stencil
 from authguard.core.entries import Decided
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.runtime import enforcer as module
 from authguard.runtime.recollection import REMEMBERED, Recollection, Recollections
 from authguard.runtime.rollback import Rollback

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from authguard.core.entries import Decided, Moved
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.runtime.rollback import Rollback
 from authguard.runtime.verdict import Answer, Refusal
 from tests.kit import POLICY, Desk, fingerprint, outcome, states

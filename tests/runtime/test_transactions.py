@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as change
 
-from authguard.core.facts import Evidence, Operation, Proven
+from authguard.core.canonical import TEXT_BOUND
 from authguard.core.outcomes import Reason
-from authguard.core.rendering import TEXT_BOUND
+from authguard.core.request import Evidence, Operation, Proven
 from authguard.runtime.transactions import bind
 from authguard.runtime.verdict import Answer, Ask, Body, Refusal
 from authguard.sealing import Sealer

@@ -8,7 +8,7 @@ import pytest
 
 from authguard.asgi.transactions import own_operations
 from authguard.core.entries import Decided, Moved, Withdrawn
-from authguard.core.facts import Evidence
+from authguard.core.request import Evidence
 from authguard.errors import StoreError
 from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
 from authguard.stores.memory import MemoryStore

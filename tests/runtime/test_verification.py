@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from authguard.core.entries import Acted
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import VerificationRefused
 from tests.kit import POLICY, Desk, ScriptedVerifier, outcome, states
 

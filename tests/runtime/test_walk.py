@@ -15,7 +15,7 @@ from authguard.runtime.walk import Walk, take_reports
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
 
 DIRECTORY = POLICY.replace(
     "accounts:\n", 'accounts:\n  - {from: python, call: "desk.accounts:status", max_age: 5m, timeout: 500ms}\n'

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from authguard.core.record_codec import DOCUMENT_BYTES, NAME_CHARACTERS
 from authguard.core.snapshot import UNSPENT, Keys, LedgerRecord, Spent
-from authguard.core.stored import DOCUMENT_BYTES, NAME_CHARACTERS
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from tests.profiles import examples

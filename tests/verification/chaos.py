@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.snapshot import Keys
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authguard.core.verdicts import Method
+    from authguard.core.verification import Method
     from authguard.ports import Question
     from authguard.runtime.verification import Step
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.core.verdicts import Passed, Unavailable, combine
+from authguard.core.verification import Passed, Unavailable, combine
 from authguard.runtime import attempts, verification
 from tests.verification.chaos import METHODS, Broken, Run
 

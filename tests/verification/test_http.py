@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from authguard.calls import NoAnswer
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.calls import NoAnswer
-from authguard.core.verdicts import Failed, Passed, Unavailable
+from authguard.core.verification import Failed, Passed, Unavailable
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.stores.memory import MemoryStore

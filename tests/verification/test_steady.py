@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.calls import Breaker, NoAnswer
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
@@ -21,7 +21,7 @@ from authguard.verification.steady import SteadyVerifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
 
 DECLARED = Verifier(name="otp", type="python", call="desk:otp", pass_at=0.9, fail_at=0.4, timeout=0.05)
 QUESTION = Question(

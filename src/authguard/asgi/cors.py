@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from authguard.core.access import Cors
+    from authguard.core.cors import Cors
 
     App = Callable[[Any, Any, Any], Awaitable[None]]
 

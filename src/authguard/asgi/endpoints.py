@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from authguard.asgi import staff, transactions
 from authguard.asgi.replies import Reply, after_answer, plain
-from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Outcome, Reason
+from authguard.core.request import Match, Operation
 from authguard.errors import VerificationRefused
 from authguard.runtime import second
 from authguard.runtime.preview import preview

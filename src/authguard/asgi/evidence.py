@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.facts import Evidence
 from authguard.core.outcomes import Reason
+from authguard.core.request import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from authguard.asgi.replies import Reply
-from authguard.core.facts import PROOF_ALGORITHMS, Match, Operation
+from authguard.core.request import PROOF_ALGORITHMS, Match, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.asgi.app import own_routes
 from authguard.asgi.operations import OperationIndex
-from authguard.core.facts import Match, Operation
+from authguard.core.request import Match, Operation
 from authguard.logs import warn_unnamed
 
 if TYPE_CHECKING:

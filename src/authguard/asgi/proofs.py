@@ -11,12 +11,12 @@ from urllib.parse import quote, urlsplit
 
 from msgspec.structs import replace
 
-from authguard.core.addresses import normal
+from authguard.core.urls import normal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from authguard.core.facts import Evidence
+    from authguard.core.request import Evidence
     from authguard.runtime.verdict import Verdict
 
     Message = MutableMapping[str, Any]

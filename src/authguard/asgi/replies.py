@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.asgi.evidence import languages
-from authguard.core.facts import PROOF_ALGORITHMS, NotProven
 from authguard.core.outcomes import WIRE, Outcome, Reason, Words
+from authguard.core.request import PROOF_ALGORITHMS, NotProven
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Sequence
 
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
 
     Find = Callable[[str], Operation | None]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from authguard.asgi.replies import Reply, plain
-from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
+from authguard.core.request import Match, Operation
 from authguard.core.snapshot import KEY_BYTES
 
 if TYPE_CHECKING:

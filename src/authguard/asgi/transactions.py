@@ -15,9 +15,9 @@ import msgspec
 from anyio import to_thread
 
 from authguard.asgi.replies import Reply, plain
-from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
+from authguard.core.request import Match, Operation
 from authguard.ports import FIRST
 from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from authguard.core.facts import Proven
 from authguard.core.identity import encode_identity
+from authguard.core.request import Proven
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from authguard.core.facts import Credential, Principal
+    from authguard.core.request import Credential, Principal
     from authguard.runtime.verdict import Verdict
 
     App = Callable[[Any, Any, Any], Awaitable[None]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.notes import NOTE_BOUND, read_body
+from authguard.core.signed_note import NOTE_BOUND, read_body
 from authguard.paths import make_folder
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit.bgzf import unpacked
 from authguard.audit.chain_file import chains, tail
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
-from authguard.core.stubs import Stub, parse_stub
+from authguard.core.tombstone import Stub, parse_stub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from authguard.audit.write.anchor import held_by
 from authguard.cli.output import complain
 from authguard.cli.showing import escaped, log_of
 from authguard.core.chain import Broken, Flaw
-from authguard.core.notes import Key, parse_key, read_body
+from authguard.core.signed_note import Key, parse_key, read_body
 from authguard.errors import SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
 

@@ -14,7 +14,7 @@ from authguard.audit.verify.log_reader import find
 from authguard.cli.output import BROKE, complain
 from authguard.cli.reasons import explained
 from authguard.cli.showing import escaped
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load

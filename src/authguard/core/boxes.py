@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
 
 Box = tuple[int, ...]
 

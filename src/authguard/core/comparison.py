@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import GAP, Box, Undecided
-from authguard.core.diagrams import NODES, Forest, TooTangledError
+from authguard.core.mdd import NODES, Forest, TooTangledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from authguard.core.agents import Agent
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.request import Operation, Principal
 
 
 def scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from authguard.core import forms  # noqa: TC001 - msgspec reads the types when the classes are made
+from authguard.core import record_types  # noqa: TC001 - msgspec reads the types when the classes are made
 
 
 class Decided(
@@ -22,7 +22,7 @@ class Decided(
         at: epoch seconds UTC.
         policy: digest of the policy that decided.
         operation: name of the operation matched, ``otherwise`` where nobody named it.
-        cell: one value per dimension, in the order of `authguard.core.decisions.DIMENSIONS`.
+        cell: one value per dimension, in the order of `authguard.core.decision_table.DIMENSIONS`.
         rule: ``INDEX:FALLBACK`` of the rule that decided.
         outcome: one of the eleven.
         fallback: the fallback taken; differs from the rule's where attempts ran out.
@@ -38,24 +38,24 @@ class Decided(
         trace_id: W3C trace id.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    operation: forms.Name
-    cell: forms.Cell
-    rule: forms.Rule
-    outcome: forms.Result
-    fallback: forms.Name
-    reason: forms.Reason = "decided"
-    events: tuple[forms.Event, ...] = ()
-    subject: forms.Pseudonym = ""
-    actor: forms.Pseudonym = ""
-    session: forms.Hex = ""
-    credential: forms.Fingerprint = ""
-    transaction: forms.Id = ""
-    channel: forms.Name = ""
-    ticket: forms.Id = ""
-    trace_id: forms.TraceId = ""
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    operation: record_types.Name
+    cell: record_types.Cell
+    rule: record_types.Rule
+    outcome: record_types.Result
+    fallback: record_types.Name
+    reason: record_types.Reason = "decided"
+    events: tuple[record_types.Event, ...] = ()
+    subject: record_types.Pseudonym = ""
+    actor: record_types.Pseudonym = ""
+    session: record_types.Hex = ""
+    credential: record_types.Fingerprint = ""
+    transaction: record_types.Id = ""
+    channel: record_types.Name = ""
+    ticket: record_types.Id = ""
+    trace_id: record_types.TraceId = ""
 
 
 class Moved(
@@ -79,19 +79,19 @@ class Moved(
         note: bounded text of an operator or of the app.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    machine: forms.Machine
-    event: forms.Code
-    source: forms.Name
-    dest: forms.Name
-    cause: forms.Text
-    decision: forms.Id = ""
-    subject: forms.Pseudonym = ""
-    session: forms.Hex = ""
-    transaction: forms.Id = ""
-    note: forms.Text = ""
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    machine: record_types.Machine
+    event: record_types.Code
+    source: record_types.Name
+    dest: record_types.Name
+    cause: record_types.Text
+    decision: record_types.Id = ""
+    subject: record_types.Pseudonym = ""
+    session: record_types.Hex = ""
+    transaction: record_types.Id = ""
+    note: record_types.Text = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
@@ -114,17 +114,17 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
         count: requests that `window` covered.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    reason: forms.Reason
-    status: forms.Status
-    operation: forms.Name = ""
-    subject: forms.Pseudonym = ""
-    trace_id: forms.TraceId = ""
-    most: forms.Count = 0
-    window: forms.Id = ""
-    count: forms.Count = 0
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    reason: record_types.Reason
+    status: record_types.Status
+    operation: record_types.Name = ""
+    subject: record_types.Pseudonym = ""
+    trace_id: record_types.TraceId = ""
+    most: record_types.Count = 0
+    window: record_types.Id = ""
+    count: record_types.Count = 0
 
 
 class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False):
@@ -141,14 +141,14 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field=
         outcome: what the caller got.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    reason: forms.Reason
-    where: forms.Code
-    error: forms.Class
-    operation: forms.Name = ""
-    outcome: forms.Result = ""
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    reason: record_types.Reason
+    where: record_types.Code
+    error: record_types.Class
+    operation: record_types.Name = ""
+    outcome: record_types.Result = ""
 
 
 class Withdrawn(
@@ -163,10 +163,10 @@ class Withdrawn(
         records: ids of the records that are void.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    records: tuple[forms.Id, ...]
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    records: tuple[record_types.Id, ...]
 
 
 class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
@@ -187,18 +187,18 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
         over: limits, by name, that an approval lets it go over.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    act: forms.Code
-    by: forms.Text = ""
-    note: forms.Text = ""
-    subject: forms.Pseudonym = ""
-    session: forms.Hex = ""
-    ticket: forms.Id = ""
-    decision: forms.Id = ""
-    transaction: forms.Id = ""
-    over: tuple[forms.Text, ...] = ()
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    act: record_types.Code
+    by: record_types.Text = ""
+    note: record_types.Text = ""
+    subject: record_types.Pseudonym = ""
+    session: record_types.Hex = ""
+    ticket: record_types.Id = ""
+    decision: record_types.Id = ""
+    transaction: record_types.Id = ""
+    over: tuple[record_types.Text, ...] = ()
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
@@ -215,14 +215,14 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="ki
         refused: names of values that are not kept: reserved, secret, of another type, or too many.
     """
 
-    id: forms.Id
-    at: forms.Time
-    policy: forms.Digest
-    level: forms.Level
-    message: forms.Text
-    trace_id: forms.TraceId = ""
-    fields: forms.Fields = {}
-    refused: tuple[forms.Text, ...] = ()
+    id: record_types.Id
+    at: record_types.Time
+    policy: record_types.Digest
+    level: record_types.Level
+    message: record_types.Text
+    trace_id: record_types.TraceId = ""
+    fields: record_types.Fields = {}
+    refused: tuple[record_types.Text, ...] = ()
 
 
 Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted | Logged

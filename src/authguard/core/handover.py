@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.entries import Acted
-from authguard.core.notes import PLAIN, plain_base64
+from authguard.core.signed_note import PLAIN, plain_base64
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from authguard.core.chain import Linked
-    from authguard.core.notes import Check, Key, Sign
+    from authguard.core.signed_note import Check, Key, Sign
 
 OPENED: Final = "opened"
 CLOSED: Final = "closed"

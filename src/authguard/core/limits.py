@@ -13,13 +13,13 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.pointers import Nothing, find
+from authguard.core.json_pointer import Nothing, find
 from authguard.core.snapshot import Cost, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Limit, Operation
+    from authguard.core.request import Limit, Operation
 
 #: entries kept per ledger; a fuller one counts as exceeded
 LEDGER_BOUND: Final = 512

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.snapshot import Mandate, account_key
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord
 
 #: states of an account for which somebody else may act

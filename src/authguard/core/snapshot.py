@@ -316,7 +316,7 @@ class Keys(msgspec.Struct, frozen=True, gc=False):
         account: from `account_key`.
         session: from `session_key`.
         transaction: the transaction's id.
-        ledgers: what limits count by, and the key of that ledger, from `authguard.core.scopes`.
+        ledgers: what limits count by, and the key of that ledger, from `authguard.core.ledger_keys`.
     """
 
     account: bytes = b""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.pointers import Nothing, find
+from authguard.core.json_pointer import Nothing, find
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.request import Operation, Principal
 
 #: roles that are believed of one token, and characters of one
 ROLES_BOUND: Final = 256

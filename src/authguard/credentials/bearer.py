@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 
 #: bytes of a token at the most (WIRE 1)
 TOKEN_BOUND: Final = 16_384

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Proven
+    from authguard.core.request import Proven
 
 #: credentials at the most, unless told otherwise
 ENTRIES: Final = 65_536

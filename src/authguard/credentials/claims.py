@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from authguard.core.facts import NotProven, Principal, Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
 from authguard.credentials.oauth_client import AmbiguousClientError, find_client, names_person
 

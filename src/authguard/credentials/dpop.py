@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from authguard.core.addresses import normal
-from authguard.core.facts import PROOF_ALGORITHMS, NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import PROOF_ALGORITHMS, NotProven
 from authguard.core.strict_json import base64url, json_object
+from authguard.core.urls import normal
 from authguard.credentials.jwk import load
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Evidence
+    from authguard.core.request import Evidence
     from authguard.credentials.jwk import Verifier
     from authguard.credentials.nonce import Nonces
     from authguard.policy.compiled import Issuer

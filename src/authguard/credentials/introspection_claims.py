@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.credentials.claims import BOUND, judge
 from authguard.credentials.introspection_client import UNCLEAR
 from authguard.credentials.token_kind import has_claims

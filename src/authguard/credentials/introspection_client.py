@@ -14,8 +14,8 @@ from urllib.parse import quote_plus, urlencode
 
 import httpx2
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.core.strict_json import json_object
 from authguard.credentials.jwks_fetcher import is_safe
 from authguard.errors import SettingsError

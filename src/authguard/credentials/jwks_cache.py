@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from authguard.core.facts import UNSEEN, Unseen
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Unseen
 from authguard.credentials import concurrency
 from authguard.credentials.jwk import Key, KeySet, Published, Version
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from authguard.core.facts import NotProven
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.core.strict_json import base64url, json_object
 
 #: characters of a ``kid`` or an ``alg`` at the most

@@ -6,8 +6,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer, jwk
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND, EXPIRED, Names, judge

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from authguard.core.facts import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.core.outcomes import Reason
+from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer, dpop, introspection_claims
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND, EXPIRED, UNBOUND

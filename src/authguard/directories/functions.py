@@ -16,7 +16,7 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
 
 
 class FunctionLookup:

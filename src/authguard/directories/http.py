@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.calls import JsonService, NoAnswer, ServiceAuth
-from authguard.core.pointers import Nothing, find
+from authguard.core.json_pointer import Nothing, find
 from authguard.directories.steady import Said, find_or_none
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.policy.compiled import AccountSource
 
 

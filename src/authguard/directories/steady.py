@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from authguard.calls import Breaker, NoAnswer
+from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
-from authguard.core.pointers import Nothing, find
 from authguard.ports import Stated, Unreachable
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.policy.compiled import AccountSource
 
 #: accounts whose last answer is remembered; the longest unused goes first

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final, Literal
 
-from authguard.core.access import NO_CORS, Cors
+from authguard.core.cors import NO_CORS, Cors
 from authguard.core.outcomes import Words
-from authguard.core.stored import ENDED_TRANSACTION
+from authguard.core.record_codec import ENDED_TRANSACTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.core.agents import Agent
-    from authguard.core.decisions import Table
-    from authguard.core.facts import Operation
+    from authguard.core.decision_table import Table
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Operation
     from authguard.core.timers import Timers
-    from authguard.core.verdicts import Method
+    from authguard.core.verification import Method
 
 Durability = Literal["async", "group", "sync"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.decisions import Table, dimension_values
+from authguard.core.decision_table import Table, dimension_values
 from authguard.core.machine import build
 from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
-from authguard.core.access import NO_CORS, Cors
+from authguard.core.cors import NO_CORS, Cors
 from authguard.core.outcomes import Words
 from authguard.policy.compiled import Changes
 from authguard.policy.problems import Place
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.agents import Agent
-    from authguard.core.decisions import Rule
-    from authguard.core.facts import Operation
+    from authguard.core.decision_table import Rule
     from authguard.core.machine import Spec
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Operation
     from authguard.core.timers import Timer
-    from authguard.core.verdicts import Method
+    from authguard.core.verification import Method
     from authguard.policy.compiled import AccountSource, Assurance, Channels, Durability, Issuer, Verifier
 
 

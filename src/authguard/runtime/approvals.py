@@ -21,7 +21,7 @@ from authguard.runtime.queue import as_of_now, waiting
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.ports import Seal
     from authguard.runtime.booking import Figure

@@ -12,9 +12,9 @@ from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.snapshot import AccountRecord, Tally
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import Attempt
-    from authguard.core.verdicts import Method
+    from authguard.core.verification import Method
     from authguard.runtime.walk import Walk
 
 #: the tally of verification verdicts that were no pass

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from authguard.core.canonical import says_json
 from authguard.core.limits import has_more_nodes
 from authguard.core.outcomes import Reason
-from authguard.core.rendering import says_json
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.apart import Apart
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.policy.compiled import Policy
     from authguard.ports import Ids, Seal
     from authguard.runtime.transactions import Bond

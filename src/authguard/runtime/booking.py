@@ -20,7 +20,7 @@ from authguard.core.snapshot import UNSPENT, Spent, blank
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from authguard.core.facts import Limit
+    from authguard.core.request import Limit
     from authguard.core.snapshot import Snapshot, TransactionRecord
     from authguard.policy.compiled import Policy
     from authguard.runtime.walk import Walk

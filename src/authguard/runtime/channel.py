@@ -5,10 +5,10 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
-from authguard.core.facts import Proven
+from authguard.core.request import Proven
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from authguard.policy.compiled import Policy
     from authguard.runtime.verdict import Ask
 

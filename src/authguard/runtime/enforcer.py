@@ -15,9 +15,9 @@ import anyio
 from msgspec.structs import replace
 
 from authguard.core.chain import cut_stencil
-from authguard.core.facts import NotProven, Proven, Unseen
+from authguard.core.ledger_keys import ledger_keys
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
-from authguard.core.scopes import ledger_keys
+from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFault, StoreError
 from authguard.runtime import transactions
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.chain import Stencil
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.changes import Loaded

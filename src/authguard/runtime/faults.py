@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.facts import Proven
 from authguard.core.outcomes import Reason
+from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFault, StoreError
 from authguard.runtime.verdict import NOBODY, Verdict
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Credential, Operation
+    from authguard.core.request import Credential, Operation
     from authguard.runtime.changes import Standing
     from authguard.runtime.walk import Walk
 

@@ -22,7 +22,7 @@ from authguard.runtime.queue import as_of_now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import TransactionRecord
     from authguard.runtime.changes import Standing
     from authguard.runtime.walk import Walk

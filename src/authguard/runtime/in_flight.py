@@ -8,12 +8,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from authguard.core.facts import Proven
+from authguard.core.request import Proven
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
 
 
 class InFlight:

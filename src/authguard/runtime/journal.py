@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
-from authguard.core.facts import Proven
+from authguard.core.request import Proven
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authguard.core.chain import Stencil
-    from authguard.core.facts import Credential
     from authguard.core.machine import Transition
     from authguard.core.outcomes import Reason
+    from authguard.core.request import Credential
     from authguard.core.snapshot import Keys
     from authguard.ports import AuditSink, Ids
     from authguard.runtime.judge import Known, Plan

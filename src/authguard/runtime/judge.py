@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core import conditions, mandates
-from authguard.core.facts import NOBODYS, NotProven
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
+from authguard.core.request import NOBODYS, NotProven
 from authguard.core.snapshot import UNSPENT
 from authguard.core.staff import held_for
 from authguard.errors import MachineFault
@@ -27,8 +27,8 @@ from authguard.runtime.walk import Walk, take_channel, take_credential, take_ide
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Credential, Operation, Principal
     from authguard.core.machine import Transition
+    from authguard.core.request import Credential, Operation, Principal
     from authguard.core.snapshot import Keys, Report, Snapshot, Spent
     from authguard.policy.compiled import Policy
     from authguard.ports import Seal

@@ -18,7 +18,7 @@ from authguard.runtime.walk import Walk, end
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.changes import Standing
     from authguard.runtime.naming import Naming

@@ -14,8 +14,8 @@ from authguard.core.staff import held_for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Operation
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
     from authguard.runtime.verdict import Verdict
 

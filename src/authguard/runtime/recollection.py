@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.facts import NotProven, Proven
 from authguard.core.outcomes import Outcome
+from authguard.core.request import NotProven, Proven
 
 if TYPE_CHECKING:
     from authguard.core.chain import Stencil
-    from authguard.core.facts import Credential
+    from authguard.core.request import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.runtime.judge import Known, Plan

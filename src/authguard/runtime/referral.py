@@ -9,7 +9,7 @@ from authguard.core.events import MACHINES
 from authguard.ports import Ticket
 
 if TYPE_CHECKING:
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.ports import HandoffDesk, Ids
     from authguard.runtime.journal import Journal
     from authguard.runtime.judge import Plan

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.facts import Proven
+from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
-from authguard.core.pointers import Nothing, find
+from authguard.core.request import Proven
 from authguard.core.snapshot import Report
 from authguard.ports import Stated
 from authguard.runtime.journal import escaped
@@ -20,7 +20,7 @@ from authguard.runtime.journal import escaped
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import AccountSource
     from authguard.ports import AccountDirectory

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from authguard.core.canonical import TEXT_BOUND, Canonical, Header, canonical, is_secret, render
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.rendering import TEXT_BOUND, Canonical, Header, canonical, is_secret, render
 from authguard.core.snapshot import FORGOTTEN, account_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.core.facts import Principal
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Ids, Seal
     from authguard.runtime.verdict import Answer, Ask, Body, Bound

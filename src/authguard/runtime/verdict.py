@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from authguard.core.facts import Evidence, NotProven, Operation
 from authguard.core.outcomes import ADMITTING, Fallback, Reason
+from authguard.core.request import Evidence, NotProven, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from authguard.core.facts import Credential, Principal
+    from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Keys, Snapshot
 
 #: where nobody is proven and nothing was looked at

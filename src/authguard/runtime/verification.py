@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
-from authguard.core.facts import Match, Operation
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
+from authguard.core.request import Match, Operation
 from authguard.core.snapshot import Attempt, Keys
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable, Wanting, combine
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable, Wanting, combine
 from authguard.errors import VerificationRefused
 from authguard.ports import Question
 from authguard.runtime import attempts
@@ -27,9 +27,9 @@ from authguard.runtime.preview import foresee
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.core.facts import Principal
+    from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.core.verdicts import Amount, Method, VerifierVerdict
+    from authguard.core.verification import Amount, Method, VerifierVerdict
     from authguard.policy.compiled import Policy
     from authguard.ports import Ids, Verifier
     from authguard.runtime.changes import Standing

@@ -12,15 +12,15 @@ import msgspec
 
 from authguard.core import conditions
 from authguard.core.events import Event
-from authguard.core.facts import Proven
 from authguard.core.machine import Transition, step
+from authguard.core.request import Proven
 from authguard.core.snapshot import PLACES, UNSPENT, Report, Snapshot
 from authguard.core.staff import roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.facts import Credential, Principal
+    from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Spent
     from authguard.policy.compiled import Policy
 

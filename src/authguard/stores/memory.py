@@ -10,7 +10,7 @@ from heapq import nsmallest
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import stored
+from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 
@@ -35,7 +35,7 @@ class MemoryStore:
         keep: seconds for which a record outlives its last change at least. Not less than the longest ``max_lifetime``
             of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
         answers: seconds for which first answers of transactions are kept; infinite for as long as those.
-        ended: states in which a transaction may be forgotten then, as in `authguard.core.stored.is_over`.
+        ended: states in which a transaction may be forgotten then, as in `authguard.core.record_codec.is_over`.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class MemoryStore:
         keep: float = KEEP,
         *,
         answers: float = inf,
-        ended: frozenset[str] = stored.ENDED_TRANSACTION,
+        ended: frozenset[str] = record_codec.ENDED_TRANSACTION,
     ) -> None:
         self._answers = answers
         self._ended = ended
@@ -94,7 +94,7 @@ class MemoryStore:
     @staticmethod
     def places(keys: Keys) -> tuple[bytes, ...]:
         """Name the places of the records that the keys name."""
-        return tuple(stored.names(keys))
+        return tuple(record_codec.names(keys))
 
     def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         """See whether anything there changed: equal answers are the same records."""
@@ -112,7 +112,7 @@ class MemoryStore:
             StoreError: a record is damaged.
         """
         rows = zip(places, seen, strict=True)
-        return stored.assemble([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
+        return record_codec.assemble([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.
@@ -120,18 +120,18 @@ class MemoryStore:
         Raises:
             StoreError: there is no room for a new record, or a stored one is damaged.
         """
-        changes = stored.changes(keys, before, after)
+        changes = record_codec.changes(keys, before, after)
         for name, version, _ in changes:
             value = self._records[name[-1]].get(name)
-            if version != (stored.decode(name, value).version if value else 0):
+            if version != (record_codec.decode(name, value).version if value else 0):
                 return False
         if not all(version for _, version, _ in changes):
-            self._sweep(stored.newest(after))
+            self._sweep(record_codec.newest(after))
         new = sum(name not in self._records[name[-1]] for name, _, _ in changes)
         self._take_room(new)
         for name, _, value in changes:
             self._records[name[-1]][name] = value
-            if name[:1] == stored.TRANSACTION:
+            if name[:1] == record_codec.TRANSACTION:
                 held = after.transaction
                 self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.place)
         return True
@@ -147,14 +147,16 @@ class MemoryStore:
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List transactions by their ids, in the order of their places."""
-        since = (after[0], stored.transaction_name(after[1]))
+        since = (after[0], record_codec.transaction_name(after[1]))
         found = (
             (place, name)
             for name, (stands, by, of, about, place) in self._transactions.items()
             if state in {"", stands} and role in {"", by} and operation in {"", of} and subject in {"", about}
             if (place, name) > since
         )
-        return tuple(stored.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found))
+        return tuple(
+            record_codec.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found)
+        )
 
     async def put(self, shelf: str, name: str, value: bytes) -> None:
         """Keep a document, replacing what was there; empty bytes remove it.
@@ -162,7 +164,7 @@ class MemoryStore:
         Raises:
             StoreError: it is too large, or there is no room.
         """
-        stored.check_document(shelf, name, value)
+        record_codec.check_document(shelf, name, value)
         documents = self._shelves.setdefault(shelf, {})
         self._take_room(bool(value) - (name in documents))
         if value:
@@ -231,9 +233,9 @@ class MemoryStore:
             name = self._looking.pop()
             records = self._records[name[-1]]
             value = records.get(name)
-            if value and (lighter := stored.without_answer(name, value, now - self._answers)):
+            if value and (lighter := record_codec.without_answer(name, value, now - self._answers)):
                 records[name] = lighter
-            elif value and stored.is_over(name, value, now - self._keep, self._ended):
+            elif value and record_codec.is_over(name, value, now - self._keep, self._ended):
                 del records[name]
                 self._transactions.pop(name, None)
                 self._size -= 1

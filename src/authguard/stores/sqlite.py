@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import get_cancelled_exc_class
 
-from authguard.core import stored
+from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.leaving import Fate, cancel_later
@@ -67,7 +67,7 @@ class SqliteStore:
         patience: seconds to wait for another writer's lock before `StoreError`.
         keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
         answers: seconds for which first answers of transactions are kept; infinite for as long as those.
-        ended: states in which a transaction may be forgotten then, as in `authguard.core.stored.is_over`.
+        ended: states in which a transaction may be forgotten then, as in `authguard.core.record_codec.is_over`.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ class SqliteStore:
         keep: float = math.inf,
         *,
         answers: float = math.inf,
-        ended: frozenset[str] = stored.ENDED_TRANSACTION,
+        ended: frozenset[str] = record_codec.ENDED_TRANSACTION,
     ) -> None:
         self._path = path
         self._answers = answers
@@ -146,7 +146,7 @@ class SqliteStore:
     @staticmethod
     def places(keys: Keys) -> tuple[bytes, ...]:
         """Name the places of the records that the keys name."""
-        return tuple(stored.names(keys))
+        return tuple(record_codec.names(keys))
 
     def glance(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
         """Read the rows at some places, in one statement; equal answers are the same records.
@@ -168,7 +168,7 @@ class SqliteStore:
             StoreError: a record is damaged.
         """
         del places  # the rows bear their names
-        return stored.assemble([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
+        return record_codec.assemble([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.
@@ -176,7 +176,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be written now; then nothing was.
         """
-        changes = stored.changes(keys, before, after)
+        changes = record_codec.changes(keys, before, after)
 
         def replace(writer: sqlite3.Connection) -> bool:
             for name, version, value in changes:
@@ -184,11 +184,11 @@ class SqliteStore:
                 done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
                 if done.rowcount != 1:
                     return False
-                if name[:1] == stored.TRANSACTION:
+                if name[:1] == record_codec.TRANSACTION:
                     refile(writer, name, before.transaction, after.transaction)
             new = sum(not version for _, version, _ in changes)
             if new:
-                self._sweep(writer, LOOKS * new, stored.newest(after))
+                self._sweep(writer, LOOKS * new, record_codec.newest(after))
             return True
 
         return not changes or await self._write(replace)
@@ -199,7 +199,7 @@ class SqliteStore:
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        stored.check_document(shelf, name, value)
+        record_codec.check_document(shelf, name, value)
         await self._write(lambda writer: _put(writer, shelf, name, value))
 
     async def add(self, shelf: str, name: str, value: bytes) -> bytes:
@@ -208,7 +208,7 @@ class SqliteStore:
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        stored.check_document(shelf, name, value)
+        record_codec.check_document(shelf, name, value)
 
         def add(writer: sqlite3.Connection) -> bytes:
             return _get(writer, shelf, name) or _put(writer, shelf, name, value)
@@ -221,7 +221,7 @@ class SqliteStore:
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        stored.check_document(shelf, name, new)
+        record_codec.check_document(shelf, name, new)
 
         def replace(writer: sqlite3.Connection) -> bool:
             if _get(writer, shelf, name) != old:
@@ -288,7 +288,7 @@ class SqliteStore:
         def found() -> list[tuple[bytes, bytes]]:
             return find(self._in_use(self._writer), state, (role, operation, subject), after, limit)
 
-        return tuple(stored.transaction_of(name, value) for name, value in await self._in_worker("read", found))
+        return tuple(record_codec.transaction_of(name, value) for name, value in await self._in_worker("read", found))
 
     def _sweep(self, writer: sqlite3.Connection, looks: int, now: float) -> None:
         """Look at the next few records, round and round, and forget those whose time is over, and answers before that.
@@ -303,13 +303,13 @@ class SqliteStore:
         self._hand = rows[-1][0] if len(rows) == looks else b""
         for name, version, value in rows:
             with suppress(StoreError):
-                lighter = stored.without_answer(name, value, answered)
+                lighter = record_codec.without_answer(name, value, answered)
                 if lighter:
                     writer.execute(UPDATE, (version + 1, lighter, name, version))
-                elif stored.is_over(name, value, before, self._ended):
+                elif record_codec.is_over(name, value, before, self._ended):
                     writer.execute(FORGET, (name, version))
-                    if name[:1] == stored.TRANSACTION:
-                        unfile(writer, name, stored.transaction_of(name, value)[1])
+                    if name[:1] == record_codec.TRANSACTION:
+                        unfile(writer, name, record_codec.transaction_of(name, value)[1])
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import stored
+from authguard.core import record_codec
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def prepare_filed(writer: sqlite3.Connection) -> None:
         writer.execute(statement)
     for name, value in writer.execute(UNFILED).fetchall():
         with suppress(StoreError):
-            file(writer, name, stored.transaction_of(name, value)[1])
+            file(writer, name, record_codec.transaction_of(name, value)[1])
 
 
 def file(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
@@ -75,7 +75,7 @@ def find(
         after: the place of the last one of the page before, and its id.
         limit: how many at most.
     """
-    since = (after[0], stored.transaction_name(after[1]))
+    since = (after[0], record_codec.transaction_name(after[1]))
     filters = [part for part in wanted for _ in range(2)]
     values = ((state,) if state else ()) + (*since, *filters, limit)
     return reader.execute(FIND.format("state = ?" if state else "1"), values).fetchall()

@@ -15,14 +15,14 @@ import anyio
 import msgspec
 
 from authguard.calls import NoAnswer
-from authguard.core.verdicts import Failed, Passed, Unavailable
+from authguard.core.verification import Failed, Passed, Unavailable
 from authguard.verification.calling import AppFunction
 from authguard.verification.steady import SteadyVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled import Verifier
     from authguard.ports import Clock, Ids, Question, Store
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.calls import JsonService, NoAnswer, ServiceAuth
-from authguard.core.pointers import Nothing, find, put
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.json_pointer import Nothing, find, put
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled import Verifier
     from authguard.ports import Question
 

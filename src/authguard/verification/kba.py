@@ -14,13 +14,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.calls import NoAnswer
-from authguard.core.verdicts import Failed, Passed
+from authguard.core.verification import Failed, Passed
 from authguard.verification.calling import AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled import Verifier
     from authguard.ports import Question
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.verdicts import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.verification.calling import AT_ONCE, AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
     from authguard.ports import Question
 
 

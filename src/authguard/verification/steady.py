@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from authguard.calls import Breaker, NoAnswer
-from authguard.core.verdicts import Cause, Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Cause, Doubted, Failed, Passed, Unavailable
 from authguard.policy.compiled import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled import Verifier
     from authguard.ports import Clock, Question
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from authguard import signing
 from authguard.audit.checkpoint_file import encode, origin
 from authguard.core.chain import GENESIS
-from authguard.core.notes import Checkpoint, Key, signed
-from authguard.core.tree import Tree, leaf
+from authguard.core.merkle import Tree, leaf
+from authguard.core.signed_note import Checkpoint, Key, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit import segment_file
 from authguard.audit.bgzf import pack, unpacked
-from authguard.core.stubs import make_stub, parse_stub, retired_note
-from authguard.core.tree import Tree
+from authguard.core.merkle import Tree
+from authguard.core.tombstone import make_stub, parse_stub, retired_note
 from tests.audit.verify.tampering import LOG, rehash, split
 
 if TYPE_CHECKING:

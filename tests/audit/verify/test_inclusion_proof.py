@@ -12,9 +12,9 @@ from authguard.audit import checkpoint_file
 from authguard.audit.verify.inclusion_proof import BOUND, HEADER, UnprovenError, examine, prove
 from authguard.audit.verify.log_reader import parse
 from authguard.core.chain import GENESIS, link
-from authguard.core.notes import Checkpoint, signed
-from authguard.core.tree import Tree, leaf, root_of
-from authguard.core.tree import prove as prove_leaf
+from authguard.core.merkle import Tree, leaf, root_of
+from authguard.core.merkle import prove as prove_leaf
+from authguard.core.signed_note import Checkpoint, signed
 from authguard.errors import AuditError
 from tests.audit.logs import acted
 from tests.records import by_hand

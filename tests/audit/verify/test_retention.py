@@ -13,7 +13,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.retention import Keeping
 from authguard.core.chain import Flaw
-from authguard.core.stubs import make_stub
+from authguard.core.tombstone import make_stub
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, filled, numbers, told
 

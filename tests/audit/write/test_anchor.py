@@ -13,7 +13,7 @@ from authguard import signing
 from authguard.audit import checkpoint_file
 from authguard.audit.write import anchor
 from authguard.audit.write.anchor import FileAnchor, FunctionAnchor, HttpAnchor, anchor_of, held_by
-from authguard.core.notes import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, signed
 from authguard.errors import AuditError, SettingsError
 from tests.audit.write.anchored import Service
 

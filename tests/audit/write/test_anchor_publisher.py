@@ -18,7 +18,7 @@ from authguard.audit.write.anchor_publisher import LOOK, STALE, Anchoring
 from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
-from authguard.core.notes import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, signed
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds

@@ -18,7 +18,7 @@ from authguard.audit.write.memory import MemorySink
 from authguard.audit.write.processor import ANNOUNCED, RESERVED, ChainProcessor, entry_of
 from authguard.core.chain import GENESIS, Intact, examine, link
 from authguard.core.entries import Acted, Withdrawn
-from authguard.core.forms import FIELDS, TEXT_BOUND
+from authguard.core.record_types import FIELDS, TEXT_BOUND
 from authguard.logs import AnnouncingSink
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds

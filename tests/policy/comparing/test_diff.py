@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from authguard.core.access import Cors
 from authguard.core.agents import Agent
 from authguard.core.boxes import Space, is_empty
 from authguard.core.comparison import Comparison, compare
-from authguard.core.decisions import Rule
-from authguard.core.facts import Limit, Match, Operation
+from authguard.core.cors import Cors
+from authguard.core.decision_table import Rule
 from authguard.core.machine import Line
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
+from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
-from authguard.core.verdicts import Method
+from authguard.core.verification import Method
 from authguard.policy.comparing import permissiveness
 from authguard.policy.comparing.diff import Diff, diff
 from authguard.policy.comparing.permissiveness import ORDER, Direction

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.core.decisions import dimension_values
+from authguard.core.decision_table import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.compiled import Introspection

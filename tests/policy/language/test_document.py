@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from authguard.core import outcomes
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.policy.files.reader import read
 from authguard.policy.files.shape import validate

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.access import Cors
-from authguard.core.decisions import Rule
-from authguard.core.facts import Limit, Match, Operation
+from authguard.core.cors import Cors
+from authguard.core.coverage import prove
+from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, build
 from authguard.core.outcomes import Fallback, Outcome
-from authguard.core.proofs import prove
+from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
-from authguard.core.verdicts import Method
+from authguard.core.verification import Method
 from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer, Verifier
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problems import Place, Problem

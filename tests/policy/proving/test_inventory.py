@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.asgi.operations import OperationIndex
-from authguard.core.facts import Match, Operation
+from authguard.core.request import Match, Operation
 from authguard.policy.proving.inventory import METHODS, Endpoint, covers, falls, overlaps
 
 SEGMENTS = st.sampled_from(["a", "b", "{x}"])

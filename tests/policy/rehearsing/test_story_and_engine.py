@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Decided
 from authguard.core.events import MACHINES
 from authguard.policy.rehearsing import story

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.core.boxes import Space, count, intersect, is_empty
-from authguard.core.decisions import DIMENSIONS, Rule, Table
+from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import ADMITTING, Outcome

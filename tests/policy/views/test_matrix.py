@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.decisions import DIMENSIONS, Rule, Table
+from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.policy.compiler import load
 from authguard.policy.files import library
 from authguard.policy.views.matrix import ANY, markdown, rows, short, text

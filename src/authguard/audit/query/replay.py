@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.search import counts
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
 from authguard.errors import MachineFault
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import Shape
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
 
 #: ids that are kept of each difference

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw
 
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.chain_file import is_written
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
+from authguard.core.batch_verify import stride
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, follow
+from authguard.core.checkpoint_retention import THINNED, parse_thinned
 from authguard.core.entries import Acted
 from authguard.core.handover import ITSELF, accepted_id, is_closed, is_opened, mark_of
-from authguard.core.strides import stride
-from authguard.core.stubs import RETIRED, retired_digest
-from authguard.core.thinning import THINNED, parse_thinned
+from authguard.core.tombstone import RETIRED, retired_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from authguard.audit.verify.checkpoint_verifier import Holding
     from authguard.audit.verify.result import Tally
     from authguard.core.chain import Linked
+    from authguard.core.checkpoint_retention import Thinned
     from authguard.core.handover import Mark
-    from authguard.core.thinning import Thinned
 
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3

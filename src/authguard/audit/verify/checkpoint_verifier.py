@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
 from authguard.core.chain import Broken, Flaw
+from authguard.core.checkpoint_retention import Kept, Thinned, digest_of, longest_silence, thin
 from authguard.core.entries import Acted
-from authguard.core.notes import opened, parse_key, read_body, signature_count
-from authguard.core.thinning import Kept, Thinned, digest_of, longest_silence, thin
-from authguard.core.tree import Tree, leaf
+from authguard.core.merkle import Tree, leaf
+from authguard.core.signed_note import opened, parse_key, read_body, signature_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from authguard.core.chain import Linked
-    from authguard.core.notes import Check, Key, Opened
-    from authguard.core.stubs import Stub
+    from authguard.core.signed_note import Check, Key, Opened
+    from authguard.core.tombstone import Stub
 
 #: most keys that a chain may be rotated to while it is verified
 ROTATIONS: Final = 64

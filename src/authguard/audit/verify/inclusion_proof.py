@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.log_reader import parse
-from authguard.core import tree
+from authguard.core import merkle
 from authguard.core.chain import LINE_BOUND, Linked, read
-from authguard.core.notes import NOTE_BOUND, opened, plain_base64, read_body
-from authguard.core.stubs import Stub, levels
+from authguard.core.signed_note import NOTE_BOUND, opened, plain_base64, read_body
+from authguard.core.tombstone import Stub, levels
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from authguard.core.notes import Check, Key
+    from authguard.core.signed_note import Check, Key
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 #: most characters of a proof
-BOUND: Final = 2 * LINE_BOUND + 64 * tree.LEVELS + NOTE_BOUND
+BOUND: Final = 2 * LINE_BOUND + 64 * merkle.LEVELS + NOTE_BOUND
 _PROOF: Final = re.compile(
     re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
 )
@@ -104,10 +104,10 @@ def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Ch
     if opened(note, keys, check) is None:
         raise UnprovenError("the checkpoint that covers the record is not signed by the key, or was changed")
     try:
-        found = tree.prove(_leaves(path), index, said.size)
+        found = merkle.prove(_leaves(path), index, said.size)
     except ValueError:
         found = ()
-    if tree.root_of(tree.leaf(line[:-1]), index, said.size, found) != said.root:
+    if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, found) != said.root:
         raise UnprovenError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
     hashes = "".join(f"{b64encode(one).decode()}\n" for one in found)
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
@@ -131,7 +131,7 @@ def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
             for level, block in zip(levels(item.base, item.base + item.count), item.blocks, strict=True):
                 yield bytes.fromhex(block), level
         else:
-            yield tree.leaf(item.removesuffix(b"\n"))
+            yield merkle.leaf(item.removesuffix(b"\n"))
 
 
 def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
@@ -155,6 +155,6 @@ def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
     said, index = note.checkpoint, int(found[2])
     if not isinstance(record, Linked) or record.seq != index:
         raise AuditError("the record in the proof was changed")
-    if tree.root_of(tree.leaf(line[:-1]), index, said.size, path) != said.root:
+    if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, path) != said.root:
         raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")
     return Proven(line, index, said.origin, said.size, note.at, note.keys[0])

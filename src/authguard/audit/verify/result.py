@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from authguard.audit.verify.checkpoint_verifier import Ranges
+    from authguard.core.batch_verify import Stride
     from authguard.core.entries import Entry
     from authguard.core.handover import Mark
-    from authguard.core.strides import Stride
 
     Progress = Callable[[int, int], None]
 

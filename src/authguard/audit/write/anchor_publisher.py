@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.notes import read_body
+from authguard.core.signed_note import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,8 +21,8 @@ from authguard.audit.write.leaf_reader import base_of, take_in
 from authguard.audit.write.takeover import Predecessor
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.handover import opened_note
-from authguard.core.notes import Checkpoint, opened, signed
-from authguard.core.tree import Tree
+from authguard.core.merkle import Tree
+from authguard.core.signed_note import Checkpoint, opened, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Piece
     from authguard.audit.write.anchor_publisher import Anchoring
     from authguard.audit.write.retention import Keeper, Wish
-    from authguard.core.notes import Check, Key, Sign
+    from authguard.core.signed_note import Check, Key, Sign
     from authguard.ports import Clock
 
 

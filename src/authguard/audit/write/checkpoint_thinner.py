@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.retention import Wish
-from authguard.core.notes import read_body, read_time, signature_count
-from authguard.core.thinning import RECENT_S, THINNED, Kept, Thinned, longest_silence, parse_thinned, thin, thinned_note
+from authguard.core.checkpoint_retention import (
+    RECENT_S,
+    THINNED,
+    Kept,
+    Thinned,
+    longest_silence,
+    parse_thinned,
+    thin,
+    thinned_note,
+)
+from authguard.core.signed_note import read_body, read_time, signature_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.core.chain import LINE_BOUND, Linked, read
-from authguard.core.tree import Tree, leaf
+from authguard.core.merkle import Tree, leaf
 
 if TYPE_CHECKING:
     from authguard.audit.segment_file import Piece

@@ -14,13 +14,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.entries import Acted, Logged
-from authguard.core.forms import FIELD, FIELDS, NAME_BOUND, TEXT_BOUND
+from authguard.core.record_types import FIELD, FIELDS, NAME_BOUND, TEXT_BOUND
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from authguard.core.forms import Value
+    from authguard.core.record_types import Value
     from authguard.ports import AuditSink, Clock, Ids
 
 #: names that a field of the app's cannot have: the chain's own

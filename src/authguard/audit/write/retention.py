@@ -16,7 +16,7 @@ from authguard.audit import segment_file
 from authguard.audit.bgzf import pack
 from authguard.audit.chain_file import sync_folder
 from authguard.core.chain import LINE_BOUND
-from authguard.core.stubs import RETIRED, Stub, make_stub, retired_note
+from authguard.core.tombstone import RETIRED, Stub, make_stub, retired_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from authguard.audit.chain_file import sync_folder, undo_half_turn
 from authguard.core.chain import LINE_BOUND, Linked, read
 from authguard.core.entries import Moved
 from authguard.core.handover import ADOPTED, FOREIGN, RECOVERED, foreign_note, is_closed, is_opened, recovered_note
-from authguard.core.notes import opened, read_body
+from authguard.core.signed_note import opened, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.chain_file import Held
     from authguard.audit.segment_file import Piece
-    from authguard.core.notes import Check, Key, Sign
+    from authguard.core.signed_note import Check, Key, Sign
 
 #: bytes that are moved at once
 BLOCK: Final = 1 << 20

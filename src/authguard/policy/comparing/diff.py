@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Box, Space, Undecided, is_empty
 from authguard.core.comparison import Changed, compare
-from authguard.core.decisions import CONDITIONS, dimension_values
+from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
 from authguard.policy.comparing.differences import beyond_the_table, fallback_direction

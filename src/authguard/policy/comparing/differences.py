@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import Undecided
+from authguard.core.coverage import prove
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
-from authguard.core.proofs import prove
 from authguard.policy.comparing import permissiveness as order
 from authguard.policy.comparing.access import access
 from authguard.policy.comparing.fields import CHANGED, LOOSER, STRICTER, fields, made, named, say
@@ -21,7 +21,7 @@ from authguard.policy.proving.overlaps import probes, taken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.facts import Limit, Operation
+    from authguard.core.request import Limit, Operation
     from authguard.core.timers import Timer
     from authguard.policy.comparing.fields import Difference
     from authguard.policy.comparing.permissiveness import Direction

@@ -10,7 +10,7 @@ from hashlib import sha256
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decisions import Rule
+from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome, Words
 from authguard.core.timers import Timer

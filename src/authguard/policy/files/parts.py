@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from authguard.core.access import NO_CORS, Cors
-from authguard.core.facts import NO_EFFECT, Limit, Match, Operation
-from authguard.core.verdicts import Method
+from authguard.core.cors import NO_CORS, Cors
+from authguard.core.request import NO_EFFECT, Limit, Match, Operation
+from authguard.core.verification import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
 from authguard.policy.files import library
 from authguard.policy.language import deployment

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from authguard.core.access import ALLOWED_HEADERS
+from authguard.core.cors import ALLOWED_HEADERS
 from authguard.policy.language.words import (
     Address,
     AnyHeader,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.language import quantities

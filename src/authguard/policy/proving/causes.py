@@ -15,7 +15,7 @@ from authguard.policy.proving.reachability import Reachability, Step
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
     from authguard.policy.proving.reachability import States
 

@@ -15,7 +15,7 @@ from authguard.policy.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.draft import Draft
 
 #: Every code that holding an app against a policy can give, and what it means; the reference is generated from it.

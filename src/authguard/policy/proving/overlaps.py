@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from authguard.core.facts import Match, Operation
+    from authguard.core.request import Match, Operation
 
 #: a segment, or a method, that no template spells out
 OTHER: Final = "other"

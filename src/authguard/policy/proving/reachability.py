@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Box, Proof, Space, intersect, is_empty, reach
-from authguard.core.decisions import CONDITIONS, DIMENSIONS, Cell, dimension_values
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
 from authguard.core.outcomes import Outcome
@@ -22,7 +22,7 @@ from authguard.policy.proving.happenings import Happening, happenings, specs
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
     from authguard.core.machine import Spec
     from authguard.policy.compiled import Policy
     from authguard.policy.draft import Draft

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Proof, Space, reach
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.policy.proving.reachability import Reachability, Unreachable
 from authguard.policy.rehearsing.scenario_reader import HOLE

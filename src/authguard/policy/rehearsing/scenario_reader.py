@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.files.reader import BYTES_BOUND, read
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
     from authguard.policy.tree import Node
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.policy.problems import Place
 from authguard.policy.rehearsing.story import Ask, Story
@@ -17,7 +17,7 @@ from authguard.policy.rehearsing.story import Ask, Story
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
     from authguard.policy.compiled import Policy
     from authguard.policy.rehearsing.story import Answer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
@@ -23,7 +23,7 @@ from authguard.errors import MachineFault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import BUDGET, Box, Space, intersect, is_empty, subtract
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.errors import MachineFault
@@ -23,9 +23,9 @@ from authguard.policy.views.explanation import Change, Explanation, Passed, Stan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from authguard.core.decisions import Rule
-    from authguard.core.facts import Operation
+    from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback, Words
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
     from authguard.policy.proving.reachability import Step
 

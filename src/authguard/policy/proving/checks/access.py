@@ -10,7 +10,7 @@ from authguard.policy.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.access import Cors
+    from authguard.core.cors import Cors
     from authguard.policy.draft import Draft
 
 #: origins that nobody means: one who matches them lets any page in (RFC 6761 6.4; the origin of a sandboxed frame)

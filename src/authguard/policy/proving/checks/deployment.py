@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.addresses import is_safe
-from authguard.core.decisions import CONDITIONS
+from authguard.core.decision_table import CONDITIONS
+from authguard.core.urls import is_safe
 from authguard.policy.problems import Place, Problem
 from authguard.policy.proving.checks.machines import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.core.facts import Match, Operation
+    from authguard.core.request import Match, Operation
     from authguard.policy.compiled import Issuer
     from authguard.policy.draft import Draft
 

@@ -12,7 +12,7 @@ from authguard.policy.proving.checks.table import deciding, evidence, outcomes, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.facts import Operation
+    from authguard.core.request import Operation
     from authguard.policy.draft import Draft
 
 

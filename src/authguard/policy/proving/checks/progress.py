@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from authguard.core.boxes import Space
-    from authguard.core.proofs import Proven
+    from authguard.core.coverage import Proven
     from authguard.policy.draft import Draft
 
 #: what a customer can ask for; `public` is open to all, `self` and `staff` are the guard's own

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
-from authguard.core.decisions import DIMENSIONS, dimension_values
+from authguard.core.coverage import prove
+from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.core.proofs import prove
 from authguard.policy.problems import Place, Problem
 from authguard.policy.proving.checks.machines import unknown
 from authguard.policy.proving.checks.ways import Same, way
@@ -25,9 +25,9 @@ from authguard.policy.proving.checks.ways import Same, way
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.core.decisions import Rule
-    from authguard.core.facts import Operation
-    from authguard.core.proofs import Proven
+    from authguard.core.coverage import Proven
+    from authguard.core.decision_table import Rule
+    from authguard.core.request import Operation
     from authguard.policy.draft import Draft, Invariant
 
 OUTCOME: Final = "outcome"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.boxes import Box
-    from authguard.core.decisions import Cell
+    from authguard.core.decision_table import Cell
     from authguard.policy.draft import Draft
 
 

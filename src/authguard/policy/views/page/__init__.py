@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import BUDGET, Space, count
-from authguard.core.decisions import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.language.quantities import written
@@ -23,8 +23,8 @@ from authguard.policy.views.sheet import document, style, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.core.facts import Operation
     from authguard.core.outcomes import Fallback
+    from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
 
 _HERE: Final = Path(__file__).parent

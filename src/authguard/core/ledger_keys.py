@@ -11,14 +11,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import is_registered
+from authguard.core.json_pointer import Nothing, find
 from authguard.core.limits import UNREAD
-from authguard.core.pointers import Nothing, find
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from authguard.core.agents import Agent
-    from authguard.core.facts import Operation, Principal
+    from authguard.core.request import Operation, Principal
 
 #: characters of a payee that are believed
 PAYEE_BOUND: Final = 256

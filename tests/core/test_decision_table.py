@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core import decisions
-from authguard.core.decisions import CONDITIONS, DIMENSIONS, Rule, Table, dimension_values
+from authguard.core import decision_table
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Rule, Table, dimension_values
 from authguard.errors import MachineFault
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_cell_of_the_wrong_length_is_never_decided() -> None:
 
 
 def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "MEMO_BOUND", 2)
+    monkeypatch.setattr(decision_table, "MEMO_BOUND", 2)
     table = Table(VALUES, (Rule(when={}, do="allow", index=0),))
     good = tuple(VALUES[dimension][0] for dimension in DIMENSIONS)
     for value in CONDITIONS["risk"]:

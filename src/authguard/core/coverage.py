@@ -1,7 +1,7 @@
 """Who decides what, proved over every cell: by boxes where the rules are plain, by a diagram where they are tangled.
 
 Both are exact and answer the same questions (`Proven`); boxes are quicker for the few dozen rules of most policies, a
-diagram (`authguard.core.diagrams`) stays small where thousands of pieces would be left. Past the bound of the diagram
+diagram (`authguard.core.mdd`) stays small where thousands of pieces would be left. Past the bound of the diagram
 the answer is `Undecided`, and nothing is assumed.
 """
 
@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from authguard.core.boxes import GAP, Box, Space, Undecided, reach_of
-from authguard.core.diagrams import NODES, Forest, TooTangledError
+from authguard.core.mdd import NODES, Forest, TooTangledError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from authguard.core.decisions import Rule
+    from authguard.core.decision_table import Rule
 
 #: boxes looked at before a diagram takes over; the standard policy needs some 200
 BOXES: Final = 4_000

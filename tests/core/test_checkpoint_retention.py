@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from authguard.core.thinning import (
+from authguard.core.checkpoint_retention import (
     RECENT_S,
     Kept,
     digest_of,

@@ -40,7 +40,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         names_own: whether headers came that the app is not to see.
         proof: the ``DPoP`` header, several joined by commas (RFC 9110 5.3); empty where none was sent or none is read.
         method: of the HTTP request, ``GET`` for a handshake; empty where no proof is read.
-        address: what the caller asked for, by the public URL, as `authguard.core.addresses` writes it; empty where no
+        address: what the caller asked for, by the public URL, as `authguard.core.urls` writes it; empty where no
             proof is read.
         shown: whether a proof was checked when this connection was opened, so that what is said on it needs no other.
     """
@@ -160,7 +160,7 @@ class Limit:
         currency: of `amount`.
         calls: how many calls; 0 where the limit counts an amount.
         per: the window in seconds; 0 is ``per: call``.
-        by: ``subject``, ``session``, or one of `authguard.core.scopes.SCOPED`.
+        by: ``subject``, ``session``, or one of `authguard.core.ledger_keys.SCOPED`.
     """
 
     name: str

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from authguard.core.decisions import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.core.outcomes import Reason as Why

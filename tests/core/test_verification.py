@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.verdicts import Doubted, Failed, Method, Passed, Unavailable, Wanting, combine
+from authguard.core.verification import Doubted, Failed, Method, Passed, Unavailable, Wanting, combine
 
 if TYPE_CHECKING:
-    from authguard.core.verdicts import VerifierVerdict
+    from authguard.core.verification import VerifierVerdict
 
 P, F, D, U = Passed(), Failed(), Doubted(0.6), Unavailable("timeout")
 BOTH = Method(name="both", verifiers=("a", "b"), need=2)

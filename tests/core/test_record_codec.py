@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.record_codec import assemble, changes, decode, is_over, names, newest
 from authguard.core.snapshot import (
     AccountRecord,
     Keys,
@@ -20,7 +21,6 @@ from authguard.core.snapshot import (
     Tally,
     TransactionRecord,
 )
-from authguard.core.stored import assemble, changes, decode, is_over, names, newest
 from authguard.errors import StoreError
 from tests.stores.samples import BLANK, amended, snapshot
 

@@ -15,7 +15,7 @@ import msgspec
 
 from authguard.core.chain import Linked, read
 from authguard.core.entries import Acted
-from authguard.core.tree import LEVELS, Tree, leaf
+from authguard.core.merkle import LEVELS, Tree, leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.core.facts import Limit, Operation
+from authguard.core.ledger_keys import SCOPED, ledger_keys
 from authguard.core.limits import UNREAD, UnreadableError, parse_json
-from authguard.core.scopes import SCOPED, ledger_keys
+from authguard.core.request import Limit, Operation
 from tests.kit import ISSUER, signed_in
 
 

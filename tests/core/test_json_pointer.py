@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authguard.core.pointers import Nothing, find, put
+from authguard.core.json_pointer import Nothing, find, put
 
 DOCUMENT = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "~1": 2}
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.canonical import BEGINNING, LINES_BOUND, TEXT_BOUND, VALUE_SHOWN, canonical, render
 from authguard.core.limits import UNREAD
-from authguard.core.rendering import BEGINNING, LINES_BOUND, TEXT_BOUND, VALUE_SHOWN, canonical, render
 
 JSON = "application/json"
 PRINTABLE = set(string.printable[:95])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.addresses import ADDRESS_BOUND, normal
+from authguard.core.urls import ADDRESS_BOUND, normal
 
 
 @pytest.mark.parametrize(

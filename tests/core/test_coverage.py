@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core import diagrams, proofs
+from authguard.core import coverage, mdd
 from authguard.core.boxes import GAP, Box, Proof, Space, Undecided, count, is_empty
-from authguard.core.decisions import Rule
-from authguard.core.diagrams import Forest
-from authguard.core.proofs import Drawn, Proven, prove
+from authguard.core.coverage import Drawn, Proven, prove
+from authguard.core.decision_table import Rule
+from authguard.core.mdd import Forest
 from tests.core.test_boxes import boxes_of, cells, first_match, holds, problems
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CASES = problems().flatmap(lambda problem: st.tuples(st.just(problem[0]), st.jus
 
 def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[Proven]:
     """Give the proof by boxes and the proof by a diagram."""
-    proofs._prove.cache_clear()
+    coverage._prove.cache_clear()
     for boxes in (10_000, -1):
         proof = prove(rules, space, boxes=boxes)
         assert isinstance(proof, Proof if boxes > 0 or not rules else Drawn)
@@ -74,7 +74,7 @@ def test_a_fault_planted_in_the_algebra_is_caught(name: str, fault: object, monk
         Rule(when={"a": frozenset("xy")}, do="yes", index=1),
     )
     assert not faults(space, rules, space.whole)
-    monkeypatch.setattr(diagrams.Forest, name, fault)
+    monkeypatch.setattr(mdd.Forest, name, fault)
     with suppress(KeyError, ValueError):  # nonsense all the way down is caught too
         assert faults(space, rules, space.whole)
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authguard import signing
-from authguard.core.notes import (
+from authguard.core.signed_note import (
     NOTE_BOUND,
     PLAIN,
     SIGNATURES,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted
-from authguard.core.stubs import levels, make_stub, parse_stub, retired_digest, retired_note
-from authguard.core.tree import Tree, leaf, prove
+from authguard.core.merkle import Tree, leaf, prove
+from authguard.core.tombstone import levels, make_stub, parse_stub, retired_digest, retired_note
 
 
 def chain(count: int) -> list[bytes]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from authguard.core.facts import Limit, Match, Operation
+from authguard.core.request import Limit, Match, Operation
 
 PAY = Operation(name="pay", match=Match(path="/pay", method="POST"), scopes=frozenset({"a", "b"}))
 

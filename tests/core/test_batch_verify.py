@@ -8,10 +8,10 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.batch_verify import stride
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, follow, link
 from authguard.core.entries import Acted, Decided, Entry
-from authguard.core.strides import stride
-from authguard.core.tree import leaf
+from authguard.core.merkle import leaf
 from tests.audit.logs import acted, decided, faulted, moved, refused, withdrawn
 
 MADE = (

@@ -134,7 +134,7 @@ def _heeded(one: _Acted) -> bool:
 
 
 def _leaves(lines: Sequence[bytes]) -> list[bytes]:
-    """Hash lines without their newlines (`authguard.core.tree.leaf`), each from a copy of what the mark comes to."""
+    """Hash lines without their newlines (`authguard.core.merkle.leaf`), each from a copy of what the mark comes to."""
     marked = sha256(b"\x00").copy
     found = []
     for line in lines:
