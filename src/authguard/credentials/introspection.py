@@ -168,7 +168,7 @@ class Introspector:
         self._since, self._rests_until = now - 1.0, now + self._manners.rest
 
     def _send(self, token: bytes, digest: bytes, now: float) -> _Question:
-        scope = anyio.CancelScope(deadline=anyio.current_time() + self._manners.timeout)
+        scope = anyio.move_on_after(self._manners.timeout)
         question = self._questions[digest] = _Question(scope)
         question.handle = concurrency.start(lambda: self._carry(question, token, digest, now))
         return question
@@ -213,7 +213,7 @@ class Introspector:
             return self._client
         loop = concurrency.here()
         if self._own is None or self._own_loop != loop:
-            # no proxy of the environment has a say about an issuer on this machine
-            self._own = make_async_client(verify=True if self._tls is None else self._tls)
+            # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
+            self._own = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
             self._own_loop = loop
         return self._own

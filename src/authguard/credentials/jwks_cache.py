@@ -237,7 +237,7 @@ class Keyring:
         self._good_at = min(self._good_at, now)  # where the clock stepped back, the time that is left begins anew
         if not wait:
             self._rest(now + self._pace.timeout + self._pace.retry, now)
-        scope = anyio.CancelScope(deadline=anyio.current_time() + self._pace.timeout)
+        scope = anyio.move_on_after(self._pace.timeout)
         self._flight = flight = _Flight(self._begun, scope)
         flight.handle = concurrency.start(lambda: self._fly(flight, now))
         return flight

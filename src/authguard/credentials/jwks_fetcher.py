@@ -92,8 +92,8 @@ class Fetcher:
             client = self._client
             if client is None:
                 # one client for each fetch, which is rare: nothing stays open, nothing is bound to one event loop;
-                # no proxy of the environment has a say about an issuer on this machine
-                client = make_async_client(verify=True if self._tls is None else self._tls)
+                # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
+                client = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or await _discover(client, issuer.issuer)
             return await _read(client, address, known)
