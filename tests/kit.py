@@ -15,10 +15,10 @@ from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Prove
 from authguard.core.snapshot import account_key, session_key
 from authguard.core.verification import Failed, Passed
 from authguard.policy.compiler import load
+from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
 from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
@@ -318,7 +318,7 @@ class Desk:
 
         wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
         found = Evidence(authorization=header, **evidence)  # type: ignore[arg-type]  # all of them are text
-        ask = Ask(
+        ask = AccessRequest(
             operation=wanted,
             evidence=found,
             method=method,

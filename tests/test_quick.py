@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
         "src/authguard/core/limits.py": "",
         "src/authguard/names.py": "",
         "tests/core/test_limits.py": "",
-        "tests/runtime/test_walk.py": "from authguard.core.limits import count\n",
+        "tests/runtime/test_evaluation.py": "from authguard.core.limits import count\n",
         "tests/asgi/test_door.py": "from authguard.core import limits, walls\n",
         "tests/test_names.py": "from authguard.names import Names\nfrom tests import kit\n",
         "tests/kit.py": "",
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     [
         (
             "src/authguard/core/limits.py",
-            ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/runtime/test_walk.py"],
+            ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/runtime/test_evaluation.py"],
         ),
         ("src/authguard/names.py", ["tests/test_names.py"]),
         ("tests/kit.py", ["tests/test_names.py"]),

@@ -233,7 +233,7 @@ class CredentialCheck(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class AccountStatus:
     """What a directory says of an account.
 
     Attributes:
@@ -269,7 +269,7 @@ class AccountDirectory(Protocol):
         """Let go of connections."""
         ...
 
-    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+    async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for the status; never raises, never waits longer than the policy's time-out."""
         ...
 

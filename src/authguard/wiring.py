@@ -21,19 +21,19 @@ from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtCheck
 from authguard.credentials.nonce import Nonces
-from authguard.directories.functions import FunctionLookup, find_function
+from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
-from authguard.directories.steady import Lookup, SteadyDirectory
+from authguard.directories.resilience import Lookup, ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.logs import AnnouncingSink
 from authguard.naming import choose_names, deployment_key
 from authguard.policy.compiler import load
-from authguard.runtime.changes import Standing
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.lifting import Lifting
-from authguard.runtime.naming import demand_names
+from authguard.runtime.pseudonymizer import demand_names
+from authguard.runtime.staff_actions import StaffActions
+from authguard.runtime.state_repository import StateRepository
 from authguard.sealing import Sealer
 from authguard.settings import MEMORY, beside_store
 from authguard.stores.memory import MemoryStore
@@ -43,7 +43,7 @@ from authguard.verification.code import CodeVerifier
 from authguard.verification.http import HttpService
 from authguard.verification.kba import KbaService
 from authguard.verification.python import PythonService
-from authguard.verification.steady import Service, SteadyVerifier
+from authguard.verification.resilience import ResilientVerifier, Service
 from authguard.verification.totp import TotpService
 
 if TYPE_CHECKING:
@@ -158,16 +158,16 @@ def channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, 
     return tuple(one.encode() for one in secrets)
 
 
-def operate(settings: Settings) -> tuple[Standing, Store, Journal]:
+def operate(settings: Settings) -> tuple[StateRepository, Store, Journal]:
     """Put together what an operator's command needs: the same store and its own chain of the same log."""
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
     store = choose_store(settings, policy)
     journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
-    return Standing(policy=policy, store=store, journal=journal, clock=clock), store, journal
+    return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
-async def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
+async def choose_lifting(standing: StateRepository, settings: Settings) -> StaffActions:
     """Choose what lifts states for an operator: the same names in the log as the app's own.
 
     Raises:
@@ -176,7 +176,7 @@ async def choose_lifting(standing: Standing, settings: Settings) -> Lifting:
     policy = standing.policy
     named = choose_names(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
     await demand_names(standing.store, named.check)
-    return Lifting(standing, named)
+    return StaffActions(standing, named)
 
 
 def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
@@ -217,7 +217,7 @@ def choose_directories(
             return HttpLookup(source, environ=environ, client=client)
         return FunctionLookup(find_function(source.call, settings.modules), source.at_once, source.mandates_at)
 
-    return {source.name: SteadyDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
+    return {source.name: ResilientDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
 
 
 def choose_verifiers(
@@ -263,7 +263,7 @@ def choose_verifiers(
             return CodeVerifier(declared, function, store=store, key=key, clock=clock, ids=ids)
         targets = [target for target in (declared.url or declared.call, declared.hedge) if target]
         services = [service(declared, target) for target in targets]
-        return SteadyVerifier(declared, services, clock=clock, chance=SystemRandom().random)
+        return ResilientVerifier(declared, services, clock=clock, chance=SystemRandom().random)
 
     named = {name for method in policy.methods.values() for name in method.verifiers}
     return {name: verifier(declared) for name, declared in policy.verifiers.items() if name in named}

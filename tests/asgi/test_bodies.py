@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from authguard.asgi.bodies import PARTS_BOUND, BodyReader
-from authguard.runtime.verdict import Body
+from authguard.runtime.access import Body
 
 BOUND = 1_048_576
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from authguard.asgi.inband import BOUND, PIECE, InBand, is_reserved
-from authguard.runtime.apart import Apart
+from authguard.runtime.fair_worker import FairWorker
 
 LONG = BOUND + 1
 
@@ -22,7 +22,7 @@ async def unused(_said: Any) -> Any:
 
 async def serve(receive: Any, app: Any) -> None:
     """Let an app have a WebSocket that is looked through in a thread."""
-    apart = Apart()
+    apart = FairWorker()
     try:
         await InBand(receive, unused, unused, partial(apart.run, b"alice")).serve(app)
     finally:

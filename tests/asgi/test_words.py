@@ -16,11 +16,11 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError
 from authguard.policy.compiler import load
-from authguard.runtime.verdict import Ask
+from authguard.runtime.access import AccessRequest
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -82,7 +82,7 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
 ) -> None:
     texts = {"{}": ("", "default"), "default": ("", "default"), "voice": ("", "voice"), "de": ("de", "default")}
     fallback = Fallback(name="x", kind=kind, say=Words({texts[shape]: text}))
-    ask = Ask(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
+    ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
     reply = Replies("realm", "", "/.authguard").of_verdict(replace(verdict, fallback=fallback, channel="voice"), ask)
     body = json.loads(reply.body)
     assert body["detail"] == text

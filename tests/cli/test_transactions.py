@@ -14,7 +14,7 @@ from authguard.cli.output import BROKE, USAGE, YES
 from authguard.core.canonical import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.policy.compiler import load
-from authguard.runtime.transactions import Bond, about, bound_digest
+from authguard.runtime.transactions import RequestBinding, about, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
 from authguard.wiring import choose_seal
@@ -123,7 +123,7 @@ def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment)
 def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     app: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bond = Bond(method="POST", target=b"/pay", body=canonical(b'{"amount": 901}', "application/json"))
+    bond = RequestBinding(method="POST", target=b"/pay", body=canonical(b'{"amount": 901}', "application/json"))
     newer, new = "22" * 32, "11" * 32
     stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
 

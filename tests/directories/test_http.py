@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from authguard.core.snapshot import Mandate, account_key
 from authguard.directories.http import HttpLookup
-from authguard.directories.steady import SteadyDirectory
+from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.policy.compiled import AccountSource
-from authguard.ports import Stated, Unreachable
+from authguard.ports import AccountStatus, Unreachable
 from tests.kit import ISSUER, signed_in
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Remote:
     async def ask(self, environ: dict[str, str] | None = None, **declared: Any) -> object:
         """Ask it once through the adapter."""
         source = AccountSource(name="http:crm", url=self.url, timeout=5.0, **declared)
-        directory = SteadyDirectory(source, HttpLookup(source, environ=environ or {}))
+        directory = ResilientDirectory(source, HttpLookup(source, environ=environ or {}))
         await directory.open()
         try:
             return await directory.ask(signed_in(at=NOW).principal, NOW)
@@ -71,7 +71,7 @@ async def remote() -> AsyncIterator[Remote]:
 
 
 async def test_a_status_is_asked_for_by_issuer_and_subject_and_nothing_else(remote: Remote) -> None:
-    assert await remote.ask() == Stated("frozen", NOW)
+    assert await remote.ask() == AccountStatus("frozen", NOW)
     headers, body = remote.asked[0]
     assert body == {"issuer": ISSUER, "subject": "alice"}
     assert "authorization" not in headers
@@ -80,13 +80,13 @@ async def test_a_status_is_asked_for_by_issuer_and_subject_and_nothing_else(remo
 async def test_the_answer_is_read_where_the_policy_says_and_as_of_when_it_was_true(remote: Remote) -> None:
     remote.answer = Response(b'{"account": {"state": "ok", "since": 999000}}', media_type=JSON)
     said = await remote.ask({"CRM": "word"}, status_at="/account/state", true_at="/account/since", bearer_env="CRM")
-    assert said == Stated("ok", 999_000.0)
+    assert said == AccountStatus("ok", 999_000.0)
     assert remote.asked[0][0]["authorization"] == "Bearer word"
 
 
 async def test_what_is_true_from_tomorrow_on_is_true_from_now_on(remote: Remote) -> None:
     remote.answer = Response(b'{"status": "ok", "at": 2000000}', media_type=JSON)
-    assert await remote.ask(true_at="/at") == Stated("ok", NOW)
+    assert await remote.ask(true_at="/at") == AccountStatus("ok", NOW)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ async def test_who_may_act_is_read_where_the_policy_says(remote: Remote) -> None
         b'{"status": "kid", "family": {"may_act": {"sub": "gus", "for": ["chat"]}}}', media_type=JSON
     )
     answer = await remote.ask(mandates_at="/family/may_act")
-    assert answer == Stated("kid", NOW, (Mandate(account_key(ISSUER, "gus"), ("chat",)),))
-    assert await remote.ask() == Stated("kid", NOW)
-    assert await remote.ask(mandates_at="/nowhere") == Stated("kid", NOW)
+    assert answer == AccountStatus("kid", NOW, (Mandate(account_key(ISSUER, "gus"), ("chat",)),))
+    assert await remote.ask() == AccountStatus("kid", NOW)
+    assert await remote.ask(mandates_at="/nowhere") == AccountStatus("kid", NOW)
 
 
 async def test_an_answer_whose_mandates_cannot_be_read_is_none(remote: Remote) -> None:

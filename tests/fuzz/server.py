@@ -26,7 +26,7 @@ from starlette.websockets import WebSocketDisconnect
 from authguard import AuthGuard, ReportRefused
 from authguard.asgi.guard import current_guard
 from authguard.credentials.cache import Cache
-from authguard.runtime import recollection, referral
+from authguard.runtime import decision_cache, handoff_ticket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,7 +157,7 @@ async def main() -> None:
         environ={},
     )
     if given.remember:
-        recollection.REMEMBERED = referral.REMEMBERED = given.remember  # type: ignore[misc]  # a bound for this process
+        decision_cache.REMEMBERED = handoff_ticket.REMEMBERED = given.remember  # type: ignore[misc]  # a bound for this process
         guard.enforcer._checker._cache = Cache(entries=given.remember)  # type: ignore[attr-defined]  # the same
     server = uvicorn.Server(
         uvicorn.Config(

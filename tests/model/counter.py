@@ -14,7 +14,7 @@ from authguard.asgi.transactions import own_operations
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
-from authguard.runtime.verdict import Answer, Ask, Body, Verdict
+from authguard.runtime.access import AccessRequest, Answer, Body, Verdict
 from tests.kit import ISSUER, POLICY
 from tests.model.book import LASTS, ROLE, Book, Sheet, filed_as
 from tests.model.rig import Killed, Rig
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from authguard.core.snapshot import Spent
-    from authguard.runtime.verdict import Refusal
+    from authguard.runtime.access import Refusal
 
 #: sessions, trust and accounts do not age here: what ages is what is held
 TEXT: Final = (
@@ -369,7 +369,7 @@ class Counter:
             await asyncio.sleep(0)
             return body
 
-        return await self.rig.answer(Ask(operation=wanted, evidence=evidence, method="POST", read_body=read))
+        return await self.rig.answer(AccessRequest(operation=wanted, evidence=evidence, method="POST", read_body=read))
 
     # what is kept
 

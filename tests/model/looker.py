@@ -13,13 +13,13 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.request import Proven
 from authguard.policy.files.reading import read_draft
-from authguard.runtime.verdict import Refusal, Verdict
+from authguard.runtime.access import Refusal, Verdict
 from tests.kit import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.verdict import Ask
+    from authguard.runtime.access import AccessRequest
     from tests.model.promises import Promises
     from tests.model.rig import Rig
 
@@ -83,7 +83,7 @@ class Looker:
             self.look(one, answer, key, amount)
         self.rig.tape.broke.clear()
 
-    def show(self, one: Ask) -> bool:
+    def show(self, one: AccessRequest) -> bool:
         """Note a credential that is about to be shown; tell whether it proves somebody here."""
         now = self.rig.clock.now()
         found = self.rig.check.judge(one.evidence.authorization, now)
@@ -109,7 +109,7 @@ class Looker:
             if kind == "line" and isinstance(entry, Moved) and entry.decision == answer.record:
                 assert any(later == "saved" for later, _ in self.rig.tape.events[place:]) or not _admits(answer)
 
-    def look(self, one: Ask, answer: Verdict | Refusal, key: str, amount: object) -> None:
+    def look(self, one: AccessRequest, answer: Verdict | Refusal, key: str, amount: object) -> None:
         """Look at one answer, as a person would."""
         now = self.rig.clock.now()
         kind = answer.fallback.kind.value if isinstance(answer, Verdict) else answer.reason.code
@@ -130,7 +130,7 @@ class Looker:
             assert isinstance(amount, int | float)
             self.promises.runs(found.principal, key, answer.transaction, amount, now)
 
-    def note(self, one: Ask, answer: Verdict | Refusal, now: float) -> None:
+    def note(self, one: AccessRequest, answer: Verdict | Refusal, now: float) -> None:
         """Note what the answer says of the session, or that nothing is known of it."""
         found = self.rig.check.judge(one.evidence.authorization, now)
         if not isinstance(found, Proven) or not isinstance(answer, Verdict):

@@ -17,10 +17,10 @@ from authguard.core.outcomes import Reason
 from authguard.core.record_codec import SERVICE
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.errors import AuditError, StoreError
+from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
 from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -291,7 +291,7 @@ class Rig:
         """Make up a credential that is not good."""
         return self._known(credential)
 
-    def ask(self, operation: str, header: bytes, key: str, body: bytes) -> Ask:
+    def ask(self, operation: str, header: bytes, key: str, body: bytes) -> AccessRequest:
         """Put a question together."""
         wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
 
@@ -300,16 +300,16 @@ class Rig:
             return Body(body, f"/{operation}".encode(), "application/json")
 
         evidence = Evidence(authorization=header, idempotency=key)
-        return Ask(operation=wanted, evidence=evidence, method="POST", read_body=read)
+        return AccessRequest(operation=wanted, evidence=evidence, method="POST", read_body=read)
 
-    def decide(self, ask: Ask) -> tuple[Verdict | Refusal, Verdict | Refusal]:
+    def decide(self, ask: AccessRequest) -> tuple[Verdict | Refusal, Verdict | Refusal]:
         """Let both decide: the one that judges afresh first, for it changes nothing."""
         seen = set(self.check.seen)
         afresh = self.run(self.afresh.decide(ask))
         self.check.seen = seen
         return self.run(self.answer(ask)), afresh
 
-    async def answer(self, ask: Ask) -> Verdict | Refusal:
+    async def answer(self, ask: AccessRequest) -> Verdict | Refusal:
         """Decide as the shell does."""
         return self.enforcer.decide_again(ask) or await self.enforcer.decide(ask)
 

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, StoreError
+from authguard.runtime.access import Answer
 from authguard.runtime.rollback import Rollback
-from authguard.runtime.verdict import Answer
 from authguard.stores import memory, sqlite
 from tests.model.choices import (
     AMOUNTS,
@@ -50,8 +50,8 @@ from tests.model.rig import Killed, Rig
 
 if TYPE_CHECKING:
     from authguard.core.request import NotProven
-    from authguard.runtime.verdict import Verdict
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.access import Verdict
+    from authguard.runtime.evaluation import Evaluation
 
 STEPS = int(os.environ.get("AUTHGUARD_MODEL_STEPS", "1500"))
 AT_A_TIME = 50
@@ -242,7 +242,7 @@ class Deployment(RuleBasedStateMachine):
         if who is None or not happens:
             return
 
-        def bar(walk: Walk) -> None:
+        def bar(walk: Evaluation) -> None:
             walk.amend("account", not_before=max(now, walk.snapshot.account.not_before))
 
         if self.act(self.rig.enforcer.standing.change(Keys(who.account_key), bar)) is not None:

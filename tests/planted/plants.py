@@ -13,16 +13,16 @@ FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
 SOAK: Final = ("-m", "tests.soak.saturate")
 CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellations.py")
 #: what needs two who meet at one moment is not left to chance
-TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_changes.py")
+TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_state_repository.py")
 UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_undone.py")
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
 BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
-WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("walk", "judge", "enforcer"))
+WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "enforcer"))
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operations", "evidence"))
-CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("changes", "reports", "attempts"))
+CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
 TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
 BOOKING, LIMITS = f"{SOURCE}runtime/booking.py", f"{SOURCE}core/limits.py"
 
@@ -93,7 +93,7 @@ PLANTS: Final = (
     Plant(
         "what was remembered is good beyond the next timer",
         MODEL,
-        f"{SOURCE}runtime/recollection.py",
+        f"{SOURCE}runtime/decision_cache.py",
         "    until, _ = policy.timers.next_due(verdict.snapshot)",
         '    until = float("inf")',
     ),

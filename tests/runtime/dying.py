@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.runtime.verdict import Answer
+from authguard.runtime.access import Answer
 from authguard.stores.sqlite import SqliteStore
 from tests.kit import POLICY, Desk
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, TransactionRecord
-from authguard.runtime.verdict import Answer, Verdict
+from authguard.runtime.access import Answer, Verdict
 from tests.kit import ISSUER, POLICY, Desk
 
 #: one limit for each ledger, and a hold of whatever an agent asks

@@ -7,8 +7,8 @@ import pytest
 from authguard.core.canonical import is_secret
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
-from authguard.runtime.transactions import Bond, about, bind, shown
-from authguard.runtime.verdict import Ask, Body, Bound
+from authguard.runtime.access import AccessRequest, Body, Bound
+from authguard.runtime.transactions import RequestBinding, about, bind, shown
 from authguard.sealing import Sealer
 from tests.kit import CountingIds
 
@@ -18,15 +18,15 @@ ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", 
 
 def bond(
     *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), seal: Sealer = SEAL
-) -> Bond:
+) -> RequestBinding:
     """Bind a payment that came with these headers: name as bound, name as sent, value."""
     bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
-    ask = Ask(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
+    ask = AccessRequest(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
     body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
     return bind(ask, ALICE, body, CountingIds(), "policy", seal)
 
 
-def lines(one: Bond) -> tuple[str, ...]:
+def lines(one: RequestBinding) -> tuple[str, ...]:
     """Show what an approver sees."""
     sealed = SEAL.close(one.packed(), about(one.transaction, one.digest))
     return shown(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)

@@ -14,15 +14,15 @@ from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Proven
 from authguard.policy.compiler import load
 from authguard.policy.files import library
+from authguard.runtime.access import NOBODY
 from authguard.runtime.preview import briefing, preview
-from authguard.runtime.verdict import NOBODY
 from tests.kit import POLICY, Desk, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.compiled import Policy
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
 
 POLICIES = ["standard", *sorted(set(library.shipped()) - {"standard"})]
 #: words of the fixed sentences that are also the name of a state or an event somewhere

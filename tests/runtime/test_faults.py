@@ -10,15 +10,15 @@ import pytest
 from authguard.core.entries import Decided, Faulted, Moved, Withdrawn
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.runtime.access import Answer, Refusal
 from authguard.runtime.faults import FAULT_ACCOUNTS, FAULT_WINDOW_S
-from authguard.runtime.verdict import Answer, Refusal
 from authguard.stores.memory import MemoryStore
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys, Snapshot
-    from authguard.runtime.judge import Known
+    from authguard.runtime.decision_point import RequestFacts
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
@@ -95,7 +95,7 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
 class BrokenSources:
     """Account sources in whose code an input of a customer finds a fault."""
 
-    async def look_up(self, *_: object) -> Known:
+    async def look_up(self, *_: object) -> RequestFacts:
         """Fail as code does that nobody expected to."""
         raise ZeroDivisionError
 

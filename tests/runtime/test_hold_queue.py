@@ -8,8 +8,8 @@ import pytest
 
 from authguard.core.entries import Moved
 from authguard.core.outcomes import Reason
+from authguard.runtime.access import Refusal, Verdict
 from authguard.runtime.hold_queue import FAIR_DELAY_S, SWEPT_WHEN_LISTED
-from authguard.runtime.verdict import Refusal, Verdict
 from tests.kit import POLICY, Desk, outcome
 
 TEXT = POLICY + "transactions: {max_held: 5}\nbudget: {request: 60s}\n"

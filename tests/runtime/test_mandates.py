@@ -10,7 +10,7 @@ from authguard.runtime.preview import briefing, preview
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
 
 TEXT = POLICY.replace(
     "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",

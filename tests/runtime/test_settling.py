@@ -8,11 +8,11 @@ import pytest
 
 from authguard.asgi.control import Control
 from authguard.core.outcomes import Reason
-from authguard.runtime.verdict import Answer
+from authguard.runtime.access import Answer
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
 
 #: all that a limit counts by
 EVERY: Final = ("subject", "session", "actor", "client", "payee", "operation", "issuer", "service")

@@ -9,8 +9,8 @@ import pytest
 from authguard.core.entries import Decided, Moved
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.runtime.access import Answer, Refusal
 from authguard.runtime.rollback import Rollback
-from authguard.runtime.verdict import Answer, Refusal
 from tests.kit import POLICY, Desk, fingerprint, outcome, states
 
 REFUND = {"amount": 12.5, "currency": "EUR"}

@@ -11,13 +11,13 @@ from msgspec.structs import replace as change
 from authguard.core.canonical import TEXT_BOUND
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
+from authguard.runtime.access import AccessRequest, Answer, Body, Refusal
 from authguard.runtime.transactions import bind
-from authguard.runtime.verdict import Answer, Ask, Body, Refusal
 from authguard.sealing import Sealer
 from tests.kit import POLICY, Desk, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
-ASK = Ask(operation=Operation(name="refund", risk="high"), method="POST")
+ASK = AccessRequest(operation=Operation(name="refund", risk="high"), method="POST")
 ALICE = signed_in(at=1_000.0)
 SEAL = Sealer((bytes(32),))
 
@@ -30,7 +30,7 @@ class OneId:
         return "secret"
 
 
-def digest(ask: Ask = ASK, body: Body = BODY, who: Proven = ALICE, policy: str = "digest-1") -> str:
+def digest(ask: AccessRequest = ASK, body: Body = BODY, who: Proven = ALICE, policy: str = "digest-1") -> str:
     return bind(ask, who.principal, body, OneId(), policy, SEAL).digest
 
 

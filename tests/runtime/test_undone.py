@@ -10,7 +10,7 @@ from authguard.asgi.transactions import own_operations
 from authguard.core.entries import Decided, Moved, Withdrawn
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
-from authguard.runtime.verdict import Ask, Body, Refusal, Verdict
+from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.stores.memory import MemoryStore
 from tests.kit import Desk, states
 
@@ -63,13 +63,13 @@ def supervisor(desk: Desk, *roles: str, status: str = "ok") -> bytes:
     return desk.login("boss", sid=f"s{desk.clock.now()}", claims=claims)
 
 
-def approving(header: bytes) -> Ask:
+def approving(header: bytes) -> AccessRequest:
     """Come as staff do."""
 
     async def read() -> Body:
         return Body(b"")
 
-    return Ask(operation=APPROVE, evidence=Evidence(authorization=header), method="POST", read_body=read)
+    return AccessRequest(operation=APPROVE, evidence=Evidence(authorization=header), method="POST", read_body=read)
 
 
 @pytest.mark.parametrize("lost", ["the role", "the account"])

@@ -16,7 +16,7 @@ from tests.kit import POLICY, Desk, ScriptedVerifier, outcome, states
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
     from authguard.runtime.verification import Step
 
 TWO = POLICY.replace(

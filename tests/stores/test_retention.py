@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.snapshot import Keys, session_key
-from authguard.runtime.verdict import Answer
+from authguard.runtime.access import Answer
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

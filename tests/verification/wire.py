@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from authguard.verification.http import HttpService
-from authguard.verification.steady import SteadyVerifier
+from authguard.verification.resilience import ResilientVerifier
 from tests.kit import Desk, policy_of
 from tests.verification.chaos import World, policy
 
@@ -205,11 +205,11 @@ class Service:
         world.tick, world.hedged = 0.2, frozenset("d")
         text = policy(seed, _VERIFIERS)
 
-        def verifier(declared: Verifier) -> SteadyVerifier:
+        def verifier(declared: Verifier) -> ResilientVerifier:
             times = 2 if declared.hedge else 1
             address = f"http://127.0.0.1:{self.port}/{declared.name}"
             services = [HttpService(declared, address, environ={}) for _ in range(times)]
-            return SteadyVerifier(declared, services, clock=_Now(world), chance=world.rng.random)
+            return ResilientVerifier(declared, services, clock=_Now(world), chance=world.rng.random)
 
         return Desk(text, verifiers={name: verifier(it) for name, it in policy_of(text).verifiers.items()})
 

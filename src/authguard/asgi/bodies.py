@@ -11,7 +11,7 @@ import anyio
 
 from authguard.asgi.evidence import bound, content_type, form, target
 from authguard.core.outcomes import Reason
-from authguard.runtime.verdict import Body, NoBody
+from authguard.runtime.access import Body, NoBody
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core.outcomes import Reason
-from authguard.runtime.verdict import NoBody
+from authguard.runtime.access import NoBody
 
 if TYPE_CHECKING:
     from authguard.asgi.replies import Replies
+    from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.enforcer import Enforcer
-    from authguard.runtime.verdict import Ask, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Call:
 
     enforcer: Enforcer
     replies: Replies
-    ask: Ask
+    ask: AccessRequest
     verdict: Verdict
     path: str
     root: str

@@ -12,7 +12,7 @@ from authguard.asgi.replies import Reply, after_answer, plain
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Match, Operation
 from authguard.errors import VerificationRefused
-from authguard.runtime import second
+from authguard.runtime import sign_out_delay
 from authguard.runtime.preview import preview
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ async def _session(call: Call) -> Reply:
 
 async def _session_end(call: Call) -> Reply:
     """Sign out."""
-    await second.over(call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict))
+    await sign_out_delay.over(call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict))
     return plain(200, {"ended": True})
 
 
 async def _sessions_end(call: Call) -> Reply:
     """Sign out everywhere: every session of the account, on whichever device."""
-    await second.over(call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict, everywhere=True))
+    await sign_out_delay.over(
+        call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict, everywhere=True)
+    )
     return plain(200, {"ended": True})
 
 

@@ -16,15 +16,15 @@ from authguard.asgi.replies import after_answer, words
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import WIRE, Outcome
-from authguard.runtime import second
+from authguard.runtime import sign_out_delay
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.snapshot import Snapshot
+    from authguard.runtime.access import Verdict
     from authguard.runtime.enforcer import Enforcer
-    from authguard.runtime.verdict import Verdict
 
 
 class NextStep(msgspec.Struct, frozen=True):
@@ -200,7 +200,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._after = replace(after, transaction=self._snapshot.transaction)
-        await second.over(self._enforcer.clock, after)
+        await sign_out_delay.over(self._enforcer.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Prove who the customer is in the middle of a talk, where the answers arrive.

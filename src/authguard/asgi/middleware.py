@@ -32,8 +32,8 @@ from authguard.asgi.resolver import Resolver
 from authguard.asgi.user import app_for, user_of
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
+from authguard.runtime.access import AccessRequest, Answer, Body, Refusal, Verdict
 from authguard.runtime.transactions import ANSWER_BOUND, KEPT_HEADERS
-from authguard.runtime.verdict import Answer, Ask, Body, Refusal, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -132,7 +132,7 @@ class GuardMiddleware:
         if self._proofs is not None:
             evidence = self._proofs.read(evidence, scope)
         channel = self._channel(path) if self._channel else ""
-        ask = Ask(operation=operation, evidence=evidence, method=method, channel=channel)
+        ask = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
         verdict = self._enforcer.decide_again(ask)
         if verdict is None:
             return self._judge(ask, scope, receive, send)
@@ -164,7 +164,7 @@ class GuardMiddleware:
         finally:
             await self._enforcer.close()
 
-    async def _judge(self, ask: Ask, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _judge(self, ask: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request judged that is not remembered, and carry out what comes of it."""
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds, ask.operation.binds)
         verdict = await self._enforcer.decide(replace(ask, read_body=body.read))
@@ -173,7 +173,9 @@ class GuardMiddleware:
         else:
             await self._carry_out(ask, verdict, scope, body.replay(), with_nonce(send, verdict))
 
-    def _carry_out(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _carry_out(
+        self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         """Give what does as the verdict says, to be awaited: it was recorded and saved."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
@@ -206,7 +208,9 @@ class GuardMiddleware:
             return Body(b"", target(scope), bound=bound(scope, operation.binds))
 
         channel = self._channel(path) if self._channel else ""
-        ask = Ask(operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake)
+        ask = AccessRequest(
+            operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake
+        )
         verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
         if isinstance(verdict, Refusal):
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)
@@ -215,7 +219,7 @@ class GuardMiddleware:
         else:
             await self._talk(ask, verdict, scope, receive, with_nonce(send, verdict))
 
-    async def _talk(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _talk(self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
         inner = self._inner(scope, ask, verdict)
         # a public handshake was admitted without a look at its credential
@@ -238,7 +242,7 @@ class GuardMiddleware:
         apart = partial(self._enforcer.apart.run, verdict.keys.account)
         await InBand(receive, send, answer, apart).serve(app)
 
-    async def _prove(self, handshake: Ask, scope: Scope, content: bytes) -> Reply:
+    async def _prove(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
         """Answer what came in-band as if it had come to `POST verify`: through the same enforcer."""
 
         async def read() -> Body:
@@ -260,7 +264,7 @@ class GuardMiddleware:
         """Record that what came is judged as no operation, with its trace, and write the reply."""
         return self._replies.of_refusal(await self._enforcer.refuse_unjudged(reason, read_trace(scope)))
 
-    def _inner(self, scope: Scope, ask: Ask, verdict: Verdict) -> Scope:
+    def _inner(self, scope: Scope, ask: AccessRequest, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
         guard = Guard(self._enforcer, verdict, ask.evidence.languages)
         inner = scope.copy()
@@ -272,7 +276,7 @@ class GuardMiddleware:
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, ask: Ask, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _own(self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
         bound = min(self._body_bound, OWN_BODY_BYTES)
         ask = replace(ask, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)

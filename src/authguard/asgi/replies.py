@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authguard.core.outcomes import Fallback
-    from authguard.runtime.verdict import Ask, Refusal, Verdict
+    from authguard.runtime.access import AccessRequest, Refusal, Verdict
 
 PROBLEM: Final = b"application/problem+json"
 #: the customer's words where the policy has none
@@ -125,7 +125,7 @@ class Replies:
         self._metadata = metadata
         self._written: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
-    def of_verdict(self, verdict: Verdict, ask: Ask, root: str = "") -> Reply:
+    def of_verdict(self, verdict: Verdict, ask: AccessRequest, root: str = "") -> Reply:
         """Write the reply for a request that the app does not see.
 
         Args:

@@ -64,7 +64,7 @@ async def _reinstate(call: Call) -> Reply | Reason:
         return word
     if not act or rest or not 0 < len(subject) <= SUBJECT_BOUND or not says_something(word.reason):
         return Reason.BODY_MALFORMED
-    done = await call.enforcer.lifting.staff_reinstates(call.verdict, word.issuer, subject, word.reason)
+    done = await call.enforcer.staff_actions.staff_reinstates(call.verdict, word.issuer, subject, word.reason)
     return plain(200, {"reinstated": True}) if done is Reason.DECIDED else done
 
 
@@ -79,7 +79,7 @@ async def _reset(call: Call) -> Reply | Reason:
     account = bytes.fromhex(word.account)
     if len(session) != KEY_BYTES or not says_something(word.reason):
         return Reason.BODY_MALFORMED
-    done = await call.enforcer.lifting.staff_resets(call.verdict, session, account, word.reason)
+    done = await call.enforcer.staff_actions.staff_resets(call.verdict, session, account, word.reason)
     return plain(200, {"reset": True}) if done is Reason.DECIDED else done
 
 

@@ -33,7 +33,7 @@ from authguard.cli.whose import (
     find_account,
     find_known,
 )
-from authguard.runtime import second
+from authguard.runtime import sign_out_delay
 from authguard.runtime.journal import printable
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def sign_out(
             asked = Asked(subject, issuer, ticket, session, transaction)
             found = await (find_account if unseen else find_known)(standing, lifts.naming, asked)
             after = await lifts.sign_out(found.key, found.name, name, reason)
-            await second.over(standing.clock, after)
+            await sign_out_delay.over(standing.clock, after)
             return after.account.not_before
 
     typer.echo(f"no sign-in from before {moment(anyio.run(act))} is taken")

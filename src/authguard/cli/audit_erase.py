@@ -21,14 +21,14 @@ from authguard.naming import choose_names, deployment_key
 from authguard.policy.compiler import load
 from authguard.ports import FIRST
 from authguard.runtime.handoff import StoreDesk
-from authguard.runtime.naming import demand_names
+from authguard.runtime.pseudonymizer import demand_names
 from authguard.settings import Settings
 from authguard.system import Pseudonyms, SystemClock
 
 if TYPE_CHECKING:
     from authguard.cli.whose import Account
     from authguard.policy.compiled import Policy
-    from authguard.runtime.changes import Standing
+    from authguard.runtime.state_repository import StateRepository
 
 ACT: Final = "subject.erased"
 #: transactions that are renamed at a time
@@ -129,7 +129,7 @@ def _count(settings: Settings, pseudonym: str) -> int:
         return sum(1 for _ in find(index, Question(subjects=(pseudonym,))))
 
 
-async def _rename(standing: Standing, account: bytes, old: str, new: str) -> None:
+async def _rename(standing: StateRepository, account: bytes, old: str, new: str) -> None:
     """Replace the old name where the store has it beside the account: in transactions and tickets.
 
     Raises:

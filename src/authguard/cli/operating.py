@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from authguard.policy.compiled import Policy
     from authguard.ports import Store
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.lifting import Lifting
+    from authguard.runtime.staff_actions import StaffActions
+    from authguard.runtime.state_repository import StateRepository
 
 
 def worded(word: str) -> str:
@@ -53,7 +53,9 @@ NAME_BOUND: Final = 100
 
 
 @asynccontextmanager
-async def operating(policy: str, store: str, log: str, *, records: bool) -> AsyncIterator[tuple[Standing, Store]]:
+async def operating(
+    policy: str, store: str, log: str, *, records: bool
+) -> AsyncIterator[tuple[StateRepository, Store]]:
     """Open what the app itself uses; let go of it at the end.
 
     Args:
@@ -81,7 +83,9 @@ async def operating(policy: str, store: str, log: str, *, records: bool) -> Asyn
 
 
 @asynccontextmanager
-async def lifting(policy: str, store: str, log: str, *, records: bool) -> AsyncIterator[tuple[Lifting, Standing]]:
+async def lifting(
+    policy: str, store: str, log: str, *, records: bool
+) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open what an operator needs to lift states, as `operating`."""
     async with operating(policy, store, log, records=records) as (standing, _):
         yield await choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing

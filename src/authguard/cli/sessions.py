@@ -25,8 +25,8 @@ from authguard.cli.operating import (
 )
 from authguard.cli.output import BROKE, complain
 from authguard.core.snapshot import KEY_BYTES, Keys
-from authguard.runtime import second
-from authguard.runtime.queue import as_of
+from authguard.runtime import sign_out_delay
+from authguard.runtime.transaction_list import as_of
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import SessionRecord
@@ -94,7 +94,7 @@ async def _act(  # noqa: PLR0917 - a command's parts
         lift = lifts.reset if resets else lifts.end
         after = await lift(session, record.account, name, reason)
         if not resets:
-            await second.over(standing.clock, after)
+            await sign_out_delay.over(standing.clock, after)
         return after.session
 
 

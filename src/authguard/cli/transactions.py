@@ -16,7 +16,7 @@ from authguard.core.snapshot import Keys
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import figures
-from authguard.runtime.queue import as_of_now, waiting
+from authguard.runtime.transaction_list import as_of_now, waiting
 from authguard.runtime.transactions import shown
 from authguard.settings import Settings
 from authguard.wiring import choose_opener

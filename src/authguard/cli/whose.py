@@ -14,11 +14,11 @@ from authguard.cli.operating import pick_issuer
 from authguard.cli.output import BROKE, complain
 from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
 from authguard.runtime.handoff import StoreDesk
-from authguard.runtime.queue import as_of
+from authguard.runtime.transaction_list import as_of
 
 if TYPE_CHECKING:
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.naming import Naming
+    from authguard.runtime.pseudonymizer import Pseudonymizer
+    from authguard.runtime.state_repository import StateRepository
 
 #: tickets that are looked through for one id
 MOST = 100_000
@@ -65,7 +65,7 @@ class Account:
     record: AccountRecord
 
 
-async def find_account(standing: Standing, naming: Naming, asked: Asked) -> Account:
+async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: Asked) -> Account:
     """Find the account that a command means.
 
     Raises:
@@ -85,7 +85,7 @@ async def find_account(standing: Standing, naming: Naming, asked: Asked) -> Acco
     return Account(key, name, as_of(standing, found).account if found.account.version else found.account)
 
 
-async def find_known(standing: Standing, naming: Naming, asked: Asked) -> Account:
+async def find_known(standing: StateRepository, naming: Pseudonymizer, asked: Asked) -> Account:
     """Find an account that was seen here, as `find_account`.
 
     Raises:
@@ -99,7 +99,7 @@ async def find_known(standing: Standing, naming: Naming, asked: Asked) -> Accoun
     return found
 
 
-async def _led_to(standing: Standing, asked: Asked) -> tuple[bytes, str]:
+async def _led_to(standing: StateRepository, asked: Asked) -> tuple[bytes, str]:
     """Give the account's key and the name that stands there."""
     key, name, what = b"", "", ""
     if asked.ticket:
@@ -128,7 +128,7 @@ def _session(word: str) -> bytes:
     return key if len(key) == KEY_BYTES else b""
 
 
-async def meant(standing: Standing, word: str) -> str:
+async def meant(standing: StateRepository, word: str) -> str:
     """Say what else a word is that is nobody's name."""
     if not word:
         return ""

@@ -97,7 +97,7 @@ class Moved(
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
     """One request refused before there was a cell: malformed, too large, an unknown transaction.
 
-    Above a rate, one record covers many requests of nobody (`authguard.runtime.refusal_windows`): `most` is then not 0,
+    Above a rate, one record covers many requests of nobody (`authguard.runtime.refusal_window`): `most` is then not 0,
     and a closing record names it in `window` with the `count` of what it covered.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.calls import JsonService, NoAnswer, ServiceAuth
 from authguard.core.json_pointer import Nothing, find
-from authguard.directories.steady import Said, find_or_none
+from authguard.directories.resilience import RawAccountStatus, find_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class HttpLookup:
         """Let go of connections."""
         await self._service.close()
 
-    async def look_up(self, principal: Principal) -> Said:
+    async def look_up(self, principal: Principal) -> RawAccountStatus:
         """Ask once.
 
         Raises:
@@ -73,4 +73,4 @@ class HttpLookup:
             raise NoAnswer("nonsense") from error
         if self._source.true_at and at is None:
             raise NoAnswer("nonsense")
-        return Said(status, at, find_or_none(document, self._source.mandates_at))
+        return RawAccountStatus(status, at, find_or_none(document, self._source.mandates_at))

@@ -16,7 +16,7 @@ from authguard.core.staff import roles
 from authguard.ports import FIRST
 from authguard.runtime import booking, transactions
 from authguard.runtime.journal import printable
-from authguard.runtime.queue import as_of_now, waiting
+from authguard.runtime.transaction_list import as_of_now, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.ports import Seal
+    from authguard.runtime.access import Verdict
     from authguard.runtime.booking import Figure
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.verdict import Verdict
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.state_repository import StateRepository
 
 #: event -> what the log calls what a person did
 ACTS: Final = {
@@ -51,7 +51,7 @@ class Approvals:
 
     __slots__ = ("_seal", "_standing")
 
-    def __init__(self, standing: Standing, seal: Seal) -> None:
+    def __init__(self, standing: StateRepository, seal: Seal) -> None:
         """Keep the standing that decisions move, and the seal of what was asked."""
         self._standing = standing
         self._seal = seal
@@ -127,7 +127,7 @@ class Approvals:
         given, mine = record.approvals, await self._account(principal.account_key)
         lasting = [one for one in given if await self._holds(one, record)]
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             self._demand(walk, principal, mine, "transaction.approved")
             earlier = [one for one in walk.snapshot.transaction.approvals if one in lasting or one not in given]
             named = self._named(walk, over)
@@ -143,7 +143,7 @@ class Approvals:
             return Reason.TRANSACTION_UNKNOWN
         mine = await self._account(principal.account_key)
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             self._demand(walk, principal, mine, "transaction.denied")
             walk.happen("transaction.denied", "approver")
             walk.amend("transaction", by=principal.pseudonym, note=printable(note))
@@ -154,7 +154,7 @@ class Approvals:
         """Take one's own transaction back before it has begun to run."""
         principal = verdict.principal
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             record = walk.snapshot.transaction
             if not record.version or principal is None or record.account != principal.account_key:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
@@ -177,7 +177,7 @@ class Approvals:
             over: as for `approve`.
         """
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             record = walk.snapshot.transaction
             if not record.version:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
@@ -232,13 +232,15 @@ class Approvals:
         return (await self._standing.load(Keys(account=key))).snapshot.account
 
     @staticmethod
-    def _named(walk: Walk, over: tuple[str, ...]) -> tuple[str, ...]:
+    def _named(walk: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names that are limits of the operation."""
         known = booking.known_limits(walk.policy, walk.snapshot.transaction)
         return tuple(sorted(known.intersection(over)))
 
     @staticmethod
-    def _add(walk: Walk, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str) -> None:
+    def _add(
+        walk: Evaluation, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str
+    ) -> None:
         """Add approvals; the last of as many as are asked for books what the transaction would spend.
 
         An approval counts for what its giver accepted: whoever said yes while it was within a limit that it is over
@@ -283,7 +285,7 @@ class Approvals:
             return frozenset()
         return roles(principal, policy.staff_claim, policy.staff_issuers)
 
-    def _demand(self, walk: Walk, principal: Principal, mine: AccountRecord, event: str) -> None:
+    def _demand(self, walk: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Demand that a person may decide on a transaction, and that it waits for it."""
         record, rank = walk.snapshot.transaction, walk.policy.assurance.rank
         lost = record.role not in mine.roles
@@ -303,7 +305,7 @@ class Approvals:
         transaction: str,
         act: str,
         note: str,
-        make: Callable[[Walk], None],
+        make: Callable[[Evaluation], None],
         *,
         record: TransactionRecord | None = None,
         over: tuple[str, ...] = (),
@@ -319,7 +321,7 @@ class Approvals:
         act: str,
         by: str,
         note: str,
-        make: Callable[[Walk], None],
+        make: Callable[[Evaluation], None],
         *,
         record: TransactionRecord,
         decision: str = "",
@@ -349,7 +351,7 @@ class Approvals:
         return after.transaction
 
 
-def _fall_through(walk: Walk) -> None:
+def _fall_through(walk: Evaluation) -> None:
     """Let a transaction fail whose approvers may approve no more, before the app was asked."""
     walk.happen("transaction.failed", "approvers")
 

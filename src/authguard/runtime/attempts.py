@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import Attempt
     from authguard.core.verification import Method
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.evaluation import Evaluation
 
 #: the tally of verification verdicts that were no pass
 VERIFICATIONS: Final = "verification"
@@ -28,7 +28,7 @@ DOUBLINGS: Final = 10
 
 
 def spend_attempts(
-    walk: Walk, operation: Operation, principal: Principal, fallback: Fallback
+    walk: Evaluation, operation: Operation, principal: Principal, fallback: Fallback
 ) -> tuple[Fallback, Reason]:
     """Count the attempt that a request is, and take the fallback's `then` once they have run out.
 
@@ -56,23 +56,23 @@ def spend_attempts(
     return walk.policy.fallbacks[fallback.then], Reason.ATTEMPTS_SPENT
 
 
-def count_attempt(walk: Walk) -> None:
+def count_attempt(walk: Evaluation) -> None:
     """Count one verdict that was no pass."""
     _add(walk, VERIFICATIONS, _window(walk), 1)
 
 
-def is_in_doubt(walk: Walk) -> bool:
+def is_in_doubt(walk: Evaluation) -> bool:
     """Whether verdicts that were no pass count against this person now, in whichever session they came in."""
     return _current(walk.snapshot.account, VERIFICATIONS, _window(walk), walk.now).count > 0
 
 
-def reserve_attempt(walk: Walk, method: Method) -> None:
+def reserve_attempt(walk: Evaluation, method: Method) -> None:
     """Count an attempt when it starts, so that guessing in parallel, in whichever session, gains nothing."""
     _add(walk, VERIFICATIONS, _window(walk), 1)
     _add(walk, f"method:{method.name}", method.per or _window(walk), 1)
 
 
-def is_reserved(walk: Walk, method: Method, begun: float) -> bool:
+def is_reserved(walk: Evaluation, method: Method, begun: float) -> bool:
     """Whether an attempt is counted in the window that runs now.
 
     One whose window is over goes on no more: attempts that were kept open would else all be answered in one window.
@@ -82,14 +82,14 @@ def is_reserved(walk: Walk, method: Method, begun: float) -> bool:
     )
 
 
-def give_back(walk: Walk, method: Method, begun: float) -> None:
+def give_back(walk: Evaluation, method: Method, begun: float) -> None:
     """Take an attempt that passed, or that no service answered, off the counts that it is in: it was none in vain."""
     for name, per in ((VERIFICATIONS, _window(walk)), (f"method:{method.name}", method.per or _window(walk))):
         if _counts(walk, name, per, begun):
             _add(walk, name, per, -1)
 
 
-def in_vain(walk: Walk, method: Method, attempt: str, *, doubted: bool) -> None:
+def in_vain(walk: Evaluation, method: Method, attempt: str, *, doubted: bool) -> None:
     """Remember an attempt in vain: when it was, for the back-off; and whether it left the method itself in doubt."""
     count = _current(walk.snapshot.account, f"method:{method.name}", method.per or _window(walk), walk.now).count
     _keep(walk, f"wait:{method.name}", Tally(walk.now, max(1, count)))
@@ -97,24 +97,24 @@ def in_vain(walk: Walk, method: Method, attempt: str, *, doubted: bool) -> None:
         leave_in_doubt(walk, method, attempt)
 
 
-def leave_in_doubt(walk: Walk, method: Method, attempt: str) -> None:
+def leave_in_doubt(walk: Evaluation, method: Method, attempt: str) -> None:
     """Let no other attempt of a method begin, nor pass that is under way, in whichever session."""
     others = is_doubted_elsewhere(walk, method, attempt)
     _keep(walk, f"doubt:{method.name}", Tally(walk.now, 1, "" if others else attempt))
 
 
-def is_doubted_elsewhere(walk: Walk, method: Method, attempt: str) -> bool:
+def is_doubted_elsewhere(walk: Evaluation, method: Method, attempt: str) -> bool:
     """Whether another attempt left a method in doubt: of several at once, in many sessions, one may pass by luck."""
     tally = _current(walk.snapshot.account, f"doubt:{method.name}", _window(walk), walk.now)
     return tally.count > 0 and tally.mark != attempt
 
 
-def is_left_in_doubt(walk: Walk, method: Method) -> bool:
+def is_left_in_doubt(walk: Evaluation, method: Method) -> bool:
     """Whether some attempt left a method in doubt, in whichever session."""
     return _current(walk.snapshot.account, f"doubt:{method.name}", _window(walk), walk.now).count > 0
 
 
-def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:
+def is_spent(walk: Evaluation, method: Method, fallback: Fallback) -> bool:
     """Whether a method cannot be tried again now: its attempts or the fallback's ran out, or it was left in doubt.
 
     Doubt is not laundered by another attempt of the same method (DESIGN 2), in whichever session.
@@ -128,7 +128,7 @@ def is_spent(walk: Walk, method: Method, fallback: Fallback) -> bool:
     return bool(method.attempts) and own.count >= method.attempts
 
 
-def wait_for(walk: Walk, method: Method) -> float:
+def wait_for(walk: Evaluation, method: Method) -> float:
     """Give the seconds that are still to be waited before another attempt by this method; 0 for none."""
     tally = (walk.snapshot.account.tallies or {}).get(f"wait:{method.name}")
     if tally is None or not method.backoff:
@@ -136,33 +136,33 @@ def wait_for(walk: Walk, method: Method) -> float:
     return max(0.0, tally.since + method.backoff * 2.0 ** min(tally.count - 1, DOUBLINGS) - walk.now)
 
 
-def take_off(walk: Walk) -> None:
+def take_off(walk: Evaluation) -> None:
     """Count an attempt whose answers go to the verifiers now."""
     _add(walk, FLYING, _longest(walk), 1, renew=True)
 
 
-def land(walk: Walk) -> None:
+def land(walk: Evaluation) -> None:
     """Count it off: its answer is here."""
     _add(walk, FLYING, _longest(walk), -1)
 
 
-def is_flying(walk: Walk) -> bool:
+def is_flying(walk: Evaluation) -> bool:
     """Whether answers of this person are with the verifiers now, in whichever session: what they give is not known."""
     return _current(walk.snapshot.account, FLYING, _longest(walk), walk.now).count > 0
 
 
-def is_waited_for(walk: Walk, attempt: Attempt) -> bool:
+def is_waited_for(walk: Evaluation, attempt: Attempt) -> bool:
     """Whether the answers of an attempt are with the verifiers still; one that never came (the process died) is not."""
     lease = walk.policy.leases.get(attempt.method, _longest(walk))
     return attempt.claimed and walk.now - attempt.at < lease
 
 
-def _longest(walk: Walk) -> float:
+def _longest(walk: Evaluation) -> float:
     """Give the seconds that the slowest method takes at the worst."""
     return max(walk.policy.leases.values(), default=0.0)
 
 
-def _window(walk: Walk) -> float:
+def _window(walk: Evaluation) -> float:
     """Give the longest window, seconds, that a `verify` fallback asks for."""
     windows = (item.per for item in walk.policy.fallbacks.values() if item.kind is Outcome.VERIFY)
     return max(windows, default=0.0)
@@ -174,19 +174,19 @@ def _current(account: AccountRecord, name: str, per: float, now: float) -> Tally
     return tally if tally is not None and now - tally.since < per else Tally(0.0, 0)
 
 
-def _counts(walk: Walk, name: str, per: float, begun: float) -> bool:
+def _counts(walk: Evaluation, name: str, per: float, begun: float) -> bool:
     """Whether what was counted at a moment is in the running window's tally."""
     tally = _current(walk.snapshot.account, name, per, walk.now)
     return tally.count > 0 and tally.since <= begun
 
 
-def _add(walk: Walk, name: str, per: float, number: int, *, renew: bool = False) -> None:
+def _add(walk: Evaluation, name: str, per: float, number: int, *, renew: bool = False) -> None:
     tally = _current(walk.snapshot.account, name, per, walk.now)
     since = walk.now if renew else tally.since or walk.now
     _keep(walk, name, Tally(since, max(0, tally.count + number)))
 
 
-def _keep(walk: Walk, name: str, tally: Tally) -> None:
+def _keep(walk: Evaluation, name: str, tally: Tally) -> None:
     kept = dict(walk.snapshot.account.tallies or {})
     if tally.count:
         kept[name] = tally

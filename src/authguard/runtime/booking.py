@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Limit
     from authguard.core.snapshot import Snapshot, TransactionRecord
     from authguard.policy.compiled import Policy
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.evaluation import Evaluation
 
 #: events of a transaction after which it can never run, and did not
 VOIDING: Final = frozenset({"denied", "lapsed", "altered", "failed"})
@@ -92,7 +92,7 @@ def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) ->
     return tuple(found)
 
 
-def exceeded(walk: Walk, transaction: str) -> frozenset[str]:
+def exceeded(walk: Evaluation, transaction: str) -> frozenset[str]:
     """Name the limits that a transaction would go over if it were approved now."""
     told = figures(walk.policy, walk.snapshot, walk.now, transaction)
     return frozenset(figure.limit for figure in told if figure.exceeded)
@@ -103,7 +103,7 @@ def known_limits(policy: Policy, record: TransactionRecord) -> frozenset[str]:
     return frozenset(limit.name for limit in _limits(policy, record))
 
 
-def book(walk: Walk, transaction: str, over: AbstractSet[str]) -> None:
+def book(walk: Evaluation, transaction: str, over: AbstractSet[str]) -> None:
     """Book what a transaction would spend, from the approval that decides.
 
     Args:
@@ -122,7 +122,7 @@ def book(walk: Walk, transaction: str, over: AbstractSet[str]) -> None:
     walk.amend("transaction", over=tuple(sorted(over)))
 
 
-def is_unbooked(walk: Walk, transaction: str) -> bool:
+def is_unbooked(walk: Evaluation, transaction: str) -> bool:
     """Whether an approved transaction has no booking left, so that it must not run."""
     record = walk.snapshot.transaction
     if not record.costs or not record.approvals or not walk.would_move("transaction.started"):
@@ -134,13 +134,13 @@ def is_unbooked(walk: Walk, transaction: str) -> bool:
     )
 
 
-def free_void(walk: Walk, transaction: str) -> None:
+def free_void(walk: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds, if it became void on this walk."""
     if any(moved.machine == "transaction" and moved.event in VOIDING for moved in walk.transitions):
         free(walk, transaction)
 
 
-def free(walk: Walk, transaction: str) -> None:
+def free(walk: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds in the ledgers that the walk has loaded."""
     for name in ("account", "session"):
         ledger = getattr(walk.snapshot, name).ledger
@@ -163,7 +163,7 @@ def _ledger(snapshot: Snapshot, by: str) -> tuple[Spent, ...]:
     return snapshot.ledgers.get(key, UNSPENT).ledger
 
 
-def _keep(walk: Walk, by: str, ledger: tuple[Spent, ...]) -> None:
+def _keep(walk: Evaluation, by: str, ledger: tuple[Spent, ...]) -> None:
     if by in {"subject", "session"}:
         walk.amend("account" if by == "subject" else "session", ledger=ledger)
     else:

@@ -10,7 +10,7 @@ from authguard.core.request import Proven
 if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.policy.compiled import Policy
-    from authguard.runtime.verdict import Ask
+    from authguard.runtime.access import AccessRequest
 
 
 class ChannelFinder:
@@ -28,7 +28,7 @@ class ChannelFinder:
         self._channels = policy.channels
         self._secrets = secrets
 
-    def find(self, ask: Ask, credential: Credential) -> str:
+    def find(self, ask: AccessRequest, credential: Credential) -> str:
         """Return the channel's name; empty where none is declared, named or believed."""
         channels = self._channels
         if not channels.declared:
@@ -42,7 +42,7 @@ class ChannelFinder:
             named = ask.channel
         return named if isinstance(named, str) and named in channels.carry else ""
 
-    def _vouches(self, ask: Ask) -> bool:
+    def _vouches(self, ask: AccessRequest) -> bool:
         """Return whether the gateway that names the channel proved itself; every secret is compared in full."""
         sent = ask.evidence.headers.get(self._channels.secret_header, "").encode("latin-1")
         return bool(sum(compare_digest(sent, secret) for secret in self._secrets))

@@ -21,25 +21,25 @@ from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFault, StoreError
 from authguard.runtime import transactions
-from authguard.runtime.apart import Apart
+from authguard.runtime.access import NOBODY, NoBody, Refusal, Verdict
+from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
-from authguard.runtime.binding import Binder
-from authguard.runtime.changes import Standing, renewed
+from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.channel import ChannelFinder
+from authguard.runtime.decision_cache import CachedDecision, DecisionCache, good_until, is_repeatable
+from authguard.runtime.decision_point import NEEDS_BODY, NeedsBody, Plan, RequestFacts, judge
+from authguard.runtime.evaluation import is_signed_out
+from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
+from authguard.runtime.handoff_ticket import TicketOpener
 from authguard.runtime.hold_queue import SWEPT_WHEN_PLACED, HoldQueue
-from authguard.runtime.in_flight import InFlight
-from authguard.runtime.judge import NEEDS_BODY, Known, NeedsBody, Plan, judge
-from authguard.runtime.lifting import Lifting
-from authguard.runtime.naming import Unnamed, tell_names
-from authguard.runtime.recollection import Recollection, Recollections, good_until, is_repeatable
-from authguard.runtime.referral import Referral
-from authguard.runtime.refusal_windows import RefusalWindows
+from authguard.runtime.pseudonymizer import NullPseudonymizer, tell_names
+from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
-from authguard.runtime.sources import Sources, record_unmapped
-from authguard.runtime.verdict import NOBODY, NoBody, Refusal, Verdict
+from authguard.runtime.request_binder import RequestBinder
+from authguard.runtime.staff_actions import StaffActions
+from authguard.runtime.state_repository import StateRepository, renewed
 from authguard.runtime.verification import Verifications
-from authguard.runtime.walk import is_signed_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
-    from authguard.runtime.changes import Loaded
+    from authguard.runtime.access import AccessRequest
     from authguard.runtime.journal import Journal
-    from authguard.runtime.naming import Naming
-    from authguard.runtime.verdict import Ask
+    from authguard.runtime.pseudonymizer import Pseudonymizer
+    from authguard.runtime.state_repository import LoadedState
 
 
 class Enforcer:
@@ -70,7 +70,7 @@ class Enforcer:
         directories: Mapping[str, AccountDirectory],
         verifiers: Mapping[str, Verifier],
         seal: Seal,
-        naming: Naming | None = None,
+        naming: Pseudonymizer | None = None,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
         """Keep the parts; nothing is opened yet.
@@ -92,27 +92,27 @@ class Enforcer:
         self.policy: Final = policy
         self.clock: Final = clock
         self.journal: Final = journal
-        self.standing: Final = Standing(policy=policy, store=store, journal=journal, clock=clock)
+        self.standing: Final = StateRepository(policy=policy, store=store, journal=journal, clock=clock)
         self.faults: Final = Faults(self.standing)
         self.reports: Final = Reports(self.standing, self.faults, seal)
         self.verifications: Final = Verifications(self.standing, verifiers, ids)
         self.approvals: Final = Approvals(self.standing, seal)
-        self.lifting: Final = Lifting(self.standing, naming or Unnamed())
+        self.staff_actions: Final = StaffActions(self.standing, naming or NullPseudonymizer())
         self._seal = seal
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
         self._checker = checker
-        self._referral = Referral(desk, journal, ids)
+        self._referral = TicketOpener(desk, journal, ids)
         self._ids = ids
-        self._sources = Sources(self.standing, directories)
+        self._sources = AccountLookup(self.standing, directories)
         self._channels = ChannelFinder(policy, channel_secrets)
-        self._recollections = Recollections()
+        self._recollections = DecisionCache()
         self._hears_channels = policy.channels.declared
-        self._in_flight = InFlight(policy.in_flight_budget)
+        self._in_flight = AccountBulkhead(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
         self.queue: Final = HoldQueue(self.standing)
-        self._binder = Binder(policy, ids, seal)
-        self.apart: Final = Apart()
+        self._binder = RequestBinder(policy, ids, seal)
+        self.apart: Final = FairWorker()
         self._opening = anyio.Lock()
         self._opened = False
         self._begun = False  # whether a part may be open
@@ -132,7 +132,7 @@ class Enforcer:
             self._begun = True
             self.journal.open()
             await self._store.open()
-            await tell_names(self._store, self.lifting.naming.check)
+            await tell_names(self._store, self.staff_actions.naming.check)
             await self._checker.open()
             for service in self._services:
                 await service.open()
@@ -154,7 +154,7 @@ class Enforcer:
                 self._windows.close(self.clock.now(), everything=True)
                 self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
 
-    async def decide(self, ask: Ask) -> Verdict | Refusal:
+    async def decide(self, ask: AccessRequest) -> Verdict | Refusal:
         """Decide one request; never raises but for cancellation.
 
         Args:
@@ -181,7 +181,9 @@ class Enforcer:
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
             return await self.faults.verdict(ask.operation, error, credential)
 
-    def refuse(self, ask: Ask | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = "") -> Refusal:
+    def refuse(
+        self, ask: AccessRequest | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = ""
+    ) -> Refusal:
         """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
 
         Args:
@@ -210,7 +212,7 @@ class Enforcer:
                 await self.standing.within(self.open())
         return self.refuse(None, reason, trace=trace)
 
-    def decide_again(self, ask: Ask) -> Verdict | None:
+    def decide_again(self, ask: AccessRequest) -> Verdict | None:
         """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.
 
         Nothing here waits, so what is seen in the store is what the record is about. What the log raises here refuses
@@ -240,7 +242,7 @@ class Enforcer:
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
 
-    def _cover(self, ask: Ask, credential: Credential, kind: Outcome, now: float) -> str:
+    def _cover(self, ask: AccessRequest, credential: Credential, kind: Outcome, now: float) -> str:
         """Return the id of the window record that covers a request of nobody; empty where it has its own record."""
         if isinstance(credential, Proven):
             return ""
@@ -249,12 +251,12 @@ class Enforcer:
         return self._windows.cover(Reason.DECIDED, now, ask.operation.name) if self.policy.public_windows else ""
 
     @staticmethod
-    def _about(ask: Ask, channel: str) -> bytes:
+    def _about(ask: AccessRequest, channel: str) -> bytes:
         """Key what was asked and from where; an identity has a fixed length, so no two pairs share a key."""
         return ask.operation.identity + channel.encode()
 
-    async def _decide(self, ask: Ask, credential: Credential, now: float) -> Verdict | Refusal:
-        known = Known(credential=credential, channel=self._channels.find(ask, credential))
+    async def _decide(self, ask: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
+        known = RequestFacts(credential=credential, channel=self._channels.find(ask, credential))
         keys = Keys()
         decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None
         if isinstance(credential, Proven):
@@ -281,11 +283,11 @@ class Enforcer:
         return decided
 
     @staticmethod
-    def _binds(ask: Ask, credential: Credential) -> bool:
+    def _binds(ask: AccessRequest, credential: Credential) -> bool:
         """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
         return isinstance(credential, Proven) and (ask.operation.reads_body or bool(ask.evidence.transaction))
 
-    def _counted(self, ask: Ask, known: Known, keys: Keys) -> tuple[Known, Keys]:
+    def _counted(self, ask: AccessRequest, known: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
         """Name the ledgers that the operation's limits count in, to be loaded and saved with the rest."""
         if not isinstance(known.credential, Proven):
             return known, keys
@@ -293,7 +295,9 @@ class Enforcer:
         ledgers = ledger_keys(ask.operation, known.credential.principal, document, self.policy.agents)
         return replace(known, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
-    async def _settle_on(self, ask: Ask, known: Known, keys: Keys, now: float) -> Verdict | Refusal | NeedsBody:
+    async def _settle_on(
+        self, ask: AccessRequest, known: RequestFacts, keys: Keys, now: float
+    ) -> Verdict | Refusal | NeedsBody:
         """Judge until nobody was faster; a bounded number of times."""
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
@@ -318,7 +322,7 @@ class Enforcer:
         return decided
 
     async def _place(  # noqa: PLR0917 - as `_carry_out`
-        self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
+        self, ask: AccessRequest, known: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | Refusal | None:
         """Carry out a plan by which one more transaction waits for approvers, if its account may have one more."""
         if not isinstance(known.credential, Proven):
@@ -333,7 +337,7 @@ class Enforcer:
             await self.queue.sweep(state, SWEPT_WHEN_PLACED)
         return decided
 
-    async def _prove(self, ask: Ask, now: float) -> Credential:
+    async def _prove(self, ask: AccessRequest, now: float) -> Credential:
         """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
         if ask.operation.risk == "public":
             return NOBODY
@@ -348,7 +352,7 @@ class Enforcer:
             return NotProven("unproven", Reason.KEYS_UNREACHABLE)
 
     async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
-        self, ask: Ask, known: Known, keys: Keys, before: Loaded, plan: Plan, now: float
+        self, ask: AccessRequest, known: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | None:
         """Record, save, then admit; nothing comes back where another request was faster."""
         if plan.after is before.snapshot:
@@ -388,7 +392,7 @@ class Enforcer:
             self._remember(verdict, self._about(ask, known.channel), before, cut_stencil(entry))
         return verdict
 
-    def _remember(self, verdict: Verdict, about: bytes, before: Loaded, stencil: Stencil) -> None:
+    def _remember(self, verdict: Verdict, about: bytes, before: LoadedState, stencil: Stencil) -> None:
         """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
         try:
             met = self.standing.saved(before, verdict.snapshot)
@@ -396,5 +400,5 @@ class Enforcer:
             return
         if met is not None:
             answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)
-            recollection = Recollection(met.places, met.seen, good_until(self.policy, verdict), stencil, answer)
+            recollection = CachedDecision(met.places, met.seen, good_until(self.policy, verdict), stencil, answer)
             self._recollections.keep(verdict.credential, about, recollection)

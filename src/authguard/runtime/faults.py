@@ -14,12 +14,12 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFault, StoreError
-from authguard.runtime.verdict import NOBODY, Verdict
+from authguard.runtime.access import NOBODY, Verdict
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.state_repository import StateRepository
 
 #: seconds between two writes of `service.faulted`, so that a storm of faults is no storm of writes
 QUIET: Final = 1.0
@@ -42,7 +42,7 @@ class Faults:
 
     __slots__ = ("_accounts", "_last", "_standing")
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: StateRepository) -> None:
         """Keep the standing that a fault moves."""
         self._standing = standing
         self._last = float("-inf")
@@ -100,5 +100,5 @@ class Faults:
         return len(self._accounts) >= FAULT_ACCOUNTS
 
 
-def _fault(walk: Walk) -> None:
+def _fault(walk: Evaluation) -> None:
     walk.happen("service.faulted", "guard", (("faulted", walk.now),))

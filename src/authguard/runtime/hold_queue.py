@@ -17,15 +17,15 @@ from weakref import WeakValueDictionary
 import anyio
 
 from authguard.errors import BusyError
-from authguard.runtime.queue import as_of_now
+from authguard.runtime.transaction_list import as_of_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import TransactionRecord
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.state_repository import StateRepository
 
 FAIR_DELAY_S: Final = 60.0
 #: lapsed transactions that are filed at most when one is placed, and when the queue is listed
@@ -38,7 +38,7 @@ class HoldQueue:
 
     __slots__ = ("_standing", "_turns")
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: StateRepository) -> None:
         """Keep the parts."""
         self._standing = standing
         #: account -> its turn to place one, so that two at once do not count the same
@@ -105,6 +105,6 @@ class HoldQueue:
                 await self._standing.change(record.keys(name), _let_timers_run, subject=record.subject)
 
 
-def _let_timers_run(walk: Walk) -> None:
+def _let_timers_run(walk: Evaluation) -> None:
     """Do nothing: the timers of a walk run before."""
     del walk

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys
     from authguard.ports import AuditSink, Ids
-    from authguard.runtime.judge import Known, Plan
-    from authguard.runtime.verdict import Ask
+    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.decision_point import Plan, RequestFacts
 
 #: characters of a note that are kept
 NOTE_BOUND = 500
@@ -56,7 +56,7 @@ class Journal:
         await self._sink.secure(position)
 
     def decided(  # noqa: PLR0917 - the parts of one line
-        self, record: str, ask: Ask, known: Known, plan: Plan, keys: Keys, ticket: str, now: float
+        self, record: str, ask: AccessRequest, known: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
     ) -> tuple[Decided, int]:
         """Write the decision on a request; give the line and its position."""
         credential = known.credential
@@ -129,7 +129,9 @@ class Journal:
             Withdrawn(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
         )
 
-    def refused(self, ask: Ask | None, reason: Reason, credential: Credential, now: float, *, trace: str = "") -> str:
+    def refused(
+        self, ask: AccessRequest | None, reason: Reason, credential: Credential, now: float, *, trace: str = ""
+    ) -> str:
         """Write a refusal that has no cell; give its id."""
         record = self._ids.record(now)
         self._sink.append(

@@ -16,8 +16,8 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
+from authguard.runtime.evaluation import APP, end, take_reports
 from authguard.runtime.preview import foresee
-from authguard.runtime.walk import APP, end, take_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import Seal
-    from authguard.runtime.changes import Standing
+    from authguard.runtime.access import Answer, Verdict
+    from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.faults import Faults
-    from authguard.runtime.verdict import Answer, Verdict
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.state_repository import StateRepository
 
 #: verdicts of a verification service that are no pass: each is an attempt (DESIGN 2, "Attempts")
 ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
@@ -45,7 +45,7 @@ class Reports:
 
     __slots__ = ("_faults", "_seal", "_standing")
 
-    def __init__(self, standing: Standing, faults: Faults, seal: Seal) -> None:
+    def __init__(self, standing: StateRepository, faults: Faults, seal: Seal) -> None:
         """Keep the standing that reports move."""
         self._standing = standing
         self._faults = faults
@@ -69,13 +69,13 @@ class Reports:
         """
         return await self._change(verdict, self._maker(verdict, event), note)
 
-    async def _change(self, verdict: Verdict, make: Callable[[Walk], None], note: str) -> Snapshot:
+    async def _change(self, verdict: Verdict, make: Callable[[Evaluation], None], note: str) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
         return await self._standing.change(keys, make, subject=subject, decision=verdict.record, note=note)
 
-    def _maker(self, verdict: Verdict, event: str) -> Callable[[Walk], None]:
+    def _maker(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
         machine, _, trigger = event.partition(".")
         if event in SERVICE_REPORTS:
             raise ReportRefused(
@@ -111,7 +111,7 @@ class Reports:
             return await self.report(verdict, "session.ended")
         end = self._maker(verdict, "session.ended")
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             end(walk)
             walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
 
@@ -162,7 +162,7 @@ class Reports:
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
 
 
-def _take(walk: Walk, verdict: Verdict, state: str) -> None:
+def _take(walk: Evaluation, verdict: Verdict, state: str) -> None:
     """Take the app's report of an account; one that would open anything is kept, and counts beside the next source's.
 
     What is not known yet may be treated more strictly than what the app knows a little of.
@@ -183,7 +183,7 @@ def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]
     return [OPEN.get(foresee(policy, told, operation).kind, 0) for operation in policy.judged]
 
 
-def _newer(walk: Walk, state: str) -> Report:
+def _newer(walk: Evaluation, state: str) -> Report:
     """Make the app's report; a laxer one than its last keeps the stricter state."""
     last = (walk.snapshot.account.reports or {}).get(APP)
     if last is None or last.at <= walk.snapshot.account.decided:
@@ -193,7 +193,7 @@ def _newer(walk: Walk, state: str) -> Report:
     return Report(max(last.state, state, key=rank.__getitem__), max(last.at, walk.now))
 
 
-def _happen(walk: Walk, event: str) -> None:
+def _happen(walk: Evaluation, event: str) -> None:
     if event in ENDING:
         end(walk, event, APP)
         return

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.snapshot import Keys
-from authguard.runtime.walk import Walk
+from authguard.runtime.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import ServiceRecord
-    from authguard.runtime.changes import Standing
+    from authguard.runtime.state_repository import StateRepository
 
 
 class Rollback:
@@ -17,14 +17,14 @@ class Rollback:
 
     __slots__ = ("_standing",)
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: StateRepository) -> None:
         """Keep the standing that the switch moves."""
         self._standing = standing
 
     async def status(self) -> ServiceRecord:
         """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
         standing = self._standing
-        walk = Walk(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
+        walk = Evaluation(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
         walk.timers()
         return walk.snapshot.service
 
@@ -45,7 +45,7 @@ class Rollback:
         standing = self._standing
         act = standing.journal.acted(f"rollback.{trigger}", standing.clock.now(), by=by, note=note)
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             walk.happen(f"service.{trigger}", "operator")
 
         return (await standing.change(Keys(), make, note=note, act=act)).service

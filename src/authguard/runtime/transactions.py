@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Ids, Seal
-    from authguard.runtime.verdict import Answer, Ask, Body, Bound
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.access import AccessRequest, Answer, Body, Bound
+    from authguard.runtime.evaluation import Evaluation
 
     Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -67,7 +67,7 @@ _unpack_bound: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, b
 
 
 @dataclass(frozen=True, slots=True)
-class Bond:
+class RequestBinding:
     """What ties a request to a transaction.
 
     Attributes:
@@ -107,7 +107,7 @@ class Bond:
         return _pack((*whole, self.headers) if self.headers else whole)
 
 
-LOOSE: Final = Bond()
+UNBOUND: Final = RequestBinding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Held:
     ledgers: tuple[tuple[str, bytes], ...]
 
 
-def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal) -> Bond:  # noqa: PLR0917
+def bind(ask: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal) -> RequestBinding:  # noqa: PLR0917
     """Bind a request whose body was read.
 
     Args:
@@ -141,7 +141,7 @@ def bind(ask: Ask, principal: Principal, body: Body, ids: Ids, policy: str, seal
     named = bool(ask.evidence.transaction)
     bound = tuple((name, _unread(name, sent, seal)) for name, sent in body.bound)
     asked = request_digest(ask, principal, body.target, form, content, bound)
-    return Bond(
+    return RequestBinding(
         transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
         named=named,
         digest=bound_digest(asked, principal.session_key, policy),
@@ -175,7 +175,7 @@ def bound_digest(asked: str, session: bytes, policy: str) -> str:
     return sha256(f"{asked}\n{session.hex()}\n{policy}".encode()).hexdigest()
 
 
-def _transaction_of(ask: Ask, principal: Principal) -> str:
+def _transaction_of(ask: AccessRequest, principal: Principal) -> str:
     """Name the transaction of an ``Idempotency-Key``: the same for one account and operation, and for no other."""
     if not ask.evidence.idempotency:
         return ""
@@ -186,7 +186,7 @@ def _transaction_of(ask: Ask, principal: Principal) -> str:
 
 
 def request_digest(  # noqa: PLR0917 - the parts of a request
-    ask: Ask, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
+    ask: AccessRequest, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
 ) -> str:
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
@@ -216,12 +216,12 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     return digest.hexdigest()
 
 
-def is_foreign(bond: Bond, record: TransactionRecord, principal: Principal) -> bool:
+def is_foreign(bond: RequestBinding, record: TransactionRecord, principal: Principal) -> bool:
     """Whether a named transaction is missing or somebody else's; the two look the same."""
     return bond.named and (not record.version or record.account != principal.account_key)
 
 
-def is_altered(walk: Walk, bond: Bond) -> bool:
+def is_altered(walk: Evaluation, bond: RequestBinding) -> bool:
     """Whether the request is not the one that the transaction is bound to.
 
     One that can still be run is bound to session and policy as well (ADR 13); one that cannot is told to
@@ -243,12 +243,12 @@ def is_revoked(record: TransactionRecord, session: SessionRecord, account: Accou
     return bool(record.version) and record.created <= max(session.ended, account.not_before)
 
 
-def why_refused(record: TransactionRecord, bond: Bond) -> Reason:
+def why_refused(record: TransactionRecord, bond: RequestBinding) -> Reason:
     """Tell why a request of another session is refused: what waits stays with the session that asked."""
     return Reason.SESSION_CHANGED if record.asked == bond.asked else Reason.TRANSACTION_ALTERED
 
 
-def why_void(walk: Walk, bond: Bond) -> Reason:
+def why_void(walk: Evaluation, bond: RequestBinding) -> Reason:
     """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
     record = walk.snapshot.transaction
     if record.state not in VOID or record.asked != bond.asked or record.by or not bond.digest:
@@ -260,7 +260,13 @@ def why_void(walk: Walk, bond: Bond) -> Reason:
 
 
 def open_transaction(  # noqa: PLR0917 - the parts of one transaction
-    walk: Walk, bond: Bond, ask: Ask, principal: Principal, fallback: Fallback, seal: Seal, held: Held
+    walk: Evaluation,
+    bond: RequestBinding,
+    ask: AccessRequest,
+    principal: Principal,
+    fallback: Fallback,
+    seal: Seal,
+    held: Held,
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not walk.snapshot.transaction.digest:
@@ -291,7 +297,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
         )
 
 
-def settle(walk: Walk, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
+def settle(walk: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
     """Let the app's answer move its transaction.
 
     2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
@@ -317,7 +323,7 @@ def settle(walk: Walk, transaction: str, answer: Answer, failed_on: frozenset[in
         walk.happen("transaction.lost", "app")
 
 
-def forget_answer(walk: Walk) -> None:
+def forget_answer(walk: Evaluation) -> None:
     """Let go of a first answer whose time is over, before it could be told again."""
     record = walk.snapshot.transaction
     if (record.kept or record.headers) and walk.now - record.entered >= walk.policy.keep_answers:

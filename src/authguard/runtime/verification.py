@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from authguard.core.verification import Amount, Method, VerifierVerdict
     from authguard.policy.compiled import Policy
     from authguard.ports import Ids, Verifier
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.verdict import Verdict
-    from authguard.runtime.walk import Walk
+    from authguard.runtime.access import Verdict
+    from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.state_repository import StateRepository
 
     Answers = Mapping[str, Mapping[str, str]]
 
@@ -92,7 +92,7 @@ class Verifications:
 
     __slots__ = ("_ids", "_standing", "_verifiers")
 
-    def __init__(self, standing: Standing, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
+    def __init__(self, standing: StateRepository, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
         """Keep the parts; `verifiers` are by the name that the policy gives them."""
         self._standing = standing
         self._verifiers = verifiers
@@ -130,7 +130,7 @@ class Verifications:
     async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> Step:
         claims: list[_Claim | _Later] = []
 
-        def claim(walk: Walk) -> None:
+        def claim(walk: Evaluation) -> None:
             claims.append(self._claim(walk, verdict, method))
 
         before = verdict
@@ -142,7 +142,7 @@ class Verifications:
         amount = combine(method, said)
         superseded: list[bool] = []
 
-        def settle(walk: Walk) -> None:
+        def settle(walk: Evaluation) -> None:
             nonlocal amount
             if amount == "passed" and attempts.is_doubted_elsewhere(walk, method, claimed.attempt.id):
                 amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
@@ -163,14 +163,14 @@ class Verifications:
             return fallback
         return Fallback(name="verification_unavailable", kind=Outcome.RETRY)
 
-    async def _change(self, verdict: Verdict, make: Callable[[Walk], None]) -> Snapshot:
+    async def _change(self, verdict: Verdict, make: Callable[[Evaluation], None]) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
         after = await self._standing.change(keys, make, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
 
-    def _claim(self, walk: Walk, verdict: Verdict, method: Method) -> _Claim | _Later:
+    def _claim(self, walk: Evaluation, verdict: Verdict, method: Method) -> _Claim | _Later:
         """Take the open attempt of the method, or start one; both only where the table names the method now."""
         offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
         if method.name not in offered:
@@ -207,7 +207,7 @@ class Verifications:
         return _Claim(attempt, fresh=held is None)
 
     @staticmethod
-    def _exhaust(walk: Walk, verdict: Verdict) -> None:
+    def _exhaust(walk: Evaluation, verdict: Verdict) -> None:
         """Let verification be exhausted where no method is left that could be tried: then a person takes over."""
         methods = walk.policy.methods
         offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
@@ -312,7 +312,7 @@ class Verifications:
 
 
 def _settle(  # noqa: PLR0917 - an answer's parts, in their order
-    walk: Walk,
+    walk: Evaluation,
     method: Method,
     attempt: Attempt,
     said: Mapping[str, VerifierVerdict],

@@ -16,8 +16,8 @@ import msgspec
 
 from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed, Unavailable
-from authguard.verification.calling import AppFunction
-from authguard.verification.steady import SteadyVerifier
+from authguard.verification.app_function import AppFunction
+from authguard.verification.resilience import ResilientVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +175,7 @@ class CodeVerifier:
         """
         self._codes = Codes(declared, store, key)
         sending = _Sending(declared, function, self._codes, ids)
-        self._sender = SteadyVerifier(declared, [sending], clock=clock, chance=lambda: 0.0)
+        self._sender = ResilientVerifier(declared, [sending], clock=clock, chance=lambda: 0.0)
         self._timeout = declared.timeout
         self.longest = self._sender.longest
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed
-from authguard.verification.calling import AppFunction
+from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

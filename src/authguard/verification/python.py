@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from authguard.verification.calling import AT_ONCE, AppFunction
+from authguard.verification.app_function import AT_ONCE, AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

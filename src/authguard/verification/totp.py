@@ -16,7 +16,7 @@ import pyotp
 
 from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed
-from authguard.verification.calling import AppFunction
+from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

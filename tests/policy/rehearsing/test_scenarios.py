@@ -9,7 +9,7 @@ import pytest
 from authguard.core.machine import Line
 from authguard.errors import MachineFault
 from authguard.policy.rehearsing.scenarios import ASKED, GIVEN, Scenario, Step, describe, run
-from authguard.policy.rehearsing.story import Ask
+from authguard.policy.rehearsing.story import AccessRequest
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 GOOD = {"account": "normal", "verification": "verified"}
 
 
-def asking(policy: Policy, operation: str = "order", **conditions: str) -> Ask:
+def asking(policy: Policy, operation: str = "order", **conditions: str) -> AccessRequest:
     chosen = next(one for one in policy.operations if one.name == operation)
-    return Ask(operation=operation, conditions={**ASKED, "risk": chosen.risk, "effect": chosen.effect, **conditions})
+    return AccessRequest(
+        operation=operation, conditions={**ASKED, "risk": chosen.risk, "effect": chosen.effect, **conditions}
+    )
 
 
 def story(policy: Policy, *steps: Step, given: dict[str, str] | None = None) -> Scenario:

@@ -8,7 +8,7 @@ import pytest
 
 from authguard.policy.compiler import load
 from authguard.policy.rehearsing.scenarios import ASKED, GIVEN
-from authguard.policy.rehearsing.story import Ask, Story
+from authguard.policy.rehearsing.story import AccessRequest, Story
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 
 
-def ask(operation: str, risk: str, effect: str, **conditions: str) -> Ask:
-    return Ask(operation=operation, conditions={**ASKED, "risk": risk, "effect": effect, **conditions})
+def ask(operation: str, risk: str, effect: str, **conditions: str) -> AccessRequest:
+    return AccessRequest(operation=operation, conditions={**ASKED, "risk": risk, "effect": effect, **conditions})
 
 
 CHAT = ask("chat", "routine", "read")

@@ -80,5 +80,5 @@ def test_a_story_comes_to_what_the_engine_does(turns: list[tuple[int, str, bool,
         if entry.operation != "refund":  # a request that names no transaction meets none
             states["transaction"] = "none"
         assert states == {name: cell[name] for name in MACHINES}
-        answer = played.ask(story.Ask(operation=entry.operation, conditions=asked))
+        answer = played.ask(story.AccessRequest(operation=entry.operation, conditions=asked))
         assert (answer.outcome, answer.fallback) == (entry.outcome, entry.fallback)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: ids that are kept of each difference
 IDS: Final = 5
-#: what a decision itself raises, after its cell was met (`authguard.runtime.judge`)
+#: what a decision itself raises, after its cell was met (`authguard.runtime.decision_point`)
 _AFTER: Final = frozenset({"transaction.started", "transaction.held", "session.ended", "verification.exhausted"})
 _RISK, _EFFECT = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
 _RANK: Final = {outcome.value: rank for rank, outcome in enumerate(ORDER)}

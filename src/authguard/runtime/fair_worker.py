@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-class Apart:
+class FairWorker:
     """A thread, and whose turn it is in it."""
 
     __slots__ = ("_turns", "_worker")

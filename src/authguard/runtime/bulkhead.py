@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
 
 
-class InFlight:
+class AccountBulkhead:
     """Counts requests by account while they are decided; holds nothing of accounts that have none."""
 
     __slots__ = ("_counts", "_max")

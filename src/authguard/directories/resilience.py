@@ -16,7 +16,7 @@ import anyio
 from authguard.calls import Breaker, NoAnswer
 from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
-from authguard.ports import Stated, Unreachable
+from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
@@ -31,7 +31,7 @@ LATEST: Final = 100_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RawAccountStatus:
     """What a directory said, not believed yet.
 
     Attributes:
@@ -53,7 +53,7 @@ def find_or_none(document: object, pointer: str) -> object:
         return None
 
 
-def _believed(said: Said, issuer: str, now: float) -> Stated:
+def _believed(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
     """Take an answer that can be one.
 
     Raises:
@@ -65,7 +65,7 @@ def _believed(said: Said, issuer: str, now: float) -> Stated:
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
         raise NoAnswer("nonsense")
     # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
-    return Stated(said.status, min(float(at), now), read(said.mandates, issuer))
+    return AccountStatus(said.status, min(float(at), now), read(said.mandates, issuer))
 
 
 class Lookup(Protocol):
@@ -79,7 +79,7 @@ class Lookup(Protocol):
         """Let go of connections."""
         ...
 
-    async def look_up(self, principal: Principal) -> Said:
+    async def look_up(self, principal: Principal) -> RawAccountStatus:
         """Ask once."""
         ...
 
@@ -94,10 +94,10 @@ class _Flight:
     """
 
     done: anyio.Event = field(default_factory=anyio.Event)
-    answer: Stated | Unreachable | None = None
+    answer: AccountStatus | Unreachable | None = None
 
 
-class SteadyDirectory:
+class ResilientDirectory:
     """Implements `authguard.ports.AccountDirectory` over one lookup."""
 
     def __init__(self, source: AccountSource, lookup: Lookup) -> None:
@@ -110,7 +110,7 @@ class SteadyDirectory:
         self._source = source
         self._lookup = lookup
         self._breaker = Breaker(source.failures, source.open_for)
-        self._known: OrderedDict[bytes, tuple[Stated, float]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
 
     async def open(self) -> None:
@@ -121,7 +121,7 @@ class SteadyDirectory:
         """Let go of connections."""
         await self._lookup.close()
 
-    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+    async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for an account's status; never raises but for cancellation, never waits longer than the time-out."""
         known = self._recall(principal.account_key, now)
         if known is not None:
@@ -135,14 +135,14 @@ class SteadyDirectory:
                     return flight.answer
         return Unreachable("timeout") if waiting.cancelled_caught else await self._lead(principal, now)
 
-    def _recall(self, account: bytes, now: float) -> Stated | None:
+    def _recall(self, account: bytes, now: float) -> AccountStatus | None:
         found = self._known.get(account)
         if found is None or not 0 <= now - found[1] < self._source.max_age:
             return None
         self._known.move_to_end(account)
         return found[0]
 
-    async def _lead(self, principal: Principal, now: float) -> Stated | Unreachable:
+    async def _lead(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for all who wait for this account."""
         if len(self._flights) >= self._source.at_once:
             return Unreachable("busy")
@@ -153,8 +153,8 @@ class SteadyDirectory:
         try:
             flight.answer = answer = await self._look_up(principal, now)
             heard = True
-            self._breaker.heard(now, answered=isinstance(answer, Stated))
-            if isinstance(answer, Stated):
+            self._breaker.heard(now, answered=isinstance(answer, AccountStatus))
+            if isinstance(answer, AccountStatus):
                 self._keep(principal.account_key, answer, now)
             return answer
         finally:
@@ -163,7 +163,7 @@ class SteadyDirectory:
             del self._flights[principal.account_key]
             flight.done.set()
 
-    async def _look_up(self, principal: Principal, now: float) -> Stated | Unreachable:
+    async def _look_up(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         try:
             with anyio.fail_after(self._source.timeout):
                 said = await self._lookup.look_up(principal)
@@ -178,7 +178,7 @@ class SteadyDirectory:
         except (NoAnswer, Unreadable):
             return Unreachable("nonsense")
 
-    def _keep(self, account: bytes, answer: Stated, now: float) -> None:
+    def _keep(self, account: bytes, answer: AccountStatus, now: float) -> None:
         self._known[account] = (answer, now)
         self._known.move_to_end(account)
         while len(self._known) > REMEMBERED:

@@ -14,7 +14,7 @@ SHELF: Final = "names"
 PLACE: Final = "check"
 
 
-class Naming(Protocol):
+class Pseudonymizer(Protocol):
     """Names subjects for the log, each always alike.
 
     Attributes:
@@ -33,7 +33,7 @@ class Naming(Protocol):
         ...
 
 
-class Unnamed:
+class NullPseudonymizer:
     """Names nobody."""
 
     check: Final = ""

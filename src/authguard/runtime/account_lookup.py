@@ -14,7 +14,7 @@ from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
 from authguard.core.request import Proven
 from authguard.core.snapshot import Report
-from authguard.ports import Stated
+from authguard.ports import AccountStatus
 from authguard.runtime.journal import escaped
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import AccountSource
     from authguard.ports import AccountDirectory
-    from authguard.runtime.changes import Standing
+    from authguard.runtime.decision_point import RequestFacts
     from authguard.runtime.journal import Journal
-    from authguard.runtime.judge import Known
+    from authguard.runtime.state_repository import StateRepository
 
 #: characters of a status that are looked at
 STATUS_BOUND: Final = 64
 
 
-class Sources:
+class AccountLookup:
     """Collects what an account's sources say."""
 
     __slots__ = ("_directories", "_standing")
 
-    def __init__(self, standing: Standing, directories: Mapping[str, AccountDirectory]) -> None:
+    def __init__(self, standing: StateRepository, directories: Mapping[str, AccountDirectory]) -> None:
         """Keep the directories.
 
         Args:
@@ -47,7 +47,7 @@ class Sources:
         self._standing = standing
         self._directories = directories
 
-    async def look_up(self, known: Known, principal: Principal, now: float) -> Known:
+    async def look_up(self, known: RequestFacts, principal: Principal, now: float) -> RequestFacts:
         """Collect what is said of an account.
 
         Raises:
@@ -64,7 +64,7 @@ class Sources:
                 stated = _claimed(source, principal)
             else:
                 continue
-            if not isinstance(stated, Stated):
+            if not isinstance(stated, AccountStatus):
                 unreachable = True
                 continue
             status = stated.status[:STATUS_BOUND]
@@ -78,7 +78,7 @@ class Sources:
         return replace(known, said=said, unmapped=unmapped, unreachable=unreachable)
 
 
-def _claimed(source: AccountSource, principal: Principal) -> Stated:
+def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
     """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
     status = principal.claims[source.claim]
     try:
@@ -86,12 +86,12 @@ def _claimed(source: AccountSource, principal: Principal) -> Stated:
     except Nothing:
         mandates = ()
     except Unreadable:
-        return Stated("", principal.issued_at)
-    return Stated(status if isinstance(status, str) else "", principal.issued_at, mandates)
+        return AccountStatus("", principal.issued_at)
+    return AccountStatus(status if isinstance(status, str) else "", principal.issued_at, mandates)
 
 
 def record_unmapped(  # noqa: PLR0917 - the parts of one record
-    journal: Journal, known: Known, before: Snapshot, after: Snapshot, decision: str, now: float
+    journal: Journal, known: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
 ) -> tuple[str, ...]:
     """Record what a source said in words that the policy does not map, once for each report that is kept."""
     kept, last = after.account.reports or {}, before.account.reports or {}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.core.snapshot import Mandate, account_key
-from authguard.directories.functions import FunctionLookup, find_function
-from authguard.directories.steady import REMEMBERED, SteadyDirectory
+from authguard.directories.function import FunctionLookup, find_function
+from authguard.directories.resilience import REMEMBERED, ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.policy.compiled import AccountSource
-from authguard.ports import Stated, Unreachable
+from authguard.ports import AccountStatus, Unreachable
 from tests.kit import signed_in
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def person(name: str = "alice") -> Principal:
     return signed_in(name, at=NOW).principal
 
 
-def directory_of(function: Any, **declared: Any) -> SteadyDirectory:
+def directory_of(function: Any, **declared: Any) -> ResilientDirectory:
     source = replace(SOURCE, **declared)
-    return SteadyDirectory(source, FunctionLookup(function, source.at_once))
+    return ResilientDirectory(source, FunctionLookup(function, source.at_once))
 
 
 async def test_a_function_is_asked_once_within_its_maximum_age() -> None:
@@ -42,9 +42,9 @@ async def test_a_function_is_asked_once_within_its_maximum_age() -> None:
         return "normal"
 
     directory = directory_of(status)
-    assert await directory.ask(person(), NOW) == Stated("normal", NOW)
-    assert await directory.ask(person(), NOW + 59) == Stated("normal", NOW)
-    assert await directory.ask(person(), NOW + 60) == Stated("normal", NOW + 60)
+    assert await directory.ask(person(), NOW) == AccountStatus("normal", NOW)
+    assert await directory.ask(person(), NOW + 59) == AccountStatus("normal", NOW)
+    assert await directory.ask(person(), NOW + 60) == AccountStatus("normal", NOW + 60)
     assert asked == ["alice", "alice"]
 
 
@@ -101,7 +101,7 @@ async def test_an_account_is_asked_about_once_at_a_time_however_many_wait() -> N
     waiting = [asyncio.create_task(directory.ask(person(), NOW)) for _ in range(20)]
     await asyncio.sleep(0)
     gate.set()
-    assert await asyncio.gather(*waiting) == [Stated("locked", NOW)] * 20
+    assert await asyncio.gather(*waiting) == [AccountStatus("locked", NOW)] * 20
     assert asked == ["alice"]
 
 
@@ -123,7 +123,7 @@ async def test_who_waits_for_anothers_question_is_not_cancelled_with_it() -> Non
     with pytest.raises(asyncio.CancelledError):
         await first
     gate.set()
-    assert await second == Stated("locked", NOW)
+    assert await second == AccountStatus("locked", NOW)
     assert len(asked) == 2
 
 
@@ -156,7 +156,7 @@ async def test_no_more_questions_are_open_at_once_than_the_policy_says() -> None
     await asyncio.sleep(0)
     gate.set()
     said = await asyncio.gather(*waiting)
-    assert said == [Stated("normal", NOW)] * 3 + [Unreachable("busy")] * 2
+    assert said == [AccountStatus("normal", NOW)] * 3 + [Unreachable("busy")] * 2
 
 
 async def test_a_directory_that_fails_is_left_alone_until_its_breaker_lets_one_through() -> None:
@@ -174,7 +174,7 @@ async def test_a_directory_that_fails_is_left_alone_until_its_breaker_lets_one_t
     assert said == [Unreachable("error")] * 2 + [Unreachable("open")] * 2
     assert len(asked) == 2
     up = True
-    assert await directory.ask(person(), NOW + 31) == Stated("normal", NOW + 31)
+    assert await directory.ask(person(), NOW + 31) == AccountStatus("normal", NOW + 31)
 
 
 async def test_an_answer_is_used_to_its_maximum_age_while_the_directory_is_down_and_no_longer() -> None:
@@ -188,7 +188,7 @@ async def test_an_answer_is_used_to_its_maximum_age_while_the_directory_is_down_
     directory = directory_of(status)
     await directory.ask(person(), NOW)
     up = False
-    assert await directory.ask(person(), NOW + 59) == Stated("normal", NOW)
+    assert await directory.ask(person(), NOW + 59) == AccountStatus("normal", NOW)
     assert await directory.ask(person(), NOW + 60) == Unreachable("error")
     assert await directory.ask(person(), NOW - 1) == Unreachable("error")  # a clock that stepped back lengthens nothing
 
@@ -218,8 +218,8 @@ async def test_a_function_names_who_may_act_in_a_document_with_the_status() -> N
         return {"status": "kid", "mandates": {"sub": "gus", "for": ["chat"]}}
 
     source = AccountSource(name="python:m:f", mandates_at="/mandates", timeout=5.0)
-    directory = SteadyDirectory(source, FunctionLookup(status, source.at_once, source.mandates_at))
+    directory = ResilientDirectory(source, FunctionLookup(status, source.at_once, source.mandates_at))
     mandate = Mandate(account_key(person().issuer, "gus"), ("chat",))
-    assert await directory.ask(person(), 1_000.0) == Stated("kid", 1_000.0, (mandate,))
-    bare = SteadyDirectory(source, FunctionLookup(lambda *_: "kid", source.at_once, source.mandates_at))
+    assert await directory.ask(person(), 1_000.0) == AccountStatus("kid", 1_000.0, (mandate,))
+    bare = ResilientDirectory(source, FunctionLookup(lambda *_: "kid", source.at_once, source.mandates_at))
     assert await bare.ask(person(), 1_000.0) == Unreachable("nonsense")

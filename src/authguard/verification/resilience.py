@@ -44,7 +44,7 @@ class Service(Protocol):
         ...
 
 
-class SteadyVerifier:
+class ResilientVerifier:
     """Implements `authguard.ports.Verifier` over one or two outside services."""
 
     sends = False

@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from authguard.calls import Workers
-from authguard.directories.steady import Said, find_or_none
+from authguard.directories.resilience import RawAccountStatus, find_or_none
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ class FunctionLookup:
     async def close(self) -> None:
         """Do nothing."""
 
-    async def look_up(self, principal: Principal) -> Said:
+    async def look_up(self, principal: Principal) -> RawAccountStatus:
         """Call it; whatever it gives is looked at by the caller."""
         if inspect.iscoroutinefunction(self._function):
             said = await self._function(principal.issuer, principal.subject)
         else:
             said = await self._workers.run(self._function, principal.issuer, principal.subject)
         if not self._mandates_at:
-            return Said(said)
-        return Said(find_or_none(said, "/status"), mandates=find_or_none(said, self._mandates_at))
+            return RawAccountStatus(said)
+        return RawAccountStatus(find_or_none(said, "/status"), mandates=find_or_none(said, self._mandates_at))
 
 
 def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:

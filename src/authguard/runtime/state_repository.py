@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from authguard.core.snapshot import UNSPENT, Snapshot, blank
 from authguard.errors import BusyError, StoreError
 from authguard.runtime import booking
-from authguard.runtime.walk import Walk
+from authguard.runtime.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,7 +34,7 @@ RECORDS: Final = ("service", "account", "session", "transaction")
 T = TypeVar("T")
 
 
-class Loaded(msgspec.Struct, frozen=True, gc=False):
+class LoadedState(msgspec.Struct, frozen=True, gc=False):
     """Where the machines stood, and by what that can be told again.
 
     Attributes:
@@ -64,7 +64,7 @@ def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
     return replace(after, **fields)
 
 
-class Standing:
+class StateRepository:
     """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
 
     __slots__ = ("_answers", "_turns", "blank", "clock", "journal", "policy", "store")
@@ -107,16 +107,16 @@ class Standing:
         self._answers += 1
         return answer
 
-    async def load(self, keys: Keys) -> Loaded:
+    async def load(self, keys: Keys) -> LoadedState:
         """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
         store = self.store
         if not store.immediate:
-            return Loaded(await self._ask_store(store.load(keys, self.blank)))
+            return LoadedState(await self._ask_store(store.load(keys, self.blank)))
         places = store.places(keys)
         seen = store.glance(places)
-        return Loaded(store.gather(places, seen, self.blank), places, seen)
+        return LoadedState(store.gather(places, seen, self.blank), places, seen)
 
-    def saved(self, before: Loaded, after: Snapshot) -> Loaded | None:
+    def saved(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
         """Look again at an immediate store after a save; ``None`` where what stands there is not what was saved.
 
         Args:
@@ -128,7 +128,7 @@ class Standing:
         seen = self.store.glance(before.places)
         found = self.store.gather(before.places, seen, self.blank)
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
-        return Loaded(found, before.places, seen) if found == stands else None
+        return LoadedState(found, before.places, seen) if found == stands else None
 
     async def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Save what differs; tell whether nobody was faster."""
@@ -165,7 +165,7 @@ class Standing:
     async def change(
         self,
         keys: Keys,
-        make: Callable[[Walk], None],
+        make: Callable[[Evaluation], None],
         *,
         subject: str = "",
         decision: str = "",
@@ -202,7 +202,7 @@ class Standing:
         async def attempt() -> Snapshot | None:
             nonlocal unsaved
             before = latest.pop() if latest else (await self.load(keys)).snapshot
-            walk = Walk(self.policy, before, self.clock.now())
+            walk = Evaluation(self.policy, before, self.clock.now())
             walk.timers()
             make(walk)
             booking.free_void(walk, keys.transaction)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
-    from authguard.runtime.judge import Known, Plan
-    from authguard.runtime.verdict import Ask, Verdict
+    from authguard.runtime.access import AccessRequest, Verdict
+    from authguard.runtime.decision_point import Plan, RequestFacts
 
 #: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
 REMEMBERED: Final = 4_096
@@ -29,7 +29,7 @@ REMEMBERED: Final = 4_096
 STEADY: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
 
 
-class Recollection(msgspec.Struct, frozen=True, gc=False):
+class CachedDecision(msgspec.Struct, frozen=True, gc=False):
     """One decision that may be made again.
 
     Attributes:
@@ -48,7 +48,7 @@ class Recollection(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict
 
 
-class Recollections:
+class DecisionCache:
     """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
 
     __slots__ = ("_decided", "_lacking", "_scopes")
@@ -56,12 +56,12 @@ class Recollections:
     def __init__(self) -> None:
         """Begin with none."""
         #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
-        self._lacking: dict[tuple[str, str, bytes], Recollection] = {}
+        self._lacking: dict[tuple[str, str, bytes], CachedDecision] = {}
         #: what many remembered decisions hold is held once: the beginnings of their lines, and their scopes
         self._decided: dict[bytes, bytes] = {}
         self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
-    def find(self, credential: Credential, about: bytes) -> Recollection | None:
+    def find(self, credential: Credential, about: bytes) -> CachedDecision | None:
         """Find a decision; ``None`` says that there is none, and is no verdict.
 
         Args:
@@ -71,9 +71,9 @@ class Recollections:
         if isinstance(credential, NotProven):
             return self._lacking.get((credential.condition, credential.reason.code, about))
         found = credential.notes.get(about)
-        return found if isinstance(found, Recollection) else None
+        return found if isinstance(found, CachedDecision) else None
 
-    def keep(self, credential: Credential, about: bytes, recollection: Recollection) -> None:
+    def keep(self, credential: Credential, about: bytes, recollection: CachedDecision) -> None:
         """Remember a decision."""
         if isinstance(credential, Proven):
             credential.notes[about] = self._slim(recollection)
@@ -82,7 +82,7 @@ class Recollections:
             self._lacking.clear()
         self._lacking[credential.condition, credential.reason.code, about] = recollection
 
-    def _slim(self, recollection: Recollection) -> Recollection:
+    def _slim(self, recollection: CachedDecision) -> CachedDecision:
         """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
         verdict, stencil = recollection.verdict, recollection.stencil
         for shared in (self._decided, self._scopes):
@@ -107,7 +107,7 @@ def is_only_seen(before: Snapshot, after: Snapshot) -> bool:
     )
 
 
-def is_repeatable(policy: Policy, ask: Ask, known: Known, plan: Plan, before: Snapshot) -> bool:
+def is_repeatable(policy: Policy, ask: AccessRequest, known: RequestFacts, plan: Plan, before: Snapshot) -> bool:
     """Whether judging again, with nothing changed, could only give the same plan."""
     return (
         (plan.after is before or is_only_seen(before, plan.after))

@@ -13,27 +13,27 @@ from authguard.core import conditions
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
 from authguard.core.staff import roles
-from authguard.runtime.walk import Walk, end
+from authguard.runtime.evaluation import Evaluation, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.changes import Standing
-    from authguard.runtime.naming import Naming
-    from authguard.runtime.verdict import Verdict
+    from authguard.runtime.access import Verdict
+    from authguard.runtime.pseudonymizer import Pseudonymizer
+    from authguard.runtime.state_repository import StateRepository
 
 #: the cause of what a person decided
 PERSON: Final = "person"
 
 
-class Lifting:
+class StaffActions:
     """Lets staff and operators lift states of accounts and of verifications."""
 
     __slots__ = ("_standing", "naming")
 
-    def __init__(self, standing: Standing, naming: Naming) -> None:
+    def __init__(self, standing: StateRepository, naming: Pseudonymizer) -> None:
         """Keep the parts.
 
         Args:
@@ -110,7 +110,7 @@ class Lifting:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             table = walk.policy.machines["account"].table
             lifted = table[walk.policy.initial["account"], "reinstated"].dest
             walk.happen("account.reinstated", PERSON, (("reported", walk.now),))
@@ -126,7 +126,7 @@ class Lifting:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             walk.happen("verification.reset", PERSON)
             walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
             if account and walk.snapshot.account.tallies:
@@ -155,7 +155,7 @@ class Lifting:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Walk) -> None:
+        def make(walk: Evaluation) -> None:
             walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
 
         return await self._act("account.signed_out", Keys(account=account), subject, by, why, make, "")
@@ -167,7 +167,7 @@ class Lifting:
         subject: str,
         by: str,
         why: str,
-        make: Callable[[Walk], None],
+        make: Callable[[Evaluation], None],
         decision: str,
     ) -> Snapshot:
         """Record the act, then change; an act that could not be is withdrawn from the record."""

@@ -12,22 +12,22 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
 from authguard.errors import BusyError
 from authguard.runtime import transactions
-from authguard.runtime.binding import INLINE_BYTES, Binder
-from authguard.runtime.transactions import Bond
-from authguard.runtime.verdict import Ask, Body
+from authguard.runtime.access import AccessRequest, Body
+from authguard.runtime.request_binder import INLINE_BYTES, RequestBinder
+from authguard.runtime.transactions import RequestBinding
 from authguard.sealing import Sealer
 from tests.kit import POLICY, CountingIds, policy_of, signed_in
 
-ASK = Ask(operation=Operation(name="refund"), method="POST")
+ASK = AccessRequest(operation=Operation(name="refund"), method="POST")
 ALICE = signed_in("alice", at=1.0).principal
 MALLORY = signed_in("mallory", at=1.0).principal
 SMALL = Body(b'{"amount": 1}', b"/refund", "application/json", b"application/json")
 LARGE = Body(b'{"text": "' + b"x" * INLINE_BYTES + b'"}', b"/refund", "application/json", b"application/json")
 
 
-def binder(budget: str = "60s", nodes: int = 50_000) -> Binder:
+def binder(budget: str = "60s", nodes: int = 50_000) -> RequestBinder:
     """Make what binds under a policy with these budgets."""
-    return Binder(
+    return RequestBinder(
         policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"), CountingIds(), Sealer((bytes(32),))
     )
 
@@ -57,7 +57,7 @@ async def test_small_bodies_are_bound_on_the_event_loop_and_large_ones_in_a_thre
     threads.leave.set()
     for body in (SMALL, LARGE):
         bond = await bound.bind(ASK, ALICE, body)
-        assert isinstance(bond, Bond)
+        assert isinstance(bond, RequestBinding)
         assert bond.body.document == json.loads(body.content)
     assert threads.names == [threading.main_thread().name, "authguard-worker"]
     bound.close()
@@ -70,7 +70,7 @@ async def test_one_account_has_one_large_body_in_the_thread_and_others_come_in_b
     order: list[str] = []
 
     async def send(name: str, who: object) -> None:
-        assert isinstance(await bound.bind(ASK, who, LARGE), Bond)  # type: ignore[arg-type]
+        assert isinstance(await bound.bind(ASK, who, LARGE), RequestBinding)  # type: ignore[arg-type]
         order.append(name)
 
     waiting = [asyncio.ensure_future(send(f"mallory {number}", MALLORY)) for number in range(5)]
@@ -96,5 +96,5 @@ async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(monkeypa
     assert await bound.bind(ASK, ALICE, body) is Reason.BODY_TOO_COMPLEX
     assert not threads.names
     form = Body(body.content, b"/refund", "text/plain", b"text/plain")
-    assert isinstance(await bound.bind(ASK, ALICE, form), Bond), "what is no JSON is not parsed"
+    assert isinstance(await bound.bind(ASK, ALICE, form), RequestBinding), "what is no JSON is not parsed"
     bound.close()

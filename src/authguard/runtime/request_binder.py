@@ -17,20 +17,20 @@ from authguard.core.limits import has_more_nodes
 from authguard.core.outcomes import Reason
 from authguard.errors import BusyError
 from authguard.runtime import transactions
-from authguard.runtime.apart import Apart
+from authguard.runtime.fair_worker import FairWorker
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.policy.compiled import Policy
     from authguard.ports import Ids, Seal
-    from authguard.runtime.transactions import Bond
-    from authguard.runtime.verdict import Ask, Body
+    from authguard.runtime.access import AccessRequest, Body
+    from authguard.runtime.transactions import RequestBinding
 
 #: bytes of a body up to which it is parsed, put into canonical form and hashed in well under 2 ms
 INLINE_BYTES: Final = 2_048
 
 
-class Binder:
+class RequestBinder:
     """Binds requests for one guard."""
 
     __slots__ = ("_apart", "_ids", "_policy", "_seal")
@@ -40,13 +40,13 @@ class Binder:
         self._policy = policy
         self._ids = ids
         self._seal = seal
-        self._apart = Apart()
+        self._apart = FairWorker()
 
     def close(self) -> None:
         """End the thread."""
         self._apart.close()
 
-    async def bind(self, ask: Ask, principal: Principal, body: Body) -> Bond | Reason:
+    async def bind(self, ask: AccessRequest, principal: Principal, body: Body) -> RequestBinding | Reason:
         """Bind a request whose body was read.
 
         Returns:
@@ -56,7 +56,7 @@ class Binder:
             BusyError: neither the account's turn nor the thread came within the policy's `budget.request`.
         """
 
-        def work() -> Bond | Reason:
+        def work() -> RequestBinding | Reason:
             if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
                 return Reason.BODY_TOO_COMPLEX
             return transactions.bind(ask, principal, body, self._ids, self._policy.digest, self._seal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.runtime.queue import waiting
+from authguard.runtime.transaction_list import waiting
 from tests.kit import Desk
 
 SMALL = {"amount": 5, "currency": "EUR"}
@@ -34,7 +34,7 @@ async def test_what_a_dead_process_ran_is_found_in_doubt_though_nobody_asked_for
 async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("authguard.runtime.queue.PAGE", page)
+    monkeypatch.setattr("authguard.runtime.transaction_list.PAGE", page)
     desk = Desk()
     old = [(await desk.ask("refund", desk.login(), body=LARGE, idempotency=f"old-{n}")).transaction for n in range(3)]
     desk.clock.advance(899)

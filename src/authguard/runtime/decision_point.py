@@ -19,10 +19,17 @@ from authguard.core.snapshot import UNSPENT
 from authguard.core.staff import held_for
 from authguard.errors import MachineFault
 from authguard.runtime import booking, transactions
+from authguard.runtime.access import Verdict
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
-from authguard.runtime.transactions import LOOSE, Bond
-from authguard.runtime.verdict import Verdict
-from authguard.runtime.walk import Walk, take_channel, take_credential, take_identity, take_reports, take_roles
+from authguard.runtime.evaluation import (
+    Evaluation,
+    take_channel,
+    take_credential,
+    take_identity,
+    take_reports,
+    take_roles,
+)
+from authguard.runtime.transactions import UNBOUND, RequestBinding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +39,10 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Report, Snapshot, Spent
     from authguard.policy.compiled import Policy
     from authguard.ports import Seal
-    from authguard.runtime.verdict import Ask
+    from authguard.runtime.access import AccessRequest
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was found out about a request before the machines were loaded.
 
     Attributes:
@@ -52,7 +59,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     credential: Credential
     is_read: bool = False
-    bond: Bond = LOOSE
+    bond: RequestBinding = UNBOUND
     said: Mapping[str, Report] = {}
     unmapped: Mapping[str, str] = {}
     unreachable: bool = False
@@ -94,8 +101,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def verdict(
         self,
-        ask: Ask,
-        known: Known,
+        ask: AccessRequest,
+        known: RequestFacts,
         keys: Keys,
         record: str,
         *,
@@ -147,7 +154,7 @@ NEEDS_BODY: Final = NeedsBody()
 
 
 def judge(  # noqa: PLR0917 - what a request is judged by
-    policy: Policy, ask: Ask, known: Known, before: Snapshot, now: float, seal: Seal
+    policy: Policy, ask: AccessRequest, known: RequestFacts, before: Snapshot, now: float, seal: Seal
 ) -> Plan | Reason | NeedsBody:
     """Judge a request.
 
@@ -162,7 +169,7 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     Returns:
         A plan; or the reason why this request has no cell; or that its body has to be read.
     """
-    walk = Walk(policy, before, now)
+    walk = Evaluation(policy, before, now)
     walk.timers()
     if isinstance(known.credential, NotProven):
         cell = _unproven_cell(ask.operation, known.credential, walk)
@@ -202,7 +209,7 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role)
 
 
-def _keep_promises(walk: Walk, known: Known, principal: Principal) -> Reason | None:
+def _keep_promises(walk: Evaluation, known: RequestFacts, principal: Principal) -> Reason | None:
     """Void what must not run as it was approved; tell the reason where the request itself is refused."""
     record = walk.snapshot.transaction
     if transactions.is_altered(walk, known.bond):
@@ -222,7 +229,7 @@ def _keep_promises(walk: Walk, known: Known, principal: Principal) -> Reason | N
     return None
 
 
-def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> tuple[str, ...]:
+def _unproven_cell(operation: Operation, credential: NotProven, walk: Evaluation) -> tuple[str, ...]:
     """Make the cell of a request that proves nobody: nothing that it lacks is taken for granted."""
     return (
         *walk.snapshot.states(),
@@ -237,7 +244,7 @@ def _unproven_cell(operation: Operation, credential: NotProven, walk: Walk) -> t
     )
 
 
-def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
+def _measure(walk: Evaluation, operation: Operation, known: RequestFacts) -> Measure:
     found = measure(
         operation,
         known.bond.body.document,
@@ -253,9 +260,9 @@ def _measure(walk: Walk, operation: Operation, known: Known) -> Measure:
 
 
 def _plan(
-    walk: Walk,
-    ask: Ask,
-    known: Known,
+    walk: Evaluation,
+    ask: AccessRequest,
+    known: RequestFacts,
     *,
     cell: tuple[str, ...],
     principal: Principal | None,
@@ -300,7 +307,13 @@ def _plan(
 
 
 def _open(  # noqa: PLR0917 - the parts of one transaction
-    walk: Walk, ask: Ask, known: Known, principal: Principal, fallback: Fallback, seal: Seal, measured: Measure
+    walk: Evaluation,
+    ask: AccessRequest,
+    known: RequestFacts,
+    principal: Principal,
+    fallback: Fallback,
+    seal: Seal,
+    measured: Measure,
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
@@ -322,23 +335,23 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
     return moved and admits
 
 
-def _transactional(walk: Walk, ask: Ask) -> bool:
+def _transactional(walk: Evaluation, ask: AccessRequest) -> bool:
     """Every high write and every write that demands a key is a transaction, and so is whatever once was held."""
     return ask.operation.transactional or walk.snapshot.transaction.version > 0
 
 
-def _names_one(ask: Ask) -> bool:
+def _names_one(ask: AccessRequest) -> bool:
     return bool(ask.evidence.idempotency or ask.evidence.transaction)
 
 
-def _ledgers(walk: Walk, known: Known) -> dict[str, tuple[Spent, ...]]:
+def _ledgers(walk: Evaluation, known: RequestFacts) -> dict[str, tuple[Spent, ...]]:
     """Give what was spent, by what limits count by."""
     snapshot = walk.snapshot
     found = {by: snapshot.ledgers.get(key, UNSPENT).ledger for by, key in known.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
-def _reserve(walk: Walk, known: Known, measured: Measure) -> None:
+def _reserve(walk: Evaluation, known: RequestFacts, measured: Measure) -> None:
     """Count what is about to be spent before the app runs."""
     keys = dict(known.ledgers)
     for by, spends in measured.spends.items():
@@ -373,7 +386,7 @@ def _acr_values(policy: Policy, operation: Operation, fallback: Fallback) -> tup
     return (level, *(value for value, mapped in policy.assurance.map.items() if mapped == level and value != level))
 
 
-def _max_age(walk: Walk, operation: Operation, fallback: Fallback) -> int:
+def _max_age(walk: Evaluation, operation: Operation, fallback: Fallback) -> int:
     if fallback.kind is not Outcome.STEP_UP:
         return -1
     if fallback.since_entered:

@@ -32,7 +32,7 @@ NO_SOURCE: Final = "none"
 ENDING: Final = frozenset({"revoked", "ended"})
 
 
-class Walk:
+class Evaluation:
     """Where the machines stand while one request is being judged, and what has happened so far."""
 
     __slots__ = ("events", "now", "policy", "snapshot", "transitions")
@@ -81,7 +81,7 @@ class Walk:
         self.transitions.extend(transitions)
 
 
-def end(walk: Walk, event: str, cause: str) -> None:
+def end(walk: Evaluation, event: str, cause: str) -> None:
     """End the session, or end it once more: what was signed in between the two is void as well."""
     if not walk.happen(event, cause):
         session = walk.snapshot.session
@@ -118,7 +118,7 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
     return session.signed_in > out >= authenticated_at(policy, credential.principal)
 
 
-def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
+def take_credential(walk: Evaluation, principal: Principal, *, acts: bool) -> bool:
     """Let a proven credential move its session.
 
     Args:
@@ -154,7 +154,7 @@ def take_credential(walk: Walk, principal: Principal, *, acts: bool) -> bool:
     return False
 
 
-def take_roles(walk: Walk, principal: Principal) -> None:
+def take_roles(walk: Evaluation, principal: Principal) -> None:
     """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts.
 
     Its time is kept though it names the same as the one before, or an older one that names another would be taken.
@@ -171,7 +171,7 @@ def _was_known(snapshot: Snapshot, proof: float) -> bool:
     return bool(session.version) and session.entered <= snapshot.account.not_before and proof <= session.signed_in
 
 
-def take_reports(walk: Walk, said: Mapping[str, Report], *, unreachable: bool) -> None:
+def take_reports(walk: Evaluation, said: Mapping[str, Report], *, unreachable: bool) -> None:
     """Keep what the sources say of the account, and raise the strictest of their last reports.
 
     Args:
@@ -210,7 +210,7 @@ def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) ->
     return rank[report.state] > rank[last.state] or report.mandates != last.mandates
 
 
-def take_identity(walk: Walk, principal: Principal, channel: str) -> None:
+def take_identity(walk: Evaluation, principal: Principal, channel: str) -> None:
     """Let a strong enough sign-in that is met for the first time prove identity itself, where nothing was proven yet.
 
     A sign-in that is older than the verification's state proves nothing: what aged or moved since wants a new proof.
@@ -228,7 +228,7 @@ def take_identity(walk: Walk, principal: Principal, channel: str) -> None:
         walk.amend("session", channel=channel)
 
 
-def take_channel(walk: Walk, current: str) -> str:
+def take_channel(walk: Evaluation, current: str) -> str:
     """Compare the channel with where trust was earned, and let the trust lapse where it does not carry.
 
     Returns:

@@ -59,7 +59,7 @@ async def no_body() -> Body:
     return Body(b"")
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as the shell understood it.
 
     Attributes:

@@ -16,7 +16,7 @@ from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
 from authguard.verification.python import PythonService
-from authguard.verification.steady import SteadyVerifier
+from authguard.verification.resilience import ResilientVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,14 +61,14 @@ class Scripted:
         return said  # type: ignore[return-value]
 
 
-def steady(*services: Scripted, clock: FakeClock | None = None, **declared: object) -> SteadyVerifier:
+def steady(*services: Scripted, clock: FakeClock | None = None, **declared: object) -> ResilientVerifier:
     """Wrap services; the pauses between retries are noted and not waited."""
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
     pauses: list[float] = []
-    made = SteadyVerifier(
+    made = ResilientVerifier(
         replace(DECLARED, **declared),  # type: ignore[arg-type]  # the facts of a test are its own
         services,
         clock=clock or FakeClock(),
@@ -220,7 +220,7 @@ async def test_a_function_of_the_app_may_give_a_bool_or_a_score_and_nothing_else
         return gives
 
     function: Callable[[Question], object] = asynchronous if kind == "async" else lambda _: gives
-    verifier = SteadyVerifier(
+    verifier = ResilientVerifier(
         replace(DECLARED, timeout=5.0), [PythonService(function)], clock=FakeClock(), chance=lambda: 0.5
     )
     assert await verifier.verify(QUESTION) == verdict

@@ -10,8 +10,8 @@ from msgspec.structs import replace as amended
 
 from authguard.core.entries import Acted
 from authguard.core.snapshot import Keys, Report
-from authguard.ports import Stated, Unreachable
-from authguard.runtime.walk import Walk, take_reports
+from authguard.ports import AccountStatus, Unreachable
+from authguard.runtime.evaluation import Evaluation, take_reports
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SOURCE = "python:desk.accounts:status"
 class Directory:
     """A directory that answers what the test put down."""
 
-    def __init__(self, answer: Stated | Unreachable) -> None:
+    def __init__(self, answer: AccountStatus | Unreachable) -> None:
         self.answer = answer
 
     async def open(self) -> None:
@@ -35,30 +35,30 @@ class Directory:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def ask(self, principal: Principal, now: float) -> Stated | Unreachable:
+    async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Answer."""
         del principal
-        return replace(self.answer, at=now) if isinstance(self.answer, Stated) else self.answer
+        return replace(self.answer, at=now) if isinstance(self.answer, AccountStatus) else self.answer
 
 
 async def test_the_strictest_of_the_sources_counts() -> None:
-    directory = Directory(Stated("restricted", 0.0))
+    directory = Directory(AccountStatus("restricted", 0.0))
     desk = Desk(DIRECTORY, directories={SOURCE: directory})
     verdict = await desk.ask("chat", desk.login())
     assert states(verdict)["account"] == "restricted"
-    directory.answer = Stated("normal", 0.0)
+    directory.answer = AccountStatus("normal", 0.0)
     desk.clock.advance(1)
     assert states(await desk.ask("chat", desk.login()))["account"] == "normal"
 
 
 @pytest.mark.parametrize("status", ["never heard of", "", "unknown", "normal" * 100])
 async def test_a_status_that_the_policy_does_not_know_is_unrecognised(status: str) -> None:
-    desk = Desk(DIRECTORY, directories={SOURCE: Directory(Stated(status, 0.0))})
+    desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus(status, 0.0))})
     assert states(await desk.ask("chat", desk.login()))["account"] == "unrecognised"
 
 
 async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() -> None:
-    directory = Directory(Stated('on\nleave\u202e"' + "x" * 100, 0.0))
+    directory = Directory(AccountStatus('on\nleave\u202e"' + "x" * 100, 0.0))
     desk = Desk(DIRECTORY, directories={SOURCE: directory})
     verdict = await desk.ask("chat", desk.login())
     told = [entry for entry in desk.sink.of(Acted) if entry.act == "account.unrecognised"]
@@ -70,7 +70,7 @@ async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() 
 
 
 async def test_a_directory_that_is_down_leaves_what_is_known() -> None:
-    directory = Directory(Stated("suspended", 0.0))
+    directory = Directory(AccountStatus("suspended", 0.0))
     desk = Desk(DIRECTORY, directories={SOURCE: directory})
     await desk.ask("chat", desk.login())
     directory.answer = Unreachable("timeout")
@@ -126,9 +126,9 @@ async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, r
 
 
 def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_newest() -> None:
-    desk = Desk(DIRECTORY, directories={SOURCE: Directory(Stated("normal", 0.0))})
+    desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
     now, blank = desk.clock.now(), desk.enforcer.standing.blank
     held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
-    walk = Walk(desk.policy, amended(blank, account=held), now)
+    walk = Evaluation(desk.policy, amended(blank, account=held), now)
     take_reports(walk, {SOURCE: Report("restricted", now)}, unreachable=False)
     assert [(one.dest, one.cause) for one in walk.transitions] == [("suspended", "claim:kyc")]

@@ -15,7 +15,7 @@ from authguard.ports import FIRST
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot, TransactionRecord
     from authguard.policy.compiled import Policy
-    from authguard.runtime.changes import Standing
+    from authguard.runtime.state_repository import StateRepository
 
     Listed = tuple[str, TransactionRecord]
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 
 
-def as_of(standing: Standing, snapshot: Snapshot) -> Snapshot:
+def as_of(standing: StateRepository, snapshot: Snapshot) -> Snapshot:
     """Count the timers that are due in all machines, without recording or saving anything."""
     return standing.policy.timers.run(standing.policy.machines, snapshot, standing.clock.now())[0]
 
 
-def as_of_now(standing: Standing, record: TransactionRecord) -> TransactionRecord:
+def as_of_now(standing: StateRepository, record: TransactionRecord) -> TransactionRecord:
     """Count the timers that are due, without recording or saving anything."""
     if not record.version:
         return record
@@ -36,7 +36,7 @@ def as_of_now(standing: Standing, record: TransactionRecord) -> TransactionRecor
 
 
 async def waiting(
-    standing: Standing,
+    standing: StateRepository,
     *,
     state: str,
     role: str = "",

@@ -11,9 +11,9 @@ from authguard.ports import Ticket
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.ports import HandoffDesk, Ids
+    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.decision_point import Plan
     from authguard.runtime.journal import Journal
-    from authguard.runtime.judge import Plan
-    from authguard.runtime.verdict import Ask
 
 #: sessions whose last decisions are remembered, and how many of each
 REMEMBERED: Final = 4_096
@@ -22,7 +22,7 @@ DECISIONS: Final = 5
 Decision = tuple[float, str, str, str]
 
 
-class Referral:
+class TicketOpener:
     """Opens tickets, and remembers what a person who takes over wants to see first."""
 
     __slots__ = ("_desk", "_ids", "_journal", "_recent")
@@ -47,7 +47,7 @@ class Referral:
             self._recent.move_to_end(session)
         decisions.append((now, operation, outcome, record))
 
-    async def open_ticket(self, ask: Ask, principal: Principal, plan: Plan, record: str, now: float) -> str:
+    async def open_ticket(self, ask: AccessRequest, principal: Principal, plan: Plan, record: str, now: float) -> str:
         """Open a ticket, or find the one that is open; give its id.
 
         Raises:

@@ -7,7 +7,7 @@ import pytest
 from authguard.core.entries import Decided, Refused
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
-from authguard.runtime.refusal_windows import MAX_COVERED, RATE, WINDOW_S
+from authguard.runtime.refusal_window import MAX_COVERED, RATE, WINDOW_S
 from tests.kit import POLICY, Desk, outcome
 
 
