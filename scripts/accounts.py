@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.asgi.replies import WORDS
+from authguard.asgi.reply import WORDS
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.policy.compiler import load

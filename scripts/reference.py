@@ -16,7 +16,7 @@ import typer
 import authguard
 import authguard.testing
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.replies import CLOSE, FORBIDDEN, WORDS
+from authguard.asgi.reply import CLOSE, FORBIDDEN, WORDS
 from authguard.cli import GROUPS, build
 from authguard.core import entries
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS

@@ -28,7 +28,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/test_": "unit",
     "tests/asgi/": "unit",
     "tests/asgi/test_end_to_end.py": "integration",
-    "tests/asgi/test_inband.py": "integration",
+    "tests/asgi/test_websocket_verification.py": "integration",
     "tests/audit/": "unit",
     "tests/audit/write/test_anchor": "integration",
     "tests/audit/write/test_jsonl_processes.py": "integration",

@@ -11,7 +11,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from authguard.asgi.replies import WORDS, Replies, words
+from authguard.asgi.reply import WORDS, Replies, words
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError

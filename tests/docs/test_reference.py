@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.asgi.replies import WORDS
+from authguard.asgi.reply import WORDS
 from authguard.cli import GROUPS
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.files import reading

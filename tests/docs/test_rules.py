@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from authguard.asgi.endpoints import own_operations
-from authguard.asgi.replies import CLOSE, FORBIDDEN, LATER
+from authguard.asgi.reply import CLOSE, FORBIDDEN, LATER
 from authguard.cli import GROUPS
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.asgi.transactions import own_operations
+from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.entries import Decided, Moved, Withdrawn
 from authguard.core.request import Evidence
 from authguard.errors import StoreError

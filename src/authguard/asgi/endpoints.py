@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.asgi import staff, transactions
-from authguard.asgi.replies import Reply, after_answer, plain
+from authguard.asgi import staff_endpoints, transaction_endpoints
+from authguard.asgi.reply import Reply, after_answer, plain
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Match, Operation
 from authguard.errors import VerificationRefused
@@ -18,7 +18,7 @@ from authguard.runtime.preview import preview
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.calls import Call
+    from authguard.asgi.endpoint_request import Call
 
     Endpoint = Callable[[Call], Awaitable[Reply | Reason]]
 
@@ -99,8 +99,8 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.sessions.end": _sessions_end,
     VERIFY: _verify,
     "authguard.healthz": _healthz,
-    **transactions.ENDPOINTS,
-    **staff.ENDPOINTS,
+    **transaction_endpoints.ENDPOINTS,
+    **staff_endpoints.ENDPOINTS,
 }
 
 
@@ -126,6 +126,6 @@ def own_operations(prefix: str) -> tuple[Operation, ...]:
         Operation(
             name="authguard.healthz", match=Match(path=f"{prefix}/healthz", method="GET"), risk="public", effect="read"
         ),
-        *transactions.own_operations(prefix),
-        *staff.own_operations(prefix),
+        *transaction_endpoints.own_operations(prefix),
+        *staff_endpoints.own_operations(prefix),
     )

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves 
 
 from authguard.asgi.endpoints import by_field
 from authguard.asgi.metadata import schemes
-from authguard.asgi.replies import after_answer, words
+from authguard.asgi.reply import after_answer, words
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import WIRE, Outcome

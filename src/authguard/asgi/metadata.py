@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from authguard.asgi.replies import Reply
+from authguard.asgi.reply import Reply
 from authguard.core.request import PROOF_ALGORITHMS, Match, Operation
 
 if TYPE_CHECKING:

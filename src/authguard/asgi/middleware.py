@@ -16,20 +16,20 @@ from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
 from authguard.asgi.app import own_hosts, own_root_path
-from authguard.asgi.bodies import BodyReader
-from authguard.asgi.calls import Call
+from authguard.asgi.body import BodyReader
+from authguard.asgi.dpop import ProofReader, with_nonce
+from authguard.asgi.endpoint_request import Call
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
 from authguard.asgi.evidence import LOOKED, bound, read_evidence, read_trace, strip_own, target
 from authguard.asgi.guard import Guard
-from authguard.asgi.inband import InBand
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes
-from authguard.asgi.notices import UnnamedNotices
-from authguard.asgi.operations import WEBSOCKET, channel_finder
-from authguard.asgi.proofs import ProofReader, with_nonce
-from authguard.asgi.replies import Replies, Reply
+from authguard.asgi.operation_index import WEBSOCKET, channel_finder
+from authguard.asgi.reply import Replies, Reply
 from authguard.asgi.resolver import Resolver
+from authguard.asgi.unnamed_route_log import UnnamedNotices
 from authguard.asgi.user import app_for, user_of
+from authguard.asgi.websocket_verification import InBand
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal, Verdict

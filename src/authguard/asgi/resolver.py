@@ -13,9 +13,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.asgi.hosts import is_clear, is_plain_host, read_host, takes_host
+from authguard.asgi.host import is_clear, is_plain_host, read_host, takes_host
 from authguard.asgi.lookalike import Lookalikes
-from authguard.asgi.operations import OperationIndex, is_rooted, route_path, without
+from authguard.asgi.operation_index import OperationIndex, is_rooted, route_path, without
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from authguard.asgi.replies import WORDS
+from authguard.asgi.reply import WORDS
 from authguard.audit.verify.log_reader import find
 from authguard.cli.output import BROKE, complain
 from authguard.cli.reasons import explained

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.asgi.operations import OperationIndex
+from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
 from authguard.policy.proving.inventory import METHODS, Endpoint, covers, falls, overlaps
 

@@ -12,7 +12,7 @@ from starlette._utils import get_route_path
 from starlette.routing import Match as RouteMatch
 from starlette.routing import Route, WebSocketRoute
 
-from authguard.asgi.operations import WEBSOCKET, OperationIndex, is_plain, route_path
+from authguard.asgi.operation_index import WEBSOCKET, OperationIndex, is_plain, route_path
 from authguard.core.request import Match, Operation
 
 if TYPE_CHECKING:

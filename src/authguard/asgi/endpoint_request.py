@@ -11,7 +11,7 @@ from authguard.core.outcomes import Reason
 from authguard.runtime.access import NoBody
 
 if TYPE_CHECKING:
-    from authguard.asgi.replies import Replies
+    from authguard.asgi.reply import Replies
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.enforcer import Enforcer
 

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from authguard.asgi.inband import BOUND, PIECE, InBand, is_reserved
+from authguard.asgi.websocket_verification import BOUND, PIECE, InBand, is_reserved
 from authguard.runtime.fair_worker import FairWorker
 
 LONG = BOUND + 1

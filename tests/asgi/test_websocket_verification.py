@@ -14,7 +14,7 @@ from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 
 from authguard.asgi.guard import current_guard
-from authguard.asgi.inband import BOUND, is_reserved, question
+from authguard.asgi.websocket_verification import BOUND, is_reserved, question
 from tests.verification.house import ROUTES, House
 
 if TYPE_CHECKING:

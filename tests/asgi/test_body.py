@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.bodies import PARTS_BOUND, BodyReader
+from authguard.asgi.body import PARTS_BOUND, BodyReader
 from authguard.runtime.access import Body
 
 BOUND = 1_048_576

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.proofs import ProofReader, with_nonce
+from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Evidence, Operation, Principal, Proven
 from authguard.core.snapshot import Keys, blank

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from authguard.asgi.replies import Reply, plain
+from authguard.asgi.reply import Reply, plain
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
 from authguard.core.request import Match, Operation
@@ -19,7 +19,7 @@ from authguard.core.snapshot import KEY_BYTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.calls import Call
+    from authguard.asgi.endpoint_request import Call
 
 #: characters of a subject (OpenID Connect Core 2), and of an issuer
 SUBJECT_BOUND: Final = 255

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from anyio import to_thread
 
-from authguard.asgi.replies import Reply, plain
+from authguard.asgi.reply import Reply, plain
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
 from authguard.core.request import Match, Operation
@@ -24,7 +24,7 @@ from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.calls import Call
+    from authguard.asgi.endpoint_request import Call
     from authguard.core.snapshot import TransactionRecord
 
 #: transactions that one listing shows at the most

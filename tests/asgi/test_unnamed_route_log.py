@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from authguard.asgi.notices import QUIET_S, UnnamedNotices
+from authguard.asgi.unnamed_route_log import QUIET_S, UnnamedNotices
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.asgi.app import own_routes
-from authguard.asgi.operations import OperationIndex
+from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
 from authguard.logs import warn_unnamed
 
