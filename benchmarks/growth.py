@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from authguard.credentials.cache import ENTRIES
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
 from authguard.stores.sqlite import SqliteStore
 from benchmarks.footprint import example, fill, signed_in

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Final
 
 from authguard.policy.compiler import compile_draft
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
 from benchmarks.rounds import Spread
 from benchmarks.warm import UnfairError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.policy.catalogue import MEANINGS, examples, remarks
-from authguard.policy.language.schema import policy_schema, scenario_schema
+from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from authguard.core.boxes import Space, count
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
-from authguard.policy.files import library
-from authguard.policy.files.reading import read_draft
-from authguard.policy.language.quantities import written
+from authguard.policy.loading import locator
+from authguard.policy.loading.loader import read_draft
 from authguard.policy.rehearsing.rehearsal import rehearse
+from authguard.policy.schema.units import written
 from authguard.policy.views import diagram
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def main(wanted: Sequence[str]) -> int:
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2
     stale = 0
-    for name in sorted(library.shipped()):
+    for name in sorted(locator.shipped()):
         page, text = POLICIES / name / "README.md", readme(name)
         if page.read_text("utf-8") == text:
             continue

@@ -25,12 +25,12 @@ from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.core.record_schema import schema_text
 from authguard.entry import AuthGuard
 from authguard.policy.compiler import load
-from authguard.policy.files import reading
-from authguard.policy.files.assemble import DURABILITY
-from authguard.policy.language import quantities
-from authguard.policy.language.document import KIND_KEYS
+from authguard.policy.loading import loader
+from authguard.policy.loading.builder import DURABILITY
 from authguard.policy.proving import checks, inventory
 from authguard.policy.rehearsing import scenario_reader
+from authguard.policy.schema import units
+from authguard.policy.schema.document import KIND_KEYS
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def report(machine: str, event: str) -> str:
 def timers(policy: Policy) -> Iterator[str]:
     """Tell the timers."""
     rows = (
-        (code(one.event), quantities.written(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
+        (code(one.event), units.written(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
         for one in policy.timers.declared
     )
     yield grid(("raises", "after", "since", "in the states"), rows)
@@ -210,7 +210,7 @@ def fallbacks(policy: Policy) -> Iterator[str]:
     """Tell the named responses, and the keys that each kind takes."""
     rows = []
     for one in policy.fallbacks.values():
-        attempts = f"{one.attempts} in {quantities.written(one.per)}, then {code(one.then)}" if one.attempts else ""
+        attempts = f"{one.attempts} in {units.written(one.per)}, then {code(one.then)}" if one.attempts else ""
         rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.say.find((), "")))
     yield grid(("fallback", "kind", "status", "attempts", "says"), rows)
     yield f"A fault of the guard itself is answered by {code(policy.on_fault)}."
@@ -225,7 +225,7 @@ def problems() -> Iterator[str]:
     yield "A problem is one line, `file:line:column: error[code]: what is wrong; what to type instead`."
     yield "[Problems](problems.md) has a bad example and a mended one of each; so has `policy check --explain CODE`."
     for title, found in (
-        ("Found when a policy is read", reading.CODES),
+        ("Found when a policy is read", loader.CODES),
         ("Found when a policy is checked", checks.CODES),
         ("Found in scenarios alone", scenario_reader.CODES),
         ("Found in an app", inventory.CODES),

@@ -107,7 +107,7 @@ def import_all() -> None:
     import pytest  # noqa: PLC0415 - only the server needs it
 
     from authguard import cli, policy  # noqa: PLC0415 - the same
-    from authguard.policy.files import reading  # noqa: PLC0415 - the same
+    from authguard.policy.loading import loader  # noqa: PLC0415 - the same
     from tests.readings import keep_readings  # noqa: PLC0415 - the same
 
     for package in (cli, policy):
@@ -117,7 +117,7 @@ def import_all() -> None:
         importlib.import_module(name)
     keep_readings(pytest.MonkeyPatch())
     for shipped in (ROOT / "policies").glob("*/policy.yaml"):
-        reading.read_draft(shipped)
+        loader.read_draft(shipped)
 
 
 def run(line: socket.socket) -> NoReturn:

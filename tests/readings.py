@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import httpcore2
 
-from authguard.policy.files import reader, reading
+from authguard.policy.loading import loader, yaml_parser
 from authguard.policy.rehearsing import scenario_reader
 
 if TYPE_CHECKING:
     import pytest
 
-    from authguard.policy.files.reader import Read
+    from authguard.policy.loading.yaml_parser import Read
 
 #: files that are kept, and how long each may be in bytes
 FILES: Final = 64
@@ -30,14 +30,14 @@ class Readings:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, str, bool], Read] = OrderedDict()
 
-    def read(self, data: bytes, file: str, nodes_bound: int = reader.NODES_BOUND, *, listed: bool = False) -> Read:
+    def read(self, data: bytes, file: str, nodes_bound: int = yaml_parser.NODES_BOUND, *, listed: bool = False) -> Read:
         """Read one file, or give what was read before under every bound that it keeps."""
         name = (data, file, listed)
         kept = self._kept.get(name)
         if kept is not None and kept.nodes < nodes_bound:
             self._kept.move_to_end(name)
             return kept
-        found = reader.read(data, file, nodes_bound, listed=listed)
+        found = yaml_parser.read(data, file, nodes_bound, listed=listed)
         if not found.problems and len(data) <= LONGEST:
             self._kept[name] = found
             while len(self._kept) > FILES:
@@ -53,5 +53,5 @@ def keep_certificates(patch: pytest.MonkeyPatch) -> None:
 def keep_readings(patch: pytest.MonkeyPatch) -> None:
     """Let policies and scenarios be read through one `Readings`."""
     readings = Readings()
-    for module in (reading, scenario_reader):
+    for module in (loader, scenario_reader):
         patch.setattr(module, "read", readings.read)

@@ -11,7 +11,7 @@ import pytest
 
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.views.diagram import dot, draw, mermaid
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-SHIPPED = sorted(library.shipped())
+SHIPPED = sorted(locator.shipped())
 HOSTILE = 'x"]; %%{init: {}}%%\n--> end <script>window.pwned=1</script> `|\\ #quot; [*]'
 
 

@@ -13,7 +13,7 @@ from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import Words
 from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.views.explaining import within
 from authguard.policy.views.page import page
 
@@ -63,7 +63,7 @@ def test_a_script_from_elsewhere_may_neither_run_nor_send(tab: Page, tmp_path: P
     assert sum("Content Security Policy" in line for line in said) >= 2
 
 
-@pytest.mark.parametrize("name", sorted(library.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_what_is_shown_is_exactly_what_decides_the_cells_chosen(tab: Page, tmp_path: Path, name: str) -> None:
     policy = load(name)
     opened(tab, tmp_path, policy)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.cli.output import INVALID, YES
-from authguard.policy.files.reader import read
+from authguard.policy.loading.yaml_parser import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ import pytest
 from authguard.asgi.reply import WORDS
 from authguard.cli import GROUPS
 from authguard.core.outcomes import Outcome, Reason
-from authguard.policy.files import reading
+from authguard.policy.loading import loader
 from authguard.policy.proving import checks
 from authguard.policy.rehearsing import scenario_reader
 
@@ -83,7 +83,7 @@ def test_an_unknown_argument_writes_nothing(copy: Path) -> None:
     [
         pytest.param(list(Outcome), id="outcomes"),
         pytest.param([one.code for one in Reason], id="reasons"),
-        pytest.param(list(reading.CODES | checks.CODES | scenario_reader.CODES), id="problems"),
+        pytest.param(list(loader.CODES | checks.CODES | scenario_reader.CODES), id="problems"),
         pytest.param([f"authguard {group}" for group in GROUPS], id="commands"),
     ],
 )

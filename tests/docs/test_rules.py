@@ -15,7 +15,7 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.policy.compiler import load
-from authguard.policy.language.document import KIND_KEYS, Document
+from authguard.policy.schema.document import KIND_KEYS, Document
 from authguard.settings import DEFAULT_PREFIX
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -12,7 +12,7 @@ from msgspec import structs
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.core.request import Proven
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 from authguard.runtime.access import Refusal, Verdict
 from tests.kit import POLICY
 

@@ -14,10 +14,10 @@ from authguard.core.events import MACHINES, Event
 from authguard.core.machine import engine, step
 from authguard.core.snapshot import PLACES, blank
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from tests.profiles import examples
 
-SHIPPED = {name: load(name) for name in sorted(library.shipped())}
+SHIPPED = {name: load(name) for name in sorted(locator.shipped())}
 LONG = 400
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.compiler import load
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy

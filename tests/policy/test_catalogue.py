@@ -14,14 +14,14 @@ import authguard.policy
 from authguard.cli.policy_app import load_app, walk_app
 from authguard.policy import catalogue
 from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
-from authguard.policy.files import library, reading
+from authguard.policy.loading import loader, locator
 from authguard.policy.proving.checking import check
 from authguard.policy.proving.inventory import hold
 from authguard.policy.rehearsing.scenario_reader import read_scenarios
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
-    from authguard.policy.files.reader import Read
+    from authguard.policy.loading.yaml_parser import Read
     from authguard.policy.problems import Problem
 
 PACKAGE = Path(authguard.policy.__file__).parent
@@ -31,10 +31,10 @@ SHOWN = sorted(code for code, example in examples().items() if not example.unsho
 @pytest.fixture(autouse=True)
 def shipped_files_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bytes of the same shipped file give the same tree, so two hundred examples need not parse it anew."""
-    monkeypatch.setattr(reading, "read", parsed)
+    monkeypatch.setattr(loader, "read", parsed)
 
 
-READ = reading.read
+READ = loader.read
 
 
 def parsed(data: bytes, file: str, nodes_left: int) -> Read:
@@ -138,4 +138,4 @@ def test_the_meanings_are_one_phrase_each() -> None:
 
 
 def test_the_example_header_extends_a_policy_that_ships() -> None:
-    assert catalogue.HEADER.splitlines()[-1].partition("extends: ")[2] in library.shipped()
+    assert catalogue.HEADER.splitlines()[-1].partition("extends: ")[2] in locator.shipped()

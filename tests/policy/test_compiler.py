@@ -9,7 +9,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.outcomes import ALLOW
 from authguard.errors import PolicyError
 from authguard.policy.compiler import compile_draft, load
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 
 CHILD = b"""authguard: 1
 name: child

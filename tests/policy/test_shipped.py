@@ -16,8 +16,8 @@ from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
 from authguard.policy import compiler
 from authguard.policy.compiler import compile_draft
-from authguard.policy.files import library
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading import locator
+from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
 from authguard.policy.rehearsing import rehearsal
 from authguard.policy.rehearsing.rehearsal import told, untaken
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.rehearsing.scenarios import Scenario
 
-SHIPPED = sorted(library.shipped())
+SHIPPED = sorted(locator.shipped())
 EXAMPLES = [name for name in SHIPPED if name != "standard"]
 #: each is loaded once, and played once
 load, rehearse = cache(compiler.load), cache(rehearsal.rehearse)

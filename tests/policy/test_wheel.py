@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(library.shipped())
+NAMES = sorted(locator.shipped())
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Proven
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.runtime.access import NOBODY
 from authguard.runtime.preview import briefing, preview
 from tests.kit import POLICY, Desk, policy_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
     from authguard.runtime.access import Verdict
 
-POLICIES = ["standard", *sorted(set(library.shipped()) - {"standard"})]
+POLICIES = ["standard", *sorted(set(locator.shipped()) - {"standard"})]
 #: words of the fixed sentences that are also the name of a state or an event somewhere
 COMMON = frozenset({"a", "to"})
 

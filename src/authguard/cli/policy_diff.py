@@ -13,7 +13,7 @@ import typer
 from authguard.cli.output import INVALID, complain, deliver
 from authguard.policy.comparing.diff import Diff, diff
 from authguard.policy.comparing.permissiveness import Direction
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.proving.checking import check
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def compare(
 
 
 def _draft(source: str) -> Draft:
-    checked = check(library.in_folder(source))
+    checked = check(locator.in_folder(source))
     errors = [problem for problem in checked.problems if problem.severity == "error"]
     if checked.draft is None or errors:
         for problem in errors:

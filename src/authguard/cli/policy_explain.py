@@ -18,9 +18,9 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
-from authguard.policy.files.library import in_folder
-from authguard.policy.language.quantities import written
+from authguard.policy.loading.locator import in_folder
 from authguard.policy.problems import did_you_mean
+from authguard.policy.schema.units import written
 from authguard.policy.views.explaining import explain_decision
 
 if TYPE_CHECKING:

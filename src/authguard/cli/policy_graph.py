@@ -11,7 +11,7 @@ import typer
 from authguard.cli.output import USAGE, complain, deliver
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
-from authguard.policy.files.library import in_folder
+from authguard.policy.loading.locator import in_folder
 from authguard.policy.views import diagram, matrix
 from authguard.policy.views.page import page
 

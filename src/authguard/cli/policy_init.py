@@ -11,7 +11,7 @@ import typer
 
 from authguard.cli.output import BROKE, USAGE, complain, owned
 from authguard.paths import make_folder
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.problems import did_you_mean
 from authguard.policy.views.starter import LEVELS, NONE, Answers, files
 
@@ -49,8 +49,8 @@ def begin(
 
     Nothing that is there already is touched. Exit 3 when an answer cannot stand in a policy; then nothing is written.
     """
-    if extends not in library.shipped():
-        message = f"no policy named `{extends}` ships with authguard; {did_you_mean(extends, library.shipped())}"
+    if extends not in locator.shipped():
+        message = f"no policy named `{extends}` ships with authguard; {did_you_mean(extends, locator.shipped())}"
         raise typer.BadParameter(message, param_hint="--from")
     if level is not None and level not in LEVELS:
         raise typer.BadParameter(f"`{level}` is no level; {did_you_mean(level, LEVELS)}", param_hint="--level")
@@ -93,7 +93,7 @@ def _refuse_what_is_there(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         complain(f"`{folder}` is no folder")
         raise typer.Exit(USAGE)
-    for name in (library.FILE, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
+    for name in (locator.FILE, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
         if (folder / name).exists() or (folder / name).is_symlink():
             complain(f"`{folder / name}` is there already; nothing was written")
             raise typer.Exit(USAGE)

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from authguard.policy.language.schema import policy_schema, scenario_schema
+from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 
 def print_schema(

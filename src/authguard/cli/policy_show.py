@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from authguard.cli.output import INVALID, complain, deliver
-from authguard.policy.files.library import in_folder
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.locator import in_folder
 from authguard.policy.views.show import as_values, as_yaml
 
 PolicyArgument = Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.cli.output import INVALID, USAGE, complain, deliver
-from authguard.policy.files.library import in_folder
+from authguard.policy.loading.locator import in_folder
 from authguard.policy.rehearsing import proposals, rehearsal
 
 if TYPE_CHECKING:

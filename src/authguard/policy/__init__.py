@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authguard.policy.catalogue import explain_problem
     from authguard.policy.compiler import compile_draft, load
-    from authguard.policy.files.reading import Reading, read_draft
-    from authguard.policy.language.schema import policy_schema, scenario_schema
+    from authguard.policy.loading.loader import Reading, read_draft
     from authguard.policy.problems import Place, Problem
     from authguard.policy.proving.checking import Checked, check, check_all
     from authguard.policy.rehearsing.rehearsal import Rehearsal, rehearse
+    from authguard.policy.schema.json_schema import policy_schema, scenario_schema
     from authguard.policy.views.explaining import explain_decision
     from authguard.policy.views.formats import as_github, as_json
     from authguard.policy.views.sarif import as_sarif
@@ -45,7 +45,7 @@ _HOMES = {
     "Checked": "proving.checking",
     "Place": "problems",
     "Problem": "problems",
-    "Reading": "files.reading",
+    "Reading": "loading.loader",
     "Rehearsal": "rehearsing.rehearsal",
     "as_github": "views.formats",
     "as_json": "views.formats",
@@ -56,10 +56,10 @@ _HOMES = {
     "explain_decision": "views.explaining",
     "explain_problem": "catalogue",
     "load": "compiler",
-    "policy_schema": "language.schema",
-    "read_draft": "files.reading",
+    "policy_schema": "schema.json_schema",
+    "read_draft": "loading.loader",
     "rehearse": "rehearsing.rehearsal",
-    "scenario_schema": "language.schema",
+    "scenario_schema": "schema.json_schema",
 }
 
 

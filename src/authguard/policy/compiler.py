@@ -10,7 +10,7 @@ from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
 from authguard.policy.compiled import Policy
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
 
 if TYPE_CHECKING:

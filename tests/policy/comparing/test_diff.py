@@ -24,8 +24,8 @@ from authguard.policy.comparing import permissiveness
 from authguard.policy.comparing.diff import Diff, diff
 from authguard.policy.comparing.permissiveness import ORDER, Direction
 from authguard.policy.compiled import AccountSource, Channels, Issuer, Verifier
-from authguard.policy.files import library
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading import locator
+from authguard.policy.loading.loader import read_draft
 from tests.core.test_boxes import cells, first_match, holds, problems
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from authguard.policy.draft import Draft
 
-SHIPPED = sorted(library.shipped())
+SHIPPED = sorted(locator.shipped())
 
 
 @pytest.fixture(scope="module")

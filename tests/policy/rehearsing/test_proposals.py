@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.rehearsing.coverage import Coverage, Piece, coverage
 from authguard.policy.rehearsing.proposals import Proposal, draft, propose
 from authguard.policy.rehearsing.scenario_reader import HOLE, read_scenarios
@@ -25,7 +25,7 @@ def proposed(policy: Policy) -> tuple[Proposal, ...]:
     return propose(policy, coverage(policy, NOTHING))
 
 
-@pytest.mark.parametrize("name", sorted(library.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_what_is_proposed_takes_everything(name: str) -> None:
     policy = load(name)
     for proposal in proposed(policy):

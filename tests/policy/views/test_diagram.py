@@ -9,10 +9,10 @@ import pytest
 
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.views.diagram import Drawing, all_mermaid, dot, draw, mermaid
 
-SHIPPED = sorted(library.shipped())
+SHIPPED = sorted(locator.shipped())
 SWAPPED = b"""
 authguard: 1
 name: swapped

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.views.matrix import ANY, markdown, rows, short, text
 
-SHIPPED = sorted(library.shipped())
+SHIPPED = sorted(locator.shipped())
 
 
 def test_a_value_set_is_told_by_what_is_missing_where_that_is_shorter() -> None:

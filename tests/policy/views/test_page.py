@@ -13,7 +13,7 @@ import pytest
 
 from authguard.core.outcomes import Words
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.views.page import page
 
 VOID = {"meta", "input"}
@@ -45,7 +45,7 @@ def outline(text: str) -> Outline:
     return read
 
 
-@pytest.mark.parametrize("name", sorted(library.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_the_page_is_well_formed_and_names_nothing_outside_of_itself(name: str) -> None:
     text = page(load(name))
     tags = outline(text).tags

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.policy.files import library
-from authguard.policy.files.reader import read
-from authguard.policy.files.reading import read_draft
-from authguard.policy.files.shape import canonical
+from authguard.policy.loading import locator
+from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.validation import canonical
+from authguard.policy.loading.yaml_parser import read
 from authguard.policy.problems import Place
 from authguard.policy.tree import Node
 from authguard.policy.views.show import as_values, as_yaml
 
 HOME = Path(__file__).parents[3]
 POLICIES = [
-    *sorted(library.shipped()),
+    *sorted(locator.shipped()),
     str(HOME / "examples" / "support_desk" / "policy.yaml"),
     str(HOME / "tests" / "fuzz" / "policy.yaml"),
 ]
@@ -73,7 +73,7 @@ def test_a_policy_shown_loads_to_the_same_digest(name: str, tmp_path: Path) -> N
     assert reading.draft is not None
     assert reading.tree is not None
     shown = as_yaml(reading.tree, reading.draft.digest)
-    folder = library.given(name).folder
+    folder = locator.given(name).folder
     again = read_draft(folder / "shown.yaml", text=shown.encode())
     assert again.draft is not None, again.problems
     assert again.draft.digest == reading.draft.digest
@@ -91,8 +91,8 @@ def test_each_line_says_where_it_was_written() -> None:
     assert reading.tree is not None
     shown = as_yaml(reading.tree, reading.draft.digest)
     sources = {
-        "standard.yaml": library.named("standard").path.read_text("utf-8").splitlines(),
-        "support-desk/policy.yaml": library.named("support-desk").path.read_text("utf-8").splitlines(),
+        "standard.yaml": locator.named("standard").path.read_text("utf-8").splitlines(),
+        "support-desk/policy.yaml": locator.named("support-desk").path.read_text("utf-8").splitlines(),
     }
     lines = shown.splitlines()
     assert lines[0] == f"# the merged policy support-desk; digest {reading.draft.digest}"

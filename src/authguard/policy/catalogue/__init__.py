@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from authguard.policy.files import reading
-from authguard.policy.files.reader import read
+from authguard.policy.loading import loader
+from authguard.policy.loading.yaml_parser import read
 from authguard.policy.proving import checks, inventory
 from authguard.policy.rehearsing import scenario_reader
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: problem code -> one sentence
 MEANINGS: Final[Mapping[str, str]] = dict(
-    sorted({**reading.CODES, **checks.CODES, **scenario_reader.CODES, **inventory.CODES}.items())
+    sorted({**loader.CODES, **checks.CODES, **scenario_reader.CODES, **inventory.CODES}.items())
 )
 #: what an example that is no whole file begins with
 HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"

@@ -9,8 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
-from authguard.policy.language.quantities import written
 from authguard.policy.proving.reachability import Reachability, Step
+from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

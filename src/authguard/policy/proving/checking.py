@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.files.library import FILE
-from authguard.policy.files.reader import PROBLEMS_BOUND
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.locator import FILE
+from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
 from authguard.policy.problems import Place, Problem
 from authguard.policy.proving.checks import check as prove
 from authguard.policy.proving.checks.table import Figures, figures

@@ -16,8 +16,8 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimensio
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
 from authguard.core.outcomes import Outcome
-from authguard.policy.language.quantities import written
 from authguard.policy.proving.happenings import Happening, happenings, specs
+from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
 from authguard.policy.compiler import load
-from authguard.policy.files import library
+from authguard.policy.loading import locator
 from authguard.policy.rehearsing.coverage import coverage
 from authguard.policy.rehearsing.scenario_reader import read_scenarios
 from authguard.policy.rehearsing.scenarios import run
@@ -62,7 +62,7 @@ def rehearse(source: str) -> Rehearsal:
         PolicyError: the policy itself has errors.
     """
     policy = load(source)
-    scenarios, problems = read_scenarios(library.scenarios(library.given(source)).glob("*.yaml"), policy)
+    scenarios, problems = read_scenarios(locator.scenarios(locator.given(source)).glob("*.yaml"), policy)
     report = run(policy, scenarios)
     return Rehearsal(source=source, policy=policy, report=report, problems=problems, coverage=coverage(policy, report))
 

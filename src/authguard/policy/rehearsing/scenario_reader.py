@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.files.reader import BYTES_BOUND, read
-from authguard.policy.language import quantities
+from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
 from authguard.policy.problems import Place, Problem, did_you_mean
 from authguard.policy.proving.checks.machines import unknown
 from authguard.policy.rehearsing.scenarios import ASKED, GIVEN, Scenario, Step
 from authguard.policy.rehearsing.story import Ask
+from authguard.policy.schema import units
 from authguard.policy.tree import quoted
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class _Reading:
 
     def _duration(self, node: Node) -> float:
         try:
-            return quantities.duration(node.value)
+            return units.duration(node.value)
         except ValueError as error:
             self._note("duration", node, "this is no duration", str(error))
             return 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
-from authguard.policy.language.quantities import written
+from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The merged policy written out as YAML, with where each line came from; read again, it has the same digest.
 
 Rules of this file:
-- Everything is written so that `authguard.policy.files.reader` takes it, and takes it for what it was.
+- Everything is written so that `authguard.policy.loading.yaml_parser` takes it, and takes it for what it was.
 - What was written on one line stays on one line; what stood on several gets a line each, with its own origin.
 """
 
@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.policy.files.reader import is_plain
+from authguard.policy.loading.yaml_parser import is_plain
 from authguard.policy.tree import Node, dotted
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def as_yaml(tree: Node, digest: str) -> str:
     """Write a merged document.
 
     Args:
-        tree: the document, as `authguard.policy.files.reading.Reading` has it.
+        tree: the document, as `authguard.policy.loading.loader.Reading` has it.
         digest: of the policy, for the first line.
 
     Returns:

@@ -15,7 +15,7 @@ from authguard.core.boxes import BUDGET, Space, count
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.language.quantities import written
+from authguard.policy.schema.units import written
 from authguard.policy.views.explaining import within
 from authguard.policy.views.matrix import ANY, rows, short
 from authguard.policy.views.sheet import document, style, table

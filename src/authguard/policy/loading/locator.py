@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-from authguard.policy.files.reader import BYTES_BOUND
+from authguard.policy.loading.yaml_parser import BYTES_BOUND
 
 #: the name of a policy's file in its folder
 FILE: Final = "policy.yaml"

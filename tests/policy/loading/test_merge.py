@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.policy.files.inherit import merge
-from authguard.policy.files.reader import read
+from authguard.policy.loading.merge import merge
+from authguard.policy.loading.yaml_parser import read
 
 if TYPE_CHECKING:
     from authguard.policy.tree import Node

@@ -16,17 +16,17 @@ from authguard.core.outcomes import Fallback, Outcome, Words
 from authguard.core.timers import Timer
 from authguard.policy.compiled import Assurance, Durability
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.files import parties, parts
-from authguard.policy.files.findings import Findings
-from authguard.policy.files.shape import canonical
-from authguard.policy.language.document import KIND_KEYS
+from authguard.policy.loading import deployment_builder, party_builder
+from authguard.policy.loading.problem_collector import Findings
+from authguard.policy.loading.validation import canonical
+from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.tree import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.policy.language import document as written
     from authguard.policy.problems import Problem
+    from authguard.policy.schema import document as written
     from authguard.policy.tree import Node
 
 #: how a decision is kept before anything is admitted, where the policy does not say (DESIGN 5)
@@ -65,21 +65,26 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         on_fault=document.on_fault,
         invariants=tuple(_invariant(index, invariant, found) for index, invariant in enumerate(document.invariants)),
         operations=tuple(
-            parts.operation(index, operation, found) for index, operation in enumerate(document.operations)
+            deployment_builder.operation(index, operation, found) for index, operation in enumerate(document.operations)
         ),
-        otherwise=parts.otherwise(document.otherwise),
+        otherwise=deployment_builder.otherwise(document.otherwise),
         admits_unnamed=document.otherwise is not None,
-        issuers=tuple(parts.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)),
-        agents=parties.agents(document, found),
+        issuers=tuple(
+            deployment_builder.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)
+        ),
+        agents=party_builder.agents(document, found),
         accounts=tuple(
-            parts.account(index, source, folder, found) for index, source in enumerate(document.accounts or ())
+            deployment_builder.account(index, source, folder, found)
+            for index, source in enumerate(document.accounts or ())
         ),
         accounts_declared=document.accounts is not None,
         assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
         identity=document.identity.credential if document.identity else "",
-        methods={name: parts.method(name, method, found) for name, method in document.methods.items()},
-        verifiers={name: parts.verifier(name, one, folder, found) for name, one in document.verifiers.items()},
-        channels=parts.channels(document.channels, found),
+        methods={name: deployment_builder.method(name, method, found) for name, method in document.methods.items()},
+        verifiers={
+            name: deployment_builder.verifier(name, one, folder, found) for name, one in document.verifiers.items()
+        },
+        channels=deployment_builder.channels(document.channels, found),
         request_budget=document.budget.request,
         body_budget=document.budget.body,
         nodes_budget=document.budget.nodes,
@@ -98,11 +103,11 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
-        cors=parts.cors(document.cors),
+        cors=deployment_builder.cors(document.cors),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_say=Words(rollback.say or {}),
         staff_claim=document.staff.claim if document.staff else "",
-        staff_issuers=parties.staff_issuers(document, found),
+        staff_issuers=party_builder.staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
         places=found.places,
     )

@@ -10,17 +10,17 @@ import pytest
 from authguard.core import outcomes
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.policy.files.reader import read
-from authguard.policy.files.shape import validate
-from authguard.policy.language.deployment import Effect, Risk
-from authguard.policy.language.document import (
+from authguard.policy.loading.validation import validate
+from authguard.policy.loading.yaml_parser import read
+from authguard.policy.schema.deployment import Effect, Risk
+from authguard.policy.schema.document import (
     KIND_KEYS,
     Dimension,
     Fallback,
     Machine,
     Outcome,
 )
-from authguard.policy.language.quantities import duration, money, size
+from authguard.policy.schema.units import duration, money, size
 
 HEAD = "authguard: 1\nname: x\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.policy.files.limited import ODD, POLICIES, SCENARIOS
+from tests.policy.loading.limited import ODD, POLICIES, SCENARIOS
 
 CHILD = Path(__file__).with_name("limited.py")
 EXAMPLES = int(os.environ.get("AUTHGUARD_MANGLED_EXAMPLES", "60"))

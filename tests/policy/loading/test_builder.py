@@ -14,7 +14,7 @@ from authguard.core.decision_table import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.compiled import Introspection
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from authguard.core.cors import ALLOWED_HEADERS
-from authguard.policy.language.words import (
+from authguard.policy.schema.types import (
     Address,
     AnyHeader,
     AnyMethod,

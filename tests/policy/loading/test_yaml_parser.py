@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.policy.files.reader import BYTES_BOUND, DEPTH_BOUND, ITEMS_BOUND, NODES_BOUND, PROBLEMS_BOUND, read
+from authguard.policy.loading.yaml_parser import (
+    BYTES_BOUND,
+    DEPTH_BOUND,
+    ITEMS_BOUND,
+    NODES_BOUND,
+    PROBLEMS_BOUND,
+    read,
+)
 from authguard.policy.tree import dotted
 
 #: what was typed; the code, the line and the column of the first problem

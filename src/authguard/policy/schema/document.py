@@ -1,15 +1,15 @@
-"""The policy document as pydantic models: which keys there are and what each takes (POLICY, "Shape").
+"""Pydantic models of the policy document: every key and the type of its value (POLICY, "Shape").
 
-Strict: no unknown key, no coercion. What names resolve to, and what is proved of it, is not asked here. The same models
-give the JSON Schema for editors (`authguard.policy.language.schema`). A key that this release does not enforce is not
-here but in `authguard.policy.language.later`.
+Strict: no unknown key, no coercion. The checks resolve names and prove properties; these models do not. The JSON Schema
+for editors is generated from them (`authguard.policy.schema.json_schema`). Keys that this release does not enforce are
+in `authguard.policy.schema.reserved_key`.
 """
 
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from authguard.policy.language.deployment import (
+from authguard.policy.schema.deployment import (
     AccountSource,
     Agent,
     Approvers,
@@ -35,7 +35,7 @@ from authguard.policy.language.deployment import (
     agent_by_client,
     otherwise_or_deny,
 )
-from authguard.policy.language.words import (
+from authguard.policy.schema.types import (
     Dest,
     Duration,
     EventName,

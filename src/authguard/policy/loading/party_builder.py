@@ -8,8 +8,8 @@ from authguard.core.agents import Agent
 from authguard.policy.problems import did_you_mean
 
 if TYPE_CHECKING:
-    from authguard.policy.files.findings import Findings
-    from authguard.policy.language import document as written
+    from authguard.policy.loading.problem_collector import Findings
+    from authguard.policy.schema import document as written
 
 
 def agents(document: written.Document, found: Findings) -> frozenset[Agent]:

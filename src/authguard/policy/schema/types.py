@@ -1,6 +1,6 @@
 """The scalars of a policy as pydantic types: what may be typed where one name, address or text is asked for.
 
-A type refuses with a closed code and with what to type instead; `authguard.policy.files.shape` turns that into a
+A type refuses with a closed code and with what to type instead; `authguard.policy.loading.validation` turns that into a
 problem.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from authguard.policy.language import quantities
+from authguard.policy.schema import units
 from authguard.policy.tree import quoted
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _text(pattern: str, advice: str, code: str = "malformed-value", shape: objec
 
 
 def _some_time(typed: object) -> float:
-    seconds = quantities.duration(typed)
+    seconds = units.duration(typed)
     if not seconds:
         raise ValueError("write a duration longer than nothing, such as `30s`")
     return seconds
@@ -130,7 +130,7 @@ _SAY: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
 #: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
 Duration = Annotated[float, _parsed(_some_time, "duration", _like(_SOME_TIME))]
 #: may be `0s`
-Tolerance = Annotated[float, _parsed(quantities.duration, "duration", _like(quantities.DURATION.pattern))]
+Tolerance = Annotated[float, _parsed(units.duration, "duration", _like(units.DURATION.pattern))]
 #: 0.0 is `call`
 Period = Annotated[
     float,
@@ -145,8 +145,8 @@ Freshness = Annotated[
         _like(f"since_entered|{_SOME_TIME}"),
     ),
 ]
-Size = Annotated[int, _parsed(quantities.size, "size", _like(quantities.SIZE.pattern))]
-Money = Annotated[tuple[str, str], _parsed(quantities.money, "money", _like(quantities.MONEY.pattern))]
+Size = Annotated[int, _parsed(units.size, "size", _like(units.SIZE.pattern))]
+Money = Annotated[tuple[str, str], _parsed(units.money, "money", _like(units.MONEY.pattern))]
 Say = Annotated[dict[tuple[str, str], str], _parsed(_words, "say", _SAY)]
 
 #: what a policy names: its machines' states, fallbacks, operations, methods

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from authguard.policy.files import library
-from authguard.policy.files.reader import read
-from authguard.policy.files.shape import validate
-from authguard.policy.language.descriptions import KEYS
-from authguard.policy.language.document import Document
-from authguard.policy.language.schema import policy_schema, scenario_schema
+from authguard.policy.loading import locator
+from authguard.policy.loading.validation import validate
+from authguard.policy.loading.yaml_parser import read
+from authguard.policy.schema.description import KEYS
+from authguard.policy.schema.document import Document
+from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,9 @@ def test_a_schema_is_one_itself(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", sorted(library.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_every_shipped_policy_is_taken(name: str) -> None:
-    assert said(POLICY, plain(library.shipped()[name].read_bytes())) == []
+    assert said(POLICY, plain(locator.shipped()[name].read_bytes())) == []
 
 
 @pytest.mark.parametrize("path", SCENARIO_FILES, ids=lambda path: f"{path.parts[-3]}/{path.name}")

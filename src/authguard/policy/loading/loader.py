@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.compiled import Changes
-from authguard.policy.files import library
-from authguard.policy.files.assemble import assemble
-from authguard.policy.files.inherit import changes, merge
-from authguard.policy.files.reader import NODES_BOUND, PROBLEMS_BOUND, read
-from authguard.policy.files.shape import validate
-from authguard.policy.language import later, removed
+from authguard.policy.loading import locator
+from authguard.policy.loading.builder import assemble
+from authguard.policy.loading.merge import changes, merge
+from authguard.policy.loading.validation import validate
+from authguard.policy.loading.yaml_parser import NODES_BOUND, PROBLEMS_BOUND, read
 from authguard.policy.problems import Place, Problem, did_you_mean
+from authguard.policy.schema import removed_key, reserved_key
 from authguard.policy.tree import Node, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.draft import Draft
-    from authguard.policy.files.library import Source
+    from authguard.policy.loading.locator import Source
 
 #: Every code that reading can give, and what it means; the reference is generated from this table and from the checks'.
 CODES: Final[dict[str, str]] = {
@@ -115,8 +115,8 @@ def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
     for child in reversed(trees[:-1]):
         merged, changed = merge(merged, child), changes(merged, child)
     merged = _without_extends(merged)
-    merged, gone = removed.refuse(merged)
-    merged, waiting = later.set_aside(merged)
+    merged, gone = removed_key.refuse(merged)
+    merged, waiting = reserved_key.set_aside(merged)
     document, misshapen = validate(merged)
     problems += [*gone, *misshapen]
     if document is None or problems:
@@ -150,13 +150,13 @@ def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, li
     trees: list[Node] = []
     problems: list[Problem] = []
     try:
-        file = library.given(source) if text is None else library.at(source)
-        data = library.contents(file) if text is None else text
-    except library.NotFound as error:
+        file = locator.given(source) if text is None else locator.at(source)
+        data = locator.contents(file) if text is None else text
+    except locator.NotFound as error:
         problem = Problem(
             code="file-missing", place=Place(str(source)), message=str(error), advice=_shipped(str(source))
         )
-        return trees, library.NOWHERE, [problem]
+        return trees, locator.NOWHERE, [problem]
     folder, seen, nodes_left = file.folder, {file.path}, NODES_BOUND
     while True:
         got = read(data, file.shown, nodes_left)
@@ -169,8 +169,8 @@ def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, li
             return trees, folder, problems
         try:
             file = _extended(file, reference.value, seen, len(trees))
-            data = library.contents(file)
-        except library.NotFound as error:
+            data = locator.contents(file)
+        except locator.NotFound as error:
             problem = Problem(
                 code="extends-missing", place=reference.place, message=str(error), advice=_shipped(reference.value)
             )
@@ -181,7 +181,7 @@ def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, li
 
 
 def _shipped(typed: str) -> str:
-    return did_you_mean(typed[:64], library.shipped())
+    return did_you_mean(typed[:64], locator.shipped())
 
 
 class _RefusedError(Exception):
@@ -195,8 +195,8 @@ class _RefusedError(Exception):
 def _extended(file: Source, reference: str, seen: set[Path], depth: int) -> Source:
     """Find what a file extends, and remember it in `seen`."""
     try:
-        parent = library.named(reference) if library.is_name(reference) else library.beside(file, reference)
-    except library.Outside:
+        parent = locator.named(reference) if locator.is_name(reference) else locator.beside(file, reference)
+    except locator.Outside:
         message = f"{quoted(reference)} leads out of the policy's own folder"
         raise _RefusedError("extends-outside", message) from None
     if parent.path in seen:

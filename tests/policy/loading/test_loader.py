@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import authguard.policy
-from authguard.policy.files import library
-from authguard.policy.files.reader import PROBLEMS_BOUND
-from authguard.policy.files.reading import CHAIN_BOUND, CODES, Reading, read_draft
-from authguard.policy.language import later
+from authguard.policy.loading import locator
+from authguard.policy.loading.loader import CHAIN_BOUND, CODES, Reading, read_draft
+from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
+from authguard.policy.schema import reserved_key
 from tests.profiles import examples
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_a_place_names_the_file_as_it_was_typed(tmp_path: Path, monkeypatch: pyt
     assert {place.file for place in read_draft("standard").draft.places.values()} == {"standard.yaml"}  # type: ignore[union-attr]  # fails as it should where there is none
 
 
-@pytest.mark.parametrize("name", sorted(library.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_every_shipped_policy_reads_by_its_name_without_a_path_of_this_machine(name: str) -> None:
     reading = read_draft(name)
     assert reading.draft is not None
@@ -68,7 +68,7 @@ def test_every_shipped_policy_reads_by_its_name_without_a_path_of_this_machine(n
 
 def test_what_ships_is_the_standard_policy_and_every_worked_one() -> None:
     folder = SOURCES.parents[2] / "policies"
-    assert set(library.shipped()) == {"standard", *(path.parent.name for path in folder.glob("*/policy.yaml"))}
+    assert set(locator.shipped()) == {"standard", *(path.parent.name for path in folder.glob("*/policy.yaml"))}
 
 
 #: what `extends` says; the code
@@ -182,7 +182,7 @@ def test_a_file_of_ten_mebibytes_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_bytes(b"a: b\n" * 2_097_152)
     assert [problem.code for problem in read_draft(path).problems] == ["file-too-large"]
-    assert len(library.contents(library.given(path))) == 1_048_577
+    assert len(locator.contents(locator.given(path))) == 1_048_577
 
 
 def test_more_problems_than_anybody_reads_are_cut_short_and_it_is_said() -> None:
@@ -204,11 +204,7 @@ def test_what_was_typed_at_length_is_quoted_in_brief(rest: str) -> None:
 
 def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round() -> None:
     given_codes: set[str] = set()
-    files = [
-        SOURCES / "files" / f"{name}.py"
-        for name in ("reader", "shape", "reading", "assemble", "findings", "parts", "parties")
-    ]
-    files += [SOURCES / "language" / f"{name}.py" for name in ("words", "later", "removed")]
+    files = [*(SOURCES / "loading").glob("*.py"), *(SOURCES / "schema").glob("*.py")]
     for path in files:
         text = path.read_text(encoding="utf-8")
         text = re.sub(r"CODES: Final.*?\n}\n", "", text, flags=re.DOTALL)
@@ -218,7 +214,7 @@ def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round()
 
 
 def test_what_waits_for_a_later_release_is_seven_rows() -> None:
-    assert len(later.LATER) == 7  # one goes with each change that enforces its key
+    assert len(reserved_key.LATER) == 7  # one goes with each change that enforces its key
 
 
 def harmless(data: bytes) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.language.later import find_matches, without
 from authguard.policy.problems import Problem
+from authguard.policy.schema.reserved_key import find_matches, without
 from authguard.policy.tree import dotted, quoted
 
 if TYPE_CHECKING:

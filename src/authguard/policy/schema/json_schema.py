@@ -10,9 +10,9 @@ from typing import Any, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.language import quantities
-from authguard.policy.language.descriptions import KEYS, SCENARIO_KEYS
-from authguard.policy.language.document import Document
+from authguard.policy.schema import units
+from authguard.policy.schema.description import KEYS, SCENARIO_KEYS
+from authguard.policy.schema.document import Document
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
@@ -48,7 +48,7 @@ def scenario_schema() -> dict[str, Any]:
     asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
     step = {
-        "after": {"type": "string", "pattern": f"^(?:{quantities.DURATION.pattern})$"},
+        "after": {"type": "string", "pattern": f"^(?:{units.DURATION.pattern})$"},
         "when": {"type": "array", "items": event},
         "ask": _closed({"operation": _one_or_list(_NAME), **asked}),
         "then": _closed(

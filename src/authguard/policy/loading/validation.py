@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import msgspec
 from pydantic import ValidationError
 
-from authguard.policy.files.reader import PROBLEMS_BOUND
-from authguard.policy.language.document import Document
+from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
 from authguard.policy.problems import Problem, did_you_mean
+from authguard.policy.schema.document import Document
 from authguard.policy.tree import QUOTE_BOUND, Node, dotted, quoted
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.policy.files.reading import read_draft
+from authguard.policy.loading.loader import read_draft
 
 ONE = "https://idp.example"
 TWO = "https://partner.example"

@@ -1,6 +1,6 @@
 """Keys of the policy language whose machinery is not in this release: refused by name, never silently accepted.
 
-Each row is lifted by the change that enforces its key, which is then a field of `authguard.policy.language.document`.
+Each row is lifted by the change that enforces its key, which is then a field of `authguard.policy.schema.document`.
 """
 
 from __future__ import annotations

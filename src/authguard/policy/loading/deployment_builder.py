@@ -8,15 +8,15 @@ from authguard.core.cors import NO_CORS, Cors
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
 from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
-from authguard.policy.files import library
-from authguard.policy.language import deployment
-from authguard.policy.language.removed import CHANNEL_HEADER
+from authguard.policy.loading import locator
+from authguard.policy.schema import deployment
+from authguard.policy.schema.removed_key import CHANNEL_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authguard.policy.files.findings import Findings
+    from authguard.policy.loading.problem_collector import Findings
 
 
 def operation(index: int, operation: deployment.Operation, found: Findings) -> Operation:
@@ -126,12 +126,12 @@ def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
     if not reference:
         return ""
     try:
-        return str(library.within(folder, folder, reference))
-    except library.Outside:
+        return str(locator.within(folder, folder, reference))
+    except locator.Outside:
         found.note(
             "key-file-outside", path, "the key file lies outside of the policy's folder", "put it beside the policy"
         )
-    except library.NotFound as error:
+    except locator.NotFound as error:
         found.note("malformed-value", path, str(error))
     return reference
 
