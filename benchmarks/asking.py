@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing
 from authguard.asgi.endpoints import own_operations
-from authguard.audit.query.index import beside, open_index
+from authguard.audit.query.index import index_path, open_index
 from authguard.audit.query.replay import replay
-from authguard.audit.query.search import Question, counts, last
-from authguard.audit.report.data import Cover, look
-from authguard.audit.report.page import page
+from authguard.audit.query.search import Query, count_by_template, last
+from authguard.audit.report.data import ReportContext, collect_report
+from authguard.audit.report.page import render_page
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.signed_note import parse_key
@@ -86,8 +86,8 @@ def rebuilt(log: Path) -> Measured:
     begun, wall = process_time(), perf_counter()
     with open_index(log, fresh=True) as index:
         took, waited = process_time() - begun, perf_counter() - wall
-        number = sum(counts(index, float("-inf"), float("inf")).values())
-    return {"rate": number / took, "seconds": waited, "bytes": beside(log).stat().st_size / number}
+        number = sum(count_by_template(index, float("-inf"), float("inf")).values())
+    return {"rate": number / took, "seconds": waited, "bytes": index_path(log).stat().st_size / number}
 
 
 def asked(log: Path) -> Measured:
@@ -98,21 +98,21 @@ def asked(log: Path) -> Measured:
         subjects = [one["subject"] for one in some if one.get("subject")]
         sessions = [one["session"] for one in some if one.get("session")]
         return {
-            "session": _time(index, [Question(session=one) for one in sessions]),
-            "subject": _time(index, [Question(subjects=(one,)) for one in subjects]),
-            "denials": _time(index, [Question(outcomes=("deny",))] * ASKED),
+            "session": _time(index, [Query(session=one) for one in sessions]),
+            "subject": _time(index, [Query(subjects=(one,)) for one in subjects]),
+            "denials": _time(index, [Query(outcomes=("deny",))] * ASKED),
         }
 
 
 def _line(index: Index, number: int) -> dict[str, str]:
     (place,) = index.db.execute("SELECT at FROM record WHERE no = ?", (number,)).fetchone()
-    found = last(index, Question(since=place, until=place), 1)
+    found = last(index, Query(since=place, until=place), 1)
     return found[0].record if found else {}
 
 
-def _time(index: Index, questions: list[Question]) -> float:
+def _time(index: Index, queries: list[Query]) -> float:
     times = []
-    for question in questions:
+    for question in queries:
         begun = perf_counter()
         found = [one.record for one in last(index, question, 100)]
         times.append(perf_counter() - begun)
@@ -129,8 +129,10 @@ def replayed(log: Path) -> Measured:
         for name, one in (("same", policy), ("other", other(policy))):
             begun = process_time()
             found = replay(index, one, own)
-            rates[name] = (found.decisions + found.moves) / (process_time() - begun)
-            if bool(found.moved) != (name == "other") or (name == "same" and (found.differences or found.unplayable)):
+            rates[name] = (found.decisions + found.transitions) / (process_time() - begun)
+            if bool(found.changed_transitions) != (name == "other") or (
+                name == "same" and (found.differences or found.not_replayable)
+            ):
                 raise RuntimeError("a replay that differs where it should not, or does not where it should")
     return rates
 
@@ -146,9 +148,9 @@ def reported(log: Path) -> Measured:
     """Write a report of all of the log, verified with tree and signatures; the index is there."""
     begun, wall = process_time(), perf_counter()
     with open_index(log) as index:
-        facts = look(index, float("-inf"), float("inf"))
+        data = collect_report(index, float("-inf"), float("inf"))
     found = verify(log, trust=Trust((parse_key(public_of(log).read_text("ascii")),), signing.check))
-    cover = Cover(
+    cover = ReportContext(
         log=log.name,
         since=float("-inf"),
         until=float("inf"),
@@ -158,7 +160,7 @@ def reported(log: Path) -> Measured:
         signed=True,
         policy=load(POLICY),
     )
-    size = len(page(cover, facts))
+    size = len(render_page(cover, data))
     return {"worked": process_time() - begun, "seconds": perf_counter() - wall, "size": size / 1_024}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from authguard import signing
 from authguard.audit import checkpoint_file
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, find
+from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import LogSigner
@@ -108,5 +108,5 @@ def filled(desk: Desk, count: int = 60) -> None:
 def told(desk: Desk) -> list[str]:
     """Read every record's note through the index, oldest first; what the log says of itself is left out."""
     with open_index(desk.log) as index:
-        found = [one.record for one in find(index, Question(), newest=False)]
+        found = [one.record for one in find(index, Query(), newest=False)]
     return [one["note"] for one in found if one["by"] == "dana"]

@@ -11,7 +11,7 @@ import pytest
 
 from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, by_id, find
+from authguard.audit.query.search import Query, find, find_by_id
 from authguard.audit.verify.log_reader import Reader
 from authguard.audit.verify.log_reader import find as find_record
 from authguard.audit.write import retention
@@ -70,9 +70,9 @@ def test_an_index_follows_lines_into_closed_and_compressed_files(desk: Desk) -> 
     for begin in range(0, 60, 5):
         desk.write(sink, *numbers(begin, begin + 5))
         with open_index(desk.log) as index:
-            assert index.renewed == ""
-            seen.append([one.record["note"] for one in by_id(index, f"r{begin}")])
-            assert [one.record["note"] for one in by_id(index, "r0")] == ["0"]
+            assert index.rebuild_reason == ""
+            seen.append([one.record["note"] for one in find_by_id(index, f"r{begin}")])
+            assert [one.record["note"] for one in find_by_id(index, "r0")] == ["0"]
         desk.work()
     sink.close()
     assert seen == [[str(begin)] for begin in range(0, 60, 5)]
@@ -198,7 +198,7 @@ def test_a_disk_that_has_no_room_to_compress_keeps_the_lines_and_says_so(
     sink.close()
     assert told(desk) == numbers(0, 22)
     with open_index(desk.log) as index:
-        acts = [one.record["act"] for one in find(index, Question(kinds=("act",)), newest=False)]
+        acts = [one.record["act"] for one in find(index, Query(kinds=("act",)), newest=False)]
     assert [act for act in acts if "tidied" in act] == ["untidied", "tidied"]
     assert not [name for name in desk.names() if name.startswith(".")]
 

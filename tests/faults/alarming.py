@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard import signing
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, find
-from authguard.audit.query.stats import gather
+from authguard.audit.query.search import Query, find
+from authguard.audit.query.stats import collect_stats
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Flaw
@@ -188,10 +188,10 @@ def look(life: Life, found: Counter[str]) -> list[str]:
 def ask(life: Life, found: Counter[str]) -> None:
     """Ask the log as `stats` does: it answers, whatever of it cannot be read."""
     with open_index(life.log) as index:
-        gather(index, float("-inf"), float("inf"))
+        collect_stats(index, float("-inf"), float("inf"))
         found["asked"] += 1
-        if "made anew" in index.renewed or "gone" in index.renewed:
-            raise AssertionError(f"a question hears that {index.renewed}")
+        if "made anew" in index.rebuild_reason or "gone" in index.rebuild_reason:
+            raise AssertionError(f"a question hears that {index.rebuild_reason}")
 
 
 def main() -> None:
@@ -242,8 +242,8 @@ def after(life: Life, seed: int, answer: dict[str, Any]) -> list[str]:
         if chain.ranges.signed != chain.lines:
             wrong.append(f"{chain.path.name}: signed to {chain.ranges.signed} of {chain.lines}")
     with open_index(life.log) as index:
-        acts = Counter(one.shape.act for one in find(index, Question()))
-        accused = [one.record["note"] for one in find(index, Question(text="changed or cut"))]
+        acts = Counter(one.template.act for one in find(index, Query()))
+        accused = [one.record["note"] for one in find(index, Query(text="changed or cut"))]
     answer["acts"] = dict(acts)
     return wrong + [f"accused: {one}" for one in accused] + (["foreign"] if acts["foreign"] else [])
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard import signing
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, find
+from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import LogSigner
@@ -167,7 +167,7 @@ async def work(life: Life, seed: int, told: int) -> None:
                 await asyncio.sleep(0)
             if chance.random() < 0.05:
                 with open_index(life.log) as index:
-                    next(find(index, Question()), None)
+                    next(find(index, Query()), None)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
@@ -218,7 +218,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     chain = after.chains[0]
     assert chain.ranges.signed == chain.lines
     with open_index(life.log) as index:
-        there = [one.record for one in find(index, Question(), newest=False)]
+        there = [one.record for one in find(index, Query(), newest=False)]
     assert len(there) == chain.lines - chain.retired[0], "the index does not have every line"
     present = {int(one["id"]) for one in there if one["by"] == "crash"}
     # what was retired went from the beginning on, and there is no telling who it was

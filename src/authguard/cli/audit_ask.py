@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.audit.query.export import as_csv, as_jsonl
-from authguard.audit.query.search import Question, by_id, find, last, moved_by
+from authguard.audit.query.export import format_csv, format_jsonl
+from authguard.audit.query.search import Query, find, find_by_decision, find_by_id, last
 from authguard.cli.audit_asking import (
     Form,
     FormOption,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import Shape
-    from authguard.audit.query.search import Found
+    from authguard.audit.query.rows import RecordTemplate
+    from authguard.audit.query.search import Match
 
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown unless more are asked for
@@ -67,11 +67,11 @@ def show(
 ) -> None:
     """Show one record in full, and what it moved. Exit 1 where there is none."""
     with asking(log, fresh=fresh) as index:
-        found = by_id(index, record)
+        found = find_by_id(index, record)
         if not found:
             complain(f"there is no record `{escaped(record)}` in the log")
             raise typer.Exit(BROKE)
-        moved = moved_by(index, record)
+        moved = find_by_decision(index, record)
         if form is not Form.TEXT:
             tell([*found, *moved], form)
             return
@@ -85,11 +85,11 @@ def show(
             typer.echo(f"  {told(one)}")
 
 
-def _show(one: Found) -> None:
+def _show(one: Match) -> None:
     typer.echo(told(one))
     for line in values(one.record):
         typer.echo(line)
-    states = one.shape.states()
+    states = one.template.states()
     if states:
         typer.echo("where things stood:")
         typer.echo("  " + escaped(", ".join(f"{name} {value}" for name, value in states.items())))
@@ -110,7 +110,7 @@ def session(
     """Show the records of one session. Exit 1 where there is no such session."""
     begin, end = period(since, until)
     with asking(log, fresh=fresh) as index:
-        _answer(index, Question(session=key, since=begin, until=end), form, limit)
+        _answer(index, Query(session=key, since=begin, until=end), form, limit)
 
 
 def subject(
@@ -130,7 +130,7 @@ def subject(
     begin, end = period(since, until)
     subjects = (name, *_pseudonyms(name, issuer, policy, store))
     with asking(log, fresh=fresh) as index:
-        _answer(index, Question(subjects=subjects, since=begin, until=end), form, limit)
+        _answer(index, Query(subjects=subjects, since=begin, until=end), form, limit)
 
 
 def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
@@ -193,7 +193,7 @@ def query(
     begin, end = period(since, until)
     _known("--outcome", outcome or (), tuple(Outcome))
     _known("--kind", kind or (), KINDS)
-    asked = Question(
+    asked = Query(
         since=begin,
         until=end,
         kinds=tuple(kind or ()),
@@ -207,7 +207,7 @@ def query(
         text=text,
     )
     with asking(log, fresh=fresh) as index:
-        if not any(map(asked.wants, index.shapes().values())):
+        if not any(map(asked.matches, index.templates().values())):
             _hint(asked, index)
         _answer(index, asked, form, limit)
 
@@ -218,9 +218,9 @@ def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ..
             raise typer.BadParameter(f"`{one}` is none; {did_you_mean(one, known)}", param_hint=option)
 
 
-def _hint(asked: Question, index: Index) -> None:
+def _hint(asked: Query, index: Index) -> None:
     """Say of each value that no record has, what records have instead."""
-    shapes = list(index.shapes().values())
+    shapes = list(index.templates().values())
     for name, typed, known in (
         ("operation", asked.operations, {shape.operation for shape in shapes}),
         ("channel", asked.channels, {shape.channel for shape in shapes}),
@@ -235,11 +235,11 @@ def _hint(asked: Question, index: Index) -> None:
                 complain(f"note: no record has the {name} `{escaped(one)}`; {hint}")
 
 
-def _all_states(shape: Shape) -> set[str]:
+def _all_states(shape: RecordTemplate) -> set[str]:
     return {shape.dest, *list(shape.states().values())[:5]}
 
 
-def _answer(index: Index, asked: Question, form: Form, limit: int) -> None:
+def _answer(index: Index, asked: Query, form: Form, limit: int) -> None:
     try:
         found = last(index, asked, limit + 1)
     except LookupError as error:
@@ -274,8 +274,8 @@ def export(
     """
     begin, end = period(since, until)
     with asking(log, fresh=fresh) as index:
-        found = islice(find(index, Question(since=begin, until=end), newest=False), limit or None)
-        texts = as_csv(found) if form is Exported.CSV else as_jsonl(found)
+        found = islice(find(index, Query(since=begin, until=end), newest=False), limit or None)
+        texts = format_csv(found) if form is Exported.CSV else format_jsonl(found)
         if output is None:
             sys.stdout.writelines(texts)
             return

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.query.export import as_csv, as_json, utc
+from authguard.audit.query.export import format_csv, format_json, utc
 from authguard.audit.query.index import open_index
-from authguard.audit.query.timeparse import FORMS, moment
+from authguard.audit.query.timeparse import FORMS, parse_time
 from authguard.cli.audit_words import describe
 from authguard.cli.output import complain
 from authguard.cli.progress import shown_progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.search import Found
+    from authguard.audit.query.search import Match
 
 LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]
@@ -54,9 +54,11 @@ def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
         shown_progress("reading the log") as progress,
         open_index(log_of(log), fresh=fresh, progress=progress) as index,
     ):
-        if index.renewed:
-            complain(f"note: the index was made anew: {escaped(index.renewed)}; `authguard audit verify` tells more")
-        for name, why in index.unread:
+        if index.rebuild_reason:
+            complain(
+                f"note: the index was made anew: {escaped(index.rebuild_reason)}; `authguard audit verify` tells more"
+            )
+        for name, why in index.unreadable:
             complain(
                 f"note: `{escaped(name)}` cannot be read now ({why}): records that were not indexed yet are left out"
             )
@@ -73,7 +75,7 @@ def period(since: str, until: str) -> tuple[float, float]:
     ends = []
     for typed, hint, otherwise in ((since, "--since", float("-inf")), (until, "--until", float("inf"))):
         try:
-            ends.append(moment(typed, now, end=hint == "--until") if typed else otherwise)
+            ends.append(parse_time(typed, now, end=hint == "--until") if typed else otherwise)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint=hint) from None
     if ends[0] > now:
@@ -83,11 +85,11 @@ def period(since: str, until: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def tell(found: Iterable[Found], form: Form) -> int:
+def tell(found: Iterable[Match], form: Form) -> int:
     """Show records; give how many there were."""
     count = 0
 
-    def counted() -> Iterator[Found]:
+    def counted() -> Iterator[Match]:
         nonlocal count
         for one in found:
             count += 1
@@ -99,12 +101,12 @@ def tell(found: Iterable[Found], form: Form) -> int:
         for one in counted():
             typer.echo(told(one))
     else:
-        for text in as_json(counted()) if form is Form.JSON else as_csv(counted()):
+        for text in format_json(counted()) if form is Form.JSON else format_csv(counted()):
             sys.stdout.write(text)
     return count
 
 
-def told(one: Found) -> str:
+def told(one: Match) -> str:
     """Tell a record in one line."""
     return f"{describe(one.record, one.line)}{' VOID: it was withdrawn' if one.void else ''}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import anyio
 import typer
 
-from authguard.audit.query.search import Question, find
+from authguard.audit.query.search import Query, find
 from authguard.cli.audit_asking import asking
 from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, pick_issuer, worded
 from authguard.cli.output import BROKE, complain
@@ -126,7 +126,7 @@ def _keys(settings: Settings, policy: Policy) -> Names:
 
 def _count(settings: Settings, pseudonym: str) -> int:
     with asking(Path(settings.log)) as index:
-        return sum(1 for _ in find(index, Question(subjects=(pseudonym,))))
+        return sum(1 for _ in find(index, Query(subjects=(pseudonym,))))
 
 
 async def _rename(standing: StateRepository, account: bytes, old: str, new: str) -> None:

@@ -21,7 +21,7 @@ from authguard.settings import DEFAULT_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.query.replay import Replayed
+    from authguard.audit.query.replay import ReplayResult
 
 #: differences that are told in text
 SHOWN = 50
@@ -63,14 +63,14 @@ def replay(
         for line in _told(found):
             typer.echo(escaped(line))
     failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
-    if failing or (fail_on is FailOn.ANY and (found.moved or found.unplayable)):
+    if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
         raise typer.Exit(INVALID)
 
 
-def _builtins(found: Replayed) -> dict[str, Any]:
+def _builtins(found: ReplayResult) -> dict[str, Any]:
     return {
         "decisions": found.decisions,
-        "transitions": found.moves,
+        "transitions": found.transitions,
         "same_policy": found.same_policy,
         "differences": [
             {
@@ -85,18 +85,18 @@ def _builtins(found: Replayed) -> dict[str, Any]:
         ],
         "moved_otherwise": [
             {"transition": told, "to": dest, "count": count, "ids": list(ids)}
-            for (told, dest), (count, ids) in found.moved.items()
+            for (told, dest), (count, ids) in found.changed_transitions.items()
         ],
         "not_replayed": [
-            {"why": told, "count": count, "ids": list(ids)} for told, (count, ids) in found.unplayable.items()
+            {"why": told, "count": count, "ids": list(ids)} for told, (count, ids) in found.not_replayable.items()
         ],
     }
 
 
-def _told(found: Replayed) -> Iterator[str]:
+def _told(found: ReplayResult) -> Iterator[str]:
     differ = sum(one.count for one in found.differences)
-    counted = f"{found.decisions:,} decisions and {found.moves:,} transitions"
-    if not (differ or found.moved or found.unplayable):
+    counted = f"{found.decisions:,} decisions and {found.transitions:,} transitions"
+    if not (differ or found.changed_transitions or found.not_replayable):
         yield f"{counted} replayed: no difference"
     else:
         by = {way: sum(one.count for one in found.differences if one.direction is way) for way in Direction}
@@ -107,9 +107,9 @@ def _told(found: Replayed) -> Iterator[str]:
         yield f"  rule {one.rule_was} -> {one.rule_now}; for instance {', '.join(one.ids)}"
     if len(found.differences) > SHOWN:
         yield f"and {len(found.differences) - SHOWN} more kinds of difference, which --format json tells"
-    for (told, dest), (count, ids) in found.moved.items():
+    for (told, dest), (count, ids) in found.changed_transitions.items():
         yield f"moved otherwise: {count:,} x {told}, now to {dest}; for instance {', '.join(ids)}"
-    for told, (count, ids) in found.unplayable.items():
+    for told, (count, ids) in found.not_replayable.items():
         yield f"not replayed: {count:,} x {told}; for instance {', '.join(ids)}"
     if not found.same_policy:
         yield TAKEN

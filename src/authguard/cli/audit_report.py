@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from authguard import __version__
-from authguard.audit.report.data import Cover, look
-from authguard.audit.report.page import page
+from authguard.audit.report.data import ReportContext, collect_report
+from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, Keys, Store, find_log, keys_for, trust_of
@@ -51,7 +51,7 @@ def report(
     loaded = load(source) if source else None
     path = find_log(log, store, hint="--log")
     with asking(log, fresh=fresh) as index:
-        facts = look(index, begin, end, loaded, SystemClock().now())
+        data = collect_report(index, begin, end, loaded, SystemClock().now())
     vouching = keys_for(key, store, path)
     trust = trust_of(path, vouching, anchor, store)
     with shown_progress("verifying the log") as progress:
@@ -62,7 +62,7 @@ def report(
             progress=progress,
             again=lambda: trust_of(path, vouching, anchor, store),
         )
-    cover = Cover(
+    cover = ReportContext(
         log=str(path),
         since=begin,
         until=end,
@@ -73,7 +73,7 @@ def report(
         caveat=vouching.note,
         policy=loaded,
     )
-    deliver(page(cover, facts), output)
+    deliver(render_page(cover, data), output)
     if not found.ok:
         complain("the log does not verify: the report says so, and `authguard audit verify` tells where")
     elif trust is None:

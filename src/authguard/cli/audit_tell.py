@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from authguard.audit.query.export import utc
-from authguard.audit.query.search import Question, by_id, last
-from authguard.audit.query.stats import gather, share
+from authguard.audit.query.search import Query, find_by_id, last
+from authguard.audit.query.stats import collect_stats, ratio
 from authguard.audit.query.timeline import tell
 from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
 from authguard.cli.output import BROKE, complain
@@ -53,7 +53,7 @@ def stats(
     """
     begin, end = period(since, until)
     with asking(log, fresh=fresh) as index:
-        found = gather(index, begin, end)
+        found = collect_stats(index, begin, end)
     if form is Form.JSON:
         typer.echo(json.dumps(as_builtins(found), indent=2))
         return
@@ -67,7 +67,7 @@ def as_builtins(found: Stats) -> dict[str, Any]:
         "since": found.since,
         "until": found.until,
         "void": found.void,
-        "not_records": found.foreigners,
+        "not_records": found.unparsed_lines,
         "records": dict(found.kinds),
         "outcomes": dict(found.outcomes),
         "operations": [
@@ -80,14 +80,14 @@ def as_builtins(found: Stats) -> dict[str, Any]:
             for (machine, event, source, dest), count in sorted(found.transitions.items())
         ],
         "rates": {
-            "verification_failed": found.failure,
-            "verification_ambiguous": found.ambiguity,
-            "credentials_bad": found.bad_credentials,
+            "verification_failed": found.failure_rate,
+            "verification_ambiguous": found.ambiguity_rate,
+            "credentials_bad": found.bad_credential_rate,
         },
         "reasons": dict(found.reasons),
         "stays": [
             {"machine": machine, "state": state, "count": stay.count, "mean": stay.mean, "longest": stay.longest}
-            for (machine, state), stay in found.stays.items()
+            for (machine, state), stay in found.dwell_times.items()
         ],
     }
 
@@ -100,25 +100,25 @@ def _told(found: Stats) -> Iterator[str]:
     yield "records: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
     if found.void:
         yield f"withdrawn, and not counted: {found.void:,}, in all of the log"
-    if found.foreigners:
-        yield f"lines that are no record: {found.foreigners:,}; `authguard audit verify` tells where"
+    if found.unparsed_lines:
+        yield f"lines that are no record: {found.unparsed_lines:,}; `authguard audit verify` tells where"
     yield from _rates("decisions", found.outcomes, found)
     yield from _rates("refused, or failed, without a decision", found.reasons, found)
     yield ""
     yield "of what was proved:"
-    yield f"  {found.bad_credentials:7.2%} of the credentials sent were expired or rejected"
+    yield f"  {found.bad_credential_rate:7.2%} of the credentials sent were expired or rejected"
     verdicts = sum(found.verdicts.values())
-    yield f"  {found.failure:7.2%} of the verdicts on identity were failures ({verdicts:,} verdicts)"
-    yield f"  {found.ambiguity:7.2%} of them were doubt or contradiction"
+    yield f"  {found.failure_rate:7.2%} of the verdicts on identity were failures ({verdicts:,} verdicts)"
+    yield f"  {found.ambiguity_rate:7.2%} of them were doubt or contradiction"
     moves = {
         f"{machine}.{event}: {source} -> {dest}": count
         for (machine, event, source, dest), count in found.transitions.items()
     }
     yield from _rates("transitions", moves, found)
-    if found.stays:
+    if found.dwell_times:
         yield ""
         yield "time in a state, of stays that ended:"
-    for (machine, state), stay in found.stays.items():
+    for (machine, state), stay in found.dwell_times.items():
         yield f"  {machine} {state}: mean {spoken(stay.mean)}, longest {spoken(stay.longest)} ({stay.count:,} stays)"
 
 
@@ -129,7 +129,7 @@ def _rates(title: str, counted: Mapping[str, int], found: Stats) -> Iterator[str
     yield ""
     yield f"{title}: {whole:,}"
     for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
-        yield f"  {count:>9,}  {share(count, whole):7.2%}  {count / found.hours:>10,.1f} an hour  {name}"
+        yield f"  {count:>9,}  {ratio(count, whole):7.2%}  {count / found.hours:>10,.1f} an hour  {name}"
 
 
 def spoken(seconds: float) -> str:
@@ -152,7 +152,7 @@ def timeline(
     begin, end = period(since, until)
     with asking(log, fresh=fresh) as index:
         try:
-            found = last(index, Question(session=key, since=begin, until=end), STORY_BOUND)
+            found = last(index, Query(session=key, since=begin, until=end), STORY_BOUND)
         except LookupError as error:
             complain(escaped(str(error.args[0])))
             raise typer.Exit(BROKE) from None
@@ -171,7 +171,7 @@ def why(
 ) -> None:
     """Explain one record: the rule, why none above it matched, the policy's line, what would have to change."""
     with asking(log, fresh=fresh) as index:
-        found = by_id(index, record)
+        found = find_by_id(index, record)
     if not found:
         complain(f"there is no record `{escaped(record)}` in the log")
         raise typer.Exit(BROKE)
@@ -185,27 +185,27 @@ def why(
     from authguard.cli.policy_explain import explain_record  # noqa: PLC0415
     from authguard.policy.compiler import load  # noqa: PLC0415
 
-    if one.shape.kind == "decision":
+    if one.template.kind == "decision":
         explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
         return
     loaded = load(source)
-    said = {"kind": one.shape.kind, "at": utc(one.at), "reason": one.shape.reason or one.shape.act}
+    said = {"kind": one.template.kind, "at": utc(one.at), "reason": one.template.reason or one.template.act}
     said |= _meaning(str(said["reason"])) | _window(one.record)
-    if one.shape.machine in loaded.machines:
-        machine = loaded.machines[one.shape.machine]
-        edge = machine.table.get((one.shape.source, one.shape.event))
-        line = f"line:{one.shape.machine}:{edge.line}" if edge else ""
+    if one.template.machine in loaded.machines:
+        machine = loaded.machines[one.template.machine]
+        edge = machine.table.get((one.template.source, one.template.event))
+        line = f"line:{one.template.machine}:{edge.line}" if edge else ""
         said = {
             "kind": "transition",
             "at": utc(one.at),
-            "moved": f"{one.shape.machine}.{one.shape.event}: {one.shape.source} -> {one.shape.dest}",
-            "cause": one.shape.cause,
+            "moved": f"{one.template.machine}.{one.template.event}: {one.template.source} -> {one.template.dest}",
+            "cause": one.template.cause,
             "line": loaded.origins.get(line, "this policy has no such state or event"),
             "leads_to": edge.dest if edge else "",
             "decision": str(one.record.get("decision", "")),
         }
-    if loaded.digest != one.shape.policy:
-        said["note"] = f"recorded under another policy, {one.shape.policy[:12]}; explained under this one"
+    if loaded.digest != one.template.policy:
+        said["note"] = f"recorded under another policy, {one.template.policy[:12]}; explained under this one"
     if form is Form.JSON:
         typer.echo(json.dumps(said, indent=2))
         return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit import segment_file
-from authguard.audit.query.index import beside, open_index
-from authguard.audit.query.search import Question, by_id, counts, find
+from authguard.audit.query.index import index_path, open_index
+from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.write.retention import Keeping
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
@@ -28,14 +28,14 @@ def log(tmp_path: Path) -> Path:
 
 def ids(log: Path, *, fresh: bool = False) -> list[str]:
     with open_index(log, fresh=fresh) as index:
-        return [one.record["id"] for one in find(index, Question(), newest=False)]
+        return [one.record["id"] for one in find(index, Query(), newest=False)]
 
 
 def test_every_kind_of_record_of_every_chain_is_found_by_time(log: Path) -> None:
     write(log, acted("a", 0, "started"), decided("b", 1), refused("d", 3), withdrawn("f", 5, "nothing"))
     write(log.with_name("audit.1.jsonl"), moved("c", 2, "session.idled: active -> idle"), faulted("e", 4))
     assert ids(log) == ["a", "b", "c", "d", "e", "f"]
-    assert beside(log).stat().st_mode & 0o777 == 0o600
+    assert index_path(log).stat().st_mode & 0o777 == 0o600
 
 
 def test_it_follows_the_log_and_reads_no_unfinished_line(log: Path) -> None:
@@ -47,8 +47,8 @@ def test_it_follows_the_log_and_reads_no_unfinished_line(log: Path) -> None:
     assert ids(log) == ["a"]
     log.write_bytes(whole)
     with open_index(log) as index:
-        assert index.renewed == ""
-        assert len(list(find(index, Question()))) == 2
+        assert index.rebuild_reason == ""
+        assert len(list(find(index, Query()))) == 2
     write(log.with_name("audit.1.jsonl"), decided("c", 2))
     assert ids(log) == ["a", "b", "c"]
 
@@ -81,10 +81,10 @@ def test_a_log_that_is_no_longer_what_was_indexed_is_indexed_anew_and_that_is_sa
             other.unlink()
             left = ["a"]
     with open_index(log) as index:
-        assert "audit.1.jsonl" in index.renewed
-        assert sorted(one.record["id"] for one in find(index, Question())) == sorted(left)
+        assert "audit.1.jsonl" in index.rebuild_reason
+        assert sorted(one.record["id"] for one in find(index, Query())) == sorted(left)
     with open_index(log) as index:
-        assert index.renewed == ""
+        assert index.rebuild_reason == ""
 
 
 def test_withdrawn_records_are_void_and_not_counted_in_whichever_order_they_come(log: Path) -> None:
@@ -93,13 +93,15 @@ def test_withdrawn_records_are_void_and_not_counted_in_whichever_order_they_come
     append(log, withdrawn("x", 3, "b", "c"), decided("c", 4), decided("d", 5))
     assert void(log) == {"a", "b", "c"}
     with open_index(log) as index:
-        counted = {index.shapes()[shape].kind: number for shape, number in counts(index, 0, 9e9).items()}
+        counted = {
+            index.templates()[template].kind: number for template, number in count_by_template(index, 0, 9e9).items()
+        }
     assert counted == {"decision": 1, "withdrawn": 2}
 
 
 def void(log: Path) -> set[str]:
     with open_index(log) as index:
-        return {one.record["id"] for one in find(index, Question()) if one.void}
+        return {one.record["id"] for one in find(index, Query()) if one.void}
 
 
 def test_a_chain_of_somebody_elses_cannot_void_the_records_of_another(log: Path) -> None:
@@ -112,25 +114,25 @@ def test_lines_that_are_no_record_are_counted_and_left_out(log: Path) -> None:
     line = write(log, decided("a"))
     log.write_bytes(b"\xff\n" + line + b'{"kind":"decision"}\n' + b"x" * (3 * LINE_BOUND) + b"\n" + line + b"[" * 9_000)
     with open_index(log) as index:
-        assert index.foreigners() == 3
-        assert len(by_id(index, "a")) == 2
+        assert index.unparsed_lines() == 3
+        assert len(find_by_id(index, "a")) == 2
     with log.open("ab") as file:
         file.write(b"\n" + line)
     with open_index(log) as index:
-        assert (index.renewed, index.foreigners(), len(by_id(index, "a"))) == ("", 4, 3)
+        assert (index.rebuild_reason, index.unparsed_lines(), len(find_by_id(index, "a"))) == ("", 4, 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all, but long enough to be looked at" * 40])
 def test_a_file_that_is_no_index_is_made_one(log: Path, content: bytes) -> None:
     write(log, decided("a"))
-    beside(log).write_bytes(content)
+    index_path(log).write_bytes(content)
     assert ids(log) == ["a"]
 
 
 def test_an_index_of_another_version_is_made_anew(log: Path) -> None:
     write(log, decided("a"))
     ids(log)
-    db = sqlite3.connect(beside(log))
+    db = sqlite3.connect(index_path(log))
     db.execute("PRAGMA user_version = 99")
     db.execute("DELETE FROM record")
     db.commit()
@@ -141,7 +143,7 @@ def test_an_index_of_another_version_is_made_anew(log: Path) -> None:
 def test_it_is_made_anew_when_that_is_asked_for(log: Path) -> None:
     write(log, decided("a"))
     ids(log)
-    db = sqlite3.connect(beside(log))
+    db = sqlite3.connect(index_path(log))
     db.execute("DELETE FROM record")
     db.commit()
     db.close()
@@ -158,7 +160,7 @@ def test_where_nobody_may_write_beside_the_log_nothing_is_left_behind(
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     assert ids(log) == ["a"]
     assert list(elsewhere.iterdir()) == []
-    assert not beside(log).exists()
+    assert not index_path(log).exists()
 
 
 def test_no_log_is_said_with_what_to_do(log: Path) -> None:
@@ -184,8 +186,8 @@ def test_ordinary_retirement_is_no_news_and_its_records_are_found_no_more(tmp_pa
         desk.write(sink, number)
         desk.work()
     with open_index(desk.log) as index:
-        assert index.renewed == ""
-        assert index.unread == ()
+        assert index.rebuild_reason == ""
+        assert index.unreadable == ()
     assert any(piece.is_stub for piece in segment_file.closed(desk.log))
     after = told(desk)
     assert not set(after) & set(before[:5])

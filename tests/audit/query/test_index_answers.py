@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.query.index import VERSION, beside, open_index
-from authguard.audit.query.search import Question, by_id, counts, find
+from authguard.audit.query.index import SCHEMA_VERSION, index_path, open_index
+from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.verify.log_reader import parse
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
 from tests.profiles import examples
@@ -63,7 +63,7 @@ logs = st.lists(st.sampled_from(NAMES), max_size=16).flatmap(lambda names: st.tu
 few = st.lists(st.sampled_from(("active", "session=idle", "idle", "none")), max_size=2).map(tuple)
 questions = (
     st.builds(
-        Question,
+        Query,
         since=st.just(float("-inf")) | st.integers(0, 20).map(lambda at: AT + at),
         until=st.just(float("inf")) | st.integers(0, 20).map(lambda at: AT + at),
         kinds=st.lists(st.sampled_from(("decision", "act", "transition", "refusal")), max_size=2).map(tuple),
@@ -75,8 +75,8 @@ questions = (
         text=st.sampled_from(("", "", "ANNA", "r1")),
         subjects=st.sampled_from(((), (), ("anna",), ("anna", "bob"))),
     )
-    | st.builds(Question, session=st.sampled_from(SESSIONS[:2]))
-    | st.builds(Question, transaction=st.sampled_from(TRANSACTIONS[:2]))
+    | st.builds(Query, session=st.sampled_from(SESSIONS[:2]))
+    | st.builds(Query, transaction=st.sampled_from(TRANSACTIONS[:2]))
 )
 
 
@@ -94,7 +94,7 @@ class Scan:
     def voids(self) -> set[tuple[str, str]]:
         return {(file, one) for file, said in self.lines() for one in said.get("records", ())}
 
-    def answer(self, asked: Question) -> list[tuple[float, str, bool]]:
+    def answer(self, asked: Query) -> list[tuple[float, str, bool]]:
         voids = self.voids()
         found = [
             (said["at"], said["id"], (file, said["id"]) in voids) for file, said in self.lines() if wanted(said, asked)
@@ -102,7 +102,7 @@ class Scan:
         return sorted(found)
 
 
-def wanted(said: dict[str, Any], asked: Question) -> bool:
+def wanted(said: dict[str, Any], asked: Query) -> bool:
     """Whether a record answers a question."""
     cell = dict(
         zip(("service", "account", "session", "verification", "transaction"), said.get("cell", ()), strict=False)
@@ -129,7 +129,7 @@ def wanted(said: dict[str, Any], asked: Question) -> bool:
     )
 
 
-def answered(log: Path, asked: Question) -> list[tuple[float, str, bool]]:
+def answered(log: Path, asked: Query) -> list[tuple[float, str, bool]]:
     with open_index(log) as index:
         try:
             newest = [(one.at, str(one.record["id"]), one.void) for one in find(index, asked)]
@@ -144,11 +144,16 @@ def answered(log: Path, asked: Question) -> list[tuple[float, str, bool]]:
 def contents(log: Path) -> dict[str, list[Any]]:
     """Say all that an index holds, whatever its numbers are."""
     with open_index(log) as index:
-        record = "SELECT said, at, id, void, name, record.place, size, subject, actor, session, transact, decision"
-        joined = "FROM record JOIN shape ON shape.no = record.shape JOIN file ON file.no = record.file ORDER BY name, 6"
+        record = "SELECT content, at, id, void, name, record.place, size, subject, actor, session, transact, decision"
+        joined = (
+            "FROM record JOIN template ON template.no = record.template JOIN file ON file.no = record.file"
+            " ORDER BY name, 6"
+        )
         return {
             "records": index.db.execute(f"{record} {joined}").fetchall(),
-            "files": index.db.execute("SELECT name, come, lines, foreigners, first, last, place FROM file").fetchall(),
+            "files": index.db.execute(
+                "SELECT name, indexed_bytes, lines, unparsed_lines, first, last, place FROM file"
+            ).fetchall(),
             "void": index.db.execute("SELECT name, id FROM void JOIN file ON no = file ORDER BY 1, 2").fetchall(),
         }
 
@@ -156,7 +161,7 @@ def contents(log: Path) -> dict[str, list[Any]]:
 @settings(max_examples=examples(60), deadline=None)
 @given(logs, logs, logs, st.lists(questions, min_size=1, max_size=6))
 def test_the_index_answers_what_a_scan_of_the_log_answers_and_is_the_same_made_anew(
-    first: tuple[Entry, ...], second: tuple[Entry, ...], other: tuple[Entry, ...], asked: list[Question]
+    first: tuple[Entry, ...], second: tuple[Entry, ...], other: tuple[Entry, ...], asked: list[Query]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "audit.jsonl"
@@ -169,13 +174,13 @@ def test_the_index_answers_what_a_scan_of_the_log_answers_and_is_the_same_made_a
         for one in asked:
             assert answered(log, one) == Scan(log).answer(one)
         with open_index(log) as index:
-            by_shape = sum(counts(index, float("-inf"), float("inf")).values())
-            named = sum(len(by_id(index, name)) for name in NAMES)
-        everything = Scan(log).answer(Question())
-        assert by_shape == sum(not void for _, _, void in everything)
+            by_template = sum(count_by_template(index, float("-inf"), float("inf")).values())
+            named = sum(len(find_by_id(index, name)) for name in NAMES)
+        everything = Scan(log).answer(Query())
+        assert by_template == sum(not void for _, _, void in everything)
         assert named == len(everything)
         followed = contents(log)
-        beside(log).unlink()
+        index_path(log).unlink()
         assert contents(log) == followed
 
 
@@ -195,7 +200,7 @@ def _emptied(path: Path) -> None:
 
 def _older(path: Path) -> None:
     db = sqlite3.connect(path)
-    db.execute(f"PRAGMA user_version = {VERSION - 1}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
     db.execute("DELETE FROM record")
     db.commit()
     db.close()
@@ -214,7 +219,7 @@ def _of_another_log(path: Path) -> None:
     by_hand(other.parent)
     write(other, decided("x"), decided("y", 5), decided("z", 9))
     contents(other)
-    shutil.copy(beside(other), path)
+    shutil.copy(index_path(other), path)
 
 
 @pytest.mark.parametrize("spoil", [_scribbled, _cut, _emptied, _older, _without_a_table, _of_another_log])
@@ -223,6 +228,6 @@ def test_an_index_that_is_no_use_any_more_is_made_anew_by_itself(tmp_path: Path,
     by_hand(tmp_path)
     write(log, *(decided(f"r{number}", number) for number in range(60)))
     before = contents(log)
-    spoil(beside(log))
-    assert answered(log, Question()) == Scan(log).answer(Question())
+    spoil(index_path(log))
+    assert answered(log, Query()) == Scan(log).answer(Query())
     assert contents(log) == before

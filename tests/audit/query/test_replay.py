@@ -16,7 +16,7 @@ from tests.audit.logs import CELL, decided, moved, withdrawn, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.query.replay import Replayed
+    from authguard.audit.query.replay import ReplayResult
     from authguard.core.entries import Entry
     from authguard.policy.compiled import Policy
 
@@ -59,7 +59,7 @@ def as_decided(by: Policy, record: str, at: float, operation: str, *, session: s
     return decided(record, at, by.fallbacks[rule.do].kind.value, policy=by.digest, session=session, **more)
 
 
-def replayed(log: Path, under: Policy) -> Replayed:
+def replayed(log: Path, under: Policy) -> ReplayResult:
     with open_index(log, fresh=True) as index:
         return replay(index, under, own_operations("/.authguard"))
 
@@ -112,7 +112,7 @@ def test_an_operation_that_is_gone_is_said_and_one_of_another_risk_is_judged_by_
     without = policy(
         tmp_path, "other.yaml", "\n".join(line for line in POLICY.splitlines() if "name: chat" not in line)
     )
-    assert replayed(log, without).unplayable == {"the operation `chat` is gone": (1, ("a",))}
+    assert replayed(log, without).not_replayable == {"the operation `chat` is gone": (1, ("a",))}
     lighter = policy(
         tmp_path, "lighter.yaml", POLICY.replace("risk: sensitive, effect: write", "risk: routine, effect: read")
     )
@@ -137,8 +137,8 @@ def test_a_transition_that_leads_elsewhere_is_carried_on_until_both_agree(tmp_pa
         + "machines:\n  verification:\n    transitions:\n      - {trigger: moved, source: verified, dest: '='}\n",
     )
     found = replayed(log, other)
-    assert found.moves == 3
-    assert found.moved["verification.moved: verified -> unverified", "verified"] == (1, ("m1",))
+    assert found.transitions == 3
+    assert found.changed_transitions["verification.moved: verified -> unverified", "verified"] == (1, ("m1",))
     assert [(one.was, one.now, one.ids) for one in found.differences] == [("handoff", "allow", ("d1",))]
     assert replayed(log, mine).differences == ()
 
@@ -148,4 +148,4 @@ def test_a_state_that_is_gone_is_said(tmp_path: Path, mine: Policy) -> None:
     entry = decided("a", 0, operation="chat", cell=("live", "sim_swap_hold", *cell("chat")[2:]), policy=mine.digest)
     write(log, entry, moved("b", 1, "account.sim_swap_hold: normal -> sim_swap_hold"))
     found = replayed(log, mine)
-    assert sum(count for count, _ in found.unplayable.values()) == 2
+    assert sum(count for count, _ in found.not_replayable.values()) == 2

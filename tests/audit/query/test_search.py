@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from authguard.audit.query import search
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, find, last, moved_by, whole_session
+from authguard.audit.query.search import Query, find, find_by_decision, last, resolve_session
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
 from tests.profiles import examples
 
@@ -39,7 +39,7 @@ def log(tmp_path: Path) -> Path:
 
 def asked(log: Path, **members: Any) -> str:
     with open_index(log) as index:
-        return "".join(one.record["id"] for one in find(index, Question(**members), newest=False))
+        return "".join(one.record["id"] for one in find(index, Query(**members), newest=False))
 
 
 @pytest.mark.parametrize(
@@ -80,30 +80,30 @@ def test_a_question_finds_what_it_asks_for(
 
 def test_the_last_are_given_oldest_first(log: Path) -> None:
     with open_index(log) as index:
-        assert [one.record["id"] for one in last(index, Question(), 2)] == ["e", "f"]
-        assert [one.record["id"] for one in last(index, Question(outcomes=("deny",)), 1)] == ["d"]
+        assert [one.record["id"] for one in last(index, Query(), 2)] == ["e", "f"]
+        assert [one.record["id"] for one in last(index, Query(outcomes=("deny",)), 1)] == ["d"]
 
 
 def test_what_a_decision_moved_is_found(log: Path) -> None:
     with open_index(log) as index:
-        assert [one.record["id"] for one in moved_by(index, "d")] == ["e"]
+        assert [one.record["id"] for one in find_by_decision(index, "d")] == ["e"]
 
 
 def test_a_session_is_found_by_as_many_digits_as_tell_it(log: Path) -> None:
     with open_index(log) as index:
-        assert whole_session(index, "7") == "77"
-        assert whole_session(index, "5e55") == "5e55"
+        assert resolve_session(index, "7") == "77"
+        assert resolve_session(index, "5e55") == "5e55"
         with pytest.raises(LookupError, match="several sessions"):
-            whole_session(index, "5e")
+            resolve_session(index, "5e")
         with pytest.raises(LookupError, match="no session"):
-            whole_session(index, "x")
+            resolve_session(index, "x")
 
 
 def test_a_line_edited_in_the_middle_is_shown_as_such(log: Path) -> None:
     asked(log)
     log.write_bytes(log.read_bytes().replace(b'"outcome":"deny"', b'"outcome":"dent"', 1))
     with open_index(log) as index:
-        assert [one.intact for one in find(index, Question(), newest=False)] == [True, True, False, True, True, True]
+        assert [one.intact for one in find(index, Query(), newest=False)] == [True, True, False, True, True, True]
 
 
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -123,7 +123,7 @@ def test_any_log_answers_as_the_definition_says(
     path = tmp_path / "audit.jsonl"
     write(path, *entries)
     with open_index(path, fresh=True) as index:
-        asked = Question(outcomes=tuple(wanted), since=AT + since)
+        asked = Query(outcomes=tuple(wanted), since=AT + since)
         found = [one.record["id"] for one in find(index, asked, newest=newest)]
     by_hand = sorted(
         (entry.at, entry.id)

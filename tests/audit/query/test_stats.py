@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit.query.index import open_index
-from authguard.audit.query.stats import gather
+from authguard.audit.query.stats import collect_stats
 from tests.audit.logs import AT, CELL, decided, faulted, moved, refused, withdrawn, write
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def log(tmp_path: Path) -> Path:
 
 def counted(log: Path, since: float = float("-inf"), until: float = float("inf")) -> Stats:
     with open_index(log) as index:
-        return gather(index, since, until)
+        return collect_stats(index, since, until)
 
 
 def test_what_was_decided_and_moved_is_counted_and_what_was_withdrawn_is_not(log: Path) -> None:
@@ -65,12 +65,12 @@ def test_what_was_decided_and_moved_is_counted_and_what_was_withdrawn_is_not(log
 
 def test_failure_and_doubt_are_shares_of_the_verdicts(log: Path) -> None:
     found = counted(log)
-    assert (found.failure, found.ambiguity) == (0.5, 0.25)
-    assert found.bad_credentials == pytest.approx(1 / 3)
+    assert (found.failure_rate, found.ambiguity_rate) == (0.5, 0.25)
+    assert found.bad_credential_rate == pytest.approx(1 / 3)
 
 
 def test_a_stay_has_both_its_ends_in_the_log(log: Path) -> None:
-    stays = counted(log).stays
+    stays = counted(log).dwell_times
     assert (stays["session", "active"].count, stays["session", "active"].mean) == (1, 30.0)
     assert (stays["session", "idle"].count, stays["session", "idle"].longest) == (1, 60.0)
     assert stays["service", "rolled_back"].mean == 3_300.0
@@ -83,4 +83,4 @@ def test_a_period_counts_what_lies_in_it(log: Path) -> None:
     assert found.outcomes == {"allow": 1, "deny": 1}
     assert sum(found.transitions.values()) == 1
     nothing = counted(log, AT + 5_000)
-    assert (nothing.decisions, nothing.failure, nothing.stays) == (0, 0.0, {})
+    assert (nothing.decisions, nothing.failure_rate, nothing.dwell_times) == (0, 0.0, {})

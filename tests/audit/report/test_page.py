@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.audit.query.index import open_index
-from authguard.audit.query.stats import gather
-from authguard.audit.report.data import LISTED, Cover, look
-from authguard.audit.report.page import page
+from authguard.audit.query.stats import collect_stats
+from authguard.audit.report.data import LISTED, ReportContext, collect_report
+from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
 from authguard.policy.compiler import load
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
@@ -20,7 +20,7 @@ from tests.records import by_hand
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.report.data import Facts
+    from authguard.audit.report.data import ReportData
     from authguard.core.entries import Entry
 
 HOSTILE = "</title><script>x()</script><img src=x onerror='x()'>\"'>\u202e\x00&amp;"
@@ -58,13 +58,13 @@ class Reading(HTMLParser):
         self.text += f" {data}"
 
 
-def told(log: Path, since: float = float("-inf"), until: float = float("inf"), **more: Any) -> tuple[str, Facts]:
+def told(log: Path, since: float = float("-inf"), until: float = float("inf"), **more: Any) -> tuple[str, ReportData]:
     by_hand(log)
     with open_index(log) as index:
-        facts = look(index, since, until)
+        data = collect_report(index, since, until)
     said: dict[str, Any] = {"log": log.name, "since": since, "until": until, "made": AT, "by": "authguard 1"}
-    cover = Cover(**(said | {"verification": verify(log), "signed": False} | more))
-    return page(cover, facts), facts
+    context = ReportContext(**(said | {"verification": verify(log), "signed": False} | more))
+    return render_page(context, data), data
 
 
 def transaction(name: str, at: float, *steps: str) -> list[Entry]:
@@ -103,24 +103,24 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_it_counts_what_the_log_says_and_nothing_that_was_withdrawn(log: Path) -> None:
-    _, facts = told(log)
-    assert [(one.rule, one.policy, one.outcome, dict(one.operations)) for one in facts.denials] == [
+    _, data = told(log)
+    assert [(one.rule, one.policy, one.outcome, dict(one.operations)) for one in data.denials] == [
         ("3:ask_scope", "cd", "deny", {"pay": 1, "chat": 1}),
         ("4:end", "ab", "terminate", {"chat": 1}),
     ]
-    assert {state: (one.count, one.mean) for state, one in facts.ends.items()} == {
+    assert {state: (one.count, one.mean) for state, one in data.ends.items()} == {
         "done": (1, 60.0),
         "denied": (1, 60.0),
         "held": (1, 0.0),
     }
-    assert [one.id for one in facts.waiting] == ["t3"]
-    assert [(one.id, one.people) for one in facts.held] == [("t2", ()), ("t1", ("transaction.approved by dana",))]
-    assert [(one.act, one.by, one.note) for one in facts.by_people] == [("transaction.approved", "dana", "looks right")]
-    assert [one.act for one in facts.by_itself] == ["started"]
-    assert [(one.digest, one.count) for one in facts.in_force] == [("ab", 24), ("cd", 2)]
-    assert sum(one.decided.total() for one in facts.columns) == facts.stats.decisions == 10
-    assert sum(one.verdicts.total() for one in facts.columns) == 4
-    assert (facts.stats.failure, facts.stats.ambiguity) == (0.25, 0.25)
+    assert [one.id for one in data.waiting] == ["t3"]
+    assert [(one.id, one.people) for one in data.held] == [("t2", ()), ("t1", ("transaction.approved by dana",))]
+    assert [(one.act, one.by, one.note) for one in data.by_people] == [("transaction.approved", "dana", "looks right")]
+    assert [one.act for one in data.by_system] == ["started"]
+    assert [(one.digest, one.count) for one in data.in_force] == [("ab", 24), ("cd", 2)]
+    assert sum(one.decided.total() for one in data.columns) == data.stats.decisions == 10
+    assert sum(one.verdicts.total() for one in data.columns) == 4
+    assert (data.stats.failure_rate, data.stats.ambiguity_rate) == (0.25, 0.25)
 
 
 def test_people_are_people_and_methods_sources_and_the_guard_are_none(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_people_are_people_and_methods_sources_and_the_guard_are_none(tmp_path: 
         acted("h", 10, "verification.passed", by="otp"),
         acted("i", 11, "started", by="support-desk"),
     )
-    _, facts = told(path)
-    assert (facts.met.customers, facts.met.agents, facts.met.staff) == (2, 1, 3)
-    assert {one.act for one in facts.by_itself} == {"handoff.opened", "verification.passed", "started"}
+    _, data = told(path)
+    assert (data.met.customers, data.met.agents, data.met.staff) == (2, 1, 3)
+    assert {one.act for one in data.by_system} == {"handoff.opened", "verification.passed", "started"}
 
 
 def test_what_lapsed_though_nobody_looked_does_not_wait(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_what_lapsed_though_nobody_looked_does_not_wait(tmp_path: Path) -> None:
     policy = load("support-desk")
     (after,) = {one.after for one in policy.timers.armed["transaction", "held"] if one.moment == "entered"}
     with open_index(path) as index:
-        early = look(index, 0.0, float("inf"), policy, AT + 80 + after - 1)
-        late = look(index, 0.0, float("inf"), policy, AT + 80 + after + 1)
-        past = look(index, 0.0, AT + 100, policy, AT + 80 + after + 1)
+        early = collect_report(index, 0.0, float("inf"), policy, AT + 80 + after - 1)
+        late = collect_report(index, 0.0, float("inf"), policy, AT + 80 + after + 1)
+        past = collect_report(index, 0.0, AT + 100, policy, AT + 80 + after + 1)
     assert [(set(one.ends), len(one.waiting)) for one in (early, late, past)] == [
         ({"held"}, 1),
         ({"lapsed"}, 0),
@@ -182,20 +182,20 @@ def test_what_it_counts_stands_in_the_page(log: Path) -> None:
 
 
 def test_a_period_has_what_falls_into_it_and_transactions_as_they_stood_at_its_end(log: Path) -> None:
-    _, facts = told(log, AT + 75, AT + 130)
-    assert facts.stats.decisions == 1
-    assert {state: one.count for state, one in facts.ends.items()} == {"held": 3}
-    assert facts.stats == told_stats(log, AT + 75, AT + 130)
+    _, data = told(log, AT + 75, AT + 130)
+    assert data.stats.decisions == 1
+    assert {state: one.count for state, one in data.ends.items()} == {"held": 3}
+    assert data.stats == told_stats(log, AT + 75, AT + 130)
 
 
 def told_stats(log: Path, since: float, until: float) -> object:
     with open_index(log) as index:
-        return gather(index, since, until)
+        return collect_stats(index, since, until)
 
 
 def test_an_empty_period_is_a_page_too(log: Path) -> None:
-    text, facts = told(log, AT + 5_000_000, AT + 6_000_000)
-    assert facts.columns == ()
+    text, data = told(log, AT + 5_000_000, AT + 6_000_000)
+    assert data.columns == ()
     assert "There was no decision." in Reading(text).text
     assert "svg" not in Reading(text).tags
 
@@ -204,10 +204,10 @@ def test_an_empty_period_is_a_page_too(log: Path) -> None:
 def test_a_plot_has_few_columns_however_long_the_period_is(tmp_path: Path, days: float) -> None:
     log = tmp_path / "audit.jsonl"
     write(log, decided("a"), decided("b", days * 43_200.0), decided("c", days * 86_400.0))
-    _, facts = told(log)
-    assert 1 <= len(facts.columns) <= 61
-    assert sum(one.decided.total() for one in facts.columns) == 3
-    assert facts.columns[0].at <= AT
+    _, data = told(log)
+    assert 1 <= len(data.columns) <= 61
+    assert sum(one.decided.total() for one in data.columns) == 3
+    assert data.columns[0].at <= AT
 
 
 def test_nothing_in_a_log_is_markup_or_code(tmp_path: Path) -> None:
@@ -271,10 +271,10 @@ def test_lists_are_bounded_and_say_what_they_leave_out(tmp_path: Path) -> None:
         *(acted(f"a{number}", number, "rollback.engaged", by="dana") for number in range(LISTED + 5)),
         *(moved(f"s{number}", number, f"session.x: s{number} -> s{number + 1}") for number in range(40)),
     )
-    text, facts = told(log)
-    assert len(facts.waiting) == len(facts.by_people) == LISTED
-    assert [one.id for one in facts.waiting][:2] == ["t0000", "t0001"]
-    assert facts.ends["held"].count == many
+    text, data = told(log)
+    assert len(data.waiting) == len(data.by_people) == LISTED
+    assert [one.id for one in data.waiting][:2] == ["t0000", "t0001"]
+    assert data.ends["held"].count == many
     words = Reading(text).text
     assert f"of which the {LISTED} with the most are shown" in words
     assert "The 24 busiest of 40 ways are drawn." in words

@@ -9,7 +9,7 @@ import pytest
 
 from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
-from authguard.audit.query.search import Question, find
+from authguard.audit.query.search import Query, find
 from authguard.audit.verify.log_reader import Reader
 from authguard.audit.write.retention import Keeping
 from authguard.core.chain import Broken
@@ -91,7 +91,7 @@ def test_whoever_asks_a_tampered_log_gets_an_answer_or_a_word_and_never_hangs(ta
     Reader(tampered.log).last(50)
     try:
         with open_index(tampered.log) as index:
-            found = list(find(index, Question()))
+            found = list(find(index, Query()))
     except AuditError:
         return
     assert all(one.intact or one.record.get("by") == "erik" for one in found if one.record)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.query.search import Found
+    from authguard.audit.query.search import Match
 
 #: of a CSV file, in this order for good; a member that a kind of record does not have is empty
 COLUMNS: Final = (
@@ -43,7 +43,7 @@ def utc(at: object) -> str:
         return "(no time)"
 
 
-def as_csv(found: Iterable[Found]) -> Iterator[str]:
+def format_csv(found: Iterable[Match]) -> Iterator[str]:
     """Write a head and a line for each record (RFC 4180); a cell that could be a formula begins with an apostrophe."""
     yield _row(COLUMNS)
     for one in found:
@@ -64,13 +64,13 @@ def _cell(value: object) -> str:
     return mark + "".join(char if char.isprintable() else " " for char in text)
 
 
-def as_jsonl(found: Iterable[Found]) -> Iterator[str]:
+def format_jsonl(found: Iterable[Match]) -> Iterator[str]:
     """Write a JSON object for each record; a void one says so."""
     for one in found:
         yield json.dumps(_said(one), ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-def as_json(found: Iterable[Found]) -> Iterator[str]:
+def format_json(found: Iterable[Match]) -> Iterator[str]:
     """Write one JSON array, a record to a line."""
     before = "[\n"
     for one in found:
@@ -79,5 +79,5 @@ def as_json(found: Iterable[Found]) -> Iterator[str]:
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
-def _said(one: Found) -> dict[str, Any]:
+def _said(one: Match) -> dict[str, Any]:
     return {**one.record, "void": True} if one.void else one.record

@@ -1,4 +1,4 @@
-"""The index of a log: a SQLite file beside it that says where each record stands, so that questions are quick.
+"""The index of a log: a SQLite file beside it that says where each record stands, so that queries are quick.
 
 Rules of this file:
 - The log is the evidence; the index is made from it, can be deleted at any time, and holds no text of a line's own.
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit import segment_file
-from authguard.audit.query.indexer import Taking, mark
-from authguard.audit.query.rows import Shape
+from authguard.audit.query.indexer import Indexer, mark
+from authguard.audit.query.rows import RecordTemplate
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 #: of the tables below; another version is made anew
-VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 #: files of the log that are open at once
 OPEN: Final = 128
 #: seconds to wait for another command that follows the log at the same time
 PATIENCE: Final = 30.0
 
 _TABLES: Final = """
-CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, come INTEGER NOT NULL, lines INTEGER NOT NULL,
-  foreigners INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL, place INTEGER NOT NULL,
-  seen TEXT NOT NULL);
-CREATE TABLE shape (no INTEGER PRIMARY KEY, said BLOB NOT NULL UNIQUE);
-CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, shape INTEGER NOT NULL,
+CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, indexed_bytes INTEGER NOT NULL,
+  lines INTEGER NOT NULL, unparsed_lines INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
+  place INTEGER NOT NULL, seen TEXT NOT NULL);
+CREATE TABLE template (no INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
+CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, template INTEGER NOT NULL,
   void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
   actor TEXT, session TEXT, transact TEXT, decision TEXT);
 CREATE TABLE void (file INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
@@ -54,7 +54,7 @@ CREATE TABLE void (file INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, i
 _INDEXES: Final = """
 CREATE INDEX by_id ON record (id);
 CREATE INDEX by_at ON record (at);
-CREATE INDEX by_shape ON record (shape, at, void);
+CREATE INDEX by_template ON record (template, at, void);
 CREATE INDEX by_subject ON record (subject, at) WHERE subject IS NOT NULL;
 CREATE INDEX by_actor ON record (actor, at) WHERE actor IS NOT NULL;
 CREATE INDEX by_session ON record (session, at) WHERE session IS NOT NULL;
@@ -87,18 +87,18 @@ class Index:
         """Keep the parts; `open_index` is how one is made."""
         self.log = log
         self.db = db
-        self.renewed = renewed
-        self.unread = segment_file.unread(log)
+        self.rebuild_reason = renewed
+        self.unreadable = segment_file.unread(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
-        self._shapes: dict[int, Shape] = {}
+        self._templates: dict[int, RecordTemplate] = {}
 
-    def shapes(self) -> dict[int, Shape]:
-        """Give every shape by its number."""
-        if not self._shapes:
-            decode = msgspec.json.Decoder(Shape).decode
-            self._shapes = {no: decode(said) for no, said in self.db.execute("SELECT no, said FROM shape")}
-        return self._shapes
+    def templates(self) -> dict[int, RecordTemplate]:
+        """Give every template by its number."""
+        if not self._templates:
+            decode = msgspec.json.Decoder(RecordTemplate).decode
+            self._templates = {no: decode(said) for no, said in self.db.execute("SELECT no, content FROM template")}
+        return self._templates
 
     def line(self, file: int, place: int, size: int) -> bytes:
         """Read a line where the index says that it stands; empty where the file is gone."""
@@ -116,9 +116,9 @@ class Index:
         except (OSError, KeyError):
             return b""
 
-    def foreigners(self) -> int:
+    def unparsed_lines(self) -> int:
         """Count the lines that are no record."""
-        return int(self.db.execute("SELECT coalesce(sum(foreigners), 0) FROM file").fetchone()[0])
+        return int(self.db.execute("SELECT coalesce(sum(unparsed_lines), 0) FROM file").fetchone()[0])
 
     def close(self) -> None:
         """Let go of everything; what was made for this once is removed."""
@@ -131,7 +131,7 @@ class Index:
             Path(self._folder).rmdir()
 
 
-def beside(log: Path) -> Path:
+def index_path(log: Path) -> Path:
     """Name the index of a log."""
     return log.with_name(log.name + ".index")
 
@@ -166,14 +166,14 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
         yield made
     except sqlite3.Error as error:
         # what was found so far may be wrong, so that it is not gone on with
-        beside(log).unlink(missing_ok=True)
+        index_path(log).unlink(missing_ok=True)
         raise AuditError(f"the index of `{log}` was damaged, and is removed: ask again, and it is made anew") from error
     finally:
         made.close()
 
 
 def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
-    path, renewed = beside(log), ""
+    path, renewed = index_path(log), ""
     if path.exists() and not fresh:
         try:
             return Index(log, _follow(log, path, progress), "", "")
@@ -211,7 +211,7 @@ def _build(log: Path, path: Path, progress: Progress) -> None:
             db.execute("COMMIT")
             db.executescript(_INDEXES)
             db.execute(_VOID)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             db.close()
         Path(name).replace(path)
@@ -228,7 +228,7 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
     """
     db = _connect(path)
     try:
-        if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+        if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
             raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
         if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _PARTS:
             raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
@@ -255,8 +255,8 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
         StaleError: one is not what was indexed.
     """
     pieces, stubs, retired = segment_file.by_key(log), segment_file.retired_keys(log), []
-    sql = "SELECT name, come, first, last, place, seen FROM file WHERE come > 0"
-    for name, come, first, last, place, seen in db.execute(sql).fetchall():
+    sql = "SELECT name, indexed_bytes, first, last, place, seen FROM file WHERE indexed_bytes > 0"
+    for name, indexed_bytes, first, last, place, seen in db.execute(sql).fetchall():
         piece = pieces.get(name)
         if piece is None:
             if name in stubs:
@@ -269,11 +269,11 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
             if not piece.live and _seen(piece) == seen:
                 continue
             with segment_file.opened(piece) as file:
-                if segment_file.length(file) < come:
+                if segment_file.length(file) < indexed_bytes:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 begins = file.readline(LINE_BOUND + 1)
                 file.seek(place)
-                if mark(begins) != first or mark(file.read(come - place)) != last:
+                if mark(begins) != first or mark(file.read(indexed_bytes - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
         except PermissionError:
             continue  # what was indexed is still known, and what came since is left out, in words
@@ -313,7 +313,10 @@ def _size(piece: Piece) -> int:
 
 
 def _has_news(log: Path, db: sqlite3.Connection) -> bool:
-    known = {name: (come, seen) for name, come, seen in db.execute("SELECT name, come, seen FROM file")}
+    known = {
+        name: (indexed_bytes, seen)
+        for name, indexed_bytes, seen in db.execute("SELECT name, indexed_bytes, seen FROM file")
+    }
     return any(
         known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
         for key, piece in segment_file.by_key(log).items()
@@ -323,13 +326,13 @@ def _has_news(log: Path, db: sqlite3.Connection) -> bool:
 def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     """Take in what came; tell whether a record was withdrawn or came that may have been."""
     files = segment_file.by_key(log)
-    known = {name: row for name, *row in db.execute("SELECT name, no, come, lines, foreigners FROM file")}
+    known = {name: row for name, *row in db.execute("SELECT name, no, indexed_bytes, lines, unparsed_lines FROM file")}
     whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
     numbers: dict[Key, int] = {}
     before = 0
     for key, piece in files.items():
-        no, come, lines, foreigners = known.get(key, (0, 0, 0, 0))
-        reader = Taking(db, numbers, come, lines, foreigners)
+        no, indexed_bytes, lines, unparsed_lines = known.get(key, (0, 0, 0, 0))
+        reader = Indexer(db, numbers, indexed_bytes, lines, unparsed_lines)
         try:
             opened = segment_file.opened_again(log, key, piece)
         except PermissionError:
@@ -341,18 +344,19 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
             first = stream.readline(LINE_BOUND + 1)
             if not no:
                 added = db.execute(
-                    "INSERT INTO file (name, come, lines, foreigners, first, last, place, seen)"
+                    "INSERT INTO file (name, indexed_bytes, lines, unparsed_lines, first, last, place, seen)"
                     " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
                     (key, mark(b""), mark(b"")),
                 )
                 no = int(added.lastrowid or 0)
-            stream.seek(come)
+            stream.seek(indexed_bytes)
             last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
-        before += reader.come - come
+        before += reader.indexed_bytes - indexed_bytes
         db.execute("UPDATE file SET seen = ? WHERE no = ?", ("" if now.live else _seen(now), no))
-        if reader.come > come:
+        if reader.indexed_bytes > indexed_bytes:
             db.execute(
-                "UPDATE file SET come = ?, lines = ?, foreigners = ?, first = ?, last = ?, place = ? WHERE no = ?",
-                (reader.come, reader.lines, reader.foreigners, mark(first), *last, no),
+                "UPDATE file SET indexed_bytes = ?, lines = ?, unparsed_lines = ?, first = ?, last = ?, place = ?"
+                " WHERE no = ?",
+                (reader.indexed_bytes, reader.lines, reader.unparsed_lines, mark(first), *last, no),
             )
     return before > 0

@@ -1,4 +1,4 @@
-"""Taking the lines of a log into its index: in batches, in constant memory, and only whole lines."""
+"""Ingest the lines of a log into its index: in batches, in constant memory, and only whole lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from authguard.audit.query.rows import read_rows, shape_of
+from authguard.audit.query.rows import parse_rows, parse_template
 from authguard.core.chain import LINE_BOUND
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 BATCH: Final = 8_192
 #: bytes that are read at once
 STRIDE: Final = 1 << 18
-#: shapes that are remembered while lines go by
-SHAPES_BOUND: Final = 65_536
+#: templates that are remembered while lines go by
+MAX_TEMPLATES: Final = 65_536
 _ADD: Final = (
-    "INSERT INTO record (shape, file, place, size, id, at, subject, actor, session, transact, decision, void)"
+    "INSERT INTO record (template, file, place, size, id, at, subject, actor, session, transact, decision, void)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 )
 
@@ -35,34 +35,34 @@ def mark(line: bytes) -> bytes:
     return sha256(line).digest()
 
 
-class Taking:
+class Indexer:
     """Takes in one file of a log from where it was left.
 
     Args:
         db: the index.
-        numbers: of the shapes met so far, by their keys; empty at first.
-        come: bytes taken in before, of whole lines.
+        numbers: of the templates met so far, by their keys; empty at first.
+        indexed_bytes: bytes taken in before, of whole lines.
         lines: as many.
-        foreigners: of them, lines that are no record.
+        unparsed_lines: of them, lines that are no record.
     """
 
     def __init__(
         self,
         db: sqlite3.Connection,
         numbers: dict[Key, int],
-        come: int,
+        indexed_bytes: int,
         lines: int,
-        foreigners: int,
+        unparsed_lines: int,
     ) -> None:
         self._db = db
         self._numbers = numbers
-        self.come = come
+        self.indexed_bytes = indexed_bytes
         self.lines = lines
-        self.foreigners = foreigners
+        self.unparsed_lines = unparsed_lines
 
     def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
         """Take in whole lines; give the mark and the place of the last."""
-        began = place = begin = self.come
+        began = place = begin = self.indexed_bytes
         last = b""
         batch: list[tuple[object, ...]] = []
         voids: list[tuple[int, str]] = []
@@ -73,21 +73,23 @@ class Taking:
                 end = self._skipped(stream) if len(data) > LINE_BOUND else b""
                 if not end:
                     break
-                self.lines, self.foreigners = self.lines + 1, self.foreigners + 1
+                self.lines, self.unparsed_lines = self.lines + 1, self.unparsed_lines + 1
                 begin, place, last = stream.tell() - len(end), stream.tell(), end
                 continue
             if len(whole) < len(data):
                 stream.seek(len(whole) - len(data), os.SEEK_CUR)
             lines = BytesIO(whole).readlines()
-            for line, row in zip(lines, read_rows(whole, lines), strict=True):
+            for line, row in zip(lines, parse_rows(whole, lines), strict=True):
                 size = len(line)
                 begin, place = place, place + size
-                shape = self._numbers.get(row[0]) or self._shape(row[0]) if row and size <= LINE_BOUND else 0
-                if row is None or not shape:
-                    self.foreigners += 1
+                template = (
+                    self._numbers.get(row[0]) or self._template_number(row[0]) if row and size <= LINE_BOUND else 0
+                )
+                if row is None or not template:
+                    self.unparsed_lines += 1
                     continue
                 _, own, withdrawn = row
-                batch.append((shape, no, begin, size, *own))
+                batch.append((template, no, begin, size, *own))
                 if withdrawn:
                     voids += [(no, void) for void in withdrawn]
             self.lines, last = self.lines + len(lines), lines[-1]
@@ -96,7 +98,7 @@ class Taking:
                 progress(place - began)
         self._insert(batch, voids)
         progress(place - began)
-        self.come = place
+        self.indexed_bytes = place
         return mark(last), begin
 
     @staticmethod
@@ -113,15 +115,15 @@ class Taking:
         batch.clear()
         voids.clear()
 
-    def _shape(self, key: Key) -> int:
-        """Give a shape's number, a new one where it has none; 0 where it is none."""
-        shape = shape_of(key)
-        if shape is None:
+    def _template_number(self, key: Key) -> int:
+        """Give a template's number, a new one where it has none; 0 where it is none."""
+        template = parse_template(key)
+        if template is None:
             return 0
-        said = msgspec.json.encode(shape)
-        self._db.execute("INSERT OR IGNORE INTO shape (said) VALUES (?)", (said,))
-        (number,) = self._db.execute("SELECT no FROM shape WHERE said = ?", (said,)).fetchone()
-        if len(self._numbers) >= SHAPES_BOUND:
+        said = msgspec.json.encode(template)
+        self._db.execute("INSERT OR IGNORE INTO template (content) VALUES (?)", (said,))
+        (number,) = self._db.execute("SELECT no FROM template WHERE content = ?", (said,)).fetchone()
+        if len(self._numbers) >= MAX_TEMPLATES:
             self._numbers.clear()
         self._numbers[key] = number
         return int(number)

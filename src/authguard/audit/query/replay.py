@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.search import counts
+from authguard.audit.query.search import count_by_template
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.rows import RecordTemplate
     from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
 
@@ -39,7 +39,7 @@ _RANK: Final = {outcome.value: rank for rank, outcome in enumerate(ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ReplayedDecision:
     """What a policy says of a recorded decision.
 
     Attributes:
@@ -95,27 +95,27 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
+class ReplayResult:
     """What came of it.
 
     Attributes:
         decisions: that were recorded and not withdrawn.
         differences: worst first.
-        moves: transitions that were recorded.
-        moved: (``machine.event: source -> dest``, where it would lead) -> how often, and some ids.
-        unplayable: why -> how often, and some ids.
+        transitions: transitions that were recorded.
+        changed_transitions: (``machine.event: source -> dest``, where it would lead) -> how often, and some ids.
+        not_replayable: why -> how often, and some ids.
         same_policy: whether all records were made by this very policy.
     """
 
     decisions: int
     differences: tuple[Difference, ...]
-    moves: int
-    moved: Mapping[tuple[str, str], tuple[int, tuple[str, ...]]]
-    unplayable: Mapping[str, tuple[int, tuple[str, ...]]]
+    transitions: int
+    changed_transitions: Mapping[tuple[str, str], tuple[int, tuple[str, ...]]]
+    not_replayable: Mapping[str, tuple[int, tuple[str, ...]]]
     same_policy: bool
 
 
-class _Found:
+class _Tally:
     """Counts, with a few ids of each thing counted."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Found:
 
 
 class Replay:
-    """One policy's answers to recorded shapes, each asked once."""
+    """One policy's answers to recorded templates, each asked once."""
 
     def __init__(self, policy: Policy, own: Iterable[Operation]) -> None:
         """Keep the policy.
@@ -142,41 +142,41 @@ class Replay:
         self._policy = policy
         self._operations = {one.name: one for one in (*policy.judged, *own)}
 
-    def judge(self, shape: Shape, states: Mapping[str, str]) -> Judged:
+    def judge(self, template: RecordTemplate, states: Mapping[str, str]) -> ReplayedDecision:
         """Judge a recorded decision.
 
         Args:
-            shape: of the decision.
+            template: of the decision.
             states: machine -> where it would stand instead.
         """
-        operation = self._operations.get(shape.operation)
+        operation = self._operations.get(template.operation)
         if operation is None:
-            return Judged("", "", "", f"the operation `{shape.operation}` is gone")
-        if len(shape.cell) != len(DIMENSIONS):
-            return Judged("", "", "", "the cell has other dimensions")
-        cell = list(shape.cell)
+            return ReplayedDecision("", "", "", f"the operation `{template.operation}` is gone")
+        if len(template.cell) != len(DIMENSIONS):
+            return ReplayedDecision("", "", "", "the cell has other dimensions")
+        cell = list(template.cell)
         cell[_RISK], cell[_EFFECT] = operation.risk, operation.effect
         for machine, state in states.items():
             cell[MACHINES.index(machine)] = state
         try:
             rule = self._policy.table.decide(tuple(cell))
         except MachineFault as fault:
-            return Judged("", "", "", str(fault))
+            return ReplayedDecision("", "", "", str(fault))
         fallback = self._policy.fallbacks[rule.do]
-        if shape.reason == Reason.ATTEMPTS_SPENT.code and fallback.attempts:
+        if template.reason == Reason.ATTEMPTS_SPENT.code and fallback.attempts:
             fallback = self._policy.fallbacks[fallback.then]
-        return Judged(fallback.kind.value, fallback.name, rule.name)
+        return ReplayedDecision(fallback.kind.value, fallback.name, rule.name)
 
-    def move(self, shape: Shape, stands: str) -> str:
+    def move(self, template: RecordTemplate, stands: str) -> str:
         """Tell where a machine stands after a recorded transition's event; empty where the policy has no answer."""
-        machine = self._policy.machines.get(shape.machine)
-        edge = machine.table.get((stands, shape.event)) if machine else None
+        machine = self._policy.machines.get(template.machine)
+        edge = machine.table.get((stands, template.event)) if machine else None
         return edge.dest if edge else ""
 
 
 def replay(
     index: Index, policy: Policy, own: Iterable[Operation], since: float = float("-inf"), until: float = float("inf")
-) -> Replayed:
+) -> ReplayResult:
     """Run the records of a period through a policy.
 
     Args:
@@ -187,19 +187,26 @@ def replay(
         until: latest.
     """
     asked = Replay(policy, own)
-    shapes = index.shapes()
-    numbers = counts(index, since, until)
-    differs, moved, unplayable = _Found(), _Found(), _Found()
+    templates = index.templates()
+    numbers = count_by_template(index, since, until)
+    differs, moved, unplayable = _Tally(), _Tally(), _Tally()
     strays = [
-        no for no in numbers if shapes[no].machine and asked.move(shapes[no], shapes[no].source) != shapes[no].dest
+        no
+        for no in numbers
+        if templates[no].machine and asked.move(templates[no], templates[no].source) != templates[no].dest
     ]
     if strays:
         _walk(index, asked, (since, until), (differs, moved, unplayable))
     else:
         for no, count in numbers.items():
-            if shapes[no].kind == "decision":
+            if templates[no].kind == "decision":
                 _compare(
-                    shapes[no], asked.judge(shapes[no], {}), count, _ids(index, no, since, until), differs, unplayable
+                    templates[no],
+                    asked.judge(templates[no], {}),
+                    count,
+                    _ids(index, no, since, until),
+                    differs,
+                    unplayable,
                 )
     by_badness = sorted(
         (
@@ -210,58 +217,65 @@ def replay(
         ),
         key=lambda one: (one.badness, one.operation),
     )
-    return Replayed(
-        decisions=sum(count for no, count in numbers.items() if shapes[no].kind == "decision"),
+    return ReplayResult(
+        decisions=sum(count for no, count in numbers.items() if templates[no].kind == "decision"),
         differences=tuple(by_badness),
-        moves=sum(count for no, count in numbers.items() if shapes[no].machine),
-        moved={(str(what[0]), str(what[1])): (count, moved.ids[what]) for what, count in moved.counts.most_common()},
-        unplayable={str(what[0]): (count, unplayable.ids[what]) for what, count in unplayable.counts.most_common()},
-        same_policy={shapes[no].policy for no in numbers} <= {policy.digest},
+        transitions=sum(count for no, count in numbers.items() if templates[no].machine),
+        changed_transitions={
+            (str(what[0]), str(what[1])): (count, moved.ids[what]) for what, count in moved.counts.most_common()
+        },
+        not_replayable={str(what[0]): (count, unplayable.ids[what]) for what, count in unplayable.counts.most_common()},
+        same_policy={templates[no].policy for no in numbers} <= {policy.digest},
     )
 
 
-def _ids(index: Index, shape: int, since: float, until: float) -> list[str]:
-    sql = "SELECT id FROM record WHERE shape = ? AND void = 0 AND at >= ? AND at <= ? LIMIT ?"
-    return [record for (record,) in index.db.execute(sql, (shape, since, until, IDS))]
+def _ids(index: Index, template: int, since: float, until: float) -> list[str]:
+    sql = "SELECT id FROM record WHERE template = ? AND void = 0 AND at >= ? AND at <= ? LIMIT ?"
+    return [record for (record,) in index.db.execute(sql, (template, since, until, IDS))]
 
 
 def _compare(  # noqa: PLR0917 - the two sides, and where what is found goes
-    shape: Shape, judged: Judged, count: int, ids: Iterable[str], differs: _Found, unplayable: _Found
+    template: RecordTemplate,
+    judged: ReplayedDecision,
+    count: int,
+    ids: Iterable[str],
+    differs: _Tally,
+    unplayable: _Tally,
 ) -> None:
     if judged.why_not:
         unplayable.add((judged.why_not,), count, ids)
-    elif (judged.outcome, judged.fallback) != (shape.outcome, shape.fallback):
-        names = (shape.operation, shape.outcome, judged.outcome, shape.fallback, judged.fallback)
-        differs.add((*names, shape.rule, judged.rule), count, ids)
+    elif (judged.outcome, judged.fallback) != (template.outcome, template.fallback):
+        names = (template.operation, template.outcome, judged.outcome, template.fallback, judged.fallback)
+        differs.add((*names, template.rule, judged.rule), count, ids)
 
 
-def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[_Found, _Found, _Found]) -> None:
+def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[_Tally, _Tally, _Tally]) -> None:
     """Go through the records in order, carrying on what was moved otherwise."""
     differs, moved, unplayable = into
-    shapes = index.shapes()
+    templates = index.templates()
     stands: dict[tuple[str, str], str] = {}
-    later: dict[str, list[tuple[Shape, str, str]]] = {}
-    remembered: dict[tuple[int, tuple[tuple[str, str], ...]], Judged] = {}
+    later: dict[str, list[tuple[RecordTemplate, str, str]]] = {}
+    remembered: dict[tuple[int, tuple[tuple[str, str], ...]], ReplayedDecision] = {}
 
-    def step(shape: Shape, key: str, record: str) -> None:
-        before = stands.get((shape.machine, key), shape.source)
-        after = asked.move(shape, before)
-        if after == shape.dest:
-            stands.pop((shape.machine, key), None)
+    def step(template: RecordTemplate, key: str, record: str) -> None:
+        before = stands.get((template.machine, key), template.source)
+        after = asked.move(template, before)
+        if after == template.dest:
+            stands.pop((template.machine, key), None)
             return
-        told = f"{shape.machine}.{shape.event}: {shape.source} -> {shape.dest}"
+        told = f"{template.machine}.{template.event}: {template.source} -> {template.dest}"
         if not after:
             unplayable.add((f"{told}: this policy has no such state or event",), 1, (record,))
             return
-        stands[shape.machine, key] = after
+        stands[template.machine, key] = after
         moved.add((told, after), 1, (record,))
 
     sql = (
-        "SELECT id, shape, subject, session, transact, decision FROM record"
+        "SELECT id, template, subject, session, transact, decision FROM record"
         " WHERE void = 0 AND at >= ? AND at <= ? ORDER BY at, no"
     )
     for record, no, subject, session, transaction, decision in index.db.execute(sql, period):
-        shape = shapes[no]
+        template = templates[no]
         keys = {
             "service": "",
             "account": subject or "",
@@ -269,13 +283,13 @@ def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[
             "verification": session or "",
             "transaction": transaction or "",
         }
-        if shape.machine:
-            key = keys.get(shape.machine, "")
-            if decision and f"{shape.machine}.{shape.event}" in _AFTER:
-                later.setdefault(decision, []).append((shape, key, record))
+        if template.machine:
+            key = keys.get(template.machine, "")
+            if decision and f"{template.machine}.{template.event}" in _AFTER:
+                later.setdefault(decision, []).append((template, key, record))
             else:
-                step(shape, key, record)
-        elif shape.kind == "decision":
+                step(template, key, record)
+        elif template.kind == "decision":
             # only a machine that has a key here can stand elsewhere; the service always has
             own = (
                 tuple(
@@ -288,7 +302,7 @@ def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[
             )
             judged = remembered.get((no, own))
             if judged is None:
-                judged = remembered[no, own] = asked.judge(shape, dict(own))
-            _compare(shape, judged, 1, (record,), differs, unplayable)
+                judged = remembered[no, own] = asked.judge(template, dict(own))
+            _compare(template, judged, 1, (record,), differs, unplayable)
             for waiting in later.pop(record, ()):
                 step(*waiting)

@@ -1,8 +1,8 @@
-"""What the index keeps of a line: the shape that many lines share, and the few values that are a line's own.
+"""Templates of log records: the members that many lines share, and the few values that only one line has.
 
-A log of a million decisions has some hundreds of shapes, so that what is asked of shapes (an outcome, a state, a rule)
-is asked of hundreds, and only what is asked of a person, a session or an id is asked of lines. For the same reason a
-cell is decoded once for each shape, not for each line: until then it is the bytes that stand in the line.
+A log of a million decisions has some hundreds of templates. A query for an outcome, a state or a rule therefore
+compares hundreds of templates; only a query for a person, a session or an id compares lines. For the same reason a
+decision's cell is decoded once per template, not once per line: until then it is the raw bytes of the line.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from authguard.core.decision_table import DIMENSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    #: what tells shapes apart: the kind, and members in the order of `_MEMBERS`
+    #: what tells templates apart: the kind, and members in the order of `_MEMBERS`
     Key = tuple[str | bytes, ...]
     #: id, time, subject, actor, session, transaction, decision
     Own = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
-    #: shape's key, what is the line's own, and the ids of records that it withdraws
+    #: template's key, what is the line's own, and the ids of records that it withdraws
     Row = tuple[Key, Own, tuple[str, ...]]
 
 
-class Shape(msgspec.Struct, frozen=True, array_like=True):
+class RecordTemplate(msgspec.Struct, frozen=True, array_like=True):
     """What many lines share; a member that a kind of line does not have is empty.
 
     Attributes:
@@ -72,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def requests(self) -> int:
-        """How many requests a record of this shape stands for; a closed window's other requests are in its count."""
+        """How many requests a record of this template stands for; a closed window's other requests are in its count."""
         return int(self.covered) if self.covered.isdecimal() else 1
 
     def states(self) -> Mapping[str, str]:
@@ -160,7 +160,7 @@ class _Logged(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"
     policy: str
 
 
-#: kind -> the members of a shape that its key has, in its order
+#: kind -> the members of a template that its key has, in its order
 _MEMBERS: Final = {
     "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
     "transition": ("policy", "machine", "event", "source", "dest", "cause"),
@@ -176,7 +176,7 @@ _decode_all: Final = msgspec.json.Decoder(_Record).decode_lines
 _names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def read_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
+def parse_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
     """Read lines; nothing comes of one that is no record.
 
     Args:
@@ -226,11 +226,11 @@ def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
             return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
 
 
-def shape_of(key: Key) -> Shape | None:
-    """Make the shape of a key; nothing where a cell or events are no lists of words, so that the line is no record."""
+def parse_template(key: Key) -> RecordTemplate | None:
+    """Build the template of a key, or return None if a cell or events are no lists of strings: then it is no record."""
     kind, *said = key
     try:
         values = [one if isinstance(one, str) else _names(one) for one in said]
     except (msgspec.DecodeError, RecursionError):
         return None
-    return Shape(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # words where it has words
+    return RecordTemplate(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # words where it has words

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.rows import RecordTemplate
 
-#: shapes that are asked each by itself; more are asked together, by time
+#: templates that are asked each by itself; more are asked together, by time
 APART: Final = 256
-_ROW: Final = "SELECT at, no, shape, void, file, place, size FROM record WHERE "
+_ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
 _Row = tuple[float, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Query:
     """What is asked; an empty member asks nothing, and of several values any will do.
 
     Attributes:
@@ -62,17 +62,17 @@ class Question:
     session: str = ""
     transaction: str = ""
 
-    def wants(self, shape: Shape) -> bool:
-        """Whether lines of a shape may be meant."""
+    def matches(self, template: RecordTemplate) -> bool:
+        """Whether lines of a template may be meant."""
         return (
-            _any(self.kinds, (shape.kind,))
-            and _any(self.outcomes, (shape.outcome,))
-            and _any(self.operations, (shape.operation,))
-            and _any(self.channels, (shape.channel,))
-            and _any(self.reasons, (shape.reason,))
-            and _any(self.rules, (shape.rule, *shape.rule.split(":", 1)) if shape.rule else ())
-            and _any(self.states, _states(shape))
-            and _any(self.events, _events(shape))
+            _any(self.kinds, (template.kind,))
+            and _any(self.outcomes, (template.outcome,))
+            and _any(self.operations, (template.operation,))
+            and _any(self.channels, (template.channel,))
+            and _any(self.reasons, (template.reason,))
+            and _any(self.rules, (template.rule, *template.rule.split(":", 1)) if template.rule else ())
+            and _any(self.states, _states(template))
+            and _any(self.events, _events(template))
         )
 
 
@@ -80,30 +80,30 @@ def _any(asked: tuple[str, ...], has: Iterable[str]) -> bool:
     return not asked or bool(set(asked).intersection(has))
 
 
-def _states(shape: Shape) -> set[str]:
-    states = {shape.machine: shape.dest} if shape.machine else dict(list(shape.states().items())[:5])
+def _states(template: RecordTemplate) -> set[str]:
+    states = {template.machine: template.dest} if template.machine else dict(list(template.states().items())[:5])
     return {*states.values(), *(f"{machine}={state}" for machine, state in states.items())}
 
 
-def _events(shape: Shape) -> set[str]:
-    events = (f"{shape.machine}.{shape.event}",) if shape.machine else shape.events
+def _events(template: RecordTemplate) -> set[str]:
+    events = (f"{template.machine}.{template.event}",) if template.machine else template.events
     return {*events, *(event.partition(".")[2] for event in events)}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Match:
     """One record.
 
     Attributes:
         at: epoch seconds UTC.
-        shape: what it shares with others.
+        template: what it shares with others.
         void: whether it was withdrawn.
         line: as it stands in the log.
         intact: whether the line has the hash that it states.
     """
 
     at: float
-    shape: Shape
+    template: RecordTemplate
     void: bool
     line: bytes
 
@@ -118,54 +118,54 @@ class Found:
         return parse(self.line)
 
 
-def find(index: Index, question: Question, *, newest: bool = True) -> Iterator[Found]:
+def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
     """Find records, in the order of their times.
 
     Args:
         index: of the log.
-        question: what is asked.
+        query: what is asked.
         newest: whether the last comes first.
     """
-    shapes = {number: shape for number, shape in index.shapes().items() if question.wants(shape)}
-    wanted = question.text.casefold()
-    for at, _, shape, void, file, place, size in _rows(index, question, shapes, newest=newest):
-        if shape not in shapes:
+    templates = {number: template for number, template in index.templates().items() if query.matches(template)}
+    wanted = query.text.casefold()
+    for at, _, template, void, file, place, size in _rows(index, query, templates, newest=newest):
+        if template not in templates:
             continue
         line = index.line(file, place, size)
         if wanted and wanted not in _plain(line):
             continue
-        yield Found(at, shapes[shape], bool(void), line)
+        yield Match(at, templates[template], bool(void), line)
 
 
-def last(index: Index, question: Question, count: int) -> list[Found]:
+def last(index: Index, query: Query, count: int) -> list[Match]:
     """Find the last records, oldest first."""
-    return list(islice(find(index, question), count))[::-1]
+    return list(islice(find(index, query), count))[::-1]
 
 
 def _plain(line: bytes) -> str:
     return line.decode("utf-8", "replace").casefold()
 
 
-def _rows(index: Index, question: Question, shapes: Iterable[int], *, newest: bool) -> Iterator[_Row]:
+def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool) -> Iterator[_Row]:
     order = (
         " AND at >= ? AND at <= ? ORDER BY at DESC, no DESC" if newest else " AND at >= ? AND at <= ? ORDER BY at, no"
     )
-    period = (question.since, question.until)
+    period = (query.since, query.until)
 
     def ask(column: str, value: object) -> Iterator[_Row]:
         return iter(index.db.execute(f"{_ROW}{column} = ?{order}", (value, *period)))
 
-    if question.session:
-        return ask("session", whole_session(index, question.session))
-    if question.transaction:
-        return ask("transact", question.transaction)
-    if question.subjects:
-        runs = [ask(column, one) for one in question.subjects for column in ("subject", "actor")]
+    if query.session:
+        return ask("session", resolve_session(index, query.session))
+    if query.transaction:
+        return ask("transact", query.transaction)
+    if query.subjects:
+        runs = [ask(column, one) for one in query.subjects for column in ("subject", "actor")]
         return _each_once(merge(*runs, key=_place, reverse=newest))
-    apart = list(shapes)
+    apart = list(templates)
     if len(apart) <= APART:
-        return merge(*(ask("shape", one) for one in apart), key=_place, reverse=newest)
-    return iter(index.db.execute(f"{_ROW}at >= ?{order}", (question.since, *period)))
+        return merge(*(ask("template", one) for one in apart), key=_place, reverse=newest)
+    return iter(index.db.execute(f"{_ROW}at >= ?{order}", (query.since, *period)))
 
 
 def _place(row: _Row) -> tuple[float, int]:
@@ -180,7 +180,7 @@ def _each_once(rows: Iterable[_Row]) -> Iterator[_Row]:
         before = row[1]
 
 
-def whole_session(index: Index, begins: str) -> str:
+def resolve_session(index: Index, begins: str) -> str:
     """Find the one session whose key begins so.
 
     Raises:
@@ -196,7 +196,7 @@ def whole_session(index: Index, begins: str) -> str:
     raise LookupError(f"{'several sessions begin' if keys else 'there is no session that begins'} with `{begins}`")
 
 
-def by_id(index: Index, record: str) -> list[Found]:
+def find_by_id(index: Index, record: str) -> list[Match]:
     """Find the records of an id; more than one is a sign of forgery, and all are given.
 
     Args:
@@ -207,26 +207,26 @@ def by_id(index: Index, record: str) -> list[Found]:
     return [_found(index, row) for row in rows]
 
 
-def moved_by(index: Index, decision: str) -> list[Found]:
+def find_by_decision(index: Index, decision: str) -> list[Match]:
     """Find what happened by a decision: transitions and acts that name it."""
     rows = index.db.execute(f"{_ROW}decision = ? ORDER BY no", (decision,))
     return [_found(index, row) for row in rows]
 
 
-def _found(index: Index, row: _Row) -> Found:
-    at, _, shape, void, file, place, size = row
-    return Found(at, index.shapes()[shape], bool(void), index.line(file, place, size))
+def _found(index: Index, row: _Row) -> Match:
+    at, _, template, void, file, place, size = row
+    return Match(at, index.templates()[template], bool(void), index.line(file, place, size))
 
 
-def counts(index: Index, since: float, until: float) -> dict[int, int]:
-    """Count the records of each shape in a period; void ones are not counted."""
-    sql = "SELECT shape, count(*) FROM record WHERE at >= ? AND at <= ? AND void = 0 GROUP BY shape"
+def count_by_template(index: Index, since: float, until: float) -> dict[int, int]:
+    """Count the records of each template in a period; void ones are not counted."""
+    sql = "SELECT template, count(*) FROM record WHERE at >= ? AND at <= ? AND void = 0 GROUP BY template"
     if since == float("-inf") and until == float("inf"):
-        return dict(index.db.execute("SELECT shape, count(*) FROM record WHERE void = 0 GROUP BY shape"))
+        return dict(index.db.execute("SELECT template, count(*) FROM record WHERE void = 0 GROUP BY template"))
     return dict(index.db.execute(sql, (since, until)))
 
 
-def span(index: Index) -> tuple[float, float]:
+def time_range(index: Index) -> tuple[float, float]:
     """Give the times of the first and the last record; zeros where there is none."""
     first = index.db.execute("SELECT min(at) FROM record").fetchone()[0]
     latest = index.db.execute("SELECT max(at) FROM record").fetchone()[0]

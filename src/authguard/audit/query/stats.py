@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.search import counts, span
+from authguard.audit.query.search import count_by_template, time_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.rows import RecordTemplate
 
 #: machine -> the column that tells whose it is; the service is one
 _KEYS: Final = {
@@ -40,7 +40,7 @@ _BAD: Final = ("expired", "rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
+class DwellTime:
     """How long a machine was in a state, as far as it left it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Stats:
         since: of the first record counted, or of the period, epoch seconds UTC.
         until: of the last.
         void: records withdrawn in all of the log.
-        foreigners: lines that are no record, in all of the log.
+        unparsed_lines: lines that are no record, in all of the log.
         kinds: kind -> records.
         outcomes: outcome -> decisions.
         operations: (operation, outcome) -> decisions.
@@ -77,7 +77,7 @@ class Stats:
     since: float
     until: float
     void: int
-    foreigners: int
+    unparsed_lines: int
     kinds: Mapping[str, int]
     outcomes: Mapping[str, int]
     operations: Mapping[tuple[str, str], int]
@@ -86,7 +86,7 @@ class Stats:
     verdicts: Mapping[str, int]
     credentials: Mapping[str, int]
     reasons: Mapping[str, int]
-    stays: Mapping[tuple[str, str], Stay]
+    dwell_times: Mapping[tuple[str, str], DwellTime]
 
     @property
     def hours(self) -> float:
@@ -99,79 +99,81 @@ class Stats:
         return sum(self.outcomes.values())
 
     @property
-    def failure(self) -> float:
+    def failure_rate(self) -> float:
         """The share of verdicts on identity that were failures."""
-        return share(self.verdicts.get("failed", 0), sum(self.verdicts.values()))
+        return ratio(self.verdicts.get("failed", 0), sum(self.verdicts.values()))
 
     @property
-    def ambiguity(self) -> float:
+    def ambiguity_rate(self) -> float:
         """The share of verdicts on identity that were doubt or contradiction."""
-        return share(self.verdicts.get("ambiguous", 0), sum(self.verdicts.values()))
+        return ratio(self.verdicts.get("ambiguous", 0), sum(self.verdicts.values()))
 
     @property
-    def bad_credentials(self) -> float:
+    def bad_credential_rate(self) -> float:
         """The share of credentials sent that were expired or rejected."""
         sent = sum(count for condition, count in self.credentials.items() if condition not in {"", "missing"})
-        return share(sum(self.credentials.get(one, 0) for one in _BAD), sent)
+        return ratio(sum(self.credentials.get(one, 0) for one in _BAD), sent)
 
 
-def share(part: int, whole: int) -> float:
+def ratio(part: int, whole: int) -> float:
     """Give a part of a whole; nothing of nothing."""
     return part / whole if whole else 0.0
 
 
-def gather(index: Index, since: float, until: float) -> Stats:
+def collect_stats(index: Index, since: float, until: float) -> Stats:
     """Count the records of a period."""
-    shapes = index.shapes()
+    templates = index.templates()
     tallies: dict[str, Counter[str]] = {
         name: Counter() for name in ("kinds", "outcomes", "rules", "verdicts", "credentials", "reasons")
     }
     operations: Counter[tuple[str, str]] = Counter()
     transitions: Counter[tuple[str, str, str, str]] = Counter()
-    for number, count in counts(index, since, until).items():
-        shape = shapes[number]
-        count *= shape.requests  # noqa: PLW2901 - requests are counted, not records
-        tallies["kinds"][shape.kind] += count
-        match shape.kind:
+    for number, count in count_by_template(index, since, until).items():
+        template = templates[number]
+        count *= template.requests  # noqa: PLW2901 - requests are counted, not records
+        tallies["kinds"][template.kind] += count
+        match template.kind:
             case "decision":
-                tallies["outcomes"][shape.outcome] += count
-                tallies["rules"][shape.rule] += count
-                operations[shape.operation, shape.outcome] += count
-                tallies["credentials"][shape.states().get("credential", "")] += count
+                tallies["outcomes"][template.outcome] += count
+                tallies["rules"][template.rule] += count
+                operations[template.operation, template.outcome] += count
+                tallies["credentials"][template.states().get("credential", "")] += count
             case "transition":
-                transitions[shape.machine, shape.event, shape.source, shape.dest] += count
-                if shape.machine == "verification" and shape.event in VERDICTS:
-                    tallies["verdicts"][VERDICTS[shape.event]] += count
+                transitions[template.machine, template.event, template.source, template.dest] += count
+                if template.machine == "verification" and template.event in VERDICTS:
+                    tallies["verdicts"][VERDICTS[template.event]] += count
             case "refusal" | "fault":
-                tallies["reasons"][shape.reason] += count
+                tallies["reasons"][template.reason] += count
             case _:
                 pass
-    first, latest = span(index)
+    first, latest = time_range(index)
     return Stats(
         since=max(since, first),
         until=min(until, latest),
         void=int(index.db.execute("SELECT count(*) FROM record WHERE void = 1").fetchone()[0]),
-        foreigners=index.foreigners(),
+        unparsed_lines=index.unparsed_lines(),
         operations=operations,
         transitions=transitions,
-        stays=_stays(index, shapes, since, until),
+        dwell_times=_dwell_times(index, templates, since, until),
         **tallies,
     )
 
 
-def _stays(index: Index, shapes: Mapping[int, Shape], since: float, until: float) -> dict[tuple[str, str], Stay]:
+def _dwell_times(
+    index: Index, templates: Mapping[int, RecordTemplate], since: float, until: float
+) -> dict[tuple[str, str], DwellTime]:
     found: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
     for machine, key in _KEYS.items():
-        own = [number for number, shape in shapes.items() if shape.machine == machine]
+        own = [number for number, template in templates.items() if template.machine == machine]
         sql = (
-            "SELECT shape, count(*), avg(stay), max(stay) FROM (SELECT shape, at - lag(at) OVER"  # noqa: S608 - a column of ours, and numbers
-            f" (PARTITION BY {key} ORDER BY at, no) AS stay FROM record WHERE shape IN ({','.join(map(str, own))})"
-            f" AND void = 0 AND at >= ? AND at <= ? AND {key} IS NOT NULL) WHERE stay IS NOT NULL GROUP BY shape"
+            "SELECT template, count(*), avg(stay), max(stay) FROM (SELECT template, at - lag(at) OVER"  # noqa: S608 - a column of ours, and numbers
+            f" (PARTITION BY {key} ORDER BY at, no) AS stay FROM record WHERE template IN ({','.join(map(str, own))})"
+            f" AND void = 0 AND at >= ? AND at <= ? AND {key} IS NOT NULL) WHERE stay IS NOT NULL GROUP BY template"
         )
         for number, count, mean, longest in index.db.execute(sql, (since, until)):
-            found.setdefault((machine, shapes[number].source), []).append((count, mean, longest))
+            found.setdefault((machine, templates[number].source), []).append((count, mean, longest))
     return {
-        state: Stay(
+        state: DwellTime(
             count=sum(count for count, _, _ in parts),
             mean=sum(count * mean for count, mean, _ in parts) / sum(count for count, _, _ in parts),
             longest=max(longest for _, _, longest in parts),

@@ -9,7 +9,7 @@ from authguard.audit.query.export import utc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.audit.query.search import Found
+    from authguard.audit.query.search import Match
 
 _OUTCOMES: Final = {
     "allow": "it was let through",
@@ -54,7 +54,7 @@ _EVENTS: Final = {
 }
 
 
-def tell(found: Iterable[Found]) -> Iterator[str]:
+def tell(found: Iterable[Match]) -> Iterator[str]:
     """Tell records, oldest first.
 
     Args:
@@ -80,24 +80,26 @@ def _gap(seconds: float) -> str:
     return ""
 
 
-def _sentence(one: Found) -> str:
-    shape, record = one.shape, one.record
-    match shape.kind:
+def _sentence(one: Match) -> str:
+    template, record = one.template, one.record
+    match template.kind:
         case "decision":
             who = "An agent asked" if record.get("actor") else "They asked"
-            way = f" from {shape.channel}" if shape.channel else ""
-            why = "" if shape.reason in {"", "decided"} else f", {shape.reason.replace('-', ' ')}"
-            return (
-                f"{who} for {shape.operation}{way}: {_OUTCOMES.get(shape.outcome, shape.outcome)} ({shape.rule}{why})."
-            )
+            way = f" from {template.channel}" if template.channel else ""
+            why = "" if template.reason in {"", "decided"} else f", {template.reason.replace('-', ' ')}"
+            outcome = _OUTCOMES.get(template.outcome, template.outcome)
+            return f"{who} for {template.operation}{way}: {outcome} ({template.rule}{why})."
         case "transition":
-            words = _EVENTS.get(f"{shape.machine}.{shape.event}", f"the {shape.machine} met `{shape.event}`")
-            by = " (the clock)" if shape.cause == "timer" else ""
-            return f"{words[:1].upper()}{words[1:]}{by}: the {shape.machine} went from {shape.source} to {shape.dest}."
+            words = _EVENTS.get(
+                f"{template.machine}.{template.event}", f"the {template.machine} met `{template.event}`"
+            )
+            by = " (the clock)" if template.cause == "timer" else ""
+            moved = f"the {template.machine} went from {template.source} to {template.dest}"
+            return f"{words[:1].upper()}{words[1:]}{by}: {moved}."
         case "refusal":
-            return f"A request was refused before it was judged: {shape.reason.replace('-', ' ')}."
+            return f"A request was refused before it was judged: {template.reason.replace('-', ' ')}."
         case "act":
             by = f" by {record['by']}" if record.get("by") else ""
-            return f"{shape.act.replace('.', ' ').capitalize()}{by}."
+            return f"{template.act.replace('.', ' ').capitalize()}{by}."
         case _:
-            return f"A record of the kind {shape.kind}."
+            return f"A record of the kind {template.kind}."

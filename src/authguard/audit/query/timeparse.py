@@ -35,7 +35,7 @@ FORMS: Final = (
 )
 
 
-def moment(typed: str, now: float, *, end: bool = False) -> float:
+def parse_time(typed: str, now: float, *, end: bool = False) -> float:
     """Read a time that somebody typed.
 
     Args:

@@ -13,16 +13,16 @@ from heapq import nlargest
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.search import Question, find
-from authguard.audit.query.stats import VERDICTS, gather
-from authguard.audit.report.hold import Held, Lapse
+from authguard.audit.query.search import Query, find
+from authguard.audit.query.stats import VERDICTS, collect_stats
+from authguard.audit.report.hold import HeldTransaction, LapseRule
 from authguard.audit.report.people import BY_PEOPLE, People, count_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import Shape
+    from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.stats import Stats
     from authguard.audit.verify.result import Verification
     from authguard.policy.compiled import Policy
@@ -61,7 +61,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class RuleDenials:
     """Denials by one rule.
 
     Attributes:
@@ -83,7 +83,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class HoldStats:
     """Held transactions that came to one end.
 
     Attributes:
@@ -117,7 +117,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class PolicyPeriod:
     """A policy under which records were made.
 
     Attributes:
@@ -134,7 +134,7 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ReportData:
     """What a report tells.
 
     Attributes:
@@ -146,7 +146,7 @@ class Facts:
         waiting: held and undecided, the longest first.
         held: others that were held, the newest first.
         by_people: acts, the newest first.
-        by_itself: what the guard and the log said of themselves, the newest first.
+        by_system: what the guard and the log said of themselves, the newest first.
         acts: what was done -> how often.
         in_force: policies, by their first record.
         met: people and agents.
@@ -155,20 +155,20 @@ class Facts:
     stats: Stats
     width: float
     columns: tuple[Column, ...]
-    denials: tuple[Denied, ...]
-    ends: Mapping[str, Waits]
-    waiting: tuple[Held, ...]
-    held: tuple[Held, ...]
+    denials: tuple[RuleDenials, ...]
+    ends: Mapping[str, HoldStats]
+    waiting: tuple[HeldTransaction, ...]
+    held: tuple[HeldTransaction, ...]
     by_people: tuple[Act, ...]
-    by_itself: tuple[Act, ...]
+    by_system: tuple[Act, ...]
     acts: Mapping[str, int]
-    in_force: tuple[InForce, ...]
+    in_force: tuple[PolicyPeriod, ...]
     met: People
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cover:
-    """What stands on the report beside its facts.
+class ReportContext:
+    """What stands on the report beside its data.
 
     Attributes:
         log: its name.
@@ -193,7 +193,9 @@ class Cover:
     policy: Policy | None = None
 
 
-def look(index: Index, since: float, until: float, policy: Policy | None = None, now: float = 0.0) -> Facts:
+def collect_report(
+    index: Index, since: float, until: float, policy: Policy | None = None, now: float = 0.0
+) -> ReportData:
     """Gather a report.
 
     Args:
@@ -203,45 +205,49 @@ def look(index: Index, since: float, until: float, policy: Policy | None = None,
         policy: whose timers tell what has lapsed since nobody looked; ``None`` where none is at hand.
         now: epoch seconds UTC.
     """
-    stats = gather(index, since, until)
-    shapes = index.shapes()
+    stats = collect_stats(index, since, until)
+    templates = index.templates()
     width, columns = _columns(index, stats)
-    lapse = Lapse.of(policy, min(until, now))
+    lapse = LapseRule.of(policy, min(until, now))
     ends, waiting, held = _held(index, since, until, lapse)
     people, itself = _acts(index, since, until)
     denials: dict[tuple[str, str, str], Counter[str]] = {}
     acts: Counter[str] = Counter()
-    policies: dict[str, list[InForce]] = {}
-    sql = "SELECT shape, count(*), min(at), max(at) FROM record WHERE at >= ? AND at <= ? AND void = 0 GROUP BY shape"
+    policies: dict[str, list[PolicyPeriod]] = {}
+    sql = (
+        "SELECT template, count(*), min(at), max(at) FROM record"
+        " WHERE at >= ? AND at <= ? AND void = 0 GROUP BY template"
+    )
     for number, count, first, last in index.db.execute(sql, (since, until)):
-        shape = shapes[number]
-        policies.setdefault(shape.policy, []).append(InForce(shape.policy, first, last, count))
-        acts.update({shape.act: count} if shape.kind == "act" else {})
-        if shape.kind == "decision" and shape.outcome in DENIALS:
-            rule = denials.setdefault((shape.rule, shape.policy, shape.outcome), Counter())
-            rule[shape.operation] += count
-    return Facts(
+        template = templates[number]
+        policies.setdefault(template.policy, []).append(PolicyPeriod(template.policy, first, last, count))
+        acts.update({template.act: count} if template.kind == "act" else {})
+        if template.kind == "decision" and template.outcome in DENIALS:
+            rule = denials.setdefault((template.rule, template.policy, template.outcome), Counter())
+            rule[template.operation] += count
+    return ReportData(
         stats=stats,
         width=width,
         columns=columns,
         denials=tuple(
             sorted(
-                (Denied(*what, counted) for what, counted in denials.items()), key=lambda one: (-one.count, one.rule)
+                (RuleDenials(*what, counted) for what, counted in denials.items()),
+                key=lambda one: (-one.count, one.rule),
             )
         ),
         ends=ends,
         waiting=waiting,
         held=held,
         by_people=people,
-        by_itself=itself,
+        by_system=itself,
         acts=acts,
         met=count_people(index, since, until),
         in_force=tuple(sorted((_joined(many) for many in policies.values()), key=lambda one: one.first)),
     )
 
 
-def _joined(many: list[InForce]) -> InForce:
-    return InForce(
+def _joined(many: list[PolicyPeriod]) -> PolicyPeriod:
+    return PolicyPeriod(
         many[0].digest, min(one.first for one in many), max(one.last for one in many), sum(one.count for one in many)
     )
 
@@ -254,12 +260,12 @@ def _columns(index: Index, stats: Stats) -> tuple[float, tuple[Column, ...]]:
     begin = stats.since // width * width
     columns = tuple(Column(begin + place * width) for place in range(int((stats.until - begin) / width) + 1))
     told = {
-        number: (_GROUP.get(shape.outcome, "") if shape.kind == "decision" else "", _verdict(shape))
-        for number, shape in index.shapes().items()
+        number: (_GROUP.get(template.outcome, "") if template.kind == "decision" else "", _verdict(template))
+        for number, template in index.templates().items()
     }
     wanted = [number for number, (group, verdict) in told.items() if group or verdict]
     sql = (
-        f"SELECT CAST((at - ?) / ? AS INTEGER), shape, count(*) FROM record WHERE shape IN ({_numbers(wanted)})"  # noqa: S608 - numbers
+        f"SELECT CAST((at - ?) / ? AS INTEGER), template, count(*) FROM record WHERE template IN ({_numbers(wanted)})"  # noqa: S608 - numbers
         " AND at >= ? AND at <= ? AND void = 0 GROUP BY 1, 2"
     )
     for place, number, count in index.db.execute(sql, (begin, width, stats.since, stats.until)):
@@ -269,25 +275,25 @@ def _columns(index: Index, stats: Stats) -> tuple[float, tuple[Column, ...]]:
     return width, columns
 
 
-def _verdict(shape: Shape) -> str:
-    return VERDICTS.get(shape.event, "") if shape.machine == "verification" else ""
+def _verdict(template: RecordTemplate) -> str:
+    return VERDICTS.get(template.event, "") if template.machine == "verification" else ""
 
 
-def _numbers(shapes: list[int]) -> str:
-    return ",".join(map(str, shapes))
+def _numbers(templates: list[int]) -> str:
+    return ",".join(map(str, templates))
 
 
 def _held(
-    index: Index, since: float, until: float, lapse: Lapse
-) -> tuple[dict[str, Waits], tuple[Held, ...], tuple[Held, ...]]:
-    ends: dict[str, Waits] = {}
-    waiting: list[Held] = []
-    held: list[Held] = []
+    index: Index, since: float, until: float, lapse: LapseRule
+) -> tuple[dict[str, HoldStats], tuple[HeldTransaction, ...], tuple[HeldTransaction, ...]]:
+    ends: dict[str, HoldStats] = {}
+    waiting: list[HeldTransaction] = []
+    held: list[HeldTransaction] = []
     for one in map(lapse.seen, _each_held(index, since, until)):
-        before = ends.get(one.state, Waits())
+        before = ends.get(one.state, HoldStats())
         waited = one.decided - one.at if one.decided else 0.0
         mean = (before.mean * before.count + waited) / (before.count + 1)
-        ends[one.state] = Waits(before.count + 1, mean, max(before.longest, waited))
+        ends[one.state] = HoldStats(before.count + 1, mean, max(before.longest, waited))
         into = held if one.decided else waiting
         into.append(one)
         if len(into) > 10 * LISTED:
@@ -299,18 +305,18 @@ def _held(
     )
 
 
-def _kept(many: list[Held]) -> list[Held]:
+def _kept(many: list[HeldTransaction]) -> list[HeldTransaction]:
     """Keep of those that wait the longest, and of the others the newest."""
     return nlargest(LISTED, many, key=lambda one: one.at if one.decided else -one.at)
 
 
-def _each_held(index: Index, since: float, until: float) -> Iterator[Held]:
-    shapes = index.shapes()
-    own = [number for number, shape in shapes.items() if shape.machine == "transaction"]
-    begun = [number for number in own if shapes[number].dest == "held"]
+def _each_held(index: Index, since: float, until: float) -> Iterator[HeldTransaction]:
+    templates = index.templates()
+    own = [number for number, template in templates.items() if template.machine == "transaction"]
+    begun = [number for number in own if templates[number].dest == "held"]
     sql = (
-        f"SELECT transact, at, shape FROM record WHERE shape IN ({_numbers(own)}) AND void = 0 AND at <= ?"  # noqa: S608 - numbers
-        f" AND transact IN (SELECT transact FROM record WHERE shape IN ({_numbers(begun)})"
+        f"SELECT transact, at, template FROM record WHERE template IN ({_numbers(own)}) AND void = 0 AND at <= ?"  # noqa: S608 - numbers
+        f" AND transact IN (SELECT transact FROM record WHERE template IN ({_numbers(begun)})"
         " AND void = 0 AND at >= ? AND at <= ?) ORDER BY transact, at, no"
     )
     rows = index.db.execute(sql, (until, since, until))
@@ -318,31 +324,31 @@ def _each_held(index: Index, since: float, until: float) -> Iterator[Held]:
         at = decided = 0.0
         state = ""
         for _, when, number in moves:
-            state = shapes[number].dest
+            state = templates[number].dest
             if state == "held":
                 at, decided = at or when, 0.0
             elif at:
                 decided = decided or when
-        yield Held(transaction, at, state, decided)
+        yield HeldTransaction(transaction, at, state, decided)
 
 
-def _with_people(index: Index, one: Held, until: float) -> Held:
-    question = Question(transaction=one.id, kinds=("act",), until=until)
+def _with_people(index: Index, one: HeldTransaction, until: float) -> HeldTransaction:
+    query = Query(transaction=one.id, kinds=("act",), until=until)
     people = tuple(
-        f"{found.shape.act} by {found.record.get('by') or 'nobody named'}"
-        for found in islice(find(index, question, newest=False), LISTED)
+        f"{found.template.act} by {found.record.get('by') or 'nobody named'}"
+        for found in islice(find(index, query, newest=False), LISTED)
     )
-    return Held(one.id, one.at, one.state, one.decided, people)
+    return HeldTransaction(one.id, one.at, one.state, one.decided, people)
 
 
 def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
     people: list[Act] = []
     itself: list[Act] = []
-    for found in islice(find(index, Question(kinds=("act",), since=since, until=until)), ACTS):
+    for found in islice(find(index, Query(kinds=("act",), since=since, until=until)), ACTS):
         if found.void:
             continue
         said = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
-        into = people if found.shape.act in BY_PEOPLE else itself
+        into = people if found.template.act in BY_PEOPLE else itself
         if len(into) < LISTED:
-            into.append(Act(found.at, found.shape.act, said["by"], said["note"], said["id"]))
+            into.append(Act(found.at, found.template.act, said["by"], said["note"], said["id"]))
     return tuple(people), tuple(itself)

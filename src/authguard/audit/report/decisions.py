@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.audit.query.export import utc
-from authguard.audit.query.stats import share
+from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import columns, lines
 from authguard.audit.report.data import GROUPS, LISTED
-from authguard.audit.report.markup import code, counted, ordered, outcome_of, quiet, row, spoken
+from authguard.audit.report.markup import code, counted, format_duration, ordered, outcome_of, quiet, row
 from authguard.policy.views.sheet import shown, table
 
 if TYPE_CHECKING:
-    from authguard.audit.report.data import Cover, Facts
+    from authguard.audit.report.data import ReportContext, ReportData
 
 
-def decisions(facts: Facts) -> str:
+def decisions(data: ReportData) -> str:
     """Tell what was decided, over time, by outcome and by operation."""
-    stats = facts.stats
+    stats = data.stats
     if not stats.decisions:
         return quiet("There was no decision.")
-    times = [*(one.at for one in facts.columns), facts.columns[-1].at + facts.width]
-    series = {group: [one.decided[group] for one in facts.columns] for group in GROUPS}
-    busiest = max(facts.columns, key=lambda one: one.decided.total())
+    times = [*(one.at for one in data.columns), data.columns[-1].at + data.width]
+    series = {group: [one.decided[group] for one in data.columns] for group in GROUPS}
+    busiest = max(data.columns, key=lambda one: one.decided.total())
     most = f"the busiest, from {utc(busiest.at)}, has {busiest.decided.total():,} decisions"
-    words = f"A column is {spoken(facts.width)}; {most}."
+    words = f"A column is {format_duration(data.width)}; {most}."
     by_outcome = [
         row(outcome_of(outcome), *counted(count, stats.decisions), numbers=(1, 2))
         for outcome, count in ordered(stats.outcomes)
@@ -51,27 +51,27 @@ def decisions(facts: Facts) -> str:
     )
 
 
-def denials(cover: Cover, facts: Facts) -> str:
+def denials(context: ReportContext, data: ReportData) -> str:
     """Tell by which rules requests were denied, and why others came to no decision."""
-    whole = sum(one.count for one in facts.denials)
-    several = len({one.policy for one in facts.denials}) > 1
+    whole = sum(one.count for one in data.denials)
+    several = len({one.policy for one in data.denials}) > 1
     rows = [
         row(
             code(one.rule) + (f' <span class="quiet">{shown(one.policy[:12])}</span>' if several else ""),
             outcome_of(one.outcome),
             *counted(one.count, whole),
             "".join(f'<span class="v">{code(name)} {count:,}</span>' for name, count in ordered(one.operations)[:5]),
-            code(_line(cover, one.rule, one.policy)),
+            code(_line(context, one.rule, one.policy)),
             numbers=(2, 3),
         )
-        for one in facts.denials[:LISTED]
+        for one in data.denials[:LISTED]
     ]
-    told = f"{whole:,} denials by {len(facts.denials):,} rules" + (
-        f", of which the {LISTED} with the most are shown" if len(facts.denials) > LISTED else ""
+    told = f"{whole:,} denials by {len(data.denials):,} rules" + (
+        f", of which the {LISTED} with the most are shown" if len(data.denials) > LISTED else ""
     )
     heads = ("rule", "outcome", "denials", "share", "in proportion", "operations", "written in")
     denied = table(heads, rows, told, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
-    reasons = facts.stats.reasons
+    reasons = data.stats.reasons
     others = [
         row(code(reason), *counted(count, sum(reasons.values())), numbers=(1, 2)) for reason, count in ordered(reasons)
     ]
@@ -81,18 +81,18 @@ def denials(cover: Cover, facts: Facts) -> str:
     return denied + table(("reason", "requests", "share", "in proportion"), others, told, numbers=(1, 2))
 
 
-def _line(cover: Cover, rule: str, policy: str) -> str:
+def _line(context: ReportContext, rule: str, policy: str) -> str:
     """Name the policy's line of a rule, where the policy at hand is the one that decided."""
     index = rule.partition(":")[0]
-    if cover.policy is None or cover.policy.digest != policy or not index.isdecimal():
+    if context.policy is None or context.policy.digest != policy or not index.isdecimal():
         return ""
-    rules = cover.policy.table.rules
+    rules = context.policy.table.rules
     return rules[int(index)].origin if int(index) < len(rules) else ""
 
 
-def identity(facts: Facts) -> str:
+def identity(data: ReportData) -> str:
     """Tell how proofs of identity came out, and what credentials were sent."""
-    stats = facts.stats
+    stats = data.stats
     verdicts = sum(stats.verdicts.values())
     sent = {name: count for name, count in stats.credentials.items() if name not in {"", "missing"}}
     credentials = table(
@@ -103,14 +103,14 @@ def identity(facts: Facts) -> str:
     )
     if not verdicts:
         return quiet("There was no verdict on who somebody is.") + (credentials if sent else "")
-    times = [*(one.at for one in facts.columns), facts.columns[-1].at + facts.width]
+    times = [*(one.at for one in data.columns), data.columns[-1].at + data.width]
     series: dict[str, list[float | None]] = {
-        name: [share(one.verdicts[key], total) if (total := one.verdicts.total()) else None for one in facts.columns]
+        name: [ratio(one.verdicts[key], total) if (total := one.verdicts.total()) else None for one in data.columns]
         for name, key in (("failed", "failed"), ("doubt or contradiction", "ambiguous"))
     }
     words = (
-        f"Of {verdicts:,} verdicts {stats.failure:.1%} were failures, and {stats.ambiguity:.1%} doubt or contradiction;"
-        f" a point is {spoken(facts.width)}."
+        f"Of {verdicts:,} verdicts {stats.failure_rate:.1%} were failures, and {stats.ambiguity_rate:.1%} doubt or"
+        f" contradiction; a point is {format_duration(data.width)}."
     )
     rows = [row(shown(name), *counted(count, verdicts), numbers=(1, 2)) for name, count in ordered(stats.verdicts)]
     return (

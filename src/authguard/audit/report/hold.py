@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldTransaction:
     """One transaction that was held.
 
     Attributes:
@@ -29,7 +29,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Lapse:
+class LapseRule:
     """When what is held lapses though nobody looks at it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Lapse:
     now: float = 0.0
 
     @classmethod
-    def of(cls, policy: Policy | None, now: float) -> Lapse:
+    def of(cls, policy: Policy | None, now: float) -> LapseRule:
         """Read it off the timers of a policy."""
         armed = policy.timers.armed.get(("transaction", "held"), ()) if policy else ()
         first = min((timer for timer in armed if timer.moment == "entered"), key=lambda one: one.after, default=None)
@@ -52,8 +52,8 @@ class Lapse:
         trigger = first.event.partition(".")[2]
         return cls(first.after, policy.machines["transaction"].table["held", trigger].dest, now)
 
-    def seen(self, one: Held) -> Held:
+    def seen(self, one: HeldTransaction) -> HeldTransaction:
         """Return a transaction as it stands at that moment."""
         if one.decided or one.at + self.after > self.now:
             return one
-        return Held(one.id, one.at, self.state, one.at + self.after)
+        return HeldTransaction(one.id, one.at, self.state, one.at + self.after)

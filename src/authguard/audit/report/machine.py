@@ -194,7 +194,7 @@ def _around(spot: Point, words: Sequence[str]) -> Area:
 
 
 def _free(curve: tuple[Point, Point, Point, Point], words: Sequence[str], taken: Sequence[Area]) -> Point:
-    """Choose where words stand: on the arrow where they cover the least, else a little beside it."""
+    """Choose where words stand: on the arrow where they context the least, else a little beside it."""
     spots = [(x, y + off) for off in (0.0, -12.0, 12.0, -24.0, 24.0) for x, y in (_along(curve, one) for one in PLACES)]
     return min(spots, key=lambda spot: sum(_common(_around(spot, words), area) for area in taken))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.stats import share
+from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import bar
 from authguard.policy.views.sheet import shown
 
@@ -37,10 +37,10 @@ def outcome_of(outcome: str) -> str:
 
 def counted(count: int, whole: int) -> tuple[str, str, str]:
     """Give three cells: a count, its share, and a bar of that."""
-    return f"{count:,}", f"{share(count, whole):.2%}", bar(share(count, whole))
+    return f"{count:,}", f"{ratio(count, whole):.2%}", bar(ratio(count, whole))
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Tell a length of time in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:

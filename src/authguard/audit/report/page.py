@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.export import utc
-from authguard.audit.query.stats import share
+from authguard.audit.query.stats import ratio
 from authguard.audit.report.data import GROUPS
 from authguard.audit.report.decisions import decisions, denials, identity
 from authguard.audit.report.markup import code, quiet, row
@@ -21,7 +21,7 @@ from authguard.core.chain import Broken
 from authguard.policy.views.sheet import document, shown, style, table
 
 if TYPE_CHECKING:
-    from authguard.audit.report.data import Cover, Facts
+    from authguard.audit.report.data import ReportContext, ReportData
     from authguard.audit.verify.result import ChainReport
 
 _LOOK: Final = Path(__file__).parent / "report.css"
@@ -36,49 +36,49 @@ _KINDS: Final = {
 }
 
 
-def page(cover: Cover, facts: Facts) -> str:
+def render_page(context: ReportContext, data: ReportData) -> str:
     """Write the report: a whole HTML document."""
     asked = " ".join(
         part
         for part in (
-            f"from {utc(cover.since)}" if cover.since > float("-inf") else "from its beginning",
-            f"to {utc(cover.until)}" if cover.until < float("inf") else "to its end",
+            f"from {utc(context.since)}" if context.since > float("-inf") else "from its beginning",
+            f"to {utc(context.until)}" if context.until < float("inf") else "to its end",
         )
     )
     header = (
-        f'<p class="lead">Log <span class="m">{shown(cover.log)}</span>, {asked}.</p>'
-        f'<p class="quiet">Made {utc(cover.made)} by {shown(cover.by)}. All times are UTC.</p>'
+        f'<p class="lead">Log <span class="m">{shown(context.log)}</span>, {asked}.</p>'
+        f'<p class="quiet">Made {utc(context.made)} by {shown(context.by)}. All times are UTC.</p>'
     )
     sections = (
-        ("summary", "At a glance", _summary(cover, facts)),
-        ("integrity", "Integrity", _integrity(cover)),
-        ("decisions", "Decisions", decisions(facts)),
-        ("denials", "Denials by rule", denials(cover, facts)),
-        ("identity", "Proofs of identity", identity(facts)),
-        ("held", "Held transactions", held(facts)),
-        ("machines", "States and what moved them", machines(cover, facts)),
-        ("acts", "What people did", acts(facts)),
-        ("policies", "Policies in force", policies(cover, facts)),
+        ("summary", "At a glance", _summary(context, data)),
+        ("integrity", "Integrity", _integrity(context)),
+        ("decisions", "Decisions", decisions(data)),
+        ("denials", "Denials by rule", denials(context, data)),
+        ("identity", "Proofs of identity", identity(data)),
+        ("held", "Held transactions", held(data)),
+        ("machines", "States and what moved them", machines(context, data)),
+        ("acts", "What people did", acts(data)),
+        ("policies", "Policies in force", policies(context, data)),
     )
     return document("Audit report", header=header, sections=sections, look=style() + _LOOK.read_text("utf-8"))
 
 
-def _summary(cover: Cover, facts: Facts) -> str:
-    stats = facts.stats
-    sound = cover.verification.ok and cover.signed
-    verdict = "sound" if sound else "BROKEN" if not cover.verification.ok else "NOT VOUCHED FOR"
-    denied = sum(one.count for one in facts.denials)
+def _summary(context: ReportContext, data: ReportData) -> str:
+    stats = data.stats
+    sound = context.verification.ok and context.signed
+    verdict = "sound" if sound else "BROKEN" if not context.verification.ok else "NOT VOUCHED FOR"
+    denied = sum(one.count for one in data.denials)
     allowed = sum(stats.outcomes.get(one, 0) for one in GROUPS["let through"])
     tiles = (
-        ("Integrity", verdict, _vouched(cover), "good" if sound else "bad"),
+        ("Integrity", verdict, _vouched(context), "good" if sound else "bad"),
         ("Decisions", f"{stats.decisions:,}", f"{stats.decisions / stats.hours:,.1f} an hour", ""),
-        ("Let through", f"{share(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
-        ("Denied", f"{share(denied, stats.decisions):.1%}", f"{denied:,}", ""),
-        ("Proofs that failed", f"{stats.failure:.1%}", f"of {sum(stats.verdicts.values()):,} verdicts", ""),
-        ("Proofs in doubt", f"{stats.ambiguity:.1%}", "doubt or contradiction", ""),
-        ("Bad credentials", f"{stats.bad_credentials:.1%}", "expired or rejected, of those sent", ""),
-        ("People", f"{facts.met.customers:,}", f"and {facts.met.agents:,} agents, {facts.met.staff:,} of staff", ""),
-        ("Held transactions", f"{sum(one.count for one in facts.ends.values()):,}", _waiting(facts), ""),
+        ("Let through", f"{ratio(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
+        ("Denied", f"{ratio(denied, stats.decisions):.1%}", f"{denied:,}", ""),
+        ("Proofs that failed", f"{stats.failure_rate:.1%}", f"of {sum(stats.verdicts.values()):,} verdicts", ""),
+        ("Proofs in doubt", f"{stats.ambiguity_rate:.1%}", "doubt or contradiction", ""),
+        ("Bad credentials", f"{stats.bad_credential_rate:.1%}", "expired or rejected, of those sent", ""),
+        ("People", f"{data.met.customers:,}", f"and {data.met.agents:,} agents, {data.met.staff:,} of staff", ""),
+        ("Held transactions", f"{sum(one.count for one in data.ends.values()):,}", _waiting(data), ""),
     )
     told = "".join(
         f'<div class="tile {kind}"><dt>{name}</dt>'
@@ -94,30 +94,30 @@ def _summary(cover: Cover, facts: Facts) -> str:
     more = [span]
     if stats.void:
         more.append(f"Withdrawn, and counted nowhere: {stats.void:,}, in all of the log.")
-    if stats.foreigners:
-        more.append(f"Lines of the log that are no record: {stats.foreigners:,}.")
+    if stats.unparsed_lines:
+        more.append(f"Lines of the log that are no record: {stats.unparsed_lines:,}.")
     return f'<dl class="tiles">{told}</dl>' + "".join(f"<p>{one}</p>" for one in more)
 
 
-def _vouched(cover: Cover) -> str:
-    chains = cover.verification.chains
+def _vouched(context: ReportContext) -> str:
+    chains = context.verification.chains
     lines_ = sum(one.lines for one in chains)
-    if not cover.signed:
+    if not context.signed:
         return "no signature was looked at"
     signed = sum(max(one.ranges.signed, one.ranges.anchored) for one in chains)
     return f"{signed:,} of {lines_:,} lines signed"
 
 
-def _waiting(facts: Facts) -> str:
-    waiting = facts.ends.get("held")
+def _waiting(data: ReportData) -> str:
+    waiting = data.ends.get("held")
     return f"{waiting.count:,} wait still" if waiting else "none waits"
 
 
-def _integrity(cover: Cover) -> str:
-    found = cover.verification
+def _integrity(context: ReportContext) -> str:
+    found = context.verification
     if not found.ok:
         words = "The log is not what was written. What this report tells of it may not be true."
-    elif not cover.signed:
+    elif not context.signed:
         words = (
             "Nothing vouches for the log: no signature was looked at, so a cut tail, a removed chain or a full rewrite"
             " goes unseen. Name its public key with --key."
@@ -127,11 +127,11 @@ def _integrity(cover: Cover) -> str:
             "Every line of the log, and not of this period alone, follows the one before it,"
             " and what was signed is what stands there."
         )
-    verdict = f'<p class="verdict {"good" if found.ok and cover.signed else "bad"}">{words}</p>'
-    if cover.caveat:
-        verdict += quiet(shown(cover.caveat[:1].upper() + cover.caveat[1:] + "."))
+    verdict = f'<p class="verdict {"good" if found.ok and context.signed else "bad"}">{words}</p>'
+    if context.caveat:
+        verdict += quiet(shown(context.caveat[:1].upper() + context.caveat[1:] + "."))
     heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
-    rows = [_chain(one, signed=cover.signed) for one in found.chains]
+    rows = [_chain(one, signed=context.signed) for one in found.chains]
     rows += [
         row(code(one.path.name), "", "", "", "", "", "", f'<span class="o deny">{shown(one.broken.flaw.words)}</span>')
         for one in found.gone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.search import Question, find
+from authguard.audit.query.search import Query, find
 from authguard.core.handover import ACCEPTED
 from authguard.core.people import folded
 
@@ -44,15 +44,15 @@ class People:
 def count_people(index: Index, since: float, until: float) -> People:
     """Count different people: staff by what of a name tells people apart, customers and agents by their pseudonyms."""
     within = "at >= ? AND at <= ? AND void = 0"
-    decided = [number for number, shape in index.shapes().items() if shape.kind == "decision"]
+    decided = [number for number, template in index.templates().items() if template.kind == "decision"]
     numbers = ",".join(map(str, decided))
-    of = f"FROM record WHERE shape IN ({numbers}) AND {within}"
+    of = f"FROM record WHERE template IN ({numbers}) AND {within}"
     sql = f"SELECT count(DISTINCT subject), count(DISTINCT actor) {of}"
     customers, agents = index.db.execute(sql, (since, until)).fetchone()
     names = {
         str(found.record.get("by", ""))
-        for found in find(index, Question(kinds=("act",), since=since, until=until))
-        if found.shape.act in BY_STAFF and not found.void
+        for found in find(index, Query(kinds=("act",), since=since, until=until))
+        if found.template.act in BY_STAFF and not found.void
     }
     people = {folded(name) for several in names for name in several.split(", ")} - {""}
     sql = f"SELECT 1 {of} AND subject = ? LIMIT 1"

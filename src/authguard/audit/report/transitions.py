@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit.query.export import utc
 from authguard.audit.report.data import LISTED
 from authguard.audit.report.machine import ARROWS, Arrow, draw
-from authguard.audit.report.markup import code, counted, ordered, quiet, row, spoken
+from authguard.audit.report.markup import code, counted, format_duration, ordered, quiet, row
 from authguard.core.events import MACHINES
 from authguard.policy.views.sheet import shown, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.audit.report.data import Act, Cover, Facts
-    from authguard.audit.report.hold import Held
+    from authguard.audit.report.data import Act, ReportContext, ReportData
+    from authguard.audit.report.hold import HeldTransaction
 
 #: in which each machine begins where no policy says so
 _INITIAL: Final = {
@@ -39,21 +39,21 @@ _ENDS: Final = {
 }
 
 
-def held(facts: Facts) -> str:
+def held(data: ReportData) -> str:
     """Tell what was held, what became of it, and who decided."""
-    whole = sum(one.count for one in facts.ends.values())
+    whole = sum(one.count for one in data.ends.values())
     if not whole:
         return quiet("No transaction was held in this period.")
     rows = []
-    for state, waits in sorted(facts.ends.items(), key=lambda item: (-item[1].count, item[0])):
-        waited = ("", "") if state == "held" else (spoken(waits.mean), spoken(waits.longest))
+    for state, waits in sorted(data.ends.items(), key=lambda item: (-item[1].count, item[0])):
+        waited = ("", "") if state == "held" else (format_duration(waits.mean), format_duration(waits.longest))
         rows.append(row(shown(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5)))
     heads = ("what became of it", "transactions", "share", "in proportion", "decided after, mean", "longest")
     ends = table(
         heads, rows, f"{whole:,} transactions were held; as they stood at the period's end", numbers=(1, 2, 4, 5)
     )
-    waiting = [_transaction(one) for one in facts.waiting]
-    held = [_transaction(one) for one in facts.held]
+    waiting = [_transaction(one) for one in data.waiting]
+    held = [_transaction(one) for one in data.held]
     lists = (
         table(_TRANSACTION, waiting, f"wait still: the {len(waiting)} that wait the longest") if waiting else "",
         table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
@@ -64,29 +64,29 @@ def held(facts: Facts) -> str:
 _TRANSACTION: Final = ("transaction", "held", "decided after", "what became of it", "who")
 
 
-def _transaction(one: Held) -> str:
+def _transaction(one: HeldTransaction) -> str:
     people = "".join(f'<span class="v">{shown(who)}</span>' for who in one.people)
-    waited = spoken(one.decided - one.at) if one.decided else ""
+    waited = format_duration(one.decided - one.at) if one.decided else ""
     return row(code(one.id), utc(one.at), waited, shown(_ENDS.get(one.state, one.state)), people)
 
 
-def machines(cover: Cover, facts: Facts) -> str:
+def machines(context: ReportContext, data: ReportData) -> str:
     """Draw every machine that moved, with its traffic."""
     traffic: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
-    for (machine, event, source, dest), count in facts.stats.transitions.items():
+    for (machine, event, source, dest), count in data.stats.transitions.items():
         edge = traffic.setdefault(machine, {}).setdefault((source, dest), {})
         edge[event] = edge.get(event, 0) + count
     if not traffic:
         return quiet("No state changed.")
     named = [name for name in MACHINES if name in traffic] + sorted(set(traffic) - set(MACHINES))
-    return "".join(_machine(cover, facts, number, name, traffic[name]) for number, name in enumerate(named))
+    return "".join(_machine(context, data, number, name, traffic[name]) for number, name in enumerate(named))
 
 
 def _machine(
-    cover: Cover, facts: Facts, number: int, name: str, edges: Mapping[tuple[str, str], Mapping[str, int]]
+    context: ReportContext, data: ReportData, number: int, name: str, edges: Mapping[tuple[str, str], Mapping[str, int]]
 ) -> str:
     arrows = [Arrow(source, dest, events) for (source, dest), events in edges.items()]
-    spec = cover.policy.machines[name].spec if cover.policy and name in cover.policy.machines else None
+    spec = context.policy.machines[name].spec if context.policy and name in context.policy.machines else None
     initial = spec.initial if spec else _INITIAL.get(name, "")
     whole = sum(one.count for one in arrows)
     notes = []
@@ -101,8 +101,14 @@ def _machine(
             way = f'{shown(one.source)} <span aria-label="to">→</span> {shown(one.dest)}'
             rows.append(row(way, code(event), *counted(count, whole), numbers=(2, 3)))
     stays = [
-        row(shown(state), f"{stay.count:,}", spoken(stay.mean), spoken(stay.longest), numbers=(1, 2, 3))
-        for (machine, state), stay in facts.stats.stays.items()
+        row(
+            shown(state),
+            f"{stay.count:,}",
+            format_duration(stay.mean),
+            format_duration(stay.longest),
+            numbers=(1, 2, 3),
+        )
+        for (machine, state), stay in data.stats.dwell_times.items()
         if machine == name
     ]
     told = f"Machine {name}: {whole:,} transitions"
@@ -123,21 +129,19 @@ def _machine(
     )
 
 
-def acts(facts: Facts) -> str:
+def acts(data: ReportData) -> str:
     """Tell what people did, and what the guard and the log say of themselves."""
-    if not facts.acts:
+    if not data.acts:
         return quiet("Nobody did anything by hand.")
-    totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(facts.acts)]
+    totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(data.acts)]
     people = (
-        table(_ACT, map(_act, facts.by_people), f"by people, the newest {len(facts.by_people)}", tall=True)
-        if facts.by_people
+        table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
+        if data.by_people
         else quiet("Nobody did anything by hand.")
     )
     itself = (
-        table(
-            _ACT, map(_act, facts.by_itself), f"by the guard and the log, the newest {len(facts.by_itself)}", tall=True
-        )
-        if facts.by_itself
+        table(_ACT, map(_act, data.by_system), f"by the guard and the log, the newest {len(data.by_system)}", tall=True)
+        if data.by_system
         else ""
     )
     return people + itself + table(("act", "times"), totals, "all acts", numbers=(1,))
@@ -150,11 +154,11 @@ def _act(one: Act) -> str:
     return row(utc(one.at), code(one.act), shown(one.by), shown(one.note), code(one.id))
 
 
-def policies(cover: Cover, facts: Facts) -> str:
+def policies(context: ReportContext, data: ReportData) -> str:
     """Tell under which policies the records were made."""
     rows = []
-    for one in facts.in_force:
-        name = cover.policy.name if cover.policy and cover.policy.digest == one.digest else ""
+    for one in data.in_force:
+        name = context.policy.name if context.policy and context.policy.digest == one.digest else ""
         rows.append(row(code(one.digest), shown(name), utc(one.first), utc(one.last), f"{one.count:,}", numbers=(4,)))
     heads = ("digest", "name", "first record", "last record", "records")
     return (
