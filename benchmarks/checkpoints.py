@@ -53,16 +53,16 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
         line, head = link(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
         lines.append(line)
         tree.add(leaf(line[:-1]))
-        origin = origin or checkpoint_file.origin(key.key.name, head)
+        origin = origin or checkpoint_file.chain_origin(key.key.name, head)
         notes.append(signed(Checkpoint(origin, tree.size, tree.root()), BEGAN + seq, ((key.key, key.sign),)))
     log.write_bytes(b"".join(lines))
-    checkpoint_file.beside(log).write_bytes(b"".join(map(checkpoint_file.encode, notes)))
+    checkpoint_file.checkpoint_path(log).write_bytes(b"".join(map(checkpoint_file.encode_line, notes)))
     begun = perf_counter()
     found = verify(log, trust=Trust((key.key,), signing.check))
     took = perf_counter() - begun
     if not found.ok:
         raise AssertionError(found)
-    return took, checkpoint_file.beside(log).stat().st_size
+    return took, checkpoint_file.checkpoint_path(log).stat().st_size
 
 
 def main() -> None:

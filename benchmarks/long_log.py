@@ -200,12 +200,12 @@ def write(path: Path, count: int, key: SigningKey) -> None:
     """Make a log of so many records at a path, and its checkpoints beside it."""
     tree, lines, head, last = Tree(), [], GENESIS, BEGAN
     dice = random.Random(SEED)  # noqa: S311 - the same records each time
-    checkpoint_file.beside(path).unlink(missing_ok=True)
+    checkpoint_file.checkpoint_path(path).unlink(missing_ok=True)
     origin = ""
-    with path.open("wb") as file, checkpoint_file.beside(path).open("wb") as notes:
+    with path.open("wb") as file, checkpoint_file.checkpoint_path(path).open("wb") as notes:
         for seq, entry in enumerate(Teller(load(POLICY), dice).entries(count)):
             line, head = link(entry, seq, head)
-            origin = origin or checkpoint_file.origin(key.key.name, head)
+            origin = origin or checkpoint_file.chain_origin(key.key.name, head)
             tree.add(leaf(line[:-1]))
             lines.append(line)
             last = max(last, entry.at)
@@ -213,7 +213,7 @@ def write(path: Path, count: int, key: SigningKey) -> None:
                 file.writelines(lines)
                 lines.clear()
                 body = Checkpoint(origin, tree.size, tree.root())
-                notes.write(checkpoint_file.encode(signed(body, int(last), ((key.key, key.sign),))))
+                notes.write(checkpoint_file.encode_line(signed(body, int(last), ((key.key, key.sign),))))
 
 
 def key() -> SigningKey:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard import names
-from authguard.audit.chain_file import chains
+from authguard.audit.chain_file import chain_paths
 from authguard.errors import SettingsError
 from authguard.names import Names
 from authguard.settings import KEY_BYTES, MEMORY
@@ -41,7 +41,7 @@ def choose_names(
     path = names.beside(Path(settings.store))
     if clock is not None:
         log = Path(settings.log)
-        names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chains(log) if chain.exists()))
+        names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chain_paths(log) if chain.exists()))
     elif not path.exists():
         return Pseudonyms(deployment_key(settings))
     return Names(path)

@@ -339,7 +339,7 @@ def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[P
     """
     policy, clock = load(settings.policy), clock or SystemClock()
     keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
-    for chain in segment_file.of_log(Path(settings.log)):
+    for chain in segment_file.list_chains(Path(settings.log)):
         made: list[LogSigner] = []
         sink = _chain(settings, clock, SystemIds(), keeping, policy.digest, path=chain, by_hand=made)
         try:

@@ -83,7 +83,7 @@ class Desk:
         return sorted(path.name for path in self.folder.iterdir())
 
     def trust(self) -> Trust:
-        held = by_origin(head.note for head in checkpoint_file.heads(self.memory))
+        held = by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
         return Trust(tuple(one.key for one in self.keys), signing.check, held)
 
     def verify(self) -> Verification:

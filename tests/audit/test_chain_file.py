@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.audit.chain_file import CHAINS, chains, claim, let_go, size, tail
+from authguard.audit.chain_file import MAX_CHAINS, acquire, chain_paths, get_size, read_tail, release
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 
@@ -16,54 +16,54 @@ if TYPE_CHECKING:
 
 
 def test_chains_are_named_beside_the_first_and_bounded(tmp_path: Path) -> None:
-    names = [path.name for path in chains(tmp_path / "audit.jsonl")]
+    names = [path.name for path in chain_paths(tmp_path / "audit.jsonl")]
     assert names[:3] == ["audit.jsonl", "audit.1.jsonl", "audit.2.jsonl"]
-    assert len(set(names)) == len(names) == CHAINS
-    assert [path.name for path in chains(tmp_path / "log")][1] == "log.1"
+    assert len(set(names)) == len(names) == MAX_CHAINS
+    assert [path.name for path in chain_paths(tmp_path / "log")][1] == "log.1"
 
 
 def test_the_first_free_chain_is_taken_and_there_is_a_most(tmp_path: Path) -> None:
-    held = [claim(tmp_path / "audit.jsonl") for _ in range(CHAINS)]
-    assert [one.path for one in held] == list(chains(tmp_path / "audit.jsonl"))
-    with pytest.raises(AuditError, match=f"{CHAINS} living writers"):
-        claim(tmp_path / "audit.jsonl")
-    let_go(held[5])
-    again = claim(tmp_path / "audit.jsonl")
+    held = [acquire(tmp_path / "audit.jsonl") for _ in range(MAX_CHAINS)]
+    assert [one.path for one in held] == list(chain_paths(tmp_path / "audit.jsonl"))
+    with pytest.raises(AuditError, match=f"{MAX_CHAINS} living writers"):
+        acquire(tmp_path / "audit.jsonl")
+    release(held[5])
+    again = acquire(tmp_path / "audit.jsonl")
     assert again.path == held[5].path
     for one in [*held[:5], *held[6:], again]:
-        let_go(one)
+        release(one)
 
 
 def test_letting_go_unlocks_although_a_copy_of_the_descriptor_is_open(tmp_path: Path) -> None:
-    held = claim(tmp_path / "audit.jsonl")
+    held = acquire(tmp_path / "audit.jsonl")
     copy = os.dup(held.fd)
-    let_go(held)
-    again = claim(tmp_path / "audit.jsonl")
+    release(held)
+    again = acquire(tmp_path / "audit.jsonl")
     assert again.path == held.path
-    let_go(again)
+    release(again)
     os.close(copy)
 
 
 def test_letting_go_of_what_was_closed_under_us_closes_nothing_of_others(tmp_path: Path) -> None:
-    held = claim(tmp_path / "audit.jsonl")
+    held = acquire(tmp_path / "audit.jsonl")
     os.close(held.fd)
-    let_go(held)
+    release(held)
     other = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT)
     assert other == held.fd
-    let_go(held)
+    release(held)
     os.fstat(other)
     os.close(other)
 
 
 def test_a_file_is_measured_only_while_its_name_leads_to_it(tmp_path: Path) -> None:
-    held = claim(tmp_path / "audit.jsonl")
+    held = acquire(tmp_path / "audit.jsonl")
     os.write(held.fd, b"12345")
-    assert size(held) == 5
+    assert get_size(held) == 5
     held.path.rename(tmp_path / "moved")
-    assert size(held) == -1
+    assert get_size(held) == -1
     held.path.touch()
-    assert size(held) == -1
-    let_go(held)
+    assert get_size(held) == -1
+    release(held)
 
 
 def test_a_log_that_is_deleted_whenever_it_is_opened_is_an_error_and_not_a_loop(
@@ -76,7 +76,7 @@ def test_a_log_that_is_deleted_whenever_it_is_opened_is_an_error_and_not_a_loop(
 
     monkeypatch.setattr("authguard.audit.chain_file.os.open", open_and_delete)
     with pytest.raises(AuditError, match="replaced all the time"):
-        claim(tmp_path / "audit.jsonl")
+        acquire(tmp_path / "audit.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_end_of_a_file_is_its_last_whole_line_and_what_is_torn(
 ) -> None:
     (tmp_path / "file").write_bytes(content)
     fd = os.open(tmp_path / "file", os.O_RDONLY)
-    found = tail(fd)
+    found = read_tail(fd)
     os.close(fd)
     assert (found.end, found.last, found.torn) == (len(content) - len(torn), last, torn)
 
@@ -107,5 +107,5 @@ def test_an_end_longer_than_a_line_is_refused(tmp_path: Path, content: bytes) ->
     (tmp_path / "file").write_bytes(content)
     fd = os.open(tmp_path / "file", os.O_RDONLY)
     with pytest.raises(AuditError, match="line of ours"):
-        tail(fd)
+        read_tail(fd)
     os.close(fd)

@@ -38,7 +38,7 @@ def test_a_chain_goes_on_over_segments_that_are_compressed_once_they_are_signed(
     assert chain.segments >= len(packed)
     assert chain.lines == chain.ranges.signed == 62 + chain.segments  # each new file, and each writer, says so
     assert [int(name.split(".")[2]) for name in packed] == [
-        piece.base for piece in segment_file.closed(desk.log) if piece.form
+        piece.base for piece in segment_file.list_closed(desk.log) if piece.form
     ]
 
 
@@ -46,13 +46,13 @@ def test_what_is_compressed_is_plain_gzip_of_the_very_lines(desk: Desk) -> None:
     desk.keeping = Keeping(size=2_000)
     sink = desk.open()
     desk.write(sink, *numbers(0, 12))
-    plain = {piece.base: piece.path.read_bytes() for piece in segment_file.closed(desk.log)}
+    plain = {piece.base: piece.path.read_bytes() for piece in segment_file.list_closed(desk.log)}
     assert plain
     desk.work()
     sink.close()
     for base, raw in plain.items():
-        assert gzip.decompress(segment_file.name(desk.log, base, ".gz").read_bytes()) == raw
-        assert not segment_file.name(desk.log, base).exists()
+        assert gzip.decompress(segment_file.segment_path(desk.log, base, ".gz").read_bytes()) == raw
+        assert not segment_file.segment_path(desk.log, base).exists()
 
 
 def test_every_question_is_answered_over_all_segments(desk: Desk) -> None:
@@ -101,10 +101,10 @@ def test_a_file_is_closed_when_its_time_has_come_too(desk: Desk) -> None:
     desk.write(sink, "0")
     desk.clock.advance(57)
     desk.write(sink, "1")
-    assert len(segment_file.pieces(desk.log)) == 1
+    assert len(segment_file.list_segments(desk.log)) == 1
     desk.clock.advance(1)
     desk.write(sink, "2")
-    assert [piece.base for piece in segment_file.pieces(desk.log)] == [0, 3]
+    assert [piece.base for piece in segment_file.list_segments(desk.log)] == [0, 3]
     sink.close()
     assert desk.verify().ok
 
@@ -126,11 +126,11 @@ def test_a_writer_that_dies_while_it_closes_a_file_leaves_a_whole_chain(desk: De
     desk.write(sink, *numbers(0, 5))
     desk.work()
     if stage == "linked":  # the file has its second name, and the new one is not in its place yet
-        os.link(desk.log, segment_file.name(desk.log, 0))
+        os.link(desk.log, segment_file.segment_path(desk.log, 0))
         (desk.folder / ".audit.jsonl.next").touch()
     sink.close()
     if stage == "begun":  # the new one is there, and nothing was written to it
-        desk.log.rename(segment_file.name(desk.log, 0))
+        desk.log.rename(segment_file.segment_path(desk.log, 0))
         desk.log.touch()
     assert desk.verify().ok
     sink = desk.open()
@@ -145,7 +145,7 @@ def test_a_writer_that_dies_while_it_closes_a_file_leaves_a_whole_chain(desk: De
 def test_a_segment_that_is_there_twice_after_a_crash_is_read_once(desk: Desk) -> None:
     sink = desk.open()
     desk.write(sink, *numbers(0, 20))
-    plain = segment_file.closed(desk.log)[0]
+    plain = segment_file.list_closed(desk.log)[0]
     raw = plain.path.read_bytes()
     desk.work()
     plain.path.write_bytes(raw)  # the writer died before it took the plain file away
@@ -168,11 +168,11 @@ def test_a_folder_in_which_nothing_new_can_be_made_stops_no_record(desk: Desk, m
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", full)
         desk.write(sink, *numbers(5, 20))
-    assert len(segment_file.pieces(desk.log)) == 1
+    assert len(segment_file.list_segments(desk.log)) == 1
     desk.write(sink, *numbers(20, 25))
-    assert len(segment_file.pieces(desk.log)) == 2
+    assert len(segment_file.list_segments(desk.log)) == 2
     sink.close()
-    raw = segment_file.closed(desk.log)[0].path.read_bytes()
+    raw = segment_file.list_closed(desk.log)[0].path.read_bytes()
     assert raw.count(b'"act":"unturned"') == 1
     assert b"a new file could not be begun: No space left on device" in raw
     assert desk.verify().ok
@@ -189,7 +189,7 @@ def test_a_disk_that_has_no_room_to_compress_keeps_the_lines_and_says_so(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "pack", full)
+        patched.setattr(retention, "compress", full)
         desk.sealer._try()
         desk.sealer._tidy()
     desk.write(sink, "20")
@@ -210,7 +210,7 @@ async def test_what_was_written_before_a_file_was_closed_is_made_durable_with_th
     real = os.fsync
     sink = desk.open()
     desk.write(sink, *numbers(0, 12))
-    closed = {piece.path.stat().st_ino for piece in segment_file.closed(desk.log)}
+    closed = {piece.path.stat().st_ino for piece in segment_file.list_closed(desk.log)}
     assert closed
 
     def fsync(fd: int) -> None:
@@ -233,7 +233,7 @@ def test_a_segment_that_goes_away_before_it_is_durable_fails_who_wait_for_it_and
 
     sink = desk.open()
     desk.write(sink, *numbers(0, 12))
-    segment_file.closed(desk.log)[0].path.unlink()
+    segment_file.list_closed(desk.log)[0].path.unlink()
     with pytest.raises(AuditError, match="durable"):
         anyio.run(sink.secure, sink._position)
     desk.write(sink, "after")
@@ -252,7 +252,7 @@ def test_a_power_cut_that_tears_the_file_that_was_just_closed_is_repaired(desk: 
     for path, content in remembered.items():
         path.write_bytes(content)
     # nothing of the new file had come to the disk, and not all of the one before
-    closed = segment_file.name(desk.log, 0)
+    closed = segment_file.segment_path(desk.log, 0)
     closed.write_bytes(b"".join(lines) if kept else b"")
     desk.log.write_bytes(b"")
     if kept:

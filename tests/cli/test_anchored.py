@@ -98,17 +98,17 @@ def owned(served: Anchored, tmp_path: Path) -> Anchored:
     made.service = served.service
     (one,) = signing.read_file(signing.beside(str(made.store)))
     lines = rehash([line for line in split(made.log.read_bytes()) if b'"decision"' not in line])
-    name = checkpoint_file.origin(one.key.name, lines[0][-67:-3].decode())
+    name = checkpoint_file.chain_origin(one.key.name, lines[0][-67:-3].decode())
     made.log.write_bytes(b"".join(lines))
     text = signed(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(one.key, one.sign)])
-    checkpoint_file.beside(made.log).write_bytes(checkpoint_file.encode(text))
+    checkpoint_file.checkpoint_path(made.log).write_bytes(checkpoint_file.encode_line(text))
     for memory in signing.memory(str(made.store)).iterdir():
         memory.unlink()
     return made
 
 
 def test_a_stop_leaves_the_last_checkpoint_with_every_anchor(served: Anchored) -> None:
-    own = list(checkpoint_file.notes(checkpoint_file.beside(served.log)))
+    own = list(checkpoint_file.read_notes(checkpoint_file.checkpoint_path(served.log)))
     assert own
     for held in (served.told, list(held_by(str(served.file))), list(held_by(str(served.service.file)))):
         assert held[-1] == own[-1]

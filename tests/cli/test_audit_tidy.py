@@ -64,12 +64,12 @@ def lived(desk: Deployment, days: int) -> AuditSink:
 def verified(desk: Deployment) -> Verification:
     base = str(desk.store)
     keys = tuple(one.key for one in signing.keys_of("", base))
-    held = by_origin(head.note for head in checkpoint_file.heads(signing.memory(base)))
+    held = by_origin(head.note for head in checkpoint_file.load_heads(signing.memory(base)))
     return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing.check, held))
 
 
 def forms(desk: Deployment, chain: str) -> list[str]:
-    return [piece.form for piece in segment_file.closed(desk.folder / chain)]
+    return [piece.form for piece in segment_file.list_closed(desk.folder / chain)]
 
 
 def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -> None:
@@ -97,7 +97,7 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
     assert "audit.1.jsonl: ok, " in out
     retired = next(line for line in out.splitlines() if "retired: lines 1 to " in line)
     assert "only their hashes were kept" in retired
-    stub = next(piece for piece in segment_file.closed(desk.folder / "audit.1.jsonl") if piece.is_stub).path
+    stub = next(piece for piece in segment_file.list_closed(desk.folder / "audit.1.jsonl") if piece.is_tombstone).path
     said = parse_stub(stub.read_bytes())
     assert said is not None
     stub.write_bytes(msgspec.structs.replace(said, since=1.0).encode())

@@ -60,7 +60,7 @@ def unprivileged(folder: Path) -> None:
 
 def trust_of(life: Life) -> Trust:
     """Read what the writers remember, as `authguard audit verify` does."""
-    heads = list(checkpoint_file.heads(life.folder / "heads"))
+    heads = list(checkpoint_file.load_heads(life.folder / "heads"))
     said = ((read_body(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
     return Trust((KEY.key,), signing.check, by_origin(head.note for head in heads), {}, files)
@@ -128,8 +128,8 @@ class App:
 
     def lose(self) -> None:
         """Take a file's mode away, having said which."""
-        found = [piece.path for piece in segment_file.pieces(self.life.log)]
-        found.append(checkpoint_file.beside(self.life.log))
+        found = [piece.path for piece in segment_file.list_segments(self.life.log)]
+        found.append(checkpoint_file.checkpoint_path(self.life.log))
         path = self.chance.choice(found)
         with (self.life.folder / "lost").open("a", encoding="utf-8") as told:
             told.write(f"{path.name}\n")

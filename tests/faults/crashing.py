@@ -196,7 +196,7 @@ def files(life: Life) -> list[Path]:
 def look(life: Life, way: str) -> dict[str, Any]:
     """Verify what is left before and after a new process goes on with it; give what was found, or raise."""
     trust = Trust(
-        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.heads(life.folder / "heads"))
+        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads"))
     )
     raw = life.log.read_bytes() if life.log.exists() else b""
     torn = bool(raw) and not raw.endswith(b"\n")
@@ -210,7 +210,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     sink.append(Acted(id="survivor", at=clock.now(), policy="ab", act="started", by="survivor"))
     sink.close()
     trust = Trust(
-        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.heads(life.folder / "heads"))
+        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads"))
     )
     after = verify(life.log, trust=trust, pause=lambda _: None)
     assert after.ok, [chain for chain in after.chains if isinstance(chain.result, Broken)]
@@ -237,7 +237,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
         "lines": chain.lines,
         "segments": chain.segments,
         "retired": chain.retired[0],
-        "packed": sum(piece.form == segment_file.PACKED for piece in segment_file.closed(life.log)),
+        "packed": sum(piece.form == segment_file.GZIP_SUFFIX for piece in segment_file.list_closed(life.log)),
         "present": sorted(present),
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.chain_file import chains
+from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
 from authguard.policy.compiler import load
@@ -39,7 +39,7 @@ class Race:
         self.replies = sum((Counter(process["replies"]) for process in seen), Counter[str]())
         self.replaced = sum((Counter(process["replaced"]) for process in seen), Counter[str]())
         lines = [
-            json.loads(line) for chain in chains(LOG) if chain.exists() for line in chain.read_bytes().splitlines()
+            json.loads(line) for chain in chain_paths(LOG) if chain.exists() for line in chain.read_bytes().splitlines()
         ]
         withdrawn = {record for line in lines if line["kind"] == "withdrawn" for record in line["records"]}
         self.ids = [line["id"] for line in lines]

@@ -2,7 +2,7 @@
 
 The form is BGZF (SAM specification 4.1, over RFC 1952): members of at most 64 KiB whose extra field ``BC`` holds the
 member's length; ``zcat`` reads it. Rule: nothing is inflated beyond what its block may hold and says that it holds,
-and no file beyond `MOST`, so that no file can exhaust whoever reads it.
+and no file beyond `MAX_SEGMENT_BYTES`, so that no file can exhaust whoever reads it.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: bytes of the log in one block: so many that even what cannot be compressed fits a 16-bit length
-BLOCK: Final = 0xFF00
+BLOCK_BYTES: Final = 0xFF00
 #: most bytes that a block may inflate to
-_INFLATED: Final = 0x10000
+_MAX_INFLATED_BYTES: Final = 0x10000
 #: most bytes of a segment, inflated
-MOST: Final = 2 * 1024 * 1024 * 1024
+MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024 * 1024
 #: before the length, which is the last member of the header, and the whole header
-_FIXED: Final = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0"
-_HEADER: Final = len(_FIXED) + 2
+_HEADER_PREFIX: Final = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0"
+_HEADER_BYTES: Final = len(_HEADER_PREFIX) + 2
 #: checksum and inflated length, which end a block
 _TRAILER: Final = struct.Struct("<II")
 _LENGTH: Final = struct.Struct("<H")
 
 
-def _damaged() -> OSError:
+def _damaged_error() -> OSError:
     return OSError(errno.EBADMSG, "it is no compressed segment of a log, or was damaged")
 
 
-def _block(data: bytes, level: int = 6) -> bytes:
+def _compress_block(data: bytes, level: int = 6) -> bytes:
     deflate = zlib.compressobj(level, zlib.DEFLATED, -15)
     body = deflate.compress(data) + deflate.flush()
-    length = _HEADER + len(body) + _TRAILER.size
-    if length > _INFLATED:
-        return _block(data, 0)
-    return _FIXED + _LENGTH.pack(length - 1) + body + _TRAILER.pack(zlib.crc32(data), len(data))
+    length = _HEADER_BYTES + len(body) + _TRAILER.size
+    if length > _MAX_INFLATED_BYTES:
+        return _compress_block(data, 0)
+    return _HEADER_PREFIX + _LENGTH.pack(length - 1) + body + _TRAILER.pack(zlib.crc32(data), len(data))
 
 
-def pack(source: BinaryIO, target: BinaryIO) -> None:
+def compress(source: BinaryIO, target: BinaryIO) -> None:
     """Compress a file into another.
 
     Raises:
         OSError: one cannot be read or written.
     """
-    while data := source.read(BLOCK):
-        target.write(_block(data))
-    target.write(_block(b""))  # the mark of the end, which BGZF asks for
+    while data := source.read(BLOCK_BYTES):
+        target.write(_compress_block(data))
+    target.write(_compress_block(b""))  # the mark of the end, which BGZF asks for
 
 
-class Blocks(io.RawIOBase):
+class BgzfReader(io.RawIOBase):
     """A compressed segment, read as if it were not.
 
     Args:
@@ -77,30 +77,30 @@ class Blocks(io.RawIOBase):
         self._at = -1
         self._data = b""
         try:
-            self._survey()
+            self._index_blocks()
         except OSError:
             file.close()
             raise
 
-    def _survey(self) -> None:
+    def _index_blocks(self) -> None:
         """Walk over the headers."""
         fd = self._file.fileno()
         whole = os.fstat(fd).st_size
-        offset, header = 0, os.pread(fd, _HEADER, 0)
+        offset, header = 0, os.pread(fd, _HEADER_BYTES, 0)
         while offset < whole:
-            if len(header) != _HEADER or not header.startswith(_FIXED):
-                raise _damaged()
-            after = offset + _LENGTH.unpack_from(header, len(_FIXED))[0] + 1
+            if len(header) != _HEADER_BYTES or not header.startswith(_HEADER_PREFIX):
+                raise _damaged_error()
+            after = offset + _LENGTH.unpack_from(header, len(_HEADER_PREFIX))[0] + 1
             # the end of this block and the header of the next in one call
-            seen = os.pread(fd, 4 + _HEADER, after - 4)
+            seen = os.pread(fd, 4 + _HEADER_BYTES, after - 4)
             inflated = int.from_bytes(seen[:4], "little")
-            if after > whole or after < offset + _HEADER + _TRAILER.size or inflated > _INFLATED:
-                raise _damaged()
+            if after > whole or after < offset + _HEADER_BYTES + _TRAILER.size or inflated > _MAX_INFLATED_BYTES:
+                raise _damaged_error()
             self._starts.append(self._length)
             self._offsets.append(offset)
             self._length += inflated
-            if self._length > MOST:
-                raise _damaged()
+            if self._length > MAX_SEGMENT_BYTES:
+                raise _damaged_error()
             offset, header = after, seen[4:]
         self._offsets.append(offset)
 
@@ -146,16 +146,16 @@ class Blocks(io.RawIOBase):
         checksum, length = _TRAILER.unpack_from(raw, len(raw) - _TRAILER.size)
         inflate = zlib.decompressobj(-15)
         try:
-            data = inflate.decompress(raw[_HEADER : -_TRAILER.size], length + 1)
+            data = inflate.decompress(raw[_HEADER_BYTES : -_TRAILER.size], length + 1)
         except zlib.error:
-            raise _damaged() from None
+            raise _damaged_error() from None
         # a block may end in an empty one: of those that begin alike the last is the one that was found
         if len(data) != length or not inflate.eof or zlib.crc32(data) != checksum:
-            raise _damaged()
+            raise _damaged_error()
         return data
 
 
-def unpacked(file: BinaryIO) -> BinaryIO:
+def open_decompressed(file: BinaryIO) -> BinaryIO:
     """Read a compressed file as what was compressed.
 
     Args:
@@ -164,4 +164,4 @@ def unpacked(file: BinaryIO) -> BinaryIO:
     Raises:
         OSError: it is none of ours.
     """
-    return io.BufferedReader(Blocks(file), _INFLATED)
+    return io.BufferedReader(BgzfReader(file), _MAX_INFLATED_BYTES)

@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: most chains beside each other, so most living writers
-CHAINS: Final = 64
+MAX_CHAINS: Final = 64
 #: how often a file may vanish between being opened and being locked
-TRIES: Final = 8
+MAX_LOCK_ATTEMPTS: Final = 8
 
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class Lineage:
+class ForkCounter:
     """How often this process descends by forking: tells a child from its parent without a system call per line."""
 
     forks = 0
 
-    def fork(self) -> None:
+    def increment(self) -> None:
         """Count, in the child."""
         self.forks += 1
 
 
-lineage: Final = Lineage()
-os.register_at_fork(after_in_child=lineage.fork)
+fork_counter: Final = ForkCounter()
+os.register_at_fork(after_in_child=fork_counter.increment)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LockedFile:
     """A file that this process alone writes to.
 
     Attributes:
@@ -73,14 +73,14 @@ class Tail:
     torn: bytes
 
 
-def chains(path: Path) -> Iterator[Path]:
+def chain_paths(path: Path) -> Iterator[Path]:
     """Name every file that may hold a chain of this log, in the order in which writers take them."""
     yield path
-    for number in range(1, CHAINS):
+    for number in range(1, MAX_CHAINS):
         yield path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
-def claim(path: Path) -> Held:
+def acquire(path: Path) -> LockedFile:
     """Take the first chain that no living process holds; the file gets mode 0600, its folder 0700.
 
     Raises:
@@ -88,23 +88,23 @@ def claim(path: Path) -> Held:
     """
     try:
         make_folder(path.parent)
-        for candidate in chains(path):
-            fd = _lock(candidate)
+        for candidate in chain_paths(path):
+            fd = _try_lock(candidate)
             if fd >= 0:
-                return Held(fd, candidate, _identity(os.fstat(fd)))
+                return LockedFile(fd, candidate, _identity(os.fstat(fd)))
     except OSError as error:
         raise AuditError(f"the audit log `{path}` cannot be opened: {error.strerror}") from error
-    raise AuditError(f"the audit log `{path}` has {CHAINS} living writers, which is the most: stop one")
+    raise AuditError(f"the audit log `{path}` has {MAX_CHAINS} living writers, which is the most: stop one")
 
 
-def _lock(path: Path) -> int:
+def _try_lock(path: Path) -> int:
     """Open a file and lock it; -1 where another holds it."""
-    for _ in range(TRIES):
+    for _ in range(MAX_LOCK_ATTEMPTS):
         fd = os.open(path, _FLAGS, 0o600)
         try:
-            _refuse_devices(path, fd)
+            _require_regular_file(path, fd)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if size(Held(fd, path, _identity(os.fstat(fd)))) >= 0:
+            if get_size(LockedFile(fd, path, _identity(os.fstat(fd)))) >= 0:
                 return fd
             # deleted or replaced between the two calls: the lock is on a file that nobody will ever find
             os.close(fd)
@@ -117,7 +117,7 @@ def _lock(path: Path) -> int:
     raise AuditError(f"the audit log `{path}` is being replaced all the time: find out by whom")
 
 
-def turn(held: Held, segment: Path) -> Held:
+def rotate(held: LockedFile, segment: Path) -> LockedFile:
     """Close a file under another name and begin a new one in its place; at no moment is there none.
 
     Args:
@@ -145,7 +145,7 @@ def turn(held: Held, segment: Path) -> Held:
             segment.unlink()
         new.unlink(missing_ok=True)
         raise
-    return Held(fd, held.path, _identity(os.fstat(fd)))
+    return LockedFile(fd, held.path, _identity(os.fstat(fd)))
 
 
 def sync_folder(folder: Path) -> None:
@@ -161,7 +161,7 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def undo_half_turn(held: Held, segment: Path) -> None:
+def recover_rotation(held: LockedFile, segment: Path) -> None:
     """Take the second name off a file whose writer died between the two steps of `turn`.
 
     Raises:
@@ -175,7 +175,7 @@ def undo_half_turn(held: Held, segment: Path) -> None:
         segment.unlink()
 
 
-def is_written(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a living process writes to a file."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -192,7 +192,7 @@ def is_written(path: Path) -> bool:
     return False
 
 
-def _refuse_devices(path: Path, fd: int) -> None:
+def _require_regular_file(path: Path, fd: int) -> None:
     """Refuse what cannot be read back: a pipe, a terminal, a device."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise AuditError(f"the audit log `{path}` is not a regular file: name one")
@@ -202,7 +202,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def size(held: Held) -> int:
+def get_size(held: LockedFile) -> int:
     """Measure the file in bytes; -1 where it is gone: its name or its descriptor leads elsewhere or nowhere."""
     try:
         named, opened = held.path.lstat(), os.fstat(held.fd)
@@ -211,7 +211,7 @@ def size(held: Held) -> int:
     return opened.st_size if _identity(named) == _identity(opened) else -1
 
 
-def let_go(held: Held, *, forked: bool = False) -> None:
+def release(held: LockedFile, *, forked: bool = False) -> None:
     """Close, and unlock also where a copy of the descriptor is still being synced.
 
     Args:
@@ -229,7 +229,7 @@ def let_go(held: Held, *, forked: bool = False) -> None:
         return
 
 
-def tail(fd: int) -> Tail:
+def read_tail(fd: int) -> Tail:
     """Read the end of a log: two lines' worth of bytes, however long the file.
 
     Raises:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: most bytes of a checkpoint's line, of a head, and most heads that are read
-LINE: Final = 2 * NOTE_BOUND
-HEAD: Final = 32_768
-HEADS: Final = 10_000
+MAX_LINE_BYTES: Final = 2 * NOTE_BOUND
+MAX_HEAD_BYTES: Final = 32_768
+MAX_HEADS: Final = 10_000
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of the checkpoints' file.
 
     Attributes:
@@ -61,16 +61,16 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base: int = 0
 
 
-_line: Final = msgspec.json.Decoder(Line).decode
+_line: Final = msgspec.json.Decoder(CheckpointLine).decode
 _head: Final = msgspec.json.Decoder(Head).decode
 
 
-def beside(chain: Path) -> Path:
+def checkpoint_path(chain: Path) -> Path:
     """Name the checkpoints' file of a chain."""
     return chain.with_name(f"{chain.stem}.checkpoints")
 
 
-def origin(name: str, first: str) -> str:
+def chain_origin(name: str, first: str) -> str:
     """Name a chain: the key's name, and the hash of its first line, so that no two chains share one.
 
     Args:
@@ -80,7 +80,7 @@ def origin(name: str, first: str) -> str:
     return f"{name}/{first[:32]}"
 
 
-def notes(path: Path) -> Iterator[str]:
+def read_notes(path: Path) -> Iterator[str]:
     """Read the checkpoints that a file holds now, in their order; what is no checkpoint is an empty text.
 
     A last line without its end is left out: its writer died at it. Where the writer remembers it, or an anchor has it,
@@ -92,7 +92,7 @@ def notes(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         # those that come meanwhile sign lines that the reader may not have seen
         left = os.fstat(file.fileno()).st_size
-        while left > 0 and (line := file.readline(LINE + 1)):
+        while left > 0 and (line := file.readline(MAX_LINE_BYTES + 1)):
             left -= len(line)
             if left <= 0 and not line.endswith(b"\n"):
                 return
@@ -102,7 +102,7 @@ def notes(path: Path) -> Iterator[str]:
                 yield ""
 
 
-def parse(data: bytes) -> Iterator[str]:
+def parse_notes(data: bytes) -> Iterator[str]:
     """Read checkpoints that were kept elsewhere: lines as `notes` reads them, or one bare note."""
     if not data.lstrip().startswith(b"{"):
         text = data.decode("utf-8", "replace")
@@ -111,27 +111,27 @@ def parse(data: bytes) -> Iterator[str]:
     for line in data.splitlines():
         if line:
             try:
-                yield _line(line).note if len(line) <= LINE else ""
+                yield _line(line).note if len(line) <= MAX_LINE_BYTES else ""
             except msgspec.DecodeError:
                 yield ""
 
 
-def encode(note: str) -> bytes:
+def encode_line(note: str) -> bytes:
     """Write one line of the checkpoints' file."""
-    return msgspec.json.encode(Line(1, note)) + b"\n"
+    return msgspec.json.encode(CheckpointLine(1, note)) + b"\n"
 
 
-def append(path: Path, note: str) -> None:
+def append_note(path: Path, note: str) -> None:
     """Add a checkpoint to a file, cutting off what a crash tore, and bring it to the disk.
 
     Raises:
         OSError: it cannot be written whole.
     """
-    line = encode(note)
+    line = encode_line(note)
     fd = os.open(path, (_FLAGS & ~os.O_WRONLY) | os.O_RDWR, 0o600)
     try:
         end = os.fstat(fd).st_size
-        tail = os.pread(fd, LINE + 1, max(0, end - LINE - 1))
+        tail = os.pread(fd, MAX_LINE_BYTES + 1, max(0, end - MAX_LINE_BYTES - 1))
         end -= len(tail) - (tail.rfind(b"\n") + 1)
         os.ftruncate(fd, end)
         if tail.endswith(line):
@@ -143,14 +143,14 @@ def append(path: Path, note: str) -> None:
         os.close(fd)
 
 
-def remember(folder: Path, head: Head, chain: str) -> None:
+def save_head(folder: Path, head: Head, chain: str) -> None:
     """Replace the memory of a chain, whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
     make_folder(folder)
-    path = _path(folder, chain)
+    path = _head_path(folder, chain)
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fd = os.open(new, _FLAGS | os.O_EXCL, 0o600)
@@ -163,7 +163,7 @@ def remember(folder: Path, head: Head, chain: str) -> None:
         new.unlink(missing_ok=True)
 
 
-def recall(folder: Path, chain: str) -> Head | None:
+def load_head(folder: Path, chain: str) -> Head | None:
     """Read the memory of a chain; ``None`` where there is none.
 
     Raises:
@@ -171,12 +171,12 @@ def recall(folder: Path, chain: str) -> Head | None:
         ValueError: it is damaged.
     """
     try:
-        return _read(_path(folder, chain))
+        return _decode_head_file(_head_path(folder, chain))
     except FileNotFoundError:
         return None
 
 
-def heads(folder: Path) -> Iterator[Head]:
+def load_heads(folder: Path) -> Iterator[Head]:
     """Read every memory in a folder.
 
     Raises:
@@ -187,24 +187,24 @@ def heads(folder: Path) -> Iterator[Head]:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except FileNotFoundError:
         return
-    for path in paths[:HEADS]:
-        yield _read(path)
+    for path in paths[:MAX_HEADS]:
+        yield _decode_head_file(path)
 
 
-def _path(folder: Path, chain: str) -> Path:
+def _head_path(folder: Path, chain: str) -> Path:
     return folder / f"{chain.rpartition('/')[2]}.json"
 
 
-def remembered(path: str) -> Head:
+def read_head(path: str) -> Head:
     """Read one memory by its file.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is damaged.
     """
-    return _read(Path(path))
+    return _decode_head_file(Path(path))
 
 
-def _read(path: Path) -> Head:
+def _decode_head_file(path: Path) -> Head:
     with path.open("rb") as file:
-        return _head(file.read(HEAD))
+        return _head(file.read(MAX_HEAD_BYTES))

@@ -14,8 +14,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from authguard.audit.bgzf import unpacked
-from authguard.audit.chain_file import chains, tail
+from authguard.audit.bgzf import open_decompressed
+from authguard.audit.chain_file import chain_paths, read_tail
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.tombstone import Stub, parse_stub
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: digits of the number of a segment's first line, so that names sort
-DIGITS: Final = 12
-PACKED: Final = ".gz"
-STUB: Final = ".stub"
+NAME_DIGITS: Final = 12
+GZIP_SUFFIX: Final = ".gz"
+TOMBSTONE_SUFFIX: Final = ".stub"
 #: most bytes of a stub
-STUB_BOUND: Final = 524_288
+MAX_TOMBSTONE_BYTES: Final = 524_288
 #: looks at a folder that changes meanwhile
-LOOKS: Final = 5
+MAX_LIST_ATTEMPTS: Final = 5
 #: most segments of a chain
-SEGMENTS: Final = 1_000_000
+MAX_SEGMENTS: Final = 1_000_000
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 #: forms in which a segment is looked for, the fullest first: a crash may leave two of one
-_FORMS: Final = ("", PACKED, STUB)
+_FORMS: Final = ("", GZIP_SUFFIX, TOMBSTONE_SUFFIX)
 _NAME: Final = re.compile(r"\.([0-9]{12,18})(\.gz|\.stub)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """One file of a chain.
 
     Attributes:
@@ -59,9 +59,9 @@ class Piece:
     inode: int = 0
 
     @property
-    def is_stub(self) -> bool:
+    def is_tombstone(self) -> bool:
         """Whether only what proves the lines is left of them."""
-        return self.form == STUB
+        return self.form == TOMBSTONE_SUFFIX
 
     @property
     def key(self) -> str:
@@ -70,12 +70,12 @@ class Piece:
         return f"{chain}:{self.base + 1}" if self.base > 0 else chain
 
 
-def name(chain: Path, base: int, form: str = "") -> Path:
+def segment_path(chain: Path, base: int, form: str = "") -> Path:
     """Name a segment of a chain."""
-    return chain.with_name(f"{chain.name}.{base:0{DIGITS}}{form}")
+    return chain.with_name(f"{chain.name}.{base:0{NAME_DIGITS}}{form}")
 
 
-def closed(chain: Path) -> tuple[Piece, ...]:
+def list_closed(chain: Path) -> tuple[Segment, ...]:
     """List the closed segments of a chain, the oldest first.
 
     Raises:
@@ -86,20 +86,20 @@ def closed(chain: Path) -> tuple[Piece, ...]:
     with os.scandir(chain.parent) as entries:
         for entry in entries:
             if entry.name.startswith(begins) and (said := _NAME.fullmatch(entry.name[len(begins) - 1 :])):
-                if len(found) >= SEGMENTS:
+                if len(found) >= MAX_SEGMENTS:
                     raise OSError(errno.EFBIG, "there are more segments than a chain has")
                 found.setdefault(int(said[1]), set()).add(said[2] or "")
-    pieces = []
+    segments = []
     for base, forms in sorted(found.items()):
         form = next(form for form in _FORMS if form in forms)
-        path = name(chain, base, form)
+        path = segment_path(chain, base, form)
         # a crash between the two steps of closing a segment leaves the written file under both names
-        if form or not _same(path, chain):
-            pieces.append(Piece(path, base, form))
-    return tuple(pieces)
+        if form or not _is_same_file(path, chain):
+            segments.append(Segment(path, base, form))
+    return tuple(segments)
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     try:
         first, second = one.lstat(), other.lstat()
     except OSError:
@@ -107,35 +107,35 @@ def _same(one: Path, other: Path) -> bool:
     return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
-def pieces(chain: Path) -> tuple[Piece, ...]:
+def list_segments(chain: Path) -> tuple[Segment, ...]:
     """List every file of a chain, the one that is written last; what is not there is not listed.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    found: tuple[Piece, ...] = ()
-    for _ in range(LOOKS):
+    found: tuple[Segment, ...] = ()
+    for _ in range(MAX_LIST_ATTEMPTS):
         try:
             before = chain.stat().st_ino
         except FileNotFoundError:
             before = 0
         try:
-            found = closed(chain)
+            found = list_closed(chain)
         except FileNotFoundError:
             return ()
         if not before:
             return found
-        live = Piece(chain, _first_number(chain) if found else 0, live=True, inode=before)
+        live = Segment(chain, _read_first_seq(chain) if found else 0, live=True, inode=before)
         # its writer may close it meanwhile
         if _inode(chain) == before:
             break
     return (*found, live)
 
 
-def pieces_or_none(chain: Path) -> tuple[Piece, ...]:
+def try_list_segments(chain: Path) -> tuple[Segment, ...]:
     """List every file of a chain; none where the folder cannot be read."""
     try:
-        return pieces(chain)
+        return list_segments(chain)
     except OSError:
         return ()
 
@@ -147,16 +147,16 @@ def _inode(path: Path) -> int:
         return 0
 
 
-def of_log(log: Path) -> Iterator[Path]:
+def list_chains(log: Path) -> Iterator[Path]:
     """Name the chains of a log of which any file is there, in the order in which writers take them."""
     try:
         names = {_NAME.sub("", entry.name) for entry in log.parent.iterdir()}
     except OSError:
         names = set()
-    return (chain for chain in chains(log) if chain.name in names)
+    return (chain for chain in chain_paths(log) if chain.name in names)
 
 
-def _first_number(path: Path) -> int:
+def _read_first_seq(path: Path) -> int:
     try:
         with path.open("rb") as file:
             first = read(file.readline(LINE_BOUND + 1))
@@ -165,7 +165,7 @@ def _first_number(path: Path) -> int:
     return first.seq if isinstance(first, Linked) else -1
 
 
-def opened(piece: Piece) -> BinaryIO:
+def open_segment(segment: Segment) -> BinaryIO:
     """Open the lines of a file, in whichever form they are.
 
     Raises:
@@ -173,19 +173,19 @@ def opened(piece: Piece) -> BinaryIO:
         OSError: it cannot be read, is no regular file, or no segment of ours.
     """
     # the file that is written is the reader's to name, a segment is whatever lies beside it
-    fd = os.open(piece.path, _FLAGS if piece.live else _FLAGS | os.O_NOFOLLOW)
+    fd = os.open(segment.path, _FLAGS if segment.live else _FLAGS | os.O_NOFOLLOW)
     file = os.fdopen(fd, "rb")
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         file.close()
         raise OSError(errno.EINVAL, "it is not a regular file")
-    if piece.inode not in {0, status.st_ino}:
+    if segment.inode not in {0, status.st_ino}:
         file.close()
         raise FileNotFoundError(errno.ENOENT, "it is a segment by now, and another is written")
-    return unpacked(file) if piece.form == PACKED else file
+    return open_decompressed(file) if segment.form == GZIP_SUFFIX else file
 
 
-def length(file: BinaryIO) -> int:
+def get_length(file: BinaryIO) -> int:
     """Measure what can be read of a file, bytes; its place stays."""
     here = file.tell()
     end = file.seek(0, os.SEEK_END)
@@ -193,82 +193,86 @@ def length(file: BinaryIO) -> int:
     return end
 
 
-def stub_of(piece: Piece) -> tuple[Stub, bytes]:
+def read_tombstone(segment: Segment) -> tuple[Stub, bytes]:
     """Read a stub; give its bytes too.
 
     Raises:
         OSError: it cannot be read, or is none.
     """
-    with opened(piece) as file:
-        raw = file.read(STUB_BOUND + 1)
-    found = parse_stub(raw) if len(raw) <= STUB_BOUND else None
+    with open_segment(segment) as file:
+        raw = file.read(MAX_TOMBSTONE_BYTES + 1)
+    found = parse_stub(raw) if len(raw) <= MAX_TOMBSTONE_BYTES else None
     if found is None:
         raise OSError(errno.EBADMSG, "it is no stub of a segment")
     return found, raw
 
 
-def by_key(log: Path) -> dict[str, Piece]:
+def index_by_key(log: Path) -> dict[str, Segment]:
     """List the files of a log that hold lines, by what these are known by in whichever form they are.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    found = (piece for chain in of_log(log) for piece in pieces(chain))
+    found = (segment for chain in list_chains(log) for segment in list_segments(chain))
     # one that is written and says no number has no line yet, or cannot be read
-    return {piece.key: piece for piece in found if not piece.is_stub and piece.base >= 0}
+    return {segment.key: segment for segment in found if not segment.is_tombstone and segment.base >= 0}
 
 
-def retired_keys(log: Path) -> frozenset[str]:
+def list_retired_keys(log: Path) -> frozenset[str]:
     """List what lines that gave way to stubs were known by.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    return frozenset(piece.key for chain in of_log(log) for piece in pieces(chain) if piece.is_stub)
+    return frozenset(
+        segment.key for chain in list_chains(log) for segment in list_segments(chain) if segment.is_tombstone
+    )
 
 
-def unread(log: Path) -> tuple[tuple[str, str], ...]:
+def list_unreadable(log: Path) -> tuple[tuple[str, str], ...]:
     """Name the files of a log that cannot be read now, each with the reason.
 
     Raises:
         OSError: a folder cannot be read.
     """
     found = []
-    for piece in (piece for chain in of_log(log) for piece in pieces(chain) if not piece.is_stub):
+    for segment in (
+        segment for chain in list_chains(log) for segment in list_segments(chain) if not segment.is_tombstone
+    ):
         try:
-            opened(piece).close()
+            open_segment(segment).close()
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.append((piece.path.name, error.strerror or type(error).__name__))
+            found.append((segment.path.name, error.strerror or type(error).__name__))
     return tuple(found)
 
 
-def opened_again(log: Path, key: str, piece: Piece) -> tuple[BinaryIO, Piece] | None:
+def reopen(log: Path, key: str, segment: Segment) -> tuple[BinaryIO, Segment] | None:
     """Open a file, by the name that it has now where its writer changed that; ``None`` where its time is over.
 
     Raises:
         OSError: it cannot be read.
     """
-    for now in (piece, by_key(log).get(key)):
+    for now in (segment, index_by_key(log).get(key)):
         try:
             if now is not None:
-                return opened(now), now
+                return open_segment(now), now
         except FileNotFoundError:
             continue
     return None
 
 
-def first_hash(chain: Path) -> str:
+def read_first_hash(chain: Path) -> str:
     """Give the hash of a chain's first line; empty where there is none.
 
     Raises:
         OSError: it cannot be read.
     """
-    for piece in pieces(chain):
-        if piece.is_stub:
-            return stub_of(piece)[0].first
-        with opened(piece) as file:
+    for segment in list_segments(chain):
+        if segment.is_tombstone:
+            return read_tombstone(segment)[0].first
+        with open_segment(segment) as file:
             line = file.readline(LINE_BOUND + 1)
         if line:
             found = read(line)
@@ -276,7 +280,7 @@ def first_hash(chain: Path) -> str:
     return ""
 
 
-def mend(chain: Path) -> bytes:
+def repair_tail(chain: Path) -> bytes:
     """Cut off what a power cut tore from the file that was closed last, when nothing of the next one was kept either.
 
     Returns:
@@ -287,10 +291,10 @@ def mend(chain: Path) -> bytes:
         OSError: it cannot be read or cut.
     """
     torn = b""
-    while (found := closed(chain)) and not found[-1].form:
+    while (found := list_closed(chain)) and not found[-1].form:
         fd = os.open(found[-1].path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            end = tail(fd)
+            end = read_tail(fd)
             if end.torn:
                 os.ftruncate(fd, end.end)
                 torn = end.torn
@@ -302,34 +306,34 @@ def mend(chain: Path) -> bytes:
     return torn
 
 
-def last_closed(chain: Path) -> tuple[int, str]:
+def read_closed_end(chain: Path) -> tuple[int, str]:
     """Give how many lines the closed segments of a chain hold, and the hash of the last: where the next one begins.
 
     Raises:
         OSError: they cannot be read, or do not end in a line of ours.
     """
-    found = closed(chain)
+    found = list_closed(chain)
     if not found:
         return 0, GENESIS
-    if found[-1].is_stub:
-        stub, _ = stub_of(found[-1])
+    if found[-1].is_tombstone:
+        stub, _ = read_tombstone(found[-1])
         return stub.base + stub.count, stub.last
-    last = _last(found[-1])
+    last = _read_last(found[-1])
     return last.seq + 1, last.hash
 
 
-def last_time(piece: Piece) -> float:
+def read_last_time(segment: Segment) -> float:
     """Give the time of a file's last line, epoch seconds UTC.
 
     Raises:
         OSError: it cannot be read, or does not end in a line of ours.
     """
-    return _last(piece).entry.at
+    return _read_last(segment).entry.at
 
 
-def _last(piece: Piece) -> Linked:
-    with opened(piece) as file:
-        file.seek(max(0, length(file) - 2 * LINE_BOUND))
+def _read_last(segment: Segment) -> Linked:
+    with open_segment(segment) as file:
+        file.seek(max(0, get_length(file) - 2 * LINE_BOUND))
         data = file.read(2 * LINE_BOUND)
     last = read(data[data.rfind(b"\n", 0, -1) + 1 :])
     if not isinstance(last, Linked):

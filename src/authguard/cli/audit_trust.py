@@ -11,7 +11,7 @@ import typer
 
 from authguard import signing
 from authguard.audit import checkpoint_file, segment_file
-from authguard.audit.chain_file import chains
+from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
 from authguard.audit.write.anchor import held_by
 from authguard.cli.output import complain
@@ -109,7 +109,9 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
     log = log_of(given)
     if log.is_dir():
         raise typer.BadParameter(f"`{escaped(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
-    there = any(segment_file.of_log(log)) or any(checkpoint_file.beside(chain).exists() for chain in chains(log))
+    there = any(segment_file.list_chains(log)) or any(
+        checkpoint_file.checkpoint_path(chain).exists() for chain in chain_paths(log)
+    )
     if not there and not (log.parent.is_dir() and _was_there(log, store)):
         raise typer.BadParameter(
             f"there is no log at `{escaped(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
@@ -120,7 +122,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
 def _was_there(log: Path, store: str) -> bool:
     """Whether a writer remembers a file of this name."""
     try:
-        heads = list(checkpoint_file.heads(signing.memory(base_of(store, log))))
+        heads = list(checkpoint_file.load_heads(signing.memory(base_of(store, log))))
     except (OSError, ValueError):
         return False
     return any(head.file == log.name for head in heads)
@@ -144,7 +146,7 @@ def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str
     """Read what the writers remember: checkpoints by chain, the chains' files, and what cannot be read of it."""
     heads: list[checkpoint_file.Head] = []
     try:
-        heads += checkpoint_file.heads(folder)
+        heads += checkpoint_file.load_heads(folder)
     except OSError as error:
         flaw = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.BLIND
         where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder

@@ -188,7 +188,7 @@ def test_ordinary_retirement_is_no_news_and_its_records_are_found_no_more(tmp_pa
     with open_index(desk.log) as index:
         assert index.rebuild_reason == ""
         assert index.unreadable == ()
-    assert any(piece.is_stub for piece in segment_file.closed(desk.log))
+    assert any(piece.is_tombstone for piece in segment_file.list_closed(desk.log))
     after = told(desk)
     assert not set(after) & set(before[:5])
     assert after[-1] == "119"

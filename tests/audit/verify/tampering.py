@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard import signing
-from authguard.audit.checkpoint_file import encode, origin
+from authguard.audit.checkpoint_file import chain_origin, encode_line
 from authguard.core.chain import GENESIS
 from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import Checkpoint, Key, signed
@@ -95,10 +95,10 @@ def resigned(folder: Path, lines: Lines, *, own_name: bool) -> None:
     ours = json.loads(read(folder, SIGNED)[0])["note"].partition("/")[0]
     key = signing.make("" if own_name else ours)
     lines = rehash(lines)
-    name = origin(key.key.name, lines[0][-67:-3].decode())
+    name = chain_origin(key.key.name, lines[0][-67:-3].decode())
     note = signed(Checkpoint(name, len(lines), root(lines)), 1_800_000_000, [(key.key, key.sign)])
     write(folder, lines)
-    (folder / SIGNED).write_bytes(encode(note))
+    (folder / SIGNED).write_bytes(encode_line(note))
 
 
 def note_edit(change: Callable[[str], str], place: int = -1) -> Callable[[Path], None]:
@@ -109,7 +109,7 @@ def note_edit(change: Callable[[str], str], place: int = -1) -> Callable[[Path],
         note = json.loads(lines[place])["note"]
         changed = change(note)
         assert changed != note, "the manipulation changes nothing"
-        lines[place] = encode(changed)
+        lines[place] = encode_line(changed)
         write(folder, lines, SIGNED)
 
     return tamper
@@ -124,7 +124,7 @@ def reroot(folder: Path) -> None:
     notes = []
     for line in read(folder, SIGNED):
         name, size, _, rest = json.loads(line)["note"].split("\n", 3)
-        notes.append(encode(f"{name}\n{size}\n{b64encode(root(lines[: int(size)])).decode()}\n{rest}"))
+        notes.append(encode_line(f"{name}\n{size}\n{b64encode(root(lines[: int(size)])).decode()}\n{rest}"))
     write(folder, notes, SIGNED)
 
 
@@ -185,10 +185,10 @@ def endorse(folder: Path) -> None:
     lines = read(folder)
     claim = json.dumps(said | {"note": key.key.text()}, separators=(",", ":"))[:-1].encode() + b"}\n"
     lines = rehash([*lines, claim[:-2] + b',"v":1,"seq":0,"prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n'])
-    name = origin(Key(ours, b"").name, lines[0][-67:-3].decode())
+    name = chain_origin(Key(ours, b"").name, lines[0][-67:-3].decode())
     note = signed(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(key.key, key.sign)])
     write(folder, lines)
-    write(folder, [*read(folder, SIGNED), encode(note)], SIGNED)
+    write(folder, [*read(folder, SIGNED), encode_line(note)], SIGNED)
 
 
 _IN = b'"outcome":"deny"'

@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit import segment_file
-from authguard.audit.bgzf import pack, unpacked
+from authguard.audit.bgzf import compress, open_decompressed
 from authguard.core.merkle import Tree
 from authguard.core.tombstone import make_stub, parse_stub, retired_note
 from tests.audit.verify.tampering import LOG, rehash, split
@@ -34,25 +34,25 @@ def place(folder: Path, where: str) -> Path:
     form, _, number = where.partition(" ")
     if form == "live":
         return folder / LOG
-    ending = {"stub": segment_file.STUB, "gz": segment_file.PACKED, "plain": ""}[form]
-    found = [one.path for one in segment_file.closed(folder / LOG) if one.form == ending]
+    ending = {"stub": segment_file.TOMBSTONE_SUFFIX, "gz": segment_file.GZIP_SUFFIX, "plain": ""}[form]
+    found = [one.path for one in segment_file.list_closed(folder / LOG) if one.form == ending]
     return found[int(number)]
 
 
 def lines_of(path: Path) -> list[bytes]:
-    if path.suffix != segment_file.PACKED:
+    if path.suffix != segment_file.GZIP_SUFFIX:
         return split(path.read_bytes())
-    with unpacked(path.open("rb")) as file:
+    with open_decompressed(path.open("rb")) as file:
         return file.readlines()
 
 
 def keep(path: Path, lines: list[bytes]) -> None:
     """Write lines in the form that the file's name has."""
-    if path.suffix != segment_file.PACKED:
+    if path.suffix != segment_file.GZIP_SUFFIX:
         path.write_bytes(b"".join(lines))
         return
     with path.open("wb") as file:
-        pack(BytesIO(b"".join(lines)), file)
+        compress(BytesIO(b"".join(lines)), file)
 
 
 def edit_lines(where: str, change: Callable[[list[bytes]], list[bytes]]) -> Tamper:
@@ -147,7 +147,7 @@ def own_stub(where: str, *, claim: bool = False) -> Tamper:
         stub = make_stub(lines, base, len(lines))
         assert stub is not None
         path.unlink()
-        segment_file.name(folder / LOG, base, segment_file.STUB).write_bytes(stub.encode())
+        segment_file.segment_path(folder / LOG, base, segment_file.TOMBSTONE_SUFFIX).write_bytes(stub.encode())
         if claim:
             live = folder / LOG
             before = split(live.read_bytes())
@@ -187,13 +187,13 @@ def again(folder: Path) -> None:
     """Repeat a segment under a later number."""
     path = place(folder, "gz 0")
     base = int(place(folder, "gz 1").name.split(".")[2]) - 1
-    shutil.copy(path, segment_file.name(folder / LOG, base, segment_file.PACKED))
+    shutil.copy(path, segment_file.segment_path(folder / LOG, base, segment_file.GZIP_SUFFIX))
 
 
 def renumber(folder: Path) -> None:
     """Give a segment another number."""
     path = place(folder, "gz 1")
-    path.rename(segment_file.name(folder / LOG, int(path.name.split(".")[2]) + 1, segment_file.PACKED))
+    path.rename(segment_file.segment_path(folder / LOG, int(path.name.split(".")[2]) + 1, segment_file.GZIP_SUFFIX))
 
 
 def fuller(folder: Path) -> None:
@@ -201,7 +201,7 @@ def fuller(folder: Path) -> None:
     path = place(folder, "gz 0")
     lines = lines_of(path)
     lines[2] = lines[2].replace(b'"by":"dana"', b'"by":"erik"')
-    segment_file.name(folder / LOG, int(path.name.split(".")[2])).write_bytes(b"".join(lines))
+    segment_file.segment_path(folder / LOG, int(path.name.split(".")[2])).write_bytes(b"".join(lines))
 
 
 def older_end(folder: Path) -> None:
@@ -214,7 +214,7 @@ def only_live(*, rewritten: bool) -> Tamper:
     """Remove every closed file, and give what is left fresh hashes from the beginning or not."""
 
     def tamper(folder: Path) -> None:
-        for piece in segment_file.closed(folder / LOG):
+        for piece in segment_file.list_closed(folder / LOG):
             piece.path.unlink()
         if rewritten:
             (folder / LOG).write_bytes(b"".join(rehash(split((folder / LOG).read_bytes()))))
@@ -226,7 +226,7 @@ def bomb(_path: Path) -> bytes:
     """Make a compressed file of a few hundred kilobytes that inflates to much more, without a line's end."""
     made = BytesIO()
     zeros = BytesIO(b"0" * BOMB)
-    pack(zeros, made)
+    compress(zeros, made)
     assert len(made.getvalue()) * 100 < BOMB
     return made.getvalue()
 

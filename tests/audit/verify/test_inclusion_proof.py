@@ -63,9 +63,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(line)
         tree.add(leaf(line[:-1]))
         if tree.size in {4, 10}:
-            name = checkpoint_file.origin("desk", lines[0][-67:-3].decode())
+            name = checkpoint_file.chain_origin("desk", lines[0][-67:-3].decode())
             note = signed(Checkpoint(name, tree.size, tree.root()), 1_800_000_000 + seq, [(KEY.key, KEY.sign)])
-            checkpoint_file.append(checkpoint_file.beside(path), note)
+            checkpoint_file.append_note(checkpoint_file.checkpoint_path(path), note)
     path.write_bytes(b"".join(lines))
     return path
 
@@ -94,7 +94,7 @@ def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> Non
     by_hand(tmp_path)
     lines = log.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
-    checkpoint_file.beside(path).write_bytes(checkpoint_file.beside(log).read_bytes())
+    checkpoint_file.checkpoint_path(path).write_bytes(checkpoint_file.checkpoint_path(log).read_bytes())
     with pytest.raises(AuditError, match="does not lead"):
         prove(path, "r9", KEYS, signing.check)
 

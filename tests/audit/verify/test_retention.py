@@ -90,7 +90,7 @@ def test_what_is_still_kept_stays(desk: Desk) -> None:
 
 def test_a_process_that_dies_between_stub_and_segment_is_followed_by_one_that_ends_it(desk: Desk) -> None:
     filled(desk)
-    kept = {piece.path: piece.path.read_bytes() for piece in segment_file.closed(desk.log)[:1]}
+    kept = {piece.path: piece.path.read_bytes() for piece in segment_file.list_closed(desk.log)[:1]}
     desk.clock.advance(5_000)
     sink = desk.open()
     desk.work()
@@ -116,7 +116,7 @@ def test_who_trusts_the_old_key_follows_over_a_stub_in_which_it_was_rotated(desk
     stubs = retired(desk)
     assert stubs
     trust = desk.trust()
-    held = checkpoint_file.heads(desk.memory)
+    held = checkpoint_file.load_heads(desk.memory)
     assert list(held)
 
     found = verify(desk.log, trust=Trust((old[0].key,), signing.check, trust.held))
@@ -126,12 +126,12 @@ def test_who_trusts_the_old_key_follows_over_a_stub_in_which_it_was_rotated(desk
 def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
 
     filled(desk)
-    first, second = segment_file.closed(desk.log)[:2]
-    with segment_file.opened(first) as file:
+    first, second = segment_file.list_closed(desk.log)[:2]
+    with segment_file.open_segment(first) as file:
         stub = make_stub(iter(file.readlines()), first.base, second.base - first.base)
     assert stub is not None
     first.path.unlink()
-    segment_file.name(desk.log, first.base, ".stub").write_bytes(stub.encode())
+    segment_file.segment_path(desk.log, first.base, ".stub").write_bytes(stub.encode())
     found = desk.verify().chains[0]
     assert not desk.verify().ok
     assert getattr(found.result, "flaw", None) is Flaw.UNRETIRED

@@ -10,7 +10,7 @@ import pytest
 
 from authguard import signing
 from authguard.audit import checkpoint_file
-from authguard.audit.chain_file import Held, claim, let_go
+from authguard.audit.chain_file import LockedFile, acquire, release
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.anchor import anchor_of
@@ -94,7 +94,7 @@ class Deployment:
         sink.close()
 
     def trust(self) -> Trust:
-        held = by_origin(head.note for head in checkpoint_file.heads(self.memory))
+        held = by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
         return Trust(tuple(one.key for one in self.keys), signing.check, held)
 
     def verify(self) -> Verification:
@@ -107,9 +107,9 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]:
     home = tmp_path_factory.mktemp("signed")
     ours, other = Deployment(home, "ours"), Deployment(home, "other")
     ours.fill("r")
-    held: Held = claim(ours.folder / LOG)
+    held: LockedFile = acquire(ours.folder / LOG)
     ours.fill("q")
-    let_go(held)
+    release(held)
     other.fill("o")
     return home, ours
 

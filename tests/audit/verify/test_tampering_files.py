@@ -31,7 +31,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Desk]:
     for number in numbers(0, 120):
         desk.write(sink, number)
         desk.work()
-        if len([one for one in segment_file.closed(desk.log) if one.is_stub]) >= 3:
+        if len([one for one in segment_file.list_closed(desk.log) if one.is_tombstone]) >= 3:
             break
     assert desk.sealer is not None
     for number in numbers(200, 220):
@@ -54,7 +54,7 @@ def tampered(kept: tuple[Path, Desk], tmp_path: Path) -> Desk:
 def test_what_nobody_touched_verifies_and_has_files_of_every_form(tampered: Desk) -> None:
     found = tampered.verify()
     assert found.ok, found
-    forms = [one.form for one in segment_file.pieces(tampered.log)]
+    forms = [one.form for one in segment_file.list_segments(tampered.log)]
     assert forms == sorted(forms, key=[".stub", ".gz", ""].index)
     assert (forms.count(".stub"), forms.count(".gz") >= 2, forms.count("") >= 3) == (3, True, True)
 
@@ -82,7 +82,7 @@ def _expected(desk: Desk, where: str) -> str:
     if not turned and not more:
         return path.name
     base = int(path.name.split(".")[2]) + more
-    return segment_file.name(desk.log, base, form if turned else path.suffix).name
+    return segment_file.segment_path(desk.log, base, form if turned else path.suffix).name
 
 
 @pytest.mark.parametrize("done", FILES)

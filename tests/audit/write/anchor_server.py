@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(403)
             return
         with FILE.open("ab") as file:
-            file.write(checkpoint_file.encode(note))
+            file.write(checkpoint_file.encode_line(note))
         self._answer(201)
 
     def do_GET(self) -> None:

@@ -47,7 +47,7 @@ def test_a_file_gets_a_line_for_each_and_the_same_but_once(tmp_path: Path) -> No
 def test_a_file_is_only_added_to_also_after_a_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "anchor"
     FileAnchor(path).keep(note(1))
-    before = path.read_bytes() + checkpoint_file.encode(note(2))[:50]
+    before = path.read_bytes() + checkpoint_file.encode_line(note(2))[:50]
     path.write_bytes(before)
     FileAnchor(path).keep(note(3))
     assert path.read_bytes().startswith(before)

@@ -158,7 +158,7 @@ def test_what_an_ended_writer_left_behind_is_handed_on_and_what_a_living_one_rem
     tmp_path: Path, made: Callable[..., Anchoring]
 ) -> None:
     for chain in ("desk/0a", "desk/0b"):
-        checkpoint_file.remember(
+        checkpoint_file.save_head(
             tmp_path / "heads", checkpoint_file.Head(1, "audit.jsonl", note(9, chain), 1, "", ()), chain
         )
     (tmp_path / "heads" / "damaged.json").write_text("{")

@@ -42,7 +42,7 @@ def fill(desk: Desk, sink: JsonlSink, count: int) -> None:
 
 
 def kept(desk: Desk) -> list[str]:
-    return list(checkpoint_file.notes(checkpoint_file.beside(desk.log)))
+    return list(checkpoint_file.read_notes(checkpoint_file.checkpoint_path(desk.log)))
 
 
 def test_checkpoints_stay_few_and_the_log_verifies_all_along(desk: Desk) -> None:
@@ -65,7 +65,7 @@ def test_a_checkpoint_that_was_taken_away_is_missed(desk: Desk, place: int) -> N
     fill(desk, sink, 150)
     sink.close()
     assert desk.verify().ok
-    path = checkpoint_file.beside(desk.log)
+    path = checkpoint_file.checkpoint_path(desk.log)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:place] + lines[place + 1 :]))
     found = desk.verify()

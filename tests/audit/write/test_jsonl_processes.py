@@ -203,8 +203,8 @@ print(*kept)
     assert sum(chain.segments for chain in found.chains) > 8
     there = [
         json.loads(line)["note"]
-        for chain in segment_file.of_log(log)
-        for piece in segment_file.pieces(chain)
+        for chain in segment_file.list_chains(log)
+        for piece in segment_file.list_segments(chain)
         for line in piece.path.read_bytes().splitlines()
     ]
     assert sorted(note for note in there if "-" in note) == written

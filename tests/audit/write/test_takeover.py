@@ -198,7 +198,7 @@ def test_files_that_were_put_behind_a_stopped_log_go_aside_and_the_chain_goes_on
     written(desk, "1")
     append(desk, "a")
     lines = desk.log.read_bytes().splitlines(keepends=True)
-    segment_file.name(desk.log, 0).write_bytes(b"".join(lines[:-1]))
+    segment_file.segment_path(desk.log, 0).write_bytes(b"".join(lines[:-1]))
     desk.log.write_bytes(lines[-1])
     written(desk, "2")
     assert [path.read_bytes() for path in aside(desk)] == [lines[-1]]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from authguard.audit.query.rows import Key
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
 
     Progress = Callable[[int, int], None]
 
@@ -88,7 +88,7 @@ class Index:
         self.log = log
         self.db = db
         self.rebuild_reason = renewed
-        self.unreadable = segment_file.unread(log)
+        self.unreadable = segment_file.list_unreadable(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
         self._templates: dict[int, RecordTemplate] = {}
@@ -107,7 +107,7 @@ class Index:
                 (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
                 if len(self._files) >= OPEN:
                     self._files.pop(next(iter(self._files))).close()
-                self._files[file] = segment_file.opened(segment_file.by_key(self.log)[name])
+                self._files[file] = segment_file.open_segment(segment_file.index_by_key(self.log)[name])
             stream = self._files[file]
             if isinstance(getattr(stream, "raw", None), FileIO):
                 return os.pread(stream.fileno(), size, place)
@@ -154,7 +154,7 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
     Raises:
         AuditError: there is no log, or it cannot be read.
     """
-    if not any(segment_file.of_log(log)):
+    if not any(segment_file.list_chains(log)):
         raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
     try:
         made = _open(log, progress, fresh=fresh)
@@ -254,7 +254,7 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
     Raises:
         StaleError: one is not what was indexed.
     """
-    pieces, stubs, retired = segment_file.by_key(log), segment_file.retired_keys(log), []
+    pieces, stubs, retired = segment_file.index_by_key(log), segment_file.list_retired_keys(log), []
     sql = "SELECT name, indexed_bytes, first, last, place, seen FROM file WHERE indexed_bytes > 0"
     for name, indexed_bytes, first, last, place, seen in db.execute(sql).fetchall():
         piece = pieces.get(name)
@@ -268,8 +268,8 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
             # a closed file that the system has not seen changed is not read again
             if not piece.live and _seen(piece) == seen:
                 continue
-            with segment_file.opened(piece) as file:
-                if segment_file.length(file) < indexed_bytes:
+            with segment_file.open_segment(piece) as file:
+                if segment_file.get_length(file) < indexed_bytes:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 begins = file.readline(LINE_BOUND + 1)
                 file.seek(place)
@@ -285,7 +285,9 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
 def _is_kept(log: Path, name: str) -> bool:
     """Whether a file of lines is there, but cannot be read now."""
     chain = log.with_name(name.partition(":")[0])
-    return any(one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segment_file.pieces(chain))
+    return any(
+        one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segment_file.list_segments(chain)
+    )
 
 
 def _forget(db: sqlite3.Connection, retired: list[str]) -> None:
@@ -296,7 +298,7 @@ def _forget(db: sqlite3.Connection, retired: list[str]) -> None:
             db.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - names of ours
 
 
-def _seen(piece: Piece) -> str:
+def _seen(piece: Segment) -> str:
     """Say what the system sees of a file; empty where it is gone."""
     try:
         status = piece.path.lstat()
@@ -305,7 +307,7 @@ def _seen(piece: Piece) -> str:
     return f"{piece.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
 
 
-def _size(piece: Piece) -> int:
+def _size(piece: Segment) -> int:
     try:
         return piece.path.stat().st_size
     except FileNotFoundError:
@@ -319,13 +321,13 @@ def _has_news(log: Path, db: sqlite3.Connection) -> bool:
     }
     return any(
         known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
-        for key, piece in segment_file.by_key(log).items()
+        for key, piece in segment_file.index_by_key(log).items()
     )
 
 
 def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
     """Take in what came; tell whether a record was withdrawn or came that may have been."""
-    files = segment_file.by_key(log)
+    files = segment_file.index_by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, indexed_bytes, lines, unparsed_lines FROM file")}
     whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
     numbers: dict[Key, int] = {}
@@ -334,7 +336,7 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
         no, indexed_bytes, lines, unparsed_lines = known.get(key, (0, 0, 0, 0))
         reader = Indexer(db, numbers, indexed_bytes, lines, unparsed_lines)
         try:
-            opened = segment_file.opened_again(log, key, piece)
+            opened = segment_file.reopen(log, key, piece)
         except PermissionError:
             continue
         if opened is None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import segment_file
-from authguard.audit.chain_file import is_written
+from authguard.audit.chain_file import is_locked
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
 from authguard.core.batch_verify import stride
 from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, follow
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
     from authguard.audit.verify.checkpoint_verifier import Holding
     from authguard.audit.verify.result import Tally
     from authguard.core.chain import Linked
@@ -58,7 +58,7 @@ class Walk:
         self._pause = pause
         self._line = b""
         #: digest of a stub -> the file; and of those that a record names -> that record's line
-        self._stubs: dict[str, Piece] = {}
+        self._stubs: dict[str, Segment] = {}
         self._named: dict[str, int] = {}
         self.marks: list[Mark] = []
         self._accepted: dict[str, int] = {}
@@ -69,13 +69,13 @@ class Walk:
         #: the line before is the last of its writer; the first is the first of one that has the key
         self._closed = self._begun = False
 
-    def run(self, pieces: Sequence[Piece]) -> Found | None:
+    def run(self, segments: Sequence[Segment]) -> Found | None:
         """Follow the chain to its end or its first flaw."""
-        left, tries = list(pieces), 0
+        left, tries = list(segments), 0
         while left:
             begin = self.lines
             try:
-                flaw = self._stub(left[0]) if left[0].is_stub else self._file(left[0])
+                flaw = self._stub(left[0]) if left[0].is_tombstone else self._file(left[0])
             except FileNotFoundError:
                 flaw = Found(left[0].path, Broken(0, Flaw.MISSING))
             except OSError as error:
@@ -86,44 +86,44 @@ class Walk:
                 continue
             anew = self._listed_anew(left[0]) if self.lines == begin and tries < LOOKS else []
             if not anew:
-                return self._placed(flaw, pieces)
+                return self._placed(flaw, segments)
             left, tries = anew, tries + 1
-        if not pieces or not pieces[-1].live:
+        if not segments or not segments[-1].live:
             return Found(self.path, Broken(0, Flaw.MISSING))
         flaw = self.holding.end() if self.holding else None
-        if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_written(self.path):
+        if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_locked(self.path):
             flaw = None  # its writer has just begun, and signs in a moment
-        return self._unretired() or self._plucked() if flaw is None else self._placed(flaw, pieces)
+        return self._unretired() or self._plucked() if flaw is None else self._placed(flaw, segments)
 
-    def _listed_anew(self, piece: Piece) -> list[Piece]:
+    def _listed_anew(self, segment: Segment) -> list[Segment]:
         """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
         try:
-            listed = segment_file.pieces(self.path)
+            listed = segment_file.list_segments(self.path)
         except OSError:
             return []
         left = [one for one in listed if one.base >= self.lines]
-        return left if piece not in listed and left and left[0].base == self.lines else []
+        return left if segment not in listed and left and left[0].base == self.lines else []
 
-    def _placed(self, flaw: Found, pieces: Sequence[Piece]) -> Found:
+    def _placed(self, flaw: Found, segments: Sequence[Segment]) -> Found:
         """Say in which of the chain's files a line of the chain is, and which of that file's it is."""
         line = flaw.broken.line
         if flaw.path != self.path or not line:
             return flaw
-        piece = max((one for one in pieces if 0 <= one.base < line), key=lambda one: one.base, default=None)
-        if piece is None:
+        segment = max((one for one in segments if 0 <= one.base < line), key=lambda one: one.base, default=None)
+        if segment is None:
             return flaw
-        return Found(piece.path, Broken(0 if piece.is_stub else line - piece.base, flaw.broken.flaw))
+        return Found(segment.path, Broken(0 if segment.is_tombstone else line - segment.base, flaw.broken.flaw))
 
-    def _stub(self, piece: Piece) -> Found | None:
+    def _stub(self, segment: Segment) -> Found | None:
         """Take a stub in the place of its lines."""
-        stub, raw = segment_file.stub_of(piece)
+        stub, raw = segment_file.read_tombstone(segment)
         if (stub.base, stub.prev) != (self.lines, self.head):
-            return Found(piece.path, Broken(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
+            return Found(segment.path, Broken(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
         flaw = None
         if self.holding is not None:
             flaw = self._begin(self.holding, stub.first) or self.holding.skip(stub)
         self._closed = False
-        self._stubs[sha256(raw).hexdigest()] = piece
+        self._stubs[sha256(raw).hexdigest()] = segment
         # the line that named an older stub may be gone itself: the stub that took its place names that stub in turn
         self._named.update(dict.fromkeys(stub.retired, stub.base))
         count, since, _ = self.retired
@@ -131,12 +131,12 @@ class Walk:
         self.lines, self.head = stub.base + stub.count, stub.last
         return flaw
 
-    def _file(self, piece: Piece) -> Found | None:
+    def _file(self, segment: Segment) -> Found | None:
         """Follow the lines of one file."""
-        if not piece.live and piece.base > self.lines:
-            return Found(piece.path, Broken(0, Flaw.SKIPPED))
+        if not segment.live and segment.base > self.lines:
+            return Found(segment.path, Broken(0, Flaw.SKIPPED))
         begin = self.lines
-        with segment_file.opened(piece) as file:
+        with segment_file.open_segment(segment) as file:
             while True:
                 # the first line names the chain, so it is never part of a stride
                 flaw = self._strides(file) if self.lines else None
@@ -145,15 +145,15 @@ class Walk:
                 some = self._passing(islice(_lines(file, self._pause), STEPS))
                 for found in follow(some, self.lines, self.head):
                     if isinstance(found, Broken):
-                        if found.flaw is Flaw.EMPTY and (self.lines > begin or (piece.live and begin)):
+                        if found.flaw is Flaw.EMPTY and (self.lines > begin or (segment.live and begin)):
                             # the end; or its writer died when it had begun it, and it is asked later if more was signed
                             return None
-                        if found.flaw is Flaw.TORN and self._may_end_so(piece):
+                        if found.flaw is Flaw.TORN and self._may_end_so(segment):
                             return None
                         line = found.line and found.line - begin
-                        broken = found if piece.live else Broken(line, found.flaw)
-                        return Found(self.path if piece.live else piece.path, broken)
-                    flaw = self._unopened(found, piece, begin)
+                        broken = found if segment.live else Broken(line, found.flaw)
+                        return Found(self.path if segment.live else segment.path, broken)
+                    flaw = self._unopened(found, segment, begin)
                     if flaw is None and self.holding:
                         flaw = self._hold(self.holding, found)
                     self.lines, self.head = self.lines + 1, found.hash
@@ -195,14 +195,14 @@ class Walk:
             self._line = line
             yield line
 
-    def _may_end_so(self, piece: Piece) -> bool:
+    def _may_end_so(self, segment: Segment) -> bool:
         """Whether a line without its end may be what a crash or a full disk leaves; what was signed is missed later."""
-        if not piece.live or self._closed or not (self.holding or is_written(self.path)):
+        if not segment.live or self._closed or not (self.holding or is_locked(self.path)):
             return False
         self.unfinished = len(self._line)
         return True
 
-    def _unopened(self, found: Linked, piece: Piece, begin: int) -> Found | None:
+    def _unopened(self, found: Linked, segment: Segment, begin: int) -> Found | None:
         """Find a line behind a writer's last one that is not another writer's first."""
         if not self._closed:
             return None
@@ -210,8 +210,8 @@ class Walk:
         if is_opened(found, keys, check):
             return None
         line = found.seq + 1
-        path = self.path if piece.live else piece.path
-        return Found(path, Broken(line if piece.live else line - begin, Flaw.UNOPENED))
+        path = self.path if segment.live else segment.path
+        return Found(path, Broken(line if segment.live else line - begin, Flaw.UNOPENED))
 
     def _heed(self, found: Linked) -> None:
         """Keep what a line says of other lines."""
@@ -242,9 +242,9 @@ class Walk:
         """Find a stub that no line names, or only one that nothing vouches for."""
         ranges = self.holding.ranges() if self.holding else NOTHING
         vouched = max(ranges.signed, ranges.anchored) if self.holding else self.lines
-        for digest, piece in self._stubs.items():
+        for digest, segment in self._stubs.items():
             if self._named.get(digest, vouched) >= vouched:
-                return Found(piece.path, Broken(0, Flaw.UNRETIRED))
+                return Found(segment.path, Broken(0, Flaw.UNRETIRED))
         return None
 
     def _plucked(self) -> Found | None:

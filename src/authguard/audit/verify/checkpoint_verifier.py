@@ -113,7 +113,7 @@ class Holding:
 
     def __init__(self, path: Path, trust: Trust) -> None:
         self._path = path
-        self._beside = checkpoint_file.beside(path)
+        self._beside = checkpoint_file.checkpoint_path(path)
         self._trust = trust
         self._keys = list(trust.keys)
         self._offered: list[Key] = []
@@ -145,9 +145,9 @@ class Holding:
 
     def begin(self, first: str) -> Found | None:
         """Take the hash of the first line: it names the chain."""
-        self.origins = tuple({checkpoint_file.origin(key.name, first): None for key in self._keys})
+        self.origins = tuple({checkpoint_file.chain_origin(key.name, first): None for key in self._keys})
         try:
-            self._notes = checkpoint_file.notes(self._beside)
+            self._notes = checkpoint_file.read_notes(self._beside)
             flaw = self._advance()
         except FileNotFoundError:
             self._notes, flaw = iter(()), None

@@ -73,7 +73,7 @@ def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
     """
     wanted = record.encode("utf-8", "surrogatepass")
     retired = False
-    for path in segment_file.of_log(log):
+    for path in segment_file.list_chains(log):
         try:
             index = 0
             for item in _items(path):
@@ -91,7 +91,7 @@ def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
 
 def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Check) -> str:
     try:
-        for note in checkpoint_file.notes(checkpoint_file.beside(path)):
+        for note in checkpoint_file.read_notes(checkpoint_file.checkpoint_path(path)):
             said = read_body(note)
             if said is not None and said.size > index:
                 break
@@ -115,11 +115,11 @@ def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Ch
 
 def _items(path: Path) -> Iterator[bytes | Stub]:
     """Read a chain through all its files: lines, and stubs where lines were."""
-    for piece in segment_file.pieces(path):
-        if piece.is_stub:
-            yield segment_file.stub_of(piece)[0]
+    for segment in segment_file.list_segments(path):
+        if segment.is_tombstone:
+            yield segment_file.read_tombstone(segment)[0]
             continue
-        with segment_file.opened(piece) as file:
+        with segment_file.open_segment(segment) as file:
             while line := file.readline(LINE_BOUND + 1):
                 yield line
 

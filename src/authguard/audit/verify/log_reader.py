@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
 
 #: most bytes that are read of one file at once, from its end or since the last look
 READ_BOUND: Final = 16 * 1024 * 1024
@@ -51,16 +51,16 @@ def find(path: Path, record: str) -> dict[str, Any]:
         record: the id, as a reply's ``instance`` and the log name it.
     """
     wanted = record.encode("utf-8", "surrogatepass")
-    for chain in segment_file.of_log(path):
+    for chain in segment_file.list_chains(path):
         with suppress(OSError):
-            for piece in segment_file.pieces(chain):
-                if not piece.is_stub and (found := _find(piece, wanted, record)):
+            for segment in segment_file.list_segments(chain):
+                if not segment.is_tombstone and (found := _find(segment, wanted, record)):
                     return found
     return {}
 
 
-def _find(piece: Piece, wanted: bytes, record: str) -> dict[str, Any]:
-    with segment_file.opened(piece) as stream:
+def _find(segment: Segment, wanted: bytes, record: str) -> dict[str, Any]:
+    with segment_file.open_segment(segment) as stream:
         while line := stream.readline(LINE_BOUND + 1):
             if wanted in line and (found := parse(line)).get("id") == record:
                 return found
@@ -81,21 +81,21 @@ class Reader:
 
     def last(self, count: int) -> list[bytes]:
         """Give the last whole lines of all chains, merged by time."""
-        lines = by_time([self._last(chain, count) for chain in segment_file.of_log(self._path)])
+        lines = by_time([self._last(chain, count) for chain in segment_file.list_chains(self._path)])
         return lines[len(lines) - min(count, len(lines)) :]
 
     def more(self) -> list[bytes]:
         """Give the whole lines that came since the last call, merged by time; also those of files that are new."""
-        return by_time([self._more(chain) for chain in segment_file.of_log(self._path)])
+        return by_time([self._more(chain) for chain in segment_file.list_chains(self._path)])
 
     def _last(self, chain: Path, count: int) -> list[bytes]:
         """Read a chain from its end, over as many of its files as are needed."""
         lines: list[bytes] = []
         with suppress(OSError):
-            for number, piece in enumerate(reversed(segment_file.pieces(chain))):
-                if piece.is_stub or len(lines) > count:
+            for number, segment in enumerate(reversed(segment_file.list_segments(chain))):
+                if segment.is_tombstone or len(lines) > count:
                     break
-                found, come = _read(piece, 0)
+                found, come = _read(segment, 0)
                 if number == 0:
                     self._come[chain] = come
                 lines = found[-count - 1 :] + lines
@@ -106,19 +106,19 @@ class Reader:
         lines: list[bytes] = []
         base, inode, offset = self._come.get(chain, (0, 0, 0))
         with suppress(OSError):
-            for piece in segment_file.pieces(chain):
-                if piece.is_stub or (piece.base < base and not piece.live):
+            for segment in segment_file.list_segments(chain):
+                if segment.is_tombstone or (segment.base < base and not segment.live):
                     continue
-                same = piece.base == base and (not piece.live or inode in {0, piece.inode})
-                found, self._come[chain] = _read(piece, offset if same else 0)
+                same = segment.base == base and (not segment.live or inode in {0, segment.inode})
+                found, self._come[chain] = _read(segment, offset if same else 0)
                 lines += found
         return lines
 
 
-def _read(piece: Piece, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
+def _read(segment: Segment, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
     """Read a file from a place, or from so many bytes before its end as are read at once; give where that is then."""
-    with segment_file.opened(piece) as stream:
-        size = segment_file.length(stream)
+    with segment_file.open_segment(segment) as stream:
+        size = segment_file.get_length(stream)
         come = come if come <= size else 0  # cut: from its beginning
         begin = max(come, size - READ_BOUND)
         stream.seek(begin)
@@ -128,4 +128,4 @@ def _read(piece: Piece, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
     start = data.find(b"\n") + 1 if begin > come else 0
     stuck = end == 0 and len(data) > LINE_BOUND
     place = begin + (len(data) if stuck else end)
-    return (data[start:end].splitlines(keepends=True) if end else []), (max(piece.base, 0), piece.inode, place)
+    return (data[start:end].splitlines(keepends=True) if end else []), (max(segment.base, 0), segment.inode, place)

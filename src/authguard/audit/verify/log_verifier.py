@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
-from authguard.audit.chain_file import chains
+from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.chain_verifier import Walk, unreadable
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found, Holding
 from authguard.audit.verify.result import ChainReport, Tally, Verification
@@ -38,7 +38,7 @@ def _silent(_done: int, _whole: int) -> None:
 def _size(chain: Path) -> int:
     """Measure a chain, about: compressed files are smaller than what is read of them."""
     try:
-        return sum(piece.path.stat().st_size for piece in segment_file.pieces(chain))
+        return sum(segment.path.stat().st_size for segment in segment_file.list_segments(chain))
     except OSError:
         return 0
 
@@ -67,7 +67,7 @@ def verify(
     """
     seen: set[str] = set()
     roots = (path, *also)
-    files = [file for root in roots for file in dict.fromkeys((root, *segment_file.of_log(root)))]
+    files = [file for root in roots for file in dict.fromkeys((root, *segment_file.list_chains(root)))]
     whole = sum(map(_size, files))
     tally = Tally(progress, whole)
     reports = []
@@ -83,11 +83,11 @@ def verify(
                 break
             pause(PAUSE * (attempt + 1))
             held = again() if again is not None else trust
-        if file in roots or segment_file.pieces_or_none(file) or checkpoint_file.beside(file).exists():
+        if file in roots or segment_file.try_list_segments(file) or checkpoint_file.checkpoint_path(file).exists():
             tally.merge(counted)
             reports.append(report)
             # by what there was when it was read: its first checkpoint may come before the other chains are read
-            if _is_newborn(report) and checkpoint_file.beside(file).name not in {name for name, *_ in before}:
+            if _is_newborn(report) and checkpoint_file.checkpoint_path(file).name not in {name for name, *_ in before}:
                 newborn.add(file)
         done += _size(file)
     gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
@@ -108,7 +108,10 @@ def verify(
 def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
     found = []
-    for path in (*(piece.path for piece in segment_file.pieces_or_none(chain)), checkpoint_file.beside(chain)):
+    for path in (
+        *(segment.path for segment in segment_file.try_list_segments(chain)),
+        checkpoint_file.checkpoint_path(chain),
+    ):
         try:
             status = path.lstat()
         except OSError:
@@ -139,9 +142,9 @@ def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainRepor
             continue
         chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
         yield Found(path.parent / chain, Broken(0, Flaw.GONE))
-    for file in chains(path):
+    for file in chain_paths(path):
         # a log is made before its checkpoints, so it is looked for after them
-        if file not in files and checkpoint_file.beside(file).exists() and not file.exists():
+        if file not in files and checkpoint_file.checkpoint_path(file).exists() and not file.exists():
             yield Found(file, Broken(0, Flaw.MISSING))
 
 
@@ -151,12 +154,12 @@ def _verify(
     """Verify one chain."""
     walk = Walk(path, Holding(path, trust) if trust else None, tally, seen, pause)
     try:
-        pieces = segment_file.pieces(path)
+        segments = segment_file.list_segments(path)
     except OSError as error:
-        pieces = ()
+        segments = ()
         flaw: Found | None = Found(path, Broken(0, unreadable(error)))
     else:
-        flaw = walk.run(pieces)
+        flaw = walk.run(segments)
     result = Intact(walk.lines, walk.head) if flaw is None else flaw.broken
     return ChainReport(
         path=path,
@@ -164,7 +167,7 @@ def _verify(
         result=result,
         where=path if flaw is None else flaw.path,
         ranges=walk.holding.ranges() if walk.holding else NOTHING,
-        segments=sum(not piece.live for piece in pieces),
+        segments=sum(not segment.live for segment in segments),
         retired=walk.retired,
         unfinished=walk.unfinished,
         marks=tuple(walk.marks),

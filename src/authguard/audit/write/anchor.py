@@ -91,7 +91,7 @@ class FileAnchor:
         Raises:
             OSError: it cannot be written whole, or another writes just now.
         """
-        line = checkpoint_file.encode(note)
+        line = checkpoint_file.encode_line(note)
         fd = os.open(self._path, _FLAGS, 0o600)
         try:
             _lock(fd)
@@ -250,7 +250,7 @@ def held_by(given: str, token: str = "") -> Iterator[str]:
         SettingsError: it cannot be read.
     """
     if is_web(given):
-        yield from checkpoint_file.parse(_fetch(given, token))
+        yield from checkpoint_file.parse_notes(_fetch(given, token))
         return
     try:
         with Path(given).open("rb") as file:
@@ -259,7 +259,7 @@ def held_by(given: str, token: str = "") -> Iterator[str]:
         raise SettingsError(f"the anchor `{given}` cannot be read: {error.strerror}") from error
     if len(data) > READ_BOUND:
         raise SettingsError(f"the anchor `{given}` is too large: name a newer part of it")
-    yield from checkpoint_file.parse(data)
+    yield from checkpoint_file.parse_notes(data)
 
 
 def _fetch(url: str, token: str) -> bytes:

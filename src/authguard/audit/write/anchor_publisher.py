@@ -106,12 +106,12 @@ class _Line:
                 files = [(one.path, one.stat().st_mtime_ns) for one in found if one.name.endswith(".json")]
         except OSError:
             return
-        for path, changed in files[: checkpoint_file.HEADS]:
+        for path, changed in files[: checkpoint_file.MAX_HEADS]:
             if time.time() - changed / 1e9 < STALE or self._seen.get(path) == changed:
                 continue
             self._seen[path] = changed
             try:
-                note = checkpoint_file.remembered(path).note
+                note = checkpoint_file.read_head(path).note
             except (OSError, ValueError):
                 continue
             said = read_body(note)

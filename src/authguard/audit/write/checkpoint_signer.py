@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
     from authguard.audit.write.anchor_publisher import Anchoring
     from authguard.audit.write.retention import Keeper, Wish
     from authguard.core.signed_note import Check, Key, Sign
@@ -165,9 +165,13 @@ class LogSigner:
         A memory that cannot be read is told of when it is used.
         """
         try:
-            first = segment_file.first_hash(self._path)
+            first = segment_file.read_first_hash(self._path)
             current = self._signers[-1][0]
-            head = checkpoint_file.recall(self._memory, checkpoint_file.origin(current.name, first)) if first else None
+            head = (
+                checkpoint_file.load_head(self._memory, checkpoint_file.chain_origin(current.name, first))
+                if first
+                else None
+            )
         except (OSError, ValueError):
             return None
         found = opened(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
@@ -183,8 +187,12 @@ class LogSigner:
         """
         key, sign = self._signers[-1]
         with suppress(OSError, ValueError):
-            first = segment_file.first_hash(self._path)
-            head = checkpoint_file.recall(self._memory, checkpoint_file.origin(key.name, first)) if first else None
+            first = segment_file.read_first_hash(self._path)
+            head = (
+                checkpoint_file.load_head(self._memory, checkpoint_file.chain_origin(key.name, first))
+                if first
+                else None
+            )
             found = opened(head.note, [one for one, _ in self._signers], self._check) if head is not None else None
             key, sign = next((one for one in self._signers if found and one[0] in found.keys), (key, sign))
         return opened_note(key, sign, prev, record, at)
@@ -275,12 +283,12 @@ class LogSigner:
 
     def _take_up(self) -> bool:
         """Go on where the last writer of the chain left off; a chain without a line has no name yet."""
-        first = segment_file.first_hash(self._path)
+        first = segment_file.read_first_hash(self._path)
         if not first:
             return False
-        chain = checkpoint_file.origin(self._signers[-1][0].name, first)
+        chain = checkpoint_file.chain_origin(self._signers[-1][0].name, first)
         try:
-            head = checkpoint_file.recall(self._memory, chain)
+            head = checkpoint_file.load_head(self._memory, chain)
             if head is not None:
                 self._resume(head)
         except ValueError as error:
@@ -297,12 +305,13 @@ class LogSigner:
         if tree.root() != found.checkpoint.root:
             raise UnsealedError("the memory of the log's newest checkpoint is damaged")
         start = max(0, head.offset - LINE_BOUND)
-        piece = next(
-            (one for one in segment_file.pieces(self._path) if one.base == head.base and not one.is_stub), None
+        segment = next(
+            (one for one in segment_file.list_segments(self._path) if one.base == head.base and not one.is_tombstone),
+            None,
         )
-        if piece is None:
+        if segment is None:
             raise UnsealedError("the log is not the one that was signed: a segment of it is gone")
-        with segment_file.opened(piece) as file:
+        with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
         last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
@@ -324,15 +333,15 @@ class LogSigner:
         """
         for _ in range(TRIES):
             tree, last = Tree(self._tree.size, self._tree.edge), self._last
-            for piece in self._ahead():
-                with segment_file.opened(piece) as file:
-                    self._demand_ours(piece, file)
+            for segment in self._ahead():
+                with segment_file.open_segment(segment) as file:
+                    self._demand_ours(segment, file)
                     # the file that is written may have had no line yet, or another name, when the folder was listed
-                    base = base_of(piece, file, tree.size)
+                    base = base_of(segment, file, tree.size)
                     file.seek(self._offset if base == self._base else 0)
                     last = take_in(file, tree, last, target)
                     offset = file.tell()
-                    if piece.form != segment_file.PACKED:
+                    if segment.form != segment_file.GZIP_SUFFIX:
                         os.fsync(file.fileno())
                 if last == target:
                     self._tree, self._base, self._offset, self._last = tree, base, offset, last
@@ -341,18 +350,18 @@ class LogSigner:
             time.sleep(PAUSE)
         raise UnsealedError("the log does not hold what was written: lines were changed or cut off")
 
-    def _ahead(self) -> tuple[Piece, ...]:
+    def _ahead(self) -> tuple[Segment, ...]:
         """List the files that hold lines that were not taken in."""
-        found = segment_file.pieces(self._path)
-        return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_stub))
+        found = segment_file.list_segments(self._path)
+        return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_tombstone))
 
-    def _demand_ours(self, piece: Piece, file: BinaryIO) -> None:
+    def _demand_ours(self, segment: Segment, file: BinaryIO) -> None:
         """Demand that the file that is written is the writer's.
 
         Raises:
             UnsealedError: it is another.
         """
-        if not piece.live:
+        if not segment.live:
             return
         for _ in range(TRIES):
             status, ours = os.fstat(file.fileno()), self._identity
@@ -368,8 +377,8 @@ class LogSigner:
         edge = tuple(part.hex() for part in self._tree.edge)
         head = checkpoint_file.Head(1, self._path.name, note, self._offset, self._last, edge, self._base)
         # remembered last: who verifies reads the memory first, and finds all of it in the file
-        checkpoint_file.append(checkpoint_file.beside(self._path), note)
-        checkpoint_file.remember(self._memory, head, self._origin)
+        checkpoint_file.append_note(checkpoint_file.checkpoint_path(self._path), note)
+        checkpoint_file.save_head(self._memory, head, self._origin)
         self._size, self._at, self._endorses = self._tree.size, at, ()
         if self._publish is not None:
             self._publish.hand_on(self._origin, note)

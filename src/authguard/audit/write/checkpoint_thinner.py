@@ -45,7 +45,7 @@ class Thinner:
 
     def __init__(self, chain: Path, least: int = LEAST) -> None:
         self._chain = chain
-        self._beside = checkpoint_file.beside(chain)
+        self._beside = checkpoint_file.checkpoint_path(chain)
         self._least = self._due = least
         self._granted = -1
         #: what was recorded last
@@ -76,7 +76,9 @@ class Thinner:
         found = [one for one, _ in self._read()]
         if not found:
             return
-        first = next((piece.base for piece in segment_file.pieces(self._chain) if not piece.is_stub), 0)
+        first = next(
+            (segment.base for segment in segment_file.list_segments(self._chain) if not segment.is_tombstone), 0
+        )
         kept = [found[place] for place in thin(found, first)]
         self.wish = Wish(THINNED, thinned_note(first, kept, self._longest(found)))
 
@@ -98,7 +100,9 @@ class Thinner:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(fd, "wb") as file:
-                file.writelines(checkpoint_file.encode(note) for place, (_, note) in enumerate(found) if place in kept)
+                file.writelines(
+                    checkpoint_file.encode_line(note) for place, (_, note) in enumerate(found) if place in kept
+                )
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._beside)
@@ -113,7 +117,7 @@ class Thinner:
         Raises:
             OSError: one is none, so that nothing may be dropped.
         """
-        for note in checkpoint_file.notes(self._beside):
+        for note in checkpoint_file.read_notes(self._beside):
             said = read_body(note)
             if said is None:
                 raise OSError(74, "it holds a line that is no checkpoint", str(self._beside))

@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from authguard.audit.chain_file import sync_folder
-from authguard.audit.segment_file import PACKED
+from authguard.audit.segment_file import GZIP_SUFFIX
 from authguard.errors import AuditError
 from authguard.worker import Worker
 
@@ -76,7 +76,7 @@ def _sync_segment(path: Path) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        if path.with_name(path.name + PACKED).exists():
+        if path.with_name(path.name + GZIP_SUFFIX).exists():
             return
         raise
     try:

@@ -15,7 +15,16 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import segment_file
-from authguard.audit.chain_file import TRIES, Held, claim, let_go, lineage, size, tail, turn
+from authguard.audit.chain_file import (
+    MAX_LOCK_ATTEMPTS,
+    LockedFile,
+    acquire,
+    fork_counter,
+    get_size,
+    read_tail,
+    release,
+    rotate,
+)
 from authguard.audit.write.disk_space import SpaceWatch
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import Remarks
@@ -77,9 +86,9 @@ class JsonlSink:
 
     def _reset(self) -> None:
         """Know nothing: as made, after `close`, and in a forked child."""
-        self._held: Held | None = None
+        self._held: LockedFile | None = None
         self._fd = -1
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
         self._opened = False
         #: the file is ours and ends in our last line
         self._sound = False
@@ -114,10 +123,10 @@ class JsonlSink:
         Raises:
             AuditError: none can be taken, its last line was edited, or the repair cannot be written.
         """
-        if self._opened and self._forks == lineage.forks:
+        if self._opened and self._forks == fork_counter.forks:
             return
         if self._held is not None:
-            let_go(self._held, forked=True)
+            release(self._held, forked=True)
         self._reset()
         try:
             self._take()
@@ -128,15 +137,15 @@ class JsonlSink:
 
     def close(self) -> None:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
-        held, forked = self._held, self._forks != lineage.forks
+        held, forked = self._held, self._forks != fork_counter.forks
         if self._sealer is not None and not forked:
             self._end()
             self._sealer.stop()
         self._reset()
         if held is not None:
-            if not forked and size(held) == 0 and not segment_file.closed(held.path):
+            if not forked and get_size(held) == 0 and not segment_file.list_closed(held.path):
                 held.path.unlink(missing_ok=True)
-            let_go(held, forked=forked)
+            release(held, forked=forked)
 
     def append(self, entry: Entry) -> int:
         """Hand one line to the operating system before returning.
@@ -150,7 +159,7 @@ class JsonlSink:
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
         looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
         try:
-            if not self._sound or self._forks != lineage.forks or looks:
+            if not self._sound or self._forks != fork_counter.forks or looks:
                 self._make_sound(entry.at)
             if not self._begun:
                 self._begin()
@@ -166,7 +175,7 @@ class JsonlSink:
             AuditError: it was not written whole; the next call repairs first.
         """
         try:
-            if not self._sound or self._forks != lineage.forks or not abs(at - self._looked) < LOOK_EVERY:
+            if not self._sound or self._forks != fork_counter.forks or not abs(at - self._looked) < LOOK_EVERY:
                 self._make_sound(at)
             if not self._begun:
                 self._begin()
@@ -234,7 +243,7 @@ class JsonlSink:
         """
         if not self._opened:
             raise AuditError("the audit log is not open")
-        if self._forks != lineage.forks:
+        if self._forks != fork_counter.forks:
             self.open()
         if self._held is not None:
             self._look(self._held)
@@ -255,20 +264,20 @@ class JsonlSink:
             self._say(wish.act, wish.note)
             self._sealer.grant(wish, self._seq)
 
-    def _turn(self, held: Held | None, at: float) -> None:
+    def _turn(self, held: LockedFile | None, at: float) -> None:
         """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
         if held is None:
             return
-        segment = segment_file.name(held.path, self._base)
+        segment = segment_file.segment_path(held.path, self._base)
         try:
-            new = turn(held, segment)
+            new = rotate(held, segment)
         except OSError as error:
             why = error.strerror or type(error).__name__
             if why != self._unturned:
                 self._unturned = why
                 self._say("unturned", f"a new file could not be begun: {why}")
             return
-        let_go(held)
+        release(held)
         before, self._base = self._base, self._seq
         self._held, self._fd, self._size, self._began, self._unturned = new, new.fd, 0, at, ""
         self._flusher.turn(segment)
@@ -310,12 +319,12 @@ class JsonlSink:
         acts = self._claim()
         if self._held is None:
             return
-        self._forks = lineage.forks
+        self._forks = fork_counter.forks
         self._flusher.name(self._held.path.parent)
         try:
             self._continue()
         except AuditError:
-            let_go(self._held)
+            release(self._held)
             self._held, self._fd, self._sealer = None, -1, None
             raise
         if self._sealer is None:
@@ -330,8 +339,8 @@ class JsonlSink:
     def _claim(self) -> list[tuple[str, str]]:
         """Claim a chain, and take it over from the writer before; return what to record of that."""
         acts: list[tuple[str, str]] = []
-        for _ in range(TRIES):
-            self._held = held = claim(self._path)
+        for _ in range(MAX_LOCK_ATTEMPTS):
+            self._held = held = acquire(self._path)
             self._fd = held.fd
             self._sealer = self._seal(held.path, held.fd, lambda: self._head) if self._seal is not None else None
             if self._sealer is None or self._following:
@@ -339,19 +348,19 @@ class JsonlSink:
             try:
                 taken = self._sealer.predecessor.take_over()
             except OSError as error:
-                let_go(held)
+                release(held)
                 self._held, self._fd = None, -1
                 raise AuditError(f"the audit log `{held.path}` cannot be taken over: {error.strerror}") from error
             acts += taken.acts
             if not taken.again:
                 return acts
-            let_go(held)
+            release(held)
         raise AuditError(f"the audit log `{self._path}` is being replaced all the time: find out by whom")
 
     def _continue(self) -> None:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
         try:
-            found = tail(self._fd)
+            found = read_tail(self._fd)
             torn = found.torn
             if found.last:
                 self._follow(read(found.last))
@@ -393,14 +402,14 @@ class JsonlSink:
         self._remarks.disturb(f"the file was {done} behind line {self._seq}")
         return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
 
-    def _look(self, held: Held) -> None:
+    def _look(self, held: LockedFile) -> None:
         """Check that the file is still there and has not shrunk; what was not yet durable then never will be.
 
         Raises:
             AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
                 `authguard audit verify` shows.
         """
-        found, was_sound = size(held), self._sound
+        found, was_sound = get_size(held), self._sound
         if found >= self._size:
             return
         self._sound = False
@@ -409,6 +418,6 @@ class JsonlSink:
             if self._sealer is not None:
                 self._sealer.abandon()
             self._held, self._fd, self._sealer, self._begun = None, -1, None, False
-            let_go(held)
+            release(held)
         if was_sound:
             raise self._disturbed(found)

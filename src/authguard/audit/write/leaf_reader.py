@@ -10,16 +10,16 @@ from authguard.core.chain import LINE_BOUND, Linked, read
 from authguard.core.merkle import Tree, leaf
 
 if TYPE_CHECKING:
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
 
 #: lines that are hashed before another thread gets its turn
 TURN: Final = 64
 
 
-def base_of(piece: Piece, file: BinaryIO, size: int) -> int:
+def base_of(segment: Segment, file: BinaryIO, size: int) -> int:
     """Find the number of a file's first line; of the file that is written, by that line: `size` where it has none."""
-    if not piece.live:
-        return piece.base
+    if not segment.live:
+        return segment.base
     first = read(file.readline(LINE_BOUND + 1))
     return first.seq if isinstance(first, Linked) else size
 

@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import segment_file
-from authguard.audit.bgzf import pack
+from authguard.audit.bgzf import compress
 from authguard.audit.chain_file import sync_folder
 from authguard.core.chain import LINE_BOUND
 from authguard.core.tombstone import RETIRED, Stub, make_stub, retired_note
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.segment_file import Segment
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -75,7 +75,7 @@ class Keeper:
         self._chain = chain
         self._keeping = keeping
         self._now = now
-        self._leaving: tuple[Piece, Stub] | None = None
+        self._leaving: tuple[Segment, Stub] | None = None
         self._granted = -1
         #: the oldest segment's number -> time of its newest line, where that was looked for
         self._newest: dict[int, float] = {}
@@ -98,20 +98,21 @@ class Keeper:
         if self._leaving is not None and 0 <= self._granted <= signed:
             self._retire(*self._leaving)
             self._leaving, self._granted = None, -1
-        found = segment_file.pieces(self._chain)
-        for piece, after in pairwise(found):
-            if not piece.form and piece.base < after.base <= signed:
-                self._pack(piece)
+        found = segment_file.list_segments(self._chain)
+        for segment, after in pairwise(found):
+            if not segment.form and segment.base < after.base <= signed:
+                self._pack(segment)
         if self._leaving is None and self._keeping.keep < inf:
             self._wish_to_retire(signed)
 
-    def _pack(self, piece: Piece) -> None:
+    def _pack(self, segment: Segment) -> None:
         """Compress a segment: the old file goes when the new one is on the disk under its own name."""
-        with segment_file.opened(piece) as source:
+        with segment_file.open_segment(segment) as source:
             self._put(
-                segment_file.name(self._chain, piece.base, segment_file.PACKED), lambda target: pack(source, target)
+                segment_file.segment_path(self._chain, segment.base, segment_file.GZIP_SUFFIX),
+                lambda target: compress(source, target),
             )
-        piece.path.unlink()
+        segment.path.unlink()
 
     def _put(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         new = path.with_name(f".{path.name}.new")
@@ -129,31 +130,32 @@ class Keeper:
 
     def _wish_to_retire(self, signed: int) -> None:
         """Find the oldest segment that is not a stub, and ask for the record where its time is over."""
-        found = segment_file.pieces(self._chain)
-        for piece, after in pairwise(found):
-            if piece.is_stub:
+        found = segment_file.list_segments(self._chain)
+        for segment, after in pairwise(found):
+            if segment.is_tombstone:
                 continue
-            if after.base > signed or after.base <= piece.base:
+            if after.base > signed or after.base <= segment.base:
                 return
             over = self._now() - self._keeping.keep
-            if self._newest.get(piece.base, segment_file.last_time(piece)) >= over:
+            if self._newest.get(segment.base, segment_file.read_last_time(segment)) >= over:
                 return
-            with segment_file.opened(piece) as file:
-                stub = make_stub(_lines(file), piece.base, after.base - piece.base)
+            with segment_file.open_segment(segment) as file:
+                stub = make_stub(_lines(file), segment.base, after.base - segment.base)
             if stub is not None:
                 # a transition bears the time at which it fell due, so the last line need not be the newest
-                self._newest = {piece.base: stub.until}
+                self._newest = {segment.base: stub.until}
                 if stub.until < over:
-                    self._leaving, self.wish = (piece, stub), Wish(RETIRED, retired_note(stub))
+                    self._leaving, self.wish = (segment, stub), Wish(RETIRED, retired_note(stub))
             return
 
-    def _retire(self, piece: Piece, stub: Stub) -> None:
+    def _retire(self, segment: Segment, stub: Stub) -> None:
         """Put the stub beside the segment, then take the segment away."""
         self._put(
-            segment_file.name(self._chain, piece.base, segment_file.STUB), lambda target: target.write(stub.encode())
+            segment_file.segment_path(self._chain, segment.base, segment_file.TOMBSTONE_SUFFIX),
+            lambda target: target.write(stub.encode()),
         )
-        for form in ("", segment_file.PACKED):
-            segment_file.name(self._chain, piece.base, form).unlink(missing_ok=True)
+        for form in ("", segment_file.GZIP_SUFFIX):
+            segment_file.segment_path(self._chain, segment.base, form).unlink(missing_ok=True)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import checkpoint_file, segment_file
-from authguard.audit.chain_file import sync_folder, undo_half_turn
+from authguard.audit.chain_file import recover_rotation, sync_folder
 from authguard.core.chain import LINE_BOUND, Linked, read
 from authguard.core.entries import Moved
 from authguard.core.handover import ADOPTED, FOREIGN, RECOVERED, foreign_note, is_closed, is_opened, recovered_note
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from authguard.audit.chain_file import Held
-    from authguard.audit.segment_file import Piece
+    from authguard.audit.chain_file import LockedFile
+    from authguard.audit.segment_file import Segment
     from authguard.core.signed_note import Check, Key, Sign
 
 #: bytes that are moved at once
@@ -100,30 +100,30 @@ class Predecessor:
             OSError: a file cannot be read, or not be moved aside.
         """
         taken = Taken()
-        pieces = segment_file.pieces(self._chain)
-        if not any(piece.path.stat().st_size for piece in pieces) or _is_torn(pieces):
+        segments = segment_file.list_segments(self._chain)
+        if not any(segment.path.stat().st_size for segment in segments) or _is_torn(segments):
             return taken
         try:
-            first, head = self._recall(pieces)
+            first, head = self._recall(segments)
         except ValueError:
             return taken  # the signer says that the memory is damaged, and signs nothing
         if first and self._is_copy(first, head):
-            self._set_aside(pieces, taken)
+            self._set_aside(segments, taken)
         elif head is not None:
-            left = self._left(head, pieces)
+            left = self._left(head, segments)
             if left is not None:
-                self._take_behind(left, pieces, taken)
-        elif self._is_begun(pieces):
-            with segment_file.opened(pieces[0]) as file:
+                self._take_behind(left, segments, taken)
+        elif self._is_begun(segments):
+            with segment_file.open_segment(segments[0]) as file:
                 offset = len(file.readline(LINE_BOUND + 1))
-            self._take_behind(Left(pieces[0].base, offset, first, 1, closed=False), pieces, taken)
+            self._take_behind(Left(segments[0].base, offset, first, 1, closed=False), segments, taken)
         elif first and self._is_older(first):
             taken.acts.append((ADOPTED, "the lines so far were under no checkpoint"))
         else:
-            self._set_aside(pieces, taken)
+            self._set_aside(segments, taken)
         return taken
 
-    def _recall(self, pieces: Sequence[Piece]) -> tuple[str, checkpoint_file.Head | None]:
+    def _recall(self, segments: Sequence[Segment]) -> tuple[str, checkpoint_file.Head | None]:
         """Find the hash of the chain's first line, and what was remembered of the chain last.
 
         Raises:
@@ -131,25 +131,27 @@ class Predecessor:
             ValueError: the memory is damaged.
         """
         try:
-            first = self._first(pieces[0])
+            first = self._first(segments[0])
         except OSError:
             # a file whose time has long been over must not keep the app down, where the memory fits without it
-            heads = (one for one in checkpoint_file.heads(self._memory) if one.file == self._chain.name)
+            heads = (one for one in checkpoint_file.load_heads(self._memory) if one.file == self._chain.name)
             for one in heads:
-                if self._left(one, pieces) is not None:
+                if self._left(one, segments) is not None:
                     return "", one
             raise
         head = (
-            checkpoint_file.recall(self._memory, checkpoint_file.origin(self._keys[-1].name, first)) if first else None
+            checkpoint_file.load_head(self._memory, checkpoint_file.chain_origin(self._keys[-1].name, first))
+            if first
+            else None
         )
         return first, head
 
     @staticmethod
-    def _first(piece: Piece) -> str:
+    def _first(segment: Segment) -> str:
         """Return the hash of a chain's first line; empty where that is no line of a log."""
-        if piece.is_stub:
-            return segment_file.stub_of(piece)[0].first
-        with segment_file.opened(piece) as file:
+        if segment.is_tombstone:
+            return segment_file.read_tombstone(segment)[0].first
+        with segment_file.open_segment(segment) as file:
             found = read(file.readline(LINE_BOUND + 1))
         return found.hash if isinstance(found, Linked) else ""
 
@@ -158,14 +160,14 @@ class Predecessor:
         if head is not None:
             return head.file != self._chain.name and self._chain.with_name(head.file).exists()
         log = self._chain.with_name(_NUMBER.sub("", self._chain.stem) + self._chain.suffix)
-        others = (chain for chain in segment_file.of_log(log) if chain != self._chain)
-        return any(segment_file.first_hash(other) == first for other in others)
+        others = (chain for chain in segment_file.list_chains(log) if chain != self._chain)
+        return any(segment_file.read_first_hash(other) == first for other in others)
 
-    def _is_begun(self, pieces: Sequence[Piece]) -> bool:
+    def _is_begun(self, segments: Sequence[Segment]) -> bool:
         """Whether a writer of ours began the chain, and ended before its first checkpoint."""
-        if pieces[0].is_stub or pieces[0].base > 0:
+        if segments[0].is_tombstone or segments[0].base > 0:
             return False
-        with segment_file.opened(pieces[0]) as file:
+        with segment_file.open_segment(segments[0]) as file:
             found = read(file.readline(LINE_BOUND + 1))
         return isinstance(found, Linked) and is_opened(found, self._keys, self._check)
 
@@ -173,22 +175,22 @@ class Predecessor:
         """Whether the chain may be older than the key: nothing was signed by it, or a checkpoint of it is beside it."""
         if not any(self._memory.glob("*.json")):
             return True
-        names = {checkpoint_file.origin(key.name, first) for key in self._keys}
+        names = {checkpoint_file.chain_origin(key.name, first) for key in self._keys}
         with suppress(FileNotFoundError):
-            for note in checkpoint_file.notes(checkpoint_file.beside(self._chain)):
+            for note in checkpoint_file.read_notes(checkpoint_file.checkpoint_path(self._chain)):
                 found = opened(note, self._keys, self._check)
                 if found is not None and found.checkpoint.origin in names:
                     return True
         return False
 
-    def _left(self, head: checkpoint_file.Head, pieces: Sequence[Piece]) -> Left | None:
+    def _left(self, head: checkpoint_file.Head, segments: Sequence[Segment]) -> Left | None:
         """Find where the newest checkpoint ends; ``None`` where it is not ours or the file is not what was signed."""
         said = read_body(head.note)
-        piece = next((one for one in pieces if one.base == head.base and not one.is_stub), None)
-        if said is None or piece is None or opened(head.note, self._keys, self._check) is None:
+        segment = next((one for one in segments if one.base == head.base and not one.is_tombstone), None)
+        if said is None or segment is None or opened(head.note, self._keys, self._check) is None:
             return None
         start = max(0, head.offset - LINE_BOUND)
-        with segment_file.opened(piece) as file:
+        with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
         last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
@@ -196,41 +198,41 @@ class Predecessor:
             return None
         return Left(head.base, head.offset, head.last, said.size, is_closed(last))
 
-    def _take_behind(self, left: Left, pieces: Sequence[Piece], taken: Taken) -> None:
+    def _take_behind(self, left: Left, segments: Sequence[Segment], taken: Taken) -> None:
         """Sort what stands behind the last line that is vouched for."""
         ours = _Run(left, self._keys, self._check)
         going = True
-        for piece in (one for one in pieces if one.base >= left.base and not one.is_stub):
-            begin = left.offset if piece.base == left.base else 0
-            if going and piece.base in {left.base, ours.seq}:
-                with segment_file.opened(piece) as file:
+        for segment in (one for one in segments if one.base >= left.base and not one.is_tombstone):
+            begin = left.offset if segment.base == left.base else 0
+            if going and segment.base in {left.base, ours.seq}:
+                with segment_file.open_segment(segment) as file:
                     end, going = ours.follow(file, begin)
             else:
                 end, going = begin, False
-            if not going and piece.form != segment_file.PACKED:
-                self._cut(piece, end, ours.seq, taken)
+            if not going and segment.form != segment_file.GZIP_SUFFIX:
+                self._cut(segment, end, ours.seq, taken)
         if ours.seq > left.size:
             note = recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
             taken.acts.append((RECOVERED, note))
 
-    def _cut(self, piece: Piece, end: int, line: int, taken: Taken) -> None:
+    def _cut(self, segment: Segment, end: int, line: int, taken: Taken) -> None:
         """Move what stands behind a place of a file aside; a file of which nothing is left goes."""
-        size = piece.path.stat().st_size
+        size = segment.path.stat().st_size
         if size <= end:
             return
-        name, digest = self._copy_aside(piece.path, end)
+        name, digest = self._copy_aside(segment.path, end)
         taken.acts.append((FOREIGN, foreign_note(size - end, line, name, digest)))
         if end:
-            fd = os.open(piece.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 os.ftruncate(fd, end)
                 os.fsync(fd)
             finally:
                 os.close(fd)
         else:
-            piece.path.unlink()
-            taken.again |= piece.live
-        sync_folder(piece.path.parent)
+            segment.path.unlink()
+            taken.again |= segment.live
+        sync_folder(segment.path.parent)
 
     def _copy_aside(self, path: Path, begin: int) -> tuple[str, str]:
         """Copy the end of a file to a file of its own; return its name and its digest."""
@@ -252,15 +254,15 @@ class Predecessor:
             new.unlink(missing_ok=True)
         return name, digest
 
-    def _set_aside(self, pieces: Sequence[Piece], taken: Taken) -> None:
+    def _set_aside(self, segments: Sequence[Segment], taken: Taken) -> None:
         """Move a whole chain aside, its checkpoints too."""
-        for piece in pieces:
-            if piece.path.stat().st_size:
-                size = piece.path.stat().st_size
-                name, digest = self._copy_aside(piece.path, 0)
+        for segment in segments:
+            if segment.path.stat().st_size:
+                size = segment.path.stat().st_size
+                name, digest = self._copy_aside(segment.path, 0)
                 taken.acts.append((FOREIGN, foreign_note(size, 0, name, digest)))
-            piece.path.unlink()
-        beside = checkpoint_file.beside(self._chain)
+            segment.path.unlink()
+        beside = checkpoint_file.checkpoint_path(self._chain)
         if beside.exists():
             self._copy_aside(beside, 0)
             beside.unlink()
@@ -315,16 +317,16 @@ class _Run:
         return True
 
 
-def _is_torn(pieces: Sequence[Piece]) -> bool:
+def _is_torn(segments: Sequence[Segment]) -> bool:
     """Whether a chain is no more than a part of its first line: its writer died at it, and the next cuts it off."""
-    if len(pieces) != 1 or pieces[0].is_stub:
+    if len(segments) != 1 or segments[0].is_tombstone:
         return False
-    with segment_file.opened(pieces[0]) as file:
+    with segment_file.open_segment(segments[0]) as file:
         line = file.readline(LINE_BOUND + 1)
     return not line.endswith(b"\n") and len(line) <= LINE_BOUND
 
 
-def start_of(held: Held, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
+def start_of(held: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
     """Find where the file that is written begins; one without a line goes on from the last segment.
 
     Args:
@@ -345,10 +347,10 @@ def start_of(held: Held, end: int, now: float) -> tuple[int, float, tuple[int, s
         if isinstance(first, Linked):
             base, began = first.seq, first.entry.at
     else:
-        torn = segment_file.mend(held.path)
-        before = segment_file.last_closed(held.path)
+        torn = segment_file.repair_tail(held.path)
+        before = segment_file.read_closed_end(held.path)
         base, began = before[0], now
-    undo_half_turn(held, segment_file.name(held.path, base))
+    recover_rotation(held, segment_file.segment_path(held.path, base))
     return base, began, before, torn
 
 
