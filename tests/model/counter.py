@@ -324,8 +324,8 @@ class Counter:
         async def bar() -> str:
             now = self.rig.clock.now()
 
-            def make(walk: Any) -> None:
-                walk.amend("account", not_before=max(now, walk.snapshot.account.not_before))
+            def make(evaluation: Any) -> None:
+                evaluation.update_record("account", not_before=max(now, evaluation.snapshot.account.not_before))
 
             await self.rig.enforcer.standing.change(Keys(account_key(ISSUER, name)), make)
             return "barred"
@@ -354,7 +354,7 @@ class Counter:
         who, header = self.sheet(name, **facts)
 
         async def see() -> str:
-            found = self.rig.check.judge(header, self.rig.clock.now())
+            found = self.rig.check.evaluate(header, self.rig.clock.now())
             assert isinstance(found, Proven)
             return said(await self.rig.enforcer.approvals.see(found.principal, self.ids.get(paper, "0" * 32)))
 

@@ -86,7 +86,7 @@ class Looker:
     def show(self, one: AccessRequest) -> bool:
         """Note a credential that is about to be shown; tell whether it proves somebody here."""
         now = self.rig.clock.now()
-        found = self.rig.check.judge(one.evidence.authorization, now)
+        found = self.rig.check.evaluate(one.evidence.authorization, now)
         proven = isinstance(found, Proven) and one.operation.risk != "public"
         if proven and isinstance(found, Proven):
             self.promises.shown(found.principal, now, acts=not found.principal.actor)
@@ -123,7 +123,7 @@ class Looker:
             assert not forbidden, f"the policy's invariant `{item.name}` was broken"
         if one.operation.risk == "public":
             return
-        found = self.rig.check.judge(one.evidence.authorization, now)
+        found = self.rig.check.evaluate(one.evidence.authorization, now)
         assert isinstance(found, Proven), "somebody was admitted who proved nothing"
         self.promises.admitted(answer, found.principal, now)
         if answer.running:
@@ -132,7 +132,7 @@ class Looker:
 
     def note(self, one: AccessRequest, answer: Verdict | Refusal, now: float) -> None:
         """Note what the answer says of the session, or that nothing is known of it."""
-        found = self.rig.check.judge(one.evidence.authorization, now)
+        found = self.rig.check.evaluate(one.evidence.authorization, now)
         if not isinstance(found, Proven) or not isinstance(answer, Verdict):
             return
         if answer.principal is not None:

@@ -192,7 +192,7 @@ class TimedCheck:
     def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
         if not evidence.authorization:
             return MISSING
-        return self.judge(evidence.authorization, now) if evidence.authorization in self.seen else UNSEEN
+        return self.evaluate(evidence.authorization, now) if evidence.authorization in self.seen else UNSEEN
 
     def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Have no key at hand, so that `check` is asked."""
@@ -200,7 +200,7 @@ class TimedCheck:
         return UNSEEN
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        found = self.judge(evidence.authorization, now)
+        found = self.evaluate(evidence.authorization, now)
         if isinstance(found, Proven):
             self.seen.add(evidence.authorization)
         return found
@@ -212,7 +212,7 @@ class TimedCheck:
             if isinstance(found, Proven):
                 self.known[header] = Proven(found.principal)
 
-    def judge(self, header: bytes, now: float) -> Credential:
+    def evaluate(self, header: bytes, now: float) -> Credential:
         """Tell what a header is worth at a moment."""
         found = self.known.get(header, FORGED if header else MISSING)
         if isinstance(found, NotProven):

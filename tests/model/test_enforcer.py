@@ -243,7 +243,7 @@ class Deployment(RuleBasedStateMachine):
             return
 
         def bar(walk: Evaluation) -> None:
-            walk.amend("account", not_before=max(now, walk.snapshot.account.not_before))
+            walk.update_record("account", not_before=max(now, walk.snapshot.account.not_before))
 
         if self.act(self.rig.enforcer.standing.change(Keys(who.account_key), bar)) is not None:
             self.promises.barred[who.account_key] = max(now, self.promises.barred.get(who.account_key, now))

@@ -59,8 +59,8 @@ PLANTS: Final = (
         "what was said of a person in one session is not held against them in another",
         MODEL,
         ATTEMPTS,
-        "    return _current(walk.snapshot.account, VERIFICATIONS, _window(walk), walk.now).count > 0",
-        "    return False",
+        "VERIFICATIONS, _window(evaluation), evaluation.now).count > 0",
+        "VERIFICATIONS, _window(evaluation), evaluation.now).count > 99",
     ),
     Plant(
         "a limit is reserved after the app ran, and not before",
@@ -108,8 +108,8 @@ PLANTS: Final = (
         "an agent's traffic keeps a session awake",
         MODEL,
         JUDGE,
-        'take_credential(walk, principal, acts=acting == "subject")',
-        "take_credential(walk, principal, acts=True)",
+        'apply_credential(evaluation, principal, acts=acting == "subject")',
+        "apply_credential(evaluation, principal, acts=True)",
     ),
     # the model of what is held
     Plant(
@@ -179,7 +179,7 @@ PLANTS: Final = (
         "what is approved is not booked",
         APPROVALS,
         DECIDING,
-        "            booking.book(walk, transaction, over)",
+        "            booking.book(evaluation, transaction, over)",
         "            booking.book",
     ),
     Plant(
@@ -200,7 +200,7 @@ PLANTS: Final = (
         "what is not booked any more runs",
         BOOKED,
         JUDGE,
-        "    if booking.is_unbooked(walk, known.bond.transaction):",
+        "    if booking.is_unbooked(evaluation, known.bond.transaction):",
         "    if not booking.is_unbooked:",
     ),
     Plant(
@@ -221,7 +221,7 @@ PLANTS: Final = (
         "who approved is not looked at again when what they approved is to begin",
         UNDONE,
         DECIDING,
-        "            undone = await self.are_missing(record)\n",
+        "            undone = await self.lacks_quorum(record)\n",
         "            undone = False\n",
     ),
     # the differential
@@ -318,9 +318,9 @@ PLANTS: Final = (
         "what is foreign is forbidden, and not unknown",
         AROUND,
         DECIDING,
-        "        if record.account != principal.account_key and not self._decides(record, principal):\n"
+        "        if record.account != principal.account_key and not self._is_approver(record, principal):\n"
         "            return Reason.TRANSACTION_UNKNOWN\n",
-        "        if record.account != principal.account_key and not self._decides(record, principal):\n"
+        "        if record.account != principal.account_key and not self._is_approver(record, principal):\n"
         "            return Reason.TRANSACTION_OVER if record.version else Reason.TRANSACTION_UNKNOWN\n",
     ),
     # the soak

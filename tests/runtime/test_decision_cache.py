@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each time that a request is really judged."""
     names: list[str] = []
-    judge: Callable[..., object] = module.judge
+    evaluate: Callable[..., object] = module.evaluate
 
     def noting(policy: object, ask: object, *rest: object) -> object:
         names.append(ask.operation.name)  # type: ignore[attr-defined]
-        return judge(policy, ask, *rest)
+        return evaluate(policy, ask, *rest)
 
-    monkeypatch.setattr(module, "judge", noting)
+    monkeypatch.setattr(module, "evaluate", noting)
     return names
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace as amended
 from authguard.core.entries import Acted
 from authguard.core.snapshot import Keys, Report
 from authguard.ports import AccountStatus, Unreachable
-from authguard.runtime.evaluation import Evaluation, take_reports
+from authguard.runtime.evaluation import Evaluation, apply_reports
 from tests.kit import POLICY, Desk, outcome, states
 
 if TYPE_CHECKING:
@@ -129,6 +129,6 @@ def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_n
     desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
     now, blank = desk.clock.now(), desk.enforcer.standing.blank
     held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
-    walk = Evaluation(desk.policy, amended(blank, account=held), now)
-    take_reports(walk, {SOURCE: Report("restricted", now)}, unreachable=False)
-    assert [(one.dest, one.cause) for one in walk.transitions] == [("suspended", "claim:kyc")]
+    evaluation = Evaluation(desk.policy, amended(blank, account=held), now)
+    apply_reports(evaluation, {SOURCE: Report("restricted", now)}, unreachable=False)
+    assert [(one.dest, one.cause) for one in evaluation.transitions] == [("suspended", "claim:kyc")]

@@ -13,7 +13,7 @@ from authguard.asgi.control import Control
 from authguard.core.entries import Moved
 from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefused, SettingsError
-from authguard.runtime.preview import foresee
+from authguard.runtime.preview import preview_outcome
 from authguard.runtime.reports import OPEN
 from tests.kit import POLICY, Desk, outcome, states
 from tests.profiles import examples
@@ -152,7 +152,7 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
         assert order.index(after.account.state) >= order.index(before.account.state), event
         for operation in (*desk.policy.operations, desk.policy.otherwise):
             then, now = (
-                foresee(desk.policy, msgspec.structs.replace(verdict, snapshot=snapshot), operation).kind
+                preview_outcome(desk.policy, msgspec.structs.replace(verdict, snapshot=snapshot), operation).kind
                 for snapshot in (before, after)
             )
             assert OPEN.get(now, 0) <= OPEN.get(then, 0), f"{event} opened `{operation.name}`"

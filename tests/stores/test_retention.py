@@ -113,7 +113,7 @@ async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
     await desk.ask("chat", token)
     await desk.enforcer.standing.change(
         Keys(signed_in(at=0).principal.account_key),
-        lambda walk: walk.amend("account", not_before=walk.now),
+        lambda evaluation: evaluation.update_record("account", not_before=evaluation.now),
     )
     desk.clock.advance(10 * KEEP)
     await newcomers(desk, 2 * memory.SHARDS)

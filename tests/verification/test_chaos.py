@@ -70,7 +70,7 @@ def _doubt_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _outage_costs_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "give_back", lambda *_: None)
+    monkeypatch.setattr(attempts, "refund_attempt", lambda *_: None)
 
 
 def _nothing_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def _nothing_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _an_open_attempt_never_lands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "is_spent", lambda *_: True)
-    monkeypatch.setattr(attempts, "is_flying", lambda *_: True)
+    monkeypatch.setattr(attempts, "has_in_flight", lambda *_: True)
 
 
 @pytest.mark.parametrize(

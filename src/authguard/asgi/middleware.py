@@ -33,7 +33,7 @@ from authguard.asgi.websocket_verification import InBand
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal, Verdict
-from authguard.runtime.transactions import ANSWER_BOUND, KEPT_HEADERS
+from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -344,7 +344,7 @@ class _Answered:
             self._whole = False
             return bool(message["type"] == "http.response.pathsend")
         chunk: bytes = message.get("body", b"")
-        if len(self._body) + len(chunk) <= ANSWER_BOUND:
+        if len(self._body) + len(chunk) <= MAX_RESPONSE_BYTES:
             self._body += chunk
         else:
             self._whole = False

@@ -141,7 +141,9 @@ async def _rename(standing: StateRepository, account: bytes, old: str, new: str)
         for name, record in page:
             if record.account == account:
                 await standing.change(
-                    Keys(transaction=name), lambda walk: walk.amend("transaction", subject=new), subject=new
+                    Keys(transaction=name),
+                    lambda evaluation: evaluation.update_record("transaction", subject=new),
+                    subject=new,
                 )
     await StoreDesk(standing.store).rename(account.hex(), new)
 

@@ -64,7 +64,7 @@ class Approvals:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
         stored = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
         record = as_of_now(self._standing, stored)
-        if record.account != principal.account_key and not self._decides(record, principal):
+        if record.account != principal.account_key and not self._is_approver(record, principal):
             return Reason.TRANSACTION_UNKNOWN
         return record
 
@@ -125,14 +125,14 @@ class Approvals:
             return Reason.TRANSACTION_UNKNOWN
         record = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
         given, mine = record.approvals, await self._account(principal.account_key)
-        lasting = [one for one in given if await self._holds(one, record)]
+        lasting = [one for one in given if await self._is_still_valid(one, record)]
 
-        def make(walk: Evaluation) -> None:
-            self._demand(walk, principal, mine, "transaction.approved")
-            earlier = [one for one in walk.snapshot.transaction.approvals if one in lasting or one not in given]
-            named = self._named(walk, over)
-            yes = Approval(principal.account_key, principal.pseudonym, walk.now, printable(note), named)
-            self._add(walk, transaction, earlier, (yes,), "approver")
+        def make(evaluation: Evaluation) -> None:
+            self._check_may_decide(evaluation, principal, mine, "transaction.approved")
+            earlier = [one for one in evaluation.snapshot.transaction.approvals if one in lasting or one not in given]
+            named = self._known_limits(evaluation, over)
+            yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, printable(note), named)
+            self._add_approvals(evaluation, transaction, earlier, (yes,), "approver")
 
         return await self._do(verdict, transaction, "transaction.approved", note, make, record=record, over=over)
 
@@ -143,10 +143,10 @@ class Approvals:
             return Reason.TRANSACTION_UNKNOWN
         mine = await self._account(principal.account_key)
 
-        def make(walk: Evaluation) -> None:
-            self._demand(walk, principal, mine, "transaction.denied")
-            walk.happen("transaction.denied", "approver")
-            walk.amend("transaction", by=principal.pseudonym, note=printable(note))
+        def make(evaluation: Evaluation) -> None:
+            self._check_may_decide(evaluation, principal, mine, "transaction.denied")
+            evaluation.send("transaction.denied", "approver")
+            evaluation.update_record("transaction", by=principal.pseudonym, note=printable(note))
 
         return await self._do(verdict, transaction, "transaction.denied", note, make)
 
@@ -154,13 +154,13 @@ class Approvals:
         """Take one's own transaction back before it has begun to run."""
         principal = verdict.principal
 
-        def make(walk: Evaluation) -> None:
-            record = walk.snapshot.transaction
+        def make(evaluation: Evaluation) -> None:
+            record = evaluation.snapshot.transaction
             if not record.version or principal is None or record.account != principal.account_key:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
-            if not walk.happen("transaction.denied", "caller"):
+            if not evaluation.send("transaction.denied", "caller"):
                 raise _RefusedError(Reason.TRANSACTION_OVER)
-            walk.amend("transaction", by=principal.pseudonym, note=printable(note))
+            evaluation.update_record("transaction", by=principal.pseudonym, note=printable(note))
 
         return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
 
@@ -177,34 +177,34 @@ class Approvals:
             over: as for `approve`.
         """
 
-        def make(walk: Evaluation) -> None:
-            record = walk.snapshot.transaction
+        def make(evaluation: Evaluation) -> None:
+            record = evaluation.snapshot.transaction
             if not record.version:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
             # what still runs is its app's to answer; `transaction.lost` is what time does to it
-            if not walk.would_move(event) or (_settles(event) and walk.would_move("transaction.lost")):
+            if not evaluation.can(event) or (_is_settlement(event) and evaluation.can("transaction.lost")):
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
-                named = self._named(walk, over)
-                added = tuple(Approval(b"", name, walk.now, printable(note), named) for name in distinct(by))
-                self._add(walk, transaction, record.approvals, added, "operator")
+                named = self._known_limits(evaluation, over)
+                added = tuple(Approval(b"", name, evaluation.now, printable(note), named) for name in distinct(by))
+                self._add_approvals(evaluation, transaction, record.approvals, added, "operator")
                 return
-            walk.happen(event, "operator")
-            walk.amend("transaction", by=", ".join(by), note=printable(note))
+            evaluation.send(event, "operator")
+            evaluation.update_record("transaction", by=", ".join(by), note=printable(note))
 
         found = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
         return await self._change(transaction, ACTS[event], ", ".join(by), note, make, record=found, over=over)
 
-    async def are_missing(self, record: TransactionRecord) -> bool:
+    async def lacks_quorum(self, record: TransactionRecord) -> bool:
         """Whether a transaction was approved by enough people, and too few of them may still approve it."""
         if not record.count or len(record.approvals) < record.count:
             return False
         lasting = 0
         for one in record.approvals:
-            lasting += await self._holds(one, record)
+            lasting += await self._is_still_valid(one, record)
         return lasting < record.count
 
-    async def came_undone(self, verdict: Verdict) -> bool:
+    async def recheck_before_run(self, verdict: Verdict) -> bool:
         """Look at the approvers once more, now that it is saved that this run is the one: just before it begins.
 
         Between the first look and the save lies a wait for the disk. Where too few of them are left since, nothing
@@ -215,11 +215,11 @@ class Approvals:
             return False
         undone = True
         try:
-            undone = await self.are_missing(record)
+            undone = await self.lacks_quorum(record)
             if undone:
                 await self._standing.change(
                     verdict.keys,
-                    _fall_through,
+                    _abort,
                     decision=verdict.record,
                 )
         finally:
@@ -232,36 +232,36 @@ class Approvals:
         return (await self._standing.load(Keys(account=key))).snapshot.account
 
     @staticmethod
-    def _named(walk: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_limits(evaluation: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
         """Keep the names that are limits of the operation."""
-        known = booking.known_limits(walk.policy, walk.snapshot.transaction)
+        known = booking.known_limits(evaluation.policy, evaluation.snapshot.transaction)
         return tuple(sorted(known.intersection(over)))
 
     @staticmethod
-    def _add(
-        walk: Evaluation, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str
+    def _add_approvals(
+        evaluation: Evaluation, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str
     ) -> None:
         """Add approvals; the last of as many as are asked for books what the transaction would spend.
 
         An approval counts for what its giver accepted: whoever said yes while it was within a limit that it is over
         now has to say so again.
         """
-        record = walk.snapshot.transaction
-        if transactions.is_outdated(record, walk.policy.digest):
+        record = evaluation.snapshot.transaction
+        if transactions.is_outdated(record, evaluation.policy.digest):
             raise _RefusedError(Reason.POLICY_CHANGED)
-        if transactions.is_revoked(record, walk.snapshot.session, walk.snapshot.account):
+        if transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account):
             raise _RefusedError(Reason.SESSION_CHANGED)
-        over = booking.exceeded(walk, transaction)
+        over = booking.exceeded(evaluation, transaction)
         if any(not over <= {*one.over, *record.tripped} for one in added):
             raise _RefusedError(Reason.LIMIT_EXCEEDED)
         kept = [one for one in earlier if over <= {*one.over, *record.tripped}]
         givers = {_person(one) for one in kept}
         kept += [one for one in added if _person(one) not in givers]
-        walk.amend("transaction", approvals=tuple(kept))
-        if len(kept) >= record.count and walk.happen("transaction.approved", cause):
-            booking.book(walk, transaction, over)
+        evaluation.update_record("transaction", approvals=tuple(kept))
+        if len(kept) >= record.count and evaluation.send("transaction.approved", cause):
+            booking.book(evaluation, transaction, over)
 
-    async def _holds(self, one: Approval, record: TransactionRecord) -> bool:
+    async def _is_still_valid(self, one: Approval, record: TransactionRecord) -> bool:
         """Whether an approver may still approve: in good standing, and with the role, as far as it can be known."""
         if not one.account:
             return True
@@ -275,7 +275,7 @@ class Approvals:
             and one.account not in record.actors
         )
 
-    def _decides(self, record: TransactionRecord, principal: Principal) -> bool:
+    def _is_approver(self, record: TransactionRecord, principal: Principal) -> bool:
         return bool(record.version and record.role) and record.role in self._roles(principal)
 
     def _roles(self, principal: Principal) -> frozenset[str]:
@@ -285,18 +285,18 @@ class Approvals:
             return frozenset()
         return roles(principal, policy.staff_claim, policy.staff_issuers)
 
-    def _demand(self, walk: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
+    def _check_may_decide(self, evaluation: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Demand that a person may decide on a transaction, and that it waits for it."""
-        record, rank = walk.snapshot.transaction, walk.policy.assurance.rank
+        record, rank = evaluation.snapshot.transaction, evaluation.policy.assurance.rank
         lost = record.role not in mine.roles
-        if not self._decides(record, principal) or lost:
+        if not self._is_approver(record, principal) or lost:
             raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
-        if conditions.actor(principal, walk.policy.agents) != "subject" or principal.account_key in involved:
+        if conditions.actor(principal, evaluation.policy.agents) != "subject" or principal.account_key in involved:
             raise _RefusedError(Reason.APPROVER_INVOLVED)
         if record.acr and rank(principal.acr) < rank(record.acr):
             raise _RefusedError(Reason.APPROVER_WEAK)
-        if not walk.would_move(event):
+        if not evaluation.can(event):
             raise _RefusedError(Reason.TRANSACTION_OVER)
 
     async def _do(
@@ -351,9 +351,9 @@ class Approvals:
         return after.transaction
 
 
-def _fall_through(walk: Evaluation) -> None:
+def _abort(evaluation: Evaluation) -> None:
     """Let a transaction fail whose approvers may approve no more, before the app was asked."""
-    walk.happen("transaction.failed", "approvers")
+    evaluation.send("transaction.failed", "approvers")
 
 
 def _person(one: Approval) -> bytes | str:
@@ -361,5 +361,5 @@ def _person(one: Approval) -> bytes | str:
     return one.account or folded(one.by)
 
 
-def _settles(event: str) -> bool:
+def _is_settlement(event: str) -> bool:
     return event in {"transaction.committed", "transaction.failed"}

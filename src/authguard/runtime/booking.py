@@ -92,9 +92,9 @@ def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) ->
     return tuple(found)
 
 
-def exceeded(walk: Evaluation, transaction: str) -> frozenset[str]:
+def exceeded(evaluation: Evaluation, transaction: str) -> frozenset[str]:
     """Name the limits that a transaction would go over if it were approved now."""
-    told = figures(walk.policy, walk.snapshot, walk.now, transaction)
+    told = figures(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
     return frozenset(figure.limit for figure in told if figure.exceeded)
 
 
@@ -103,52 +103,56 @@ def known_limits(policy: Policy, record: TransactionRecord) -> frozenset[str]:
     return frozenset(limit.name for limit in _limits(policy, record))
 
 
-def book(walk: Evaluation, transaction: str, over: AbstractSet[str]) -> None:
+def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> None:
     """Book what a transaction would spend, from the approval that decides.
 
     Args:
-        walk: on which it was just approved, with the records of whoever asked.
+        evaluation: on which it was just approved, with the records of whoever asked.
         transaction: its id.
         over: limits that it goes over, as everybody who approved it accepted.
     """
-    record = walk.snapshot.transaction
-    until, _ = walk.policy.timers.next_due(replace(blank(walk.policy.initial), transaction=record))
-    windows = {limit.name: limit for limit in _limits(walk.policy, record) if limit.per}
+    record = evaluation.snapshot.transaction
+    until, _ = evaluation.policy.timers.next_due(replace(blank(evaluation.policy.initial), transaction=record))
+    windows = {limit.name: limit for limit in _limits(evaluation.policy, record) if limit.per}
     for cost in record.costs:
         if cost.limit in windows:
-            entry = Spent(cost.limit, walk.now, cost.amount, transaction, until)
+            entry = Spent(cost.limit, evaluation.now, cost.amount, transaction, until)
             by = windows[cost.limit].by
-            _keep(walk, by, reserve(_ledger(walk.snapshot, by), (entry,), walk.policy.windows, walk.now))
-    walk.amend("transaction", over=tuple(sorted(over)))
+            _keep(
+                evaluation,
+                by,
+                reserve(_ledger(evaluation.snapshot, by), (entry,), evaluation.policy.windows, evaluation.now),
+            )
+    evaluation.update_record("transaction", over=tuple(sorted(over)))
 
 
-def is_unbooked(walk: Evaluation, transaction: str) -> bool:
+def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
     """Whether an approved transaction has no booking left, so that it must not run."""
-    record = walk.snapshot.transaction
-    if not record.costs or not record.approvals or not walk.would_move("transaction.started"):
+    record = evaluation.snapshot.transaction
+    if not record.costs or not record.approvals or not evaluation.can("transaction.started"):
         return False
     return any(
-        not is_booked(_ledger(walk.snapshot, limit.by), limit.name, transaction, walk.now)
-        for limit in _limits(walk.policy, record)
+        not is_booked(_ledger(evaluation.snapshot, limit.by), limit.name, transaction, evaluation.now)
+        for limit in _limits(evaluation.policy, record)
         if limit.per
     )
 
 
-def free_void(walk: Evaluation, transaction: str) -> None:
+def free_void(evaluation: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds, if it became void on this walk."""
-    if any(moved.machine == "transaction" and moved.event in VOIDING for moved in walk.transitions):
-        free(walk, transaction)
+    if any(moved.machine == "transaction" and moved.event in VOIDING for moved in evaluation.transitions):
+        free(evaluation, transaction)
 
 
-def free(walk: Evaluation, transaction: str) -> None:
+def free(evaluation: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds in the ledgers that the walk has loaded."""
     for name in ("account", "session"):
-        ledger = getattr(walk.snapshot, name).ledger
+        ledger = getattr(evaluation.snapshot, name).ledger
         if any(entry.transaction == transaction for entry in ledger):
-            walk.amend(name, ledger=release(ledger, transaction))
-    for key, record in walk.snapshot.ledgers.items():
+            evaluation.update_record(name, ledger=release(ledger, transaction))
+    for key, record in evaluation.snapshot.ledgers.items():
         if any(entry.transaction == transaction for entry in record.ledger):
-            walk.spend(key, release(record.ledger, transaction))
+            evaluation.update_ledger(key, release(record.ledger, transaction))
 
 
 def _limits(policy: Policy, record: TransactionRecord) -> tuple[Limit, ...]:
@@ -163,8 +167,8 @@ def _ledger(snapshot: Snapshot, by: str) -> tuple[Spent, ...]:
     return snapshot.ledgers.get(key, UNSPENT).ledger
 
 
-def _keep(walk: Evaluation, by: str, ledger: tuple[Spent, ...]) -> None:
+def _keep(evaluation: Evaluation, by: str, ledger: tuple[Spent, ...]) -> None:
     if by in {"subject", "session"}:
-        walk.amend("account" if by == "subject" else "session", ledger=ledger)
+        evaluation.update_record("account" if by == "subject" else "session", ledger=ledger)
     else:
-        walk.spend(dict(walk.snapshot.transaction.ledgers)[by], ledger)
+        evaluation.update_ledger(dict(evaluation.snapshot.transaction.ledgers)[by], ledger)

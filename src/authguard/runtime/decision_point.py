@@ -23,11 +23,11 @@ from authguard.runtime.access import Verdict
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.evaluation import (
     Evaluation,
-    take_channel,
-    take_credential,
-    take_identity,
-    take_reports,
-    take_roles,
+    apply_channel,
+    apply_credential,
+    apply_identity,
+    apply_reports,
+    apply_roles,
 )
 from authguard.runtime.transactions import UNBOUND, RequestBinding
 
@@ -153,7 +153,7 @@ class NeedsBody:
 NEEDS_BODY: Final = NeedsBody()
 
 
-def judge(  # noqa: PLR0917 - what a request is judged by
+def evaluate(  # noqa: PLR0917 - what a request is judged by
     policy: Policy, ask: AccessRequest, known: RequestFacts, before: Snapshot, now: float, seal: Seal
 ) -> Plan | Reason | NeedsBody:
     """Judge a request.
@@ -169,33 +169,33 @@ def judge(  # noqa: PLR0917 - what a request is judged by
     Returns:
         A plan; or the reason why this request has no cell; or that its body has to be read.
     """
-    walk = Evaluation(policy, before, now)
-    walk.timers()
+    evaluation = Evaluation(policy, before, now)
+    evaluation.run_timers()
     if isinstance(known.credential, NotProven):
-        cell = _unproven_cell(ask.operation, known.credential, walk)
-        return _plan(walk, ask, known, cell=cell, principal=None, measured=WITHIN, seal=seal)
+        cell = _unproven_cell(ask.operation, known.credential, evaluation)
+        return _plan(evaluation, ask, known, cell=cell, principal=None, measured=WITHIN, seal=seal)
     principal = known.credential.principal
     record = before.transaction
     if transactions.is_foreign(known.bond, record, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.actor(principal, policy.agents)
-    is_new = take_credential(walk, principal, acts=acting == "subject")
-    take_roles(walk, principal)
-    take_reports(walk, known.said, unreachable=known.unreachable)
-    if acting == "stranger" and mandates.covers(walk.snapshot.account, principal, ask.operation):
+    is_new = apply_credential(evaluation, principal, acts=acting == "subject")
+    apply_roles(evaluation, principal)
+    apply_reports(evaluation, known.said, unreachable=known.unreachable)
+    if acting == "stranger" and mandates.covers(evaluation.snapshot.account, principal, ask.operation):
         acting = "agent"
-    if is_new and principal.person and not is_in_doubt(walk):
-        take_identity(walk, principal, known.channel)
-    channel = take_channel(walk, known.channel)
-    if walk.snapshot is not before:
-        walk.timers()
-    refused = _keep_promises(walk, known, principal)
+    if is_new and principal.person and not is_in_doubt(evaluation):
+        apply_identity(evaluation, principal, known.channel)
+    channel = apply_channel(evaluation, known.channel)
+    if evaluation.snapshot is not before:
+        evaluation.run_timers()
+    refused = _void_stale_transaction(evaluation, known, principal)
     if refused is not None:
         return refused
-    measured = _measure(walk, ask.operation, known)
+    measured = _measure(evaluation, ask.operation, known)
     held = held_for(ask.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
     cell = (
-        *walk.snapshot.states(),
+        *evaluation.snapshot.states(),
         "good",
         ask.operation.risk,
         ask.operation.effect,
@@ -206,61 +206,63 @@ def judge(  # noqa: PLR0917 - what a request is judged by
         conditions.actor_for(ask.operation, acting),
     )
     lacks_role = not conditions.has_role(ask.operation, held) and ask.operation.scopes <= principal.token_scopes
-    return _plan(walk, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role)
+    return _plan(
+        evaluation, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role
+    )
 
 
-def _keep_promises(walk: Evaluation, known: RequestFacts, principal: Principal) -> Reason | None:
+def _void_stale_transaction(evaluation: Evaluation, known: RequestFacts, principal: Principal) -> Reason | None:
     """Void what must not run as it was approved; tell the reason where the request itself is refused."""
-    record = walk.snapshot.transaction
-    if transactions.is_altered(walk, known.bond):
+    record = evaluation.snapshot.transaction
+    if transactions.is_altered(evaluation, known.bond):
         if record.session != principal.session_key:
-            return transactions.why_refused(record, known.bond)  # one session voids nothing of another's
-        if not walk.happen("transaction.altered", "caller"):
+            return transactions.refusal_reason(record, known.bond)  # one session voids nothing of another's
+        if not evaluation.send("transaction.altered", "caller"):
             return Reason.TRANSACTION_ALTERED
-    transactions.forget_answer(walk)
-    revoked = transactions.is_revoked(record, walk.snapshot.session, walk.snapshot.account)
-    if revoked and walk.would_move("transaction.denied"):
-        walk.happen("transaction.denied", "session")
+    transactions.expire_response(evaluation)
+    revoked = transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account)
+    if revoked and evaluation.can("transaction.denied"):
+        evaluation.send("transaction.denied", "session")
     if known.unapproved:
-        walk.happen("transaction.denied", "approvers")
-    if booking.is_unbooked(walk, known.bond.transaction):
-        walk.happen("transaction.lapsed", "guard")
-    booking.free_void(walk, known.bond.transaction)
+        evaluation.send("transaction.denied", "approvers")
+    if booking.is_unbooked(evaluation, known.bond.transaction):
+        evaluation.send("transaction.lapsed", "guard")
+    booking.free_void(evaluation, known.bond.transaction)
     return None
 
 
-def _unproven_cell(operation: Operation, credential: NotProven, walk: Evaluation) -> tuple[str, ...]:
+def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Evaluation) -> tuple[str, ...]:
     """Make the cell of a request that proves nobody: nothing that it lacks is taken for granted."""
     return (
-        *walk.snapshot.states(),
+        *evaluation.snapshot.states(),
         credential.condition,
         operation.risk,
         operation.effect,
         conditions.scope(operation, NOBODYS, NOBODYS),
         "insufficient" if operation.acr or operation.max_age else "met",
         "unmeasured" if operation.limits else "within",
-        "unknown" if walk.policy.channels.declared else "same",
+        "unknown" if evaluation.policy.channels.declared else "same",
         "subject",
     )
 
 
-def _measure(walk: Evaluation, operation: Operation, known: RequestFacts) -> Measure:
+def _measure(evaluation: Evaluation, operation: Operation, known: RequestFacts) -> Measure:
     found = measure(
         operation,
         known.bond.body.document,
-        ledgers=_ledgers(walk, known) if operation.limits else NOTHING,
-        now=walk.now,
+        ledgers=_ledgers(evaluation, known) if operation.limits else NOTHING,
+        now=evaluation.now,
         transaction=known.bond.transaction,
     )
-    record = walk.snapshot.transaction
-    if found.condition == "unmeasured" or not record.approvals or not walk.would_move("transaction.started"):
+    record = evaluation.snapshot.transaction
+    if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
         return found
     # what was booked within its limits stays within, whatever others booked since (ADR 28)
     return replace(found, condition="exceeded" if record.over else "within")
 
 
 def _plan(
-    walk: Evaluation,
+    evaluation: Evaluation,
     ask: AccessRequest,
     known: RequestFacts,
     *,
@@ -270,44 +272,44 @@ def _plan(
     seal: Seal,
     lacks_role: bool = False,
 ) -> Plan | Reason | NeedsBody:
-    policy = walk.policy
+    policy = evaluation.policy
     rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
     reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
     if principal is not None and fallback.attempts:
-        fallback, reason = spend_attempts(walk, ask.operation, principal, fallback)
+        fallback, reason = spend_attempts(evaluation, ask.operation, principal, fallback)
     if fallback.kind is Outcome.HANDOFF and policy.rollback_say.texts and cell[0] == policy.pulled_back:
         fallback = replace(fallback, say=policy.rollback_say)
     running = False
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:
-            reason = transactions.why_void(walk, known.bond)
-        opened = _open(walk, ask, known, principal, fallback, seal, measured)
+            reason = transactions.void_reason(evaluation, known.bond)
+        opened = _open(evaluation, ask, known, principal, fallback, seal, measured)
         if not isinstance(opened, bool):
             return opened
         running = opened
         if fallback.kind in ADMITTING:
-            _reserve(walk, known, measured)
+            _reserve(evaluation, known, measured)
         if fallback.kind is Outcome.TERMINATE:
-            walk.happen("session.ended", "guard")
+            evaluation.send("session.ended", "guard")
     return Plan(
-        after=walk.snapshot,
+        after=evaluation.snapshot,
         cell=cell,
         rule=rule.name,
         fallback=fallback,
         reason=reason,
-        events=tuple(walk.events),
-        transitions=tuple(walk.transitions),
+        events=tuple(evaluation.events),
+        transitions=tuple(evaluation.transitions),
         token_scopes=_scopes(policy, principal, fallback),
         acr_values=_acr_values(policy, ask.operation, fallback),
-        max_age=_max_age(walk, ask.operation, fallback),
+        max_age=_max_age(evaluation, ask.operation, fallback),
         running=running,
-        opened=bool(walk.snapshot.transaction.digest),
+        opened=bool(evaluation.snapshot.transaction.digest),
     )
 
 
 def _open(  # noqa: PLR0917 - the parts of one transaction
-    walk: Evaluation,
+    evaluation: Evaluation,
     ask: AccessRequest,
     known: RequestFacts,
     principal: Principal,
@@ -317,52 +319,52 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
-    binds = holds or (admits and _transactional(walk, ask))
+    binds = holds or (admits and _is_transactional(evaluation, ask))
     if binds and not known.is_read:
         return NEEDS_BODY
-    if ask.operation.idempotency and (admits or holds) and not _names_one(ask):
+    if ask.operation.idempotency and (admits or holds) and not _has_transaction_id(ask):
         return Reason.IDEMPOTENCY_MISSING
     if not binds:
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
     held = transactions.Held(measured.costs, tripped, known.ledgers)
-    transactions.open_transaction(walk, known.bond, ask, principal, fallback, seal, held)
+    transactions.open_transaction(evaluation, known.bond, ask, principal, fallback, seal, held)
     if holds and not known.bond.is_readable():
         return Reason.TRANSACTION_TOO_LONG
-    moved = walk.happen("transaction.held" if holds else "transaction.started", "guard")
+    moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
     if admits and not moved and ask.operation.transactional:
         raise MachineFault("a rule admits a transaction that cannot run any more")
     return moved and admits
 
 
-def _transactional(walk: Evaluation, ask: AccessRequest) -> bool:
+def _is_transactional(evaluation: Evaluation, ask: AccessRequest) -> bool:
     """Every high write and every write that demands a key is a transaction, and so is whatever once was held."""
-    return ask.operation.transactional or walk.snapshot.transaction.version > 0
+    return ask.operation.transactional or evaluation.snapshot.transaction.version > 0
 
 
-def _names_one(ask: AccessRequest) -> bool:
+def _has_transaction_id(ask: AccessRequest) -> bool:
     return bool(ask.evidence.idempotency or ask.evidence.transaction)
 
 
-def _ledgers(walk: Evaluation, known: RequestFacts) -> dict[str, tuple[Spent, ...]]:
+def _ledgers(evaluation: Evaluation, known: RequestFacts) -> dict[str, tuple[Spent, ...]]:
     """Give what was spent, by what limits count by."""
-    snapshot = walk.snapshot
+    snapshot = evaluation.snapshot
     found = {by: snapshot.ledgers.get(key, UNSPENT).ledger for by, key in known.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
-def _reserve(walk: Evaluation, known: RequestFacts, measured: Measure) -> None:
+def _reserve(evaluation: Evaluation, known: RequestFacts, measured: Measure) -> None:
     """Count what is about to be spent before the app runs."""
     keys = dict(known.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
-            ledger = walk.snapshot.ledgers.get(keys[by], UNSPENT).ledger
-            walk.spend(keys[by], reserve(ledger, spends, walk.policy.windows, walk.now))
-            walk.amend("transaction", ledgers=known.ledgers)
+            ledger = evaluation.snapshot.ledgers.get(keys[by], UNSPENT).ledger
+            evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
+            evaluation.update_record("transaction", ledgers=known.ledgers)
         else:
             record = "account" if by == "subject" else "session"
-            ledger = getattr(walk.snapshot, record).ledger
-            walk.amend(record, ledger=reserve(ledger, spends, walk.policy.windows, walk.now))
+            ledger = getattr(evaluation.snapshot, record).ledger
+            evaluation.update_record(record, ledger=reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
 
 
 def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:
@@ -386,10 +388,10 @@ def _acr_values(policy: Policy, operation: Operation, fallback: Fallback) -> tup
     return (level, *(value for value, mapped in policy.assurance.map.items() if mapped == level and value != level))
 
 
-def _max_age(walk: Evaluation, operation: Operation, fallback: Fallback) -> int:
+def _max_age(evaluation: Evaluation, operation: Operation, fallback: Fallback) -> int:
     if fallback.kind is not Outcome.STEP_UP:
         return -1
     if fallback.since_entered:
-        return max(0, int(walk.now - walk.snapshot.session.entered))
+        return max(0, int(evaluation.now - evaluation.snapshot.session.entered))
     seconds = fallback.max_age or operation.max_age
     return int(seconds) if seconds else -1

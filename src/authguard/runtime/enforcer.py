@@ -27,7 +27,7 @@ from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.decision_cache import CachedDecision, DecisionCache, good_until, is_repeatable
-from authguard.runtime.decision_point import NEEDS_BODY, NeedsBody, Plan, RequestFacts, judge
+from authguard.runtime.decision_point import NEEDS_BODY, NeedsBody, Plan, RequestFacts, evaluate
 from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
@@ -303,11 +303,11 @@ class Enforcer:
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
             before = await self.standing.load(keys)
             held = before.snapshot.transaction
-            missing = bool(held.approvals) and await self.approvals.are_missing(held)
+            missing = bool(held.approvals) and await self.approvals.lacks_quorum(held)
             facts = replace(known, unapproved=True) if missing else known
             if is_signed_out(self.policy, known.credential, before.snapshot):
                 facts = replace(facts, credential=NotProven("rejected", Reason.SIGNED_OUT))
-            plan = judge(self.policy, ask, facts, before.snapshot, now, self._seal)
+            plan = evaluate(self.policy, ask, facts, before.snapshot, now, self._seal)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
@@ -317,7 +317,7 @@ class Enforcer:
             return await self._carry_out(ask, facts, keys, before, plan, now)
 
         decided: Verdict | Refusal | NeedsBody = await self.standing.until_won(keys, attempt)
-        if isinstance(decided, Verdict) and decided.running and await self.approvals.came_undone(decided):
+        if isinstance(decided, Verdict) and decided.running and await self.approvals.recheck_before_run(decided):
             decided = await self.standing.until_won(keys, attempt)
         return decided
 
@@ -384,7 +384,7 @@ class Enforcer:
         saved_now = renewed(before.snapshot, plan.after) if plan.running else None
         verdict = plan.verdict(ask, known, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
-            told, headers = transactions.reopen(plan.after.transaction, keys.transaction, self._seal)
+            told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._seal)
             verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
         if not verdict.admits:
             self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)

@@ -45,34 +45,34 @@ class Evaluation:
         self.events: list[str] = []
         self.transitions: list[Transition] = []
 
-    def happen(self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = ()) -> bool:
+    def send(self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = ()) -> bool:
         """Let one event happen now; tell whether its machine moved."""
         self.events.append(name)
         event = Event(name=name, at=self.now, cause=cause, moments=moments)
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
         self.transitions.extend(transitions)
         if any(moved.machine == "session" and moved.event in ENDING for moved in transitions):
-            self.amend("session", ended=max(self.snapshot.session.ended, self.now))
+            self.update_record("session", ended=max(self.snapshot.session.ended, self.now))
         return bool(transitions)
 
-    def would_move(self, name: str) -> bool:
+    def can(self, name: str) -> bool:
         """Tell whether an event would move its machine from where it stands."""
         machine, _, trigger = name.partition(".")
         record, field, _ = PLACES[machine]
         state = getattr(getattr(self.snapshot, record), field)
         return self.policy.machines[machine].table[state, trigger].moves
 
-    def amend(self, record: str, **fields: object) -> None:
+    def update_record(self, record: str, **fields: object) -> None:
         """Change fields of a record that belong to no machine (ledgers, tallies, reports)."""
         changed = msgspec.structs.replace(getattr(self.snapshot, record), **fields)
         self.snapshot = msgspec.structs.replace(self.snapshot, **{record: changed})
 
-    def spend(self, key: bytes, ledger: tuple[Spent, ...]) -> None:
+    def update_ledger(self, key: bytes, ledger: tuple[Spent, ...]) -> None:
         """Replace what a ledger of its own holds."""
         record = msgspec.structs.replace(self.snapshot.ledgers.get(key, UNSPENT), ledger=ledger)
         self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
-    def timers(self) -> None:
+    def run_timers(self) -> None:
         """Let every timer happen that is due."""
         self.snapshot, transitions = self.policy.timers.run(self.policy.machines, self.snapshot, self.now)
         for transition in transitions:
@@ -81,11 +81,13 @@ class Evaluation:
         self.transitions.extend(transitions)
 
 
-def end(walk: Evaluation, event: str, cause: str) -> None:
+def end(evaluation: Evaluation, event: str, cause: str) -> None:
     """End the session, or end it once more: what was signed in between the two is void as well."""
-    if not walk.happen(event, cause):
-        session = walk.snapshot.session
-        walk.amend("session", entered=max(session.entered, walk.now), ended=max(session.ended, walk.now))
+    if not evaluation.send(event, cause):
+        session = evaluation.snapshot.session
+        evaluation.update_record(
+            "session", entered=max(session.entered, evaluation.now), ended=max(session.ended, evaluation.now)
+        )
 
 
 def authenticated_at(policy: Policy, principal: Principal) -> float:
@@ -118,91 +120,91 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
     return session.signed_in > out >= authenticated_at(policy, credential.principal)
 
 
-def take_credential(walk: Evaluation, principal: Principal, *, acts: bool) -> bool:
+def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool) -> bool:
     """Let a proven credential move its session.
 
     Args:
-        walk: of this request.
+        evaluation: of this request.
         principal: proven; nothing unproven comes here.
         acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4 5.1.2).
 
     Returns:
         Whether this sign-in is met for the first time, so that it may prove what it has not proved yet.
     """
-    session, account, policy = walk.snapshot.session, walk.snapshot.account, walk.policy
+    session, account, policy = evaluation.snapshot.session, evaluation.snapshot.account, evaluation.policy
     proof = authenticated_at(policy, principal)
-    if account.not_before and (proof <= account.not_before or _was_known(walk.snapshot, proof)):
-        walk.happen("session.revoked", "credential")
+    if account.not_before and (proof <= account.not_before or _seen_before_cutoff(evaluation.snapshot, proof)):
+        evaluation.send("session.revoked", "credential")
         return False
-    if session.version and is_fresh(policy, principal, walk.snapshot):
-        moments = (("signed_in", proof), ("last_seen", walk.now if acts else proof))
-        walk.happen("session.renewed", "credential", moments)
-        walk.amend("session", account=principal.account_key)
+    if session.version and is_fresh(policy, principal, evaluation.snapshot):
+        moments = (("signed_in", proof), ("last_seen", evaluation.now if acts else proof))
+        evaluation.send("session.renewed", "credential", moments)
+        evaluation.update_record("session", account=principal.account_key)
         return True
     if not session.version:
-        signed_in = principal.auth_time or walk.now
-        moments = (("signed_in", signed_in), ("last_seen", walk.now if acts else signed_in))
-        walk.happen("session.accepted", "credential", moments)
-        walk.amend("session", account=principal.account_key)
+        signed_in = principal.auth_time or evaluation.now
+        moments = (("signed_in", signed_in), ("last_seen", evaluation.now if acts else signed_in))
+        evaluation.send("session.accepted", "credential", moments)
+        evaluation.update_record("session", account=principal.account_key)
         return True
-    if walk.would_move("session.accepted"):
-        walk.happen("session.accepted", "credential")
+    if evaluation.can("session.accepted"):
+        evaluation.send("session.accepted", "credential")
     else:
-        walk.events.append("session.accepted")
-        if acts and walk.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
-            walk.amend("session", last_seen=walk.now)
+        evaluation.events.append("session.accepted")
+        if acts and evaluation.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
+            evaluation.update_record("session", last_seen=evaluation.now)
     return False
 
 
-def take_roles(walk: Evaluation, principal: Principal) -> None:
+def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts.
 
     Its time is kept though it names the same as the one before, or an older one that names another would be taken.
     """
-    account, issued = walk.snapshot.account, principal.issued_at
-    named = tuple(sorted(roles(principal, walk.policy.staff_claim, walk.policy.staff_issuers)))
+    account, issued = evaluation.snapshot.account, principal.issued_at
+    named = tuple(sorted(roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
     if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
-        walk.amend("account", roles=named, roles_at=issued)
+        evaluation.update_record("account", roles=named, roles_at=issued)
 
 
-def _was_known(snapshot: Snapshot, proof: float) -> bool:
+def _seen_before_cutoff(snapshot: Snapshot, proof: float) -> bool:
     """Whether the session knew this sign-in before the account's ``not_before``, though an issuer's clock is ahead."""
     session = snapshot.session
     return bool(session.version) and session.entered <= snapshot.account.not_before and proof <= session.signed_in
 
 
-def take_reports(walk: Evaluation, said: Mapping[str, Report], *, unreachable: bool) -> None:
+def apply_reports(evaluation: Evaluation, said: Mapping[str, Report], *, unreachable: bool) -> None:
     """Keep what the sources say of the account, and raise the strictest of their last reports.
 
     Args:
-        walk: of this request.
+        evaluation: of this request.
         said: source -> report. An older report than the kept one, or than a person's decision, changes nothing.
         unreachable: whether a directory gave no answer.
     """
-    account = walk.snapshot.account
+    account = evaluation.snapshot.account
     kept = account.reports or {}
-    if not walk.policy.accounts and (NO_SOURCE not in kept or walk.would_move("account.normal")):
-        said = {**said, NO_SOURCE: Report("normal", walk.now)}
-    rank = walk.policy.strictness
+    if not evaluation.policy.accounts and (NO_SOURCE not in kept or evaluation.can("account.normal")):
+        said = {**said, NO_SOURCE: Report("normal", evaluation.now)}
+    rank = evaluation.policy.strictness
     newer = {
         source: report
         for source, report in said.items()
-        if report.at > account.decided and _supersedes(report, kept.get(source), rank)
+        if report.at > account.decided and _is_newer_report(report, kept.get(source), rank)
     }
     if unreachable:
-        walk.happen("account.unreachable", "directory")
+        evaluation.send("account.unreachable", "directory")
     if not newer:
         return
     reports = {source: report for source, report in kept.items() if report.at > account.decided} | newer
     strictest = max(reports.values(), key=lambda report: rank[report.state])
-    walk.amend("account", reports=reports)
+    evaluation.update_record("account", reports=reports)
     newest = max(report.at for report in reports.values())
     # who holds the state is told, and not who spoke last: the newest word may have been a laxer one
     holders = (source for source, report in reports.items() if report.state == strictest.state)
-    walk.happen(f"account.{strictest.state}", ",".join(sorted(holders)), (("reported", newest),))
+    evaluation.send(f"account.{strictest.state}", ",".join(sorted(holders)), (("reported", newest),))
 
 
-def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:
+def _is_newer_report(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:
     if last is None or report.at > last.at:
         return True
     if report.at < last.at or rank[report.state] < rank[last.state]:
@@ -210,34 +212,34 @@ def _supersedes(report: Report, last: Report | None, rank: Mapping[str, int]) ->
     return rank[report.state] > rank[last.state] or report.mandates != last.mandates
 
 
-def take_identity(walk: Evaluation, principal: Principal, channel: str) -> None:
+def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -> None:
     """Let a strong enough sign-in that is met for the first time prove identity itself, where nothing was proven yet.
 
     A sign-in that is older than the verification's state proves nothing: what aged or moved since wants a new proof.
     Doubt of the person, in whichever session it came up, is not laundered by signing in (`is_in_doubt`).
     """
-    policy, session = walk.policy, walk.snapshot.session
+    policy, session = evaluation.policy, evaluation.snapshot.session
     if not policy.identity or session.verification != policy.initial["verification"]:
         return
     if policy.assurance.rank(principal.acr) < policy.assurance.rank(policy.identity):
         return
     if authenticated_at(policy, principal) <= session.verification_entered:
         return
-    walk.happen("verification.started", "credential")
-    if walk.happen("verification.passed", "credential"):
-        walk.amend("session", channel=channel)
+    evaluation.send("verification.started", "credential")
+    if evaluation.send("verification.passed", "credential"):
+        evaluation.update_record("session", channel=channel)
 
 
-def take_channel(walk: Evaluation, current: str) -> str:
+def apply_channel(evaluation: Evaluation, current: str) -> str:
     """Compare the channel with where trust was earned, and let the trust lapse where it does not carry.
 
     Returns:
         The condition ``channel``.
     """
-    channels = walk.policy.channels
+    channels = evaluation.policy.channels
     if not channels.declared:
         return "same"
-    condition = conditions.channel(current, walk.snapshot.session.channel, channels.carry)
+    condition = conditions.channel(current, evaluation.snapshot.session.channel, channels.carry)
     if condition == "switched":
-        walk.happen("verification.moved", "channel")
+        evaluation.send("verification.moved", "channel")
     return condition

@@ -100,5 +100,5 @@ class Faults:
         return len(self._accounts) >= FAULT_ACCOUNTS
 
 
-def _fault(walk: Evaluation) -> None:
-    walk.happen("service.faulted", "guard", (("faulted", walk.now),))
+def _fault(evaluation: Evaluation) -> None:
+    evaluation.send("service.faulted", "guard", (("faulted", evaluation.now),))

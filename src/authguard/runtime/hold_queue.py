@@ -105,6 +105,6 @@ class HoldQueue:
                 await self._standing.change(record.keys(name), _let_timers_run, subject=record.subject)
 
 
-def _let_timers_run(walk: Evaluation) -> None:
+def _let_timers_run(evaluation: Evaluation) -> None:
     """Do nothing: the timers of a walk run before."""
-    del walk
+    del evaluation

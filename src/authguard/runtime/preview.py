@@ -52,11 +52,11 @@ def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
 
 
 def _next(policy: Policy, verdict: Verdict, operation: Operation) -> str:
-    kind = foresee(policy, verdict, operation).kind
+    kind = preview_outcome(policy, verdict, operation).kind
     return _NOW if kind in ADMITTING else WIRE[kind][2]
 
 
-def foresee(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
+def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
     """Tell what the table would answer to an operation, asked for now and within its limits.
 
     Args:

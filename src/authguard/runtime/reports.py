@@ -16,8 +16,8 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefused
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
-from authguard.runtime.evaluation import APP, end, take_reports
-from authguard.runtime.preview import foresee
+from authguard.runtime.evaluation import APP, apply_reports, end
+from authguard.runtime.preview import preview_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,10 +90,10 @@ class Reports:
                 raise ReportRefused(
                     f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
                 )
-            return lambda walk: _take(walk, verdict, trigger)
+            return lambda evaluation: _take(evaluation, verdict, trigger)
         if event not in TIGHTENING:
             raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
-        return lambda walk: _happen(walk, event)
+        return lambda evaluation: _happen(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
         """Sign the customer of an admitted request out.
@@ -111,9 +111,9 @@ class Reports:
             return await self.report(verdict, "session.ended")
         end = self._maker(verdict, "session.ended")
 
-        def make(walk: Evaluation) -> None:
-            end(walk)
-            walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
+        def make(evaluation: Evaluation) -> None:
+            end(evaluation)
+            evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
 
         return await self._change(verdict, make, "signed out everywhere")
 
@@ -126,7 +126,7 @@ class Reports:
         """
         if event not in SERVICE_REPORTS:
             raise ReportRefused(f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}")
-        return await self._standing.change(Keys(), lambda walk: _happen(walk, event), note=note)
+        return await self._standing.change(Keys(), lambda evaluation: _happen(evaluation, event), note=note)
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
         """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
@@ -151,8 +151,8 @@ class Reports:
         try:
             await self._standing.change(
                 verdict.keys,
-                lambda walk: transactions.settle(
-                    walk, verdict.transaction, answer, verdict.operation.failed_on, self._seal
+                lambda evaluation: transactions.settle(
+                    evaluation, verdict.transaction, answer, verdict.operation.failed_on, self._seal
                 ),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,
@@ -162,44 +162,48 @@ class Reports:
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
 
 
-def _take(walk: Evaluation, verdict: Verdict, state: str) -> None:
+def _take(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
     """Take the app's report of an account; one that would open anything is kept, and counts beside the next source's.
 
     What is not known yet may be treated more strictly than what the app knows a little of.
     """
-    report = _newer(walk, state)
-    account = walk.snapshot.account
-    after = msgspec.structs.replace(walk.snapshot, account=msgspec.structs.replace(account, state=report.state))
-    before = zip(_openness(walk.policy, verdict, walk.snapshot), _openness(walk.policy, verdict, after), strict=True)
+    report = _newer(evaluation, state)
+    account = evaluation.snapshot.account
+    after = msgspec.structs.replace(evaluation.snapshot, account=msgspec.structs.replace(account, state=report.state))
+    before = zip(
+        _openness(evaluation.policy, verdict, evaluation.snapshot),
+        _openness(evaluation.policy, verdict, after),
+        strict=True,
+    )
     if any(now < then for now, then in before):
-        walk.amend("account", reports={**(account.reports or {}), APP: report})
+        evaluation.update_record("account", reports={**(account.reports or {}), APP: report})
     else:
-        take_reports(walk, {APP: report}, unreachable=False)
+        apply_reports(evaluation, {APP: report}, unreachable=False)
 
 
 def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Tell for each operation how far the customer would get: not at all, restricted, or in."""
     told = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPEN.get(foresee(policy, told, operation).kind, 0) for operation in policy.judged]
+    return [OPEN.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.judged]
 
 
-def _newer(walk: Evaluation, state: str) -> Report:
+def _newer(evaluation: Evaluation, state: str) -> Report:
     """Make the app's report; a laxer one than its last keeps the stricter state."""
-    last = (walk.snapshot.account.reports or {}).get(APP)
-    if last is None or last.at <= walk.snapshot.account.decided:
-        return Report(state, walk.now)
-    rank = walk.policy.strictness
+    last = (evaluation.snapshot.account.reports or {}).get(APP)
+    if last is None or last.at <= evaluation.snapshot.account.decided:
+        return Report(state, evaluation.now)
+    rank = evaluation.policy.strictness
     # never before the last one: a report that came after the clock stepped back counts all the same
-    return Report(max(last.state, state, key=rank.__getitem__), max(last.at, walk.now))
+    return Report(max(last.state, state, key=rank.__getitem__), max(last.at, evaluation.now))
 
 
-def _happen(walk: Evaluation, event: str) -> None:
+def _happen(evaluation: Evaluation, event: str) -> None:
     if event in ENDING:
-        end(walk, event, APP)
+        end(evaluation, event, APP)
         return
     machine = event.partition(".")[0]
-    walk.happen(event, APP, (("faulted", walk.now),) if machine == "service" else ())
+    evaluation.send(event, APP, (("faulted", evaluation.now),) if machine == "service" else ())
     if machine == "verification":
-        walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
+        evaluation.update_record("session", attempt=None)  # what is under way answers a question that stands no more
     if event in ATTEMPTS:
-        count_attempt(walk)
+        count_attempt(evaluation)

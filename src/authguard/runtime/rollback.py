@@ -24,9 +24,9 @@ class Rollback:
     async def status(self) -> ServiceRecord:
         """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
         standing = self._standing
-        walk = Evaluation(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
-        walk.timers()
-        return walk.snapshot.service
+        evaluation = Evaluation(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
+        evaluation.run_timers()
+        return evaluation.snapshot.service
 
     async def engage(self, by: str, note: str) -> ServiceRecord:
         """Pull the agent back: no agent acts, every customer goes to a person.
@@ -45,7 +45,7 @@ class Rollback:
         standing = self._standing
         act = standing.journal.acted(f"rollback.{trigger}", standing.clock.now(), by=by, note=note)
 
-        def make(walk: Evaluation) -> None:
-            walk.happen(f"service.{trigger}", "operator")
+        def make(evaluation: Evaluation) -> None:
+            evaluation.send(f"service.{trigger}", "operator")
 
         return (await standing.change(Keys(), make, note=note, act=act)).service

@@ -110,12 +110,12 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Evaluation) -> None:
-            table = walk.policy.machines["account"].table
-            lifted = table[walk.policy.initial["account"], "reinstated"].dest
-            walk.happen("account.reinstated", PERSON, (("reported", walk.now),))
-            if walk.snapshot.account.state == lifted:
-                walk.amend("account", decided=walk.now)
+        def make(evaluation: Evaluation) -> None:
+            table = evaluation.policy.machines["account"].table
+            lifted = table[evaluation.policy.initial["account"], "reinstated"].dest
+            evaluation.send("account.reinstated", PERSON, (("reported", evaluation.now),))
+            if evaluation.snapshot.account.state == lifted:
+                evaluation.update_record("account", decided=evaluation.now)
 
         return await self._act("account.reinstated", Keys(account=account), subject, by, why, make, decision)
 
@@ -126,11 +126,13 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Evaluation) -> None:
-            walk.happen("verification.reset", PERSON)
-            walk.amend("session", attempt=None)  # what is under way answers a question that stands no more
-            if account and walk.snapshot.account.tallies:
-                walk.amend("account", tallies=None)
+        def make(evaluation: Evaluation) -> None:
+            evaluation.send("verification.reset", PERSON)
+            evaluation.update_record(
+                "session", attempt=None
+            )  # what is under way answers a question that stands no more
+            if account and evaluation.snapshot.account.tallies:
+                evaluation.update_record("account", tallies=None)
 
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
@@ -145,7 +147,7 @@ class StaffActions:
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
         return await self._act(
-            "session.revoked", keys, subject, by, why, lambda walk: end(walk, "session.revoked", PERSON), ""
+            "session.revoked", keys, subject, by, why, lambda evaluation: end(evaluation, "session.revoked", PERSON), ""
         )
 
     async def sign_out(self, account: bytes, subject: str, by: str, why: str) -> Snapshot:
@@ -155,8 +157,8 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
 
-        def make(walk: Evaluation) -> None:
-            walk.amend("account", not_before=max(walk.snapshot.account.not_before, walk.now))
+        def make(evaluation: Evaluation) -> None:
+            evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
 
         return await self._act("account.signed_out", Keys(account=account), subject, by, why, make, "")
 

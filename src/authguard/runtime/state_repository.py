@@ -202,21 +202,21 @@ class StateRepository:
         async def attempt() -> Snapshot | None:
             nonlocal unsaved
             before = latest.pop() if latest else (await self.load(keys)).snapshot
-            walk = Evaluation(self.policy, before, self.clock.now())
-            walk.timers()
-            make(walk)
-            booking.free_void(walk, keys.transaction)
-            written = self.journal.moved(walk.transitions, keys, subject=subject, decision=decision, note=note)
+            evaluation = Evaluation(self.policy, before, self.clock.now())
+            evaluation.run_timers()
+            make(evaluation)
+            booking.free_void(evaluation, keys.transaction)
+            written = self.journal.moved(evaluation.transitions, keys, subject=subject, decision=decision, note=note)
             try:
-                saved = await self.save(keys, before, walk.snapshot)
+                saved = await self.save(keys, before, evaluation.snapshot)
             except BaseException as error:
-                unsaved = isinstance(error, StoreError) or self.is_void(keys, before, walk.snapshot)
+                unsaved = isinstance(error, StoreError) or self.is_void(keys, before, evaluation.snapshot)
                 if unsaved:
-                    self._withdraw(written, walk.now)
+                    self._withdraw(written, evaluation.now)
                 raise
             if saved:
-                return walk.snapshot
-            self._withdraw(written, walk.now)
+                return evaluation.snapshot
+            self._withdraw(written, evaluation.now)
             return None
 
         try:

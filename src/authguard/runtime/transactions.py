@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Headers = tuple[tuple[bytes, bytes], ...]
 
 #: bytes of an app's first answer that are kept for `repeat`; a larger one is told by its status alone
-ANSWER_BOUND: Final = 65_536
+MAX_RESPONSE_BYTES: Final = 65_536
 #: headers of an app's first answer that a repeat has too: what the body is, where the outcome is, and how a browser may
 #: treat it (RFC 9110 8 and 10.2.2, RFC 8288, RFC 9530); never a cookie or a credential
 KEPT_HEADERS: Final = frozenset(
@@ -51,11 +51,11 @@ KEPT_HEADERS: Final = frozenset(
     }
 )
 #: bytes of those headers that are kept; an answer that has more is told by its status alone
-HEADERS_BOUND: Final = 8_192
+MAX_HEADER_BYTES: Final = 8_192
 #: states of what waited and will never run
 VOID: Final = frozenset({"denied", "lapsed"})
 #: where one of these leads on, a transaction may still be run
-STILL_RUN: Final = ("transaction.altered", "transaction.started")
+RUNNABLE_EVENTS: Final = ("transaction.altered", "transaction.started")
 #: stands for a limit where an amount cannot be read
 UNMEASURED: Final = "unmeasured"
 NO_BODY: Final = Canonical(b"", is_json=False)
@@ -221,16 +221,16 @@ def is_foreign(bond: RequestBinding, record: TransactionRecord, principal: Princ
     return bond.named and (not record.version or record.account != principal.account_key)
 
 
-def is_altered(walk: Evaluation, bond: RequestBinding) -> bool:
+def is_altered(evaluation: Evaluation, bond: RequestBinding) -> bool:
     """Whether the request is not the one that the transaction is bound to.
 
     One that can still be run is bound to session and policy as well (ADR 13); one that cannot is told to
     whoever repeats the request, from whichever session of the client and under whichever policy.
     """
-    record = walk.snapshot.transaction
+    record = evaluation.snapshot.transaction
     if not record.digest or not bond.digest or record.digest == bond.digest:
         return False
-    return record.asked != bond.asked or any(map(walk.would_move, STILL_RUN))
+    return record.asked != bond.asked or any(map(evaluation.can, RUNNABLE_EVENTS))
 
 
 def is_outdated(record: TransactionRecord, policy: str) -> bool:
@@ -243,24 +243,24 @@ def is_revoked(record: TransactionRecord, session: SessionRecord, account: Accou
     return bool(record.version) and record.created <= max(session.ended, account.not_before)
 
 
-def why_refused(record: TransactionRecord, bond: RequestBinding) -> Reason:
+def refusal_reason(record: TransactionRecord, bond: RequestBinding) -> Reason:
     """Tell why a request of another session is refused: what waits stays with the session that asked."""
     return Reason.SESSION_CHANGED if record.asked == bond.asked else Reason.TRANSACTION_ALTERED
 
 
-def why_void(walk: Evaluation, bond: RequestBinding) -> Reason:
+def void_reason(evaluation: Evaluation, bond: RequestBinding) -> Reason:
     """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
-    record = walk.snapshot.transaction
+    record = evaluation.snapshot.transaction
     if record.state not in VOID or record.asked != bond.asked or record.by or not bond.digest:
         return Reason.DECIDED
     if is_outdated(record, bond.policy):
         return Reason.POLICY_CHANGED
-    revoked = is_revoked(record, walk.snapshot.session, walk.snapshot.account)
+    revoked = is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account)
     return Reason.SESSION_CHANGED if revoked or record.digest != bond.digest else Reason.DECIDED
 
 
 def open_transaction(  # noqa: PLR0917 - the parts of one transaction
-    walk: Evaluation,
+    evaluation: Evaluation,
     bond: RequestBinding,
     ask: AccessRequest,
     principal: Principal,
@@ -269,23 +269,23 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
     held: Held,
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
-    if not walk.snapshot.transaction.digest:
+    if not evaluation.snapshot.transaction.digest:
         packed = bond.packed()
-        walk.amend(
+        evaluation.update_record(
             "transaction",
             digest=bond.digest,
             operation=ask.operation.name,
             account=principal.account_key,
             session=principal.session_key,
-            created=walk.now,
+            created=evaluation.now,
             request=seal.close(packed, about(bond.transaction, bond.digest)) if packed else b"",
             asked=bond.asked,
             subject=principal.pseudonym,
         )
-    if fallback.kind is Outcome.HOLD and not walk.snapshot.transaction.role:
+    if fallback.kind is Outcome.HOLD and not evaluation.snapshot.transaction.role:
         outermost = (principal.actor_issuer or principal.issuer, principal.actor)
         actors = dict.fromkeys((issuer, actor) for issuer, actor in (outermost, *principal.chain) if actor)
-        walk.amend(
+        evaluation.update_record(
             "transaction",
             role=fallback.role,
             count=fallback.count,
@@ -297,19 +297,19 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
         )
 
 
-def settle(walk: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
+def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
     """Let the app's answer move its transaction.
 
     2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
     ``failed`` and the reservation is released; anything else, or no answer, is ``lost``: nobody knows whether it ran.
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-        if walk.happen("transaction.committed", "app"):
-            fits = sum(len(name) + len(value) for name, value in answer.headers) <= HEADERS_BOUND
-            kept = answer.whole and len(answer.body) <= ANSWER_BOUND and fits
+        if evaluation.send("transaction.committed", "app"):
+            fits = sum(len(name) + len(value) for name, value in answer.headers) <= MAX_HEADER_BYTES
+            kept = answer.whole and len(answer.body) <= MAX_RESPONSE_BYTES and fits
             body = seal.close(answer.body, about(transaction, "answer")) if kept else b""
             packed = _pack(answer.headers) if answer.headers and fits else b""
-            walk.amend(
+            evaluation.update_record(
                 "transaction",
                 status=answer.status,
                 content_type=answer.content_type if kept else "",
@@ -318,16 +318,16 @@ def settle(walk: Evaluation, transaction: str, answer: Answer, failed_on: frozen
                 headers=seal.close(packed, about(transaction, "headers")) if packed else b"",
             )
     elif answer.status in failed_on:
-        walk.happen("transaction.failed", "app")
+        evaluation.send("transaction.failed", "app")
     else:
-        walk.happen("transaction.lost", "app")
+        evaluation.send("transaction.lost", "app")
 
 
-def forget_answer(walk: Evaluation) -> None:
+def expire_response(evaluation: Evaluation) -> None:
     """Let go of a first answer whose time is over, before it could be told again."""
-    record = walk.snapshot.transaction
-    if (record.kept or record.headers) and walk.now - record.entered >= walk.policy.keep_answers:
-        walk.amend("transaction", **FORGOTTEN)
+    record = evaluation.snapshot.transaction
+    if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.keep_answers:
+        evaluation.update_record("transaction", **FORGOTTEN)
 
 
 def about(transaction: str, what: str) -> bytes:
@@ -353,7 +353,7 @@ def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str,
     return render(method, target, form, Canonical(content, is_json), headers)
 
 
-def reopen(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[TransactionRecord, Headers]:
+def decrypt_response(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[TransactionRecord, Headers]:
     """Open the first answer and its headers, for `repeat`; one that cannot be opened is told by its status alone."""
     headers: Headers = ()
     if record.headers:

@@ -22,7 +22,7 @@ from authguard.core.verification import Doubted, Failed, Passed, Unavailable, Wa
 from authguard.errors import VerificationRefused
 from authguard.ports import Question
 from authguard.runtime import attempts
-from authguard.runtime.preview import foresee
+from authguard.runtime.preview import preview_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ class Verifications:
         if principal is None:
             raise VerificationRefused("only somebody who is signed in can prove who they are")
         _check_size(answers)
-        gate = foresee(self._standing.policy, verdict, SAYING)
+        gate = preview_outcome(self._standing.policy, verdict, SAYING)
         if gate.kind is not Outcome.ALLOW:
             return Step(fallback=gate, operation=SAYING, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
@@ -130,8 +130,8 @@ class Verifications:
     async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> Step:
         claims: list[_Claim | _Later] = []
 
-        def claim(walk: Evaluation) -> None:
-            claims.append(self._claim(walk, verdict, method))
+        def claim(evaluation: Evaluation) -> None:
+            claims.append(self._claim(evaluation, verdict, method))
 
         before = verdict
         verdict = replace(verdict, snapshot=await self._change(verdict, claim))
@@ -142,13 +142,13 @@ class Verifications:
         amount = combine(method, said)
         superseded: list[bool] = []
 
-        def settle(walk: Evaluation) -> None:
+        def settle(evaluation: Evaluation) -> None:
             nonlocal amount
-            if amount == "passed" and attempts.is_doubted_elsewhere(walk, method, claimed.attempt.id):
+            if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
                 amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
-            superseded.append(not _settle(walk, method, claimed.attempt, said, amount, verdict.channel))
+            superseded.append(not _settle(evaluation, method, claimed.attempt, said, amount, verdict.channel))
             if not superseded[-1] and not isinstance(amount, Wanting):
-                self._exhaust(walk, verdict)
+                self._exhaust(evaluation, verdict)
 
         verdict = replace(verdict, snapshot=await self._change(verdict, settle))
         self._record(verdict, method, said, "superseded" if superseded[-1] else _word(amount))
@@ -170,50 +170,50 @@ class Verifications:
         after = await self._standing.change(keys, make, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
 
-    def _claim(self, walk: Evaluation, verdict: Verdict, method: Method) -> _Claim | _Later:
+    def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _Later:
         """Take the open attempt of the method, or start one; both only where the table names the method now."""
-        offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
+        offered = _offered(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         if method.name not in offered:
             return _Later(0.0)
-        held = walk.snapshot.session.attempt
-        if held is not None and attempts.is_waited_for(walk, held):
+        held = evaluation.snapshot.session.attempt
+        if held is not None and attempts.is_being_verified(evaluation, held):
             return _Later(SOON)
         if held is not None and not (
-            held.method == method.name and not held.claimed and walk.would_move("verification.passed")
+            held.method == method.name and not held.claimed and evaluation.can("verification.passed")
         ):
             held = None
-        if held is not None and attempts.is_reserved(walk, method, held.begun):
-            attempt = replace(held, claimed=True, at=walk.now)
+        if held is not None and attempts.is_reserved(evaluation, method, held.begun):
+            attempt = replace(held, claimed=True, at=evaluation.now)
         else:
-            if attempts.is_spent(walk, method, offered[method.name]):
-                if attempts.is_flying(walk):
+            if attempts.is_spent(evaluation, method, offered[method.name]):
+                if attempts.has_in_flight(evaluation):
                     return _Later(SOON)
-                if attempts.is_left_in_doubt(walk, method):  # in another session: here too the other way is open
-                    walk.happen("verification.doubted", "guard")
-                self._exhaust(walk, verdict)
+                if attempts.is_left_in_doubt(evaluation, method):  # in another session: here too the other way is open
+                    evaluation.send("verification.doubted", "guard")
+                self._exhaust(evaluation, verdict)
                 return _Later(0.0)
-            wait = attempts.wait_for(walk, method)
+            wait = attempts.backoff_remaining(evaluation, method)
             if wait:
                 return _Later(wait)
-            attempts.reserve_attempt(walk, method)
-            if held is not None and held.begun == attempts.GIVEN_BACK:
-                attempt = replace(held, claimed=True, at=walk.now, begun=walk.now)
+            attempts.reserve_attempt(evaluation, method)
+            if held is not None and held.begun == attempts.REFUNDED:
+                attempt = replace(held, claimed=True, at=evaluation.now, begun=evaluation.now)
             else:
                 held = None
-                walk.happen("verification.started", "caller")
-                attempt = Attempt(self._ids.secret(), method.name, walk.now, claimed=True, begun=walk.now)
-        attempts.take_off(walk)
-        walk.amend("session", attempt=attempt)
+                evaluation.send("verification.started", "caller")
+                attempt = Attempt(self._ids.secret(), method.name, evaluation.now, claimed=True, begun=evaluation.now)
+        attempts.mark_in_flight(evaluation)
+        evaluation.update_record("session", attempt=attempt)
         return _Claim(attempt, fresh=held is None)
 
     @staticmethod
-    def _exhaust(walk: Evaluation, verdict: Verdict) -> None:
+    def _exhaust(evaluation: Evaluation, verdict: Verdict) -> None:
         """Let verification be exhausted where no method is left that could be tried: then a person takes over."""
-        methods = walk.policy.methods
-        offered = _offered(walk.policy, replace(verdict, snapshot=walk.snapshot))
+        methods = evaluation.policy.methods
+        offered = _offered(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
-        if named and all(attempts.is_spent(walk, method, fallback) for method, fallback in named):
-            walk.happen("verification.exhausted", "guard")
+        if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
+            evaluation.send("verification.exhausted", "guard")
 
     async def _ask(
         self, principal: Principal, verdict: Verdict, method: Method, claimed: _Claim, answers: Answers
@@ -294,7 +294,7 @@ class Verifications:
         """Tell what the table answers now to the operation that asked for this proof."""
         policy = self._standing.policy
         operation = _asking(policy, before, method.name)
-        fallback = foresee(policy, verdict, operation)
+        fallback = preview_outcome(policy, verdict, operation)
         if after:
             fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
         if down and method.name in fallback.methods:  # the machine stands where it stood: only we can say it
@@ -312,7 +312,7 @@ class Verifications:
 
 
 def _settle(  # noqa: PLR0917 - an answer's parts, in their order
-    walk: Evaluation,
+    evaluation: Evaluation,
     method: Method,
     attempt: Attempt,
     said: Mapping[str, VerifierVerdict],
@@ -320,17 +320,17 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     channel: str,
 ) -> bool:
     """Let an answer happen; tell whether it was to the attempt that is under way."""
-    held = walk.snapshot.session.attempt
+    held = evaluation.snapshot.session.attempt
     current = held is not None and held.id == attempt.id
-    attempts.land(walk)
+    attempts.clear_in_flight(evaluation)
     if amount in {"passed", "unavailable"}:
-        attempts.give_back(walk, method, attempt.begun)
+        attempts.refund_attempt(evaluation, method, attempt.begun)
     elif not isinstance(amount, Wanting):
-        attempts.in_vain(walk, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
+        attempts.record_failure(evaluation, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
     doubted = tuple(name for name, answer in said.items() if isinstance(answer, Doubted))
     if doubted and isinstance(amount, Wanting) and method.on_doubt == "ambiguous":
-        attempts.leave_in_doubt(
-            walk, method, attempt.id
+        attempts.mark_in_doubt(
+            evaluation, method, attempt.id
         )  # this attempt may go on; no other one of this method may begin
     if not current:
         return False
@@ -338,13 +338,15 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
         passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
         begun = attempt.begun
         if not doubted and any(isinstance(answer, Unavailable) for answer in said.values()):
-            attempts.give_back(walk, method, begun)  # whoever turns away now met an outage and nothing else
-            begun = attempts.GIVEN_BACK
-        walk.amend("session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted, begun=begun))
+            attempts.refund_attempt(evaluation, method, begun)  # whoever turns away now met an outage and nothing else
+            begun = attempts.REFUNDED
+        evaluation.update_record(
+            "session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted, begun=begun)
+        )
         return True
-    walk.amend("session", attempt=None)
-    if walk.happen(f"verification.{amount}", "verifier") and amount == "passed":
-        walk.amend("session", channel=channel)
+    evaluation.update_record("session", attempt=None)
+    if evaluation.send(f"verification.{amount}", "verifier") and amount == "passed":
+        evaluation.update_record("session", channel=channel)
     return True
 
 
@@ -353,7 +355,7 @@ def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     offered: dict[str, Fallback] = {}
     for operation in policy.judged:
         if operation.risk in PROVING:
-            fallback = foresee(policy, verdict, operation)
+            fallback = preview_outcome(policy, verdict, operation)
             if fallback.kind is Outcome.VERIFY:
                 for name in fallback.methods:
                     offered.setdefault(name, fallback)
@@ -364,7 +366,7 @@ def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
     """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
     proving = [operation for operation in policy.judged if operation.risk in PROVING]
     for operation in proving:
-        if method in foresee(policy, verdict, operation).methods:
+        if method in preview_outcome(policy, verdict, operation).methods:
             return operation
     return next((operation for operation in proving if operation.risk != "routine"), policy.otherwise)
 
