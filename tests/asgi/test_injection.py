@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from authguard import AuthGuard
 from authguard.audit.verify.log_reader import parse
-from authguard.cli.audit_words import describe
+from authguard.cli.audit_words import format_record_line
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless
 from tests.profiles import examples
@@ -164,7 +164,7 @@ def test_nothing_that_a_caller_sends_forges_a_line_or_turns_one(  # noqa: PLR091
         RECORDS.line(line)
         assert len(line) < BOUND
         assert is_harmless(line.decode())
-        assert is_harmless(describe(parse(line), line))
+        assert is_harmless(format_record_line(parse(line), line))
 
 
 def test_the_hostile_get_through_to_a_decision_too(door: Door) -> None:

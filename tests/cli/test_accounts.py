@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from authguard.audit.verify.log_verifier import verify
-from authguard.cli.output import BROKE, USAGE, YES
+from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.events import MACHINES
 from authguard.core.snapshot import Keys, SessionRecord, blank
 from authguard.stores.sqlite import SqliteStore
@@ -112,11 +112,11 @@ def test_a_frozen_account_is_shown_and_lifted_and_its_next_request_is_let_in(cou
     counter.idp.set_account_status("alice", "frozen")
     assert counter.chat("alice") == 403
     code, out, _ = counter.shell("accounts", "show", "alice")
-    assert (code, "suspended, since" in out, "claim:account_status said suspended at" in out) == (YES, True, True), out
+    assert (code, "suspended, since" in out, "claim:account_status said suspended at" in out) == (OK, True, True), out
     assert "alice" not in out
     counter.idp.set_account_status("alice", None)
     code, out, _ = counter.shell("accounts", "reinstate", "alice", *WHY)
-    assert (code, out) == (YES, "the account is normal\n")
+    assert (code, out) == (OK, "the account is normal\n")
     assert counter.chat("alice") == 200
     (act,) = [line for line in counter.log() if line.get("act") == "account.reinstated"]
     assert (act["by"], act["note"]) == (WHY[1], WHY[3])
@@ -128,12 +128,12 @@ def test_a_session_is_ended_by_a_person_and_only_a_later_sign_in_opens_it(counte
     assert counter.chat("bob") == 200
     session = next(line["session"] for line in counter.log() if line["kind"] == "decision")
     code, out, _ = counter.shell("sessions", "show", session)
-    assert (code, out.splitlines()[0].startswith(f"{session} active since")) == (YES, True)
+    assert (code, out.splitlines()[0].startswith(f"{session} active since")) == (OK, True)
     assert "verified since" in out
     shown = json.loads(counter.shell("sessions", "show", session, "--json")[1])
     assert shown["account"] == json.loads(counter.shell("accounts", "show", "bob", "--json")[1])["account"]
-    assert counter.shell("sessions", "reset", session, *WHY)[:2] == (YES, "the session is unverified\n")
-    assert counter.shell("sessions", "end", session, *WHY)[:2] == (YES, "the session is revoked\n")
+    assert counter.shell("sessions", "reset", session, *WHY)[:2] == (OK, "the session is unverified\n")
+    assert counter.shell("sessions", "end", session, *WHY)[:2] == (OK, "the session is revoked\n")
     assert counter.shell("sessions", "show", session)[1].startswith(f"{session} revoked since")
 
 
@@ -142,7 +142,7 @@ def test_an_account_is_signed_out_everywhere(counter: Counter) -> None:
     token = counter.idp.sign_in("carol", audience="us", scope="chat", acr="aal2").access_token
     assert counter.chat_with(token) == 200
     code, out, _ = counter.shell("accounts", "sign-out", "carol", *WHY)
-    assert (code, out.startswith("no sign-in from before 2")) == (YES, True)
+    assert (code, out.startswith("no sign-in from before 2")) == (OK, True)
     assert counter.chat_with(token) == 401
 
 
@@ -162,7 +162,7 @@ def test_a_session_is_shown_as_it_stands_now_and_not_as_it_was_stored(
 
     anyio.run(keep)
     code, out, _ = app.call("sessions", "show", key.hex())
-    assert code == YES
+    assert code == OK
     assert f"{key.hex()} active" not in out
     assert "  verified since" not in out
 
@@ -172,10 +172,10 @@ def test_what_was_never_seen_is_said_to_be_so_and_what_is_no_session_is_refused(
 ) -> None:
     app = deploy(tmp_path, capsys)
     code, out, _ = app.call("accounts", "show", "nobody")
-    assert (code, "unknown, never seen here" in out) == (YES, True)
+    assert (code, "unknown, never seen here" in out) == (OK, True)
     assert app.call("accounts", "show", "nobody", "--issuer", "https://other.example")[0] == USAGE
-    assert app.call("sessions", "show", "0" * 32)[::2] == (BROKE, "no such session\n")
-    assert app.call("sessions", "end", "0" * 32, *WHY)[0] == BROKE
+    assert app.call("sessions", "show", "0" * 32)[::2] == (FAILED, "no such session\n")
+    assert app.call("sessions", "end", "0" * 32, *WHY)[0] == FAILED
     assert app.call("sessions", "show", "alice")[0] == USAGE
     assert app.call("accounts", "reinstate", "nobody", "--by", " ", "--reason", "x")[0] == USAGE
     assert app.log() == []

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard.cli.audit_group import app
-from authguard.cli.audit_words import describe
-from authguard.cli.showing import escaped
+from authguard.cli.audit_words import format_record_line
+from authguard.cli.terminal import escape
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted, Decided, Moved
 from tests.records import by_hand
@@ -187,13 +187,13 @@ def test_a_line_that_is_no_record_is_shown_as_such(run: CliRunner, log: Path) ->
 
 
 def test_a_long_value_is_cut() -> None:
-    shown = describe({"kind": "act", "at": AT, "note": "n" * 5_000}, b"")
+    shown = format_record_line({"kind": "act", "at": AT, "note": "n" * 5_000}, b"")
     assert shown.endswith("n…")
     assert len(shown) < 300
 
 
 def test_escaping_leaves_what_prints_alone() -> None:
-    assert escaped("Straße 5 € ✓") == "Straße 5 € ✓"
+    assert escape("Straße 5 € ✓") == "Straße 5 € ✓"
 
 
 def test_tail_of_no_file_says_what_to_do(run: CliRunner, log: Path) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from authguard import signing
 from authguard.cli.audit_group import app
-from authguard.cli.output import BROKE, UNVERIFIED
+from authguard.cli.output import FAILED, UNVERIFIED
 from benchmarks.long_log import write
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path,
 
 @pytest.mark.usefixtures("log")
 def test_what_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
-    assert run("--out", str(tmp_path / "none" / "report.html")).exit_code == BROKE
+    assert run("--out", str(tmp_path / "none" / "report.html")).exit_code == FAILED
     assert run("--since", "soon").exit_code == 2
     future = run("--since", "2999-01-01")
     assert future.exit_code == 2

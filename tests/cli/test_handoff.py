@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.cli.output import BROKE, USAGE, YES
+from authguard.cli.output import FAILED, OK, USAGE
 from authguard.ports import Ticket
 from tests.cli.deployment import Deployment, deploy
 
@@ -34,12 +34,12 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_an_empty_desk_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert deploy(tmp_path, capsys).call("handoff", "list") == (YES, "", "")
+    assert deploy(tmp_path, capsys).call("handoff", "list") == (OK, "", "")
 
 
 def test_who_waits_the_longest_is_shown_first_and_looking_records_nothing(app: Deployment) -> None:
     code, out, _ = app.call("handoff", "list")
-    assert code == YES
+    assert code == OK
     assert out.splitlines() == [
         "1second fraud open since 2023-11-14T22:13:20Z: order, service=live account=compromised",
         "0first fraud open since 2027-01-15T08:00:00Z: order, service=live account=compromised",
@@ -54,10 +54,10 @@ def test_a_program_reads_each_ticket_whole(app: Deployment) -> None:
 
 def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deployment) -> None:
     code, out, _ = app.call("handoff", "take", "0first", "--by", "Ines")
-    assert code == YES
+    assert code == OK
     assert "0first fraud taken by Ines since" in out
     code, out, err = app.call("handoff", "take", "0first", "--by", "Omar")
-    assert (code, out) == (BROKE, "")
+    assert (code, out) == (FAILED, "")
     assert err == "Ines has taken it already\n"
     taken, tried, void = app.log()
     assert (taken["act"], taken["by"], taken["ticket"], taken["subject"]) == ("handoff.taken", "Ines", "0first", "p-1")
@@ -67,7 +67,7 @@ def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deploy
 def test_a_closed_ticket_is_gone(app: Deployment) -> None:
     app.call("handoff", "take", "0first", "--by", "Ines")
     code, out, _ = app.call("handoff", "close", "0first", "--by", "ines", "--note", "called back")
-    assert code == YES
+    assert code == OK
     assert "closed by ines" in out
     assert "0first" not in app.call("handoff", "list")[1]
     assert app.log()[-1]["act"] == "handoff.closed"
@@ -77,11 +77,11 @@ def test_a_closed_ticket_is_gone(app: Deployment) -> None:
 def test_whoever_did_not_take_a_ticket_closes_it_by_an_override_that_the_log_tells(app: Deployment) -> None:
     asked = ("handoff", "close", "0first", "--by", "Omar", "--note", "she is ill")
     code, _, err = app.call(*asked)
-    assert (code, "take it first" in err) == (BROKE, True)
+    assert (code, "take it first" in err) == (FAILED, True)
     app.call("handoff", "take", "0first", "--by", "Ines")
     code, _, err = app.call(*asked)
-    assert (code, "Ines has taken it already" in err) == (BROKE, True)
-    assert app.call(*asked, "--override")[0] == YES
+    assert (code, "Ines has taken it already" in err) == (FAILED, True)
+    assert app.call(*asked, "--override")[0] == OK
     assert (app.log()[-1]["act"], app.log()[-1]["by"]) == ("handoff.overridden", "Omar")
 
 
@@ -94,7 +94,7 @@ def test_a_note_that_says_nothing_is_refused(app: Deployment) -> None:
 @pytest.mark.parametrize("act", [("take",), ("close", "--note", "done")])
 def test_a_ticket_that_is_not_there_is_said_to_be_so_and_not_recorded(app: Deployment, act: tuple[str, ...]) -> None:
     code, _, err = app.call("handoff", act[0], "never", "--by", "Ines", *act[1:])
-    assert code == BROKE
+    assert code == FAILED
     assert "there is no such ticket" in err
     assert app.log() == []
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.cli.output import INVALID, YES
+from authguard.cli.output import INVALID, OK
 from authguard.policy.loading.yaml_parser import read
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def test_the_hooks_run_for_policies_and_scenarios_wherever_they_stand_and_for_no
 
 
 def test_a_good_policy_passes_both_hooks(repository: Path) -> None:
-    assert hook(CHECK, repository, ["policies/desk/policy.yaml", "policies/other/policy.yaml"])[0] == YES
+    assert hook(CHECK, repository, ["policies/desk/policy.yaml", "policies/other/policy.yaml"])[0] == OK
     changed = [
         "policies/desk/scenarios/refunds.yaml",
         "policies/desk/scenarios/service.yaml",
         "policies/desk/policy.yaml",
     ]
     code, said = hook(TEST, repository, changed)
-    assert code == YES
+    assert code == OK
     assert said.count("scenarios pass") == 1, "a policy whose files all changed is tested once"
 
 
@@ -83,7 +83,7 @@ def test_a_bad_policy_is_refused_by_the_one_and_a_failing_scenario_by_the_other(
     path.write_text(good, "utf-8")
     scenario = repository / "policies" / "desk" / "scenarios" / "one.yaml"
     scenario.write_text("- {name: wrong, ask: {operation: refund}, then: {outcome: allow}}\n", "utf-8")
-    assert hook(CHECK, repository, ["policies/desk/policy.yaml"])[0] == YES
+    assert hook(CHECK, repository, ["policies/desk/policy.yaml"])[0] == OK
     code, said = hook(TEST, repository, ["policies/desk/scenarios/one.yaml"])
     assert code == INVALID
     assert "failed: wrong" in said

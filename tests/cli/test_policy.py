@@ -10,7 +10,7 @@ import pytest
 
 from authguard import __version__
 from authguard.cli import GROUPS, build, main
-from authguard.cli.output import BROKE, INVALID, UNAUTHORISED, USAGE, YES, exit_code
+from authguard.cli.output import FAILED, INVALID, OK, UNAUTHORISED, USAGE, exit_code
 from authguard.errors import AuthguardError, AuthorityError, PolicyError, StoreError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write(folder: Path, policy: str = OWN) -> Path:
 def test_check_prints_what_it_proved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for source in ("standard", str(write(tmp_path)), str(tmp_path / "policy.yaml")):
         code, out, err = call(capsys, "policy", "check", source)
-        assert code == YES, out
+        assert code == OK, out
         assert err == ""
         assert "each of 411 (state, event) pairs and 159,213,600 cells has one answer, by 38 rules" in out
 
@@ -84,9 +84,9 @@ def test_a_command_that_is_not_understood_exits_2(
 
 
 def test_version_and_help_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(capsys, "--version")[:2] == (YES, f"authguard {__version__}\n")
+    assert call(capsys, "--version")[:2] == (OK, f"authguard {__version__}\n")
     code, out, _ = call(capsys, "--help")
-    assert code == YES
+    assert code == OK
     for name, (_, words) in GROUPS.items():
         assert name in out
         assert words in out
@@ -130,8 +130,8 @@ def test_every_group_loads(group: str) -> None:
     [
         (PolicyError(["x"]), INVALID),
         (AuthorityError("x"), UNAUTHORISED),
-        (StoreError("x"), BROKE),
-        (AuthguardError("x"), BROKE),
+        (StoreError("x"), FAILED),
+        (AuthguardError("x"), FAILED),
     ],
 )
 def test_each_error_has_its_exit_code(error: AuthguardError, code: int) -> None:

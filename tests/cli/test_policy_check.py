@@ -12,7 +12,7 @@ from jsonschema import Draft4Validator
 
 from authguard import policy
 from authguard.cli import main
-from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.policy.catalogue import MEANINGS
 from authguard.policy.problems import Place, Problem
 from authguard.policy.proving.checking import Checked
@@ -216,7 +216,7 @@ def test_a_folder_stands_for_its_policy_or_for_all_below_it(
 
 def test_a_code_is_explained_and_an_unknown_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "--explain", "duration")
-    assert code == YES
+    assert code == OK
     assert "budget: {request: 2}" in out
     assert "budget: {request: 2s}" in out
     code, _, err = call(capsys, "--explain", "duratoin")
@@ -238,7 +238,7 @@ def test_an_app_is_walked_whether_it_is_guarded_or_not_yet(
     capsys: pytest.CaptureFixture[str], app: str, name: str
 ) -> None:
     code, out, _ = call(capsys, "support-desk", "--app", f"{app}:{name}", "--allow-unnamed")
-    assert code == YES
+    assert code == OK
     for line in (
         "GET /healthz -> health",
         "GET /export -> otherwise",
@@ -266,7 +266,7 @@ def test_routers_of_fastapi_and_the_tools_of_both_kinds_of_mcp_servers_are_found
         "utf-8",
     )
     code, out, _ = call(capsys, "policy.yaml", "--app", "servers_of_both_kinds:app", "--allow-unnamed")
-    assert code == YES
+    assert code == OK
     for line in (
         "GET /api/v1/orders/{order} -> otherwise",
         "WEBSOCKET /api/v1/talk -> talk",
@@ -280,7 +280,7 @@ def test_routers_of_fastapi_and_the_tools_of_both_kinds_of_mcp_servers_are_found
 
 def test_what_lies_outside_of_the_guard_is_told(capsys: pytest.CaptureFixture[str], app: str) -> None:
     code, out, _ = call(capsys, "support-desk", "--app", f"{app}:partly", "--allow-unnamed")
-    assert code == YES
+    assert code == OK
     assert "GET /admin -> not guarded" in out
     assert "GET /healthz -> health" in out, "the guard sees paths without its mount's prefix"
     assert "note[app-unguarded]: `GET /admin` is served outside of AuthGuard" in out
@@ -355,7 +355,7 @@ def reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("rooted", INVALID, "prefixes: /api"),
         ("cors", INVALID, "error[app-cors]: CORS middleware stands inside of the guard, at `/`"),
         ("wrapped", INVALID, "error[app-cors]: CORS middleware stands inside of the guard, at `/`"),
-        ("outside", YES, "each of 411"),
+        ("outside", OK, "each of 411"),
         ("hosted", INVALID, "error[app-unnamed]: `POST admin.example/chat` is named by no operation"),
         ("hosted", INVALID, "hosts: ['admin.example']"),
         ("hosted", INVALID, "hosts: admin.example"),
@@ -381,7 +381,7 @@ def test_a_policy_that_names_prefix_and_host_is_met(
     )
     for name in ("rooted", "hosted"):
         code, out, _ = call(capsys, "policy.yaml", "--app", f"{reached}:{name}")
-        assert code == YES, out
+        assert code == OK, out
 
 
 @pytest.mark.parametrize(
@@ -396,6 +396,6 @@ def test_an_app_that_cannot_be_imported_is_told_without_a_traceback(
     capsys: pytest.CaptureFixture[str], named: str, said: str
 ) -> None:
     code, _, err = call(capsys, "support-desk", "--app", named)
-    assert code == BROKE
+    assert code == FAILED
     assert said in err
     assert "Traceback" not in err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.cli import main
-from authguard.cli.output import INVALID, YES
+from authguard.cli.output import INVALID, OK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_text_tells_the_worst_first_with_the_events_that_lead_there(
     capsys: pytest.CaptureFixture[str], looser: str
 ) -> None:
     code, out, _ = call(capsys, "support-desk", looser)
-    assert code == YES
+    assert code == OK
     lines = out.splitlines()
     assert lines[0] == "looser: decisions: sensitive: to_a_person (handoff) becomes allow (allow), 2 cells"
     assert lines[1].startswith("    where service `live`, account `locked`, session `active`, verification `verified`")
@@ -58,7 +58,7 @@ def test_text_tells_the_worst_first_with_the_events_that_lead_there(
         ("looser", "support-desk", INVALID),
         ("stricter", "support-desk", INVALID),
         ("any", "support-desk", INVALID),
-        ("any", "itself", YES),
+        ("any", "itself", OK),
     ],
 )
 def test_it_fails_on_what_it_is_asked_to(
@@ -70,7 +70,7 @@ def test_it_fails_on_what_it_is_asked_to(
 def test_json_and_markdown_tell_the_same(capsys: pytest.CaptureFixture[str], looser: str, tmp_path: Path) -> None:
     written = tmp_path / "diff.json"
     code, out, _ = call(capsys, "support-desk", looser, "--format", "json", "--output", str(written))
-    assert (code, out) == (YES, "")
+    assert (code, out) == (OK, "")
     told = json.loads(written.read_text("utf-8"))
     assert [one["direction"] for one in told["differences"]] == ["looser", "stricter"]
     assert told["differences"][0]["cells"] == 2

@@ -9,7 +9,7 @@ import pytest
 
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.cli import main
-from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.core.entries import Decided, Moved
 from authguard.policy.compiler import load
 from authguard.testing import FakeClock
@@ -62,7 +62,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "support-desk", "-s", "session=expired", "--credential", "good", "-o", "refund")
-    assert (code, err) == (YES, "")
+    assert (code, err) == (OK, "")
     assert "Rule 8:sign_in_fresh (standard.yaml:" in out
     assert "decided: session absent or idle or expired." in out
     assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
@@ -86,7 +86,7 @@ def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest
 
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal")
-    assert code == YES
+    assert code == OK
     assert "11 more, which --all names" in out
     assert "To be allowed" not in out
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal", "--all")
@@ -96,13 +96,13 @@ def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]
 
 def test_the_standard_words_are_told_where_the_policy_has_none(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "standard", "--credential", "missing")
-    assert code == YES
+    assert code == OK
     assert 'says: "Please sign in."' in out
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "-s", "session=expired", "-o", "refund", "-f", "json")
-    assert code == YES
+    assert code == OK
     told = json.loads(out)
     assert (told["rule"], told["outcome"], told["status"]) == ("8:sign_in_fresh", "step_up", 401)
     assert {"language": "", "channel": "default"}.items() <= told["say"][0].items()
@@ -112,7 +112,7 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_record_of_the_log_is_explained(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     code, out, err = call(capsys, "support-desk", "--log", str(log), "--id", "one")
-    assert (code, err) == (YES, "")
+    assert (code, err) == (OK, "")
     assert out.startswith("refund, under policy support-desk")
     assert "note:" not in out
     assert "any (the answer is the same)" not in out, "a record has every dimension"
@@ -122,11 +122,11 @@ def test_a_record_of_the_log_is_explained(capsys: pytest.CaptureFixture[str], lo
 
 def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     code, out, _ = call(capsys, "support-desk", "--log", str(log), "--id", "old")
-    assert code == YES
+    assert code == OK
     assert "note: recorded under another policy, 000000000000; explained under this one" in out
     assert "note: recorded rule: 6:sign_in_fresh, outcome step_up" in out
     code, out, _ = call(capsys, "standard", "--log", str(log), "--id", "one")
-    assert code == YES
+    assert code == OK
     assert "note: operation `refund` is not in this policy as it was recorded" in out
 
 
@@ -139,7 +139,7 @@ def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixtur
         (("-o", "refnd"), USAGE, "did you mean `refund`?"),
         (("-o", "refund", "--risk", "high"), USAGE, "an operation brings its own risk and effect"),
         (("--id", "x"), USAGE, "--log and --id go together"),
-        (("--log", "gone.jsonl", "--id", "x"), BROKE, "there is no record `x` in `gone.jsonl`"),
+        (("--log", "gone.jsonl", "--id", "x"), FAILED, "there is no record `x` in `gone.jsonl`"),
     ],
 )
 def test_what_is_misspelt_is_said(
@@ -152,7 +152,7 @@ def test_what_is_misspelt_is_said(
 
 def test_a_record_that_is_no_decision_is_said(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     code, _, err = call(capsys, "support-desk", "--log", str(log), "--id", "moved")
-    assert code == BROKE
+    assert code == FAILED
     assert "only a decision has a cell" in err
 
 

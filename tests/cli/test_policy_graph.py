@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.cli import main
-from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.core.events import MACHINES
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 def test_every_machine_is_drawn_unless_some_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "policy", "graph", "standard")
-    assert (code, err) == (YES, "")
+    assert (code, err) == (OK, "")
     assert out.count("stateDiagram-v2\n") == len(MACHINES)
     code, out, _ = call(capsys, "policy", "graph", "standard", "-f", "dot", "-m", "session", "-m", "account")
-    assert code == YES
+    assert code == OK
     assert [line for line in out.splitlines() if line.startswith("digraph")] == [
         'digraph "session" {',
         'digraph "account" {',
@@ -39,10 +39,10 @@ def test_the_decision_table_is_shown_as_a_matrix(
     capsys: pytest.CaptureFixture[str], form: str, begins: str, tmp_path: Path
 ) -> None:
     code, out, _ = call(capsys, "policy", "graph", "support-desk", "--format", form)
-    assert code == YES
+    assert code == OK
     assert out.splitlines()[2].startswith(begins)
     file = tmp_path / "matrix"
-    assert call(capsys, "policy", "graph", "support-desk", "--format", form, "-o", str(file))[:2] == (YES, "")
+    assert call(capsys, "policy", "graph", "support-desk", "--format", form, "-o", str(file))[:2] == (OK, "")
     assert file.read_text("utf-8") == out
 
 
@@ -57,5 +57,5 @@ def test_what_cannot_be_done_is_said(capsys: pytest.CaptureFixture[str], tmp_pat
     assert (code, out) == (INVALID, "")
     assert "file-missing" in err
     code, _, err = call(capsys, "policy", "graph", "standard", "-o", str(tmp_path / "no" / "file"))
-    assert code == BROKE
+    assert code == FAILED
     assert "cannot be written" in err

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard.cli import build, main
-from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.core.agents import Agent
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
@@ -41,11 +41,11 @@ def test_whatever_is_answered_it_passes_the_checks_and_its_scenarios_take_all_th
 ) -> None:
     folder = str(tmp_path / "Our Agent")
     given = ("--accounts", accounts, "--level", level, payments, "--agent", agent, "--approver", "lead", "--yes")
-    assert call(capsys, "init", folder, *given)[0] == YES
+    assert call(capsys, "init", folder, *given)[0] == OK
     code, out, _ = call(capsys, "check", folder)
-    assert code == YES, out
+    assert code == OK, out
     code, out, err = call(capsys, "test", folder, "--fail-under", "100")
-    assert code == YES, out + err
+    assert code == OK, out + err
     policy = load(f"{folder}/policy.yaml")
     assert policy.name == "our-agent"
     assert {operation.name for operation in policy.operations} == {
@@ -62,11 +62,11 @@ def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str]
     code, _, err = call(
         capsys, "init", str(folder), "--from", name, "--yes", "--issuer", "https://idp.test", "--audience", "us"
     )
-    assert code == YES, err
+    assert code == OK, err
     assert sorted(path.name for path in folder.iterdir()) == WRITTEN
-    assert call(capsys, "check", str(folder))[0] == YES
+    assert call(capsys, "check", str(folder))[0] == OK
     code, out, _ = call(capsys, "test", str(folder), "--fail-under", "100")
-    assert code == YES, out
+    assert code == OK, out
     policy = load(folder / "policy.yaml")
     assert {issuer.audience for issuer in policy.issuers.values()} == {"us"}
     assert set(policy.issuers) == {"https://idp.test"}
@@ -75,7 +75,7 @@ def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--name", "a-desk")[0] == YES
+    assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--name", "a-desk")[0] == OK
     text = (tmp_path / "new" / "README.md").read_text("utf-8")
     assert text.startswith("# The policy a-desk\n")
     assert "- `scenarios/first.yaml`" in text
@@ -83,14 +83,14 @@ def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.Captu
     for line in text.splitlines():
         if line.startswith("authguard policy ") and "html" not in line:
             words = line.replace(" . ", f" {tmp_path / 'new'} ").replace(" .", f" {tmp_path / 'new'}").split()
-            assert call(capsys, *words[2:])[0] == YES, line
+            assert call(capsys, *words[2:])[0] == OK, line
 
 
 def test_without_options_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
     folder = tmp_path / "asked"
     said = "the-desk\nhttps://login.test\n\ny\nstatus\naal1\nduty-officer\nconcierge\n"
     done = CliRunner().invoke(build("policy"), ["policy", "init", str(folder)], input=said)
-    assert done.exit_code == YES, done.output
+    assert done.exit_code == OK, done.output
     assert "Role that approves payments [supervisor]" in done.output
     policy = load(folder / "policy.yaml")
     assert policy.name == "the-desk"
@@ -120,7 +120,7 @@ def test_a_link_that_leads_nowhere_counts_as_being_there(capsys: pytest.CaptureF
 
 def test_other_files_may_be_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("", "utf-8")
-    assert call(capsys, "init", str(tmp_path), "--yes", "--name", "x")[0] == YES
+    assert call(capsys, "init", str(tmp_path), "--yes", "--name", "x")[0] == OK
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], 
     code, _, err = call(capsys, "init", str(tmp_path / "file"), "--yes")
     assert (code, "is no folder" in err) == (USAGE, True)
     code, _, err = call(capsys, "init", str(tmp_path / "file" / "below"), "--yes")
-    assert (code, "cannot be written" in err) == (BROKE, True)
+    assert (code, "cannot be written" in err) == (FAILED, True)

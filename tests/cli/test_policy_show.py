@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.cli import main
-from authguard.cli.output import INVALID, YES
+from authguard.cli.output import INVALID, OK
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 def test_what_is_shown_loads_to_the_same_digest(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
-    assert call(capsys, "support-desk", "-o", str(file)) == (YES, "", "")
+    assert call(capsys, "support-desk", "-o", str(file)) == (OK, "", "")
     assert load(file).digest == load("support-desk").digest
     code, out, _ = call(capsys, str(tmp_path))
-    assert code == YES
+    assert code == OK
     assert out.startswith(f"# the merged policy support-desk; digest {load(file).digest}\n")
 
 
 def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "--format", "json")
-    assert code == YES
+    assert code == OK
     told = json.loads(out)
     assert told["digest"] == load("support-desk").digest
     assert set(told) == {"name", "digest", "document", "origins"}

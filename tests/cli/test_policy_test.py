@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.cli import main
-from authguard.cli.output import BROKE, INVALID, USAGE, YES
+from authguard.cli.output import FAILED, INVALID, OK, USAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def write(folder: Path, scenarios: str = "", policy: str = OWN) -> str:
 def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = write(tmp_path, PASSES)
     code, out, err = call(capsys, folder)
-    assert (code, err) == (YES, "")
+    assert (code, err) == (OK, "")
     first, *missing = out.splitlines()
     assert (
         "1 of 1 scenarios pass; they take 0 of 16 transitions and 0 of 4 rules of its own (82 are inherited)" in first
@@ -76,7 +76,7 @@ def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.Captu
     )
     folder = write(tmp_path, PASSES, OWN.replace("decisions:\n", f"decisions:\n{rules}"))
     code, out, _ = call(capsys, folder)
-    assert code == YES
+    assert code == OK
     assert out.count("no scenario takes") == 20
     assert "  and 12 more, which --all names" in out
     assert call(capsys, "--all", folder)[1].count("no scenario takes") == 16 + 16
@@ -111,7 +111,7 @@ def test_too_little_coverage_fails_where_a_share_is_asked_for(
     code, _, err = call(capsys, folder, "--fail-under", "7")
     assert code == INVALID
     assert err == f"{folder}/policy.yaml: scenarios take 6.2 %, and 7 % are asked for\n"
-    assert call(capsys, folder, "--fail-under", "6")[0] == YES
+    assert call(capsys, folder, "--fail-under", "6")[0] == OK
     assert call(capsys, folder, "--fail-under", "101")[0] == USAGE
 
 
@@ -135,7 +135,7 @@ def test_the_report_goes_to_a_file(capsys: pytest.CaptureFixture[str], tmp_path:
     assert (code, out) == (INVALID, "")
     assert (tmp_path / "report.xml").read_text(encoding="utf-8").startswith('<?xml version="1.0" encoding="UTF-8"?>')
     code, _, err = call(capsys, folder, "--output", str(tmp_path / "nowhere" / "report.txt"))
-    assert code == BROKE
+    assert code == FAILED
     assert "cannot be written" in err
 
 
@@ -145,10 +145,10 @@ def test_it_drafts_what_is_missing_and_overwrites_nobodys_work(
     folder, file = write(tmp_path), tmp_path / "scenarios" / "draft.yaml"
     file.parent.mkdir()
     code, out, _ = call(capsys, folder, "--generate")
-    assert code == YES
+    assert code == OK
     assert out.count("- name: ") == 17
     assert "# No events were found that lead to rule 27:prove_identity" in out, "nothing here proves anybody's identity"
-    assert call(capsys, folder, "--generate", "--output", str(file))[0] == YES
+    assert call(capsys, folder, "--generate", "--output", str(file))[0] == OK
     assert file.read_text(encoding="utf-8") == out
     code, _, err = call(capsys, folder, "--generate", "--output", str(file))
     assert code == USAGE
@@ -172,7 +172,7 @@ def test_without_a_path_it_takes_the_current_folder(
 ) -> None:
     write(tmp_path, PASSES)
     monkeypatch.chdir(tmp_path)
-    assert call(capsys)[0] == YES
+    assert call(capsys)[0] == OK
 
 
 def test_shipped_policies_are_tested_by_their_names(
@@ -180,5 +180,5 @@ def test_shipped_policies_are_tested_by_their_names(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
-    assert code == YES
+    assert code == OK
     assert "standard: 99 of 99 scenarios pass; they take 62 of 62 transitions and 38 of 38 rules" in out

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.cli.output import BROKE, UNAUTHORISED, USAGE, YES
+from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
 from tests.cli.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_a_service_that_nobody_touched_is_live_and_looking_records_nothing(app: Deployment) -> None:
-    assert app.call("rollback", "status") == (YES, "live since the beginning\n", "")
+    assert app.call("rollback", "status") == (OK, "live since the beginning\n", "")
     assert app.log() == []
 
 
 def test_engaged_it_is_rolled_back_and_the_log_says_by_whom_and_why(app: Deployment) -> None:
     code, out, _ = app.call("rollback", "engage", *INES)
-    assert code == YES
+    assert code == OK
     assert out.startswith("rolled_back since 2")
     assert app.call("rollback", "status")[1] == out
     act, moved = app.log()
@@ -39,7 +39,7 @@ def test_engaged_it_is_rolled_back_and_the_log_says_by_whom_and_why(app: Deploym
 def test_released_by_as_many_as_the_policy_wants_it_recovers(app: Deployment) -> None:
     app.call("rollback", "engage", *INES)
     code, out, _ = app.call("rollback", "release", *INES, "--by", "Omar")
-    assert code == YES
+    assert code == OK
     assert out.startswith("recovering since")
     assert app.log()[2]["by"] == "Ines, Omar"
 
@@ -56,7 +56,7 @@ def test_fewer_people_than_the_policy_wants_release_nothing(app: Deployment, oth
 
 def test_what_is_engaged_twice_is_recorded_twice_and_stays(app: Deployment) -> None:
     app.call("rollback", "engage", *INES)
-    assert app.call("rollback", "engage", "--by", "Omar", "--note", "me too")[0] == YES
+    assert app.call("rollback", "engage", "--by", "Omar", "--note", "me too")[0] == OK
     assert [line.get("by") for line in app.log() if line["kind"] == "act"] == ["Ines", "Omar"]
 
 
@@ -85,19 +85,19 @@ def test_a_store_that_is_not_there_is_never_made(app: Deployment, tmp_path: Path
     elsewhere = (*app.options, "--store", str(tmp_path / "typo.db"))
     for words in (("status",), ("engage", *INES)):
         code, _, err = app.call("rollback", *words, options=elsewhere)
-        assert code == BROKE
+        assert code == FAILED
         assert "there is no store at" in err
     assert not (tmp_path / "typo.db").exists()
 
 
 def test_a_store_in_memory_cannot_be_operated_from_outside(app: Deployment) -> None:
     code, _, err = app.call("rollback", "engage", *INES, options=(*app.options, "--store", "memory"))
-    assert code == BROKE
+    assert code == FAILED
     assert "--store" in err
 
 
 def test_without_a_policy_the_command_says_how_to_name_one(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     code, _, err = app.call("rollback", "status", options=())
-    assert code == BROKE
+    assert code == FAILED
     assert "AUTHGUARD_POLICY" in err

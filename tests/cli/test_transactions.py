@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from authguard.cli import transactions
-from authguard.cli.output import BROKE, USAGE, YES
+from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.canonical import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.policy.compiler import load
@@ -64,10 +64,10 @@ def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: De
     assert app.call("transactions", "list")[1] == "t1 pay held since 2096-10-02T07:06:40Z, 0 of 2 boss\n"
     assert app.call("transactions", "list", "--state", "")[1].split()[::8][:1] == ["t2"]
     assert app.call("transactions", "list", "--state", "", "--after", "t2")[1].split()[0] == "t1"
-    assert app.call("transactions", "list", "--after", "t9")[0] == BROKE
+    assert app.call("transactions", "list", "--after", "t9")[0] == FAILED
     assert app.call("transactions", "list", "--subject", "p-1")[1].split()[0] == "t1"
     for filters in (("--subject", "p-2"), ("--role", "clerk"), ("--operation", "move"), ("--state", "done")):
-        assert app.call("transactions", "list", *filters) == (YES, "", "")
+        assert app.call("transactions", "list", *filters) == (OK, "", "")
     (line,) = app.call("transactions", "list", "--json")[1].splitlines()
     assert json.loads(line)["shown"] == list(HELD.shown)
     assert [json.loads(line)["transaction"] for line in app.call("transactions", "export")[1].splitlines()] == [
@@ -101,14 +101,14 @@ def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: 
 def test_a_denied_one_stays_denied(app: Deployment) -> None:
     assert "denied" in app.call("transactions", "deny", "t1", "--by", "Ines", "--reason", "odd")[1]
     code, _, err = app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")
-    assert (code, "no such decision" in err) == (BROKE, True)
+    assert (code, "no such decision" in err) == (FAILED, True)
     assert "decided by Ines: odd" in app.call("transactions", "show", "t1")[1]
 
 
 def test_what_is_in_doubt_is_settled_by_a_persons_word_and_only_once(app: Deployment) -> None:
     assert "done" in app.call("transactions", "settle", "t2", "done", "--by", "Kim", "--reason", "it was charged")[1]
-    assert app.call("transactions", "settle", "t2", "failed", "--by", "Kim", "--reason", "no")[0] == BROKE
-    assert app.call("transactions", "settle", "t1", "done", "--by", "Kim", "--reason", "no")[0] == BROKE
+    assert app.call("transactions", "settle", "t2", "failed", "--by", "Kim", "--reason", "no")[0] == FAILED
+    assert app.call("transactions", "settle", "t1", "done", "--by", "Kim", "--reason", "no")[0] == FAILED
     moved = [line for line in app.log() if line["kind"] == "transition"]
     assert [(line["source"], line["dest"], line["cause"]) for line in moved] == [("in_doubt", "done", "operator")]
 
@@ -116,7 +116,7 @@ def test_what_is_in_doubt_is_settled_by_a_persons_word_and_only_once(app: Deploy
 def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment) -> None:
     for words in (("show", "t9"), ("deny", "t9", "--by", "a", "--reason", "b")):
         code, _, err = app.call("transactions", *words)
-        assert (code, "no such transaction" in err) == (BROKE, True)
+        assert (code, "no such transaction" in err) == (FAILED, True)
     assert app.call("transactions", "approve", "t1", "--reason", "b")[0] == USAGE
 
 
@@ -136,7 +136,7 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
         await store.commit(Keys(transaction=name), BLANK, msgspec.structs.replace(BLANK, transaction=record))
         await store.close()
 
-    assert app.call("transactions", "show", "t1")[0] == YES
+    assert app.call("transactions", "show", "t1")[0] == OK
     assert not (app.folder / "authguard.db.key").exists(), "looking makes no key"
     for name, keys in stages:
         monkeypatch.setenv("AUTHGUARD_SEALING_KEYS", keys)

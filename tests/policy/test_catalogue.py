@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import authguard.policy
-from authguard.cli.policy_app import load_app, walk_app
+from authguard.cli.policy_app import list_endpoints, load_app
 from authguard.policy import catalogue
 from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
 from authguard.policy.loading import loader, locator
@@ -66,7 +66,7 @@ def run(
         monkeypatch.delitem(sys.modules, "app")
         draft = check("support-desk").draft
         assert draft is not None
-        return hold(walk_app(app), draft)[1]
+        return hold(list_endpoints(app), draft)[1]
     for name, other in example.beside.items():
         (folder / name).write_text(other, encoding="utf-8")
     if text:

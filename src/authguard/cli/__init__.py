@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from authguard.cli.output import complain, exit_code
+from authguard.cli.output import exit_code, print_error
 from authguard.errors import AuthguardError
 
 if TYPE_CHECKING:
@@ -79,5 +79,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         build(wanted, command)(args=given, prog_name="authguard")
     except AuthguardError as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(exit_code(error)) from None

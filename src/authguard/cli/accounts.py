@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
-from authguard.cli.operating import (
-    Issuer,
+from authguard.cli.account_selector import (
+    Account,
+    AccountSelector,
+    SessionOption,
+    SubjectArgument,
+    TicketOption,
+    TransactionOption,
+    find_account,
+    find_known_account,
+)
+from authguard.cli.operator_session import (
+    ByOption,
+    IssuerOption,
+    JsonOption,
     LogOption,
     PolicyOption,
+    ReasonOption,
     StoreOption,
-    Who,
-    Whole,
-    Why,
-    lifting,
-    moment,
-    named,
-)
-from authguard.cli.whose import (
-    Account,
-    Asked,
-    OfSession,
-    OfTicket,
-    OfTransaction,
-    Subject,
-    find_account,
-    find_known,
+    format_time,
+    open_staff_actions,
+    parse_names,
 )
 from authguard.runtime import sign_out_delay
 from authguard.runtime.journal import printable
@@ -48,21 +48,23 @@ Unseen = Annotated[bool, typer.Option("--unseen", help="Also an account that was
 
 @app.command("show")
 def show(  # noqa: PLR0917 - a command's parts
-    subject: Subject = "",
-    issuer: Issuer = "",
-    ticket: OfTicket = "",
-    session: OfSession = "",
-    transaction: OfTransaction = "",
+    subject: SubjectArgument = "",
+    issuer: IssuerOption = "",
+    ticket: TicketOption = "",
+    session: SessionOption = "",
+    transaction: TransactionOption = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
-    whole: Whole = False,
+    whole: JsonOption = False,
 ) -> None:
     """Show where an account stands, since when, and what each source last said. Nothing is changed or recorded."""
 
     async def look() -> Account:
-        async with lifting(policy, store, log, records=False) as (lifts, standing):
-            return await find_account(standing, lifts.naming, Asked(subject, issuer, ticket, session, transaction))
+        async with open_staff_actions(policy, store, log, records=False) as (lifts, standing):
+            return await find_account(
+                standing, lifts.naming, AccountSelector(subject, issuer, ticket, session, transaction)
+            )
 
     found = anyio.run(look)
     if whole:
@@ -74,14 +76,14 @@ def show(  # noqa: PLR0917 - a command's parts
 
 @app.command("reinstate")
 def reinstate(
-    subject: Subject = "",
+    subject: SubjectArgument = "",
     *,
-    by: Who,
-    reason: Why,
-    issuer: Issuer = "",
-    ticket: OfTicket = "",
-    session: OfSession = "",
-    transaction: OfTransaction = "",
+    by: ByOption,
+    reason: ReasonOption,
+    issuer: IssuerOption = "",
+    ticket: TicketOption = "",
+    session: SessionOption = "",
+    transaction: TransactionOption = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
@@ -90,12 +92,12 @@ def reinstate(
 
     Exit 1 where no such account was ever seen here.
     """
-    (name,) = named([by])
+    (name,) = parse_names([by])
 
     async def act() -> str:
-        async with lifting(policy, store, log, records=True) as (lifts, standing):
-            asked = Asked(subject, issuer, ticket, session, transaction)
-            found = await find_known(standing, lifts.naming, asked)
+        async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
+            asked = AccountSelector(subject, issuer, ticket, session, transaction)
+            found = await find_known_account(standing, lifts.naming, asked)
             return (await lifts.reinstate(found.key, found.name, name, reason)).account.state
 
     typer.echo(f"the account is {anyio.run(act)}")
@@ -103,14 +105,14 @@ def reinstate(
 
 @app.command("sign-out")
 def sign_out(
-    subject: Subject = "",
+    subject: SubjectArgument = "",
     *,
-    by: Who,
-    reason: Why,
-    issuer: Issuer = "",
-    ticket: OfTicket = "",
-    session: OfSession = "",
-    transaction: OfTransaction = "",
+    by: ByOption,
+    reason: ReasonOption,
+    issuer: IssuerOption = "",
+    ticket: TicketOption = "",
+    session: SessionOption = "",
+    transaction: TransactionOption = "",
     unseen: Unseen = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -120,32 +122,32 @@ def sign_out(
 
     Exit 1 where no such account was ever seen here, unless `--unseen` is said.
     """
-    (name,) = named([by])
+    (name,) = parse_names([by])
 
     async def act() -> float:
-        async with lifting(policy, store, log, records=True) as (lifts, standing):
-            asked = Asked(subject, issuer, ticket, session, transaction)
-            found = await (find_account if unseen else find_known)(standing, lifts.naming, asked)
+        async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
+            asked = AccountSelector(subject, issuer, ticket, session, transaction)
+            found = await (find_account if unseen else find_known_account)(standing, lifts.naming, asked)
             after = await lifts.sign_out(found.key, found.name, name, reason)
             await sign_out_delay.over(standing.clock, after)
             return after.account.not_before
 
-    typer.echo(f"no sign-in from before {moment(anyio.run(act))} is taken")
+    typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is taken")
 
 
 def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
-    seen = f"since {moment(record.entered)}" if record.version else "never seen here"
+    seen = f"since {format_time(record.entered)}" if record.version else "never seen here"
     yield f"{pseudonym} {record.state}, {seen}"
     for source, report in sorted((record.reports or {}).items()):
-        yield f"  {source} said {report.state} at {moment(report.at)}"
+        yield f"  {source} said {report.state} at {format_time(report.at)}"
         for mandate in report.mandates:
             yield f"    {mandate.actor.hex()} may act for {', '.join(printable(name) for name in mandate.names)}"
     if record.decided:
-        yield f"  a person reinstated it at {moment(record.decided)}; earlier reports count no more"
+        yield f"  a person reinstated it at {format_time(record.decided)}; earlier reports count no more"
     if record.not_before:
-        yield f"  no sign-in from before {moment(record.not_before)} is taken"
+        yield f"  no sign-in from before {format_time(record.not_before)} is taken"
     for name, tally in sorted((record.tallies or {}).items()):
-        yield f"  {tally.count} attempts at {name} since {moment(tally.since)}"
+        yield f"  {tally.count} attempts at {name} since {format_time(tally.since)}"
     if record.roles:
         yield f"  roles: {', '.join(record.roles)}"
 

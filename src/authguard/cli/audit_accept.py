@@ -9,10 +9,17 @@ import anyio
 import typer
 
 from authguard.audit.verify.log_verifier import verify
-from authguard.cli.audit_trust import NO_KEY, keys_for, trust_of
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, worded
-from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped
+from authguard.cli.audit_trust import NO_KEY, load_keys, load_trust
+from authguard.cli.operator_session import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    open_deployment,
+    parse_names,
+    parse_reason,
+)
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape
 from authguard.core.handover import ACCEPTED, accepted_note
 from authguard.errors import SettingsError
 from authguard.settings import Settings
@@ -27,7 +34,7 @@ def accept(
         typer.Argument(metavar="RANGE", help="As `audit verify` names it: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
     ],
     by: Annotated[list[str], typer.Option("--by", help="Who accepts it; again for each further person.")],
-    reason: Annotated[str, typer.Option("--reason", callback=worded, help="Why; it is kept in the log.")],
+    reason: Annotated[str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept in the log.")],
     *,
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -37,24 +44,24 @@ def accept(
 
     Exit 1 where the log says nothing of such lines.
     """
-    names, why = ", ".join(named(by)), " ".join(reason.split())
+    names, why = ", ".join(parse_names(by)), " ".join(reason.split())
     if not 0 < len(why) <= REASON_BOUND:
         raise typer.BadParameter(f"a reason has 1 to {REASON_BOUND} characters", param_hint="--reason")
     settings = Settings.resolve(policy, store=store, log=log)
     path = Path(settings.log)
-    trust = trust_of(path, keys_for(None, settings.store, path), (), settings.store)
+    trust = load_trust(path, load_keys(None, settings.store, path), (), settings.store)
     if trust is None:
         raise SettingsError(NO_KEY)
     found = verify(path, trust=trust)
     marks = [mark for chain in found.chains for mark in chain.marks if mark.place == place]
     if not marks:
-        complain(f"the log says nothing of `{escaped(place)}`: `authguard audit verify` names what it does")
-        raise typer.Exit(BROKE)
+        print_error(f"the log says nothing of `{escape(place)}`: `authguard audit verify` names what it does")
+        raise typer.Exit(FAILED)
 
     async def record() -> None:
-        async with operating(policy, store, log, records=True) as (standing, _):
+        async with open_deployment(policy, store, log, records=True) as (standing, _):
             for mark in marks:
                 standing.journal.acted(ACCEPTED, standing.clock.now(), by=names, note=accepted_note(mark, why))
 
     anyio.run(record)
-    typer.echo(f"accepted, and recorded: {escaped(place)}")
+    typer.echo(f"accepted, and recorded: {escape(place)}")

@@ -9,11 +9,26 @@ import anyio
 import typer
 
 from authguard.audit.query.search import Query, find
-from authguard.cli.audit_asking import asking
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, named, operating, pick_issuer, worded
-from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped, moment
-from authguard.cli.whose import Asked, OfSession, OfTicket, OfTransaction, find_account, meant
+from authguard.cli.account_selector import (
+    AccountSelector,
+    SessionOption,
+    TicketOption,
+    TransactionOption,
+    find_account,
+    suggest_option,
+)
+from authguard.cli.audit_options import open_log_index
+from authguard.cli.operator_session import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    open_deployment,
+    parse_names,
+    parse_reason,
+    pick_issuer,
+)
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.snapshot import Keys, session_key
 from authguard.errors import SettingsError
 from authguard.names import Names
@@ -26,7 +41,7 @@ from authguard.settings import Settings
 from authguard.system import Pseudonyms, SystemClock
 
 if TYPE_CHECKING:
-    from authguard.cli.whose import Account
+    from authguard.cli.account_selector import Account
     from authguard.policy.compiled import Policy
     from authguard.runtime.state_repository import StateRepository
 
@@ -40,12 +55,12 @@ def erase(
     *,
     by: Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person.")],
     note: Annotated[
-        str, typer.Option("--note", callback=worded, help="Why; it goes to the log, so name nobody in it.")
+        str, typer.Option("--note", callback=parse_reason, help="Why; it goes to the log, so name nobody in it.")
     ],
     issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else the only issuer's.")] = "",
-    ticket: OfTicket = "",
-    session: OfSession = "",
-    transaction: OfTransaction = "",
+    ticket: TicketOption = "",
+    session: SessionOption = "",
+    transaction: TransactionOption = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -56,37 +71,37 @@ def erase(
     The key of their pseudonym is destroyed, and that is recorded without saying whose it was. What waits for them in
     the store gets their new name. Exit 1 where nobody of that name is known, or where records still lead to them.
     """
-    names = ", ".join(named(by))
+    names = ", ".join(parse_names(by))
     settings = Settings.resolve(policy, store=store, log=log)
     declared = load(settings.policy)
-    asked = Asked(subject, issuer, ticket, session, transaction)
+    asked = AccountSelector(subject, issuer, ticket, session, transaction)
     keys = _keys(settings, declared)
 
     async def look() -> tuple[Account, str]:
-        async with operating(policy, store, log, records=False) as (standing, _):
+        async with open_deployment(policy, store, log, records=False) as (standing, _):
             await demand_names(standing.store, keys.check)
             found = await find_account(standing, keys, asked)
-            return found, await meant(standing, asked.subject)
+            return found, await suggest_option(standing, asked.subject)
 
     account, hint = anyio.run(look)
     known = keys.known(account.key)
     count = _count(settings, known.pseudonym)
     older = _count(settings, Pseudonyms(deployment_key(settings)).account(account.key)) if known.before else 0
     if not (count or older or account.record.version):
-        complain(f"nobody of that name is in the log or in the store{hint}; nothing was done")
-        raise typer.Exit(BROKE)
+        print_error(f"nobody of that name is in the log or in the store{hint}; nothing was done")
+        raise typer.Exit(FAILED)
     if not yes:
         typer.confirm(f"{count} records will never be told to be theirs again. Go on?", abort=True)
 
     async def record() -> None:
-        async with operating(policy, store, log, records=True) as (standing, _):
+        async with open_deployment(policy, store, log, records=True) as (standing, _):
             standing.journal.acted(ACT, standing.clock.now(), by=names, note=note)
 
     # closing the log signs the record and brings it to the disk; only then is the key destroyed
     keys.forget(account.key, SystemClock().now(), lambda: anyio.run(record))
 
     async def rename() -> None:
-        async with operating(policy, store, log, records=True) as (standing, _):
+        async with open_deployment(policy, store, log, records=True) as (standing, _):
             await _rename(standing, account.key, known.pseudonym, keys.account(account.key))
 
     anyio.run(rename)
@@ -94,15 +109,15 @@ def erase(
         f"forgotten: {count} records cannot be told to be theirs any more; the log says that somebody was forgotten"
     )
     if older:
-        complain(
-            f"{older} records from before {moment(known.before)} name them by the deployment's key, which is"
+        print_error(
+            f"{older} records from before {format_time_ms(known.before)} name them by the deployment's key, which is"
             " everybody's: they go when their time is over (`audit: {keep: ...}`)"
         )
     guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)
     if not subject:
-        complain("note: name them with --subject to be told whether session keys in the log can be guessed")
+        print_error("note: name them with --subject to be told whether session keys in the log can be guessed")
     if older or guessable:
-        raise typer.Exit(BROKE)
+        raise typer.Exit(FAILED)
 
 
 def _keys(settings: Settings, policy: Policy) -> Names:
@@ -125,7 +140,7 @@ def _keys(settings: Settings, policy: Policy) -> Names:
 
 
 def _count(settings: Settings, pseudonym: str) -> int:
-    with asking(Path(settings.log)) as index:
+    with open_log_index(Path(settings.log)) as index:
         return sum(1 for _ in find(index, Query(subjects=(pseudonym,))))
 
 
@@ -153,12 +168,12 @@ def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str)
     found = False
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
-        with asking(Path(settings.log)) as index:
+        with open_log_index(Path(settings.log)) as index:
             count = index.db.execute("SELECT count(*) FROM record WHERE session = ?", (key,)).fetchone()[0]
         if count:
             found = True
-            shown = f" with `{escaped(client)}`" if client else ""
-            complain(
+            shown = f" with `{escape(client)}`" if client else ""
+            print_error(
                 f"{count} records name a session{shown} to which the issuer gave no `sid`: whoever guesses the subject"
                 " can compute its key; they go when their time is over"
             )

@@ -6,32 +6,32 @@ import typer
 
 from authguard.cli import (
     audit_accept,
-    audit_ask,
     audit_erase,
     audit_keys,
+    audit_maintain,
     audit_proof,
+    audit_query,
     audit_replay,
     audit_report,
     audit_schema,
+    audit_stats,
     audit_tail,
-    audit_tell,
-    audit_tidy,
     audit_verify,
 )
 
 app = typer.Typer()
 app.command("tail")(audit_tail.tail)
-app.command("show")(audit_ask.show)
-app.command("session")(audit_ask.session)
-app.command("subject")(audit_ask.subject)
-app.command("query")(audit_ask.query)
+app.command("show")(audit_query.show)
+app.command("session")(audit_query.session)
+app.command("subject")(audit_query.subject)
+app.command("query")(audit_query.query)
 app.command("accept")(audit_accept.accept)
 app.command("erase")(audit_erase.erase)
-app.command("export")(audit_ask.export)
-app.command("stats")(audit_tell.stats)
-app.command("tidy")(audit_tidy.tidy)
-app.command("timeline")(audit_tell.timeline)
-app.command("why")(audit_tell.why)
+app.command("export")(audit_query.export)
+app.command("stats")(audit_stats.stats)
+app.command("tidy")(audit_maintain.tidy)
+app.command("timeline")(audit_stats.timeline)
+app.command("why")(audit_stats.why)
 app.command("replay")(audit_replay.replay)
 app.command("report")(audit_report.report)
 app.command("schema")(audit_schema.print_schema)

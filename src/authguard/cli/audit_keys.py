@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from authguard import signing
-from authguard.cli.audit_trust import Store, base_of
-from authguard.cli.showing import log_of
+from authguard.cli.audit_trust import StoreOption, file_prefix
+from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
 
 KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; else the one beside the store.")]
@@ -22,10 +22,10 @@ def _file(given: Path | None, store: str) -> Path:
     named = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     if named.startswith("PRIVATE+KEY+"):
         raise SettingsError("AUTHGUARD_SIGNING_KEY holds the key itself: name a file with --file")
-    return Path(named) if named else signing.beside(base_of(store, log_of(None)))
+    return Path(named) if named else signing.beside(file_prefix(store, resolve_log_path(None)))
 
 
-def show_key(file: KeyFile = None, store: Store = "") -> None:
+def show_key(file: KeyFile = None, store: StoreOption = "") -> None:
     """Print the public keys of the log, the signing one last: give them to whoever verifies."""
     for one in signing.read_file(_file(file, store)):
         typer.echo(one.key.text())
@@ -34,7 +34,7 @@ def show_key(file: KeyFile = None, store: Store = "") -> None:
 def keygen(
     file: KeyFile = None,
     name: Annotated[str, typer.Option("--name", help="The key's name; else one of its own.")] = "",
-    store: Store = "",
+    store: StoreOption = "",
 ) -> None:
     """Make the key that signs the log, readable by its owner alone, and print its public half."""
     path = _file(file, store)
@@ -46,7 +46,7 @@ def keygen(
     typer.echo(made.key.text())
 
 
-def rotate(file: KeyFile = None, store: Store = "") -> None:
+def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
     """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
     path = _file(file, store)
     keys = signing.read_file(path)

@@ -9,58 +9,67 @@ import typer
 
 from authguard import signing
 from authguard.audit.verify import inclusion_proof
-from authguard.cli.audit_trust import FILE, NO_KEY, Keys, Log, Store, Vouching, find_log, keys_for
-from authguard.cli.output import BROKE, UNVERIFIED, complain, deliver
-from authguard.cli.showing import escaped, log_of, moment
+from authguard.cli.audit_trust import (
+    MAX_FILE_BYTES,
+    NO_KEY,
+    KeyOption,
+    LogArgument,
+    LogKeys,
+    StoreOption,
+    find_log,
+    load_keys,
+)
+from authguard.cli.output import FAILED, UNVERIFIED, print_error, write_output
+from authguard.cli.terminal import escape, format_time_ms, resolve_log_path
 from authguard.errors import AuditError, SettingsError
 
 
 def prove(
     record: Annotated[str, typer.Argument(help="The record's id: a reply's `instance`.")],
-    path: Log = None,
+    path: LogArgument = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the proof to a file.")] = None,
-    key: Keys = None,
-    store: Store = "",
+    key: KeyOption = None,
+    store: StoreOption = "",
 ) -> None:
     """Prove to a third party that the signed log holds a record. The proof shows that record, and no other.
 
     Exit 4 where the checkpoint that covers the record is not signed by the key, or the log does not lead to it.
     """
     log = find_log(path, store)
-    vouching = _demand(keys_for(key, store, log))
+    vouching = _demand(load_keys(key, store, log))
     try:
         proof = inclusion_proof.prove(log, record, vouching.keys, signing.check)
     except inclusion_proof.UnprovenError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
-    deliver(proof, output)
+    write_output(proof, output)
 
 
 def check_proof(
     proof: Annotated[Path, typer.Argument(help="The proof that `authguard audit prove` made.")],
-    key: Keys = None,
-    store: Store = "",
+    key: KeyOption = None,
+    store: StoreOption = "",
 ) -> None:
     """Check a proof with the public key alone, without the log. Exit 4 where it proves nothing."""
-    vouching = _demand(keys_for(key, store, log_of(None)))
+    vouching = _demand(load_keys(key, store, resolve_log_path(None)))
     try:
         with proof.open("rb") as file:
-            text = file.read(FILE).decode()
+            text = file.read(MAX_FILE_BYTES).decode()
     except (OSError, ValueError) as error:
-        complain(f"`{proof}` cannot be read: {type(error).__name__}")
-        raise typer.Exit(BROKE) from None
+        print_error(f"`{proof}` cannot be read: {type(error).__name__}")
+        raise typer.Exit(FAILED) from None
     try:
         found = inclusion_proof.examine(text, vouching.keys, signing.check)
     except AuditError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
-    typer.echo(escaped(found.line.decode().rstrip("\n")))
-    typer.echo(f"line {found.index + 1} of {found.size} of {escaped(found.origin)}, signed {moment(found.at)}")
+    typer.echo(escape(found.line.decode().rstrip("\n")))
+    typer.echo(f"line {found.index + 1} of {found.size} of {escape(found.origin)}, signed {format_time_ms(found.at)}")
     if vouching.note:
-        complain(f"note: {vouching.note}")
+        print_error(f"note: {vouching.note}")
 
 
-def _demand(vouching: Vouching) -> Vouching:
+def _demand(vouching: LogKeys) -> LogKeys:
     if not vouching.keys:
         raise SettingsError(NO_KEY)
     return vouching

@@ -10,10 +10,10 @@ import typer
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.replay import replay as run
-from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
-from authguard.cli.audit_tell import Form, FormOption
+from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.audit_stats import Form, FormOption
 from authguard.cli.output import INVALID
-from authguard.cli.showing import escaped
+from authguard.cli.terminal import escape
 from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.compiler import load
 from authguard.settings import DEFAULT_PREFIX
@@ -47,21 +47,21 @@ def replay(
     until: UntilOption = "",
     form: FormOption = Form.TEXT,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 when there is any such difference.")] = None,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Run recorded decisions and transitions through another policy, and tell what would differ, the worst first.
 
     Exit 3 when the policy cannot be used, or as `--fail-on` asks.
     """
-    begin, end = period(since, until)
+    begin, end = parse_period(since, until)
     loaded = load(policy)
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
     if form is Form.JSON:
         typer.echo(json.dumps(_builtins(found), indent=2))
     else:
         for line in _told(found):
-            typer.echo(escaped(line))
+            typer.echo(escape(line))
     failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
     if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
         raise typer.Exit(INVALID)

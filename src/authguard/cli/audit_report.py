@@ -12,10 +12,19 @@ from authguard import __version__
 from authguard.audit.report.data import ReportContext, collect_report
 from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
-from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
-from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, Keys, Store, find_log, keys_for, trust_of
-from authguard.cli.output import UNVERIFIED, complain, deliver
-from authguard.cli.progress import shown_progress
+from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.audit_trust import (
+    NO_KEY,
+    AlsoOption,
+    AnchorOption,
+    KeyOption,
+    StoreOption,
+    find_log,
+    load_keys,
+    load_trust,
+)
+from authguard.cli.output import UNVERIFIED, print_error, write_output
+from authguard.cli.progress import progress_bar
 from authguard.policy.compiler import load
 from authguard.system import SystemClock
 
@@ -34,11 +43,11 @@ def report(
     until: UntilOption = "",
     output: OutOption = None,
     policy: PolicyOption = "",
-    key: Keys = None,
+    key: KeyOption = None,
     anchor: AnchorOption = None,
     also: AlsoOption = None,
-    store: Store = "",
-    fresh: FreshOption = False,
+    store: StoreOption = "",
+    fresh: ReindexOption = False,
 ) -> None:
     """Write a period as one HTML page to read, to print and to file: it needs no network and runs nothing.
 
@@ -46,21 +55,21 @@ def report(
     what people did, how far the log is vouched for, and the policies in force. Exit 4 where the log does not verify, or
     where no key is at hand.
     """
-    begin, end = period(since, until)
+    begin, end = parse_period(since, until)
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     loaded = load(source) if source else None
     path = find_log(log, store, hint="--log")
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         data = collect_report(index, begin, end, loaded, SystemClock().now())
-    vouching = keys_for(key, store, path)
-    trust = trust_of(path, vouching, anchor, store)
-    with shown_progress("verifying the log") as progress:
+    vouching = load_keys(key, store, path)
+    trust = load_trust(path, vouching, anchor, store)
+    with progress_bar("verifying the log") as progress:
         found = verify(
             path,
             trust=trust,
             also=also or (),
             progress=progress,
-            again=lambda: trust_of(path, vouching, anchor, store),
+            again=lambda: load_trust(path, vouching, anchor, store),
         )
     cover = ReportContext(
         log=str(path),
@@ -73,10 +82,10 @@ def report(
         caveat=vouching.note,
         policy=loaded,
     )
-    deliver(render_page(cover, data), output)
+    write_output(render_page(cover, data), output)
     if not found.ok:
-        complain("the log does not verify: the report says so, and `authguard audit verify` tells where")
+        print_error("the log does not verify: the report says so, and `authguard audit verify` tells where")
     elif trust is None:
-        complain(NO_KEY)
+        print_error(NO_KEY)
     if not found.ok or trust is None:
         raise typer.Exit(UNVERIFIED)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.audit.verify.log_reader import Reader, parse
-from authguard.cli.audit_words import describe
-from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped, log_of
+from authguard.cli.audit_words import format_record_line
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape, resolve_log_path
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def tail(
     raw: Annotated[bool, typer.Option("--json", help="Show the lines as they stand in the log.")] = False,
 ) -> None:
     """Show the last lines of a log, of all its chains, by time. They are shown, not verified."""
-    log = log_of(path)
+    log = resolve_log_path(path)
     reader = Reader(log)
     shown = reader.last(lines)
     if not shown and not follow and not log.exists():
-        complain(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
-        raise typer.Exit(BROKE)
+        print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
+        raise typer.Exit(FAILED)
     _show(shown, raw)
     try:
         while follow:
@@ -54,7 +54,7 @@ def tail(
 def _show(lines: Iterable[bytes], raw: bool) -> None:
     for line in lines:
         if raw:
-            typer.echo(escaped(line.decode("utf-8", "backslashreplace").rstrip("\n")))
+            typer.echo(escape(line.decode("utf-8", "backslashreplace").rstrip("\n")))
         else:
             record = parse(line)
-            typer.secho(describe(record, line), fg=_COLOURS.get(str(record.get("kind")), "green"))
+            typer.secho(format_record_line(record, line), fg=_COLOURS.get(str(record.get("kind")), "green"))

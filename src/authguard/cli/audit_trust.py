@@ -14,8 +14,8 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
 from authguard.audit.write.anchor import held_by
-from authguard.cli.output import complain
-from authguard.cli.showing import escaped, log_of
+from authguard.cli.output import print_error
+from authguard.cli.terminal import escape, resolve_log_path
 from authguard.core.chain import Broken, Flaw
 from authguard.core.signed_note import Key, parse_key, read_body
 from authguard.errors import SettingsError
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: most bytes of a proof or a key file that are read
-FILE: Final = 1_048_576
+MAX_FILE_BYTES: Final = 1_048_576
 #: said where no key is at hand
 NO_KEY: Final = (
     "no key is at hand, so nothing vouches for this log: whoever can write it can write it anew."
     " Name its public key with --key (`authguard audit key` prints it)"
 )
 
-Log = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
-Keys = Annotated[
+LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
+KeyOption = Annotated[
     list[str] | None,
     typer.Option("--key", help="A public key, or a file of them; else the deployment's own, beside the store."),
 ]
-Store = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
+StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
 AnchorOption = Annotated[
     list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
 ]
@@ -45,7 +45,7 @@ AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="A log tha
 
 
 @dataclass(frozen=True, slots=True)
-class Vouching:
+class LogKeys:
     """The keys that vouch for a log, and where they were read.
 
     Attributes:
@@ -67,26 +67,26 @@ class Vouching:
         )
 
 
-def base_of(store: str, log: Path) -> str:
+def file_prefix(store: str, log: Path) -> str:
     """Return what the names of the deployment's own files begin with."""
     return beside_store(store or os.environ.get("AUTHGUARD_STORE") or DEFAULT_STORE, str(log))
 
 
-def keys_for(given: list[str] | None, store: str, log: Path) -> Vouching:
+def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
     """Read the public keys that were named; else the deployment's own, none where it has none.
 
     Raises:
         SettingsError: one cannot be read.
     """
     if given:
-        return Vouching(tuple(key for one in given for key in _named(one)))
-    base = base_of(store, log)
+        return LogKeys(tuple(key for one in given for key in _named(one)))
+    base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     beside = signing.beside(base)
     if not variable and not beside.exists():
-        return Vouching(())
-    source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escaped(str(beside))}`"
-    return Vouching(tuple(one.key for one in signing.keys_of(variable, base)), source)
+        return LogKeys(())
+    source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(beside))}`"
+    return LogKeys(tuple(one.key for one in signing.keys_of(variable, base)), source)
 
 
 def _named(given: str) -> tuple[Key, ...]:
@@ -95,9 +95,9 @@ def _named(given: str) -> tuple[Key, ...]:
     except ValueError as error:
         try:
             with Path(given).open("rb") as file:
-                return tuple(parse_key(line) for line in file.read(FILE).decode().split())
+                return tuple(parse_key(line) for line in file.read(MAX_FILE_BYTES).decode().split())
         except (OSError, ValueError):
-            raise SettingsError(f"`{escaped(given)}`: {error}") from None
+            raise SettingsError(f"`{escape(given)}`: {error}") from None
 
 
 def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path:
@@ -106,15 +106,15 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
     Raises:
         typer.BadParameter: there is no log there, and no sign that there was one.
     """
-    log = log_of(given)
+    log = resolve_log_path(given)
     if log.is_dir():
-        raise typer.BadParameter(f"`{escaped(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
+        raise typer.BadParameter(f"`{escape(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
     there = any(segment_file.list_chains(log)) or any(
         checkpoint_file.checkpoint_path(chain).exists() for chain in chain_paths(log)
     )
     if not there and not (log.parent.is_dir() and _was_there(log, store)):
         raise typer.BadParameter(
-            f"there is no log at `{escaped(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
+            f"there is no log at `{escape(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
         )
     return log
 
@@ -122,13 +122,13 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
 def _was_there(log: Path, store: str) -> bool:
     """Whether a writer remembers a file of this name."""
     try:
-        heads = list(checkpoint_file.load_heads(signing.memory(base_of(store, log))))
+        heads = list(checkpoint_file.load_heads(signing.memory(file_prefix(store, log))))
     except (OSError, ValueError):
         return False
     return any(head.file == log.name for head in heads)
 
 
-def trust_of(log: Path, vouching: Vouching, anchors: Iterable[str] | None, store: str) -> Trust | None:
+def load_trust(log: Path, vouching: LogKeys, anchors: Iterable[str] | None, store: str) -> Trust | None:
     """Gather what a log is held against; ``None`` where there is no key.
 
     Raises:
@@ -137,7 +137,7 @@ def trust_of(log: Path, vouching: Vouching, anchors: Iterable[str] | None, store
     keys = vouching.keys
     if not keys:
         return None
-    held, files, blind = _remembered(signing.memory(base_of(store, log)))
+    held, files, blind = _remembered(signing.memory(file_prefix(store, log)))
     anchored = by_origin(_anchored(anchors or (), {key.name for key in keys}))
     return Trust(keys, signing.check, held, anchored, files, blind)
 
@@ -164,7 +164,7 @@ def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
         notes = list(held_by(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
         said = [read_body(note) for note in notes]
         if None in said:
-            complain(f"note: the anchor `{escaped(anchor)}` holds {said.count(None)} lines that are no checkpoint")
+            print_error(f"note: the anchor `{escape(anchor)}` holds {said.count(None)} lines that are no checkpoint")
         if not any(one is not None and one.origin.rpartition("/")[0] in names for one in said):
-            complain(f"note: the anchor `{escaped(anchor)}` holds no checkpoint of this log's key")
+            print_error(f"note: the anchor `{escape(anchor)}` holds no checkpoint of this log's key")
         yield from notes

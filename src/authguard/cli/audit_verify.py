@@ -11,17 +11,17 @@ from authguard.cli.audit_trust import (
     NO_KEY,
     AlsoOption,
     AnchorOption,
-    Keys,
-    Log,
-    Store,
-    Vouching,
+    KeyOption,
+    LogArgument,
+    LogKeys,
+    StoreOption,
     find_log,
-    keys_for,
-    trust_of,
+    load_keys,
+    load_trust,
 )
-from authguard.cli.output import BROKE, UNVERIFIED, complain
-from authguard.cli.progress import shown_progress
-from authguard.cli.showing import escaped, moment
+from authguard.cli.output import FAILED, UNVERIFIED, print_error
+from authguard.cli.progress import progress_bar
+from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.chain import Broken
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ HashesOption = Annotated[
 
 
 def check(
-    path: Log = None,
-    key: Keys = None,
+    path: LogArgument = None,
+    key: KeyOption = None,
     anchor: AnchorOption = None,
     also: AlsoOption = None,
-    store: Store = "",
+    store: StoreOption = "",
     *,
     require_signed: SignedOption = False,
     require_anchored: AnchoredOption = False,
@@ -67,15 +67,15 @@ def check(
     log = find_log(path, store)
     if hashes_only and (key or anchor or require_signed or require_anchored):
         raise typer.BadParameter("without a key nothing is signed or anchored", param_hint="--hashes-only")
-    vouching = Vouching(()) if hashes_only else keys_for(key, store, log)
-    trust = trust_of(log, vouching, anchor, store)
-    with shown_progress("verifying the log") as progress:
+    vouching = LogKeys(()) if hashes_only else load_keys(key, store, log)
+    trust = load_trust(log, vouching, anchor, store)
+    with progress_bar("verifying the log") as progress:
         found = verify(
             log,
             trust=trust,
             also=also or (),
             progress=progress,
-            again=lambda: trust_of(log, vouching, anchor, store),
+            again=lambda: load_trust(log, vouching, anchor, store),
         )
     unread = list(broken(found)) if found.is_unread else []
     failures = [] if unread else list(broken(found))
@@ -88,13 +88,13 @@ def check(
     if strict:
         failures += _unaccepted(found)
     for failure in (*failures, *unread):
-        complain(failure)
+        print_error(failure)
     for line in _told(found, signed=trust is not None):
-        typer.echo(escaped(line))
+        typer.echo(escape(line))
     if vouching.note:
         typer.echo(f"note: {vouching.note}")
     if failures or unread:
-        raise typer.Exit(UNVERIFIED if failures else BROKE)
+        raise typer.Exit(UNVERIFIED if failures else FAILED)
 
 
 def broken(found: Verification) -> Iterator[str]:
@@ -112,15 +112,15 @@ def _uncovered(found: Verification, how: str) -> Iterator[str]:
         signed = max(chain.ranges.signed, chain.ranges.anchored)
         begin, end = (signed, chain.lines) if how == "signed" else (chain.ranges.anchored, max(signed, 1))
         if end > begin:
-            yield f"{escaped(str(chain.path))}: lines {begin + 1} to {end} are not {how}, as --require-{how} demands"
+            yield f"{escape(str(chain.path))}: lines {begin + 1} to {end} are not {how}, as --require-{how} demands"
 
 
 def _unaccepted(found: Verification) -> Iterator[str]:
     """Describe what nobody vouched for and no person accepted."""
     for mark in found.unaccepted():
         yield (
-            f"{escaped(mark.place)}: {escaped(mark.words)}; look into it, then"
-            f" `authguard audit accept '{escaped(mark.place)}' --by NAME --reason WHY`"
+            f"{escape(mark.place)}: {escape(mark.words)}; look into it, then"
+            f" `authguard audit accept '{escape(mark.place)}' --by NAME --reason WHY`"
         )
 
 
@@ -128,11 +128,11 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     for chain in found.chains:
         if not isinstance(chain.result, Broken):
             files = f" in {chain.segments + 1} files" if chain.segments else ""
-            yield f"{escaped(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
+            yield f"{escape(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
             yield from (f"  {words}" for words in _details(chain, found.accepted, signed=signed))
     if found.kinds:
         yield "records: " + ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
-        yield f"from {moment(found.first)} to {moment(found.last)}"
+        yield f"from {format_time_ms(found.first)} to {format_time_ms(found.last)}"
     if found.outcomes:
         yield "outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
     if found.repairs:
@@ -145,7 +145,8 @@ def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> I
     """Describe a chain without a flaw: what is left of it, who vouches for which lines, what the log says of others."""
     count, since, until = chain.retired
     if count:
-        yield f"retired: lines 1 to {count}, {moment(since)} to {moment(until)}: only their hashes were kept"
+        times = f"{format_time_ms(since)} to {format_time_ms(until)}"
+        yield f"retired: lines 1 to {count}, {times}: only their hashes were kept"
     if chain.unfinished:
         yield f"unfinished: {chain.unfinished} bytes after the last line: a crash or a full disk; they will be cut off"
     if signed:
@@ -164,17 +165,17 @@ def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
     for name, begin, end in edges:
         if end > begin:
             yield f"{name}: lines {begin + 1} to {end}"
-    yield f"newest checkpoint {moment(ranges.at)}, longest silence {ranges.silence} s"
+    yield f"newest checkpoint {format_time_ms(ranges.at)}, longest silence {ranges.silence} s"
 
 
 def _broken(chain: ChainReport, result: Broken) -> str:
     where = f", line {result.line}" if result.line else ""
     before = f" ({_counted(chain.lines, 'line')} of the log before it verified)" if result.line else ""
-    return f"{escaped(str(chain.where))}{where}: {result.flaw.words}{before}"
+    return f"{escape(str(chain.where))}{where}: {result.flaw.words}{before}"
 
 
 def _gone(missing: Found) -> str:
-    return f"{escaped(str(missing.path))}: {missing.broken.flaw.words}"
+    return f"{escape(str(missing.path))}: {missing.broken.flaw.words}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.cli.showing import escaped, moment
+from authguard.cli.terminal import escape, format_time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +21,12 @@ _SHOWN: Final = (
 )
 
 
-def describe(record: Mapping[str, Any], line: bytes) -> str:
+def format_record_line(record: Mapping[str, Any], line: bytes) -> str:
     """Tell a record in one printable line; what is no record is shown as it stands."""
     if "kind" not in record:
         return f"not a record: {_bounded(line.decode('utf-8', 'backslashreplace').rstrip())}"
     values = " ".join(f"{name}={_value(record[name])}" for name in _SHOWN if record.get(name))
-    return f"{moment(record.get('at'))} {_bounded(str(record['kind'])):<10} {values}"
+    return f"{format_time_ms(record.get('at'))} {_bounded(str(record['kind'])):<10} {values}"
 
 
 def _value(value: object) -> str:
@@ -39,4 +39,4 @@ def _value(value: object) -> str:
 
 
 def _bounded(text: str) -> str:
-    return escaped(text if len(text) <= VALUE_BOUND else text[: VALUE_BOUND - 1] + "…")
+    return escape(text if len(text) <= VALUE_BOUND else text[: VALUE_BOUND - 1] + "…")

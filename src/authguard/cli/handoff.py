@@ -8,8 +8,16 @@ import anyio
 import msgspec
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
-from authguard.cli.output import BROKE, complain
+from authguard.cli.operator_session import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    format_time,
+    open_deployment,
+    parse_names,
+    parse_reason,
+)
+from authguard.cli.output import FAILED, print_error
 from authguard.core.people import folded
 from authguard.runtime.handoff import NoTicket, StoreDesk
 
@@ -22,8 +30,8 @@ app = typer.Typer()
 MOST: Final = 100_000
 
 TicketArgument = Annotated[str, typer.Argument(help="The ticket's id, as `handoff list` and the reply show it.")]
-Who = Annotated[str, typer.Option("--by", help="Who it is, as the log will name them.")]
-Why = Annotated[str, typer.Option("--note", callback=worded, help="What was done; it goes to the log.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who it is, as the log will name them.")]
+NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="What was done; it goes to the log.")]
 Override = Annotated[
     bool, typer.Option("--override", help="Close what nobody took, or somebody else did; the log says so.")
 ]
@@ -39,7 +47,7 @@ def show(
     """Show who waits or is being helped, whoever has waited the longest first. Nothing is changed or recorded."""
 
     async def look() -> tuple[Filed, ...]:
-        async with operating(policy, store, log, records=False) as (_, opened):
+        async with open_deployment(policy, store, log, records=False) as (_, opened):
             return await StoreDesk(opened).tickets(MOST)
 
     for filed in anyio.run(look):
@@ -48,7 +56,7 @@ def show(
 
 @app.command("take")
 def take(
-    ticket: TicketArgument, *, by: Who, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    ticket: TicketArgument, *, by: ByOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
 ) -> None:
     """Take a ticket: whoever takes it first keeps it. Exit 1 where somebody else has it."""
     anyio.run(_act, "take", ticket, by, "", policy, store, log)
@@ -58,8 +66,8 @@ def take(
 def close(
     ticket: TicketArgument,
     *,
-    by: Who,
-    note: Why,
+    by: ByOption,
+    note: NoteOption,
     override: Override = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -83,13 +91,13 @@ async def _act(  # noqa: PLR0917 - a command's parts
     override: bool = False,
 ) -> None:
     """Record, then change; what another did first is withdrawn from the record."""
-    (name,) = named([by])
-    async with operating(policy, store, log, records=True) as (standing, opened):
+    (name,) = parse_names([by])
+    async with open_deployment(policy, store, log, records=True) as (standing, opened):
         desk, journal, now = StoreDesk(opened), standing.journal, standing.clock.now()
         found = next((filed for filed in await desk.tickets(MOST) if filed.ticket.id == ticket), None)
         if found is None:
-            complain("there is no such ticket: it was closed, or never opened")
-            raise typer.Exit(BROKE)
+            print_error("there is no such ticket: it was closed, or never opened")
+            raise typer.Exit(FAILED)
         done = {"take": "taken", "close": "overridden" if override else "closed"}[act]
         of = found.ticket
         record = journal.acted(
@@ -102,8 +110,8 @@ async def _act(  # noqa: PLR0917 - a command's parts
         trouble = "the ticket is closed" if isinstance(filed, NoTicket) else _trouble(act, filed, name)
         if isinstance(filed, NoTicket) or trouble:
             journal.withdrawn((record,), now)
-            complain(trouble)
-            raise typer.Exit(BROKE)
+            print_error(trouble)
+            raise typer.Exit(FAILED)
         typer.echo(_told(filed))
 
 
@@ -120,4 +128,4 @@ def _told(filed: Filed) -> str:
     ticket = filed.ticket
     how = f"{filed.state} by {filed.by}" if filed.by else filed.state
     states = " ".join(f"{machine}={state}" for machine, state in ticket.states.items())
-    return f"{ticket.id} {ticket.queue} {how} since {moment(filed.at)}: {ticket.operation}, {states}"
+    return f"{ticket.id} {ticket.queue} {how} since {format_time(filed.at)}: {ticket.operation}, {states}"

@@ -12,8 +12,8 @@ from authguard.errors import AuthguardError, AuthorityError, PolicyError
 if TYPE_CHECKING:
     from pathlib import Path
 
-YES: Final = 0
-BROKE: Final = 1
+OK: Final = 0
+FAILED: Final = 1
 USAGE: Final = 2
 INVALID: Final = 3
 UNVERIFIED: Final = 4
@@ -28,15 +28,15 @@ def exit_code(error: AuthguardError) -> int:
         case AuthorityError():
             return UNAUTHORISED
         case _:
-            return BROKE
+            return FAILED
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Say what went wrong on standard error."""
     typer.echo(message, err=True)
 
 
-def owned(path: Path, flag: int) -> TextIO:
+def open_private(path: Path, flag: int) -> TextIO:
     """Open a file to be written, which is its owner's alone where it is made, whatever the umask.
 
     Args:
@@ -50,7 +50,7 @@ def owned(path: Path, flag: int) -> TextIO:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
-def deliver(text: str, output: Path | None) -> None:
+def write_output(text: str, output: Path | None) -> None:
     """Print text that ends its own lines, or write it to a file, which is its owner's alone where it is made.
 
     Args:
@@ -64,8 +64,8 @@ def deliver(text: str, output: Path | None) -> None:
         typer.echo(text, nl=False)
         return
     try:
-        with owned(output, os.O_TRUNC) as file:
+        with open_private(output, os.O_TRUNC) as file:
             file.write(text)
     except OSError as error:
-        complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
-        raise typer.Exit(BROKE) from None
+        print_error(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+        raise typer.Exit(FAILED) from None

@@ -44,7 +44,7 @@ def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
     return found
 
 
-def walk_app(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
+def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
     """Find every way into an app.
 
     Args:

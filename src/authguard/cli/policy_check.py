@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.cli.output import INVALID, USAGE, YES, complain
+from authguard.cli.output import INVALID, OK, USAGE, print_error
 from authguard.policy.problems import did_you_mean
 from authguard.policy.proving.checking import check_all
 from authguard.policy.views.formats import as_github, as_json
@@ -61,7 +61,7 @@ def prove(
     if code is not None:
         raise typer.Exit(_explain(code))
     if not paths:
-        complain("name a policy: a file, a folder or a shipped name; or --explain CODE")
+        print_error("name a policy: a file, a folder or a shipped name; or --explain CODE")
         raise typer.Exit(USAGE)
     began = perf_counter()
     endpoints = _endpoints(app) if app else ()
@@ -88,9 +88,9 @@ class _Found:
 
 
 def _endpoints(app: str) -> tuple[Endpoint, ...]:
-    from authguard.cli.policy_app import load_app, walk_app  # noqa: PLC0415 - an app is looked into when one is named
+    from authguard.cli.policy_app import list_endpoints, load_app  # noqa: PLC0415 - an app is looked into when one is named
 
-    return walk_app(load_app(app))
+    return list_endpoints(load_app(app))
 
 
 def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
@@ -157,10 +157,10 @@ def _explain(code: str) -> int:
     from authguard.policy.catalogue import MEANINGS, explain_problem  # noqa: PLC0415 - read for this option alone
 
     if code not in MEANINGS:
-        complain(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
+        print_error(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
         return USAGE
     typer.echo(explain_problem(code))
-    return YES
+    return OK
 
 
 def _print(found: _Found, seconds: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from authguard.cli.output import INVALID, complain, deliver
+from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.comparing.diff import Diff, diff
 from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.loading import locator
@@ -52,9 +52,9 @@ def compare(
     """
     found = diff(_draft(old), _draft(new))
     write = {Format.TEXT: as_text, Format.JSON: as_json, Format.MARKDOWN: as_markdown}[form]
-    deliver(write(found), output)
+    write_output(write(found), output)
     if found.undecided:
-        complain("the tables are too tangled to be compared within the bound; nothing is assumed")
+        print_error("the tables are too tangled to be compared within the bound; nothing is assumed")
         raise typer.Exit(INVALID)
     failing = found.differences if fail_on is FailOn.ANY else found.of(Direction(fail_on.value)) if fail_on else ()
     if failing:
@@ -66,8 +66,8 @@ def _draft(source: str) -> Draft:
     errors = [problem for problem in checked.problems if problem.severity == "error"]
     if checked.draft is None or errors:
         for problem in errors:
-            complain(str(problem))
-        complain(f"{source}: cannot be compared before it passes `authguard policy check`")
+            print_error(str(problem))
+        print_error(f"{source}: cannot be compared before it passes `authguard policy check`")
         raise typer.Exit(INVALID)
     return checked.draft
 

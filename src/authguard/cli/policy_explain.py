@@ -11,9 +11,9 @@ import typer
 
 from authguard.asgi.reply import WORDS
 from authguard.audit.verify.log_reader import find
-from authguard.cli.output import BROKE, complain
-from authguard.cli.reasons import explained
-from authguard.cli.showing import escaped
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.reason_text import describe_reason
+from authguard.cli.terminal import escape
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
@@ -103,7 +103,7 @@ def why(
         typer.echo(_json(found, notes))
     else:
         for line in _told(found, notes, everything):
-            typer.echo(escaped(line))
+            typer.echo(escape(line))
 
 
 def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, everything: bool) -> None:
@@ -124,7 +124,7 @@ def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, ever
         typer.echo(_json(found, notes))
         return
     for line in _told(found, notes, everything):
-        typer.echo(escaped(line))
+        typer.echo(escape(line))
 
 
 def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
@@ -166,12 +166,12 @@ def _check_operation(policy: Policy, operation: str, given: Mapping[str, str]) -
 def _recorded(log: Path, record: str) -> dict[str, Any]:
     found = find(log, record)
     if not found:
-        complain(f"there is no record `{record}` in `{log}`, nor in the chains beside it")
-        raise typer.Exit(BROKE)
+        print_error(f"there is no record `{record}` in `{log}`, nor in the chains beside it")
+        raise typer.Exit(FAILED)
     cell = found.get("cell")
     if found.get("kind") != "decision" or not isinstance(cell, list) or len(cell) != len(DIMENSIONS):
-        complain(f"record `{record}` is no decision: only a decision has a cell to explain")
-        raise typer.Exit(BROKE)
+        print_error(f"record `{record}` is no decision: only a decision has a cell to explain")
+        raise typer.Exit(FAILED)
     return found
 
 
@@ -195,8 +195,8 @@ def _cell(policy: Policy, recorded: Mapping[str, Any], *, settled: bool) -> dict
     cell = {name: str(value) for name, value in zip(DIMENSIONS, recorded["cell"], strict=True)}
     for name, value in cell.items():
         if value not in policy.table.values[name]:
-            complain(f"the record has `{name}` `{value}`, which this policy does not know")
-            raise typer.Exit(BROKE)
+            print_error(f"the record has `{name}` `{value}`, which this policy does not know")
+            raise typer.Exit(FAILED)
     return {name: value for name, value in cell.items() if not (settled and name in ("risk", "effect"))}
 
 
@@ -204,7 +204,7 @@ def _compared(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -
     """Tell how what was recorded differs from what this policy says."""
     if recorded.get("policy") != policy.digest:
         yield f"recorded under another policy, {str(recorded.get('policy'))[:12]}; explained under this one"
-    if meaning := explained(str(recorded.get("reason", ""))):
+    if meaning := describe_reason(str(recorded.get("reason", ""))):
         yield f"reason {recorded['reason']}: {meaning}"
     if recorded.get("rule") != found.rule:
         yield f"recorded rule: {recorded.get('rule')}, outcome {recorded.get('outcome')}"

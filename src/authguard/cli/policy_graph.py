@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from authguard.cli.output import USAGE, complain, deliver
+from authguard.cli.output import USAGE, print_error, write_output
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.loading.locator import in_folder
@@ -52,8 +52,8 @@ def graph(
     if form in _DRAWN:
         shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
     elif machine:
-        complain(f"--machine goes with `mermaid` and `dot`; `{form}` shows the decision table")
+        print_error(f"--machine goes with `mermaid` and `dot`; `{form}` shows the decision table")
         raise typer.Exit(USAGE)
     else:
         shown = _WRITTEN[form](loaded)
-    deliver(shown, output)
+    write_output(shown, output)

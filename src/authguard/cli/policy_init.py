@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.cli.output import BROKE, USAGE, complain, owned
+from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.paths import make_folder
 from authguard.policy.loading import locator
 from authguard.policy.problems import did_you_mean
@@ -91,11 +91,11 @@ def _named(folder: Path) -> str:
 
 def _refuse_what_is_there(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        complain(f"`{folder}` is no folder")
+        print_error(f"`{folder}` is no folder")
         raise typer.Exit(USAGE)
     for name in (locator.FILE, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
         if (folder / name).exists() or (folder / name).is_symlink():
-            complain(f"`{folder / name}` is there already; nothing was written")
+            print_error(f"`{folder / name}` is there already; nothing was written")
             raise typer.Exit(USAGE)
 
 
@@ -106,11 +106,11 @@ def _write(folder: Path, made: Mapping[str, str]) -> None:
         for name, text in made.items():
             path = folder / name
             make_folder(path.parent)
-            with owned(path, os.O_EXCL) as file:
+            with open_private(path, os.O_EXCL) as file:
                 written.append(path)
                 file.write(text)
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        complain(f"`{folder}` cannot be written: {error.strerror or type(error).__name__}")
-        raise typer.Exit(BROKE) from None
+        print_error(f"`{folder}` cannot be written: {error.strerror or type(error).__name__}")
+        raise typer.Exit(FAILED) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from authguard.cli.output import INVALID, complain, deliver
+from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.locator import in_folder
 from authguard.policy.views.show import as_values, as_yaml
@@ -40,10 +40,10 @@ def show(
     errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
     if reading.draft is None or reading.tree is None or errors:
         for error in errors:
-            complain(error)
+            print_error(error)
         raise typer.Exit(INVALID)
     if form is Form.YAML:
-        deliver(as_yaml(reading.tree, reading.draft.digest), output)
+        write_output(as_yaml(reading.tree, reading.draft.digest), output)
         return
     told = {"name": reading.draft.name, "digest": reading.draft.digest, **as_values(reading.tree)}
-    deliver(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n", output)
+    write_output(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n", output)

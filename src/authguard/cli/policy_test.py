@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.cli.output import INVALID, USAGE, complain, deliver
+from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.loading.locator import in_folder
 from authguard.policy.rehearsing import proposals, rehearsal
 
@@ -66,7 +66,9 @@ def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
         return
     for one in rehearsals:
         if not one.report.results and not one.problems:
-            complain(f"{one.source}: there is no scenario beside it; add scenarios/NAME.yaml, or begin with --generate")
+            print_error(
+                f"{one.source}: there is no scenario beside it; add scenarios/NAME.yaml, or begin with --generate"
+            )
             raise typer.Exit(USAGE)
     match form:
         case Format.TEXT:
@@ -75,25 +77,25 @@ def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
             report = json.dumps([rehearsal.as_json(one) for one in rehearsals], indent=2, ensure_ascii=False) + "\n"
         case Format.JUNIT:
             report = rehearsal.as_junit(rehearsals, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    deliver(report, output)
+    write_output(report, output)
     if not all([_good_enough(one, fail_under) for one in rehearsals]):  # noqa: C419 - each one that falls short is told
         raise typer.Exit(INVALID)
 
 
 def _propose(rehearsals: Sequence[Rehearsal], output: Path | None) -> None:
     if len(rehearsals) > 1:
-        complain("--generate drafts the scenarios of one policy at a time")
+        print_error("--generate drafts the scenarios of one policy at a time")
         raise typer.Exit(USAGE)
     if output is not None and output.exists():
-        complain(f"`{output}` exists, and somebody may have worked on it; name another file")
+        print_error(f"`{output}` exists, and somebody may have worked on it; name another file")
         raise typer.Exit(USAGE)
     (one,) = rehearsals
-    deliver(proposals.draft(one.policy, proposals.propose(one.policy, one.coverage)), output)
+    write_output(proposals.draft(one.policy, proposals.propose(one.policy, one.coverage)), output)
 
 
 def _good_enough(one: Rehearsal, percent: float) -> bool:
     if one.coverage.least < percent:
-        complain(f"{one.source}: scenarios take {one.coverage.least:.1f} %, and {percent:g} % are asked for")
+        print_error(f"{one.source}: scenarios take {one.coverage.least:.1f} %, and {percent:g} % are asked for")
         return False
     return one.passed
 

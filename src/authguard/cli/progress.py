@@ -18,7 +18,7 @@ def _silent(_done: int, _whole: int) -> None:
 
 
 @contextmanager
-def shown_progress(words: str, *, long: int = LONG) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(words: str, *, long: int = LONG) -> Iterator[Callable[[int, int], None]]:
     """Give a function that is told how much of how much is done.
 
     Args:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import anyio
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
+from authguard.cli.operator_session import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    format_time,
+    open_deployment,
+    parse_names,
+    parse_reason,
+)
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 
@@ -16,8 +24,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Who = Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person that must agree.")]
-Why = Annotated[str, typer.Option("--note", callback=worded, help="Why; it goes to the log.")]
+ByOption = Annotated[
+    list[str], typer.Option("--by", help="Who orders it; again for each further person that must agree.")
+]
+NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="Why; it goes to the log.")]
 
 
 @app.command("status")
@@ -25,20 +35,24 @@ def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
     """Show where the service stands. Nothing is changed or recorded."""
 
     async def look() -> ServiceRecord:
-        async with operating(policy, store, log, records=False) as (standing, _):
+        async with open_deployment(policy, store, log, records=False) as (standing, _):
             return await Rollback(standing).status()
 
     typer.echo(_told(anyio.run(look)))
 
 
 @app.command("engage")
-def engage(by: Who, note: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+def engage(
+    by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
     """Pull the agent back: from the next request on, every customer is handed to a person."""
     typer.echo(_told(anyio.run(_act, "engage", by, note, policy, store, log)))
 
 
 @app.command("release")
-def release(by: Who, note: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+def release(
+    by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
     """Let the agent act again; high-security writes wait for an approval until the service has recovered."""
     typer.echo(_told(anyio.run(_act, "release", by, note, policy, store, log)))
 
@@ -46,8 +60,8 @@ def release(by: Who, note: Why, policy: PolicyOption = "", store: StoreOption = 
 async def _act(  # noqa: PLR0917 - a command's parts
     act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
 ) -> ServiceRecord:
-    names = named(by)
-    async with operating(policy, store, log, records=True) as (standing, _):
+    names = parse_names(by)
+    async with open_deployment(policy, store, log, records=True) as (standing, _):
         role, count = standing.policy.rollback_roles.get(act, ("", 1))
         if len(names) < count:
             raise AuthorityError(
@@ -59,4 +73,4 @@ async def _act(  # noqa: PLR0917 - a command's parts
 
 
 def _told(service: ServiceRecord) -> str:
-    return f"{service.state} since {moment(service.entered)}"
+    return f"{service.state} since {format_time(service.entered)}"

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
-from authguard.cli.operating import (
+from authguard.cli.operator_session import (
+    ByOption,
+    JsonOption,
     LogOption,
     PolicyOption,
+    ReasonOption,
     StoreOption,
-    Who,
-    Whole,
-    Why,
-    lifting,
-    moment,
-    named,
-    operating,
+    format_time,
+    open_deployment,
+    open_staff_actions,
+    parse_names,
 )
-from authguard.cli.output import BROKE, complain
+from authguard.cli.output import FAILED, print_error
 from authguard.core.snapshot import KEY_BYTES, Keys
 from authguard.runtime import sign_out_delay
 from authguard.runtime.transaction_list import as_of
@@ -49,12 +49,12 @@ Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="
 
 @app.command("show")
 def show(
-    session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: Whole = False
+    session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: JsonOption = False
 ) -> None:
     """Show where a session and its verification stand now, timers counted. Nothing is changed or recorded."""
 
     async def look() -> SessionRecord:
-        async with operating(policy, store, log, records=False) as (standing, _):
+        async with open_deployment(policy, store, log, records=False) as (standing, _):
             found = (await standing.load(Keys(session=session))).snapshot
             return as_of(standing, found).session if found.session.version else found.session
 
@@ -62,14 +62,20 @@ def show(
     if whole:
         typer.echo(_document(session, record))
         return
-    typer.echo(f"{session.hex()} {record.state} since {moment(record.entered)}")
-    typer.echo(f"  {record.verification} since {moment(record.verification_entered)}")
-    typer.echo(f"  signed in at {moment(record.signed_in)}, last seen at {moment(record.last_seen)}")
+    typer.echo(f"{session.hex()} {record.state} since {format_time(record.entered)}")
+    typer.echo(f"  {record.verification} since {format_time(record.verification_entered)}")
+    typer.echo(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
 
 
 @app.command("reset")
 def reset(
-    session: Session, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    session: Session,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
 ) -> None:
     """Reset a session's verification, and forgive its account the attempts that were counted."""
     record = anyio.run(_act, session, by, reason, policy, store, log, True)
@@ -78,7 +84,13 @@ def reset(
 
 @app.command("end")
 def end(
-    session: Session, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    session: Session,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
 ) -> None:
     """End a session: only a sign-in after this moment opens it again."""
     record = anyio.run(_act, session, by, reason, policy, store, log, False)
@@ -88,8 +100,8 @@ def end(
 async def _act(  # noqa: PLR0917 - a command's parts
     session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool
 ) -> SessionRecord:
-    (name,) = named([by])
-    async with lifting(policy, store, log, records=True) as (lifts, standing):
+    (name,) = parse_names([by])
+    async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
         record = _known((await standing.load(Keys(session=session))).snapshot.session)
         lift = lifts.reset if resets else lifts.end
         after = await lift(session, record.account, name, reason)
@@ -100,8 +112,8 @@ async def _act(  # noqa: PLR0917 - a command's parts
 
 def _known(record: SessionRecord) -> SessionRecord:
     if not record.version:
-        complain("no such session")
-        raise typer.Exit(BROKE)
+        print_error("no such session")
+        raise typer.Exit(FAILED)
     return record
 
 

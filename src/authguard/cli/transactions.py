@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import anyio
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption, moment, named, operating, worded
-from authguard.cli.output import BROKE, complain
+from authguard.cli.operator_session import (
+    LogOption,
+    PolicyOption,
+    StoreOption,
+    format_time,
+    open_deployment,
+    parse_names,
+    parse_reason,
+)
+from authguard.cli.output import FAILED, print_error
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.ports import FIRST
@@ -43,12 +51,14 @@ UNREADABLE: Final = (
 TOO_LONG: Final = "what was asked is too long to be kept; it is known by its digest alone"
 
 Named = Annotated[str, typer.Argument(help="The transaction's id, as `transactions list` and the reply show it.")]
-Who = Annotated[list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")]
+ByOption = Annotated[
+    list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")
+]
 Over = Annotated[
     list[str], typer.Option("--over", help="A limit that it may go over, as `transactions show` names it.")
 ]
-Why = Annotated[
-    str, typer.Option("--reason", callback=worded, help="Why; it is kept with the transaction and in the log.")
+ReasonOption = Annotated[
+    str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept with the transaction and in the log.")
 ]
 State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
 Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
@@ -56,7 +66,7 @@ Of = Annotated[str, typer.Option("--operation", help="Only those of this operati
 Whose = Annotated[str, typer.Option("--subject", help="Only those for this pseudonym, as the log names it.")]
 After = Annotated[str, typer.Option("--after", help="Go on after this one, the last of the page before.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, in the approvers' order.")]
-Whole = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
 
 
 @app.command("list")
@@ -70,7 +80,7 @@ def listing(  # noqa: PLR0917 - a command's parts
     subject: Whose = "",
     after: After = "",
     limit: Limit = 100,
-    whole: Whole = False,
+    whole: JsonOption = False,
 ) -> None:
     """Show what stands in a state (`--state ''`: in any), in the approvers' order. Nothing is changed or recorded."""
 
@@ -96,7 +106,7 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
 
     async def look() -> tuple[TransactionRecord, tuple[Figure, ...]]:
-        async with operating(policy, store, log, records=False) as (standing, _):
+        async with open_deployment(policy, store, log, records=False) as (standing, _):
             record = (await standing.load(Keys(transaction=transaction))).snapshot.transaction
             snapshot = (await standing.load(record.keys(transaction))).snapshot
             limits = figures(standing.policy, snapshot, standing.clock.now(), transaction)
@@ -113,7 +123,7 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     for limit in limits:
         typer.echo(_limit(limit))
     for one in record.approvals:
-        typer.echo(f"approved by {one.by} at {moment(one.at)}: {one.note or 'no reason given'}")
+        typer.echo(f"approved by {one.by} at {format_time(one.at)}: {one.note or 'no reason given'}")
     if record.by:
         typer.echo(f"decided by {record.by}: {record.note or 'no reason given'}")
 
@@ -122,8 +132,8 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
 def approve(
     transaction: Named,
     *,
-    by: Who,
-    reason: Why,
+    by: ByOption,
+    reason: ReasonOption,
     over: Over = [],  # noqa: B006 - read by typer, never changed
     policy: PolicyOption = "",
     store: StoreOption = "",
@@ -135,7 +145,13 @@ def approve(
 
 @app.command("deny")
 def deny(
-    transaction: Named, *, by: Who, reason: Why, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    transaction: Named,
+    *,
+    by: ByOption,
+    reason: ReasonOption,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = "",
 ) -> None:
     """Deny a transaction that has not begun to run."""
     anyio.run(_act, transaction, "transaction.denied", by, reason, policy, store, log)
@@ -146,8 +162,8 @@ def settle(
     transaction: Named,
     outcome: Annotated[Literal["done", "failed"], typer.Argument(help="What came of it, as you found out.")],
     *,
-    by: Who,
-    reason: Why,
+    by: ByOption,
+    reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
@@ -167,7 +183,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
     limit: int,
 ) -> None:
     """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
-    async with operating(policy, store, log, records=False) as (standing, _):
+    async with open_deployment(policy, store, log, records=False) as (standing, _):
         place, seal = FIRST, _seal(policy, store, log)
         if after:
             last = (await standing.load(Keys(transaction=after))).snapshot.transaction
@@ -199,14 +215,14 @@ async def _act(  # noqa: PLR0917 - a command's parts
     log: str,
     over: Sequence[str] = (),
 ) -> None:
-    names = named(by)
-    async with operating(policy, store, log, records=True) as (standing, _):
+    names = parse_names(by)
+    async with open_deployment(policy, store, log, records=True) as (standing, _):
         approvals = Approvals(standing, _seal(policy, store, log))
         done = await approvals.operate(transaction, event, names, reason, tuple(over))
         limits = await approvals.figures(transaction) if done is Reason.LIMIT_EXCEEDED else ()
     for limit in limits:
         if limit.exceeded and not limit.tripped:
-            complain(f"{_limit(limit)}; add `--over {limit.limit}` where it may")
+            print_error(f"{_limit(limit)}; add `--over {limit.limit}` where it may")
     if isinstance(done, Reason):
         _refuse(done)
     else:
@@ -214,13 +230,13 @@ async def _act(  # noqa: PLR0917 - a command's parts
 
 
 def _refuse(reason: Reason) -> None:
-    complain(reason.public)
-    raise typer.Exit(BROKE)
+    print_error(reason.public)
+    raise typer.Exit(FAILED)
 
 
 def _told(name: str, record: TransactionRecord) -> str:
     wanted = f", {len(record.approvals)} of {record.count} {record.role}" if record.count else ""
-    return f"{name} {record.operation} {record.state} since {moment(record.entered)}{wanted}"
+    return f"{name} {record.operation} {record.state} since {format_time(record.entered)}{wanted}"
 
 
 def _limit(limit: Figure) -> str:

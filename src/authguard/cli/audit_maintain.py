@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from authguard.cli.operating import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
-from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped
+from authguard.cli.operator_session import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape
 from authguard.settings import Settings
 from authguard.wiring import tidy_log
 
@@ -18,8 +18,8 @@ def tidy(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
     """
     failed = False
     for chain, why in tidy_log(Settings.resolve(policy, store=store, log=log)):
-        typer.echo(f"{escaped(chain.name)}: {escaped(why) or 'kept as the policy says'}")
+        typer.echo(f"{escape(chain.name)}: {escape(why) or 'kept as the policy says'}")
         failed |= bool(why) and "living process" not in why
     if failed:
-        complain("not all chains could be kept as the policy says")
-        raise typer.Exit(BROKE)
+        print_error("not all chains could be kept as the policy says")
+        raise typer.Exit(FAILED)

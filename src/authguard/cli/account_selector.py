@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.cli.operating import pick_issuer
-from authguard.cli.output import BROKE, complain
+from authguard.cli.operator_session import pick_issuer
+from authguard.cli.output import FAILED, print_error
 from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.transaction_list import as_of
@@ -23,16 +23,20 @@ if TYPE_CHECKING:
 #: tickets that are looked through for one id
 MOST = 100_000
 
-Subject = Annotated[str, typer.Argument(help="The account's subject: the `sub` that its issuer gives it.")]
-OfTicket = Annotated[str, typer.Option("--ticket", help="Instead of a subject: whom this ticket is for, by its id.")]
-OfSession = Annotated[str, typer.Option("--session", help="Instead of a subject: whose session this is, by its key.")]
-OfTransaction = Annotated[
+SubjectArgument = Annotated[str, typer.Argument(help="The account's subject: the `sub` that its issuer gives it.")]
+TicketOption = Annotated[
+    str, typer.Option("--ticket", help="Instead of a subject: whom this ticket is for, by its id.")
+]
+SessionOption = Annotated[
+    str, typer.Option("--session", help="Instead of a subject: whose session this is, by its key.")
+]
+TransactionOption = Annotated[
     str, typer.Option("--transaction", help="Instead of a subject: who asked for this transaction, by its id.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AccountSelector:
     """How a command named an account; all but one are empty.
 
     Attributes:
@@ -65,7 +69,7 @@ class Account:
     record: AccountRecord
 
 
-async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: Asked) -> Account:
+async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
     """Find the account that a command means.
 
     Raises:
@@ -85,7 +89,7 @@ async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: 
     return Account(key, name, as_of(standing, found).account if found.account.version else found.account)
 
 
-async def find_known(standing: StateRepository, naming: Pseudonymizer, asked: Asked) -> Account:
+async def find_known_account(standing: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
     """Find an account that was seen here, as `find_account`.
 
     Raises:
@@ -94,12 +98,14 @@ async def find_known(standing: StateRepository, naming: Pseudonymizer, asked: As
     """
     found = await find_account(standing, naming, asked)
     if not found.record.version:
-        complain(f"no such account was ever seen here{await meant(standing, asked.subject)}; nothing was done")
-        raise typer.Exit(BROKE)
+        print_error(
+            f"no such account was ever seen here{await suggest_option(standing, asked.subject)}; nothing was done"
+        )
+        raise typer.Exit(FAILED)
     return found
 
 
-async def _led_to(standing: StateRepository, asked: Asked) -> tuple[bytes, str]:
+async def _led_to(standing: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
     """Give the account's key and the name that stands there."""
     key, name, what = b"", "", ""
     if asked.ticket:
@@ -115,8 +121,8 @@ async def _led_to(standing: StateRepository, asked: Asked) -> tuple[bytes, str]:
         record = (await standing.load(Keys(transaction=asked.transaction))).snapshot.transaction
         key, name = record.account, record.subject
     if not key:
-        complain(f"there is no such {what}, or it is over and was forgotten; nothing was done")
-        raise typer.Exit(BROKE)
+        print_error(f"there is no such {what}, or it is over and was forgotten; nothing was done")
+        raise typer.Exit(FAILED)
     return key, name
 
 
@@ -128,7 +134,7 @@ def _session(word: str) -> bytes:
     return key if len(key) == KEY_BYTES else b""
 
 
-async def meant(standing: StateRepository, word: str) -> str:
+async def suggest_option(standing: StateRepository, word: str) -> str:
     """Say what else a word is that is nobody's name."""
     if not word:
         return ""

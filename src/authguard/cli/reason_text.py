@@ -41,7 +41,7 @@ _WORDS: Final = {
 }
 
 
-def explained(code: str) -> str:
+def describe_reason(code: str) -> str:
     """Return what a reason means.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.cli import operating
+from authguard.cli import operator_session
 from authguard.cli.output import UNAUTHORISED
 from tests.cli.deployment import deploy
 
@@ -25,7 +25,9 @@ def test_a_store_that_may_not_be_written_is_a_want_of_authority(
 ) -> None:
     app = deploy(tmp_path, capsys)
     allowed = os.access
-    monkeypatch.setattr(operating.os, "access", lambda path, mode: path != (tmp_path / refused) and allowed(path, mode))
+    monkeypatch.setattr(
+        operator_session.os, "access", lambda path, mode: path != (tmp_path / refused) and allowed(path, mode)
+    )
     code, _, err = app.call(*ENGAGE)
     assert code == UNAUTHORISED
     assert "you may not write the store" in err

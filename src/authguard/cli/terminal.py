@@ -9,12 +9,12 @@ from pathlib import Path
 from authguard.settings import DEFAULT_LOG
 
 
-def log_of(given: Path | None) -> Path:
+def resolve_log_path(given: Path | None) -> Path:
     """Choose the log: as typed, else the variable, else the default."""
     return given or Path(os.environ.get("AUTHGUARD_LOG") or DEFAULT_LOG)
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Make text safe for a terminal: what does not print, and what turns the writing round, is shown by its code.
 
     The codes are JSON's, so that an escaped line of JSON is still the same JSON.
@@ -27,7 +27,7 @@ def _codes(char: str) -> str:
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
-def moment(at: object) -> str:
+def format_time_ms(at: object) -> str:
     """Show epoch seconds as UTC to the millisecond."""
     try:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here

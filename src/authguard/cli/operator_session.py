@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 
-def worded(word: str) -> str:
+def parse_reason(word: str) -> str:
     """Take a reason or a note, as the log will keep it.
 
     Raises:
@@ -43,17 +43,19 @@ def worded(word: str) -> str:
 PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
 StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
 LogOption = Annotated[str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_LOG, else the default.")]
-Issuer = Annotated[str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")]
-Who = Annotated[str, typer.Option("--by", help="Who decides, as the log will name them.")]
-Why = Annotated[str, typer.Option("--reason", callback=worded, help="Why; it is kept in the log.")]
-Whole = Annotated[bool, typer.Option("--json", help="Show it whole, as one JSON document.")]
+IssuerOption = Annotated[
+    str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")
+]
+ByOption = Annotated[str, typer.Option("--by", help="Who decides, as the log will name them.")]
+ReasonOption = Annotated[str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept in the log.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Show it whole, as one JSON document.")]
 
 #: characters of a person's name
 NAME_BOUND: Final = 100
 
 
 @asynccontextmanager
-async def operating(
+async def open_deployment(
     policy: str, store: str, log: str, *, records: bool
 ) -> AsyncIterator[tuple[StateRepository, Store]]:
     """Open what the app itself uses; let go of it at the end.
@@ -83,11 +85,11 @@ async def operating(
 
 
 @asynccontextmanager
-async def lifting(
+async def open_staff_actions(
     policy: str, store: str, log: str, *, records: bool
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
-    """Open what an operator needs to lift states, as `operating`."""
-    async with operating(policy, store, log, records=records) as (standing, _):
+    """Open what an operator needs to lift states, as `open_deployment`."""
+    async with open_deployment(policy, store, log, records=records) as (standing, _):
         yield await choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing
 
 
@@ -124,7 +126,7 @@ def _unauthorised(store: str) -> AuthorityError:
     return AuthorityError(f"you may not write the store `{store}`: act as an account that may")
 
 
-def named(names: list[str]) -> tuple[str, ...]:
+def parse_names(names: list[str]) -> tuple[str, ...]:
     """Take the names of who acts, each person once, fit to be printed and kept.
 
     Names that differ in case, width, blanks or signs alone are one person's.
@@ -138,6 +140,6 @@ def named(names: list[str]) -> tuple[str, ...]:
     return given
 
 
-def moment(at: float) -> str:
+def format_time(at: float) -> str:
     """Show epoch seconds as UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "the beginning"

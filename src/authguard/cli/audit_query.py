@@ -13,21 +13,21 @@ import typer
 
 from authguard.audit.query.export import format_csv, format_jsonl
 from authguard.audit.query.search import Query, find, find_by_decision, find_by_id, last
-from authguard.cli.audit_asking import (
+from authguard.cli.audit_options import (
     Form,
     FormOption,
-    FreshOption,
     LogOption,
+    ReindexOption,
     SinceOption,
     UntilOption,
-    asking,
-    period,
-    tell,
-    told,
-    values,
+    format_fields,
+    format_record,
+    open_log_index,
+    parse_period,
+    print_records,
 )
-from authguard.cli.output import BROKE, complain
-from authguard.cli.showing import escaped, moment
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.core.snapshot import account_key
@@ -62,37 +62,37 @@ def _option(words: str, *names: str) -> object:
 def show(
     record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
     log: LogOption = None,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
     form: FormOption = Form.TEXT,
 ) -> None:
     """Show one record in full, and what it moved. Exit 1 where there is none."""
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         found = find_by_id(index, record)
         if not found:
-            complain(f"there is no record `{escaped(record)}` in the log")
-            raise typer.Exit(BROKE)
+            print_error(f"there is no record `{escape(record)}` in the log")
+            raise typer.Exit(FAILED)
         moved = find_by_decision(index, record)
         if form is not Form.TEXT:
-            tell([*found, *moved], form)
+            print_records([*found, *moved], form)
             return
         if len(found) > 1:
-            complain(f"{len(found)} records have this id: one of them is forged, or a chain was copied")
+            print_error(f"{len(found)} records have this id: one of them is forged, or a chain was copied")
         for one in found:
             _show(one)
         if moved:
             typer.echo("it moved:")
         for one in moved:
-            typer.echo(f"  {told(one)}")
+            typer.echo(f"  {format_record(one)}")
 
 
 def _show(one: Match) -> None:
-    typer.echo(told(one))
-    for line in values(one.record):
+    typer.echo(format_record(one))
+    for line in format_fields(one.record):
         typer.echo(line)
     states = one.template.states()
     if states:
         typer.echo("where things stood:")
-        typer.echo("  " + escaped(", ".join(f"{name} {value}" for name, value in states.items())))
+        typer.echo("  " + escape(", ".join(f"{name} {value}" for name, value in states.items())))
     intact = "has the hash that it states" if one.intact else "DOES NOT HAVE THE HASH THAT IT STATES"
     typer.echo(f"the line {intact}; `authguard audit verify` checks its place in the chain")
 
@@ -101,15 +101,15 @@ def session(
     key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or as much as tells it.")],
     log: LogOption = None,
     *,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
     form: FormOption = Form.TEXT,
     since: SinceOption = "",
     until: UntilOption = "",
     limit: LimitOption = SHOWN,
 ) -> None:
     """Show the records of one session. Exit 1 where there is no such session."""
-    begin, end = period(since, until)
-    with asking(log, fresh=fresh) as index:
+    begin, end = parse_period(since, until)
+    with open_log_index(log, fresh=fresh) as index:
         _answer(index, Query(session=key, since=begin, until=end), form, limit)
 
 
@@ -120,16 +120,16 @@ def subject(
     issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else each issuer of the policy.")] = "",
     policy: Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")] = "",
     store: Annotated[str, typer.Option("--store", help="The app's store, beside which the key is.")] = "",
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
     form: FormOption = Form.TEXT,
     since: SinceOption = "",
     until: UntilOption = "",
     limit: LimitOption = SHOWN,
 ) -> None:
     """Show the records of one person, whose pseudonym is computed anew with the deployment's key."""
-    begin, end = period(since, until)
+    begin, end = parse_period(since, until)
     subjects = (name, *_pseudonyms(name, issuer, policy, store))
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         _answer(index, Query(subjects=subjects, since=begin, until=end), form, limit)
 
 
@@ -153,9 +153,9 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
         if known.before:
             yield Pseudonyms(deployment_key(settings)).account(account)
         if known.forgotten:
-            complain(
-                f"note: the key of this name was destroyed at {moment(known.forgotten)} (`authguard audit erase`):"
-                " what was recorded of them until then cannot be told any more"
+            print_error(
+                f"note: the key of this name was destroyed at {format_time_ms(known.forgotten)}"
+                " (`authguard audit erase`): earlier records of this subject can no longer be found"
             )
 
 
@@ -184,13 +184,13 @@ def query(
     text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
     form: FormOption = Form.TEXT,
     limit: LimitOption = SHOWN,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Find records by time, state, event, outcome, rule, operation, channel, reason, kind and text.
 
     All that is asked has to hold; of an option that is repeated, one value has to.
     """
-    begin, end = period(since, until)
+    begin, end = parse_period(since, until)
     _known("--outcome", outcome or (), tuple(Outcome))
     _known("--kind", kind or (), KINDS)
     asked = Query(
@@ -206,7 +206,7 @@ def query(
         reasons=tuple(reason or ()),
         text=text,
     )
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         if not any(map(asked.matches, index.templates().values())):
             _hint(asked, index)
         _answer(index, asked, form, limit)
@@ -231,8 +231,8 @@ def _hint(asked: Query, index: Index) -> None:
     ):
         for one in typed:
             if known - {""} and one not in known:
-                hint = escaped(did_you_mean(one, sorted(known - {""})))
-                complain(f"note: no record has the {name} `{escaped(one)}`; {hint}")
+                hint = escape(did_you_mean(one, sorted(known - {""})))
+                print_error(f"note: no record has the {name} `{escape(one)}`; {hint}")
 
 
 def _all_states(shape: RecordTemplate) -> set[str]:
@@ -243,12 +243,12 @@ def _answer(index: Index, asked: Query, form: Form, limit: int) -> None:
     try:
         found = last(index, asked, limit + 1)
     except LookupError as error:
-        complain(escaped(str(error.args[0])))
-        raise typer.Exit(BROKE) from None
-    if not tell(found[-limit:], form):
-        complain("no record answers this")
+        print_error(escape(str(error.args[0])))
+        raise typer.Exit(FAILED) from None
+    if not print_records(found[-limit:], form):
+        print_error("no record answers this")
     if len(found) > limit:
-        complain(f"these are the newest {limit}; --limit shows more")
+        print_error(f"these are the newest {limit}; --limit shows more")
 
 
 class Exported(StrEnum):
@@ -266,14 +266,14 @@ def export(
     until: UntilOption = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write; mode 0600.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many, the oldest; 0 for all.")] = 0,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Write the records of a period for a spreadsheet or another program, the oldest first; void ones say so.
 
     No cell of the CSV can be a formula: one that could be begins with an apostrophe.
     """
-    begin, end = period(since, until)
-    with asking(log, fresh=fresh) as index:
+    begin, end = parse_period(since, until)
+    with open_log_index(log, fresh=fresh) as index:
         found = islice(find(index, Query(since=begin, until=end), newest=False), limit or None)
         texts = format_csv(found) if form is Exported.CSV else format_jsonl(found)
         if output is None:
@@ -284,5 +284,5 @@ def export(
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.writelines(texts)
         except OSError as error:
-            complain(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
-            raise typer.Exit(BROKE) from None
+            print_error(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+            raise typer.Exit(FAILED) from None

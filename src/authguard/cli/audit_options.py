@@ -13,10 +13,10 @@ import typer
 from authguard.audit.query.export import format_csv, format_json, utc
 from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import FORMS, parse_time
-from authguard.cli.audit_words import describe
-from authguard.cli.output import complain
-from authguard.cli.progress import shown_progress
-from authguard.cli.showing import escaped, log_of
+from authguard.cli.audit_words import format_record_line
+from authguard.cli.output import print_error
+from authguard.cli.progress import progress_bar
+from authguard.cli.terminal import escape, resolve_log_path
 from authguard.settings import DEFAULT_LOG
 from authguard.system import SystemClock
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.search import Match
 
 LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]
+ReindexOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]
 SinceOption = Annotated[str, typer.Option("--since", help=f"From when: {FORMS}. UTC.".replace("`", ""))]
 UntilOption = Annotated[str, typer.Option("--until", help="Until when, in the same forms; a day counts whole.")]
 
@@ -44,28 +44,28 @@ FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is show
 
 
 @contextmanager
-def asking(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
+def open_log_index(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
     """Open the index of a log, in step with it, and say so where it had to be made anew for a reason.
 
     Raises:
         AuditError: there is no log, or it cannot be read.
     """
     with (
-        shown_progress("reading the log") as progress,
-        open_index(log_of(log), fresh=fresh, progress=progress) as index,
+        progress_bar("reading the log") as progress,
+        open_index(resolve_log_path(log), fresh=fresh, progress=progress) as index,
     ):
         if index.rebuild_reason:
-            complain(
-                f"note: the index was made anew: {escaped(index.rebuild_reason)}; `authguard audit verify` tells more"
+            print_error(
+                f"note: the index was made anew: {escape(index.rebuild_reason)}; `authguard audit verify` tells more"
             )
         for name, why in index.unreadable:
-            complain(
-                f"note: `{escaped(name)}` cannot be read now ({why}): records that were not indexed yet are left out"
+            print_error(
+                f"note: `{escape(name)}` cannot be read now ({why}): records that were not indexed yet are left out"
             )
         yield index
 
 
-def period(since: str, until: str) -> tuple[float, float]:
+def parse_period(since: str, until: str) -> tuple[float, float]:
     """Read the ends of a period.
 
     Raises:
@@ -85,7 +85,7 @@ def period(since: str, until: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def tell(found: Iterable[Match], form: Form) -> int:
+def print_records(found: Iterable[Match], form: Form) -> int:
     """Show records; give how many there were."""
     count = 0
 
@@ -94,25 +94,25 @@ def tell(found: Iterable[Match], form: Form) -> int:
         for one in found:
             count += 1
             if not one.intact:
-                complain(f"record `{escaped(str(one.record.get('id', '?')))}` does not have the hash that it states")
+                print_error(f"record `{escape(str(one.record.get('id', '?')))}` does not have the hash that it states")
             yield one
 
     if form is Form.TEXT:
         for one in counted():
-            typer.echo(told(one))
+            typer.echo(format_record(one))
     else:
         for text in format_json(counted()) if form is Form.JSON else format_csv(counted()):
             sys.stdout.write(text)
     return count
 
 
-def told(one: Match) -> str:
+def format_record(one: Match) -> str:
     """Tell a record in one line."""
-    return f"{describe(one.record, one.line)}{' VOID: it was withdrawn' if one.void else ''}"
+    return f"{format_record_line(one.record, one.line)}{' VOID: it was withdrawn' if one.void else ''}"
 
 
-def values(record: dict[str, Any]) -> Iterator[str]:
+def format_fields(record: dict[str, Any]) -> Iterator[str]:
     """Tell every member of a record, a line each."""
     for name, value in record.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield f"  {escaped(name):<12} {escaped(shown)}"
+        yield f"  {escape(name):<12} {escape(shown)}"

@@ -13,10 +13,10 @@ from authguard.audit.query.export import utc
 from authguard.audit.query.search import Query, find_by_id, last
 from authguard.audit.query.stats import collect_stats, ratio
 from authguard.audit.query.timeline import tell
-from authguard.cli.audit_asking import FreshOption, LogOption, SinceOption, UntilOption, asking, period
-from authguard.cli.output import BROKE, complain
-from authguard.cli.reasons import explained
-from authguard.cli.showing import escaped
+from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.reason_text import describe_reason
+from authguard.cli.terminal import escape
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -45,20 +45,20 @@ def stats(
     since: SinceOption = "",
     until: UntilOption = "",
     form: FormOption = Form.TEXT,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Count a period: the rate of each outcome and transition, failures and doubt, how long states last.
 
     Withdrawn records are not counted.
     """
-    begin, end = period(since, until)
-    with asking(log, fresh=fresh) as index:
+    begin, end = parse_period(since, until)
+    with open_log_index(log, fresh=fresh) as index:
         found = collect_stats(index, begin, end)
     if form is Form.JSON:
         typer.echo(json.dumps(as_builtins(found), indent=2))
         return
     for line in _told(found):
-        typer.echo(escaped(line))
+        typer.echo(escape(line))
 
 
 def as_builtins(found: Stats) -> dict[str, Any]:
@@ -146,18 +146,18 @@ def timeline(
     *,
     since: SinceOption = "",
     until: UntilOption = "",
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Tell a session as a story, in plain words. Exit 1 where there is no such session."""
-    begin, end = period(since, until)
-    with asking(log, fresh=fresh) as index:
+    begin, end = parse_period(since, until)
+    with open_log_index(log, fresh=fresh) as index:
         try:
             found = last(index, Query(session=key, since=begin, until=end), STORY_BOUND)
         except LookupError as error:
-            complain(escaped(str(error.args[0])))
-            raise typer.Exit(BROKE) from None
+            print_error(escape(str(error.args[0])))
+            raise typer.Exit(FAILED) from None
         for line in tell(found):
-            typer.echo(escaped(line))
+            typer.echo(escape(line))
 
 
 def why(
@@ -167,20 +167,20 @@ def why(
     policy: PolicyOption = "",
     form: FormOption = Form.TEXT,
     everything: Annotated[bool, typer.Option("--all", help="Show every rule above the one that decided.")] = False,
-    fresh: FreshOption = False,
+    fresh: ReindexOption = False,
 ) -> None:
     """Explain one record: the rule, why none above it matched, the policy's line, what would have to change."""
-    with asking(log, fresh=fresh) as index:
+    with open_log_index(log, fresh=fresh) as index:
         found = find_by_id(index, record)
     if not found:
-        complain(f"there is no record `{escaped(record)}` in the log")
-        raise typer.Exit(BROKE)
+        print_error(f"there is no record `{escape(record)}` in the log")
+        raise typer.Exit(FAILED)
     one = found[0]
     if one.void:
-        complain("note: this record is void, it was withdrawn: another request was faster, and it was judged again")
+        print_error("note: this record is void, it was withdrawn: another request was faster, and it was judged again")
     if not one.intact:
-        complain("note: the line does not have the hash that it states; `authguard audit verify` tells more")
-    source = named_policy(policy)
+        print_error("note: the line does not have the hash that it states; `authguard audit verify` tells more")
+    source = resolve_policy(policy)
     from authguard.cli.policy_explain import Form as ExplainForm  # noqa: PLC0415 - the workshop loads for this alone
     from authguard.cli.policy_explain import explain_record  # noqa: PLC0415
     from authguard.policy.compiler import load  # noqa: PLC0415
@@ -211,12 +211,12 @@ def why(
         return
     for name, value in said.items():
         if value:
-            typer.echo(f"{name.replace('_', ' ')}: {escaped(value)}")
+            typer.echo(f"{name.replace('_', ' ')}: {escape(value)}")
 
 
 def _meaning(code: str) -> dict[str, str]:
     """Return what a reason means; nothing for what is none."""
-    return {"means": explained(code)} if explained(code) else {}
+    return {"means": describe_reason(code)} if describe_reason(code) else {}
 
 
 def _window(record: Mapping[str, object]) -> dict[str, str]:
@@ -228,7 +228,7 @@ def _window(record: Mapping[str, object]) -> dict[str, str]:
     return {}
 
 
-def named_policy(given: str) -> str:
+def resolve_policy(given: str) -> str:
     """Choose the policy.
 
     Raises:
