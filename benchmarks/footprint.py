@@ -114,7 +114,7 @@ def fill(path: Path, nothing: Snapshot, like: Snapshot, number: int, *, accounts
         (
             (change.version + 1, change.value, change.name)
             for keys, snapshot in signed_in(like, number, accounts=accounts)
-            for change in record_codec.changes(keys, nothing, snapshot)
+            for change in record_codec.list_changes(keys, nothing, snapshot)
         ),
     )
     connection.execute("COMMIT")

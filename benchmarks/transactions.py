@@ -26,12 +26,12 @@ from starlette.routing import Route
 
 from authguard.core.canonical import canonical, render
 from authguard.core.limits import measure
-from authguard.core.record_codec import transaction_name
+from authguard.core.record_codec import transaction_key
 from authguard.core.request import Limit, Operation
-from authguard.core.snapshot import Spent, TransactionRecord
+from authguard.core.snapshot import LedgerEntry, TransactionRecord
 from authguard.ports import FIRST
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_filed import file
+from authguard.stores.sqlite_transaction_index import file
 from benchmarks.rounds import MICROSECONDS, Case, Spread, play
 from benchmarks.table import Row
 from benchmarks.warm import UnfairError, show
@@ -195,7 +195,7 @@ def parts(rounds: int) -> list[Row]:
         currency_at="/currency",
         limits=(Limit(name="", amount="5000", currency="EUR", per=DAY),),
     )
-    before = {"subject": tuple(Spent("", NOW - index, "12.5", f"t{index}") for index in range(20))}
+    before = {"subject": tuple(LedgerEntry("", NOW - index, "12.5", f"t{index}") for index in range(20))}
     headers = (b"application/json", b"")
     made = canonical(BODY, "application/json", headers[0])
     return [
@@ -280,7 +280,7 @@ def _fill(path: Path, number: int) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     for index in range(number):
-        name = transaction_name(blake2b(b"%d" % index, digest_size=16).hexdigest())
+        name = transaction_key(blake2b(b"%d" % index, digest_size=16).hexdigest())
         record = replace(held, created=NOW + index, operation=f"op-{index % 10}", subject=f"{index:032x}")
         connection.execute("INSERT INTO records VALUES (?, 1, ?)", (name, encode(record)))
         file(connection, name, record)

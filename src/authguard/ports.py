@@ -46,12 +46,12 @@ class Store(Protocol):
     """Where records live: read-write, compare-and-set.
 
     Attributes:
-        immediate: whether `load` never suspends, so that no deadline is needed around it, and `glance` may be asked.
-        instant: whether `commit` never suspends either.
+        nonblocking_reads: whether `load` never suspends: no deadline is needed, and `peek_versions` may be called.
+        nonblocking_writes: whether `commit` never suspends either.
     """
 
-    immediate: bool
-    instant: bool
+    nonblocking_reads: bool
+    nonblocking_writes: bool
 
     async def open(self) -> None:
         """Make ready; called once before anything else, and safe to call again."""
@@ -69,20 +69,22 @@ class Store(Protocol):
         """
         ...
 
-    def places(self, keys: Keys) -> tuple[bytes, ...]:
-        """Name the places of the records that the keys name, for `glance`."""
+    def record_keys(self, keys: Keys) -> tuple[bytes, ...]:
+        """Name the places of the records that the keys name, for `peek_versions`."""
         ...
 
-    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
-        """See whether anything there changed: equal answers are the same records. Only asked of an `immediate` store.
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+        """Return the stored versions of records without waiting; equal answers mean unchanged records.
+
+        Call it only where the store has `nonblocking_reads`.
 
         Raises:
             StoreError: it cannot be read now.
         """
         ...
 
-    def gather(self, places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Put what `glance` saw there into a snapshot, as `load` does.
+    def decode(self, places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+        """Put what `peek_versions` saw there into a snapshot, as `load` does.
 
         Raises:
             StoreError: a record is damaged.
@@ -128,23 +130,23 @@ class Store(Protocol):
         """
         ...
 
-    async def put(self, shelf: str, name: str, value: bytes) -> None:
+    async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Keep a small document (a ticket, a key) under a name, replacing what was there; empty bytes remove it."""
         ...
 
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+    async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         """Keep a document unless there is one; give back the one that is kept now."""
         ...
 
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+    async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         """Replace a document only if it is still `old`; empty bytes stand for none, on either side."""
         ...
 
-    async def get(self, shelf: str, name: str) -> bytes:
+    async def get(self, namespace: str, name: str) -> bytes:
         """Give a document; empty bytes where there is none."""
         ...
 
-    async def once(self, name: bytes, until: float, now: float) -> bool:
+    async def claim(self, name: bytes, until: float, now: float) -> bool:
         """Take a name that may be used once: of all who try, in all processes, one is told that it is theirs.
 
         Args:
@@ -160,7 +162,7 @@ class Store(Protocol):
         """
         ...
 
-    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+    async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`."""
         ...
 

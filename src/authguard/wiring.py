@@ -273,8 +273,8 @@ def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
     keep, answers, ended = policy.retention, policy.keep_answers, policy.ended
     if settings.store == MEMORY:
-        return MemoryStore(keep=keep, answers=answers, ended=ended)
-    return SqliteStore(Path(settings.store), keep=keep, answers=answers, ended=ended)
+        return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
+    return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
 
 
 def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:

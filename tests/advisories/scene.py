@@ -141,7 +141,7 @@ class Scene:
         """Copy everything that is stored."""
         store: Any = self.guard.enforcer.standing.store
         everything = {name: value for shard in store._records for name, value in shard.items()}
-        return everything, {shelf: dict(documents) for shelf, documents in store._shelves.items()}
+        return everything, {namespace: dict(documents) for namespace, documents in store._documents.items()}
 
     def log(self) -> list[dict[str, Any]]:
         """Read the log."""

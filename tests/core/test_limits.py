@@ -22,7 +22,7 @@ from authguard.core.limits import (
     reserve,
 )
 from authguard.core.request import Limit, Operation
-from authguard.core.snapshot import Spent
+from authguard.core.snapshot import LedgerEntry
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")
 DAY = Limit(name="refund/1", amount="1000", currency="EUR", per=86_400.0)
@@ -30,7 +30,7 @@ COUNT = Limit(name="refund/2", calls=2, per=600.0, by="session")
 REFUND = Operation(name="refund", risk="high", amount_at="/amount", currency_at="/currency", limits=(CALL, DAY, COUNT))
 NOW = 1_000_000.0
 WINDOWS = {limit.name: limit.per for limit in REFUND.limits}
-NOBODYS: dict[str, tuple[Spent, ...]] = {"subject": (), "session": ()}
+NOBODYS: dict[str, tuple[LedgerEntry, ...]] = {"subject": (), "session": ()}
 
 
 def parsed(raw: bytes) -> object:
@@ -93,29 +93,29 @@ def test_what_cannot_be_read_exactly_is_unmeasured(body: bytes) -> None:
 
 
 def test_a_window_slides_and_forgets_what_left_it() -> None:
-    inside = Spent("refund/1", NOW - 86_399, "600", "t1")
-    outside = Spent("refund/1", NOW - 86_400, "600", "t1")
+    inside = LedgerEntry("refund/1", NOW - 86_399, "600", "t1")
+    outside = LedgerEntry("refund/1", NOW - 86_400, "600", "t1")
     body = {"amount": 450, "currency": "EUR"}
     assert measured(body, by_subject=(inside,)) == "exceeded"
     assert measured(body, by_subject=(outside,)) == "within"
 
 
 def test_calls_are_counted_by_session() -> None:
-    spent = tuple(Spent("refund/2", NOW - place, "1", f"t{place}") for place in range(2))
+    spent = tuple(LedgerEntry("refund/2", NOW - place, "1", f"t{place}") for place in range(2))
     body = {"amount": 1, "currency": "EUR"}
     assert measured(body, by_session=spent[:1]) == "within"
     assert measured(body, by_session=spent) == "exceeded"
 
 
 def test_a_transactions_own_reservation_does_not_count_against_it() -> None:
-    own = Spent("refund/1", NOW - 10, "800", "mine")
+    own = LedgerEntry("refund/1", NOW - 10, "800", "mine")
     body = {"amount": 400, "currency": "EUR"}
     assert measured(body, by_subject=(own,)) == "exceeded"
     assert measured(body, by_subject=(own,), transaction="mine") == "within"
 
 
 def test_a_full_ledger_is_exceeded_and_not_forgotten() -> None:
-    ledger = tuple(Spent("other/0", NOW, "1", f"t{place}") for place in range(LEDGER_BOUND))
+    ledger = tuple(LedgerEntry("other/0", NOW, "1", f"t{place}") for place in range(LEDGER_BOUND))
     assert measured({"amount": 1, "currency": "EUR"}, by_subject=ledger) == "exceeded"
 
 
@@ -130,7 +130,7 @@ def test_reserving_twice_for_one_transaction_counts_once() -> None:
 def test_no_sequence_of_reservations_and_releases_exceeds_the_budget(
     amounts: list[Decimal], data: st.DataObject
 ) -> None:
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     held: dict[str, Decimal] = {}
     operation = Operation(name="refund", amount_at="/amount", currency_at="/currency", limits=(DAY,))
     for place, amount in enumerate(amounts):
@@ -163,7 +163,7 @@ def test_any_bytes_are_either_read_or_refused(body: bytes) -> None:
 def test_whose_limit_it_is_where_that_cannot_be_told_is_unmeasured(by: str) -> None:
     limit = Limit(name="pay/0", calls=2, per=60.0, by=by)
     pay = Operation(name="pay", limits=(limit,))
-    spent = (Spent("pay/0", NOW, "1"), Spent("pay/0", NOW, "1"))
+    spent = (LedgerEntry("pay/0", NOW, "1"), LedgerEntry("pay/0", NOW, "1"))
     assert measure(pay, UNREAD, ledgers={}, now=NOW).condition == "unmeasured"
     assert measure(pay, UNREAD, ledgers={by: spent[:1]}, now=NOW).condition == "within"
     assert measure(pay, UNREAD, ledgers={by: spent}, now=NOW).condition == "exceeded"
@@ -179,7 +179,7 @@ def test_sums_are_exact_to_the_last_digit() -> None:
     most, hair = "9" * 17, "0.000000000000000001"
     limit = Limit(name="refund/1", amount=most, currency="EUR", per=60.0)
     pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
-    spent = (Spent("refund/1", NOW, hair),)
+    spent = (LedgerEntry("refund/1", NOW, hair),)
     assert (
         measure(pay, parsed(f'{{"amount": {most}}}'.encode()), ledgers={"subject": spent}, now=NOW).condition
         == "exceeded"
@@ -199,7 +199,7 @@ def test_a_small_ledger_agrees_with_one_that_never_forgets(steps: list[tuple[int
     """Time may step back by less than a window's slack; what left a window while the clock was ahead stays out."""
     limit = Limit(name="refund/1", amount="1000", currency="EUR", per=600.0)
     pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     brute: dict[str, tuple[float, int]] = {}
     now = NOW
     for place, (amount, act, jump) in enumerate(steps):
@@ -223,12 +223,14 @@ def test_a_small_ledger_agrees_with_one_that_never_forgets(steps: list[tuple[int
 @settings(max_examples=15)
 def test_a_ledger_of_very_many_stays_small_and_never_counts_too_little(gaps: list[int], *, named: bool) -> None:
     limit = Limit(name="pay/0", calls=1_000_000, per=3_600.0, by="service")
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     moments: list[float] = []
     now = NOW
     for place, gap in enumerate(gaps):
         now += gap
-        ledger = reserve(ledger, (Spent("pay/0", now, "1", f"t{place}" if named else ""),), {"pay/0": 3_600.0}, now)
+        ledger = reserve(
+            ledger, (LedgerEntry("pay/0", now, "1", f"t{place}" if named else ""),), {"pay/0": 3_600.0}, now
+        )
         moments.append(now)
         assert len(ledger) <= EXACT_ENTRIES + 1
     for later in (now, now + 1_000, now + 3_000, now + 3_599):

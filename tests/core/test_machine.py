@@ -14,7 +14,7 @@ from transitions import MachineError
 from authguard.core import machine as machine_module
 from authguard.core.events import MACHINES, REENTERING, VOCABULARY, Event, triggers
 from authguard.core.machine import CHAIN_BOUND, Line, Machine, Spec, build, engine, expand, step
-from authguard.core.snapshot import PLACES, Snapshot, blank
+from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.errors import MachineFault
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def stand(policy: Policy, **states: str) -> Snapshot:
     """Put machines into states, everything else initial, all entered a minute ago."""
     snapshot = blank(policy.initial)
     for machine, state in states.items():
-        record_name, state_field, entered = PLACES[machine]
+        record_name, state_field, entered = STATE_FIELDS[machine]
         record = msgspec.structs.replace(getattr(snapshot, record_name), **{state_field: state, entered: NOW - 60})
         snapshot = msgspec.structs.replace(snapshot, **{record_name: record})
     return snapshot
@@ -179,7 +179,7 @@ def test_a_new_proof_enters_its_state_anew(standard: Policy, event: str, machine
     assert event in REENTERING
     before = stand(standard, **{machine: state})
     after, moved = step(standard.machines, before, Event(name=event, at=NOW))
-    record_name, _, entered = PLACES[machine]
+    record_name, _, entered = STATE_FIELDS[machine]
     assert getattr(getattr(after, record_name), entered) == NOW
     assert [(t.source, t.dest) for t in moved] == [(state, state)]
 

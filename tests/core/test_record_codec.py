@@ -8,16 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.record_codec import assemble, changes, decode, is_over, names, newest
+from authguard.core.record_codec import (
+    decode_record,
+    decode_snapshot,
+    is_expired,
+    latest_change,
+    list_changes,
+    record_keys,
+)
 from authguard.core.snapshot import (
     AccountRecord,
     Keys,
+    LedgerEntry,
     Record,
     Report,
     ServiceRecord,
     SessionRecord,
     Snapshot,
-    Spent,
     Tally,
     TransactionRecord,
 )
@@ -32,13 +39,13 @@ def over(record: Record) -> bool:
     """Ask about one record, all else being blank."""
     fields = {type(getattr(BLANK, name)): name for name in BLANK.__struct_fields__}
     changed = amended(BLANK, fields[type(record)], **{f: getattr(record, f) for f in record.__struct_fields__})
-    ((name, _, value),) = changes(KEYS, BLANK, changed)
-    return is_over(name, value, MOMENT)
+    ((name, _, value),) = list_changes(KEYS, BLANK, changed)
+    return is_expired(name, value, MOMENT)
 
 
 @pytest.mark.parametrize("state", ["active", "idle", "expired", "revoked", "theirs"])
 def test_a_session_is_over_once_nothing_touched_it_since(state: str) -> None:
-    assert over(SessionRecord(state, PAST, PAST, PAST, "verified", PAST, "web", (Spent("calls", PAST, "1"),)))
+    assert over(SessionRecord(state, PAST, PAST, PAST, "verified", PAST, "web", (LedgerEntry("calls", PAST, "1"),)))
 
 
 @pytest.mark.parametrize("touched", ["entered", "signed_in", "last_seen", "verification_entered"])
@@ -48,13 +55,13 @@ def test_a_session_that_was_touched_since_is_not_over(touched: str) -> None:
 
 
 def test_a_session_that_spent_since_is_not_over() -> None:
-    assert not over(SessionRecord("active", ledger=(Spent("calls", PAST, "1"), Spent("calls", SINCE, "1"))))
+    assert not over(SessionRecord("active", ledger=(LedgerEntry("calls", PAST, "1"), LedgerEntry("calls", SINCE, "1"))))
 
 
 @pytest.mark.parametrize("state", ["unknown", "normal"])
 def test_an_account_is_over_where_a_sign_in_would_put_it_again(state: str) -> None:
     reports, tallies = {"claims": Report("normal", PAST)}, {"verify": Tally(PAST, 2)}
-    assert over(AccountRecord(state, PAST, PAST, PAST, 0.0, reports, tallies, (Spent("day", PAST, "9.99"),)))
+    assert over(AccountRecord(state, PAST, PAST, PAST, 0.0, reports, tallies, (LedgerEntry("day", PAST, "9.99"),)))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +75,7 @@ def test_an_account_is_over_where_a_sign_in_would_put_it_again(state: str) -> No
         AccountRecord("normal", decided=SINCE),
         AccountRecord("normal", reports={"claims": Report("normal", SINCE)}),
         AccountRecord("normal", tallies={"verify": Tally(SINCE, 1)}),
-        AccountRecord("normal", ledger=(Spent("day", SINCE, "9.99"),)),
+        AccountRecord("normal", ledger=(LedgerEntry("day", SINCE, "9.99"),)),
     ],
 )
 def test_an_account_that_still_matters_is_never_over(account: AccountRecord) -> None:
@@ -93,40 +100,40 @@ def test_the_service_is_never_over() -> None:
 
 @given(snapshot)
 def test_what_is_over_stays_over_as_time_passes(written: Snapshot) -> None:
-    for name, _, value in changes(KEYS, BLANK, written):
-        if is_over(name, value, MOMENT):
-            assert is_over(name, value, SINCE)
+    for name, _, value in list_changes(KEYS, BLANK, written):
+        if is_expired(name, value, MOMENT):
+            assert is_expired(name, value, SINCE)
 
 
 @given(snapshot)
 def test_what_was_changed_comes_back_one_version_later(written: Snapshot) -> None:
-    for name, version, value in changes(KEYS, BLANK, written):
-        assert decode(name, value).version == version + 1
+    for name, version, value in list_changes(KEYS, BLANK, written):
+        assert decode_record(name, value).version == version + 1
 
 
 def test_the_newest_moment_is_the_last_time_that_a_machine_moved() -> None:
     places = [("service", "entered"), ("account", "entered"), ("session", "entered"), ("transaction", "entered")]
     for record, field in [*places, ("session", "verification_entered")]:
-        assert newest(amended(BLANK, record, **{field: 7.0})) == 7.0
-    assert newest(amended(BLANK, "account", reported=9.0)) == 0.0, "what a source said is no clock"
+        assert latest_change(amended(BLANK, record, **{field: 7.0})) == 7.0
+    assert latest_change(amended(BLANK, "account", reported=9.0)) == 0.0, "what a source said is no clock"
 
 
 @pytest.mark.parametrize("name", [b"v", b"ak", b"sk", b"tk"])
 @pytest.mark.parametrize("value", [b"", b"\x00", b"\x90", b"\xc1", b"\x91\xa1\xff", b"\x91\x01"])
 def test_bytes_that_are_no_record_are_an_error_and_never_a_blank(name: bytes, value: bytes) -> None:
     with pytest.raises(StoreError, match="cannot be read back"):
-        decode(name, value)
+        decode_record(name, value)
     with pytest.raises(StoreError, match="cannot be read back"):
-        assemble([(name, value)], BLANK)
+        decode_snapshot([(name, value)], BLANK)
 
 
 @given(st.sampled_from([b"v", b"ak", b"sk", b"tk"]), st.binary(max_size=40))
 def test_bytes_of_any_kind_are_a_record_or_that_error(name: bytes, value: bytes) -> None:
     with suppress(StoreError):
-        assert decode(name, value).state is not None
+        assert decode_record(name, value).state is not None
     with suppress(StoreError):
-        assert assemble([(name, value)], BLANK) != BLANK
+        assert decode_snapshot([(name, value)], BLANK) != BLANK
 
 
 def test_a_transaction_id_of_any_characters_has_a_name() -> None:
-    assert len({*names(Keys(transaction="\ud800")), *names(Keys(transaction="?"))}) == 3
+    assert len({*record_keys(Keys(transaction="\ud800")), *record_keys(Keys(transaction="?"))}) == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import Line, Spec, build
-from authguard.core.snapshot import PLACES, Snapshot, blank
+from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.core.timers import Timer, Timers
 from authguard.errors import MachineFault
 
@@ -100,7 +100,7 @@ def standings(draw: st.DrawFn, policy: Policy) -> Snapshot:
         "transaction": ("entered",),
     }
     for machine in MACHINES:
-        record_name, state_field, _ = PLACES[machine]
+        record_name, state_field, _ = STATE_FIELDS[machine]
         changes: dict[str, object] = {state_field: draw(st.sampled_from(policy.machines[machine].spec.states))}
         changes |= {m: draw(st.sampled_from([0.0, T, T - HOUR, T - 13 * HOUR])) for m in moments.get(machine, ())}
         record = msgspec.structs.replace(getattr(snapshot, record_name), **changes)
@@ -113,7 +113,7 @@ def due_by_definition(policy: Policy, snapshot: Snapshot) -> float:
     dues = [math.inf]
     for timer in policy.timers.declared:
         machine, _, trigger = timer.event.partition(".")
-        record_name, state_field, entered = PLACES[machine]
+        record_name, state_field, entered = STATE_FIELDS[machine]
         record = getattr(snapshot, record_name)
         state = getattr(record, state_field)
         moment = getattr(record, entered if timer.since == "entered" else timer.since)

@@ -242,7 +242,7 @@ async def test_a_proof_is_used_once_whoever_decides(stand: Any) -> None:
 
 async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(stand: Any) -> None:
     class Down:
-        async def once(self, *_: object) -> bool:
+        async def claim(self, *_: object) -> bool:
             raise StoreError("down")
 
     door = await stand(sender="dpop")

@@ -123,7 +123,7 @@ def move(file: Path, to: Path) -> None:
 
 async def store_moved(scene: Scene) -> None:
     """Move the store away under the running app; later move it back."""
-    sqlite.LOOK_EVERY = 0.0  # type: ignore[misc]  # a read looks once a second, and no test waits for one
+    sqlite.IDENTITY_CHECK_INTERVAL_S = 0.0  # type: ignore[misc]  # a read looks once a second, and no test waits for one
     await scene.house.chat()
     scene.begin()
     move(STORE, Path("elsewhere"))
@@ -135,7 +135,7 @@ async def store_moved(scene: Scene) -> None:
 
 async def store_replaced(scene: Scene) -> None:
     """Put a copy of the store in its place under the running app; later start the app anew."""
-    sqlite.LOOK_EVERY = 0.0  # type: ignore[misc]  # as above
+    sqlite.IDENTITY_CHECK_INTERVAL_S = 0.0  # type: ignore[misc]  # as above
     await scene.house.chat()
     with closing(sqlite3.connect(STORE)) as source, closing(sqlite3.connect("copy")) as copy:
         source.backup(copy)

@@ -127,7 +127,7 @@ async def run(
     async def counted(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         saved: bool = await commit(keys, before, after)
         if saved:
-            replaced.update(change.name.hex() for change in record_codec.changes(keys, before, after))
+            replaced.update(change.name.hex() for change in record_codec.list_changes(keys, before, after))
         return saved
 
     house.guard.enforcer.standing.store = Counted(store, counted)

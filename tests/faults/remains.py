@@ -104,7 +104,7 @@ def rows() -> dict[str, Record]:
     with closing(sqlite3.connect(STORE)) as connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'records'").fetchone()
         found = connection.execute("SELECT name, version, value FROM records").fetchall() if tables[0] else []
-    records = {name.hex(): record_codec.decode(name, value) for name, _, value in found}
+    records = {name.hex(): record_codec.decode_record(name, value) for name, _, value in found}
     for name, version, _ in found:
         assert records[name.hex()].version == version, "a row and its record have different versions"
     return records

@@ -22,7 +22,7 @@ from tests.model.rig import Killed, Rig
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from authguard.core.snapshot import Spent
+    from authguard.core.snapshot import LedgerEntry
     from authguard.runtime.access import Refusal
 
 #: sessions, trust and accounts do not age here: what ages is what is held
@@ -423,7 +423,7 @@ class Counter:
             found |= {f"money {name}": money} if money else {}
         return found
 
-    def entries(self, ledger: tuple[Spent, ...]) -> list[tuple[float, float, float, str]]:
+    def entries(self, ledger: tuple[LedgerEntry, ...]) -> list[tuple[float, float, float, str]]:
         """Give what was spent or booked, as the book has it."""
         return sorted((one.at, float(one.amount), one.expires, self.paper_of(one.transaction)) for one in ledger)
 

@@ -79,13 +79,13 @@ class TapedStore:
     def __init__(self, inner: MemoryStore | SqliteStore, tape: Tape, *, far: bool = False) -> None:
         self.inner = inner
         self.tape = tape
-        self.immediate = inner.immediate and not far
-        self.instant = False
-        self.gather = inner.gather
+        self.nonblocking_reads = inner.nonblocking_reads and not far
+        self.nonblocking_writes = False
+        self.decode = inner.decode
         self.open = inner.open
         self.close = inner.close
-        self.places = inner.places
-        self.names = inner.names
+        self.record_keys = inner.record_keys
+        self.list_keys = inner.list_keys
         self.transactions = inner.transactions
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
@@ -93,9 +93,9 @@ class TapedStore:
         await asyncio.sleep(0)
         return await self.inner.load(keys, blank)
 
-    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         self.tape.touch("store")
-        return self.inner.glance(places)
+        return self.inner.peek_versions(places)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         self.tape.touch("store")
@@ -106,39 +106,39 @@ class TapedStore:
             self.tape.touch("store", done=True)
         return saved
 
-    async def put(self, shelf: str, name: str, value: bytes) -> None:
+    async def put(self, namespace: str, name: str, value: bytes) -> None:
         self.tape.touch("store")
-        await self.inner.put(shelf, name, value)
+        await self.inner.put(namespace, name, value)
 
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+    async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         self.tape.touch("store")
-        return await self.inner.add(shelf, name, value)
+        return await self.inner.add(namespace, name, value)
 
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+    async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         self.tape.touch("store")
-        return await self.inner.replace(shelf, name, old, new)
+        return await self.inner.replace(namespace, name, old, new)
 
-    async def get(self, shelf: str, name: str) -> bytes:
+    async def get(self, namespace: str, name: str) -> bytes:
         self.tape.touch("store")
-        return await self.inner.get(shelf, name)
+        return await self.inner.get(namespace, name)
 
-    async def once(self, name: bytes, until: float, now: float) -> bool:
+    async def claim(self, name: bytes, until: float, now: float) -> bool:
         self.tape.touch("store")
-        return await self.inner.once(name, until, now)
+        return await self.inner.claim(name, until, now)
 
 
 class ReadOnly:
     """The same records, to be read; what is saved here is saved nowhere."""
 
-    immediate = instant = False
+    nonblocking_reads = nonblocking_writes = False
 
     def __init__(self, inner: MemoryStore | SqliteStore) -> None:
         self.load = inner.load
-        self.gather = inner.gather
+        self.decode = inner.decode
         self.get = inner.get
-        self.names = inner.names
-        self.places = inner.places
-        self.glance = inner.glance
+        self.list_keys = inner.list_keys
+        self.record_keys = inner.record_keys
+        self.peek_versions = inner.peek_versions
         self.transactions = inner.transactions
 
     async def open(self) -> None:
@@ -153,13 +153,13 @@ class ReadOnly:
     async def put(self, *_: object) -> None:
         """Keep nothing."""
 
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
-        return await self.get(shelf, name) or value
+    async def add(self, namespace: str, name: str, value: bytes) -> bytes:
+        return await self.get(namespace, name) or value
 
     async def replace(self, *_: object) -> bool:
         return True
 
-    async def once(self, *_: object) -> bool:
+    async def claim(self, *_: object) -> bool:
         return True
 
 
@@ -242,9 +242,9 @@ class Rig:
         self.clock = self.desk.clock
         self.policy = self.desk.policy
         self.ids = CountingIds()
-        self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=capacity, keep=self.policy.retention)
+        self.inner: MemoryStore | SqliteStore = MemoryStore(capacity=capacity, retention=self.policy.retention)
         if kind == "sqlite":
-            self.inner = SqliteStore(self.folder / "store.db", keep=self.policy.retention)
+            self.inner = SqliteStore(self.folder / "store.db", retention=self.policy.retention)
         self.start()
 
     def start(self) -> None:
@@ -317,10 +317,10 @@ class Rig:
         """Give everything that is stored of customers: all records but the service's, and all documents."""
         if isinstance(self.inner, MemoryStore):
             found = {name: value for shard in self.inner._records for name, value in shard.items()}
-            for shelf in self.inner._shelves.values():
-                found |= {name.encode(): value for name, value in shelf.items()}
+            for namespace in self.inner._documents.values():
+                found |= {name.encode(): value for name, value in namespace.items()}
         else:
-            reader = self.inner._in_use(self.inner._reader)
+            reader = self.inner._require_open(self.inner._reader)
             found = dict(reader.execute("SELECT name, value FROM records").fetchall())
             found |= {n.encode(): v for n, v in reader.execute("SELECT name, value FROM documents").fetchall()}
         found.pop(SERVICE, None)

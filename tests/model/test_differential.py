@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import engine, step
-from authguard.core.snapshot import PLACES, blank
+from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from tests.profiles import examples
@@ -52,7 +52,7 @@ def test_a_long_walk_of_all_machines_goes_where_five_engines_of_transitions_go(n
             engines[transition.machine].events[transition.event].trigger(cursors[transition.machine])
         assert snapshot.states() == tuple(cursors[machine].state for machine in MACHINES), event
         for transition in moved:
-            record, _, entered = PLACES[transition.machine]
+            record, _, entered = STATE_FIELDS[transition.machine]
             assert getattr(getattr(snapshot, record), entered) == moment + 1
 
 

@@ -173,7 +173,7 @@ async def test_refunds_holds_and_hand_offs_are_never_remembered(judged: list[str
 
 async def test_a_store_that_is_far_away_is_asked_each_time(judged: list[str]) -> None:
     class Far(MemoryStore):
-        immediate = False
+        nonblocking_reads = False
 
     desk = Desk(store=Far())
     token = desk.login()

@@ -30,18 +30,18 @@ class BrokenStore(MemoryStore):
     losing = 0
     hanging = False
 
-    instant = False
+    nonblocking_writes = False
 
     def __init__(self) -> None:
         super().__init__()
         #: released by each write that hangs
         self.hung = asyncio.Semaphore(0)
 
-    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         """See, or fail."""
         if self.broken:
             raise self.broken
-        return super().glance(places)
+        return super().peek_versions(places)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Commit, fail, lose the race or never come back."""
@@ -185,7 +185,7 @@ async def test_a_lost_race_is_withdrawn_and_judged_again() -> None:
 
 async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alone_stands() -> None:
     class Failing(MemoryStore):
-        instant = False
+        nonblocking_writes = False
 
         async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
             if keys.session:
@@ -246,7 +246,7 @@ async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_on
 
 async def test_of_64_changes_of_one_account_at_once_none_is_lost_and_none_is_a_fault() -> None:
     class Far(MemoryStore):
-        immediate = instant = False
+        nonblocking_reads = nonblocking_writes = False
 
         async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
             await asyncio.sleep(0)  # so that all have loaded before one has saved

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from authguard.errors import StoreError
 from authguard.ports import Ticket
-from authguard.runtime.handoff import SHELF, Filed, NoTicket, StoreDesk
+from authguard.runtime.handoff import NAMESPACE, Filed, NoTicket, StoreDesk
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 
@@ -71,9 +71,9 @@ async def test_a_flood_of_refused_requests_makes_one_ticket(desk: StoreDesk) -> 
 
 async def test_a_flood_reads_and_does_not_write() -> None:
     class OnlyOnce(MemoryStore):
-        async def add(self, shelf: str, name: str, value: bytes) -> bytes:
-            assert not await self.names(shelf, 1), "the store was written to again"
-            return await super().add(shelf, name, value)
+        async def add(self, namespace: str, name: str, value: bytes) -> bytes:
+            assert not await self.list_keys(namespace, 1), "the store was written to again"
+            return await super().add(namespace, name, value)
 
     desk = StoreDesk(OnlyOnce())
     await desk.open_ticket(TICKET)
@@ -167,8 +167,8 @@ async def test_of_many_who_close_at_once_one_does_and_no_new_ticket_goes_with_it
 class Interfering(MemoryStore):
     """A store in which somebody else is always a little faster."""
 
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
-        return bool(not old and await super().replace(shelf, name, old, new))
+    async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
+        return bool(not old and await super().replace(namespace, name, old, new))
 
 
 async def test_a_ticket_that_others_keep_changing_is_an_error_in_the_end() -> None:
@@ -188,13 +188,13 @@ async def test_a_damaged_ticket_is_an_error_and_no_second_one_is_opened(
 ) -> None:
     desk = StoreDesk(store)
     await desk.open_ticket(TICKET)
-    (name,) = await store.names(SHELF, 10)
-    await store.put(SHELF, name, damaged)
+    (name,) = await store.list_keys(NAMESPACE, 10)
+    await store.put(NAMESPACE, name, damaged)
     with pytest.raises(StoreError, match="cannot be read back"):
         await desk.open_ticket(another())
     with pytest.raises(StoreError, match="cannot be read back"):
         await desk.tickets(10)
-    assert await store.get(SHELF, name) == damaged
+    assert await store.get(NAMESPACE, name) == damaged
 
 
 @given(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Slow(MemoryStore):
     """A store in which the first commits lose, and those after them wait at a gate."""
 
-    instant = False
+    nonblocking_writes = False
 
     def __init__(self, losing: int) -> None:
         super().__init__()

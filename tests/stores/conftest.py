@@ -26,7 +26,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """Give a SQLite store that has little patience, empty and open, in the file ``records.db``."""
-    made = SqliteStore(tmp_path / "records.db", patience=0.02)
+    made = SqliteStore(tmp_path / "records.db", lock_timeout_s=0.02)
     await made.open()
     yield made
     await made.close()

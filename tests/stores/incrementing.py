@@ -17,7 +17,7 @@ from tests.stores.samples import BLANK, increment, keys
 
 async def main(path: Path, times: int) -> None:
     """Increment until it has won so many times."""
-    store = SqliteStore(path, patience=30.0)
+    store = SqliteStore(path, lock_timeout_s=30.0)
     await store.open()
     anna = keys("anna")
     for _ in range(times):

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from authguard.core.snapshot import (
     AccountRecord,
     Keys,
+    LedgerEntry,
     LedgerRecord,
     Report,
     ServiceRecord,
     SessionRecord,
     Snapshot,
-    Spent,
     Tally,
     TransactionRecord,
     account_key,
@@ -68,7 +68,7 @@ async def increment(store: Store, of: Keys) -> bool:
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _moment = st.floats(allow_nan=False)
-_ledger = st.lists(st.builds(Spent, _text, _moment, _text, _text), max_size=3).map(tuple)
+_ledger = st.lists(st.builds(LedgerEntry, _text, _moment, _text, _text), max_size=3).map(tuple)
 service = st.builds(ServiceRecord, _text, _moment, _moment)
 account = st.builds(
     AccountRecord,

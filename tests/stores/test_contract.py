@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from authguard.core.record_codec import DOCUMENT_BYTES, NAME_CHARACTERS
-from authguard.core.snapshot import UNSPENT, Keys, LedgerRecord, Spent
+from authguard.core.record_codec import MAX_DOCUMENT_BYTES, MAX_KEY_CHARS
+from authguard.core.snapshot import EMPTY_LEDGER, Keys, LedgerEntry, LedgerRecord
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from tests.profiles import examples
@@ -36,7 +36,7 @@ async def test_what_is_not_stored_is_as_in_the_blank(store: AnyStore) -> None:
 
 
 async def test_load_never_suspends(store: AnyStore) -> None:
-    assert store.immediate
+    assert store.nonblocking_reads
     with pytest.raises(StopIteration) as done:
         store.load(ANNA, BLANK).send(None)
     assert done.value.value == BLANK
@@ -153,7 +153,7 @@ async def test_records_come_back_equal_whatever_they_hold(store: AnyStore, writt
 async def test_a_ledger_of_everybodys_is_replaced_all_or_none_with_the_rest(store: AnyStore) -> None:
     def spent(before: Snapshot, subject: str, count: int) -> Snapshot:
         record = LedgerRecord(
-            (Spent("service/calls/60", 1.0, "1"),) * count, before.ledgers.get(LEDGER, UNSPENT).version
+            (LedgerEntry("service/calls/60", 1.0, "1"),) * count, before.ledgers.get(LEDGER, EMPTY_LEDGER).version
         )
         after = amended(before, "account", decided=float(len(subject)))
         return msgspec.structs.replace(after, ledgers={LEDGER: record})
@@ -199,41 +199,41 @@ async def test_64_that_load_again_until_they_win_lose_no_update(store: AnyStore)
 async def test_opening_again_keeps_everything(store: AnyStore) -> None:
     await store.open()
     await increment(store, ANNA)
-    await store.put("shelf", "name", b"value")
+    await store.put("namespace", "name", b"value")
     await store.close()
     await store.open()
     assert versions(await store.load(ANNA, BLANK)) == (0, 1, 1, 0)
-    assert await store.get("shelf", "name") == b"value"
+    assert await store.get("namespace", "name") == b"value"
 
 
 async def test_a_document_is_empty_until_it_is_put(store: AnyStore) -> None:
-    assert await store.get("shelf", "name") == b""
-    await store.put("shelf", "name", b"one")
-    await store.put("shelf", "name", b"two")
-    assert await store.get("shelf", "name") == b"two"
+    assert await store.get("namespace", "name") == b""
+    await store.put("namespace", "name", b"one")
+    await store.put("namespace", "name", b"two")
+    assert await store.get("namespace", "name") == b"two"
     assert await store.get("other", "name") == b""
 
 
 async def test_adding_keeps_what_was_there_first(store: AnyStore) -> None:
-    assert await store.add("shelf", "name", b"one") == b"one"
-    assert await store.add("shelf", "name", b"two") == b"one"
-    assert await store.get("shelf", "name") == b"one"
+    assert await store.add("namespace", "name", b"one") == b"one"
+    assert await store.add("namespace", "name", b"two") == b"one"
+    assert await store.get("namespace", "name") == b"one"
 
 
 async def test_of_64_that_add_at_once_all_get_the_same_document(store: AnyStore) -> None:
-    kept = await asyncio.gather(*(store.add("shelf", "name", b"%d" % number) for number in range(64)))
+    kept = await asyncio.gather(*(store.add("namespace", "name", b"%d" % number) for number in range(64)))
     assert len(set(kept)) == 1
-    assert await store.get("shelf", "name") == kept[0]
+    assert await store.get("namespace", "name") == kept[0]
 
 
 async def test_empty_bytes_remove_a_document_and_are_none_themselves(store: AnyStore) -> None:
-    await store.put("shelf", "name", b"one")
-    await store.put("shelf", "name", b"")
-    assert await store.names("shelf", 10) == ()
-    await store.put("shelf", "name", b"")
-    assert await store.add("shelf", "name", b"") == b""
-    assert await store.names("shelf", 10) == ()
-    assert await store.add("shelf", "name", b"two") == b"two"
+    await store.put("namespace", "name", b"one")
+    await store.put("namespace", "name", b"")
+    assert await store.list_keys("namespace", 10) == ()
+    await store.put("namespace", "name", b"")
+    assert await store.add("namespace", "name", b"") == b""
+    assert await store.list_keys("namespace", 10) == ()
+    assert await store.add("namespace", "name", b"two") == b"two"
 
 
 @pytest.mark.parametrize("there", [b"", b"one"])
@@ -242,57 +242,57 @@ async def test_empty_bytes_remove_a_document_and_are_none_themselves(store: AnyS
 async def test_a_document_is_replaced_only_while_it_is_the_old_one(
     store: AnyStore, there: bytes, old: bytes, new: bytes
 ) -> None:
-    await store.put("shelf", "name", there)
-    assert await store.replace("shelf", "name", old, new) == (old == there)
-    assert await store.get("shelf", "name") == (new if old == there else there)
+    await store.put("namespace", "name", there)
+    assert await store.replace("namespace", "name", old, new) == (old == there)
+    assert await store.get("namespace", "name") == (new if old == there else there)
 
 
 async def test_names_come_sorted_and_no_more_than_asked_for(store: AnyStore) -> None:
     for name in ("c", "a", "b"):
-        await store.put("shelf", name, b"-")
+        await store.put("namespace", name, b"-")
     await store.put("other", "0", b"-")
-    assert await store.names("shelf", 10) == ("a", "b", "c")
-    assert await store.names("shelf", 2) == ("a", "b")
-    assert await store.names("none", 10) == ()
+    assert await store.list_keys("namespace", 10) == ("a", "b", "c")
+    assert await store.list_keys("namespace", 2) == ("a", "b")
+    assert await store.list_keys("none", 10) == ()
 
 
 async def test_what_is_too_large_for_a_shelf_is_refused(store: AnyStore) -> None:
-    large, long = bytes(DOCUMENT_BYTES + 1), "n" * (NAME_CHARACTERS + 1)
+    large, long = bytes(MAX_DOCUMENT_BYTES + 1), "n" * (MAX_KEY_CHARS + 1)
     for name, value in (("name", large), (long, b"-")):
-        with pytest.raises(StoreError, match="a document has at most"):
-            await store.put("shelf", name, value)
-        with pytest.raises(StoreError, match="a document has at most"):
-            await store.add("shelf", name, value)
-        with pytest.raises(StoreError, match="a document has at most"):
-            await store.replace("shelf", name, b"", value)
-    await store.put("shelf", "name", large[1:])
-    assert await store.get("shelf", "name") == large[1:]
+        with pytest.raises(StoreError, match="a document holds at most"):
+            await store.put("namespace", name, value)
+        with pytest.raises(StoreError, match="a document holds at most"):
+            await store.add("namespace", name, value)
+        with pytest.raises(StoreError, match="a document holds at most"):
+            await store.replace("namespace", name, b"", value)
+    await store.put("namespace", "name", large[1:])
+    assert await store.get("namespace", "name") == large[1:]
 
 
 async def test_a_name_is_taken_once(store: AnyStore) -> None:
-    assert [await store.once(b"n" * 32, 100.0, 10.0) for _ in range(3)] == [True, False, False]
-    assert await store.once(b"m" * 32, 100.0, 10.0)
+    assert [await store.claim(b"n" * 32, 100.0, 10.0) for _ in range(3)] == [True, False, False]
+    assert await store.claim(b"m" * 32, 100.0, 10.0)
 
 
 async def test_a_name_stays_taken_to_the_end_of_its_time_and_no_longer(store: AnyStore) -> None:
-    assert await store.once(b"n" * 32, 100.0, 10.0)
-    assert not await store.once(b"n" * 32, 200.0, 99.9)
-    assert await store.once(b"n" * 32, 200.0, 100.0)
-    assert not await store.once(b"n" * 32, 300.0, 199.9)
+    assert await store.claim(b"n" * 32, 100.0, 10.0)
+    assert not await store.claim(b"n" * 32, 200.0, 99.9)
+    assert await store.claim(b"n" * 32, 200.0, 100.0)
+    assert not await store.claim(b"n" * 32, 300.0, 199.9)
 
 
 async def test_names_that_end_in_another_order_than_they_came_stay_taken(store: AnyStore) -> None:
     ends = [300.0, 20.0, 250.0, 30.0, 200.0]
     for place, until in enumerate(ends):
-        assert await store.once(bytes([place]) * 32, until, 10.0)
+        assert await store.claim(bytes([place]) * 32, until, 10.0)
     for _ in range(4):
-        await store.once(b"z" * 32, 100.0, 50.0)
-    still = [await store.once(bytes([place]) * 32, 400.0, 50.0) for place in range(len(ends))]
+        await store.claim(b"z" * 32, 100.0, 50.0)
+    still = [await store.claim(bytes([place]) * 32, 400.0, 50.0) for place in range(len(ends))]
     assert still == [until <= 50.0 for until in ends]
 
 
 async def test_of_64_who_try_a_name_at_once_one_takes_it(store: AnyStore) -> None:
-    taken = await asyncio.gather(*(store.once(b"n" * 32, 100.0, 10.0) for _ in range(64)))
+    taken = await asyncio.gather(*(store.claim(b"n" * 32, 100.0, 10.0) for _ in range(64)))
     assert sum(taken) == 1
 
 
@@ -311,15 +311,15 @@ async def test_transactions_are_found_by_state_role_and_operation_the_oldest_fir
         )
         assert await store.commit(keys, BLANK, msgspec.structs.replace(BLANK, transaction=held))
 
-    async def names(limit: int = 9, **filters: str) -> list[str]:
+    async def record_keys(limit: int = 9, **filters: str) -> list[str]:
         return [name for name, _ in await store.transactions(limit=limit, **filters)]
 
-    assert await names() == ["t2", "t3", "t0", "t1"]
-    assert await names(state="held") == ["t3", "t0", "t1"]
-    assert await names(state="held", role="boss") == ["t3", "t0"]
-    assert await names(operation="pay", role="boss") == ["t2", "t0"]
-    assert await names(subject="p1") == ["t3", "t1"]
-    assert await names(2) == ["t2", "t3"]
+    assert await record_keys() == ["t2", "t3", "t0", "t1"]
+    assert await record_keys(state="held") == ["t3", "t0", "t1"]
+    assert await record_keys(state="held", role="boss") == ["t3", "t0"]
+    assert await record_keys(operation="pay", role="boss") == ["t2", "t0"]
+    assert await record_keys(subject="p1") == ["t3", "t1"]
+    assert await record_keys(2) == ["t2", "t3"]
     for limit in (1, 2, 3, 4):
         for filters in ({}, {"state": "held"}, {"operation": "pay"}, {"role": "boss", "subject": "p0"}):
             paged: list[str] = []
@@ -327,12 +327,12 @@ async def test_transactions_are_found_by_state_role_and_operation_the_oldest_fir
             while page := await store.transactions(after=after, limit=limit, **filters):
                 paged += [name for name, _ in page]
                 after = (page[-1][1].created, page[-1][0])
-            assert paged == await names(**filters), "page by page it is the same list"
+            assert paged == await record_keys(**filters), "page by page it is the same list"
     assert [name for name, _ in await store.transactions(after=(99.0, "t3"), limit=9)] == ["t0", "t1"]
     assert [name for name, _ in await store.transactions(after=(100.0, "t0"), state="held", limit=9)] == ["t1"]
     before = await store.load(Keys(transaction="t3"), BLANK)
     moved = msgspec.structs.replace(before.transaction, state="approved")
     assert await store.commit(Keys(transaction="t3"), before, msgspec.structs.replace(before, transaction=moved))
-    assert await names(state="held") == ["t0", "t1"]
+    assert await record_keys(state="held") == ["t0", "t1"]
     ((name, record),) = await store.transactions(state="approved", limit=1)
     assert (name, record.state, record.version) == ("t3", "approved", 2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from authguard.errors import StoreError
-from authguard.stores.memory import KEEP, LOOKS_WHEN_FULL, SHARDS, MemoryStore
+from authguard.stores.memory import RETENTION_S, SHARDS, SWEEP_COUNT_WHEN_FULL, MemoryStore
 from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
 
-AFTERWARDS = NOW + KEEP + 1.0
+AFTERWARDS = NOW + RETENTION_S + 1.0
 
 
 async def sign_in(store: MemoryStore, subject: str, now: float, account: str = "normal") -> bool:
@@ -19,7 +19,7 @@ async def sign_in(store: MemoryStore, subject: str, now: float, account: str = "
 
 async def try_until_looked_at_all(store: MemoryStore, now: float) -> bool:
     """Try to store one more, as often as it takes to look at every record; tell whether there came to be room."""
-    for _ in range(2 + SHARDS // LOOKS_WHEN_FULL):
+    for _ in range(2 + SHARDS // SWEEP_COUNT_WHEN_FULL):
         try:
             return await sign_in(store, "one more", now)
         except StoreError:
@@ -55,16 +55,16 @@ async def test_two_new_records_need_two_places() -> None:
 async def test_documents_count_too_and_are_never_dropped() -> None:
     store = MemoryStore(capacity=3)
     await sign_in(store, "anna", NOW)
-    await store.put("shelf", "one", b"-")
+    await store.put("namespace", "one", b"-")
     with pytest.raises(StoreError, match="full"):
-        await store.put("shelf", "two", b"-")
+        await store.put("namespace", "two", b"-")
     with pytest.raises(StoreError, match="full"):
-        await store.add("shelf", "two", b"-")
-    await store.put("shelf", "one", b"+")
+        await store.add("namespace", "two", b"-")
+    await store.put("namespace", "one", b"+")
     assert not await try_until_looked_at_all(store, NOW)
-    await store.put("shelf", "one", b"")
-    await store.put("shelf", "two", b"-")
-    assert await store.names("shelf", 10) == ("two",)
+    await store.put("namespace", "one", b"")
+    await store.put("namespace", "two", b"-")
+    assert await store.list_keys("namespace", 10) == ("two",)
 
 
 async def test_room_is_made_from_what_is_over() -> None:
@@ -101,14 +101,14 @@ async def test_an_account_that_revoked_its_sign_ins_is_never_dropped() -> None:
 
 
 async def test_how_long_a_record_is_kept_can_be_set() -> None:
-    store = MemoryStore(capacity=2, keep=10.0)
+    store = MemoryStore(capacity=2, retention=10.0)
     await sign_in(store, "anna", NOW)
     assert not await try_until_looked_at_all(store, NOW + 10.0)
     assert await try_until_looked_at_all(store, NOW + 10.5)
 
 
 async def test_a_store_that_is_used_long_enough_never_fills_up() -> None:
-    store = MemoryStore(capacity=8 * SHARDS, keep=10.0)
+    store = MemoryStore(capacity=8 * SHARDS, retention=10.0)
     for number in range(16 * SHARDS):
         assert await sign_in(store, str(number), NOW + number / 50)
     assert (await store.load(keys(str(number)), BLANK)).session.state == "active"
@@ -116,15 +116,15 @@ async def test_a_store_that_is_used_long_enough_never_fills_up() -> None:
 
 async def test_a_name_that_there_is_no_room_for_is_nobodys() -> None:
     store = MemoryStore(capacity=2)
-    assert await store.once(b"a", 100.0, 10.0)
-    assert await store.once(b"b", 100.0, 10.0)
+    assert await store.claim(b"a", 100.0, 10.0)
+    assert await store.claim(b"b", 100.0, 10.0)
     with pytest.raises(StoreError, match="full"):
-        await store.once(b"c", 100.0, 10.0)
-    assert await store.once(b"c", 200.0, 100.0)
+        await store.claim(b"c", 100.0, 10.0)
+    assert await store.claim(b"c", 200.0, 100.0)
 
 
 async def test_names_whose_time_is_over_leave_nothing_behind() -> None:
     store = MemoryStore(capacity=1_000)
     for moment in range(5_000):
-        assert await store.once(moment.to_bytes(32, "big"), moment + 100.0, float(moment))
-    assert len(store._used) <= 101
+        assert await store.claim(moment.to_bytes(32, "big"), moment + 100.0, float(moment))
+    assert len(store._claims) <= 101

@@ -58,7 +58,7 @@ class _AgainstADictionary(RuleBasedStateMachine):
     @rule(target=seen, keys=some_keys)
     def load(self, keys: Keys) -> tuple[Keys, Snapshot]:
         loaded = self.run(self.store.load(keys, BLANK))
-        for record, key in self.places(keys):
+        for record, key in self.record_keys(keys):
             assert getattr(loaded, record) == self.records.get((record, key), getattr(BLANK, record))
         return keys, loaded
 
@@ -69,7 +69,7 @@ class _AgainstADictionary(RuleBasedStateMachine):
         after = msgspec.structs.replace(before, **changed)
         due = [
             (place, getattr(before, place[0]), getattr(after, place[0]))
-            for place in self.places(keys)
+            for place in self.record_keys(keys)
             if place[1] and getattr(before, place[0]) != getattr(after, place[0])
         ]
         current = [self.records[place].version if place in self.records else 0 for place, _, _ in due]
@@ -81,28 +81,28 @@ class _AgainstADictionary(RuleBasedStateMachine):
 
     @rule(name=some_names, value=some_values)
     def put(self, name: str, value: bytes) -> None:
-        self.run(self.store.put("shelf", name, value))
-        self.documents["shelf", name] = value
+        self.run(self.store.put("namespace", name, value))
+        self.documents["namespace", name] = value
 
     @rule(name=some_names, value=some_values)
     def add(self, name: str, value: bytes) -> None:
-        kept = self.documents.get(("shelf", name)) or value
-        assert self.run(self.store.add("shelf", name, value)) == kept
-        self.documents["shelf", name] = kept
+        kept = self.documents.get(("namespace", name)) or value
+        assert self.run(self.store.add("namespace", name, value)) == kept
+        self.documents["namespace", name] = kept
 
     @rule(name=some_names, old=some_values, new=some_values)
     def replace(self, name: str, old: bytes, new: bytes) -> None:
-        expected = self.documents.get(("shelf", name), b"") == old
-        assert self.run(self.store.replace("shelf", name, old, new)) == expected
+        expected = self.documents.get(("namespace", name), b"") == old
+        assert self.run(self.store.replace("namespace", name, old, new)) == expected
         if expected:
-            self.documents["shelf", name] = new
+            self.documents["namespace", name] = new
 
     @rule()
     def list_documents(self) -> None:
-        names = self.run(self.store.names("shelf", 10))
+        names = self.run(self.store.list_keys("namespace", 10))
         assert names == tuple(sorted(name for (_, name), value in self.documents.items() if value))
         for name in names:
-            assert self.run(self.store.get("shelf", name)) == self.documents["shelf", name]
+            assert self.run(self.store.get("namespace", name)) == self.documents["namespace", name]
 
     @rule()
     def reopen(self) -> None:
@@ -115,7 +115,7 @@ class _AgainstADictionary(RuleBasedStateMachine):
         self.folder.cleanup()
 
     @staticmethod
-    def places(keys: Keys) -> list[tuple[str, bytes | str]]:
+    def record_keys(keys: Keys) -> list[tuple[str, bytes | str]]:
         return [
             ("service", "the one"),
             ("account", keys.account),

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import TransactionRecord
 
 SESSION = session_key(ISSUER, "alice", "app", "s1")
-KEEP = policy_of().retention
+RETENTION_S = policy_of().retention
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
-    store = MemoryStore(keep=KEEP) if request.param == "memory" else SqliteStore(tmp_path / "store.db", keep=KEEP)
+    store = (
+        MemoryStore(retention=RETENTION_S)
+        if request.param == "memory"
+        else SqliteStore(tmp_path / "store.db", retention=RETENTION_S)
+    )
     await store.open()
     yield Desk(store=store)
     await store.close()
@@ -45,7 +49,7 @@ async def is_forgotten(desk: Desk) -> bool:
 async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_by_a_fresh_sign_in(desk: Desk) -> None:
     token = desk.login()
     await desk.enforcer.reports.end_session(await desk.ask("chat", token))
-    desk.clock.advance(KEEP - 1)
+    desk.clock.advance(RETENTION_S - 1)
     await newcomers(desk, 2 * memory.SHARDS)
     assert not await is_forgotten(desk), "not while a credential may still name it"
     desk.clock.advance(2)
@@ -60,9 +64,9 @@ async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_asks(kind: str, tmp_path: Path) -> None:
     store = (
-        MemoryStore(keep=KEEP, answers=100.0)
+        MemoryStore(retention=RETENTION_S, response_retention=100.0)
         if kind == "memory"
-        else SqliteStore(tmp_path / "store.db", keep=KEEP, answers=100.0)
+        else SqliteStore(tmp_path / "store.db", retention=RETENTION_S, response_retention=100.0)
     )
     await store.open()
     desk = Desk(store=store)
@@ -88,9 +92,9 @@ async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: 
     assert policy_of().ended == {"done", "denied", "lapsed", "failed", "held", "approved"}
     ended = policy_of().ended
     store = (
-        MemoryStore(keep=KEEP, ended=ended)
+        MemoryStore(retention=RETENTION_S, final_states=ended)
         if kind == "memory"
-        else SqliteStore(tmp_path / "store.db", keep=KEEP, ended=ended)
+        else SqliteStore(tmp_path / "store.db", retention=RETENTION_S, final_states=ended)
     )
     await store.open()
     desk = Desk(store=store)
@@ -101,7 +105,7 @@ async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: 
     async def states() -> list[str]:
         return sorted(record.state for _, record in await store.transactions(limit=9))
 
-    for seconds, left in ((KEEP - 1, ["held", "running"]), (2, ["running"]), (10 * KEEP, ["running"])):
+    for seconds, left in ((RETENTION_S - 1, ["held", "running"]), (2, ["running"]), (10 * RETENTION_S, ["running"])):
         desk.clock.advance(seconds)
         await newcomers(desk, 2 * memory.SHARDS)
         assert await states() == left
@@ -115,10 +119,10 @@ async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
         Keys(signed_in(at=0).principal.account_key),
         lambda evaluation: evaluation.update_record("account", not_before=evaluation.now),
     )
-    desk.clock.advance(10 * KEEP)
+    desk.clock.advance(10 * RETENTION_S)
     await newcomers(desk, 2 * memory.SHARDS)
     assert await is_forgotten(desk)
-    desk.clock.set(desk.clock.now() - 10 * KEEP)
+    desk.clock.set(desk.clock.now() - 10 * RETENTION_S)
     assert outcome(await desk.ask("chat", token))[0] != "allow", "even with the clock set back by months"
 
 
@@ -126,10 +130,10 @@ async def test_a_store_with_customers_who_come_once_does_not_grow(desk: Desk) ->
     sizes = []
     for _ in range(6):
         await newcomers(desk, 150)
-        desk.clock.advance(KEEP)
+        desk.clock.advance(RETENTION_S)
         sizes.append(await records(desk))
     assert sizes[1] <= max(sizes[2:]) <= 2 * sizes[1], sizes
-    assert sqlite.LOOKS >= 2, "or more would come than are looked at"
+    assert sqlite.SWEEP_COUNT >= 2, "or more would come than are looked at"
 
 
 async def records(desk: Desk) -> int:
@@ -137,6 +141,6 @@ async def records(desk: Desk) -> int:
     if isinstance(desk.store, MemoryStore):
         return sum(len(shard) for shard in desk.store._records)
     assert isinstance(desk.store, SqliteStore)
-    reader = desk.store._in_use(desk.store._reader)
+    reader = desk.store._require_open(desk.store._reader)
     found: tuple[int] = reader.execute("SELECT count(*) FROM records").fetchone()
     return found[0]

@@ -19,7 +19,7 @@ import trio
 from authguard.errors import StoreError
 from authguard.stores import sqlite as module
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_file import SCHEMA
+from authguard.stores.sqlite_connection import SCHEMA
 from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ async def test_a_load_is_one_statement_on_the_loop_and_a_commit_is_none(sqlite: 
     loaded = await sqlite.load(keys("anna", "t1"), BLANK)
     assert (read, written) == ([here], [])
     assert await sqlite.commit(ANNA, loaded, signed_in(loaded))
-    await sqlite.put("shelf", "name", b"-")
-    await sqlite.names("shelf", 10)
+    await sqlite.put("namespace", "name", b"-")
+    await sqlite.list_keys("namespace", 10)
     assert read == [here]
     assert written
     assert here not in written
@@ -80,7 +80,7 @@ async def test_reads_pass_a_writer_that_holds_the_lock(sqlite: SqliteStore, path
     with locked(path) as other:
         other.execute("DELETE FROM records")
         assert (await sqlite.load(ANNA, BLANK)).session.version == 1
-        assert await sqlite.get("shelf", "name") == b""
+        assert await sqlite.get("namespace", "name") == b""
 
 
 async def test_a_lock_that_is_not_let_go_is_an_error_and_soon_over(sqlite: SqliteStore, path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_a_damaged_file_is_an_error_and_never_a_blank(sqlite: SqliteStore,
 
 async def test_no_message_holds_a_key_or_a_value(sqlite: SqliteStore, path: Path) -> None:
     with locked(path), pytest.raises(StoreError) as raised:
-        await sqlite.put("shelf", "a-name", b"a-value")
+        await sqlite.put("namespace", "a-name", b"a-value")
     cause = raised.value.__cause__
     assert cause is not None
     assert "a-name" not in f"{raised.value} {cause}"
@@ -145,17 +145,17 @@ async def test_before_it_is_opened_and_after_it_is_closed_everything_is_an_error
         with pytest.raises(StoreError, match="is not open"):
             await store.load(ANNA, BLANK)
         with pytest.raises(StoreError, match="is not open"):
-            await store.get("shelf", "name")
+            await store.get("namespace", "name")
         with pytest.raises(StoreError, match="is not open"):
             await store.commit(ANNA, BLANK, signed_in(BLANK))
         with pytest.raises(StoreError, match="is not open"):
-            await store.names("shelf", 1)
+            await store.list_keys("namespace", 1)
         await store.open()
         await store.close()
 
 
 async def test_a_caller_that_leaves_at_its_deadline_leaves_the_store_usable(path: Path) -> None:
-    store = SqliteStore(path, patience=30.0)
+    store = SqliteStore(path, lock_timeout_s=30.0)
     await store.open()
     with locked(path):
         leaving = asyncio.create_task(increment(store, ANNA))
@@ -164,7 +164,7 @@ async def test_a_caller_that_leaves_at_its_deadline_leaves_the_store_usable(path
         leaving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaving
-        following = asyncio.create_task(store.put("shelf", "name", b"-"))
+        following = asyncio.create_task(store.put("namespace", "name", b"-"))
         await asyncio.sleep(0)
     await following
     assert (await store.load(ANNA, BLANK)).session.version == 0, "what was given up never happens"
@@ -174,13 +174,13 @@ async def test_a_caller_that_leaves_at_its_deadline_leaves_the_store_usable(path
 
 async def test_a_write_that_never_comes_back_is_an_error_for_the_next(sqlite: SqliteStore) -> None:
     with sqlite._lock, pytest.raises(StoreError, match="still waits for an earlier write"):
-        await sqlite.put("shelf", "name", b"-")
-    await sqlite.put("shelf", "name", b"-")
+        await sqlite.put("namespace", "name", b"-")
+    await sqlite.put("namespace", "name", b"-")
 
 
 def test_it_works_under_trio_and_its_deadlines(path: Path) -> None:
     async def main() -> None:
-        store = SqliteStore(path, patience=30.0)
+        store = SqliteStore(path, lock_timeout_s=30.0)
         await store.open()
         assert await increment(store, ANNA)
         with locked(path), trio.CancelScope() as scope:
@@ -270,7 +270,7 @@ async def test_who_leaves_by_a_scope_while_it_is_made_durable_is_told_and_gone_a
 
 
 async def test_who_leaves_a_disk_that_hangs_is_let_go_after_the_patience(path: Path) -> None:
-    store = SqliteStore(path, patience=0.01)
+    store = SqliteStore(path, lock_timeout_s=0.01)
     await store.open()
     stopping, leaving = await until_durable(store, lambda: increment(store, ANNA))
     leaving.cancel()
@@ -349,7 +349,7 @@ def count(store: SqliteStore) -> int:
 
 
 async def test_what_is_over_is_forgotten_a_little_with_each_new_record_and_nothing_else(path: Path) -> None:
-    store = SqliteStore(path, keep=100.0)
+    store = SqliteStore(path, retention=100.0)
     await store.open()
     for number in range(20):
         await store.commit(keys(f"old {number}"), BLANK, signed_in(BLANK, NOW))
@@ -358,7 +358,7 @@ async def test_what_is_over_is_forgotten_a_little_with_each_new_record_and_nothi
     for number in range(20):
         was = count(store)
         await store.commit(keys(f"new {number}"), BLANK, signed_in(BLANK, NOW + 150))
-        assert was - count(store) <= 2 * (module.LOOKS - 1), "no request pays for all of them"
+        assert was - count(store) <= 2 * (module.SWEEP_COUNT - 1), "no request pays for all of them"
     assert before == 42
     assert count(store) == 41, "20 sessions and 20 accounts went, 40 came, and one account is not as a sign-in makes it"
     for number in range(20):
@@ -369,7 +369,7 @@ async def test_what_is_over_is_forgotten_a_little_with_each_new_record_and_nothi
 
 
 async def test_what_changes_but_is_not_new_looks_at_nothing(path: Path) -> None:
-    store = SqliteStore(path, keep=1.0)
+    store = SqliteStore(path, retention=1.0)
     await store.open()
     await store.commit(ANNA, BLANK, signed_in(BLANK, NOW))
     await store.commit(keys("ben"), BLANK, signed_in(BLANK, NOW))
@@ -380,7 +380,7 @@ async def test_what_changes_but_is_not_new_looks_at_nothing(path: Path) -> None:
 
 
 async def test_a_commit_after_its_record_was_forgotten_is_a_conflict(path: Path) -> None:
-    store = SqliteStore(path, keep=1.0)
+    store = SqliteStore(path, retention=1.0)
     await store.open()
     await store.commit(ANNA, BLANK, signed_in(BLANK, NOW))
     before = await store.load(ANNA, BLANK)
@@ -391,7 +391,7 @@ async def test_a_commit_after_its_record_was_forgotten_is_a_conflict(path: Path)
 
 
 async def test_a_damaged_record_is_in_nobodys_way(path: Path) -> None:
-    store = SqliteStore(path, keep=1.0)
+    store = SqliteStore(path, retention=1.0)
     await store.open()
     connections(store)[1].execute("INSERT INTO records VALUES (x'7a', 1, x'c1')")
     for number in range(5):
@@ -417,12 +417,12 @@ def bring_back(path: Path, kept: Path) -> None:
 async def test_a_file_that_is_taken_away_is_an_error_until_it_is_back_and_never_a_blank(
     path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(module, "IDENTITY_CHECK_INTERVAL_S", 0.0)
     store = SqliteStore(path)
     await store.open()
     assert await increment(store, ANNA)
     kept = take_away(path, how)
-    for doing in (store.load(ANNA, BLANK), store.get("shelf", "name"), store.put("shelf", "name", b"-")):
+    for doing in (store.load(ANNA, BLANK), store.get("namespace", "name"), store.put("namespace", "name", b"-")):
         with pytest.raises(StoreError, match="was moved, deleted or replaced"):
             await doing
     bring_back(path, kept)
@@ -443,7 +443,7 @@ async def test_a_read_looks_for_its_file_once_a_second_and_a_write_always(
     steady[0] += 0.99
     assert (await store.load(ANNA, BLANK)).session.version == 1
     with pytest.raises(StoreError, match="was moved"):
-        await store.put("shelf", "name", b"-")
+        await store.put("namespace", "name", b"-")
     steady[0] += 0.02
     for _ in range(2):
         with pytest.raises(StoreError, match="was moved"):
@@ -458,7 +458,7 @@ async def test_a_file_whose_tables_are_gone_is_an_error_and_never_a_blank(sqlite
     with pytest.raises(StoreError, match="cannot be read"):
         await sqlite.load(ANNA, BLANK)
     with pytest.raises(StoreError, match="cannot be read"):
-        await sqlite.get("shelf", "name")
+        await sqlite.get("namespace", "name")
 
 
 async def test_what_fails_in_the_middle_is_undone_and_leaves_no_lock_behind(sqlite: SqliteStore, path: Path) -> None:
@@ -478,15 +478,15 @@ async def test_what_fails_in_the_middle_is_undone_and_leaves_no_lock_behind(sqli
 async def test_two_stores_on_one_file_share_the_names_that_were_used(sqlite: SqliteStore, tmp_path: Path) -> None:
     other = SqliteStore(tmp_path / "records.db")
     await other.open()
-    assert await sqlite.once(b"n" * 32, 100.0, 10.0)
-    assert not await other.once(b"n" * 32, 100.0, 10.0)
+    assert await sqlite.claim(b"n" * 32, 100.0, 10.0)
+    assert not await other.claim(b"n" * 32, 100.0, 10.0)
     await other.close()
 
 
 async def test_names_whose_time_is_over_are_removed_from_the_file(sqlite: SqliteStore, tmp_path: Path) -> None:
     for name in range(8):
-        assert await sqlite.once(bytes([name]) * 32, 100.0, 10.0)
-    assert await sqlite.once(b"x" * 32, 300.0, 200.0)
+        assert await sqlite.claim(bytes([name]) * 32, 100.0, 10.0)
+    assert await sqlite.claim(b"x" * 32, 300.0, 200.0)
     with closing(sqlite3.connect(tmp_path / "records.db")) as file:
         assert file.execute("SELECT name FROM used").fetchall() == [(b"x" * 32,)]
 
@@ -498,5 +498,5 @@ async def test_a_file_of_an_older_authguard_gets_room_for_names(tmp_path: Path) 
             file.execute(statement)
     store = SqliteStore(path)
     await store.open()
-    assert await store.once(b"n" * 32, 100.0, 10.0)
+    assert await store.claim(b"n" * 32, 100.0, 10.0)
     await store.close()

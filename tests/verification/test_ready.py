@@ -20,7 +20,7 @@ from authguard.stores.sqlite import SqliteStore
 from authguard.system import SystemIds
 from authguard.testing import FakeClock
 from authguard.verification import kba, totp
-from authguard.verification.code import COMPARTMENT, SENDS, SHELF, CodeVerifier
+from authguard.verification.code import COMPARTMENT, NAMESPACE, SENDS, CodeVerifier
 from authguard.verification.kba import KbaService, normal
 from authguard.verification.totp import STEP, TotpService
 
@@ -282,10 +282,10 @@ async def test_asking_again_sends_another_code_a_few_times_and_then_no_more() ->
 async def test_nothing_that_is_kept_tells_a_code_or_a_person() -> None:
     post, store = Post(), MemoryStore()
     await codes(post, store).begin(asked())
-    kept = repr(store._shelves).encode() + b"".join(store._shelves[SHELF].values())
+    kept = repr(store._documents).encode() + b"".join(store._documents[NAMESPACE].values())
     assert post.sent[0][3].encode() not in kept
     assert b"alice" not in kept
-    assert b"a1" not in b"".join(name.encode() for name in store._shelves[SHELF])[-32:]
+    assert b"a1" not in b"".join(name.encode() for name in store._documents[NAMESPACE])[-32:]
 
 
 async def test_codes_that_nobody_answers_are_swept() -> None:
@@ -293,7 +293,7 @@ async def test_codes_that_nobody_answers_are_swept() -> None:
     made = codes(post, store)
     for number in range(2_000):
         assert await made.begin(asked(1_000_000.0 + 100 * number, attempt=f"a{number}")) == Passed()
-    assert len(await store.names(SHELF, 1_000)) <= 2 * COMPARTMENT // 100 + 1
+    assert len(await store.list_keys(NAMESPACE, 1_000)) <= 2 * COMPARTMENT // 100 + 1
 
 
 @pytest.mark.parametrize(

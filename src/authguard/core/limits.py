@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.json_pointer import Nothing, find
-from authguard.core.snapshot import Cost, Spent
+from authguard.core.snapshot import Cost, LedgerEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ DIGITS: Final = 18
 #: sums of amounts are exact or an error, never rounded
 EXACT: Final = Context(prec=200, traps=[Inexact])
 ONE: Final = Decimal(1)
-NOTHING: Final[Mapping[str, tuple[Spent, ...]]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
 
 
 #: half of a surrogate pair, escaped
@@ -79,7 +79,7 @@ class Measure:
     """
 
     condition: str
-    spends: Mapping[str, tuple[Spent, ...]] = field(default_factory=dict)
+    spends: Mapping[str, tuple[LedgerEntry, ...]] = field(default_factory=dict)
     shown: str = ""
     costs: tuple[Cost, ...] = ()
     tripped: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ def measure(
     operation: Operation,
     document: object,
     *,
-    ledgers: Mapping[str, tuple[Spent, ...]],
+    ledgers: Mapping[str, tuple[LedgerEntry, ...]],
     now: float,
     transaction: str = "",
 ) -> Measure:
@@ -128,19 +128,19 @@ def measure(
         return Measure("unmeasured")
     tripped: dict[str, None] = {}
     costs: dict[str, Cost] = {}
-    spends: dict[str, tuple[Spent, ...]] = {}
+    spends: dict[str, tuple[LedgerEntry, ...]] = {}
     for limit in operation.limits:
         cost = ONE if limit.calls else amount
         if not limit.calls and limit.currency != currency:
             return Measure("unmeasured")
-        ledger: tuple[Spent, ...] = ()
+        ledger: tuple[LedgerEntry, ...] = ()
         if limit.per:
             if limit.by not in ledgers:
                 return Measure("unmeasured")
             ledger = ledgers[limit.by]
             reserved = spends.get(limit.by, ())
             if all(entry.limit != limit.name for entry in reserved):  # two limits may share one count
-                spends[limit.by] = (*reserved, Spent(limit.name, now, f"{cost:f}", transaction))
+                spends[limit.by] = (*reserved, LedgerEntry(limit.name, now, f"{cost:f}", transaction))
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
         if usage(limit, cost, ledger, now, transaction).exceeded:
             tripped[limit.name] = None
@@ -148,7 +148,7 @@ def measure(
     return Measure("exceeded" if tripped else "within", spends, shown, tuple(costs.values()), tuple(tripped))
 
 
-def usage(limit: Limit, cost: Decimal, ledger: tuple[Spent, ...], now: float, transaction: str = "") -> Usage:
+def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: float, transaction: str = "") -> Usage:
     """Tell where a limit stands, and whether one more cost fits.
 
     Args:
@@ -173,19 +173,19 @@ def usage(limit: Limit, cost: Decimal, ledger: tuple[Spent, ...], now: float, tr
     return Usage(f"{spent:f}", f"{booked:f}", over)
 
 
-def is_booked(ledger: tuple[Spent, ...], limit: str, transaction: str, now: float) -> bool:
+def is_booked(ledger: tuple[LedgerEntry, ...], limit: str, transaction: str, now: float) -> bool:
     """Whether a transaction has a booking in force against a limit."""
     return any(entry.transaction == transaction and entry.limit == limit and now < entry.expires for entry in ledger)
 
 
-def _counts(entry: Spent, per: float, now: float) -> bool:
+def _counts(entry: LedgerEntry, per: float, now: float) -> bool:
     """Whether an entry counts: a booking until it expires, what was spent until it has left the window."""
     return now < entry.expires if entry.expires else now - entry.at < per
 
 
 def reserve(
-    ledger: tuple[Spent, ...], spends: tuple[Spent, ...], windows: Mapping[str, float], now: float
-) -> tuple[Spent, ...]:
+    ledger: tuple[LedgerEntry, ...], spends: tuple[LedgerEntry, ...], windows: Mapping[str, float], now: float
+) -> tuple[LedgerEntry, ...]:
     """Add reservations, dropping what has left the window of its limit and the transaction's earlier ones.
 
     Args:
@@ -205,7 +205,7 @@ def reserve(
     return _compact(kept + spends, windows) if len(kept) >= EXACT_ENTRIES else kept + spends
 
 
-def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[Spent, ...]:
+def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> tuple[LedgerEntry, ...]:
     """Merge old entries that lie close together into one as young as its youngest: counted longer, never shorter.
 
     Each window is cut into pieces, as few as are needed; plain calls are merged first, then what transactions reserved,
@@ -213,7 +213,7 @@ def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[S
     """
     open_from = len(ledger) - STILL_OPEN
     for pieces, named in ((64, False), (64, True), (16, True), (4, True)):
-        merged: dict[tuple[str, float, str], Spent] = {}
+        merged: dict[tuple[str, float, str], LedgerEntry] = {}
         for place, entry in enumerate(ledger):
             width = windows.get(entry.limit, 0.0) / pieces
             alone = not width or entry.expires or (entry.transaction and (not named or place >= open_from))
@@ -221,14 +221,14 @@ def _compact(ledger: tuple[Spent, ...], windows: Mapping[str, float]) -> tuple[S
             found = merged.get(key)
             if found is not None:
                 total = EXACT.add(Decimal(found.amount), Decimal(entry.amount))
-                entry = Spent(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - the sum of both
+                entry = LedgerEntry(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - the sum of both
             merged[key] = entry
         if len(merged) < EXACT_ENTRIES:
             break
     return tuple(merged.values())
 
 
-def release(ledger: tuple[Spent, ...], transaction: str) -> tuple[Spent, ...]:
+def release(ledger: tuple[LedgerEntry, ...], transaction: str) -> tuple[LedgerEntry, ...]:
     """Give back what a transaction reserved, because nothing happened."""
     return tuple(entry for entry in ledger if entry.transaction != transaction)
 

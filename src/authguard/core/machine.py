@@ -16,7 +16,7 @@ import msgspec
 from transitions import Machine as TransitionsMachine
 
 from authguard.core.events import REENTERING, Event, triggers
-from authguard.core.snapshot import PLACES, Snapshot
+from authguard.core.snapshot import STATE_FIELDS, Snapshot
 from authguard.errors import MachineFault
 
 if TYPE_CHECKING:
@@ -236,9 +236,9 @@ def _apply(
     machines: Mapping[str, Machine], snapshot: Snapshot, event: Event
 ) -> tuple[Snapshot, Transition | None, tuple[str, ...]]:
     machine, _, trigger = event.name.partition(".")
-    if machine not in PLACES:
+    if machine not in STATE_FIELDS:
         raise MachineFault(f"there is no machine for the event `{event.name}`")
-    record_name, state_field, entered_field = PLACES[machine]
+    record_name, state_field, entered_field = STATE_FIELDS[machine]
     record = getattr(snapshot, record_name)
     source = getattr(record, state_field)
     edge = machines[machine].table.get((source, trigger))

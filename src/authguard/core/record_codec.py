@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from authguard.core.snapshot import (
-    FORGOTTEN,
-    UNSPENT,
+    EMPTY_LEDGER,
+    NO_RESPONSE,
     AccountRecord,
     LedgerRecord,
     Record,
@@ -27,17 +27,17 @@ from authguard.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
-    from authguard.core.snapshot import Keys, Spent
+    from authguard.core.snapshot import Keys, LedgerEntry
 
 SERVICE: Final = b"v"
 TRANSACTION: Final = b"t"
 #: states of an account that a new sign-in would find again by itself
-PLAIN_ACCOUNT: Final = frozenset({"unknown", "normal"})
+DEFAULT_ACCOUNT_STATES: Final = frozenset({"unknown", "normal"})
 #: states of a transaction that nothing leads out of
-ENDED_TRANSACTION: Final = frozenset({"done", "denied", "lapsed", "failed"})
+FINAL_TRANSACTION_STATES: Final = frozenset({"done", "denied", "lapsed", "failed"})
 #: bytes of one document on a shelf, and characters of its name
-DOCUMENT_BYTES: Final = 1_048_576
-NAME_CHARACTERS: Final = 512
+MAX_DOCUMENT_BYTES: Final = 1_048_576
+MAX_KEY_CHARS: Final = 512
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _service: Final = msgspec.msgpack.Decoder(ServiceRecord).decode
@@ -63,7 +63,7 @@ class Change(NamedTuple):
     value: bytes
 
 
-def names(keys: Keys) -> list[bytes]:
+def record_keys(keys: Keys) -> list[bytes]:
     """Name the places of all records that the keys name; the service's is always among them."""
     found = [SERVICE]
     if keys.account:
@@ -71,18 +71,18 @@ def names(keys: Keys) -> list[bytes]:
     if keys.session:
         found.append(b"s" + keys.session)
     if keys.transaction:
-        found.append(transaction_name(keys.transaction))
+        found.append(transaction_key(keys.transaction))
     for _, key in keys.ledgers:
         found.append(b"l" + key)
     return found
 
 
-def transaction_name(transaction: str) -> bytes:
+def transaction_key(transaction: str) -> bytes:
     """Name the place of a transaction by its id."""
     return TRANSACTION + transaction.encode("utf-8", "surrogatepass")
 
 
-def assemble(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
+def decode_snapshot(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
     """Put what was found under its names into one snapshot; what was not found is as in `blank`.
 
     Raises:
@@ -108,7 +108,7 @@ def assemble(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
     return Snapshot(service, account, session, transaction, ledgers)
 
 
-def decode(name: bytes, value: bytes) -> Record:
+def decode_record(name: bytes, value: bytes) -> Record:
     """Read one record back.
 
     Raises:
@@ -121,19 +121,19 @@ def decode(name: bytes, value: bytes) -> Record:
         raise _damaged() from None
 
 
-def transaction_of(name: bytes, value: bytes) -> tuple[str, TransactionRecord]:
+def decode_transaction(name: bytes, value: bytes) -> tuple[str, TransactionRecord]:
     """Read a transaction back, with its id.
 
     Raises:
         StoreError: it is damaged.
     """
-    record = decode(name, value)
+    record = decode_record(name, value)
     if name[:1] != TRANSACTION or not isinstance(record, TransactionRecord):
         raise _damaged()
     return name[1:].decode("utf-8", "surrogatepass"), record
 
 
-def changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
+def list_changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
     """List what a commit replaces: every record that differs and has a key, each with the version it must find."""
     found: list[Change] = []
     _change(found, SERVICE, before.service, after.service)
@@ -142,9 +142,9 @@ def changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
     if keys.session:
         _change(found, b"s" + keys.session, before.session, after.session)
     if keys.transaction:
-        _change(found, transaction_name(keys.transaction), before.transaction, after.transaction)
+        _change(found, transaction_key(keys.transaction), before.transaction, after.transaction)
     for _, key in keys.ledgers:
-        _change(found, b"l" + key, before.ledgers.get(key, UNSPENT), after.ledgers.get(key, UNSPENT))
+        _change(found, b"l" + key, before.ledgers.get(key, EMPTY_LEDGER), after.ledgers.get(key, EMPTY_LEDGER))
     return found
 
 
@@ -154,7 +154,7 @@ def _change(found: list[Change], name: bytes, before: Record, after: Record) -> 
         found.append(Change(name, before.version, value))
 
 
-def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = ENDED_TRANSACTION) -> bool:
+def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] = FINAL_TRANSACTION_STATES) -> bool:
     """Tell whether a record may be forgotten without anything reviving (DESIGN 2).
 
     A session may go once it was last touched before that moment; an account also has to stand where a sign-in would
@@ -170,13 +170,13 @@ def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = EN
     Raises:
         StoreError: the record is damaged.
     """
-    match decode(name, value):
+    match decode_record(name, value):
         case SessionRecord() as session:
             moments = (session.entered, session.signed_in, session.last_seen, session.verification_entered)
             return max(moments) < before and all(_is_past(spent, before) for spent in session.ledger)
         case AccountRecord() as account:
             return (
-                account.state in PLAIN_ACCOUNT
+                account.state in DEFAULT_ACCOUNT_STATES
                 and not account.not_before
                 and max(account.entered, account.reported, account.decided) < before
                 and all(report.at < before for report in (account.reports or {}).values())
@@ -191,11 +191,11 @@ def is_over(name: bytes, value: bytes, before: float, ended: Container[str] = EN
             return False
 
 
-def _is_past(spent: Spent, before: float) -> bool:
+def _is_past(spent: LedgerEntry, before: float) -> bool:
     return max(spent.at, spent.expires) < before
 
 
-def without_answer(name: bytes, value: bytes, before: float) -> bytes:
+def without_response(name: bytes, value: bytes, before: float) -> bytes:
     """Give a transaction's bytes without its first answer, if it was done before a moment; else, and of others, none.
 
     Its status stays, and so does the transaction: it is never run again.
@@ -210,15 +210,15 @@ def without_answer(name: bytes, value: bytes, before: float) -> bytes:
     """
     if name[:1] != TRANSACTION:
         return b""
-    record = decode(name, value)
+    record = decode_record(name, value)
     if not isinstance(record, TransactionRecord) or record.entered >= before:
         return b""
     if not record.kept and not record.headers:
         return b""
-    return _encode(msgspec.structs.replace(record, **FORGOTTEN, version=record.version + 1))
+    return _encode(msgspec.structs.replace(record, **NO_RESPONSE, version=record.version + 1))
 
 
-def newest(snapshot: Snapshot) -> float:
+def latest_change(snapshot: Snapshot) -> float:
     """Give the newest moment at which one of the machines moved: never later than now, in epoch seconds UTC."""
     session = snapshot.session
     return max(
@@ -230,15 +230,15 @@ def newest(snapshot: Snapshot) -> float:
     )
 
 
-def check_document(shelf: str, name: str, value: bytes) -> None:
+def check_document(namespace: str, name: str, value: bytes) -> None:
     """Bound what is kept on a shelf.
 
     Raises:
         StoreError: the name or the document is too large.
     """
-    if len(value) > DOCUMENT_BYTES or len(shelf) + len(name) > NAME_CHARACTERS:
+    if len(value) > MAX_DOCUMENT_BYTES or len(namespace) + len(name) > MAX_KEY_CHARS:
         raise StoreError(
-            f"a document has at most {DOCUMENT_BYTES} bytes and a name of {NAME_CHARACTERS} characters: keep less in it"
+            f"a document holds at most {MAX_DOCUMENT_BYTES} bytes, its namespace and name {MAX_KEY_CHARS} characters"
         )
 
 

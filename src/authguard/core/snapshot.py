@@ -58,7 +58,7 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
     mark: str = ""
 
 
-class Spent(msgspec.Struct, frozen=True, array_like=True):
+class LedgerEntry(msgspec.Struct, frozen=True, array_like=True):
     """One entry of a spending ledger.
 
     Attributes:
@@ -150,7 +150,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     not_before: float = 0.0
     reports: dict[str, Report] | None = None
     tallies: dict[str, Tally] | None = None
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     version: int = 0
     roles: tuple[str, ...] = ()
     roles_at: float = 0.0
@@ -181,7 +181,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     verification: str = "unverified"
     verification_entered: float = 0.0
     channel: str = ""
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     version: int = 0
     attempt: Attempt | None = None
     account: bytes = b""
@@ -286,7 +286,7 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 #: what stands in a transaction whose first answer was forgotten, but for its status
-FORGOTTEN: Final[Mapping[str, Any]] = MappingProxyType(
+NO_RESPONSE: Final[Mapping[str, Any]] = MappingProxyType(
     {"answer": b"", "content_type": "", "kept": False, "headers": b""}
 )
 
@@ -299,12 +299,12 @@ class LedgerRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         version: counts replacements.
     """
 
-    ledger: tuple[Spent, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     version: int = 0
 
 
 #: nothing was spent yet
-UNSPENT: Final = LedgerRecord()
+EMPTY_LEDGER: Final = LedgerRecord()
 
 Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord | LedgerRecord
 
@@ -344,7 +344,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 #: machine -> (record of the snapshot, its field for the state, its field for `entered`)
-PLACES: Final[dict[str, tuple[str, str, str]]] = {
+STATE_FIELDS: Final[dict[str, tuple[str, str, str]]] = {
     "service": ("service", "state", "entered"),
     "account": ("account", "state", "entered"),
     "session": ("session", "state", "entered"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
-from authguard.core.snapshot import PLACES, Snapshot
+from authguard.core.snapshot import STATE_FIELDS, Snapshot
 from authguard.errors import MachineFault
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Timers:
         armed: dict[tuple[str, str], tuple[_Armed, ...]] = {}
         for timer in declared:
             name, _, trigger = timer.event.partition(".")
-            record, _, entered = PLACES[name]
+            record, _, entered = STATE_FIELDS[name]
             moment = entered if timer.since == "entered" else timer.since
             for state in timer.states or machines[name].spec.states:
                 if machines[name].table[state, trigger].moves:

@@ -45,7 +45,7 @@ SLACK: Final = 1.0
 class Once(Protocol):
     """What decides that something is used once: the part of `authguard.ports.Store` that is needed here."""
 
-    async def once(self, name: bytes, until: float, now: float) -> bool:
+    async def claim(self, name: bytes, until: float, now: float) -> bool:
         """Take a name; false where it was taken before."""
         ...
 
@@ -214,7 +214,7 @@ class Gate:
         )
         if isinstance(shown, NotProven):
             return shown
-        if not await self._store.once(shown.name, shown.until, now):
+        if not await self._store.claim(shown.name, shown.until, now):
             return _REPLAYED
         return replace(entry.proven, nonce=shown.nonce) if shown.nonce else entry.proven
 

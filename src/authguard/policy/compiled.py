@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.outcomes import Words
-from authguard.core.record_codec import ENDED_TRANSACTION
+from authguard.core.record_codec import FINAL_TRANSACTION_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -386,7 +386,7 @@ class Policy:
         derive(self, "effect_scopes", scopes)
         derive(self, "pulled_back", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
-        derive(self, "ended", ENDED_TRANSACTION | set(self._lapsing()))
+        derive(self, "ended", FINAL_TRANSACTION_STATES | set(self._lapsing()))
         limits = [limit for operation in self.operations for limit in operation.limits]
         derive(self, "windows", {limit.name: limit.per for limit in limits})
         derive(self, "leases", {name: self._lease(method) for name, method in self.methods.items()})
@@ -429,7 +429,7 @@ class Policy:
                 continue
             first = min(timers, key=lambda timer: timer.after)
             leads = table[state, first.event.partition(".")[2]].dest
-            if leads in ENDED_TRANSACTION and first.moment == "entered" and first.after < self.retention:
+            if leads in FINAL_TRANSACTION_STATES and first.moment == "entered" and first.after < self.retention:
                 yield state
 
     def counts_idle(self, state: str) -> bool:

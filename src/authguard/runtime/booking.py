@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from authguard.core.limits import is_booked, release, reserve, usage
-from authguard.core.snapshot import UNSPENT, Spent, blank
+from authguard.core.snapshot import EMPTY_LEDGER, LedgerEntry, blank
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -116,7 +116,7 @@ def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> No
     windows = {limit.name: limit for limit in _limits(evaluation.policy, record) if limit.per}
     for cost in record.costs:
         if cost.limit in windows:
-            entry = Spent(cost.limit, evaluation.now, cost.amount, transaction, until)
+            entry = LedgerEntry(cost.limit, evaluation.now, cost.amount, transaction, until)
             by = windows[cost.limit].by
             _keep(
                 evaluation,
@@ -160,14 +160,14 @@ def _limits(policy: Policy, record: TransactionRecord) -> tuple[Limit, ...]:
     return next(named, ())
 
 
-def _ledger(snapshot: Snapshot, by: str) -> tuple[Spent, ...]:
+def _ledger(snapshot: Snapshot, by: str) -> tuple[LedgerEntry, ...]:
     if by in {"subject", "session"}:
         return (snapshot.account if by == "subject" else snapshot.session).ledger
     key = dict(snapshot.transaction.ledgers).get(by, b"")
-    return snapshot.ledgers.get(key, UNSPENT).ledger
+    return snapshot.ledgers.get(key, EMPTY_LEDGER).ledger
 
 
-def _keep(evaluation: Evaluation, by: str, ledger: tuple[Spent, ...]) -> None:
+def _keep(evaluation: Evaluation, by: str, ledger: tuple[LedgerEntry, ...]) -> None:
     if by in {"subject", "session"}:
         evaluation.update_record("account" if by == "subject" else "session", ledger=ledger)
     else:

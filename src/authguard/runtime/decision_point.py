@@ -15,7 +15,7 @@ from authguard.core import conditions, mandates
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.request import NOBODYS, NotProven
-from authguard.core.snapshot import UNSPENT
+from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import held_for
 from authguard.errors import MachineFault
 from authguard.runtime import booking, transactions
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from authguard.core.machine import Transition
     from authguard.core.request import Credential, Operation, Principal
-    from authguard.core.snapshot import Keys, Report, Snapshot, Spent
+    from authguard.core.snapshot import Keys, LedgerEntry, Report, Snapshot
     from authguard.policy.compiled import Policy
     from authguard.ports import Seal
     from authguard.runtime.access import AccessRequest
@@ -346,10 +346,10 @@ def _has_transaction_id(ask: AccessRequest) -> bool:
     return bool(ask.evidence.idempotency or ask.evidence.transaction)
 
 
-def _ledgers(evaluation: Evaluation, known: RequestFacts) -> dict[str, tuple[Spent, ...]]:
+def _ledgers(evaluation: Evaluation, known: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
     """Give what was spent, by what limits count by."""
     snapshot = evaluation.snapshot
-    found = {by: snapshot.ledgers.get(key, UNSPENT).ledger for by, key in known.ledgers}
+    found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in known.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
@@ -358,7 +358,7 @@ def _reserve(evaluation: Evaluation, known: RequestFacts, measured: Measure) -> 
     keys = dict(known.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
-            ledger = evaluation.snapshot.ledgers.get(keys[by], UNSPENT).ledger
+            ledger = evaluation.snapshot.ledgers.get(keys[by], EMPTY_LEDGER).ledger
             evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
             evaluation.update_record("transaction", ledgers=known.ledgers)
         else:

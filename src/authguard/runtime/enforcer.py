@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Order: prove, load, judge, record (as durably as the risk demands), save if unchanged, then admit.
-- Every await has the policy's deadline; a store that is `immediate` never suspends and needs none.
+- Every await has the policy's deadline; a store that is `nonblocking_reads` never suspends and needs none.
 - Whatever is raised becomes the policy's `on_fault`; only cancellation passes, and then nothing was admitted.
 """
 
@@ -218,7 +218,7 @@ class Enforcer:
         Nothing here waits, so what is seen in the store is what the record is about. What the log raises here refuses
         the request that is judged next, which is this one; anything else is met again there.
         """
-        if not self._opened or not self._store.immediate or ask.evidence.transaction:
+        if not self._opened or not self._store.nonblocking_reads or ask.evidence.transaction:
             return None
         try:
             now = self.clock.now()
@@ -229,7 +229,7 @@ class Enforcer:
             channel = self._channels.find(ask, credential) if self._hears_channels else ""
             about = self._about(ask, channel) if channel else operation.identity
             found = self._recollections.find(credential, about)
-            if found is None or now >= found.until or self._store.glance(found.places) != found.seen:
+            if found is None or now >= found.until or self._store.peek_versions(found.places) != found.seen:
                 return None
             record = self._cover(ask, credential, found.verdict.fallback.kind, now) or self.journal.decided_again(
                 found.stencil, now, ask.evidence.trace

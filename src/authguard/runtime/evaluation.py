@@ -14,14 +14,14 @@ from authguard.core import conditions
 from authguard.core.events import Event
 from authguard.core.machine import Transition, step
 from authguard.core.request import Proven
-from authguard.core.snapshot import PLACES, UNSPENT, Report, Snapshot
+from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Report, Snapshot
 from authguard.core.staff import roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.request import Credential, Principal
-    from authguard.core.snapshot import Spent
+    from authguard.core.snapshot import LedgerEntry
     from authguard.policy.compiled import Policy
 
 #: the source under which reports of the app itself are kept
@@ -58,7 +58,7 @@ class Evaluation:
     def can(self, name: str) -> bool:
         """Tell whether an event would move its machine from where it stands."""
         machine, _, trigger = name.partition(".")
-        record, field, _ = PLACES[machine]
+        record, field, _ = STATE_FIELDS[machine]
         state = getattr(getattr(self.snapshot, record), field)
         return self.policy.machines[machine].table[state, trigger].moves
 
@@ -67,9 +67,9 @@ class Evaluation:
         changed = msgspec.structs.replace(getattr(self.snapshot, record), **fields)
         self.snapshot = msgspec.structs.replace(self.snapshot, **{record: changed})
 
-    def update_ledger(self, key: bytes, ledger: tuple[Spent, ...]) -> None:
+    def update_ledger(self, key: bytes, ledger: tuple[LedgerEntry, ...]) -> None:
         """Replace what a ledger of its own holds."""
-        record = msgspec.structs.replace(self.snapshot.ledgers.get(key, UNSPENT), ledger=ledger)
+        record = msgspec.structs.replace(self.snapshot.ledgers.get(key, EMPTY_LEDGER), ledger=ledger)
         self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
     def run_timers(self) -> None:

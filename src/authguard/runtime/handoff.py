@@ -19,7 +19,7 @@ from authguard.ports import Ticket
 if TYPE_CHECKING:
     from authguard.ports import Store
 
-SHELF: Final = "handoff"
+NAMESPACE: Final = "handoff"
 #: tickets looked through for one id
 MOST: Final = 100_000
 #: how often a ticket that others keep changing is looked at again
@@ -65,9 +65,9 @@ class StoreDesk:
             StoreError: it cannot be kept now.
         """
         name = _name(ticket)
-        kept = await self._store.get(SHELF, name)
+        kept = await self._store.get(NAMESPACE, name)
         if not kept:
-            kept = await self._store.add(SHELF, name, _encode(Filed(ticket, "open", "", ticket.opened)))
+            kept = await self._store.add(NAMESPACE, name, _encode(Filed(ticket, "open", "", ticket.opened)))
         return _decode(kept).ticket
 
     async def tickets(self, limit: int) -> tuple[Filed, ...]:
@@ -76,7 +76,7 @@ class StoreDesk:
         Raises:
             StoreError: they cannot be read now.
         """
-        found = [await self._store.get(SHELF, name) for name in await self._store.names(SHELF, limit)]
+        found = [await self._store.get(NAMESPACE, name) for name in await self._store.list_keys(NAMESPACE, limit)]
         return tuple(sorted((_decode(kept) for kept in found if kept), key=lambda filed: filed.ticket.opened))
 
     async def take(self, id: str, by: str, at: float) -> Filed | NoTicket:  # noqa: A002 - the ticket's own word
@@ -98,7 +98,7 @@ class StoreDesk:
             if filed.state == "taken":
                 return filed
             taken = replace(filed, state="taken", by=by, at=at)
-            if await self._store.replace(SHELF, name, kept, _encode(taken)):
+            if await self._store.replace(NAMESPACE, name, kept, _encode(taken)):
                 return taken
         raise _busy()
 
@@ -131,7 +131,7 @@ class StoreDesk:
             filed = _decode(kept)
             if not override and (filed.state != "taken" or folded(filed.by) != folded(by)):
                 return filed
-            if await self._store.replace(SHELF, name, kept, b""):
+            if await self._store.replace(NAMESPACE, name, kept, b""):
                 return replace(filed, state="closed", by=by, at=at)
         raise _busy()
 
@@ -145,22 +145,22 @@ class StoreDesk:
         Raises:
             StoreError: it cannot be read or written now.
         """
-        for name in await self._store.names(SHELF, MOST):
+        for name in await self._store.list_keys(NAMESPACE, MOST):
             for _ in range(TRIES):
-                kept = await self._store.get(SHELF, name)
+                kept = await self._store.get(NAMESPACE, name)
                 filed = _decode(kept) if kept else None
                 if filed is None or filed.ticket.account != account or filed.ticket.subject == subject:
                     break
                 renamed = replace(filed, ticket=replace(filed.ticket, subject=subject))
-                if await self._store.replace(SHELF, name, kept, _encode(renamed)):
+                if await self._store.replace(NAMESPACE, name, kept, _encode(renamed)):
                     break
             else:
                 raise _busy()
 
     async def _find(self, id: str) -> tuple[str, bytes]:  # noqa: A002 - the ticket's own word
         """Look for a ticket's place; an operator's command may, a request never does."""
-        for name in await self._store.names(SHELF, MOST):
-            kept = await self._store.get(SHELF, name)
+        for name in await self._store.list_keys(NAMESPACE, MOST):
+            kept = await self._store.get(NAMESPACE, name)
             if kept and _decode(kept).ticket.id == id:
                 return name, kept
         return "", b""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from authguard.ports import Store
 
 #: where the store keeps which names the app writes
-SHELF: Final = "names"
+NAMESPACE: Final = "names"
 PLACE: Final = "check"
 
 
@@ -56,8 +56,8 @@ async def tell_names(store: Store, check: str) -> None:
         store: opened.
         check: of the names; empty where nobody is named.
     """
-    if check and await store.get(SHELF, PLACE) != check.encode():
-        await store.put(SHELF, PLACE, check.encode())
+    if check and await store.get(NAMESPACE, PLACE) != check.encode():
+        await store.put(NAMESPACE, PLACE, check.encode())
 
 
 async def demand_names(store: Store, check: str) -> None:
@@ -67,7 +67,7 @@ async def demand_names(store: Store, check: str) -> None:
         SettingsError: the app writes others.
         StoreError: the store cannot be read.
     """
-    kept = await store.get(SHELF, PLACE)
+    kept = await store.get(NAMESPACE, PLACE)
     if kept and kept != check.encode():
         raise SettingsError(
             "the app names subjects by other keys than this command would: set AUTHGUARD_PSEUDONYM_KEY as the app has"

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.snapshot import UNSPENT, Snapshot, blank
+from authguard.core.snapshot import EMPTY_LEDGER, Snapshot, blank
 from authguard.errors import BusyError, StoreError
 from authguard.runtime import booking
 from authguard.runtime.evaluation import Evaluation
@@ -59,7 +59,7 @@ def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
         fields["ledgers"] = {
             key: record if record == old else replace(record, version=old.version + 1)
             for key, record in after.ledgers.items()
-            for old in (before.ledgers.get(key, UNSPENT),)
+            for old in (before.ledgers.get(key, EMPTY_LEDGER),)
         }
     return replace(after, **fields)
 
@@ -110,11 +110,11 @@ class StateRepository:
     async def load(self, keys: Keys) -> LoadedState:
         """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
         store = self.store
-        if not store.immediate:
+        if not store.nonblocking_reads:
             return LoadedState(await self._ask_store(store.load(keys, self.blank)))
-        places = store.places(keys)
-        seen = store.glance(places)
-        return LoadedState(store.gather(places, seen, self.blank), places, seen)
+        places = store.record_keys(keys)
+        seen = store.peek_versions(places)
+        return LoadedState(store.decode(places, seen, self.blank), places, seen)
 
     def saved(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
         """Look again at an immediate store after a save; ``None`` where what stands there is not what was saved.
@@ -125,8 +125,8 @@ class StateRepository:
         """
         if after is before.snapshot:
             return before
-        seen = self.store.glance(before.places)
-        found = self.store.gather(before.places, seen, self.blank)
+        seen = self.store.peek_versions(before.places)
+        found = self.store.decode(before.places, seen, self.blank)
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
         return LoadedState(found, before.places, seen) if found == stands else None
 
@@ -135,7 +135,7 @@ class StateRepository:
         if after is before:
             return True
         committing = self.store.commit(keys, before, after)
-        return await (committing if self.store.instant else self._ask_store(committing))
+        return await (committing if self.store.nonblocking_writes else self._ask_store(committing))
 
     def is_void(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Whether a save that was left, or never begun, changed nothing for certain; where that is not known, False.
@@ -144,11 +144,11 @@ class StateRepository:
         """
         if after is before:
             return True
-        if not self.store.immediate:
+        if not self.store.nonblocking_reads:
             return False
         try:
-            places = self.store.places(keys)
-            found = self.store.gather(places, self.store.glance(places), self.blank)
+            places = self.store.record_keys(keys)
+            found = self.store.decode(places, self.store.peek_versions(places), self.blank)
         except StoreError:
             return False
         # all or none is saved, so any record that was to change tells
@@ -157,9 +157,9 @@ class StateRepository:
             for record in RECORDS
             if getattr(after, record) != getattr(before, record)
         ) or any(
-            found.ledgers.get(key, UNSPENT).version == before.ledgers.get(key, UNSPENT).version
+            found.ledgers.get(key, EMPTY_LEDGER).version == before.ledgers.get(key, EMPTY_LEDGER).version
             for _, key in keys.ledgers
-            if after.ledgers.get(key, UNSPENT) != before.ledgers.get(key, UNSPENT)
+            if after.ledgers.get(key, EMPTY_LEDGER) != before.ledgers.get(key, EMPTY_LEDGER)
         )
 
     async def change(

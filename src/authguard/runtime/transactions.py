@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from authguard.core.canonical import TEXT_BOUND, Canonical, Header, canonical, is_secret, render
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.snapshot import FORGOTTEN, account_key
+from authguard.core.snapshot import NO_RESPONSE, account_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -327,7 +327,7 @@ def expire_response(evaluation: Evaluation) -> None:
     """Let go of a first answer whose time is over, before it could be told again."""
     record = evaluation.snapshot.transaction
     if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.keep_answers:
-        evaluation.update_record("transaction", **FORGOTTEN)
+        evaluation.update_record("transaction", **NO_RESPONSE)
 
 
 def about(transaction: str, what: str) -> bytes:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 
 #: a day beyond the default life of a credential (`authguard.policy.compiled.Issuer.max_lifetime`), seconds
-KEEP: Final = 90_000.0
+RETENTION_S: Final = 90_000.0
 #: records looked at, for each new one, to see whether their time is over; so that all are seen before it is full
-LOOKS: Final = 4
+SWEEP_COUNT: Final = 4
 #: the same once the store is full
-LOOKS_WHEN_FULL: Final = 64
+SWEEP_COUNT_WHEN_FULL: Final = 64
 #: one dictionary of a million grows in one go, for tens of milliseconds; none of 256 is ever that large
 SHARDS: Final = 256
 
@@ -32,49 +32,50 @@ class MemoryStore:
 
     Args:
         capacity: records and documents together; a new one beyond it is refused with `StoreError`.
-        keep: seconds for which a record outlives its last change at least. Not less than the longest ``max_lifetime``
-            of an issuer and the longest window of a limit or of attempts, or a forgotten record could be named again.
-        answers: seconds for which first answers of transactions are kept; infinite for as long as those.
-        ended: states in which a transaction may be forgotten then, as in `authguard.core.record_codec.is_over`.
+        retention: least seconds for which a record outlives its last change. Not less than the longest
+            ``max_lifetime`` of an issuer and the longest window of a limit or of attempts, or a deleted record could be
+            named again.
+        response_retention: seconds for which first responses of transactions are stored; infinite for as long as those.
+        final_states: states in which a transaction may be deleted, as in `authguard.core.record_codec.is_expired`.
     """
 
     __slots__ = (
-        "_answers",
         "_capacity",
-        "_ended",
-        "_hand",
-        "_keep",
-        "_looking",
+        "_claims",
+        "_documents",
+        "_final_states",
         "_records",
-        "_shelves",
+        "_response_retention",
+        "_retention",
         "_size",
+        "_sweep_position",
+        "_sweep_queue",
         "_transactions",
-        "_used",
     )
 
     #: `load` never suspends, nor does `commit`
-    immediate = instant = True
+    nonblocking_reads = nonblocking_writes = True
 
     def __init__(
         self,
         capacity: int = 1_000_000,
-        keep: float = KEEP,
+        retention: float = RETENTION_S,
         *,
-        answers: float = inf,
-        ended: frozenset[str] = record_codec.ENDED_TRANSACTION,
+        response_retention: float = inf,
+        final_states: frozenset[str] = record_codec.FINAL_TRANSACTION_STATES,
     ) -> None:
-        self._answers = answers
-        self._ended = ended
+        self._response_retention = response_retention
+        self._final_states = final_states
         self._capacity = capacity
-        self._keep = keep
+        self._retention = retention
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
-        self._shelves: dict[str, dict[str, bytes]] = {}
-        self._used: dict[bytes, float] = {}
+        self._documents: dict[str, dict[str, bytes]] = {}
+        self._claims: dict[bytes, float] = {}
         #: name -> what a transaction is found by: state, role, operation, subject, and its place
         self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
         self._size = 0
-        self._hand = 0
-        self._looking: list[bytes] = []
+        self._sweep_position = 0
+        self._sweep_queue: list[bytes] = []
 
     async def open(self) -> None:
         """Do nothing: memory is always ready."""
@@ -88,15 +89,15 @@ class MemoryStore:
         Raises:
             StoreError: a record is damaged.
         """
-        places = self.places(keys)
-        return self.gather(places, self.glance(places), blank)
+        places = self.record_keys(keys)
+        return self.decode(places, self.peek_versions(places), blank)
 
     @staticmethod
-    def places(keys: Keys) -> tuple[bytes, ...]:
+    def record_keys(keys: Keys) -> tuple[bytes, ...]:
         """Name the places of the records that the keys name."""
-        return tuple(record_codec.names(keys))
+        return tuple(record_codec.record_keys(keys))
 
-    def glance(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         """See whether anything there changed: equal answers are the same records."""
         shards = self._records
         seen = []
@@ -105,14 +106,14 @@ class MemoryStore:
         return tuple(seen)
 
     @staticmethod
-    def gather(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+    def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
         """Put what was seen there into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
         """
         rows = zip(places, seen, strict=True)
-        return record_codec.assemble([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
+        return record_codec.decode_snapshot([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.
@@ -120,15 +121,15 @@ class MemoryStore:
         Raises:
             StoreError: there is no room for a new record, or a stored one is damaged.
         """
-        changes = record_codec.changes(keys, before, after)
+        changes = record_codec.list_changes(keys, before, after)
         for name, version, _ in changes:
             value = self._records[name[-1]].get(name)
-            if version != (record_codec.decode(name, value).version if value else 0):
+            if version != (record_codec.decode_record(name, value).version if value else 0):
                 return False
         if not all(version for _, version, _ in changes):
-            self._sweep(record_codec.newest(after))
+            self._sweep(record_codec.latest_change(after))
         new = sum(name not in self._records[name[-1]] for name, _, _ in changes)
-        self._take_room(new)
+        self._reserve_capacity(new)
         for name, _, value in changes:
             self._records[name[-1]][name] = value
             if name[:1] == record_codec.TRANSACTION:
@@ -147,7 +148,7 @@ class MemoryStore:
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
         """List transactions by their ids, in the order of their places."""
-        since = (after[0], record_codec.transaction_name(after[1]))
+        since = (after[0], record_codec.transaction_key(after[1]))
         found = (
             (place, name)
             for name, (stands, by, of, about, place) in self._transactions.items()
@@ -155,55 +156,55 @@ class MemoryStore:
             if (place, name) > since
         )
         return tuple(
-            record_codec.transaction_of(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found)
+            record_codec.decode_transaction(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found)
         )
 
-    async def put(self, shelf: str, name: str, value: bytes) -> None:
+    async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Keep a document, replacing what was there; empty bytes remove it.
 
         Raises:
             StoreError: it is too large, or there is no room.
         """
-        record_codec.check_document(shelf, name, value)
-        documents = self._shelves.setdefault(shelf, {})
-        self._take_room(bool(value) - (name in documents))
+        record_codec.check_document(namespace, name, value)
+        documents = self._documents.setdefault(namespace, {})
+        self._reserve_capacity(bool(value) - (name in documents))
         if value:
             documents[name] = value
         else:
             documents.pop(name, None)
 
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+    async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         """Keep a document unless there is one; give back the one that is kept now.
 
         Raises:
             StoreError: it is too large, or there is no room.
         """
-        await self.replace(shelf, name, b"", value)
-        return await self.get(shelf, name)
+        await self.replace(namespace, name, b"", value)
+        return await self.get(namespace, name)
 
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+    async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
 
         Raises:
             StoreError: it is too large, or there is no room.
         """
-        if await self.get(shelf, name) != old:
+        if await self.get(namespace, name) != old:
             return False
-        await self.put(shelf, name, new)
+        await self.put(namespace, name, new)
         return True
 
-    async def get(self, shelf: str, name: str) -> bytes:
+    async def get(self, namespace: str, name: str) -> bytes:
         """Give a document; empty bytes where there is none."""
-        return self._shelves.get(shelf, {}).get(name, b"")
+        return self._documents.get(namespace, {}).get(name, b"")
 
-    async def once(self, name: bytes, until: float, now: float) -> bool:
+    async def claim(self, name: bytes, until: float, now: float) -> bool:
         """Take a name that may be used once; false where it was taken before.
 
         Raises:
             StoreError: there is no room: a name that cannot be kept could be used twice.
         """
-        used = self._used
-        for _ in range(LOOKS):  # the oldest are first, so that what is over is found there
+        used = self._claims
+        for _ in range(SWEEP_COUNT):  # the oldest are first, so that what is over is found there
             oldest = next(iter(used), b"")
             if not oldest or used[oldest] > now:
                 break
@@ -216,31 +217,31 @@ class MemoryStore:
         used[name] = until
         return True
 
-    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+    async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`."""
-        return tuple(nsmallest(limit, self._shelves.get(shelf, {})))
+        return tuple(nsmallest(limit, self._documents.get(namespace, {})))
 
     def _sweep(self, now: float) -> None:
         """Look at the next few records, round and round, and drop those whose time is over, and answers before that.
 
         A little with each new record, so that no request ever pays for all of them.
         """
-        for _ in range(LOOKS_WHEN_FULL if self._size >= self._capacity else LOOKS):
-            if not self._looking:
-                self._hand = (self._hand + 1) % SHARDS
-                self._looking = list(self._records[self._hand])
+        for _ in range(SWEEP_COUNT_WHEN_FULL if self._size >= self._capacity else SWEEP_COUNT):
+            if not self._sweep_queue:
+                self._sweep_position = (self._sweep_position + 1) % SHARDS
+                self._sweep_queue = list(self._records[self._sweep_position])
                 continue
-            name = self._looking.pop()
+            name = self._sweep_queue.pop()
             records = self._records[name[-1]]
             value = records.get(name)
-            if value and (lighter := record_codec.without_answer(name, value, now - self._answers)):
+            if value and (lighter := record_codec.without_response(name, value, now - self._response_retention)):
                 records[name] = lighter
-            elif value and record_codec.is_over(name, value, now - self._keep, self._ended):
+            elif value and record_codec.is_expired(name, value, now - self._retention, self._final_states):
                 del records[name]
                 self._transactions.pop(name, None)
                 self._size -= 1
 
-    def _take_room(self, new: int) -> None:
+    def _reserve_capacity(self, new: int) -> None:
         if new > 0 and self._size + new > self._capacity:
             raise StoreError(
                 f"the memory store is full ({self._capacity} records and documents): "

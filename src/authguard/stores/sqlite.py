@@ -23,9 +23,9 @@ from anyio import get_cancelled_exc_class
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from authguard.stores.leaving import Fate, cancel_later
-from authguard.stores.sqlite_file import connect, failure, identity
-from authguard.stores.sqlite_filed import find, refile, unfile
+from authguard.stores.cancellation import CommitGuard, reraise_cancellation
+from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
+from authguard.stores.sqlite_transaction_index import find_transactions, remove_from_index, update_index
 from authguard.worker import Worker
 
 if TYPE_CHECKING:
@@ -37,22 +37,26 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 #: number of names -> one statement for all of them; a fifth quicker than ``IN (?, ?, ?)``
-LOAD: Final = tuple(" UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11))
+SELECT_RECORDS: Final = tuple(
+    " UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11)
+)
 INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
-LOOK: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
-FORGET: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-GET: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
-PUT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-REMOVE: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
-NAMES: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
+SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
+DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
+SELECT_DOCUMENT: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
+UPSERT_DOCUMENT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+DELETE_DOCUMENT: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
+SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
 #: records looked at, for each new one, to see whether their time is over; so that all are seen before it has doubled
-LOOKS: Final = 4
+SWEEP_COUNT: Final = 4
 #: seconds between looks, by the machine's steady clock, at whether the file is still there; a write always looks
-LOOK_EVERY: Final = 1.0
-OVER: Final = "DELETE FROM used WHERE name IN (SELECT name FROM used WHERE until <= ? ORDER BY until LIMIT 16)"
-TAKEN: Final = "DELETE FROM used WHERE name = ? AND until <= ?"
-TAKE: Final = "INSERT INTO used (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
+IDENTITY_CHECK_INTERVAL_S: Final = 1.0
+DELETE_EXPIRED_CLAIMS: Final = (
+    "DELETE FROM used WHERE name IN (SELECT name FROM used WHERE until <= ? ORDER BY until LIMIT 16)"
+)
+DELETE_EXPIRED_CLAIM: Final = "DELETE FROM used WHERE name = ? AND until <= ?"
+INSERT_CLAIM: Final = "INSERT INTO used (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteStore:
@@ -60,54 +64,54 @@ class SqliteStore:
 
     A caller that is cancelled while it waits for a write has given it up: it does not happen. One whose write is being
     made durable that very moment is told what came of it, and cancelled at its next wait; only where the disk hangs
-    for longer than `patience` does nobody know. The store stays usable, since the worker ends on its own.
+    for longer than `lock_timeout_s` does nobody know. The store stays usable, since the worker ends on its own.
 
     Args:
         path: the file; made with mode 0600, and its folder with 0700, where they are missing.
-        patience: seconds to wait for another writer's lock before `StoreError`.
-        keep: seconds for which a record outlives its last change at least, as in `MemoryStore`; infinite for ever.
-        answers: seconds for which first answers of transactions are kept; infinite for as long as those.
-        ended: states in which a transaction may be forgotten then, as in `authguard.core.record_codec.is_over`.
+        lock_timeout_s: seconds to wait for another writer's lock before `StoreError`.
+        retention: least seconds for which a record outlives its last change, as in `MemoryStore`; infinite for ever.
+        response_retention: seconds for which first responses of transactions are stored; infinite for as long as those.
+        final_states: states in which a transaction may be deleted, as in `authguard.core.record_codec.is_expired`.
     """
 
     __slots__ = (
-        "_answers",
-        "_ended",
-        "_hand",
+        "_checked_at",
+        "_final_states",
         "_identity",
-        "_keep",
         "_lock",
-        "_looked",
+        "_lock_timeout_s",
         "_opened",
         "_path",
-        "_patience",
         "_reader",
+        "_response_retention",
+        "_retention",
+        "_sweep_position",
         "_worker",
         "_writer",
     )
 
     #: `load` never suspends: a local read takes microseconds; `commit` runs in a worker thread
-    immediate = True
-    instant = False
+    nonblocking_reads = True
+    nonblocking_writes = False
 
     def __init__(
         self,
         path: Path,
-        patience: float = 1.0,
-        keep: float = math.inf,
+        lock_timeout_s: float = 1.0,
+        retention: float = math.inf,
         *,
-        answers: float = math.inf,
-        ended: frozenset[str] = record_codec.ENDED_TRANSACTION,
+        response_retention: float = math.inf,
+        final_states: frozenset[str] = record_codec.FINAL_TRANSACTION_STATES,
     ) -> None:
         self._path = path
-        self._answers = answers
-        self._ended = ended
-        self._patience = patience
-        self._keep = keep
+        self._response_retention = response_retention
+        self._final_states = final_states
+        self._lock_timeout_s = lock_timeout_s
+        self._retention = retention
         #: the last name that was looked at
-        self._hand = b""
+        self._sweep_position = b""
         self._identity = (0, 0)
-        self._looked = -math.inf
+        self._checked_at = -math.inf
         self._lock = Lock()
         self._worker = Worker()
         self._opened = False
@@ -140,35 +144,35 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read now.
         """
-        places = self.places(keys)
-        return self.gather(places, self.glance(places), blank)
+        places = self.record_keys(keys)
+        return self.decode(places, self.peek_versions(places), blank)
 
     @staticmethod
-    def places(keys: Keys) -> tuple[bytes, ...]:
+    def record_keys(keys: Keys) -> tuple[bytes, ...]:
         """Name the places of the records that the keys name."""
-        return tuple(record_codec.names(keys))
+        return tuple(record_codec.record_keys(keys))
 
-    def glance(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
         """Read the rows at some places, in one statement; equal answers are the same records.
 
         Raises:
             StoreError: they cannot be read now.
         """
-        reader = self._reading()
+        reader = self._reader_connection()
         try:
-            return tuple(reader.execute(LOAD[len(places)], places).fetchall())
+            return tuple(reader.execute(SELECT_RECORDS[len(places)], places).fetchall())
         except sqlite3.Error as error:
-            raise failure(self._path, "read", error) from error
+            raise store_error(self._path, "read", error) from error
 
     @staticmethod
-    def gather(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
+    def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
         """Put the rows that were seen into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
         """
         del places  # the rows bear their names
-        return record_codec.assemble([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
+        return record_codec.decode_snapshot([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; False where another was faster.
@@ -176,7 +180,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be written now; then nothing was.
         """
-        changes = record_codec.changes(keys, before, after)
+        changes = record_codec.list_changes(keys, before, after)
 
         def replace(writer: sqlite3.Connection) -> bool:
             for name, version, value in changes:
@@ -185,65 +189,65 @@ class SqliteStore:
                 if done.rowcount != 1:
                     return False
                 if name[:1] == record_codec.TRANSACTION:
-                    refile(writer, name, before.transaction, after.transaction)
+                    update_index(writer, name, before.transaction, after.transaction)
             new = sum(not version for _, version, _ in changes)
             if new:
-                self._sweep(writer, LOOKS * new, record_codec.newest(after))
+                self._sweep(writer, SWEEP_COUNT * new, record_codec.latest_change(after))
             return True
 
         return not changes or await self._write(replace)
 
-    async def put(self, shelf: str, name: str, value: bytes) -> None:
+    async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Keep a document, replacing what was there; empty bytes remove it.
 
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        record_codec.check_document(shelf, name, value)
-        await self._write(lambda writer: _put(writer, shelf, name, value))
+        record_codec.check_document(namespace, name, value)
+        await self._write(lambda writer: _put(writer, namespace, name, value))
 
-    async def add(self, shelf: str, name: str, value: bytes) -> bytes:
+    async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         """Keep a document unless there is one; give back the one that is kept now.
 
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        record_codec.check_document(shelf, name, value)
+        record_codec.check_document(namespace, name, value)
 
         def add(writer: sqlite3.Connection) -> bytes:
-            return _get(writer, shelf, name) or _put(writer, shelf, name, value)
+            return _get(writer, namespace, name) or _put(writer, namespace, name, value)
 
         return await self._write(add)
 
-    async def replace(self, shelf: str, name: str, old: bytes, new: bytes) -> bool:
+    async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
 
         Raises:
             StoreError: it is too large, or cannot be written now.
         """
-        record_codec.check_document(shelf, name, new)
+        record_codec.check_document(namespace, name, new)
 
         def replace(writer: sqlite3.Connection) -> bool:
-            if _get(writer, shelf, name) != old:
+            if _get(writer, namespace, name) != old:
                 return False
-            _put(writer, shelf, name, new)
+            _put(writer, namespace, name, new)
             return True
 
         return await self._write(replace)
 
-    async def get(self, shelf: str, name: str) -> bytes:
+    async def get(self, namespace: str, name: str) -> bytes:
         """Give a document; empty bytes where there is none.
 
         Raises:
             StoreError: it cannot be read now.
         """
-        reader = self._reading()
+        reader = self._reader_connection()
         try:
-            return _get(reader, shelf, name)
+            return _get(reader, namespace, name)
         except sqlite3.Error as error:
-            raise failure(self._path, "read", error) from error
+            raise store_error(self._path, "read", error) from error
 
-    async def once(self, name: bytes, until: float, now: float) -> bool:
+    async def claim(self, name: bytes, until: float, now: float) -> bool:
         """Take a name that may be used once, in whichever process; false where it was taken before.
 
         Raises:
@@ -251,13 +255,13 @@ class SqliteStore:
         """
 
         def take(writer: sqlite3.Connection) -> bool:
-            writer.execute(OVER, (now,))
-            writer.execute(TAKEN, (name, now))
-            return writer.execute(TAKE, (name, until)).rowcount == 1
+            writer.execute(DELETE_EXPIRED_CLAIMS, (now,))
+            writer.execute(DELETE_EXPIRED_CLAIM, (name, now))
+            return writer.execute(INSERT_CLAIM, (name, until)).rowcount == 1
 
         return await self._write(take)
 
-    async def names(self, shelf: str, limit: int) -> tuple[str, ...]:
+    async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
         """List the names on a shelf, sorted, at most `limit`.
 
         Raises:
@@ -265,7 +269,9 @@ class SqliteStore:
         """
 
         def listed() -> tuple[str, ...]:
-            return tuple(name for (name,) in self._in_use(self._writer).execute(NAMES, (shelf, limit)))
+            return tuple(
+                name for (name,) in self._require_open(self._writer).execute(SELECT_DOCUMENT_KEYS, (namespace, limit))
+            )
 
         return await self._in_worker("read", listed)
 
@@ -286,59 +292,61 @@ class SqliteStore:
         """
 
         def found() -> list[tuple[bytes, bytes]]:
-            return find(self._in_use(self._writer), state, (role, operation, subject), after, limit)
+            return find_transactions(self._require_open(self._writer), state, (role, operation, subject), after, limit)
 
-        return tuple(record_codec.transaction_of(name, value) for name, value in await self._in_worker("read", found))
+        return tuple(
+            record_codec.decode_transaction(name, value) for name, value in await self._in_worker("read", found)
+        )
 
-    def _sweep(self, writer: sqlite3.Connection, looks: int, now: float) -> None:
+    def _sweep(self, writer: sqlite3.Connection, count: int, now: float) -> None:
         """Look at the next few records, round and round, and forget those whose time is over, and answers before that.
 
         A little with each new record and in its transaction, so that the file stops growing without a task that must
         run, and no request ever pays for all of them. A damaged record is none of this request's business and stays.
         """
-        before, answered = now - self._keep, now - self._answers
+        before, answered = now - self._retention, now - self._response_retention
         if max(before, answered) == -math.inf:
             return
-        rows: list[tuple[bytes, int, bytes]] = writer.execute(LOOK, (self._hand, looks)).fetchall()
-        self._hand = rows[-1][0] if len(rows) == looks else b""
+        rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (self._sweep_position, count)).fetchall()
+        self._sweep_position = rows[-1][0] if len(rows) == count else b""
         for name, version, value in rows:
             with suppress(StoreError):
-                lighter = record_codec.without_answer(name, value, answered)
+                lighter = record_codec.without_response(name, value, answered)
                 if lighter:
                     writer.execute(UPDATE, (version + 1, lighter, name, version))
-                elif record_codec.is_over(name, value, before, self._ended):
-                    writer.execute(FORGET, (name, version))
+                elif record_codec.is_expired(name, value, before, self._final_states):
+                    writer.execute(DELETE, (name, version))
                     if name[:1] == record_codec.TRANSACTION:
-                        unfile(writer, name, record_codec.transaction_of(name, value)[1])
+                        remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; one that answers ``False``, or raises, changes nothing."""
-        fate = Fate[Answer]()
+        guard = CommitGuard[Answer]()
 
         def transaction() -> Answer:
-            writer = self._in_use(self._writer)
-            self._look()
+            writer = self._require_open(self._writer)
+            self._check_identity()
             writer.execute("BEGIN IMMEDIATE")
             try:
                 answer = change(writer)
-                commits = answer is not False and fate.seal()
+                commits = answer is not False and guard.decide()
                 writer.execute("COMMIT" if commits else "ROLLBACK")
                 if commits:
-                    fate.kept.append(answer)
+                    guard.result.append(answer)
             finally:
-                fate.over = True
+                guard.finished = True
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
             return answer
 
         try:
             return await self._in_worker("written", transaction)
-        except get_cancelled_exc_class() as leaving:
-            if not fate.seal():
-                await fate.known(self._patience)
-                if fate.kept:
-                    cancel_later(leaving)
-                    return fate.kept[0]
+        except get_cancelled_exc_class() as cancellation:
+            if not guard.decide():
+                await guard.wait_finished(self._lock_timeout_s)
+                if guard.result:
+                    reraise_cancellation(cancellation)
+                    return guard.result[0]
             raise
 
     async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
@@ -348,12 +356,12 @@ class SqliteStore:
         """
 
         def alone() -> Answer:
-            if not self._lock.acquire(timeout=self._patience):
+            if not self._lock.acquire(timeout=self._lock_timeout_s):
                 raise StoreError(f"the store {self._path} still waits for an earlier write: look at the disk")
             try:
                 return job()
             except sqlite3.Error as error:
-                raise failure(self._path, done, error) from error
+                raise store_error(self._path, done, error) from error
             finally:
                 self._lock.release()
 
@@ -361,8 +369,8 @@ class SqliteStore:
 
     def _connect(self) -> None:
         if self._writer is None:
-            self._writer, self._reader = connect(self._path, self._patience)
-            self._identity = identity(self._path)
+            self._writer, self._reader = open_connections(self._path, self._lock_timeout_s)
+            self._identity = file_identity(self._path)
 
     def _disconnect(self) -> None:
         for connection in (self._reader, self._writer):
@@ -370,39 +378,39 @@ class SqliteStore:
                 connection.close()
         self._reader = self._writer = None
 
-    def _reading(self) -> sqlite3.Connection:
+    def _reader_connection(self) -> sqlite3.Connection:
         """Give the connection for reads, and look from time to time whether it still leads to the file."""
-        reader, now = self._in_use(self._reader), monotonic()
-        if now - self._looked >= LOOK_EVERY:
-            self._look()
-            self._looked = now
+        reader, now = self._require_open(self._reader), monotonic()
+        if now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
+            self._check_identity()
+            self._checked_at = now
         return reader
 
-    def _look(self) -> None:
+    def _check_identity(self) -> None:
         """See whether the file that was opened is still the one that has its name.
 
         Raises:
             StoreError: it is not.
         """
-        if identity(self._path) != self._identity:
+        if file_identity(self._path) != self._identity:
             raise StoreError(
                 f"the store {self._path} was moved, deleted or replaced while it was used: put it back, or restart"
             )
 
-    def _in_use(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+    def _require_open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:
             raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
         return connection
 
 
-def _get(connection: sqlite3.Connection, shelf: str, name: str) -> bytes:
-    rows: list[tuple[bytes]] = connection.execute(GET, (shelf, name)).fetchall()
+def _get(connection: sqlite3.Connection, namespace: str, name: str) -> bytes:
+    rows: list[tuple[bytes]] = connection.execute(SELECT_DOCUMENT, (namespace, name)).fetchall()
     return rows[0][0] if rows else b""
 
 
-def _put(writer: sqlite3.Connection, shelf: str, name: str, value: bytes) -> bytes:
+def _put(writer: sqlite3.Connection, namespace: str, name: str, value: bytes) -> bytes:
     if value:
-        writer.execute(PUT, (shelf, name, value))
+        writer.execute(UPSERT_DOCUMENT, (namespace, name, value))
     else:
-        writer.execute(REMOVE, (shelf, name))
+        writer.execute(DELETE_DOCUMENT, (namespace, name))
     return value

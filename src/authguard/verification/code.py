@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authguard.ports import Clock, Ids, Question, Store
 
 #: where the hashes of codes are kept
-SHELF: Final = "codes"
+NAMESPACE: Final = "codes"
 #: codes of one attempt that are sent at the most
 SENDS: Final = 3
 #: seconds of a shelf's compartment: a code lies in that of the time when it was sent, and may be found in the next
@@ -73,7 +73,7 @@ class Codes:
         if sends >= SENDS:
             return False
         kept = Kept(self._digest(question, code), question.at + self._declared.expires, sends + 1)
-        return await self._store.replace(SHELF, name, raw, msgspec.msgpack.encode(kept))
+        return await self._store.replace(NAMESPACE, name, raw, msgspec.msgpack.encode(kept))
 
     async def take(self, question: Question, said: str) -> bool:
         """Use the code up, and tell whether it was the right one: of all who try at once, one is told.
@@ -85,7 +85,7 @@ class Codes:
         name, raw = await self._find(question)
         kept = msgspec.msgpack.decode(raw, type=Kept) if raw else Kept(b"", 0.0, 0)
         same = hmac.compare_digest(digest, kept.digest)
-        mine = bool(raw) and await self._store.replace(SHELF, name, raw, b"")
+        mine = bool(raw) and await self._store.replace(NAMESPACE, name, raw, b"")
         return same and mine and question.at < kept.until
 
     async def _find(self, question: Question) -> tuple[str, bytes]:
@@ -94,7 +94,7 @@ class Codes:
         label = blake2b(question.attempt.encode(), digest_size=16, key=self._key, person=b"code attempt").hexdigest()
         for compartment in (now - 1, now, now + 1):  # a clock may have stepped back meanwhile
             name = f"{compartment:010}.{self._declared.name}.{label}"
-            raw = await self._store.get(SHELF, name)
+            raw = await self._store.get(NAMESPACE, name)
             if raw:
                 return name, raw
         return f"{now:010}.{self._declared.name}.{label}", b""
@@ -102,9 +102,9 @@ class Codes:
     async def _sweep(self, at: float) -> None:
         """Drop the oldest codes whose time is over; names sort by time."""
         over = f"{int(at // COMPARTMENT) - 1:010}"
-        for name in await self._store.names(SHELF, SWEPT):
+        for name in await self._store.list_keys(NAMESPACE, SWEPT):
             if name < over:
-                await self._store.put(SHELF, name, b"")
+                await self._store.put(NAMESPACE, name, b"")
 
     def _digest(self, question: Question, code: str) -> bytes:
         digest = blake2b(digest_size=32, key=self._key, person=b"code")

@@ -75,7 +75,7 @@ class TotpService:
         if found < 0 or secret is None:
             return Failed()
         until = (found + window + 1) * STEP
-        return Passed() if await self._store.once(self._name(question, found), until, question.at) else Failed()
+        return Passed() if await self._store.claim(self._name(question, found), until, question.at) else Failed()
 
     def _name(self, question: Question, step: int) -> bytes:
         """Name a used step of an account."""

@@ -16,7 +16,7 @@ from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.core.snapshot import PLACES, blank
+from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.errors import MachineFault
 from authguard.policy.compiler import load
 from authguard.policy.proving import causes
@@ -277,7 +277,7 @@ def test_a_route_begins_where_things_stand_and_the_engine_can_walk_it() -> None:
     (route,) = causes.routes(POLICY, here, [{machine: (state,) for machine, state in goal.items()}])
     snapshot = blank(POLICY.initial)
     for machine, state in here.items():
-        record, field, _ = PLACES[machine]
+        record, field, _ = STATE_FIELDS[machine]
         changed = msgspec.structs.replace(getattr(snapshot, record), **{field: state})
         snapshot = msgspec.structs.replace(snapshot, **{record: changed})
     for moved in route:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 #: seconds, by the records' own times, between looks at whether the file still has its name; whether it has any name and
 #: ends in what was written is looked at after each line
-LOOK_EVERY: Final = 0.05
+IDENTITY_CHECK_INTERVAL_S: Final = 0.05
 
 
 class JsonlSink:
@@ -157,7 +157,7 @@ class JsonlSink:
             AuditError: it was not written whole; the next call repairs first.
         """
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
-        looks = type(entry) is not Moved and not abs(entry.at - self._looked) < LOOK_EVERY
+        looks = type(entry) is not Moved and not abs(entry.at - self._looked) < IDENTITY_CHECK_INTERVAL_S
         try:
             if not self._sound or self._forks != fork_counter.forks or looks:
                 self._make_sound(entry.at)
@@ -175,7 +175,11 @@ class JsonlSink:
             AuditError: it was not written whole; the next call repairs first.
         """
         try:
-            if not self._sound or self._forks != fork_counter.forks or not abs(at - self._looked) < LOOK_EVERY:
+            if (
+                not self._sound
+                or self._forks != fork_counter.forks
+                or not abs(at - self._looked) < IDENTITY_CHECK_INTERVAL_S
+            ):
                 self._make_sound(at)
             if not self._begun:
                 self._begin()

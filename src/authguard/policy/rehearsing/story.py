@@ -16,7 +16,7 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
-from authguard.core.snapshot import PLACES, blank
+from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.core.timers import ROUNDS
 from authguard.errors import MachineFault
 
@@ -79,7 +79,7 @@ class Story:
         self._opened = ""  # the operation whose transaction the story follows
         self._snapshot: Snapshot = blank(policy.initial)
         for machine, state in given.items():
-            record, field, entered = PLACES[machine]
+            record, field, entered = STATE_FIELDS[machine]
             self._amend(record, **{field: state, entered: BEGINS})
             if state != policy.initial[machine]:  # of what was never seen nothing counts
                 self._amend(record, **dict.fromkeys(MOMENTS.get(machine, ()), BEGINS))
@@ -186,7 +186,7 @@ class Story:
         pending = [event]
         for name in pending:  # grows: an event that stays put leaves no transition, so its line is looked up
             machine, _, trigger = name.partition(".")
-            record, field, _ = PLACES[machine]
+            record, field, _ = STATE_FIELDS[machine]
             state = sources.get((machine, trigger), getattr(getattr(self._snapshot, record), field))
             edge = self._policy.machines[machine].table[state, trigger]
             self.edges.add((machine, edge.line, state))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.errors import StoreError
 from authguard.paths import make_folder
-from authguard.stores.sqlite_filed import prepare_filed
+from authguard.stores.sqlite_transaction_index import create_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ USED: Final = (
 )
 WAL: Final = "PRAGMA journal_mode=WAL"
 #: tries, within the patience, to turn write-ahead logging on
-ATTEMPTS: Final = 20
+WAL_ATTEMPTS: Final = 20
 #: what to do about SQLite's own codes; the first that a code's name begins with
 ADVICE: Final = (
     ("SQLITE_BUSY", "another process holds its lock; try again"),
@@ -46,16 +46,16 @@ ADVICE: Final = (
 )
 
 
-def connect(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """Open the file, made where it is missing, once to write and once to read without ever waiting.
 
     Args:
         path: the file.
-        patience: seconds to wait for another process's lock.
+        lock_timeout_s: seconds to wait for another process's lock.
 
     Raises:
         StoreError: the file cannot be made, or a newer authguard or another program wrote it.
-        sqlite3.Error: the file cannot be used; `failure` says what that means.
+        sqlite3.Error: the file cannot be used; `store_error` says what that means.
     """
     try:
         make_folder(path.parent)
@@ -64,9 +64,9 @@ def connect(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Co
     except OSError as error:
         raise StoreError(f"the store {path} cannot be made: make its folder writable") from error
     with ExitStack() as undo:
-        writer = undo.enter_context(closing(_connection(path, patience)))
-        _prepare(path, writer, patience)
-        reader = undo.enter_context(closing(_connection(path, patience)))
+        writer = undo.enter_context(closing(_connection(path, lock_timeout_s)))
+        _prepare(path, writer, lock_timeout_s)
+        reader = undo.enter_context(closing(_connection(path, lock_timeout_s)))
         reader.execute("PRAGMA query_only=1")
         reader.execute("SELECT 1 FROM records LIMIT 1").fetchall()  # what a killed process left is recovered here
         reader.execute("PRAGMA busy_timeout=0")
@@ -74,7 +74,7 @@ def connect(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Co
     return writer, reader
 
 
-def failure(path: Path, done: str, error: sqlite3.Error) -> StoreError:
+def store_error(path: Path, done: str, error: sqlite3.Error) -> StoreError:
     """Say what an error of SQLite means, in a message that holds no key and no value.
 
     Args:
@@ -87,7 +87,7 @@ def failure(path: Path, done: str, error: sqlite3.Error) -> StoreError:
     return StoreError(f"the store {path} cannot be {done} ({code or type(error).__name__}): {advice}")
 
 
-def identity(path: Path) -> tuple[int, int]:
+def file_identity(path: Path) -> tuple[int, int]:
     """Give device and inode of the file that has this name now; zeros where there is none."""
     try:
         status = path.stat()
@@ -96,17 +96,17 @@ def identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _connection(path: Path, patience: float) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+def _connection(path: Path, lock_timeout_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
+def _prepare(path: Path, writer: sqlite3.Connection, lock_timeout_s: float) -> None:
     _is_new(path, writer)  # refuses another program's file while it is untouched
-    for _ in range(ATTEMPTS):  # SQLite's own patience does not cover a change of the journal's mode
+    for _ in range(WAL_ATTEMPTS):  # SQLite's own patience does not cover a change of the journal's mode
         with suppress(sqlite3.OperationalError):
             writer.execute(WAL)
             break
-        sleep(patience / ATTEMPTS)
+        sleep(lock_timeout_s / WAL_ATTEMPTS)
     if writer.execute(WAL).fetchone() != ("wal",):
         raise StoreError(f"the store {path} needs write-ahead logging: put it on a local disk")
     writer.execute("PRAGMA synchronous=FULL")
@@ -116,7 +116,7 @@ def _prepare(path: Path, writer: sqlite3.Connection, patience: float) -> None:
             writer.execute(statement)
     for statement in USED:
         writer.execute(statement)
-    prepare_filed(writer)
+    create_index(writer)
     writer.execute("COMMIT")
 
 

@@ -12,18 +12,18 @@ import pytest
 
 from authguard.core.snapshot import TransactionRecord
 from authguard.errors import StoreError
-from authguard.stores import sqlite_file
-from authguard.stores.sqlite_file import SCHEMA_VERSION, connect, failure
+from authguard.stores import sqlite_connection
+from authguard.stores.sqlite_connection import SCHEMA_VERSION, open_connections, store_error
 
 
-def opened(path: Path, patience: float = 1.0) -> None:
-    for connection in connect(path, patience):
+def opened(path: Path, lock_timeout_s: float = 1.0) -> None:
+    for connection in open_connections(path, lock_timeout_s):
         connection.close()
 
 
 def test_the_file_and_its_companions_are_for_their_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder" / "records.db"
-    writer, reader = connect(path, 1.0)
+    writer, reader = open_connections(path, 1.0)
     with closing(writer), closing(reader):
         found = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert found == {"records.db": 0o600, "records.db-wal": 0o600, "records.db-shm": 0o600}
@@ -31,7 +31,7 @@ def test_the_file_and_its_companions_are_for_their_owner_alone(tmp_path: Path) -
 
 
 def test_the_reader_cannot_write_and_never_waits(tmp_path: Path) -> None:
-    writer, reader = connect(tmp_path / "records.db", 1.0)
+    writer, reader = open_connections(tmp_path / "records.db", 1.0)
     with closing(writer), closing(reader):
         assert reader.execute("PRAGMA busy_timeout").fetchone() == (0,)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -50,7 +50,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     with pytest.raises(StoreError, match=f"has schema {SCHEMA_VERSION + 1} .*upgrade authguard"):
-        connect(path, 1.0)
+        open_connections(path, 1.0)
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
@@ -61,7 +61,7 @@ def test_another_programs_file_is_refused_and_left_alone(tmp_path: Path) -> None
         other.execute("CREATE TABLE theirs (x)")
     content = path.read_bytes()
     with pytest.raises(StoreError, match="another program's tables"):
-        connect(path, 1.0)
+        open_connections(path, 1.0)
     assert path.read_bytes() == content
 
 
@@ -69,21 +69,21 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(b"nothing of the kind\n" * 100)
     with pytest.raises(sqlite3.DatabaseError) as raised:
-        connect(path, 1.0)
-    assert "restore it from a copy" in str(failure(path, "opened", raised.value))
+        open_connections(path, 1.0)
+    assert "restore it from a copy" in str(store_error(path, "opened", raised.value))
     assert path.read_bytes() == b"nothing of the kind\n" * 100
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="make its folder writable"):
-        connect(tmp_path / "file" / "records.db", 1.0)
+        open_connections(tmp_path / "file" / "records.db", 1.0)
 
 
 def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as raised:
-        connect(tmp_path, 1.0)
-    assert "SQLITE_CANTOPEN" in str(failure(tmp_path, "opened", raised.value))
+        open_connections(tmp_path, 1.0)
+    assert "SQLITE_CANTOPEN" in str(store_error(tmp_path, "opened", raised.value))
 
 
 def test_a_lock_on_a_new_file_is_waited_for_until_it_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_lock_on_a_new_file_is_waited_for_until_it_is_let_go(tmp_path: Path, m
             if len(waited) == 3:
                 other.execute("ROLLBACK")
 
-        monkeypatch.setattr(sqlite_file, "sleep", let_go_the_third_time)
+        monkeypatch.setattr(sqlite_connection, "sleep", let_go_the_third_time)
         opened(path, 0.02)
     assert len(waited) == 3
 
@@ -105,19 +105,19 @@ def test_a_lock_on_a_new_file_is_waited_for_until_it_is_let_go(tmp_path: Path, m
 def test_a_lock_on_a_new_file_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "records.db"
     waited: list[float] = []
-    monkeypatch.setattr(sqlite_file, "sleep", waited.append)
+    monkeypatch.setattr(sqlite_connection, "sleep", waited.append)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(sqlite3.OperationalError) as raised:
-            connect(path, 0.02)
-    assert "another process holds its lock" in str(failure(path, "opened", raised.value))
+            open_connections(path, 0.02)
+    assert "another process holds its lock" in str(store_error(path, "opened", raised.value))
     assert sum(waited) == pytest.approx(0.02)
 
 
 def test_what_cannot_log_ahead_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match="needs write-ahead logging"):
-        connect(Path(":memory:"), 1.0)
+        open_connections(Path(":memory:"), 1.0)
 
 
 def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
 
 
 def test_an_error_without_a_code_still_gets_advice(tmp_path: Path) -> None:
-    message = str(failure(tmp_path, "read", sqlite3.ProgrammingError("closed")))
+    message = str(store_error(tmp_path, "read", sqlite3.ProgrammingError("closed")))
     assert "cannot be read (ProgrammingError): look at the disk" in message
 
 
 def test_transactions_of_a_file_from_before_are_found_and_what_found_them_then_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     held = TransactionRecord(state="held", operation="pay", subject="p1", role="boss", created=7.0, version=1)
-    for connection in connect(path, 1.0):
+    for connection in open_connections(path, 1.0):
         connection.close()
     with closing(sqlite3.connect(path)) as before:
         before.execute("DROP TABLE queue")
@@ -157,7 +157,7 @@ def test_transactions_of_a_file_from_before_are_found_and_what_found_them_then_i
         rows = ((b"t1", 1, msgspec.msgpack.encode(held)), (b"t2", 1, b"damaged"), (b"v", 1, b""))
         before.executemany("INSERT INTO records (name, version, value) VALUES (?, ?, ?)", rows)
         before.commit()
-    writer, reader = connect(path, 1.0)
+    writer, reader = open_connections(path, 1.0)
     reader.close()
     assert writer.execute("SELECT * FROM queue").fetchall() == [("held", 7.0, b"t1", "boss", "pay", "p1")]
     assert not writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'transactions'").fetchall()

@@ -15,10 +15,10 @@ import anyio
 Answer = TypeVar("Answer")
 
 #: seconds between looks at a write that is being made durable
-LOOK: Final = 0.001
+POLL_INTERVAL_S: Final = 0.001
 
 
-class Fate(Generic[Answer]):
+class CommitGuard(Generic[Answer]):
     """Who decides over one write: the worker that it is, or its caller, who leaves, that it is not.
 
     Attributes:
@@ -26,35 +26,35 @@ class Fate(Generic[Answer]):
         over: whether the worker has done with it.
     """
 
-    __slots__ = ("_seal", "kept", "over")
+    __slots__ = ("_decision", "finished", "result")
 
     def __init__(self) -> None:
-        self._seal = Lock()
-        self.kept: list[Answer] = []
-        self.over = False
+        self._decision = Lock()
+        self.result: list[Answer] = []
+        self.finished = False
 
-    def seal(self) -> bool:
+    def decide(self) -> bool:
         """Decide, unless the other one did; never waits."""
-        return self._seal.acquire(blocking=False)
+        return self._decision.acquire(blocking=False)
 
-    async def known(self, patience: float) -> None:
-        """Wait until the worker has done with it, whoever is cancelled, but no longer than `patience` seconds."""
-        with anyio.move_on_after(patience, shield=True):
-            while not self.over:  # noqa: ASYNC110 - a thread has no event to set that may be waited for by anyone
-                await anyio.sleep(LOOK)
+    async def wait_finished(self, lock_timeout_s: float) -> None:
+        """Wait until the worker has done with it, whoever is cancelled, but no longer than `lock_timeout_s` seconds."""
+        with anyio.move_on_after(lock_timeout_s, shield=True):
+            while not self.finished:  # noqa: ASYNC110 - a thread has no event to set that may be waited for by anyone
+                await anyio.sleep(POLL_INTERVAL_S)
 
 
-def cancel_later(leaving: BaseException) -> None:
+def reraise_cancellation(cancellation: BaseException) -> None:
     """Have the current task cancelled at its next wait, as it was just now.
 
     A cancelled scope does so by itself. A task of asyncio that was cancelled directly has heard of it once, and would
     not again.
 
     Args:
-        leaving: the cancellation.
+        cancellation: as it was caught.
     """
     if anyio.current_effective_deadline() > -math.inf:
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()  # it is the same cancellation, and counts once
-            task.cancel(*leaving.args)
+            task.cancel(*cancellation.args)
