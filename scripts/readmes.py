@@ -15,8 +15,8 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
-from authguard.policy.rehearsing.rehearsal import rehearse
 from authguard.policy.schema.units import written
+from authguard.policy.testing.report import run_tests
 from authguard.policy.views import diagram
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Limit, Operation
     from authguard.policy.compiled import Policy
-    from authguard.policy.rehearsing.rehearsal import Rehearsal
+    from authguard.policy.testing.report import PolicyTestReport
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 HOW = "python scripts/readmes.py"
@@ -49,10 +49,10 @@ def readme(name: str) -> str:
 
 
 def _generated(name: str) -> Iterator[str]:
-    rehearsal = rehearse(name)
-    policy = rehearsal.policy
+    report = run_tests(name)
+    policy = report.policy
     own = [rule for rule in policy.table.rules if rule.origin.startswith(f"{policy.file}:")]
-    yield f"## What is proved of `{name}`\n\n{_proved(rehearsal, own)}"
+    yield f"## What is proved of `{name}`\n\n{_proved(report, own)}"
     if policy.operations:
         heads = ("operation", "request", "risk", "needs", "limits")
         yield "## What can be asked\n\n" + _grid(heads, [*map(_operation, policy.operations), _otherwise(policy)])
@@ -64,23 +64,23 @@ def _generated(name: str) -> Iterator[str]:
             drawn = diagram.mermaid(policy, machine).rstrip()
             yield f"## The machine `{machine}`, with {named}\n\n```mermaid\n{drawn}\n```"
     draft = read_draft(name).draft
-    assert draft is not None  # noqa: S101 - `rehearse` has loaded it
+    assert draft is not None  # noqa: S101 - `run_tests` has loaded it
     promises = [invariant.name for invariant in draft.invariants if invariant.never]
     yield "## What it promises\n\n" + "\n".join(f"- {promise}" for promise in promises)
     yield f"## What runs out\n\n{_timers(policy)}"
 
 
-def _proved(rehearsal: Rehearsal, own: Sequence[Rule]) -> str:
-    policy, covered = rehearsal.policy, rehearsal.coverage
+def _proved(report: PolicyTestReport, own: Sequence[Rule]) -> str:
+    policy, covered = report.policy, report.coverage
     pairs = sum(len(machine.table) for machine in policy.machines.values())
     cells = count(Space(policy.table.values).whole)
-    variants = len(rehearsal.report.results)
-    sentences = len({result.scenario.name for result in rehearsal.report.results})
+    variants = len(report.run.results)
+    sentences = len({result.scenario.name for result in report.run.results})
     return (
         f"Each of {pairs:,} (state, event) pairs and {cells:,} cells has one answer, by {len(policy.table.rules)} "
         f"rules ({len(own)} its own). {sentences} sentences, {variants} scenarios, take all of the "
         f"{len(covered.transitions)} transitions and {len(covered.rules)} rules that it is answerable for "
-        f"(`authguard policy test {rehearsal.source}`)."
+        f"(`authguard policy test {report.source}`)."
     )
 
 

@@ -28,9 +28,9 @@ from authguard.policy.compiler import load
 from authguard.policy.loading import loader
 from authguard.policy.loading.builder import DURABILITY
 from authguard.policy.proving import checks, inventory
-from authguard.policy.rehearsing import scenario_reader
 from authguard.policy.schema import units
 from authguard.policy.schema.document import KIND_KEYS
+from authguard.policy.testing import parser
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def problems() -> Iterator[str]:
     for title, found in (
         ("Found when a policy is read", loader.CODES),
         ("Found when a policy is checked", checks.CODES),
-        ("Found in scenarios alone", scenario_reader.CODES),
+        ("Found in scenarios alone", parser.CODES),
         ("Found in an app", inventory.CODES),
     ):
         yield f"### {title}"

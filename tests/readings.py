@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import httpcore2
 
 from authguard.policy.loading import loader, yaml_parser
-from authguard.policy.rehearsing import scenario_reader
+from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
     import pytest
@@ -53,5 +53,5 @@ def keep_certificates(patch: pytest.MonkeyPatch) -> None:
 def keep_readings(patch: pytest.MonkeyPatch) -> None:
     """Let policies and scenarios be read through one `Readings`."""
     readings = Readings()
-    for module in (loader, scenario_reader):
+    for module in (loader, parser):
         patch.setattr(module, "read", readings.read)

@@ -125,8 +125,8 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert told["scenarios"][1]["answers"] == [{"outcome": "deny", "fallback": "refuse", "rule": "0:refuse"}]
     assert told["scenarios"][2]["line"] == 3
     assert told["problems"][0]["code"] == "scenario-unfinished"
-    assert told["coverage"]["rules"] == {"taken": 1, "of": 4, "percent": 25.0}
-    assert told["coverage"]["untaken"][0]["kind"] == "rule"
+    assert told["coverage"]["rules"] == {"covered": 1, "of": 4, "percent": 25.0}
+    assert told["coverage"]["uncovered"][0]["kind"] == "rule"
 
 
 def test_the_report_goes_to_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from authguard.policy.catalogue import MEANINGS, Example, examples, explain_prob
 from authguard.policy.loading import loader, locator
 from authguard.policy.proving.checking import check
 from authguard.policy.proving.inventory import hold
-from authguard.policy.rehearsing.scenario_reader import read_scenarios
+from authguard.policy.testing.parser import parse_scenarios
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
@@ -56,7 +56,7 @@ def run(
     """Check an example as the command line would."""
     if example.kind == "scenarios":
         (folder / "example.yaml").write_bytes(example.filled(text))
-        return read_scenarios([folder / "example.yaml"], policy)[1]
+        return parse_scenarios([folder / "example.yaml"], policy)[1]
     if example.kind == "app":
         (folder / "app.py").write_text(text, encoding="utf-8")
         monkeypatch.chdir(folder)

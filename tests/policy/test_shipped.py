@@ -19,20 +19,20 @@ from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
-from authguard.policy.rehearsing import rehearsal
-from authguard.policy.rehearsing.rehearsal import told, untaken
-from authguard.policy.rehearsing.scenarios import describe, run
+from authguard.policy.testing import report
+from authguard.policy.testing.report import format_failure, format_uncovered
+from authguard.policy.testing.scenario import format_line, run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.draft import Draft
-    from authguard.policy.rehearsing.scenarios import Scenario
+    from authguard.policy.testing.scenario import Scenario
 
 SHIPPED = sorted(locator.shipped())
 EXAMPLES = [name for name in SHIPPED if name != "standard"]
 #: each is loaded once, and played once
-load, rehearse = cache(compiler.load), cache(rehearsal.rehearse)
+load, run_tests = cache(compiler.load), cache(report.run_tests)
 POLICIES = Path(__file__).parents[2] / "policies"
 #: the app speaks, or spoke
 WORDLESS = {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT}
@@ -64,11 +64,11 @@ def test_a_shipped_policy_is_proved_with_little_work(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_its_scenarios_pass_and_take_all_that_it_is_answerable_for(name: str) -> None:
-    one = rehearse(name)
+    one = run_tests(name)
     assert [str(problem) for problem in one.problems] == []
-    assert [told(result) for result in one.report.failed] == []
-    assert [untaken(piece) for piece in one.coverage.untaken] == []
-    asked = {step.ask.operation for result in one.report.results for step in result.scenario.steps if step.ask}
+    assert [format_failure(result) for result in one.run.failed] == []
+    assert [format_uncovered(piece) for piece in one.coverage.uncovered] == []
+    asked = {step.ask.operation for result in one.run.results for step in result.scenario.steps if step.ask}
     assert asked >= {operation.name for operation in one.policy.operations}
 
 
@@ -76,7 +76,7 @@ def test_its_scenarios_pass_and_take_all_that_it_is_answerable_for(name: str) ->
 def test_deleting_any_one_of_its_transitions_or_rules_is_caught(name: str) -> None:
     draft = read_draft(name).draft
     assert draft is not None
-    scenarios = [result.scenario for result in rehearse(name).report.results]
+    scenarios = [result.scenario for result in run_tests(name).run.results]
     deletions = list(_deletions(draft))
     assert len(deletions) >= len(draft.rules) - len(load("standard").table.rules)
     assert [what for what, shorter in deletions if not _is_caught(shorter, scenarios)] == []
@@ -94,13 +94,13 @@ def _deletions(draft: Draft) -> Iterator[tuple[str, Draft]]:
         for index, line in enumerate(spec.lines):
             if draft.place(f"machines.{machine}.transitions[{index}]").file == own:
                 shorter = replace(spec, lines=(*spec.lines[:index], *spec.lines[index + 1 :]))
-                yield f"{machine}: {describe(line)}", replace(draft, machines={**draft.machines, machine: shorter})
+                yield f"{machine}: {format_line(line)}", replace(draft, machines={**draft.machines, machine: shorter})
 
 
 def _is_caught(draft: Draft, scenarios: list[Scenario]) -> bool:
     """Whether a scenario fails, or the checker refuses the policy; asked in the order of their cost."""
     try:
-        if run(compile_draft(draft), scenarios).failed:
+        if run_scenarios(compile_draft(draft), scenarios).failed:
             return True
     except MachineFault:
         pass  # a hole or a cell without a rule: the checker says so before anything runs
@@ -143,8 +143,8 @@ def test_its_readme_names_every_operation_as_the_policy_has_it(name: str) -> Non
 def test_what_a_person_wrote_in_its_readme_names_no_amount_that_the_policy_does_not_have(name: str) -> None:
     written = (POLICIES / name / "README.md").read_text(encoding="utf-8").partition(readmes.MARKER)[0]
     limits = [limit for operation in load(name).operations for limit in operation.limits]
-    told = {number.replace(",", "") for number in re.findall(r"([0-9][0-9,]*) EUR", written)}
-    assert told <= {limit.amount for limit in limits}
+    format_failure = {number.replace(",", "") for number in re.findall(r"([0-9][0-9,]*) EUR", written)}
+    assert format_failure <= {limit.amount for limit in limits}
 
 
 def test_banking_keeps_the_time_outs_of_nist_sp_800_63b_4() -> None:

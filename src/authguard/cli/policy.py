@@ -16,7 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("policy_init", "begin"),
     "schema": ("policy_schema", "print_schema"),
     "show": ("policy_show", "show"),
-    "test": ("policy_test", "rehearse"),
+    "test": ("policy_test", "run_tests"),
 }
 
 

@@ -12,12 +12,12 @@ import typer
 
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.loading.locator import in_folder
-from authguard.policy.rehearsing import proposals, rehearsal
+from authguard.policy.testing import generator, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.rehearsing.rehearsal import Rehearsal
+    from authguard.policy.testing.report import PolicyTestReport
 
 #: a report names this many transitions and rules that no scenario takes, unless all are asked for
 SHOWN: Final = 20
@@ -31,7 +31,7 @@ class Format(StrEnum):
     JUNIT = "junit"
 
 
-def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
+def run_tests(  # noqa: PLR0917 - Typer gives every option by its name
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -60,51 +60,51 @@ def rehearse(  # noqa: PLR0917 - Typer gives every option by its name
 ) -> None:
     """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
     sources = dict.fromkeys(in_folder(given) for given in paths or ["."])  # pre-commit names every file that changed
-    rehearsals = [rehearsal.rehearse(source) for source in sources]
+    reports = [report.run_tests(source) for source in sources]
     if generate:
-        _propose(rehearsals, output)
+        _write_drafts(reports, output)
         return
-    for one in rehearsals:
-        if not one.report.results and not one.problems:
+    for one in reports:
+        if not one.run.results and not one.problems:
             print_error(
                 f"{one.source}: there is no scenario beside it; add scenarios/NAME.yaml, or begin with --generate"
             )
             raise typer.Exit(USAGE)
     match form:
         case Format.TEXT:
-            report = "".join(f"{line}\n" for one in rehearsals for line in _lines(one, everything))
+            text = "".join(f"{line}\n" for one in reports for line in _lines(one, everything))
         case Format.JSON:
-            report = json.dumps([rehearsal.as_json(one) for one in rehearsals], indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps([report.as_json(one) for one in reports], indent=2, ensure_ascii=False) + "\n"
         case Format.JUNIT:
-            report = rehearsal.as_junit(rehearsals, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    write_output(report, output)
-    if not all([_good_enough(one, fail_under) for one in rehearsals]):  # noqa: C419 - each one that falls short is told
+            text = report.as_junit(reports, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    write_output(text, output)
+    if not all([_good_enough(one, fail_under) for one in reports]):  # noqa: C419 - each one that falls short is told
         raise typer.Exit(INVALID)
 
 
-def _propose(rehearsals: Sequence[Rehearsal], output: Path | None) -> None:
-    if len(rehearsals) > 1:
+def _write_drafts(reports: Sequence[PolicyTestReport], output: Path | None) -> None:
+    if len(reports) > 1:
         print_error("--generate drafts the scenarios of one policy at a time")
         raise typer.Exit(USAGE)
     if output is not None and output.exists():
         print_error(f"`{output}` exists, and somebody may have worked on it; name another file")
         raise typer.Exit(USAGE)
-    (one,) = rehearsals
-    write_output(proposals.draft(one.policy, proposals.propose(one.policy, one.coverage)), output)
+    (one,) = reports
+    write_output(generator.format_drafts(one.policy, generator.generate_drafts(one.policy, one.coverage)), output)
 
 
-def _good_enough(one: Rehearsal, percent: float) -> bool:
-    if one.coverage.least < percent:
-        print_error(f"{one.source}: scenarios take {one.coverage.least:.1f} %, and {percent:g} % are asked for")
+def _good_enough(one: PolicyTestReport, percent: float) -> bool:
+    if one.coverage.min_percent < percent:
+        print_error(f"{one.source}: scenarios take {one.coverage.min_percent:.1f} %, and {percent:g} % are asked for")
         return False
     return one.passed
 
 
-def _lines(one: Rehearsal, everything: bool) -> Iterator[str]:
+def _lines(one: PolicyTestReport, everything: bool) -> Iterator[str]:
     yield from map(str, one.problems)
-    yield from map(rehearsal.told, one.report.failed)
-    yield rehearsal.summary(one)
-    missing: Sequence[str] = [rehearsal.untaken(piece) for piece in one.coverage.untaken]
+    yield from map(report.format_failure, one.run.failed)
+    yield report.format_summary(one)
+    missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
     yield from missing if everything else missing[:SHOWN]
     if len(missing) > SHOWN and not everything:
         yield f"  and {len(missing) - SHOWN} more, which --all names"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from authguard.policy.loading.loader import Reading, read_draft
     from authguard.policy.problems import Place, Problem
     from authguard.policy.proving.checking import Checked, check, check_all
-    from authguard.policy.rehearsing.rehearsal import Rehearsal, rehearse
     from authguard.policy.schema.json_schema import policy_schema, scenario_schema
+    from authguard.policy.testing.report import PolicyTestReport, run_tests
     from authguard.policy.views.explaining import explain_decision
     from authguard.policy.views.formats import as_github, as_json
     from authguard.policy.views.sarif import as_sarif
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Checked",
     "Place",
+    "PolicyTestReport",
     "Problem",
     "Reading",
-    "Rehearsal",
     "as_github",
     "as_json",
     "as_sarif",
@@ -36,7 +36,7 @@ __all__ = [
     "load",
     "policy_schema",
     "read_draft",
-    "rehearse",
+    "run_tests",
     "scenario_schema",
 ]
 
@@ -46,7 +46,7 @@ _HOMES = {
     "Place": "problems",
     "Problem": "problems",
     "Reading": "loading.loader",
-    "Rehearsal": "rehearsing.rehearsal",
+    "PolicyTestReport": "testing.report",
     "as_github": "views.formats",
     "as_json": "views.formats",
     "as_sarif": "views.sarif",
@@ -58,7 +58,7 @@ _HOMES = {
     "load": "compiler",
     "policy_schema": "schema.json_schema",
     "read_draft": "loading.loader",
-    "rehearse": "rehearsing.rehearsal",
+    "run_tests": "testing.report",
     "scenario_schema": "schema.json_schema",
 }
 

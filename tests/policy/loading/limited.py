@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from authguard.policy import check, load
 from authguard.policy.loading import locator
-from authguard.policy.rehearsing.scenario_reader import read_scenarios
-from authguard.policy.rehearsing.scenarios import run
+from authguard.policy.testing.parser import parse_scenarios
+from authguard.policy.testing.scenario import run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,10 +142,10 @@ def scenarios(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
     for name, text in SCENARIOS.items():
         path = own / "one.yaml"
         path.write_text(text, "latin-1")
-        yield name, told(read_scenarios([path], policy)[1])
+        yield name, told(parse_scenarios([path], policy)[1])
         path.unlink()
     for name in ODD:
-        yield name, told(read_scenarios([own / f"{name}.yaml"], policy)[1])
+        yield name, told(parse_scenarios([own / f"{name}.yaml"], policy)[1])
 
 
 def mangled(examples: int) -> Iterator[tuple[str, dict[str, object]]]:
@@ -176,9 +176,9 @@ def mangled(examples: int) -> Iterator[tuple[str, dict[str, object]]]:
         assert len(found.problems) < 210
         path = Path("scenarios/mangled.yaml")
         path.write_bytes(mangle(scenario_file, changes))
-        read, problems = read_scenarios([path], policy)
+        read, problems = parse_scenarios([path], policy)
         assert all(problem.place.line > 0 for problem in problems)
-        counts["run"] += len(run(policy, read[:3]).results)
+        counts["run"] += len(run_scenarios(policy, read[:3]).results)
 
     each()
     yield "counts", dict(counts)

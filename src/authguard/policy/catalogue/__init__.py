@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from authguard.policy.loading import loader
 from authguard.policy.loading.yaml_parser import read
 from authguard.policy.proving import checks, inventory
-from authguard.policy.rehearsing import scenario_reader
+from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: problem code -> one sentence
 MEANINGS: Final[Mapping[str, str]] = dict(
-    sorted({**loader.CODES, **checks.CODES, **scenario_reader.CODES, **inventory.CODES}.items())
+    sorted({**loader.CODES, **checks.CODES, **parser.CODES, **inventory.CODES}.items())
 )
 #: what an example that is no whole file begins with
 HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"

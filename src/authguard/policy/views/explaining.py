@@ -17,7 +17,7 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.errors import MachineFault
 from authguard.policy.proving import causes
-from authguard.policy.rehearsing.scenarios import ASKED, GIVEN
+from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 from authguard.policy.views.explanation import Change, Explanation, Passed, Standing, Way
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _defaults(policy: Policy) -> dict[str, str]:
     account = {} if policy.accounts else {"account": "normal"}  # with no source, every account is
     return {
         **policy.initial,
-        **GIVEN,
+        **DEFAULT_STATES,
         **account,
-        **ASKED,
+        **DEFAULT_CONDITIONS,
         "risk": policy.otherwise.risk,
         "effect": policy.otherwise.effect,
     }

@@ -8,8 +8,15 @@ import pytest
 
 from authguard.core.machine import Line
 from authguard.errors import MachineFault
-from authguard.policy.rehearsing.scenarios import ASKED, GIVEN, Scenario, Step, describe, run
-from authguard.policy.rehearsing.story import AccessRequest
+from authguard.policy.testing.scenario import (
+    DEFAULT_CONDITIONS,
+    DEFAULT_STATES,
+    Scenario,
+    Step,
+    format_line,
+    run_scenarios,
+)
+from authguard.policy.testing.simulator import ScenarioRequest
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
@@ -17,20 +24,23 @@ if TYPE_CHECKING:
 GOOD = {"account": "normal", "verification": "verified"}
 
 
-def asking(policy: Policy, operation: str = "order", **conditions: str) -> AccessRequest:
+def asking(policy: Policy, operation: str = "order", **conditions: str) -> ScenarioRequest:
     chosen = next(one for one in policy.operations if one.name == operation)
-    return AccessRequest(
-        operation=operation, conditions={**ASKED, "risk": chosen.risk, "effect": chosen.effect, **conditions}
+    return ScenarioRequest(
+        operation=operation,
+        conditions={**DEFAULT_CONDITIONS, "risk": chosen.risk, "effect": chosen.effect, **conditions},
     )
 
 
-def story(policy: Policy, *steps: Step, given: dict[str, str] | None = None) -> Scenario:
-    return Scenario(name="one", given={**policy.initial, **GIVEN, **(GOOD if given is None else given)}, steps=steps)
+def scenario_of(policy: Policy, *steps: Step, given: dict[str, str] | None = None) -> Scenario:
+    return Scenario(
+        name="one", given={**policy.initial, **DEFAULT_STATES, **(GOOD if given is None else given)}, steps=steps
+    )
 
 
 def test_a_scenario_passes_when_all_that_it_expects_comes_true(support_desk: Policy) -> None:
     step = Step(ask=asking(support_desk), outcome="allow", fallback="allow", states={"session": "active"})
-    report = run(support_desk, [story(support_desk, step)])
+    report = run_scenarios(support_desk, [scenario_of(support_desk, step)])
     assert report.failed == ()
     (answer,) = report.results[0].answers
     assert (answer.outcome, answer.fallback) == ("allow", "allow")
@@ -47,7 +57,7 @@ def test_a_scenario_passes_when_all_that_it_expects_comes_true(support_desk: Pol
 def test_a_scenario_fails_on_each_expectation_by_itself(
     support_desk: Policy, expected: dict[str, object], difference: str
 ) -> None:
-    report = run(support_desk, [story(support_desk, Step(ask=asking(support_desk), **expected))])
+    report = run_scenarios(support_desk, [scenario_of(support_desk, Step(ask=asking(support_desk), **expected))])
     (failed,) = report.failed
     assert [found[: len(difference)] for found in failed.differences] == [difference]
 
@@ -55,13 +65,13 @@ def test_a_scenario_fails_on_each_expectation_by_itself(
 def test_a_story_says_in_which_step_it_went_wrong(support_desk: Policy) -> None:
     right = Step(ask=asking(support_desk), outcome="allow")
     wrong = Step(when=("session.idled",), ask=asking(support_desk), outcome="allow")
-    (failed,) = run(support_desk, [story(support_desk, right, wrong, right)]).failed
+    (failed,) = run_scenarios(support_desk, [scenario_of(support_desk, right, wrong, right)]).failed
     assert [difference.partition(": ")[0] for difference in failed.differences] == ["step 2", "step 3"]
 
 
 def test_events_are_stepped_in_order_with_what_they_raise(support_desk: Policy) -> None:
     step = Step(when=("session.revoked", "session.renewed"), ask=asking(support_desk))
-    result = run(support_desk, [story(support_desk, step)]).results[0]
+    result = run_scenarios(support_desk, [scenario_of(support_desk, step)]).results[0]
     assert result.states["session"] == "active"
     assert result.states["verification"] == "unverified"
     assert result.answers[0].fallback == "prove_identity"
@@ -69,7 +79,7 @@ def test_events_are_stepped_in_order_with_what_they_raise(support_desk: Policy) 
 
 def test_a_step_that_asks_for_nothing_is_held_to_its_states_alone(support_desk: Policy) -> None:
     step = Step(when=("session.idled",), states={"session": "active"})
-    report = run(support_desk, [story(support_desk, step)])
+    report = run_scenarios(support_desk, [scenario_of(support_desk, step)])
     assert report.failed[0].differences == ("`session` is `idle`, not `active`",)
     assert report.rules == frozenset()
 
@@ -78,35 +88,37 @@ def test_what_no_scenario_takes_is_everything_but_the_lines_that_answered_and_th
     support_desk: Policy,
 ) -> None:
     step = Step(when=("session.revoked",), ask=asking(support_desk))
-    report = run(support_desk, [story(support_desk, step)])
+    report = run_scenarios(support_desk, [scenario_of(support_desk, step)])
     taken = {
-        (machine, describe(support_desk.machines[machine].spec.lines[index]), source)
+        (machine, format_line(support_desk.machines[machine].spec.lines[index]), source)
         for machine, index, source in report.edges
     }
     assert taken == {
         ("session", "revoked or ended: * -> revoked", "active"),
         ("verification", "moved: verified or pending -> unverified", "verified"),
     }
-    assert len(report.untaken_lines(support_desk)) == 62 - len(taken)
-    assert {rule.index for rule in report.untaken_rules(support_desk)} == set(range(40)) - {7}
+    assert len(report.uncovered_lines(support_desk)) == 62 - len(taken)
+    assert {rule.index for rule in report.uncovered_rules(support_desk)} == set(range(40)) - {7}
 
 
 def test_a_raised_event_that_stays_put_takes_its_line_too(support_desk: Policy) -> None:
-    scenario = story(support_desk, Step(when=("session.revoked",)), given={**GOOD, "verification": "failed"})
+    scenario = scenario_of(support_desk, Step(when=("session.revoked",)), given={**GOOD, "verification": "failed"})
     last = len(support_desk.machines["verification"].spec.lines) - 1
-    assert ("verification", last) not in run(support_desk, [scenario]).untaken_lines(support_desk)
+    assert ("verification", last) not in run_scenarios(support_desk, [scenario]).uncovered_lines(support_desk)
 
 
 def test_no_scenario_takes_nothing(support_desk: Policy) -> None:
-    report = run(support_desk, [])
-    assert len(report.untaken_lines(support_desk)) == 62
-    assert len(report.untaken_rules(support_desk)) == 40
+    report = run_scenarios(support_desk, [])
+    assert len(report.uncovered_lines(support_desk)) == 62
+    assert len(report.uncovered_rules(support_desk)) == 40
 
 
 def test_a_scenario_in_an_unknown_state_is_a_fault_and_no_pass(support_desk: Policy) -> None:
     with pytest.raises(MachineFault):
-        run(support_desk, [story(support_desk, Step(ask=asking(support_desk)), given={"session": "nowhere"})])
+        run_scenarios(
+            support_desk, [scenario_of(support_desk, Step(ask=asking(support_desk)), given={"session": "nowhere"})]
+        )
 
 
 def test_a_line_is_told_as_a_person_reads_it() -> None:
-    assert describe(Line(triggers=("a", "b"), sources=("*",), dest="=")) == "a or b: * -> ="
+    assert format_line(Line(triggers=("a", "b"), sources=("*",), dest="=")) == "a or b: * -> ="

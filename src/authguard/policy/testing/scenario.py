@@ -1,7 +1,7 @@
 """A policy's own tests as values: each scenario is a story of steps, and what a person expects of them.
 
-Everything is pure: no request, no clock, no store. `authguard.policy.rehearsing.story` plays a scenario and
-`authguard.policy.rehearsing.coverage` tells what none of them takes.
+Everything is pure: no request, no clock, no store. `authguard.policy.testing.simulator` plays a scenario and
+`authguard.policy.testing.coverage` tells what none of them takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.policy.problems import Place
-from authguard.policy.rehearsing.story import Ask, Story
+from authguard.policy.testing.simulator import ScenarioRequest, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
     from authguard.policy.compiled import Policy
-    from authguard.policy.rehearsing.story import Answer
+    from authguard.policy.testing.simulator import ScenarioDecision
 
 #: what a scenario need not say: a live session; every other machine in its initial state
-GIVEN: Final = {"session": "active"}
+DEFAULT_STATES: Final = {"session": "active"}
 #: what a request is unless the scenario says otherwise: the first value of each condition
-ASKED: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
+DEFAULT_CONDITIONS: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Step:
     place: Place = field(default_factory=Place)
     after: float = 0.0
     when: tuple[str, ...] = ()
-    ask: Ask | None = None
+    ask: ScenarioRequest | None = None
     outcome: str = ""
     fallback: str = ""
     states: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ScenarioResult:
     """What one scenario came to.
 
     Attributes:
@@ -87,13 +87,13 @@ class Result:
     """
 
     scenario: Scenario
-    answers: tuple[Answer, ...]
+    answers: tuple[ScenarioDecision, ...]
     states: Mapping[str, str]
     differences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ScenarioRun:
     """What all scenarios of a policy came to.
 
     Attributes:
@@ -102,32 +102,32 @@ class Report:
         rules: indexes of the rules that decided.
     """
 
-    results: tuple[Result, ...]
+    results: tuple[ScenarioResult, ...]
     edges: frozenset[tuple[str, int, str]]
     rules: frozenset[int]
 
     @property
-    def failed(self) -> tuple[Result, ...]:
+    def failed(self) -> tuple[ScenarioResult, ...]:
         """The scenarios that did not come out as expected."""
         return tuple(result for result in self.results if result.differences)
 
-    def untaken_lines(self, policy: Policy) -> tuple[tuple[str, int], ...]:
+    def uncovered_lines(self, policy: Policy) -> tuple[tuple[str, int], ...]:
         """Give (machine, index) of each line, inherited ones too, that no scenario takes."""
         taken = {(machine, index) for machine, index, _ in self.edges}
         declared = ((name, index) for name in MACHINES for index in range(len(policy.machines[name].spec.lines)))
         return tuple(line for line in declared if line not in taken)
 
-    def untaken_rules(self, policy: Policy) -> tuple[Rule, ...]:
+    def uncovered_rules(self, policy: Policy) -> tuple[Rule, ...]:
         """Give each rule, inherited ones too, that no scenario takes."""
         return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
 
 
-def run(policy: Policy, scenarios: Iterable[Scenario]) -> Report:
+def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
     """Play scenarios against a compiled policy.
 
     Args:
         policy: total, with a table that has no gap.
-        scenarios: whose names resolve in it (`authguard.policy.rehearsing.scenario_reader.read_scenarios`).
+        scenarios: whose names resolve in it (`authguard.policy.testing.parser.parse_scenarios`).
 
     Raises:
         MachineFault: a scenario names a state, event or value that the policy does not have.
@@ -136,28 +136,30 @@ def run(policy: Policy, scenarios: Iterable[Scenario]) -> Report:
     rules: set[int] = set()
     results = []
     for scenario in scenarios:
-        story = Story(policy, scenario.given)
-        answers: list[Answer] = []
+        simulator = Simulator(policy, scenario.given)
+        answers: list[ScenarioDecision] = []
         differences: list[str] = []
         for number, step in enumerate(scenario.steps, 1):
-            story.wait(step.after)
+            simulator.advance(step.after)
             for event in step.when:
-                story.happen(event)
-            states = story.states()
-            answer = story.ask(step.ask) if step.ask else None
+                simulator.raise_event(event)
+            states = simulator.states()
+            answer = simulator.ask(step.ask) if step.ask else None
             if answer:
                 answers.append(answer)
             prefix = f"step {number}: " if len(scenario.steps) > 1 else ""
             differences += [prefix + difference for difference in _compare(step, answer, states)]
-        edges |= story.edges
+        edges |= simulator.edges
         rules |= {answer.rule.index for answer in answers}
         results.append(
-            Result(scenario=scenario, answers=tuple(answers), states=story.states(), differences=tuple(differences))
+            ScenarioResult(
+                scenario=scenario, answers=tuple(answers), states=simulator.states(), differences=tuple(differences)
+            )
         )
-    return Report(results=tuple(results), edges=frozenset(edges), rules=frozenset(rules))
+    return ScenarioRun(results=tuple(results), edges=frozenset(edges), rules=frozenset(rules))
 
 
-def _compare(step: Step, answer: Answer | None, states: Mapping[str, str]) -> Iterator[str]:
+def _compare(step: Step, answer: ScenarioDecision | None, states: Mapping[str, str]) -> Iterator[str]:
     by = f" (rule {answer.rule.name}, {answer.rule.origin})" if answer else ""
     if answer and step.outcome not in ("", answer.outcome):
         yield f"the outcome is `{answer.outcome}`, not `{step.outcome}`{by}"
@@ -168,6 +170,6 @@ def _compare(step: Step, answer: Answer | None, states: Mapping[str, str]) -> It
             yield f"`{machine}` is `{states[machine]}`, not `{state}`"
 
 
-def describe(line: Line) -> str:
+def format_line(line: Line) -> str:
     """Write a line of a machine as a person reads it."""
     return f"{' or '.join(line.triggers)}: {' or '.join(line.sources)} -> {line.dest}"

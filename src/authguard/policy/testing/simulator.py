@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
 
 #: when every story begins, epoch seconds UTC; any moment would do, and 0 would be "never"
-BEGINS: Final = 1_000_000_000.0
+START_TIME: Final = 1_000_000_000.0
 #: verdicts that are no pass: each is an attempt to prove identity
-VERDICTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
+FAILED_VERDICTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
 #: machine -> the moments that it has beside `entered`
 MOMENTS: Final = {"session": ("signed_in", "last_seen"), "account": ("reported",), "service": ("faulted",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ScenarioRequest:
     """One question.
 
     Attributes:
@@ -50,7 +50,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ScenarioDecision:
     """What came of one question.
 
     Attributes:
@@ -64,39 +64,39 @@ class Answer:
     rule: Rule
 
 
-class Story:
+class Simulator:
     """Where the machines stand in one story, and every line that has answered so far."""
 
-    __slots__ = ("_answered", "_now", "_opened", "_policy", "_snapshot", "_tallies", "edges")
+    __slots__ = ("_counters", "_now", "_opened", "_pending_events", "_policy", "_snapshot", "edges")
 
     def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
         """Begin in the given states, each entered, seen, signed in and reported just now."""
         self.edges: set[tuple[str, int, str]] = set()
         self._policy = policy
-        self._now = BEGINS
-        self._tallies: dict[str, tuple[float, int]] = {}
-        self._answered: tuple[str, ...] = ()
+        self._now = START_TIME
+        self._counters: dict[str, tuple[float, int]] = {}
+        self._pending_events: tuple[str, ...] = ()
         self._opened = ""  # the operation whose transaction the story follows
         self._snapshot: Snapshot = blank(policy.initial)
         for machine, state in given.items():
             record, field, entered = STATE_FIELDS[machine]
-            self._amend(record, **{field: state, entered: BEGINS})
+            self._update_record(record, **{field: state, entered: START_TIME})
             if state != policy.initial[machine]:  # of what was never seen nothing counts
-                self._amend(record, **dict.fromkeys(MOMENTS.get(machine, ()), BEGINS))
+                self._update_record(record, **dict.fromkeys(MOMENTS.get(machine, ()), START_TIME))
 
     def states(self) -> dict[str, str]:
         """Give every machine's state."""
         return dict(zip(MACHINES, self._snapshot.states(), strict=True))
 
-    def wait(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass, and every timer that falls due in it; first of all what the last answer moved.
 
         Raises:
             MachineFault: the timers do not come to rest.
         """
-        for event in self._answered:
+        for event in self._pending_events:
             self._step(event, self._now)
-        self._answered = ()
+        self._pending_events = ()
         self._now += seconds
         for _ in range(ROUNDS):
             due, event = self._policy.timers.next_due(self._snapshot)
@@ -105,7 +105,7 @@ class Story:
             self._step(event, due)
         raise MachineFault("the timers do not come to rest; a timer leads back to the state that it counts from")
 
-    def happen(self, event: str) -> None:
+    def raise_event(self, event: str) -> None:
         """Let one event happen now, with the moments that it moves."""
         machine, _, trigger = event.partition(".")
         moments: tuple[str, ...] = ()
@@ -115,11 +115,11 @@ class Story:
             moments = ("reported",)
         elif event in ("service.impaired", "service.faulted"):
             moments = ("faulted",)
-        if event in VERDICTS:
-            self._count("verification", self._window())
+        if event in FAILED_VERDICTS:
+            self._increment("verification", self._verdict_window())
         self._step(event, self._now, tuple((moment, self._now) for moment in moments))
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, ask: ScenarioRequest) -> ScenarioDecision:
         """Ask the table, and spend an attempt where the answer has them."""
         states = self.states()
         if self._opened not in ("", ask.operation):  # another request names no transaction of this one's
@@ -129,14 +129,14 @@ class Story:
         proven = ask.conditions["credential"] == "good"
         fallback = self._policy.fallbacks[rule.do]
         if proven and fallback.attempts:
-            fallback = self._spend(fallback, ask.operation)
+            fallback = self._count_attempt(fallback, ask.operation)
         if proven and ask.conditions["actor"] == "subject" and self._policy.counts_idle(self._snapshot.session.state):
-            self._amend("session", last_seen=self._now)  # an agent's traffic is no sign of the person
+            self._update_record("session", last_seen=self._now)  # an agent's traffic is no sign of the person
         if proven:
-            self._answered = (*self._answered, *self._moves(fallback, ask, begun=states["transaction"]))
-        return Answer(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
+            self._pending_events = (*self._pending_events, *self._events_of(fallback, ask, begun=states["transaction"]))
+        return ScenarioDecision(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
 
-    def _moves(self, fallback: Fallback, ask: Ask, *, begun: str) -> tuple[str, ...]:
+    def _events_of(self, fallback: Fallback, ask: ScenarioRequest, *, begun: str) -> tuple[str, ...]:
         """Give the events of an answer itself; the next step begins with them."""
         transactional = (ask.conditions["risk"], ask.conditions["effect"]) == ("high", "write")
         transactional = transactional or begun != self._policy.initial["transaction"]
@@ -147,32 +147,32 @@ class Story:
             return ("transaction.held" if fallback.kind is Outcome.HOLD else "transaction.started",)
         return ()
 
-    def _spend(self, fallback: Fallback, operation: str) -> Fallback:
+    def _count_attempt(self, fallback: Fallback, operation: str) -> Fallback:
         """Take the fallback's `then` once its attempts have run out; each question of a story is another credential."""
         if fallback.kind is Outcome.VERIFY:
-            spent = self._counted("verification", fallback.per)[1] >= fallback.attempts
+            spent = self._current_count("verification", fallback.per)[1] >= fallback.attempts
             if spent:
-                self._answered = ("verification.exhausted",)
+                self._pending_events = ("verification.exhausted",)
         else:
-            spent = self._count(f"fallback:{fallback.name}:{operation}", fallback.per) > fallback.attempts
+            spent = self._increment(f"fallback:{fallback.name}:{operation}", fallback.per) > fallback.attempts
         return self._policy.fallbacks[fallback.then] if spent else fallback
 
-    def _count(self, name: str, per: float) -> int:
-        since, count = self._counted(name, per)
-        self._tallies[name] = (since, count + 1)
+    def _increment(self, name: str, per: float) -> int:
+        since, count = self._current_count(name, per)
+        self._counters[name] = (since, count + 1)
         return count + 1
 
-    def _counted(self, name: str, per: float) -> tuple[float, int]:
+    def _current_count(self, name: str, per: float) -> tuple[float, int]:
         """Give the running window: when it began and what was counted in it; a new one where none runs."""
-        since, count = self._tallies.get(name, (self._now, 0))
+        since, count = self._counters.get(name, (self._now, 0))
         return (since, count) if self._now - since < per else (self._now, 0)
 
-    def _window(self) -> float:
+    def _verdict_window(self) -> float:
         """Give the longest window that a `verify` fallback counts verdicts in."""
         verify = (item.per for item in self._policy.fallbacks.values() if item.kind is Outcome.VERIFY)
         return max(verify, default=0.0)
 
-    def _amend(self, record: str, **fields: object) -> None:
+    def _update_record(self, record: str, **fields: object) -> None:
         changed = msgspec.structs.replace(getattr(self._snapshot, record), **fields)
         self._snapshot = msgspec.structs.replace(self._snapshot, **{record: changed})
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from authguard.policy.rehearsing.rehearsal import Rehearsal, as_junit, rehearse
+from authguard.policy.testing.report import PolicyTestReport, as_junit, run_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,11 +76,11 @@ SCENARIOS = """\
 
 
 @pytest.fixture
-def rehearsal(tmp_path: Path) -> Rehearsal:
+def report(tmp_path: Path) -> PolicyTestReport:
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "one.yaml").write_text(SCENARIOS, encoding="utf-8")
-    return rehearse(str(tmp_path / "policy.yaml"))
+    return run_tests(str(tmp_path / "policy.yaml"))
 
 
 def hold_against_the_schema(element: ET.Element) -> None:
@@ -93,8 +93,8 @@ def hold_against_the_schema(element: ET.Element) -> None:
         hold_against_the_schema(child)
 
 
-def test_the_report_has_the_elements_attributes_and_order_of_the_schema(rehearsal: Rehearsal) -> None:
-    root = ET.fromstring(as_junit([rehearsal, rehearse("standard")], AT))  # noqa: S314 - written a line before
+def test_the_report_has_the_elements_attributes_and_order_of_the_schema(report: PolicyTestReport) -> None:
+    root = ET.fromstring(as_junit([report, run_tests("standard")], AT))  # noqa: S314 - written a line before
     assert root.tag == "testsuites"
     hold_against_the_schema(root)
     mine, standard = root
@@ -105,8 +105,8 @@ def test_the_report_has_the_elements_attributes_and_order_of_the_schema(rehearsa
     assert shares == {"coverage.transitions": "100.00", "coverage.rules": "100.00"}
 
 
-def test_what_was_typed_stays_text(rehearsal: Rehearsal) -> None:
-    written = as_junit([rehearsal], AT)
+def test_what_was_typed_stays_text(report: PolicyTestReport) -> None:
+    written = as_junit([report], AT)
     root = ET.fromstring(written)  # noqa: S314 - written a line before
     (failure,) = root.iter("failure")
     assert root[0].findall("testcase")[0].get("name") == '</testcase><failure type="x"/> & "quoted" ]]>'
@@ -116,6 +116,6 @@ def test_what_was_typed_stays_text(rehearsal: Rehearsal) -> None:
     assert "no scenario takes rule" in (root[0].findtext("system-out") or "")
 
 
-def test_a_name_is_one_line_of_words(rehearsal: Rehearsal) -> None:
-    names = [one.get("name") for one in ET.fromstring(as_junit([rehearsal], AT)).iter("testcase")]  # noqa: S314 - ours
+def test_a_name_is_one_line_of_words(report: PolicyTestReport) -> None:
+    names = [one.get("name") for one in ET.fromstring(as_junit([report], AT)).iter("testcase")]  # noqa: S314 - ours
     assert "two lines and 👻" in names

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.events import MACHINES
-from authguard.policy.rehearsing.scenarios import describe
+from authguard.policy.testing.scenario import format_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authguard.policy.compiled import Policy
-    from authguard.policy.rehearsing.scenarios import Report
+    from authguard.policy.testing.scenario import ScenarioRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class CoverageItem:
     """One transition or one rule that a policy is answerable for.
 
     Attributes:
@@ -37,7 +37,7 @@ class Piece:
     machine: str = ""
     index: int
     sources: frozenset[str] = frozenset()
-    words: str
+    label: str
     origin: str
 
 
@@ -52,35 +52,35 @@ class Coverage:
         inherited: how many more transitions and rules it inherits unchanged.
     """
 
-    transitions: tuple[Piece, ...]
-    rules: tuple[Piece, ...]
-    untaken: tuple[Piece, ...]
+    transitions: tuple[CoverageItem, ...]
+    rules: tuple[CoverageItem, ...]
+    uncovered: tuple[CoverageItem, ...]
     inherited: int
 
-    def taken(self, pieces: Iterable[Piece]) -> int:
+    def count_covered(self, items: Iterable[CoverageItem]) -> int:
         """Count those that some scenario takes."""
-        return sum(piece not in self.untaken for piece in pieces)
+        return sum(item not in self.uncovered for item in items)
 
-    def percent(self, pieces: tuple[Piece, ...]) -> float:
+    def percent(self, items: tuple[CoverageItem, ...]) -> float:
         """Give the share that some scenario takes, 0 to 100; 100 of nothing."""
-        return 100.0 * self.taken(pieces) / len(pieces) if pieces else 100.0
+        return 100.0 * self.count_covered(items) / len(items) if items else 100.0
 
     @property
-    def least(self) -> float:
+    def min_percent(self) -> float:
         """The lower of the two percentages."""
         return min(self.percent(self.transitions), self.percent(self.rules))
 
 
-def coverage(policy: Policy, report: Report) -> Coverage:
+def measure_coverage(policy: Policy, run: ScenarioRun) -> Coverage:
     """Hold what scenarios took against what a policy is answerable for.
 
     Args:
         policy: that they ran on.
-        report: what they came to (`authguard.policy.rehearsing.scenarios.run`).
+        run: what they came to (`authguard.policy.testing.scenario.run_scenarios`).
     """
     transitions = tuple(_transitions(policy))
     rules = tuple(
-        Piece(kind="rule", index=rule.index, words=rule.name, origin=rule.origin)
+        CoverageItem(kind="rule", index=rule.index, label=rule.name, origin=rule.origin)
         for rule in policy.table.rules
         if _is_own(policy, rule.origin) or rule.do in policy.changes.fallbacks
     )
@@ -88,19 +88,19 @@ def coverage(policy: Policy, report: Report) -> Coverage:
     return Coverage(
         transitions=transitions,
         rules=rules,
-        untaken=(
-            *(piece for piece in rules if piece.index not in report.rules),
+        uncovered=(
+            *(item for item in rules if item.index not in run.rules),
             *(
-                piece
-                for piece in transitions
-                if not any((piece.machine, piece.index, source) in report.edges for source in piece.sources)
+                item
+                for item in transitions
+                if not any((item.machine, item.index, source) in run.edges for source in item.sources)
             ),
         ),
         inherited=declared - len(transitions) - len(rules),
     )
 
 
-def _transitions(policy: Policy) -> Iterator[Piece]:
+def _transitions(policy: Policy) -> Iterator[CoverageItem]:
     for name in MACHINES:
         machine = policy.machines[name]
         added = policy.changes.states.get(name, frozenset())
@@ -112,12 +112,12 @@ def _transitions(policy: Policy) -> Iterator[Piece]:
             sources = answers.get(index, set())  # none for an inherited line that is overridden wholly
             counted = sources if _is_own(policy, origin) else sources & added
             if counted:
-                yield Piece(
+                yield CoverageItem(
                     kind="transition",
                     machine=name,
                     index=index,
                     sources=frozenset(counted),
-                    words=f"{name}: {describe(line)}",
+                    label=f"{name}: {format_line(line)}",
                     origin=origin,
                 )
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.policy.rehearsing import scenario_reader
-from authguard.policy.rehearsing.scenario_reader import CODES, read_scenarios
+from authguard.policy.testing import parser
+from authguard.policy.testing.parser import CODES, parse_scenarios
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +49,14 @@ REFUSED = [
     (f"- {{name: a, name: b, {ENDS}}}", "duplicate-key", "`name` is already set"),
     (f"- &x {{name: a, {ENDS}}}", "anchor", "the anchor"),
     ("name: a", "not-a-list", "scenarios are a list"),
-    ("- {name: a, steps: [{ask: {operation: chat}}]}", "scenario-incomplete", "a story expects nothing"),
+    ("- {name: a, steps: [{ask: {operation: chat}}]}", "scenario-incomplete", "the steps expect nothing"),
     ("- {name: a, steps: []}", "wrong-type", "`steps` is a list"),
     (
         "- {name: a, steps: [{then: {outcome: allow}}]}",
         "scenario-incomplete",
         "an answer is expected and nothing asked",
     ),
-    (f"- {{name: a, {ENDS}, steps: [{{{ENDS}}}]}}", "scenario-contradicts", "`ask` stands beside `steps`"),
+    (f"- {{name: a, {ENDS}, steps: [{{{ENDS}}}]}}", "scenario-contradicts", "`ask` is next to `steps`"),
     (f"- {{name: a, steps: [{{wehn: [], {ENDS}}}]}}", "unknown-name", "did you mean `when`?"),
     (f"- {{name: a, after: 16, {ENDS}}}", "duration", "this is no duration; write a duration such as"),
     (f"- {{name: a, given: {{account: []}}, {ENDS}}}", "wrong-type", "an empty list stands for nothing"),
@@ -87,7 +87,7 @@ def write(folder: Path, text: str, name: str = "one.yaml") -> Path:
 
 
 def test_a_scenario_is_read_with_its_defaults(support_desk: Policy, tmp_path: Path) -> None:
-    scenarios, problems = read_scenarios([write(tmp_path, WHOLE)], support_desk)
+    scenarios, problems = parse_scenarios([write(tmp_path, WHOLE)], support_desk)
     assert problems == ()
     (one,) = scenarios
     assert one.name == "the token expires in the middle of a chat"
@@ -117,7 +117,7 @@ def test_a_scenario_is_read_with_its_defaults(support_desk: Policy, tmp_path: Pa
 
 def test_the_guards_own_endpoints_are_asked_by_risk_and_effect(support_desk: Policy, tmp_path: Path) -> None:
     text = "- {name: a, ask: {risk: staff, effect: write}, then: {outcome: allow}}"
-    (one,), problems = read_scenarios([write(tmp_path, text)], support_desk)
+    (one,), problems = parse_scenarios([write(tmp_path, text)], support_desk)
     assert problems == ()
     (step,) = one.steps
     assert step.ask is not None
@@ -134,7 +134,7 @@ def test_a_story_is_read_step_by_step(support_desk: Policy, tmp_path: Path) -> N
     - {after: 16m, then: {states: {session: idle}}}
     - {when: [session.renewed], ask: {operation: chat}, then: {fallback: allow}}
 """
-    (one,), problems = read_scenarios([write(tmp_path, text)], support_desk)
+    (one,), problems = parse_scenarios([write(tmp_path, text)], support_desk)
     assert problems == ()
     assert [step.after for step in one.steps] == [0.0, 960.0, 0.0]
     assert [step.ask is None for step in one.steps] == [False, True, False]
@@ -150,7 +150,7 @@ def test_a_list_means_each_of_its_values(support_desk: Policy, tmp_path: Path) -
     - {ask: {operation: [order, refund], actor: agent}, then: {outcome: handoff}}
     - {ask: {operation: order, limit: [within, unmeasured]}, then: {outcome: handoff}}
 """
-    scenarios, problems = read_scenarios([write(tmp_path, text)], support_desk)
+    scenarios, problems = parse_scenarios([write(tmp_path, text)], support_desk)
     assert problems == ()
     assert len(scenarios) == 8
     assert scenarios[0].title == "a (account `locked`, operation `order`, limit `within`)"
@@ -167,28 +167,28 @@ def test_a_list_means_each_of_its_values(support_desk: Policy, tmp_path: Path) -
 def test_what_is_misspelt_is_told_and_does_not_count(
     support_desk: Policy, tmp_path: Path, text: str, code: str, says: str
 ) -> None:
-    scenarios, problems = read_scenarios([write(tmp_path, text)], support_desk)
+    scenarios, problems = parse_scenarios([write(tmp_path, text)], support_desk)
     assert any(problem.code == code and says in str(problem) for problem in problems), [str(p) for p in problems]
     assert len(scenarios) <= text.count("name: a") - 1 or scenarios == ()
 
 
 def test_all_files_are_read_and_names_are_unique_across_them(support_desk: Policy, tmp_path: Path) -> None:
     files = [write(tmp_path, WHOLE, "b.yaml"), write(tmp_path, WHOLE, "a.yaml")]
-    scenarios, problems = read_scenarios(files, support_desk)
+    scenarios, problems = parse_scenarios(files, support_desk)
     assert len(scenarios) == 1
     assert [(problem.code, problem.place.file) for problem in problems] == [("duplicate-name", str(files[0]))]
 
 
 def test_the_number_of_files_is_bounded(support_desk: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenario_reader, "FILES_BOUND", 1)
+    monkeypatch.setattr(parser, "MAX_FILES", 1)
     files = [write(tmp_path, WHOLE, "b.yaml"), write(tmp_path, WHOLE, "a.yaml")]
-    scenarios, problems = read_scenarios(files, support_desk)
+    scenarios, problems = parse_scenarios(files, support_desk)
     assert len(scenarios) == 1
     assert [problem.code for problem in problems] == ["too-many-files"]
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(support_desk: Policy, tmp_path: Path) -> None:
-    scenarios, problems = read_scenarios([tmp_path / "gone.yaml"], support_desk)
+    scenarios, problems = parse_scenarios([tmp_path / "gone.yaml"], support_desk)
     assert scenarios == ()
     assert [problem.code for problem in problems] == ["file-missing"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Decided
 from authguard.core.events import MACHINES
-from authguard.policy.rehearsing import story
+from authguard.policy.testing import simulator
 from tests.kit import Desk, policy_of
 from tests.profiles import examples
 
@@ -66,19 +66,19 @@ async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[Dec
 @given(TURNS, st.sampled_from((10, 600)))
 def test_a_story_comes_to_what_the_engine_does(turns: list[tuple[int, str, bool, str]], amount: int) -> None:
     policy = policy_of()
-    played = story.Story(policy, policy.initial)
+    played = simulator.Simulator(policy, policy.initial)
     before = None
     for entry in asyncio.run(talk(turns, amount)):
-        played.wait(entry.at - before if before is not None else 0)
+        played.advance(entry.at - before if before is not None else 0)
         before = entry.at
         for event in entry.events:
             if event in TOLD:
-                played.happen(event)
+                played.raise_event(event)
         cell = dict(zip(DIMENSIONS, entry.cell, strict=True))
         asked = {name: value for name, value in cell.items() if name not in MACHINES}
         states = played.states()
         if entry.operation != "refund":  # a request that names no transaction meets none
             states["transaction"] = "none"
         assert states == {name: cell[name] for name in MACHINES}
-        answer = played.ask(story.AccessRequest(operation=entry.operation, conditions=asked))
+        answer = played.ask(simulator.ScenarioRequest(operation=entry.operation, conditions=asked))
         assert (answer.outcome, answer.fallback) == (entry.outcome, entry.fallback)

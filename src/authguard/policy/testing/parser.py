@@ -17,9 +17,9 @@ from authguard.core.outcomes import Outcome
 from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
 from authguard.policy.problems import Place, Problem, did_you_mean
 from authguard.policy.proving.checks.machines import unknown
-from authguard.policy.rehearsing.scenarios import ASKED, GIVEN, Scenario, Step
-from authguard.policy.rehearsing.story import Ask
 from authguard.policy.schema import units
+from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
+from authguard.policy.testing.simulator import ScenarioRequest
 from authguard.policy.tree import quoted
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ CODES: Final[dict[str, str]] = {
     "too-many-files": "more scenario files lie beside one policy than are read",
 }
 #: more files than this beside one policy are a mistake
-FILES_BOUND: Final = 256
+MAX_FILES: Final = 256
 #: a scenario whose lists stand for more cases says nothing that a person could sign
-VARIANTS_BOUND: Final = 100
+MAX_VARIANTS: Final = 100
 #: what a draft leaves open, and nobody may leave in
-HOLE: Final = "___"
+PLACEHOLDER: Final = "___"
 STEP: Final = ("after", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
 EXPECTED: Final = ("outcome", "fallback", "states")
 
 
-def read_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
+def parse_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
     """Read every scenario of a policy.
 
     Args:
@@ -61,22 +61,22 @@ def read_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenari
     Returns:
         The scenarios that make sense, and what is wrong with the others.
     """
-    reading = _Reading(policy)
+    parser = _ScenarioParser(policy)
     chosen = sorted(files)
-    for file in chosen[:FILES_BOUND]:
-        reading.open(file)
-    if len(chosen) > FILES_BOUND:
-        message = f"only {FILES_BOUND} of {len(chosen)} scenario files are read"
-        place = Place(str(chosen[FILES_BOUND]))
-        reading.problems.append(Problem(code="too-many-files", place=place, message=message))
-    return tuple(reading.scenarios), tuple(sorted(reading.problems, key=lambda problem: problem.place))
+    for file in chosen[:MAX_FILES]:
+        parser.parse_file(file)
+    if len(chosen) > MAX_FILES:
+        message = f"only {MAX_FILES} of {len(chosen)} scenario files are read"
+        place = Place(str(chosen[MAX_FILES]))
+        parser.problems.append(Problem(code="too-many-files", place=place, message=message))
+    return tuple(parser.scenarios), tuple(sorted(parser.problems, key=lambda problem: problem.place))
 
 
 #: machine, condition or ``operation`` -> the values that stand there, one or several
 _Choices = dict[str, tuple[str, ...]]
 
 
-class _Reading:
+class _ScenarioParser:
     """One reading: what was found so far, and the policy that gives the names their meaning."""
 
     def __init__(self, policy: Policy) -> None:
@@ -90,7 +90,7 @@ class _Reading:
         )
         self._operations: dict[str, Operation] = {item.name: item for item in policy.judged}
 
-    def open(self, file: Path) -> None:
+    def parse_file(self, file: Path) -> None:
         """Read every scenario of one file; a pipe or a device would be read for ever, so it counts as missing."""
         try:
             if not file.resolve().is_relative_to(file.parent.parent.resolve()):
@@ -111,21 +111,21 @@ class _Reading:
         self.problems.extend(found.problems)
         kept = len(self.scenarios)
         for node in found.tree.items():
-            self.take(node)
+            self.parse_scenario(node)
         if found.problems:  # what the reader refused may have been part of any of them
             del self.scenarios[kept:]
 
-    def take(self, node: Node) -> None:
+    def parse_scenario(self, node: Node) -> None:
         """Read one scenario; it counts only when nothing is wrong with it."""
         before = len(self.problems)
         parts = self._mapping(node, KEYS, "a key of a scenario")
-        name = self._word(parts["name"]) if "name" in parts else ""
+        name = self._text(parts["name"]) if "name" in parts else ""
         if not name:
-            self._note("scenario-incomplete", node, "a scenario has no name", "begin with `name:` and a sentence")
+            self._report("scenario-incomplete", node, "a scenario has no name", "begin with `name:` and a sentence")
         elif name in self._names:
-            self._note("duplicate-name", node, f"two scenarios are named `{name}`", "one sentence, one scenario")
+            self._report("duplicate-name", node, f"two scenarios are named `{name}`", "one sentence, one scenario")
         self._names.add(name)
-        given: _Choices = {name: (state,) for name, state in {**self._policy.initial, **GIVEN}.items()}
+        given: _Choices = {name: (state,) for name, state in {**self._policy.initial, **DEFAULT_STATES}.items()}
         given |= self._choices(parts.get("given"), self._states)
         steps = self._steps(node, parts)
         if len(self.problems) == before and node.sound:
@@ -135,16 +135,16 @@ class _Reading:
         """Give one scenario for each combination of the listed values; none, and a problem, for too many."""
         choices = [(("", key), values) for key, values in given.items()]
         choices += [((str(at), key), values) for at, (_, asked) in enumerate(steps) for key, values in asked.items()]
-        if prod(len(values) for _, values in choices) > VARIANTS_BOUND:
-            message = f"the lists of this scenario stand for more than {VARIANTS_BOUND} cases"
-            self._note("scenario-too-wide", node, message, "write several scenarios, each a sentence of its own")
+        if prod(len(values) for _, values in choices) > MAX_VARIANTS:
+            message = f"the lists of this scenario stand for more than {MAX_VARIANTS} cases"
+            self._report("scenario-too-wide", node, message, "write several scenarios, each a sentence of its own")
             return []
         scenarios = []
         for combination in product(*(values for _, values in choices)):
             chosen = {key: value for (key, _), value in zip(choices, combination, strict=True)}
-            told = [f"{key[1]} `{chosen[key]}`" for key, values in choices if len(values) > 1]
+            differing = [f"{key[1]} `{chosen[key]}`" for key, values in choices if len(values) > 1]
             played = tuple(
-                replace(step, ask=self._asked({key: chosen[str(at), key] for key in asked}) if asked else None)
+                replace(step, ask=self._request({key: chosen[str(at), key] for key in asked}) if asked else None)
                 for at, (step, asked) in enumerate(steps)
             )
             scenarios.append(
@@ -153,57 +153,60 @@ class _Reading:
                     place=node.place,
                     given={key: chosen["", key] for key in given},
                     steps=played,
-                    variant=", ".join(told),
+                    variant=", ".join(differing),
                 )
             )
         return scenarios
 
-    def _asked(self, asked: dict[str, str]) -> Ask:
+    def _request(self, asked: dict[str, str]) -> ScenarioRequest:
         """Make a question of one value for each; an operation brings its own risk and effect."""
         name = asked.pop("operation", "")
         if not name:
-            return Ask(conditions={**ASKED, **asked})
+            return ScenarioRequest(conditions={**DEFAULT_CONDITIONS, **asked})
         operation = self._operations[name]
-        return Ask(operation=name, conditions={**ASKED, "risk": operation.risk, "effect": operation.effect, **asked})
+        return ScenarioRequest(
+            operation=name,
+            conditions={**DEFAULT_CONDITIONS, "risk": operation.risk, "effect": operation.effect, **asked},
+        )
 
-    def _note(self, code: str, node: Node, message: str, advice: str = "") -> None:
+    def _report(self, code: str, node: Node, message: str, advice: str = "") -> None:
         self.problems.append(Problem(code=code, place=node.place, message=message, advice=advice))
 
     def _mapping(self, node: Node, keys: Iterable[str], what: str) -> dict[str, Node]:
         known = tuple(keys)
         if not isinstance(node.value, dict):
-            self._note("wrong-type", node, "this is not a mapping", f"known keys: {', '.join(known)}")
+            self._report("wrong-type", node, "this is not a mapping", f"known keys: {', '.join(known)}")
         for key, entry in node.entries().items():
             if key not in known:
                 self.problems.append(unknown(entry.place, what, key, known))
         return {key: entry for key, entry in node.entries().items() if key in known}
 
-    def _word(self, node: Node) -> str:
+    def _text(self, node: Node) -> str:
         if isinstance(node.value, str):
             return node.value
-        self._note("wrong-type", node, "this is not a word", "quote it, if it is meant")
+        self._report("wrong-type", node, "this is not a word", "quote it, if it is meant")
         return ""
 
     def _choice(self, node: Node, what: str, known: Iterable[str]) -> str:
-        word, words = self._word(node), tuple(known)
-        if word == HOLE:
+        word, words = self._text(node), tuple(known)
+        if word == PLACEHOLDER:
             message = "what must come of this is still open"
-            self._note("scenario-unfinished", node, message, "write the answer that you would sign in place of `___`")
+            self._report("scenario-unfinished", node, message, "write the answer that you would sign in place of `___`")
         elif word and word not in words:
-            self._note("unknown-name", node, f"`{word}` is not {what}", did_you_mean(word, words))
+            self._report("unknown-name", node, f"`{word}` is not {what}", did_you_mean(word, words))
         return word
 
-    def _each(self, node: Node, what: str, known: Iterable[str]) -> tuple[str, ...]:
+    def _values(self, node: Node, what: str, known: Iterable[str]) -> tuple[str, ...]:
         """Read one value, or a list that means each of them."""
         if isinstance(node.value, tuple) and not node.items():
-            self._note("wrong-type", node, "an empty list stands for nothing", "name at least one value")
+            self._report("wrong-type", node, "an empty list stands for nothing", "name at least one value")
         return tuple(self._choice(item, what, known) for item in (node.items() or (node,)))
 
     def _choices(self, node: Node | None, known: dict[str, tuple[str, ...]]) -> _Choices:
         if node is None:
             return {}
         entries = self._mapping(node, known, "a machine or a condition")
-        return {name: self._each(entry, f"a value of `{name}`", known[name]) for name, entry in entries.items()}
+        return {name: self._values(entry, f"a value of `{name}`", known[name]) for name, entry in entries.items()}
 
     def _steps(self, scenario: Node, parts: dict[str, Node]) -> list[tuple[Step, _Choices]]:
         """Read the steps of a story; a scenario without `steps` is its only step."""
@@ -213,23 +216,25 @@ class _Reading:
                 ("then", "a scenario expects nothing", "add `then: {outcome: ...}`"),
             ):
                 if key not in parts:
-                    self._note("scenario-incomplete", scenario, message, advice)
+                    self._report("scenario-incomplete", scenario, message, advice)
             return [self._step(scenario, parts)]
         for key in STEP:
             if key in parts:
-                self._note("scenario-contradicts", parts[key], f"`{key}` stands beside `steps`", "move it into a step")
+                self._report("scenario-contradicts", parts[key], f"`{key}` is next to `steps`", "move it into a step")
         if not parts["steps"].items():
-            self._note("wrong-type", parts["steps"], "`steps` is a list", "begin each step with `- ask:` or `- when:`")
+            self._report(
+                "wrong-type", parts["steps"], "`steps` is a list", "start each step with `- ask:` or `- when:`"
+            )
         if not any("then" in item.entries() for item in parts["steps"].items()):
-            self._note("scenario-incomplete", scenario, "a story expects nothing", "add `then:` to a step")
+            self._report("scenario-incomplete", scenario, "the steps expect nothing", "add `then:` to a step")
         return [self._step(item, self._mapping(item, STEP, "a key of a step")) for item in parts["steps"].items()]
 
     def _step(self, node: Node, parts: dict[str, Node]) -> tuple[Step, _Choices]:
         expected = self._mapping(parts["then"], EXPECTED, "something to expect") if "then" in parts else {}
         if "then" in parts and not expected:
-            self._note("scenario-incomplete", parts["then"], "`then` expects nothing", "add `outcome: ...`")
+            self._report("scenario-incomplete", parts["then"], "`then` expects nothing", "add `outcome: ...`")
         if "ask" not in parts and ("outcome" in expected or "fallback" in expected):
-            self._note("scenario-incomplete", node, "an answer is expected and nothing asked", "add `ask:`")
+            self._report("scenario-incomplete", node, "an answer is expected and nothing asked", "add `ask:`")
         known = {"outcome": tuple(Outcome), "fallback": tuple(self._policy.fallbacks)}
         answer = {
             key: self._choice(expected[key], f"one of the {key}s", values)
@@ -254,30 +259,30 @@ class _Reading:
         try:
             return units.duration(node.value)
         except ValueError as error:
-            self._note("duration", node, "this is no duration", str(error))
+            self._report("duration", node, "this is no duration", str(error))
             return 0.0
 
     def _when(self, node: Node | None) -> tuple[str, ...]:
         if node is not None and not isinstance(node.value, tuple):
-            self._note("wrong-type", node, "`when` is a list of events", "write `when: [session.aged]`")
+            self._report("wrong-type", node, "`when` is a list of events", "write `when: [session.aged]`")
         return tuple(self._choice(item, "an event", self._events) for item in (node.items() if node else ()))
 
     def _ask(self, node: Node) -> _Choices:
         entries = self._mapping(node, ("operation", *CONDITIONS), "a condition")
         asked = {
-            name: self._each(entry, f"a value of `{name}`", CONDITIONS[name])
+            name: self._values(entry, f"a value of `{name}`", CONDITIONS[name])
             for name, entry in entries.items()
             if name != "operation"
         }
         own = [name for name in ("risk", "effect") if name in asked]
         if "operation" in entries:
-            asked["operation"] = self._each(entries["operation"], "an operation", self._operations)
+            asked["operation"] = self._values(entries["operation"], "an operation", self._operations)
             if own:
-                self._note(
+                self._report(
                     "scenario-contradicts", node, "an operation brings its own risk and effect", "leave them out"
                 )
         elif len(own) < 2:  # noqa: PLR2004 - both of them
-            self._note(
+            self._report(
                 "scenario-incomplete", node, "`ask` names no operation", "add `operation:`, or `risk:` and `effect:`"
             )
         return asked

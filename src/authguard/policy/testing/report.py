@@ -12,47 +12,47 @@ from xml.etree import ElementTree as ET
 
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.policy.rehearsing.coverage import coverage
-from authguard.policy.rehearsing.scenario_reader import read_scenarios
-from authguard.policy.rehearsing.scenarios import run
+from authguard.policy.testing.coverage import measure_coverage
+from authguard.policy.testing.parser import parse_scenarios
+from authguard.policy.testing.scenario import run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from authguard.policy.compiled import Policy
     from authguard.policy.problems import Problem
-    from authguard.policy.rehearsing.coverage import Coverage, Piece
-    from authguard.policy.rehearsing.scenarios import Report, Result
+    from authguard.policy.testing.coverage import Coverage, CoverageItem
+    from authguard.policy.testing.scenario import ScenarioResult, ScenarioRun
 
 #: what no XML 1.0 document may hold, escaped or not
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class PolicyTestReport:
     """What the scenarios of one policy came to.
 
     Attributes:
         source: the policy as it was asked for.
         policy: compiled.
-        report: of the scenarios that could be read.
+        run: the results of the scenarios that could be parsed.
         problems: of those that could not.
         coverage: of all that the policy is answerable for.
     """
 
     source: str
     policy: Policy
-    report: Report
+    run: ScenarioRun
     problems: tuple[Problem, ...]
     coverage: Coverage
 
     @property
     def passed(self) -> bool:
         """Whether every scenario could be read and came out as expected."""
-        return not self.report.failed and not self.problems
+        return not self.run.failed and not self.problems
 
 
-def rehearse(source: str) -> Rehearsal:
+def run_tests(source: str) -> PolicyTestReport:
     """Run the scenarios of a policy.
 
     Args:
@@ -62,41 +62,43 @@ def rehearse(source: str) -> Rehearsal:
         PolicyError: the policy itself has errors.
     """
     policy = load(source)
-    scenarios, problems = read_scenarios(locator.scenarios(locator.given(source)).glob("*.yaml"), policy)
-    report = run(policy, scenarios)
-    return Rehearsal(source=source, policy=policy, report=report, problems=problems, coverage=coverage(policy, report))
+    scenarios, problems = parse_scenarios(locator.scenarios(locator.given(source)).glob("*.yaml"), policy)
+    run = run_scenarios(policy, scenarios)
+    return PolicyTestReport(
+        source=source, policy=policy, run=run, problems=problems, coverage=measure_coverage(policy, run)
+    )
 
 
-def summary(rehearsal: Rehearsal) -> str:
+def format_summary(report: PolicyTestReport) -> str:
     """Say in one line how many scenarios pass and how much they take."""
-    results, covered = rehearsal.report.results, rehearsal.coverage
+    results, covered = report.run.results, report.coverage
     transitions, rules = (
-        f"{covered.taken(pieces)} of {len(pieces)}" for pieces in (covered.transitions, covered.rules)
+        f"{covered.count_covered(items)} of {len(items)}" for items in (covered.transitions, covered.rules)
     )
     return (
-        f"{rehearsal.source}: {len(results) - len(rehearsal.report.failed)} of {len(results)} scenarios pass; "
+        f"{report.source}: {len(results) - len(report.run.failed)} of {len(results)} scenarios pass; "
         f"they take {transitions} transitions and {rules} rules of its own ({covered.inherited} are inherited)"
     )
 
 
-def told(result: Result) -> str:
+def format_failure(result: ScenarioResult) -> str:
     """Say in one line how a scenario failed."""
     return f"{result.scenario.place}: failed: {result.scenario.title}: {'; '.join(result.differences)}"
 
 
-def untaken(piece: Piece) -> str:
+def format_uncovered(item: CoverageItem) -> str:
     """Say in one line what no scenario takes."""
-    return f"{piece.origin}: no scenario takes {piece.kind} {piece.words}"
+    return f"{item.origin}: no scenario takes {item.kind} {item.label}"
 
 
-def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
+def as_json(report: PolicyTestReport) -> dict[str, Any]:
     """Give everything as plain values: scenarios, problems, coverage."""
-    covered = rehearsal.coverage
+    covered = report.coverage
     return {
-        "policy": rehearsal.source,
-        "name": rehearsal.policy.name,
-        "digest": rehearsal.policy.digest,
-        "passed": rehearsal.passed,
+        "policy": report.source,
+        "name": report.policy.name,
+        "digest": report.policy.digest,
+        "passed": report.passed,
         "scenarios": [
             {
                 "name": result.scenario.name,
@@ -111,7 +113,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
                 ],
                 "states": dict(result.states),
             }
-            for result in rehearsal.report.results
+            for result in report.run.results
         ],
         "problems": [
             {
@@ -121,80 +123,78 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
                 "message": problem.message,
                 "advice": problem.advice,
             }
-            for problem in rehearsal.problems
+            for problem in report.problems
         ],
         "coverage": {
             "transitions": _share(covered, covered.transitions),
             "rules": _share(covered, covered.rules),
             "inherited": covered.inherited,
-            "untaken": [{"kind": piece.kind, "is": piece.words, "at": piece.origin} for piece in covered.untaken],
+            "uncovered": [{"kind": item.kind, "is": item.label, "at": item.origin} for item in covered.uncovered],
         },
     }
 
 
-def _share(covered: Coverage, pieces: tuple[Piece, ...]) -> dict[str, float]:
-    return {"taken": covered.taken(pieces), "of": len(pieces), "percent": round(covered.percent(pieces), 2)}
+def _share(covered: Coverage, items: tuple[CoverageItem, ...]) -> dict[str, float]:
+    return {"covered": covered.count_covered(items), "of": len(items), "percent": round(covered.percent(items), 2)}
 
 
-def as_junit(rehearsals: Sequence[Rehearsal], at: str) -> str:
+def as_junit(reports: Sequence[PolicyTestReport], at: str) -> str:
     """Write a JUnit report: one suite for each policy, one case for each scenario.
 
     Args:
-        rehearsals: of each policy.
+        reports: of each policy.
         at: when they ran, ``2026-01-31T23:59:59`` (the schema takes no zone).
     """
     root = ET.Element("testsuites")
-    for index, rehearsal in enumerate(rehearsals):
-        root.append(_suite(rehearsal, index, at))
+    for index, report in enumerate(reports):
+        root.append(_suite(report, index, at))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(rehearsal: Rehearsal, index: int, at: str) -> ET.Element:
-    results, problems = rehearsal.report.results, rehearsal.problems
+def _suite(report: PolicyTestReport, index: int, at: str) -> ET.Element:
+    results, problems = report.run.results, report.problems
     suite = ET.Element(
         "testsuite",
         {
             "id": str(index),
-            "package": _text(rehearsal.policy.name),
-            "name": _text(rehearsal.source),
+            "package": _text(report.policy.name),
+            "name": _text(report.source),
             "timestamp": at,
             "hostname": "localhost",
             "tests": str(len(results) + len(problems)),
-            "failures": str(len(rehearsal.report.failed)),
+            "failures": str(len(report.run.failed)),
             "errors": str(len(problems)),
             "time": "0",
         },
     )
     properties = ET.SubElement(suite, "properties")
-    covered = rehearsal.coverage
-    for name, pieces in (("transitions", covered.transitions), ("rules", covered.rules)):
-        ET.SubElement(properties, "property", {"name": f"coverage.{name}", "value": f"{covered.percent(pieces):.2f}"})
+    covered = report.coverage
+    for name, items in (("transitions", covered.transitions), ("rules", covered.rules)):
+        ET.SubElement(properties, "property", {"name": f"coverage.{name}", "value": f"{covered.percent(items):.2f}"})
     for result in results:
-        case = _case(suite, rehearsal, result.scenario.title)
+        case = _case(suite, report, result.scenario.title)
         if result.differences:
             failure = ET.SubElement(
                 case, "failure", {"type": "expectation", "message": _text("; ".join(result.differences))}
             )
-            failure.text = _text(told(result))
+            failure.text = _text(format_failure(result))
     for problem in problems:
-        case = _case(suite, rehearsal, f"{problem.place}: {problem.message}")
+        case = _case(suite, report, f"{problem.place}: {problem.message}")
         error = ET.SubElement(case, "error", {"type": problem.code, "message": _text(problem.message)})
         error.text = _text(str(problem))
-    ET.SubElement(suite, "system-out").text = "\n".join(map(_text, _lines(rehearsal)))
+    ET.SubElement(suite, "system-out").text = "\n".join(map(_text, _lines(report)))
     ET.SubElement(suite, "system-err")
     return suite
 
 
-def _lines(rehearsal: Rehearsal) -> Iterable[str]:
-    yield summary(rehearsal)
-    yield from map(untaken, rehearsal.coverage.untaken)
+def _lines(report: PolicyTestReport) -> Iterable[str]:
+    yield format_summary(report)
+    yield from map(format_uncovered, report.coverage.uncovered)
 
 
-def _case(suite: ET.Element, rehearsal: Rehearsal, name: str) -> ET.Element:
-    return ET.SubElement(
-        suite, "testcase", {"name": _text(name), "classname": _text(rehearsal.policy.name), "time": "0"}
-    )
+def _case(suite: ET.Element, report: PolicyTestReport, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", {"name": _text(name), "classname": _text(report.policy.name), "time": "0"})
 
 
 def _text(typed: str) -> str:

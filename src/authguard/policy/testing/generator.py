@@ -1,0 +1,169 @@
+"""A draft of scenarios for what none takes yet: the shortest events that lead there, a question, a hole for the answer.
+
+What the policy answers today is left out on purpose: a person says what it should answer, and `policy test` compares.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Proof, Space, reach
+from authguard.core.decision_table import DIMENSIONS
+from authguard.core.events import MACHINES
+from authguard.policy.proving.reachability import Reachability, Unreachable
+from authguard.policy.testing.parser import PLACEHOLDER
+from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
+from authguard.policy.testing.simulator import ScenarioRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authguard.policy.compiled import Policy
+    from authguard.policy.proving.reachability import Path
+    from authguard.policy.testing.coverage import Coverage, CoverageItem
+
+HEADER: Final = f"""\
+# A draft of scenarios for the rules and transitions that no scenario covers, each with the shortest path to it.
+# Name each scenario with a sentence, replace `{PLACEHOLDER}` with the answer that you expect, and run
+# `authguard policy test`. If the policy answers otherwise, either the policy or the expectation is wrong.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioDraft:
+    """A scenario for one transition or rule.
+
+    Attributes:
+        piece: what it takes.
+        scenario: with nothing expected; ``None`` where no events lead there.
+    """
+
+    item: CoverageItem
+    scenario: Scenario | None
+
+
+def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, ...]:
+    """Propose a scenario for everything that a policy is answerable for and none takes.
+
+    Args:
+        policy: compiled.
+        coverage: of its scenarios.
+    """
+    search = Reachability.of(policy)
+    return tuple(
+        ScenarioDraft(
+            item=item,
+            scenario=_draft_for_rule(policy, search, item)
+            if item.kind == "rule"
+            else _draft_for_transition(policy, search, item),
+        )
+        for item in coverage.uncovered
+    )
+
+
+def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
+    proof = reach(policy.table.rules, Space(policy.table.values))
+    if not isinstance(proof, Proof):
+        return None  # too tangled for boxes: a person finds the way
+    found = search.cell(proof.reaches[item.index])
+    if isinstance(found, Unreachable):
+        return None
+    cell, path = found
+    asked = dict(zip(DIMENSIONS, cell, strict=True))
+    risk, effect = asked["risk"], asked["effect"]
+    conditions = {name: asked[name] for name in DEFAULT_CONDITIONS}
+    operation = next((one for one in policy.judged if (one.risk, one.effect) == (risk, effect)), None)
+    name = operation.name if operation else ""
+    ask = ScenarioRequest(operation=name, conditions={**conditions, "risk": risk, "effect": effect})
+    return _scenario(policy, item, path.events, ask)
+
+
+def _draft_for_transition(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
+    place = MACHINES.index(item.machine)
+    path = search.nearest(lambda states: states[place] in item.sources)
+    if isinstance(path, Unreachable):
+        return None
+    machine = policy.machines[item.machine]
+    source = path.states[item.machine]
+    trigger = next(one for one in machine.spec.triggers if machine.table[source, one].line == item.index)
+    after = {**path.states, item.machine: machine.table[source, trigger].dest}
+    events = (*path.events, f"{item.machine}.{trigger}")
+    return _scenario(policy, item, events, _distinguishing_request(policy, path, after))
+
+
+def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]) -> ScenarioRequest:
+    """Choose a question whose answer tells before from after; else the first that is not public."""
+    asks = [ask for ask in _requests(policy) if ask.conditions["risk"] != "public"]
+
+    def answer(states: Mapping[str, str], ask: ScenarioRequest) -> str:
+        known = {**states, **ask.conditions}
+        return policy.table.decide(tuple(known[dimension] for dimension in DIMENSIONS)).do
+
+    return next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
+
+
+def _requests(policy: Policy) -> Iterator[ScenarioRequest]:
+    """Give what can be asked: each operation, and a sensitive write where the policy names none."""
+    for one in policy.judged:
+        yield ScenarioRequest(
+            operation=one.name, conditions={**DEFAULT_CONDITIONS, "risk": one.risk, "effect": one.effect}
+        )
+    if not policy.admits_unnamed:
+        other = policy.otherwise
+        yield ScenarioRequest(conditions={**DEFAULT_CONDITIONS, "risk": other.risk, "effect": other.effect})
+
+
+def _scenario(policy: Policy, item: CoverageItem, events: tuple[str, ...], ask: ScenarioRequest) -> Scenario:
+    return Scenario(
+        name=f"{item.kind} {item.label}, {item.origin}",
+        given=dict(policy.initial),
+        steps=(Step(when=events, ask=ask),),
+    )
+
+
+def format_drafts(policy: Policy, drafts: tuple[ScenarioDraft, ...]) -> str:
+    """Write proposals as a file of scenarios that `policy test` refuses until a person has filled it.
+
+    Args:
+        policy: that they are for.
+        drafts: from `generate_drafts`.
+    """
+    blocks = [HEADER, *(_block(policy, draft) for draft in drafts)]
+    return "\n".join(blocks) if drafts else "# Scenarios take everything: there is nothing to propose.\n"
+
+
+def _block(policy: Policy, draft: ScenarioDraft) -> str:
+    if draft.scenario is None:
+        item = draft.item
+        return f"# No events were found that lead to {item.kind} {item.label} ({item.origin}).\n"
+    (step,) = draft.scenario.steps
+    given = [
+        f"{name}: {state}"
+        for name, state in policy.initial.items()
+        if state != {**policy.initial, **DEFAULT_STATES}[name]
+    ]
+    lines = [f"- name: {json.dumps(draft.scenario.name)}"]
+    lines += [f"  given: {{{', '.join(given)}}}"] if given else []
+    lines += [f"  when: [{', '.join(step.when)}]"] if step.when else []
+    lines.append(f"  ask: {{{', '.join(_format_request(step))}}}")
+    expected = [f"outcome: {PLACEHOLDER}", f"fallback: {PLACEHOLDER}"]
+    if draft.item.machine:
+        expected.append(f"states: {{{draft.item.machine}: {PLACEHOLDER}}}")
+    lines.append(f"  then: {{{', '.join(expected)}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _format_request(step: Step) -> Iterator[str]:
+    if step.ask is None:
+        return
+    named = {"operation": step.ask.operation} if step.ask.operation else {}
+    own = {} if named else {name: step.ask.conditions[name] for name in ("risk", "effect")}
+    unusual = {
+        name: step.ask.conditions[name]
+        for name, usual in DEFAULT_CONDITIONS.items()
+        if step.ask.conditions[name] != usual
+    }
+    for name, value in {**named, **own, **unusual}.items():
+        yield f"{name}: {value}"
