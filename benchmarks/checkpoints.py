@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
@@ -46,7 +46,7 @@ def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[Ke
 
 def cost_of(count: int, folder: Path) -> tuple[float, int]:
     """Sign a line so many times; return the seconds that verifying takes, and the bytes of the checkpoints."""
-    key = signing.make("bench")
+    key = signing_key.make("bench")
     log = folder / "audit.jsonl"
     tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""
     for seq in range(count):
@@ -58,7 +58,7 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
     log.write_bytes(b"".join(lines))
     checkpoint_file.checkpoint_path(log).write_bytes(b"".join(map(checkpoint_file.encode_line, notes)))
     begun = perf_counter()
-    found = verify(log, trust=Trust((key.key,), signing.check))
+    found = verify(log, trust=Trust((key.key,), signing_key.check))
     took = perf_counter() - begun
     if not found.ok:
         raise AssertionError(found)

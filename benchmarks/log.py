@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import asdict, replace
 
-from authguard import signing
+from authguard import signing_key
+from authguard.app_log import AnnouncingSink
 from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.audit.write.jsonl import JsonlSink
+from authguard.clock import SystemClock
 from authguard.core.chain import cut_stencil
 from authguard.core.entries import Decided
-from authguard.logs import AnnouncingSink
-from authguard.system import SystemClock, SystemIds
+from authguard.ids import SystemIds
 from benchmarks.limit import Line
 from benchmarks.rounds import Case, play
 from benchmarks.table import Row, markdown
@@ -137,7 +138,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
         rounds: how many.
         size: records of a case in a round; a multiple of `GROUP`.
     """
-    clock, ids, key = SystemClock(), SystemIds(), signing.make("bench")
+    clock, ids, key = SystemClock(), SystemIds(), signing_key.make("bench")
 
     def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
         return LogSigner(
@@ -145,7 +146,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
             fd,
             head,
             signers=[(key.key, key.sign)],
-            check=signing.check,
+            check=signing_key.check,
             memory=folder / "heads",
             clock=clock,
         )

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.core.chain import GENESIS, link
 from authguard.core.decision_table import DIMENSIONS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.core.request import Operation
     from authguard.policy.compiled import Policy
-    from authguard.signing import SigningKey
+    from authguard.signing_key import SigningKey
 
 POLICY: Final = "support-desk"
 #: epoch seconds UTC of the first record, and the mean time from one to the next
@@ -218,4 +218,4 @@ def write(path: Path, count: int, key: SigningKey) -> None:
 
 def key() -> SigningKey:
     """Make the key of a run."""
-    return signing.make("benchmark")
+    return signing_key.make("benchmark")

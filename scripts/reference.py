@@ -23,7 +23,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.core.record_schema import schema_text
-from authguard.entry import AuthGuard
+from authguard.middleware import AuthGuard
 from authguard.policy.compiler import load
 from authguard.policy.loading import loader
 from authguard.policy.loading.builder import DURABILITY

@@ -14,12 +14,12 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
 from authguard.core.verification import Failed, Passed
+from authguard.encryption import Sealer
 from authguard.policy.compiler import load
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
 

@@ -17,11 +17,11 @@ def root(tmp_path: Path) -> Path:
     """Make a small project."""
     for name, text in {
         "src/authguard/core/limits.py": "",
-        "src/authguard/names.py": "",
+        "src/authguard/erasable_pseudonym.py": "",
         "tests/core/test_limits.py": "",
         "tests/runtime/test_evaluation.py": "from authguard.core.limits import count\n",
         "tests/asgi/test_door.py": "from authguard.core import limits, walls\n",
-        "tests/test_names.py": "from authguard.names import Names\nfrom tests import kit\n",
+        "tests/test_erasable_pseudonym.py": "from authguard.erasable_pseudonym import Names\nfrom tests import kit\n",
         "tests/kit.py": "",
     }.items():
         path = tmp_path / name
@@ -37,8 +37,8 @@ def root(tmp_path: Path) -> Path:
             "src/authguard/core/limits.py",
             ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/runtime/test_evaluation.py"],
         ),
-        ("src/authguard/names.py", ["tests/test_names.py"]),
-        ("tests/kit.py", ["tests/test_names.py"]),
+        ("src/authguard/erasable_pseudonym.py", ["tests/test_erasable_pseudonym.py"]),
+        ("tests/kit.py", ["tests/test_erasable_pseudonym.py"]),
         ("tests/core/test_limits.py", ["tests/core/test_limits.py"]),
         ("docs/guide.md", []),
     ],
@@ -57,9 +57,9 @@ def test_what_changed_since_main_is_found_and_what_git_does_not_know_yet(root: P
     git("commit", "-m", "one")
     assert quick.changed(root) == []
     git("checkout", "-b", "other")
-    (root / "src/authguard/names.py").write_text("one = 1\n", "utf-8")
+    (root / "src/authguard/erasable_pseudonym.py").write_text("one = 1\n", "utf-8")
     git("commit", "-am", "two")
     (root / "tests/kit.py").write_text("two = 2\n", "utf-8")
     (root / "tests/new.py").write_text("", "utf-8")
-    (root / "tests/test_names.py").unlink()
-    assert quick.changed(root) == ["src/authguard/names.py", "tests/kit.py", "tests/new.py"]
+    (root / "tests/test_erasable_pseudonym.py").unlink()
+    assert quick.changed(root) == ["src/authguard/erasable_pseudonym.py", "tests/kit.py", "tests/new.py"]

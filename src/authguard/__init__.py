@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from authguard.asgi.control import Control
     from authguard.asgi.guard import Guard, current_guard
-    from authguard.entry import AuthGuard, audit_processor
     from authguard.errors import (
         AuditError,
         AuthguardError,
@@ -24,12 +23,13 @@ if TYPE_CHECKING:
         SettingsError,
         StoreError,
     )
+    from authguard.middleware import AuthGuard, audit_processor
 
 _HOMES: Final = {
-    "AuthGuard": "authguard.entry",
+    "AuthGuard": "authguard.middleware",
     "Control": "authguard.asgi.control",
     "Guard": "authguard.asgi.guard",
-    "audit_processor": "authguard.entry",
+    "audit_processor": "authguard.middleware",
     "current_guard": "authguard.asgi.guard",
     "AuditError": "authguard.errors",
     "AuthguardError": "authguard.errors",

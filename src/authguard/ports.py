@@ -1,6 +1,6 @@
 """The ports: what the guard asks of the world, as Protocols, with the values that cross them.
 
-Adapters implement these at the rim; `authguard.wiring` alone chooses them. A method says what its caller must do.
+Adapters implement these at the rim; `authguard.factory` alone chooses them. A method says what its caller must do.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from authguard.errors import SettingsError
-from authguard.outgoing import takes_proxies
+from authguard.outbound.http_client import takes_proxies
 from authguard.paths import absolute
 
 if TYPE_CHECKING:

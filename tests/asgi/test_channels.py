@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from authguard.errors import SettingsError
-from authguard.wiring import channel_secrets
+from authguard.factory import channel_secrets
 from tests.asgi.shop import Shop
 from tests.kit import POLICY, Desk, outcome, policy_of, states
 

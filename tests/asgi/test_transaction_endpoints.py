@@ -12,8 +12,8 @@ from authguard.asgi.control import Control
 from authguard.core.entries import Acted, Moved
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
+from authguard.encryption import Sealer
 from authguard.errors import ReportRefused
-from authguard.sealing import Sealer
 from tests.asgi.shop import Shop
 from tests.kit import ISSUER, POLICY
 

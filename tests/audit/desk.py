@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
@@ -38,7 +38,7 @@ class Desk:
         self.folder = home / "log"
         self.log = self.folder / LOG
         self.memory = home / "heads"
-        self.keys = (signing.make("desk"),)
+        self.keys = (signing_key.make("desk"),)
         self.keeping = keeping or Keeping(size=2_000, keep=1_000.0)
         self.clock = FakeClock(1_000.0)
         self.ids = CountingIds()
@@ -50,7 +50,7 @@ class Desk:
             fd,
             head,
             signers=[(one.key, one.sign) for one in self.keys],
-            check=signing.check,
+            check=signing_key.check,
             memory=self.memory,
             clock=self.clock,
             keeper=Keeper(path, self.keeping, self.clock.now),
@@ -84,7 +84,7 @@ class Desk:
 
     def trust(self) -> Trust:
         held = by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
-        return Trust(tuple(one.key for one in self.keys), signing.check, held)
+        return Trust(tuple(one.key for one in self.keys), signing_key.check, held)
 
     def verify(self) -> Verification:
         return verify(self.log, trust=self.trust(), pause=lambda _: None)

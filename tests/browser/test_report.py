@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard import signing
+from authguard import signing_key
 from authguard.cli.audit_group import app
 from benchmarks.long_log import write
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    key = signing.make("desk")
+    key = signing_key.make("desk")
     write(folder / "audit.jsonl", 3_000, key)
     page = folder / "report.html"
     words = ["report", "--log", str(folder / "audit.jsonl"), "--key", key.key.text(), "--out", str(page)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from authguard import names
+from authguard import erasable_pseudonym
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli import main
 from authguard.runtime.handoff import StoreDesk
@@ -89,5 +89,5 @@ def deploy(folder: Path, capsys: pytest.CaptureFixture[str], *tickets: Ticket) -
     (folder / "policy.yaml").write_text(POLICY, "utf-8")
     made = Deployment(folder, capsys)
     anyio.run(make, made.store)
-    names.make(names.beside(made.store), 1_700_000_000.0, before=False)
+    erasable_pseudonym.make(erasable_pseudonym.beside(made.store), 1_700_000_000.0, before=False)
     return made

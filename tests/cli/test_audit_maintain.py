@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
 from authguard.core.tombstone import parse_stub
+from authguard.factory import choose_sink
+from authguard.ids import SystemIds
 from authguard.policy.compiler import load
 from authguard.settings import Settings
-from authguard.system import SystemIds
 from authguard.testing import FakeClock
-from authguard.wiring import choose_sink
 from tests.cli.deployment import POLICY, Deployment, deploy
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def lived(desk: Deployment, days: int) -> AuditSink:
 
 def verified(desk: Deployment) -> Verification:
     base = str(desk.store)
-    keys = tuple(one.key for one in signing.keys_of("", base))
-    held = by_origin(head.note for head in checkpoint_file.load_heads(signing.memory(base)))
-    return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing.check, held))
+    keys = tuple(one.key for one in signing_key.keys_of("", base))
+    held = by_origin(head.note for head in checkpoint_file.load_heads(signing_key.memory(base)))
+    return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing_key.check, held))
 
 
 def forms(desk: Deployment, chain: str) -> list[str]:
@@ -125,7 +125,7 @@ def test_a_chain_that_is_written_is_left_to_its_writer(desk: Deployment) -> None
 
 def test_a_chain_that_cannot_be_signed_is_told_of_and_keeps_its_lines(desk: Deployment) -> None:
     lived(desk, 20).close()
-    for path in signing.memory(str(desk.store)).iterdir():
+    for path in signing_key.memory(str(desk.store)).iterdir():
         path.write_bytes(b"{}")
     code, _, err = desk.call("audit", "tidy")
     assert code == 1

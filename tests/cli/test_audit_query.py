@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from authguard.audit.query.export import COLUMNS
 from authguard.cli.audit_group import app
-from authguard.system import Pseudonyms
+from authguard.pseudonym import Pseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write
 from tests.records import by_hand
 
@@ -129,7 +129,7 @@ def test_a_session_is_found_by_its_first_digits() -> None:
 
 @pytest.mark.usefixtures("log")
 def test_a_query_takes_times_as_people_type_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("authguard.system.SystemClock.now", lambda _: 1_861_920_000.0)  # 2029
+    monkeypatch.setattr("authguard.clock.SystemClock.now", lambda _: 1_861_920_000.0)  # 2029
     assert "id=b" in run("query", "--since", "2027-01-15T08:00:01", "--until", "2027-01-15").output
     assert run("query", "--since", "2028-01-01").stderr == "no record answers this\n"
     assert "lies in the future" in " ".join(run("query", "--since", "2029-12-31").stderr.split())

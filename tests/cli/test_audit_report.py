@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard import signing
+from authguard import signing_key
 from authguard.cli.audit_group import app
 from authguard.cli.output import FAILED, UNVERIFIED
 from benchmarks.long_log import write
@@ -23,7 +23,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     path = tmp_path / "audit.jsonl"
-    key = signing.make("desk")
+    key = signing_key.make("desk")
     write(path, 300, key)
     path.with_suffix(".pub").write_text(key.key.text(), "ascii")
     monkeypatch.setenv("AUTHGUARD_LOG", str(path))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from authguard import signing
+from authguard import signing_key
 from authguard.cli.audit_group import app
 from authguard.core.chain import GENESIS, link
 from authguard.core.entries import Acted
@@ -41,7 +41,7 @@ COMMANDS = (
     ("replay", "--log", "{log}", "--policy", "standard"),
     ("export", "--log", "{log}", "--format", "jsonl"),
     ("verify", "{log}", "--hashes-only"),
-    ("prove", "d1", "{log}", "--key", signing.make("desk").key.text()),
+    ("prove", "d1", "{log}", "--key", signing_key.make("desk").key.text()),
 )
 
 

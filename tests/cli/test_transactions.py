@@ -13,11 +13,11 @@ from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.canonical import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
+from authguard.factory import choose_seal
 from authguard.policy.compiler import load
 from authguard.runtime.transactions import RequestBinding, about, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
-from authguard.wiring import choose_seal
 from tests.cli.deployment import POLICY, Deployment, deploy
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
@@ -63,7 +63,7 @@ def trust_of(life: Life) -> Trust:
     heads = list(checkpoint_file.load_heads(life.folder / "heads"))
     said = ((read_body(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
-    return Trust((KEY.key,), signing.check, by_origin(head.note for head in heads), {}, files)
+    return Trust((KEY.key,), signing_key.check, by_origin(head.note for head in heads), {}, files)
 
 
 # --- the app

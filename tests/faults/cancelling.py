@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from authguard import wiring
+from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.core.entries import Acted, Decided, Moved, Withdrawn
@@ -246,7 +246,7 @@ def main() -> None:
     """Cancel the kinds that were named, or all of them."""
     LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign,assignment]
     home, *names = sys.argv[1:]
-    wiring.load = lru_cache(wiring.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all points
+    factory.load = lru_cache(factory.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all points
     plain = House(Path(home))
     import_all(plain, Path(home) / "rehearsal")
     other = Path(home) / "other"

@@ -27,7 +27,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
@@ -38,7 +38,7 @@ from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import Keeper, Keeping
 from authguard.core.chain import Broken, Flaw
 from authguard.core.entries import Acted
-from authguard.system import SystemIds
+from authguard.ids import SystemIds
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ RECORDS: Final = 60
 TEARING: Final = 8
 #: share of the processes whose thread signs all the time
 BUSY: Final = 0.6
-KEY: Final = signing.make("crash")
+KEY: Final = signing_key.make("crash")
 _write: Final = os.write
 _fsync: Final = os.fsync
 
@@ -103,7 +103,7 @@ def sink_of(life: Life, clock: FakeClock, *, busy: bool = True) -> JsonlSink:
             fd,
             head,
             signers=[(KEY.key, KEY.sign)],
-            check=signing.check,
+            check=signing_key.check,
             memory=life.folder / "heads",
             clock=clock,
             every=5 if busy else 1_000_000,
@@ -196,7 +196,9 @@ def files(life: Life) -> list[Path]:
 def look(life: Life, way: str) -> dict[str, Any]:
     """Verify what is left before and after a new process goes on with it; give what was found, or raise."""
     trust = Trust(
-        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads"))
+        (KEY.key,),
+        signing_key.check,
+        by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     raw = life.log.read_bytes() if life.log.exists() else b""
     torn = bool(raw) and not raw.endswith(b"\n")
@@ -210,7 +212,9 @@ def look(life: Life, way: str) -> dict[str, Any]:
     sink.append(Acted(id="survivor", at=clock.now(), policy="ab", act="started", by="survivor"))
     sink.close()
     trust = Trust(
-        (KEY.key,), signing.check, by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads"))
+        (KEY.key,),
+        signing_key.check,
+        by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     after = verify(life.log, trust=trust, pause=lambda _: None)
     assert after.ok, [chain for chain in after.chains if isinstance(chain.result, Broken)]

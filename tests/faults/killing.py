@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
-from authguard import wiring
+from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import LogSigner
 from authguard.core.snapshot import account_key
@@ -149,7 +149,7 @@ def still(sealer: LogSigner) -> None:
 def main() -> None:
     """Kill the kinds that were named, or all of them."""
     home, *names = sys.argv[1:]
-    wiring.load = lru_cache(wiring.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all
+    factory.load = lru_cache(factory.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all
     httpcore2.default_ssl_context = lru_cache(httpcore2.default_ssl_context)  # nor do the trusted certificates change
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from authguard.core.outcomes import Reason
 from authguard.core.record_codec import SERVICE
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
+from authguard.encryption import Sealer
 from authguard.errors import AuditError, StoreError
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.sealing import Sealer
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from tests.kit import MISSING, POLICY, CountingIds, Desk, ListSink, signed_in

@@ -7,9 +7,9 @@ import pytest
 from authguard.core.canonical import is_secret
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
+from authguard.encryption import Sealer
 from authguard.runtime.access import AccessRequest, Body, Bound
 from authguard.runtime.transactions import RequestBinding, about, bind, shown
-from authguard.sealing import Sealer
 from tests.kit import CountingIds
 
 SEAL = Sealer((bytes(32),))

@@ -12,8 +12,8 @@ from authguard.audit.write.memory import MemorySink
 from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
+from authguard.pseudonym import NAME_BOUND, told
 from authguard.runtime.journal import Journal, escaped, printable
-from authguard.system import NAME_BOUND, told
 from tests.audit.conftest import CountingIds
 from tests.hostile import TEXTS, is_harmless
 from tests.records import Records

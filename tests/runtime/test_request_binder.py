@@ -10,12 +10,12 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
+from authguard.encryption import Sealer
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.access import AccessRequest, Body
 from authguard.runtime.request_binder import INLINE_BYTES, RequestBinder
 from authguard.runtime.transactions import RequestBinding
-from authguard.sealing import Sealer
 from tests.kit import POLICY, CountingIds, policy_of, signed_in
 
 ASK = AccessRequest(operation=Operation(name="refund"), method="POST")

@@ -11,9 +11,9 @@ from msgspec.structs import replace as change
 from authguard.core.canonical import TEXT_BOUND
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
+from authguard.encryption import Sealer
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal
 from authguard.runtime.transactions import bind
-from authguard.sealing import Sealer
 from tests.kit import POLICY, Desk, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")

@@ -15,9 +15,9 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from authguard.calls import NoAnswer
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
+from authguard.outbound.error import NoAnswer
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.verification.http import HttpService

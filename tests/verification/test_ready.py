@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed, Unavailable
+from authguard.ids import SystemIds
+from authguard.outbound.error import NoAnswer
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from authguard.system import SystemIds
 from authguard.testing import FakeClock
 from authguard.verification import kba, totp
 from authguard.verification.code import COMPARTMENT, NAMESPACE, SENDS, CodeVerifier

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.calls import Breaker, NoAnswer
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+from authguard.outbound.circuit_breaker import Breaker
+from authguard.outbound.error import NoAnswer
 from authguard.policy.compiled import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.app_log import warn_unnamed
 from authguard.asgi.app import own_routes
 from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
-from authguard.logs import warn_unnamed
 
 if TYPE_CHECKING:
     from authguard.ports import Clock

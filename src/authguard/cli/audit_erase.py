@@ -29,16 +29,17 @@ from authguard.cli.operator_session import (
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_time_ms
+from authguard.clock import SystemClock
 from authguard.core.snapshot import Keys, session_key
+from authguard.erasable_pseudonym import Names
 from authguard.errors import SettingsError
-from authguard.names import Names
-from authguard.naming import choose_names, deployment_key
 from authguard.policy.compiler import load
 from authguard.ports import FIRST
+from authguard.pseudonym import Pseudonyms
+from authguard.pseudonym_factory import choose_names, deployment_key
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.pseudonymizer import demand_names
 from authguard.settings import Settings
-from authguard.system import Pseudonyms, SystemClock
 
 if TYPE_CHECKING:
     from authguard.cli.account_selector import Account

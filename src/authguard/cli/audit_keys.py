@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from authguard import signing
+from authguard import signing_key
 from authguard.cli.audit_trust import StoreOption, file_prefix
 from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
@@ -22,12 +22,12 @@ def _file(given: Path | None, store: str) -> Path:
     named = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     if named.startswith("PRIVATE+KEY+"):
         raise SettingsError("AUTHGUARD_SIGNING_KEY holds the key itself: name a file with --file")
-    return Path(named) if named else signing.beside(file_prefix(store, resolve_log_path(None)))
+    return Path(named) if named else signing_key.beside(file_prefix(store, resolve_log_path(None)))
 
 
 def show_key(file: KeyFile = None, store: StoreOption = "") -> None:
     """Print the public keys of the log, the signing one last: give them to whoever verifies."""
-    for one in signing.read_file(_file(file, store)):
+    for one in signing_key.read_file(_file(file, store)):
         typer.echo(one.key.text())
 
 
@@ -40,8 +40,8 @@ def keygen(
     path = _file(file, store)
     if name and (set(name) & set("+ \t\n") or not name.isprintable()):
         raise SettingsError("a key's name has no spaces and no plus signs")
-    made = signing.make(name)
-    if not signing.write_file(path, (made,)):
+    made = signing_key.make(name)
+    if not signing_key.write_file(path, (made,)):
         raise SettingsError(f"`{path}` is there already: `authguard audit rotate` adds a key to it")
     typer.echo(made.key.text())
 
@@ -49,7 +49,7 @@ def keygen(
 def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
     """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
     path = _file(file, store)
-    keys = signing.read_file(path)
-    made = signing.make(keys[-1].key.name)
-    signing.write_file(path, (*keys, made), replace=True)
+    keys = signing_key.read_file(path)
+    made = signing_key.make(keys[-1].key.name)
+    signing_key.write_file(path, (*keys, made), replace=True)
     typer.echo(made.key.text())

@@ -7,8 +7,8 @@ import typer
 from authguard.cli.operator_session import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape
+from authguard.factory import tidy_log
 from authguard.settings import Settings
-from authguard.wiring import tidy_log
 
 
 def tidy(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:

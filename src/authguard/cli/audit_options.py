@@ -17,8 +17,8 @@ from authguard.cli.audit_words import format_record_line
 from authguard.cli.output import print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, resolve_log_path
+from authguard.clock import SystemClock
 from authguard.settings import DEFAULT_LOG
-from authguard.system import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

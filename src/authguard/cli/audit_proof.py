@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit.verify import inclusion_proof
 from authguard.cli.audit_trust import (
     MAX_FILE_BYTES,
@@ -38,7 +38,7 @@ def prove(
     log = find_log(path, store)
     vouching = _demand(load_keys(key, store, log))
     try:
-        proof = inclusion_proof.prove(log, record, vouching.keys, signing.check)
+        proof = inclusion_proof.prove(log, record, vouching.keys, signing_key.check)
     except inclusion_proof.UnprovenError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
@@ -59,7 +59,7 @@ def check_proof(
         print_error(f"`{proof}` cannot be read: {type(error).__name__}")
         raise typer.Exit(FAILED) from None
     try:
-        found = inclusion_proof.examine(text, vouching.keys, signing.check)
+        found = inclusion_proof.examine(text, vouching.keys, signing_key.check)
     except AuditError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None

@@ -31,12 +31,12 @@ from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.core.snapshot import account_key
+from authguard.erasable_pseudonym import Names
 from authguard.errors import SettingsError
-from authguard.names import Names
-from authguard.naming import choose_names, deployment_key
 from authguard.policy.problems import did_you_mean
+from authguard.pseudonym import Pseudonyms
+from authguard.pseudonym_factory import choose_names, deployment_key
 from authguard.settings import Settings
-from authguard.system import Pseudonyms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

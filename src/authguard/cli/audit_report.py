@@ -25,8 +25,8 @@ from authguard.cli.audit_trust import (
 )
 from authguard.cli.output import UNVERIFIED, print_error, write_output
 from authguard.cli.progress import progress_bar
+from authguard.clock import SystemClock
 from authguard.policy.compiler import load
-from authguard.system import SystemClock
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="The file to write; mode 0600. Else it is printed.")

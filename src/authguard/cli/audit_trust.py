@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
@@ -82,11 +82,11 @@ def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
         return LogKeys(tuple(key for one in given for key in _named(one)))
     base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
-    beside = signing.beside(base)
+    beside = signing_key.beside(base)
     if not variable and not beside.exists():
         return LogKeys(())
     source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(beside))}`"
-    return LogKeys(tuple(one.key for one in signing.keys_of(variable, base)), source)
+    return LogKeys(tuple(one.key for one in signing_key.keys_of(variable, base)), source)
 
 
 def _named(given: str) -> tuple[Key, ...]:
@@ -122,7 +122,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
 def _was_there(log: Path, store: str) -> bool:
     """Whether a writer remembers a file of this name."""
     try:
-        heads = list(checkpoint_file.load_heads(signing.memory(file_prefix(store, log))))
+        heads = list(checkpoint_file.load_heads(signing_key.memory(file_prefix(store, log))))
     except (OSError, ValueError):
         return False
     return any(head.file == log.name for head in heads)
@@ -137,9 +137,9 @@ def load_trust(log: Path, vouching: LogKeys, anchors: Iterable[str] | None, stor
     keys = vouching.keys
     if not keys:
         return None
-    held, files, blind = _remembered(signing.memory(file_prefix(store, log)))
+    held, files, blind = _remembered(signing_key.memory(file_prefix(store, log)))
     anchored = by_origin(_anchored(anchors or (), {key.name for key in keys}))
-    return Trust(keys, signing.check, held, anchored, files, blind)
+    return Trust(keys, signing_key.check, held, anchored, files, blind)
 
 
 def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Found, ...]]:

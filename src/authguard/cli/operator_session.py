@@ -16,9 +16,9 @@ import typer
 
 from authguard.core.people import distinct, folded, says_something
 from authguard.errors import AuthorityError, SettingsError
+from authguard.factory import choose_lifting, operate
 from authguard.runtime.journal import printable
 from authguard.settings import MEMORY, Settings
-from authguard.wiring import choose_lifting, operate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from authguard.asgi.app import DEPTH_BOUND, inner, own_root_path
-from authguard.entry import AuthGuard
 from authguard.errors import SettingsError
+from authguard.middleware import AuthGuard
 from authguard.policy.proving.inventory import Endpoint
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from authguard.cli.operator_session import (
 from authguard.cli.output import FAILED, print_error
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
+from authguard.factory import choose_opener
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import figures
 from authguard.runtime.transaction_list import as_of_now, waiting
 from authguard.runtime.transactions import shown
 from authguard.settings import Settings
-from authguard.wiring import choose_opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ import anyio
 
 from authguard.credentials import concurrency
 from authguard.credentials.introspection_client import UNREACHABLE, Answer, Desk, Said, ask
-from authguard.outgoing import make_async_client, trusted_certificates
+from authguard.outbound.http_client import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
     from ssl import SSLContext

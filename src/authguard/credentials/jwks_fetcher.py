@@ -19,7 +19,7 @@ import httpx2
 
 from authguard.core.strict_json import json_object
 from authguard.credentials.jwk import Version
-from authguard.outgoing import make_async_client, trusted_certificates
+from authguard.outbound.http_client import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

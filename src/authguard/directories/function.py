@@ -9,9 +9,9 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from authguard.calls import Workers
 from authguard.directories.resilience import RawAccountStatus, find_or_none
 from authguard.errors import SettingsError
+from authguard.outbound.thread_pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

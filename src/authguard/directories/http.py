@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.calls import JsonService, NoAnswer, ServiceAuth
 from authguard.core.json_pointer import Nothing, find
 from authguard.directories.resilience import RawAccountStatus, find_or_none
+from authguard.outbound.error import NoAnswer
+from authguard.outbound.json_service import JsonService, ServiceAuth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class HttpLookup:
             client: to use instead of one of its own; its owner closes it.
 
         Raises:
-            SettingsError: as `authguard.calls.JsonService`.
+            SettingsError: as `authguard.outbound.json_service.JsonService`.
         """
         self._source = source
         self._service = JsonService(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from authguard.calls import Breaker, NoAnswer
 from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
+from authguard.outbound.circuit_breaker import Breaker
+from authguard.outbound.error import NoAnswer
 from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import httpx2
 
-from authguard.outgoing import make_client
+from authguard.outbound.http_client import make_client
 from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn, signed_in
 
 if TYPE_CHECKING:

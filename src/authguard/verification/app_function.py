@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.calls import Workers
+from authguard.outbound.thread_pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

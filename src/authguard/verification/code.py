@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import msgspec
 
-from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed, Unavailable
+from authguard.outbound.error import NoAnswer
 from authguard.verification.app_function import AppFunction
 from authguard.verification.resilience import ResilientVerifier
 

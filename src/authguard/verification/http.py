@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.calls import JsonService, NoAnswer, ServiceAuth
 from authguard.core.json_pointer import Nothing, find, put
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+from authguard.outbound.error import NoAnswer
+from authguard.outbound.json_service import JsonService, ServiceAuth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ class HttpService:
             client: to use instead of one of its own; its owner closes it.
 
         Raises:
-            SettingsError: as `authguard.calls.JsonService`.
+            SettingsError: as `authguard.outbound.json_service.JsonService`.
         """
         self._declared = declared
         self._request = declared.request or PLAIN

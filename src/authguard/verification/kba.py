@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed
+from authguard.outbound.error import NoAnswer
 from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from authguard.calls import Breaker, NoAnswer
 from authguard.core.verification import Cause, Doubted, Failed, Passed, Unavailable
+from authguard.outbound.circuit_breaker import Breaker
+from authguard.outbound.error import NoAnswer
 from authguard.policy.compiled import PAUSE
 
 if TYPE_CHECKING:

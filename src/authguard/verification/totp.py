@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyotp
 
-from authguard.calls import NoAnswer
 from authguard.core.verification import Failed, Passed
+from authguard.outbound.error import NoAnswer
 from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:

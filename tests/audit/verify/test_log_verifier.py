@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit.verify.chain_verifier import LOOKS
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
@@ -154,11 +154,11 @@ def test_a_log_that_begins_while_its_siblings_are_verified_is_not_called_emptied
         log.write_bytes(b"".join(chain("allow")))
         log.with_suffix(".checkpoints").write_bytes(b"")
 
-    found = verify(log, trust=Trust((), signing.check, {}, {}), pause=begin)
+    found = verify(log, trust=Trust((), signing_key.check, {}, {}), pause=begin)
     assert found.chains[0].result == Intact(0, GENESIS)
 
 
 def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
     log.write_bytes(b"")
     log.with_suffix(".checkpoints").write_bytes(b"")
-    assert verify(log, trust=Trust((), signing.check, {}, {})).chains[0].result == Broken(0, Flaw.EMPTY)
+    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == Broken(0, Flaw.EMPTY)

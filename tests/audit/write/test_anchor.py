@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write import anchor
 from authguard.audit.write.anchor import FileAnchor, FunctionAnchor, HttpAnchor, anchor_of, held_by
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KEY = signing.make("desk")
+KEY = signing_key.make("desk")
 
 
 def note(size: int = 1) -> str:

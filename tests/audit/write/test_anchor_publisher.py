@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard import signing
+from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import FileAnchor, HttpAnchor, held_by
 from authguard.audit.write.anchor_publisher import LOOK, STALE, Anchoring
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.anchor import Anchor
 
-KEY = signing.make("desk")
+KEY = signing_key.make("desk")
 WAIT = 300.0
 
 
@@ -207,7 +207,7 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
             fd,
             head,
             signers=[(KEY.key, KEY.sign)],
-            check=signing.check,
+            check=signing_key.check,
             memory=tmp_path / "heads",
             clock=clock,
             within=0.01,

@@ -43,7 +43,7 @@ from pathlib import Path
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
 from authguard.errors import AuditError
-from authguard.system import SystemIds
+from authguard.ids import SystemIds
 from authguard.testing import FakeClock
 
 clock = FakeClock()

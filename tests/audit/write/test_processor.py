@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import authguard
+from authguard.app_log import AnnouncingSink
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
@@ -19,7 +20,6 @@ from authguard.audit.write.processor import ANNOUNCED, RESERVED, ChainProcessor,
 from authguard.core.chain import GENESIS, Intact, examine, link
 from authguard.core.entries import Acted, Withdrawn
 from authguard.core.record_types import FIELDS, TEXT_BOUND
-from authguard.logs import AnnouncingSink
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.hostile import TEXTS, is_harmless

@@ -147,7 +147,7 @@ class HttpAnchor:
         """
         import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
-        from authguard.outgoing import make_client  # noqa: PLC0415
+        from authguard.outbound.http_client import make_client  # noqa: PLC0415
 
         try:
             with (
@@ -164,7 +164,7 @@ class HttpAnchor:
 
 def _trust() -> ssl.SSLContext:
     """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
-    from authguard.outgoing import trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
+    from authguard.outbound.http_client import trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
 
     return trusted_certificates()
 
@@ -265,7 +265,7 @@ def held_by(given: str, token: str = "") -> Iterator[str]:
 def _fetch(url: str, token: str) -> bytes:
     import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
-    from authguard.outgoing import make_client  # noqa: PLC0415
+    from authguard.outbound.http_client import make_client  # noqa: PLC0415
 
     name = f"{address(url).scheme}://{address(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}

@@ -37,7 +37,7 @@ _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _NAME: Final = re.compile(FIELD)
 #: of structlog's own, which have places of their own in the record
 _PLACED: Final = frozenset({"event", "level", "trace_id", "exc_info", "stack_info", "stack", "timestamp", "logger"})
-#: the guard's announcements, which are in the log (`authguard.logs`)
+#: the guard's announcements, which are in the log (`authguard.app_log`)
 ANNOUNCED: Final = frozenset({"authguard.transitioned", "authguard.acted", "authguard.faulted", "authguard.withdrawn"})
 #: largest whole number that any reader of JSON keeps (RFC 8259 6)
 _WHOLE: Final = 2**53 - 1

@@ -9,7 +9,8 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
-from authguard import signing
+from authguard import signing_key
+from authguard.app_log import AnnouncingSink
 from authguard.audit import segment_file
 from authguard.audit.write.anchor import anchor_of
 from authguard.audit.write.anchor_publisher import Anchoring
@@ -17,6 +18,7 @@ from authguard.audit.write.checkpoint_signer import EVERY, WITHIN, LogSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.processor import ChainProcessor
 from authguard.audit.write.retention import Keeper, Keeping
+from authguard.clock import SystemClock
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtCheck
@@ -24,21 +26,21 @@ from authguard.credentials.nonce import Nonces
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
+from authguard.encryption import Sealer
 from authguard.errors import SettingsError
-from authguard.logs import AnnouncingSink
-from authguard.naming import choose_names, deployment_key
+from authguard.ids import SystemIds
 from authguard.policy.compiler import load
+from authguard.pseudonym import Pseudonyms, key_beside
+from authguard.pseudonym_factory import choose_names, deployment_key
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.runtime.pseudonymizer import demand_names
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
-from authguard.sealing import Sealer
 from authguard.settings import MEMORY, beside_store
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from authguard.system import Pseudonyms, SystemClock, SystemIds, key_beside
 from authguard.verification.code import CodeVerifier
 from authguard.verification.http import HttpService
 from authguard.verification.kba import KbaService
@@ -302,7 +304,7 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
 ) -> JsonlSink:
     """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
     base = beside_store(settings.store, settings.log)
-    signers = [(one.key, one.sign) for one in signing.keys_of(settings.signing_key, base)]
+    signers = [(one.key, one.sign) for one in signing_key.keys_of(settings.signing_key, base)]
 
     def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
         signer = LogSigner(
@@ -310,8 +312,8 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
             fd,
             head,
             signers=signers,
-            check=signing.check,
-            memory=signing.memory(base),
+            check=signing_key.check,
+            memory=signing_key.memory(base),
             clock=clock,
             every=every,
             within=within,
@@ -324,7 +326,7 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
         return signer
 
     anchors = [anchor_of(one, settings.anchor_token) for one in settings.anchors]
-    anchoring = Anchoring(anchors, signing.memory(base)) if anchors else None
+    anchoring = Anchoring(anchors, signing_key.memory(base)) if anchors else None
     return JsonlSink(path or Path(settings.log), clock=clock, ids=ids, policy=digest, seal=seal, keeping=keeping)
 
 

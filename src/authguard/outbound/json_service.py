@@ -1,138 +1,35 @@
-"""Asking a service outside: one JSON question over HTTP, or a function in a worker thread, each within firm bounds.
+"""JSON over HTTP POST to one service, within firm limits.
 
-Rules: TLS, or this very machine; no redirect is followed, no proxy of the environment is used; at most 64 KiB of an
-answer are read, at most 32 deep; an answer that every parser would not read alike is none. Each question has a
-connection of its own, so that a second answer to one is never taken for the answer to the next, which is about somebody
-else. Our own credentials for a service come from the environment or from files beside the policy, never from the policy
-itself. Shared by verifiers and account directories, which know nothing of each other.
+Rules: TLS or a loopback address is required; redirects and the proxies of the environment are not followed; at most
+64 KiB of a response are read, nested at most 32 levels deep; a response that parsers may read differently is rejected.
+Each request uses its own connection, so a late second response to one request cannot be read as the response to the
+next one, which is about another person. The guard's credentials for a service come from the environment or from files
+beside the policy, never from the policy itself. Verifiers and account directories share this module.
 """
 
 from __future__ import annotations
 
 import json
 import ssl
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-import anyio.to_thread
 import httpx2
 
 from authguard.core.urls import is_safe
 from authguard.errors import SettingsError
-from authguard.outgoing import make_async_client
+from authguard.outbound.error import NoAnswer
+from authguard.outbound.http_client import make_async_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from authguard.core.verification import Cause
 
 #: bytes of an answer, and how deep it may nest
 ANSWER_BOUND: Final = 65_536
 DEPTH_BOUND: Final = 32
 #: statuses after which asking again may help (RFC 9110 15.6, RFC 6585 4)
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
-
-
-class NoAnswer(Exception):  # noqa: N818 - says what happened; caught by whoever asked
-    """The service gave no answer that can be used.
-
-    Attributes:
-        cause: closed code.
-        again: whether asking again may help, and cannot have used anything up.
-    """
-
-    def __init__(self, cause: Cause, *, again: bool = False) -> None:
-        """Keep the cause."""
-        self.cause: Final[Cause] = cause
-        self.again: Final = again
-        super().__init__(cause)
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Stops asking a service that failed again and again, and lets one question through to see whether it is back.
-
-    Attributes:
-        failures: in a row, after which it opens; 0 for never.
-        open_for: seconds until one question is let through.
-    """
-
-    failures: int
-    open_for: float
-    _failed: int = 0
-    _since: float = field(default=float("-inf"))
-    _probing: bool = False
-
-    def lets_through(self, now: float) -> bool:
-        """Whether to ask now; where it is half open, only the first is let through."""
-        if not self.failures or self._failed < self.failures:
-            return True
-        # a clock that stepped back must not keep it open for longer than it was to be
-        if self._probing or 0 <= now - self._since < self.open_for:
-            return False
-        self._probing = True
-        return True
-
-    def heard(self, now: float, *, answered: bool) -> None:
-        """Take note of how a question ended."""
-        self._probing = False
-        if answered:
-            self._failed = 0
-        else:
-            self._failed += 1
-            self._since = now
-
-    def left(self) -> None:
-        """Take note that who asked went away before there was an answer, so that the next may probe."""
-        self._probing = False
-
-
-class Workers:
-    """Runs functions of the app in worker threads of its own, so that none blocks the loop and none pile up.
-
-    A function that does not end is left behind in its thread; while as many as may run at once are left behind, no
-    further one is begun. The app's own thread pool is not touched.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        """Allow so many at once, counting those that were left behind."""
-        self._free = threading.BoundedSemaphore(at_once)
-        self._at_once = at_once
-        self._limiter: anyio.CapacityLimiter | None = None
-
-    async def run(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the app's own
-        """Call a function in a thread.
-
-        Raises:
-            NoAnswer: too many are running still.
-        """
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._at_once)
-        if not self._free.acquire(blocking=False):
-            raise NoAnswer("busy")
-        turn = threading.Lock()
-        begun = left = False
-
-        def call() -> Any:  # noqa: ANN401 - the app's own
-            nonlocal begun
-            with turn:
-                if left:
-                    return None
-                begun = True
-            try:
-                return function(*arguments)
-            finally:
-                self._free.release()
-
-        try:
-            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
-        finally:
-            with turn:
-                if not begun:  # whoever asked went away before a thread took it up, and none will
-                    left = True
-                    self._free.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

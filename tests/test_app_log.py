@@ -9,10 +9,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from authguard.app_log import AnnouncingSink
 from authguard.audit.write.memory import MemorySink
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.errors import AuditError
-from authguard.logs import AnnouncingSink
 from tests.audit.logs import CELL
 
 if TYPE_CHECKING:

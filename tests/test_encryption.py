@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.encryption import Sealer
 from authguard.errors import SettingsError
 from authguard.ports import Unreadable
-from authguard.sealing import Sealer
 from authguard.settings import Settings
 
 OLD, NEW = b"o" * 32, b"n" * 32

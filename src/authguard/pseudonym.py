@@ -1,15 +1,13 @@
-"""What the machine itself gives: its clock, its randomness, and the key under which subjects are pseudonymised."""
+"""Keyed pseudonyms of subjects and credentials for the audit log, and the key file."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import tempfile
-import time
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final
-from weakref import WeakSet
 
 from authguard.core.identity import encode_identity
 from authguard.core.snapshot import account_key
@@ -22,66 +20,6 @@ PSEUDONYM_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 8
 #: characters of a name that the log tells as it is (OpenID Connect Core 2: a `sub` has at most 255)
 NAME_BOUND: Final = 255
-#: random bytes in a record's id, the same for all that one process makes
-_PROCESS_BYTES: Final = 6
-#: hexadecimal digits of its counter, and where that begins: with as many digits as it has later
-_COUNTED: Final = 8
-_FIRST: Final = 1 << 32
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    @staticmethod
-    def now() -> float:
-        """Give the time, epoch seconds UTC."""
-        return time.time()
-
-
-def _begin_anew() -> None:
-    """Let every counter of a forked process begin anew."""
-    for ids in _counting:
-        ids.begin_anew()
-
-
-_counting: Final[WeakSet[SystemIds]] = WeakSet()
-os.register_at_fork(after_in_child=_begin_anew)
-
-
-class SystemIds:
-    """Ids from the system's generator.
-
-    A record's id is the time in milliseconds, this process's own random digits, and a counter: unique, sorting by
-    time, cheap. A forked process begins anew, or siblings would count alike. It is no secret; `secret` is.
-    """
-
-    __slots__ = ("__weakref__", "_counter", "_milliseconds", "_prefix", "_process")
-
-    def __init__(self) -> None:
-        """Begin anew, and again in every child."""
-        self.begin_anew()
-        _counting.add(self)
-
-    def begin_anew(self) -> None:
-        """Choose this process's own digits at random, and count from the beginning."""
-        self._process = secrets.token_hex(_PROCESS_BYTES)
-        self._counter = _FIRST
-        self._milliseconds = -1
-        self._prefix = ""
-
-    def record(self, now: float) -> str:
-        """Make a record's id, 32 hexadecimal digits."""
-        milliseconds = int(now * 1000)
-        if milliseconds != self._milliseconds:
-            self._milliseconds = milliseconds
-            self._prefix = f"{milliseconds & 0xFFFFFFFFFFFF:012x}{self._process}"
-        self._counter += 1
-        return self._prefix + hex(self._counter)[-_COUNTED:]
-
-    @staticmethod
-    def secret() -> str:
-        """Make an id of 128 bits that nobody can guess (ASVS 7.2.3)."""
-        return secrets.token_hex(16)
 
 
 class Pseudonyms:

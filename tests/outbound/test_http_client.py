@@ -10,7 +10,7 @@ import pytest
 
 import authguard
 from authguard.errors import SettingsError
-from authguard.outgoing import make_async_client, make_client, takes_proxies
+from authguard.outbound.http_client import make_async_client, make_client, takes_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ MAKES = re.compile(
 
 def test_one_module_makes_the_clients() -> None:
     found = [str(path) for path in SOURCE.rglob("*.py") if MAKES.search(path.read_text("utf-8"))]
-    assert found == [str(SOURCE / "outgoing.py")]
+    assert found == [str(SOURCE / "outbound/http_client.py")]
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard import names
+from authguard import erasable_pseudonym
 from authguard.core.snapshot import account_key
+from authguard.erasable_pseudonym import LEVELS, Names, make
 from authguard.errors import SettingsError
-from authguard.names import LEVELS, Names, make
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,12 +56,12 @@ def test_who_is_forgotten_gets_another_name_and_nobody_else_does(path: Path) -> 
 
 def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
     raw = path.read_bytes()
-    before = names._decode(raw)
+    before = erasable_pseudonym._decode(raw)
     named = account_key(ISSUER, "s7")
-    way = names._way(before, named)
-    leaf = names._leaf(before.trees[0], way)
+    way = erasable_pseudonym._way(before, named)
+    leaf = erasable_pseudonym._leaf(before.trees[0], way)
     Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
-    left = names._decode(path.read_bytes())
+    left = erasable_pseudonym._decode(path.read_bytes())
     # no node that is left stands over the leaf, in any tree, nor is the leaf itself or its root anywhere
     assert not any(way.startswith(node) for node in left.trees[0])
     assert len(left.trees[0]) == 3 * LEVELS
@@ -93,7 +93,7 @@ def test_who_is_forgotten_twice_has_three_names_and_the_trees_do_not_grow_with_o
     assert len(seen) == 3
     for number in range(20, 30):
         Names(path).forget(account_key(ISSUER, f"s{number}"), 4_000.0, lambda: None)
-    assert len(names._decode(path.read_bytes()).trees) == 3
+    assert len(erasable_pseudonym._decode(path.read_bytes()).trees) == 3
 
 
 def test_nothing_is_destroyed_where_it_cannot_be_recorded(path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_tree_loses_exactly_the_leaves_that_were_taken_from_it(taken: list[int
     whole = {"": "07" * 32}
     tree = dict(whole)
     for way in ways[:-1]:
-        tree = names._punctured(tree, way)
-    assert all(names._leaf(tree, way) == b"" for way in ways[:-1])
+        tree = erasable_pseudonym._punctured(tree, way)
+    assert all(erasable_pseudonym._leaf(tree, way) == b"" for way in ways[:-1])
     if other not in taken:
-        assert names._leaf(tree, ways[-1]) == names._leaf(whole, ways[-1])
+        assert erasable_pseudonym._leaf(tree, ways[-1]) == erasable_pseudonym._leaf(whole, ways[-1])

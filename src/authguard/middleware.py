@@ -93,7 +93,7 @@ class AuthGuard:
             expose_token=expose_token,
             environ=environ,
         )
-        from authguard.wiring import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
+        from authguard.factory import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
 
         self.app = app
         self.enforcer = build(settings, clock=clock, client=client, environ=environ)
@@ -138,6 +138,6 @@ def audit_processor(
         anchors=anchors,
         environ=environ,
     )
-    from authguard.wiring import choose_processor  # noqa: PLC0415 - as above
+    from authguard.factory import choose_processor  # noqa: PLC0415 - as above
 
     return choose_processor(settings)

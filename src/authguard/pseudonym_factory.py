@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authguard import names
+from authguard import erasable_pseudonym
 from authguard.audit.chain_file import chain_paths
+from authguard.erasable_pseudonym import Names
 from authguard.errors import SettingsError
-from authguard.names import Names
+from authguard.pseudonym import Pseudonyms, key_beside
 from authguard.settings import KEY_BYTES, MEMORY
-from authguard.system import Pseudonyms, key_beside
 
 if TYPE_CHECKING:
     from authguard.ports import Clock
@@ -38,10 +38,12 @@ def choose_names(
         return Pseudonyms(settings.pseudonym_key)
     if settings.store == MEMORY:
         return Pseudonyms(os.urandom(KEY_BYTES))
-    path = names.beside(Path(settings.store))
+    path = erasable_pseudonym.beside(Path(settings.store))
     if clock is not None:
         log = Path(settings.log)
-        names.make(path, clock.now(), before=any(chain.stat().st_size for chain in chain_paths(log) if chain.exists()))
+        erasable_pseudonym.make(
+            path, clock.now(), before=any(chain.stat().st_size for chain in chain_paths(log) if chain.exists())
+        )
     elif not path.exists():
         return Pseudonyms(deployment_key(settings))
     return Names(path)
