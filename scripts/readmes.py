@@ -15,9 +15,9 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
+from authguard.policy.render import diagram
 from authguard.policy.schema.units import written
 from authguard.policy.testing.report import run_tests
-from authguard.policy.views import diagram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ def _generated(name: str) -> Iterator[str]:
     for machine, states in policy.changes.states.items():
         if states:
             named = " and ".join(f"`{state}`" for state in policy.machines[machine].spec.states if state in states)
-            drawn = diagram.mermaid(policy, machine).rstrip()
+            drawn = diagram.render_mermaid(policy, machine).rstrip()
             yield f"## The machine `{machine}`, with {named}\n\n```mermaid\n{drawn}\n```"
     draft = read_draft(name).draft
     assert draft is not None  # noqa: S101 - `run_tests` has loaded it

@@ -12,7 +12,7 @@ import pytest
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.policy.views.diagram import dot, draw, mermaid
+from authguard.policy.render.diagram import build_drawing, render_dot, render_mermaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,20 +52,20 @@ def drawn(artist: Page, text: str) -> str:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_mermaid_draws_every_machine(artist: Page, name: str, machine: str) -> None:
     policy = load(name)
-    words = drawn(artist, mermaid(policy, machine))
+    words = drawn(artist, render_mermaid(policy, machine))
     lines = words.splitlines()
     assert lines[0] == "stateDiagram"
     assert lines[1] == f"machine {machine} of {policy.name}"
     flat = " ".join(words.split())
-    for place in draw(policy, machine).places:
+    for place in build_drawing(policy, machine).places:
         assert place.words in flat
-    for arrow in draw(policy, machine).arrows:
+    for arrow in build_drawing(policy, machine).arrows:
         for event in arrow.events:
             assert event in flat
 
 
 def test_nothing_of_a_policy_is_code_to_mermaid(artist: Page) -> None:
-    words = drawn(artist, mermaid(replace(load("standard"), name=HOSTILE), "service"))
+    words = drawn(artist, render_mermaid(replace(load("standard"), name=HOSTILE), "service"))
     assert artist.evaluate("window.pwned") is None
     assert "<script>window.pwned=1</script>" in words.splitlines()[2]
     assert "rolled_back" in words
@@ -78,9 +78,9 @@ def test_graphviz_draws_every_machine(name: str) -> None:
     policy = replace(load(name), name=HOSTILE)
     for machine in MACHINES:
         done = subprocess.run(  # noqa: S603 - found above
-            [program, "-Tsvg"], input=dot(policy, machine), capture_output=True, text=True, check=False
+            [program, "-Tsvg"], input=render_dot(policy, machine), capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
-        for place in draw(policy, machine).places:
+        for place in build_drawing(policy, machine).places:
             assert f">{place.words}<" in done.stdout
         assert "<script>" not in done.stdout

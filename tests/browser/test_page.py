@@ -13,9 +13,9 @@ from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import Words
 from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
+from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
-from authguard.policy.views.explaining import within
-from authguard.policy.views.page import page
+from authguard.policy.render.page import render_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ SHOWN = "#rules tbody tr:not([hidden])"
 def opened(tab: Page, tmp_path: Path, policy: Policy = POLICY) -> str:
     """Write a page to a file and open that."""
     file = tmp_path / "policy.html"
-    file.write_text(page(policy), "utf-8")
+    file.write_text(render_page(policy), "utf-8")
     tab.goto(file.as_uri())
     return file.as_uri()
 
@@ -72,7 +72,7 @@ def test_what_is_shown_is_exactly_what_decides_the_cells_chosen(tab: Page, tmp_p
     dice = random.Random(name)  # noqa: S311 - a choice of examples, the same each time
     for _ in range(6):
         chosen = {one: dice.choice(policy.table.values[one]) for one in dice.sample(DIMENSIONS, dice.randint(0, 6))}
-        reaches, _ = within(boxes, space.box({one: (value,) for one, value in chosen.items()}), 10**9)
+        reaches, _ = rule_regions(boxes, space.box({one: (value,) for one, value in chosen.items()}), 10**9)
         expected = {f"rule-{index}": f"{sum(map(count, reach)):,}" for index, reach in enumerate(reaches) if reach}
         assert choices(tab, chosen) == expected, chosen
 

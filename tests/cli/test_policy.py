@@ -107,7 +107,7 @@ def test_checking_a_policy_loads_no_other_command_and_nothing_that_only_an_optio
         "try: main(['policy', 'check', 'standard'])\n"
         "except SystemExit as end: assert end.code == 0\n"
         "own = [name for name in sys.modules if name.startswith('authguard.cli.policy_')]\n"
-        "late = ('asyncio', 'starlette', 'authguard.policy.catalogue', 'authguard.policy.views.sarif')\n"
+        "late = ('asyncio', 'starlette', 'authguard.policy.catalogue', 'authguard.policy.render.sarif')\n"
         "print(own, [name for name in late if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)  # noqa: S603 - ours

@@ -16,7 +16,7 @@ from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.policy.catalogue import MEANINGS
 from authguard.policy.problems import Place, Problem
 from authguard.policy.proving.checking import Checked
-from authguard.policy.views.sarif import as_sarif
+from authguard.policy.render.sarif import as_sarif
 
 DATA = Path(__file__).parents[1] / "data"
 BAD = "authguard: 1\nname: bad\nextends: support-desk\nbudgt: {request: 2s}\nagents: concierge\n"

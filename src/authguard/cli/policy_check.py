@@ -12,7 +12,7 @@ import typer
 from authguard.cli.output import INVALID, OK, USAGE, print_error
 from authguard.policy.problems import did_you_mean
 from authguard.policy.proving.checking import check_all
-from authguard.policy.views.formats import as_github, as_json
+from authguard.policy.render.check_report import as_github, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +148,7 @@ def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
 def _as_sarif(checked: Sequence[Checked]) -> str:
     from authguard import __version__  # noqa: PLC0415 - the version and the meanings are read for this format alone
     from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
-    from authguard.policy.views.sarif import as_sarif  # noqa: PLC0415 - as above
+    from authguard.policy.render.sarif import as_sarif  # noqa: PLC0415 - as above
 
     return as_sarif(checked, MEANINGS, __version__)
 

@@ -18,16 +18,16 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
+from authguard.policy.explain.explainer import explain_decision
 from authguard.policy.loading.locator import in_folder
 from authguard.policy.problems import did_you_mean
 from authguard.policy.schema.units import written
-from authguard.policy.views.explaining import explain_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from authguard.policy.compiled import Policy
-    from authguard.policy.views.explanation import Explanation, Way
+    from authguard.policy.explain.explanation import Explanation, Remedy
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `graph`.")]
 Log = Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")]
@@ -292,7 +292,7 @@ def _ways(found: Explanation) -> Iterator[str]:
         yield f"  and {found.more} more ways with as few changes"
 
 
-def _way(number: int, way: Way) -> Iterator[str]:
+def _way(number: int, way: Remedy) -> Iterator[str]:
     yield f"  {number}. {way.outcome}, by rule {way.rule} ({way.origin}):"
     for change in way.changes:
         by = "" if change.dimension in MACHINES and way.path else f", by {change.by}"  # the path tells it of a machine

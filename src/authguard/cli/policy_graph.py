@@ -12,8 +12,8 @@ from authguard.cli.output import USAGE, print_error, write_output
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.loading.locator import in_folder
-from authguard.policy.views import diagram, matrix
-from authguard.policy.views.page import page
+from authguard.policy.render import diagram, matrix
+from authguard.policy.render.page import render_page
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 PolicyArgument = Annotated[
@@ -31,8 +31,12 @@ class Picture(StrEnum):
     HTML = "html"
 
 
-_DRAWN: Final = {Picture.MERMAID: diagram.mermaid, Picture.DOT: diagram.dot}
-_WRITTEN: Final = {Picture.TEXT: matrix.text, Picture.MARKDOWN: matrix.markdown, Picture.HTML: page}
+_DRAWN: Final = {Picture.MERMAID: diagram.render_mermaid, Picture.DOT: diagram.render_dot}
+_WRITTEN: Final = {
+    Picture.TEXT: matrix.render_text,
+    Picture.MARKDOWN: matrix.render_markdown,
+    Picture.HTML: render_page,
+}
 _KINDS: Final = "`mermaid` and `dot` draw machines; `text`, `markdown` and `html` (one page, to filter) the table."
 
 

@@ -13,7 +13,7 @@ from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.paths import make_folder
 from authguard.policy.loading import locator
 from authguard.policy.problems import did_you_mean
-from authguard.policy.views.starter import LEVELS, NONE, Answers, files
+from authguard.policy.scaffold import LEVELS, NONE, Answers, build_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def begin(
             approver=ask(approver, "Role that approves payments", "supervisor") if pays else "supervisor",
             agent=ask(agent, "Agent that may act for customers (empty for none)", ""),
         )
-    _write(folder, files(answers))
+    _write(folder, build_files(answers))
     typer.echo(f"wrote {folder}/: authguard policy check {folder} && authguard policy test {folder}")
 
 

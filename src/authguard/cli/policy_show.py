@@ -12,7 +12,7 @@ import typer
 from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.locator import in_folder
-from authguard.policy.views.show import as_values, as_yaml
+from authguard.policy.render.yaml_document import as_values, as_yaml
 
 PolicyArgument = Annotated[
     str, typer.Argument(metavar="POLICY", help="A policy file, a folder that holds one, or a shipped policy's name.")

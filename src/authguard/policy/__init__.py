@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authguard.policy.catalogue import explain_problem
     from authguard.policy.compiler import compile_draft, load
+    from authguard.policy.explain.explainer import explain_decision
     from authguard.policy.loading.loader import Reading, read_draft
     from authguard.policy.problems import Place, Problem
     from authguard.policy.proving.checking import Checked, check, check_all
+    from authguard.policy.render.check_report import as_github, as_json
+    from authguard.policy.render.sarif import as_sarif
     from authguard.policy.schema.json_schema import policy_schema, scenario_schema
     from authguard.policy.testing.report import PolicyTestReport, run_tests
-    from authguard.policy.views.explaining import explain_decision
-    from authguard.policy.views.formats import as_github, as_json
-    from authguard.policy.views.sarif import as_sarif
 
 __all__ = [
     "Checked",
@@ -47,13 +47,13 @@ _HOMES = {
     "Problem": "problems",
     "Reading": "loading.loader",
     "PolicyTestReport": "testing.report",
-    "as_github": "views.formats",
-    "as_json": "views.formats",
-    "as_sarif": "views.sarif",
+    "as_github": "render.check_report",
+    "as_json": "render.check_report",
+    "as_sarif": "render.sarif",
     "check": "proving.checking",
     "check_all": "proving.checking",
     "compile_draft": "compiler",
-    "explain_decision": "views.explaining",
+    "explain_decision": "explain.explainer",
     "explain_problem": "catalogue",
     "load": "compiler",
     "policy_schema": "schema.json_schema",

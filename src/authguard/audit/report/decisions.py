@@ -9,7 +9,7 @@ from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import columns, lines
 from authguard.audit.report.data import GROUPS, LISTED
 from authguard.audit.report.markup import code, counted, format_duration, ordered, outcome_of, quiet, row
-from authguard.policy.views.sheet import shown, table
+from authguard.policy.render.html_document import shown, table
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.views.sheet import shown
+from authguard.policy.render.html_document import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import bar
-from authguard.policy.views.sheet import shown
+from authguard.policy.render.html_document import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - It fetches nothing and runs nothing: there is no script in it.
-- Whatever stands in a log may be forged: every text of it goes through `authguard.policy.views.sheet.shown`.
+- Whatever stands in a log may be forged: every text of it goes through `authguard.policy.render.html_document.shown`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from authguard.audit.report.decisions import decisions, denials, identity
 from authguard.audit.report.markup import code, quiet, row
 from authguard.audit.report.transitions import acts, held, machines, policies
 from authguard.core.chain import Broken
-from authguard.policy.views.sheet import document, shown, style, table
+from authguard.policy.render.html_document import document, shown, style, table
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData

@@ -9,7 +9,7 @@ from authguard.audit.report.data import LISTED
 from authguard.audit.report.machine import ARROWS, Arrow, draw
 from authguard.audit.report.markup import code, counted, format_duration, ordered, quiet, row
 from authguard.core.events import MACHINES
-from authguard.policy.views.sheet import shown, table
+from authguard.policy.render.html_document import shown, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

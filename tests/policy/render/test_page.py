@@ -14,7 +14,7 @@ import pytest
 from authguard.core.outcomes import Words
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.policy.views.page import page
+from authguard.policy.render.page import render_page
 
 VOID = {"meta", "input"}
 EVIL = "</style></script><b onclick=x>\"'&"
@@ -47,7 +47,7 @@ def outline(text: str) -> Outline:
 
 @pytest.mark.parametrize("name", sorted(locator.shipped()))
 def test_the_page_is_well_formed_and_names_nothing_outside_of_itself(name: str) -> None:
-    text = page(load(name))
+    text = render_page(load(name))
     tags = outline(text).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -61,7 +61,7 @@ def test_the_page_is_well_formed_and_names_nothing_outside_of_itself(name: str) 
 
 
 def test_the_browser_is_told_to_run_and_style_by_nothing_else() -> None:
-    text = page(load("standard"))
+    text = render_page(load("standard"))
     policy = unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1])  # type: ignore[index]  # it is there
     for tag, directive in (("style", "style-src"), ("script", "script-src")):
         content = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1]  # type: ignore[index]  # it is there
@@ -74,7 +74,7 @@ def test_the_browser_is_told_to_run_and_style_by_nothing_else() -> None:
 def test_no_text_of_a_policy_is_markup() -> None:
     policy = load("support-desk")
     refuse = replace(policy.fallbacks["refuse"], say=Words({(EVIL, EVIL): EVIL}))
-    text = page(replace(policy, name=EVIL, fallbacks={**policy.fallbacks, "refuse": refuse}))
+    text = render_page(replace(policy, name=EVIL, fallbacks={**policy.fallbacks, "refuse": refuse}))
     assert "onclick=x>" not in text
     assert text.count("&lt;b onclick=x&gt;") >= 5
     assert text.count("</script>") == text.count("</style>") == 1

@@ -73,7 +73,7 @@ class Drawing:
     arrows: tuple[Arrow, ...]
 
 
-def draw(policy: Policy, machine: str) -> Drawing:
+def build_drawing(policy: Policy, machine: str) -> Drawing:
     """Find the arrows of one machine.
 
     Args:
@@ -131,7 +131,7 @@ def _sources(sources: Sequence[str], dest: str, states: Sequence[str], single: d
     return (Place(words=words + (f" but {', '.join(missing)}" if missing else ""), many=True),)
 
 
-def mermaid(policy: Policy, machine: str) -> str:
+def render_mermaid(policy: Policy, machine: str) -> str:
     """Draw one machine as a Mermaid state diagram.
 
     Args:
@@ -144,7 +144,7 @@ def mermaid(policy: Policy, machine: str) -> str:
     Raises:
         KeyError: there is no such machine.
     """
-    drawing = draw(policy, machine)
+    drawing = build_drawing(policy, machine)
     names = {place: f"s{index}" for index, place in enumerate(drawing.places)}
     lines = [
         "stateDiagram-v2",
@@ -166,7 +166,7 @@ def _plain(text: str) -> str:
     return "".join(char if char.isalnum() or char in " _-.,()/" else f"#{ord(char)};" for char in text)
 
 
-def dot(policy: Policy, machine: str) -> str:
+def render_dot(policy: Policy, machine: str) -> str:
     """Draw one machine for Graphviz.
 
     Args:
@@ -179,7 +179,7 @@ def dot(policy: Policy, machine: str) -> str:
     Raises:
         KeyError: there is no such machine.
     """
-    drawing = draw(policy, machine)
+    drawing = build_drawing(policy, machine)
     names = {place: f"s{index}" for index, place in enumerate(drawing.places)}
     lines = [
         f"digraph {_quoted(machine)} {{",
@@ -203,6 +203,6 @@ def _quoted(text: str) -> str:
     return '"' + "".join(char for char in escaped if char.isprintable()) + '"'
 
 
-def all_mermaid(policy: Policy) -> str:
+def render_all_mermaid(policy: Policy) -> str:
     """Draw all five machines for a page of Markdown: a heading and a fenced diagram each."""
-    return "\n".join(f"### `{name}`\n\n```mermaid\n{mermaid(policy, name)}```\n" for name in MACHINES)
+    return "\n".join(f"### `{name}`\n\n```mermaid\n{render_mermaid(policy, name)}```\n" for name in MACHINES)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ExplainedValue:
     """One dimension of what is explained.
 
     Attributes:
@@ -26,7 +26,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class SkippedRule:
     """A rule above the one that decided.
 
     Attributes:
@@ -58,7 +58,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Remedy:
     """One way to be allowed: the changes that together lead there.
 
     Attributes:
@@ -106,7 +106,7 @@ class Explanation:
     policy: str
     digest: str
     operation: str
-    standing: tuple[Standing, ...]
+    standing: tuple[ExplainedValue, ...]
     rule: str
     origin: str
     when: Mapping[str, tuple[str, ...]]
@@ -116,8 +116,8 @@ class Explanation:
     status: int
     say: Mapping[tuple[str, str], str]
     attempts: tuple[int, float, str] | tuple[()]
-    passed: tuple[Passed, ...]
-    ways: tuple[Way, ...]
+    passed: tuple[SkippedRule, ...]
+    ways: tuple[Remedy, ...]
     more: int
     undecided: bool
     notes: tuple[str, ...]

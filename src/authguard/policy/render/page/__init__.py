@@ -15,10 +15,10 @@ from authguard.core.boxes import BUDGET, Space, count
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
+from authguard.policy.explain.nearest import rule_regions
+from authguard.policy.render.html_document import document, style, table
+from authguard.policy.render.matrix import ANY, abbreviate, build_rows
 from authguard.policy.schema.units import written
-from authguard.policy.views.explaining import within
-from authguard.policy.views.matrix import ANY, rows, short
-from authguard.policy.views.sheet import document, style, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _HERE: Final = Path(__file__).parent
 
 
-def page(policy: Policy) -> str:
+def render_page(policy: Policy) -> str:
     """Write the page.
 
     Args:
@@ -52,13 +52,13 @@ def page(policy: Policy) -> str:
 
 
 def _decisions(policy: Policy) -> str:
-    space, told_rows = Space(policy.table.values), rows(policy)
+    space, told_rows = Space(policy.table.values), build_rows(policy)
     boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
-    reaches, nodes = within(boxes, space.whole, BUDGET)
+    reaches, nodes = rule_regions(boxes, space.whole, BUDGET)
     lines = []
     for row, box, reach in zip(told_rows, boxes, reaches, strict=True):
         masks = " ".join(f"{mask:x}" for mask in box)
-        cells = "".join(_values(short(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
+        cells = "".join(_values(abbreviate(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
         decided = f"{sum(map(count, reach)):,}" if nodes <= BUDGET else "?"
         lines.append(
             f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape(row.outcome)}">'

@@ -10,7 +10,7 @@ import pytest
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.policy.views.diagram import Drawing, all_mermaid, dot, draw, mermaid
+from authguard.policy.render.diagram import Drawing, build_drawing, render_all_mermaid, render_dot, render_mermaid
 
 SHIPPED = sorted(locator.shipped())
 SWAPPED = b"""
@@ -53,12 +53,13 @@ def test_a_drawing_shows_every_move_of_its_machine_and_no_other(name: str, machi
     policy = load(name)
     table = policy.machines[machine].table
     moves = {(state, event, edge.dest) for (state, event), edge in table.items() if edge.moves}
-    assert shown(draw(policy, machine)) == moves
+    assert shown(build_drawing(policy, machine)) == moves
 
 
 def test_events_of_one_arrow_are_folded_with_their_timers_and_what_they_raise() -> None:
     arrows = {
-        (arrow.source.words, arrow.dest.words): arrow.events for arrow in draw(load("standard"), "session").arrows
+        (arrow.source.words, arrow.dest.words): arrow.events
+        for arrow in build_drawing(load("standard"), "session").arrows
     }
     assert arrows["active", "idle"] == ("idled (15m since last_seen)",)
     assert arrows["any other state", "revoked"] == (
@@ -70,7 +71,7 @@ def test_events_of_one_arrow_are_folded_with_their_timers_and_what_they_raise() 
 
 def test_a_timer_stands_only_where_it_runs() -> None:
     events: dict[str, tuple[str, ...]] = {}
-    for arrow in draw(load("standard"), "verification").arrows:
+    for arrow in build_drawing(load("standard"), "verification").arrows:
         events[arrow.source.words] = (*events.get(arrow.source.words, ()), *arrow.events)
     assert any("2m since entered" in event for event in events["pending"])
     assert not any("30m" in event for event in events["pending"])
@@ -78,7 +79,7 @@ def test_a_timer_stands_only_where_it_runs() -> None:
 
 
 def test_the_standard_session_is_drawn_in_mermaid() -> None:
-    text = mermaid(load("standard"), "session")
+    text = render_mermaid(load("standard"), "session")
     assert text.startswith("stateDiagram-v2\n    accTitle: machine session of standard\n")
     assert '    state "absent" as s0\n' in text
     assert "    [*] --> s0\n" in text
@@ -89,7 +90,7 @@ def test_the_standard_session_is_drawn_in_mermaid() -> None:
 
 def test_states_named_like_words_of_mermaid_stay_names() -> None:
     policy = load("swapped.yaml", text=SWAPPED)
-    text = mermaid(policy, "account")
+    text = render_mermaid(policy, "account")
     assert re.search(r'^    state "end" as s\d+$', text, re.MULTILINE)
     assert not re.search(r"^    (end|note)\b", text, re.MULTILINE)
 
@@ -97,15 +98,15 @@ def test_states_named_like_words_of_mermaid_stay_names() -> None:
 def test_no_text_of_a_policy_is_syntax() -> None:
     """The language refuses such names; a policy made in Python could bear them, and a file's name does."""
     policy = replace(load("standard"), name='x"]; %%{init: {}}%%\n<script>`|\\')
-    line = mermaid(policy, "service").splitlines()[1]
+    line = render_mermaid(policy, "service").splitlines()[1]
     assert line.startswith("    accTitle: machine service of x#34;#93;#59; #37;#37;#123;init#58; #123;#125;#125;")
     assert line.endswith("#37;#37;#10;#60;script#62;#96;#124;#92;")
-    label = dot(policy, "service").splitlines()[1]
+    label = render_dot(policy, "service").splitlines()[1]
     assert label.startswith('  label="machine service of x\\"]; %%{init: {}}%%\\n<script>`|\\\\"; labelloc')
 
 
 def test_dot_names_every_state_once_and_marks_the_first() -> None:
-    text = dot(load("standard"), "transaction")
+    text = render_dot(load("standard"), "transaction")
     assert text.startswith('digraph "transaction" {\n')
     assert text.count("  begin -> s0;\n") == 1
     for state in load("standard").machines["transaction"].spec.states:
@@ -117,11 +118,11 @@ def test_dot_names_every_state_once_and_marks_the_first() -> None:
 
 
 def test_all_machines_make_a_page() -> None:
-    page = all_mermaid(load("standard"))
+    page = render_all_mermaid(load("standard"))
     assert re.findall(r"^### `(\w+)`$", page, re.MULTILINE) == list(MACHINES)
     assert page.count("```mermaid\nstateDiagram-v2\n") == 5
 
 
 def test_there_is_no_drawing_of_what_is_no_machine() -> None:
     with pytest.raises(KeyError):
-        draw(load("standard"), "nothing")
+        build_drawing(load("standard"), "nothing")

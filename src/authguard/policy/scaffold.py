@@ -2,7 +2,7 @@
 
 Rules of this file:
 - What it gives passes the checks and its own scenarios whatever the answers; a test asks every combination.
-- What was typed is data: it goes through `authguard.policy.views.show.scalar` into YAML, and as code into Markdown.
+- Answers are data: `yaml_document.scalar` writes them into YAML, and Markdown shows them as code.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
+from authguard.policy.render.diagram import render_mermaid
+from authguard.policy.render.yaml_document import scalar
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
-from authguard.policy.views.diagram import mermaid
-from authguard.policy.views.show import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class Answers:
     agent: str = ""
 
 
-def files(answers: Answers) -> dict[str, str]:
+def build_files(answers: Answers) -> dict[str, str]:
     """Write the files of a new policy; nothing is put on a disk here.
 
     Args:
@@ -72,7 +72,7 @@ def files(answers: Answers) -> dict[str, str]:
     policy = "\n".join(_policy(answers)) + "\n"
     compiled = load(locator.FILE, text=policy.encode())
     made = {locator.FILE: policy, **_scenarios(answers)}
-    made["README.md"] = _readme(answers, mermaid(compiled, "session"), tuple(sorted(made)))
+    made["README.md"] = _readme(answers, render_mermaid(compiled, "session"), tuple(sorted(made)))
     for name, schema in (("authguard.schema.json", policy_schema()), ("scenarios.schema.json", scenario_schema())):
         made[name] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
     return made

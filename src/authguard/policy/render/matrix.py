@@ -39,7 +39,7 @@ class Row:
     origin: str
 
 
-def rows(policy: Policy) -> tuple[Row, ...]:
+def build_rows(policy: Policy) -> tuple[Row, ...]:
     """Give the table's rules, the first that matches first."""
     return tuple(
         Row(
@@ -56,7 +56,7 @@ def rows(policy: Policy) -> tuple[Row, ...]:
     )
 
 
-def short(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def abbreviate(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     """Tell values in as few words as there are: by what is missing, where that is shorter."""
     if len(values) in (0, len(known)):
         return (ANY,)
@@ -66,15 +66,15 @@ def short(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def text(policy: Policy) -> str:
+def render_text(policy: Policy) -> str:
     """Write the matrix for a terminal: as wide as it has to be, a line for each value of a cell."""
-    table = rows(policy)
+    table = build_rows(policy)
     used = _used(table)
     heads = ["#", *used, "do", "outcome", "written in"]
     body = [
         [
             (str(row.number),),
-            *(short(row.when[name], policy.table.values[name]) for name in used),
+            *(abbreviate(row.when[name], policy.table.values[name]) for name in used),
             (row.do,),
             (row.outcome,),
             (row.origin,),
@@ -99,16 +99,16 @@ def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
     return " | ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
 
 
-def markdown(policy: Policy) -> str:
+def render_markdown(policy: Policy) -> str:
     """Write the matrix as a table of Markdown."""
-    table = rows(policy)
+    table = build_rows(policy)
     used = _used(table)
     lines = [
         ["#", *used, "do", "outcome", "written in"],
         ["--:", *("---" for _ in range(len(used) + 3))],
     ]
     for row in table:
-        told = ("<br>".join(map(_code, short(row.when[name], policy.table.values[name]))) for name in used)
+        told = ("<br>".join(map(_code, abbreviate(row.when[name], policy.table.values[name]))) for name in used)
         cells = ("" if cell == _code(ANY) else cell for cell in told)
         lines.append([str(row.number), *cells, _code(row.do), row.outcome, _code(row.origin)])
     grid = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -12,23 +12,23 @@ from hypothesis import strategies as st
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.policy.views.matrix import ANY, markdown, rows, short, text
+from authguard.policy.render.matrix import ANY, abbreviate, build_rows, render_markdown, render_text
 
 SHIPPED = sorted(locator.shipped())
 
 
 def test_a_value_set_is_told_by_what_is_missing_where_that_is_shorter() -> None:
     known = ("a", "b", "c", "d", "e")
-    assert short((), known) == (ANY,)
-    assert short(("b",), known) == ("b",)
-    assert short(("a", "b", "c"), known) == ("a", "b", "c")
-    assert short(("a", "b", "c", "d"), known) == ("not e",)
-    assert short(("a", "b", "c", "d"), (*known, "f")) == ("not e", "nor f")
+    assert abbreviate((), known) == (ANY,)
+    assert abbreviate(("b",), known) == ("b",)
+    assert abbreviate(("a", "b", "c"), known) == ("a", "b", "c")
+    assert abbreviate(("a", "b", "c", "d"), known) == ("not e",)
+    assert abbreviate(("a", "b", "c", "d"), (*known, "f")) == ("not e", "nor f")
 
 
 @given(st.sets(st.sampled_from("abcdefgh"), min_size=1))
 def test_a_value_set_can_be_read_back(chosen: set[str]) -> None:
-    told = short(tuple(sorted(chosen)), tuple("abcdefgh"))
+    told = abbreviate(tuple(sorted(chosen)), tuple("abcdefgh"))
     if told == (ANY,):
         assert chosen == set("abcdefgh")
         return
@@ -39,7 +39,7 @@ def test_a_value_set_can_be_read_back(chosen: set[str]) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_rule_has_its_row(name: str) -> None:
     policy = load(name)
-    for row, rule in zip(rows(policy), policy.table.rules, strict=True):
+    for row, rule in zip(build_rows(policy), policy.table.rules, strict=True):
         assert {name: frozenset(values) for name, values in row.when.items() if values} == dict(rule.when)
         assert (row.number, row.do, row.origin) == (rule.index, rule.do, rule.origin)
         assert row.outcome == policy.fallbacks[rule.do].kind.value
@@ -48,7 +48,7 @@ def test_every_rule_has_its_row(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_markdown_table_reads_back_as_the_rules(name: str) -> None:
     policy = load(name)
-    table = [line.strip("| ").split(" | ") for line in markdown(policy).splitlines() if line.startswith("| ")]
+    table = [line.strip("| ").split(" | ") for line in render_markdown(policy).splitlines() if line.startswith("| ")]
     heads, body = table[0], table[2:]
     assert len(body) == len(policy.table.rules)
     for cells, rule in zip(body, policy.table.rules, strict=True):
@@ -62,7 +62,7 @@ def test_the_markdown_table_reads_back_as_the_rules(name: str) -> None:
 
 
 def test_text_is_one_table_whose_columns_line_up() -> None:
-    lines = text(load("standard")).splitlines()[2:]
+    lines = render_text(load("standard")).splitlines()[2:]
     bars = [place for place, char in enumerate(lines[0]) if char == "|"]
     assert len(bars) == len(DIMENSIONS) + 3
     for line in lines:
@@ -75,7 +75,7 @@ def test_a_dimension_that_no_rule_asks_for_is_left_out_and_said_so() -> None:
     policy = load("standard")
     rules = (Rule(when={"risk": frozenset({"public"})}, do="allow", index=0), Rule(when={}, do="refuse", index=1))
     small = replace(policy, table=Table(policy.table.values, rules))
-    for shown in (text(small), markdown(small)):
+    for shown in (render_text(small), render_markdown(small)):
         assert "No rule asks for service, account," in shown
         assert "risk" in shown.splitlines()[2]
         assert "service" not in shown.splitlines()[2]
@@ -84,5 +84,5 @@ def test_a_dimension_that_no_rule_asks_for_is_left_out_and_said_so() -> None:
 def test_names_that_no_policy_can_have_do_not_break_the_table_either() -> None:
     policy = load("standard")
     rules = (Rule(when={}, do="refuse", index=0, origin="a|b`<img>\n.yaml:1"),)
-    shown = markdown(replace(policy, table=Table(policy.table.values, rules)))
+    shown = render_markdown(replace(policy, table=Table(policy.table.values, rules)))
     assert shown.splitlines()[-1] == "| 0 | `refuse` | deny | `a?b?<img>?.yaml:1` |"

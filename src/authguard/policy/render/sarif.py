@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from authguard.policy.views.formats import problem_as_json, shown_from_here
+from authguard.policy.render.check_report import problem_as_json, relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     """Write a path as a URI reference: relative where it can be, so that a log means the same elsewhere."""
-    path = shown_from_here(file)
+    path = relative_path(file)
     if PurePath(path).is_absolute():
         return PurePath(path).as_uri()
     return quote(path)

@@ -1,7 +1,7 @@
 """What checking came to, as machines read it: a JSON document, and the workflow commands of GitHub Actions.
 
 The JSON's shape is promised: keys are added, never renamed or taken away, and `format` counts up if that ever breaks.
-SARIF has a file of its own (`authguard.policy.views.sarif`).
+SARIF has a file of its own (`authguard.policy.render.sarif`).
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def as_github(checked: Sequence[Checked]) -> Iterator[str]:
     for one in checked:
         for problem in one.problems:
             place = problem.place
-            where = [f"file={_property(shown_from_here(place.file))}"] if place.file else []
+            where = [f"file={_property(relative_path(place.file))}"] if place.file else []
             where += [f"line={place.line}"] if place.line else []
             where += [f"col={place.column}"] if place.column else []
             where.append(f"title={_property(f'authguard {problem.code}')}")
             yield f"::{_COMMANDS.get(problem.severity, 'warning')} {','.join(where)}::{_data(problem.told())}"
 
 
-def shown_from_here(file: str) -> str:
+def relative_path(file: str) -> str:
     """Write a file's path relative to the current folder where it lies below it, with slashes."""
     path = PurePath(file)
     here = Path.cwd()

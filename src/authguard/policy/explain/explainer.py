@@ -8,17 +8,17 @@ Rules of this file:
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import BUDGET, Box, Space, intersect, is_empty, subtract
+from authguard.core.boxes import BUDGET, Box, Space, intersect, is_empty
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.errors import MachineFault
+from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
+from authguard.policy.explain.nearest import SETTLED, find_nearest
 from authguard.policy.proving import causes
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
-from authguard.policy.views.explanation import Change, Explanation, Passed, Standing, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Policy
     from authguard.policy.proving.reachability import Step
 
-#: what an operation settles for every request: asking for something else is no change of where things stand
-SETTLED: Final = ("risk", "effect")
 #: ways to be allowed that are told; there may be more of the same length
 SHOWN: Final = 8
 
@@ -66,7 +64,7 @@ def explain_decision(
     possible = _possible(policy, wanted, space)
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
     letting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
-    found = () if fallback.kind is Outcome.ALLOW else _nearest(boxes, letting, point, possible, budget)
+    found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, letting, point, possible, budget)
     shown = tuple(found or ())[:SHOWN]
     here = dict(zip(DIMENSIONS, cell, strict=True))
     routes = causes.routes(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
@@ -131,21 +129,21 @@ def _widened(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnam
 
 def _standing(
     given: Mapping[str, str], asked: Mapping[str, str], cell: Sequence[str], boxes: tuple[Box, Box]
-) -> Iterator[Standing]:
+) -> Iterator[ExplainedValue]:
     point, region = boxes
     for place, (dimension, value) in enumerate(zip(DIMENSIONS, cell, strict=True)):
         if dimension in asked:
             known = "given" if dimension in given else "operation"
         else:
             known = "default" if region[place] == point[place] else "any"
-        yield Standing(dimension=dimension, value=value, known=known)
+        yield ExplainedValue(dimension=dimension, value=value, known=known)
 
 
-def _passed(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[Passed]:
+def _passed(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[SkippedRule]:
     for rule in policy.table.rules[:decided]:
         common = intersect(region, boxes[rule.index])
         missed = tuple(dimension for dimension, mask in zip(DIMENSIONS, common, strict=True) if not mask)
-        yield Passed(rule=rule.name, origin=rule.origin, dimensions=missed)
+        yield SkippedRule(rule=rule.name, origin=rule.origin, dimensions=missed)
 
 
 def _when(policy: Policy, rule: Rule) -> dict[str, tuple[str, ...]]:
@@ -199,72 +197,6 @@ def _impossible(operation: Operation, space: Space, point: Box, possible: Box, n
             yield f"{dimension} is never `{value}` for `{operation.name}`: {because[dimension]}"
 
 
-def within(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[tuple[Box, ...], ...], int]:
-    """Give each rule's exact reach within a region, first match wins, and how many boxes were looked at.
-
-    Past the budget the second number exceeds it and the reaches are not whole.
-    """
-    remaining, reaches, nodes = [region], [], 0
-    for rule in boxes:
-        nodes += len(remaining) + 1
-        if nodes > budget or not remaining:
-            break
-        reaches.append(tuple(common for box in remaining if not is_empty(common := intersect(box, rule))))
-        remaining = [left for box in remaining for left in subtract(box, rule)]
-    return (*reaches, *(() for _ in range(len(boxes) - len(reaches)))), nodes
-
-
-def _nearest(
-    boxes: Sequence[Box], letting: Sequence[int], point: Box, possible: Box, budget: int
-) -> tuple[tuple[int, Box], ...] | None:
-    """Find every box of allowed cells that differs from a cell in the fewest dimensions.
-
-    For each set of dimensions that a rule which lets the app run would need, smallest sets first, the rules are taken
-    over the cells that differ in those alone. So the work is bounded by the dimensions and not by how tangled the rules
-    are elsewhere.
-
-    Returns:
-        (index of the rule, box) for each; ``None`` past the budget.
-    """
-    free = [place for place, name in enumerate(DIMENSIONS) if name not in SETTLED and possible[place] & ~point[place]]
-    needs = set()
-    for index in letting:
-        need = frozenset(place for place, mask in enumerate(boxes[index]) if not mask & point[place])
-        if need <= set(free) and all(boxes[index][place] & possible[place] for place in need):
-            needs.add(need)
-    for size in range(min(map(len, needs), default=len(free) + 1), len(free) + 1):
-        found: list[tuple[int, Box]] = []
-        for chosen in combinations(free, size):
-            if not any(need <= set(chosen) for need in needs):
-                continue
-            region = tuple(possible[place] if place in chosen else mask for place, mask in enumerate(point))
-            reaches, nodes = within(boxes, region, budget)
-            budget -= nodes
-            if budget < 0:
-                return None
-            found += ((index, box) for index in letting for box in _joined(reaches[index]))
-        if found:
-            return tuple(found)
-    return ()
-
-
-def _joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """Join disjoint boxes that differ in one dimension only, so that a way is told in few words."""
-    joined = list(boxes)
-    again = True
-    while again:
-        again = False
-        for one, two in combinations(joined, 2):
-            apart = [place for place, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
-            if len(apart) == 1:
-                joined.remove(one)
-                joined.remove(two)
-                joined.append(tuple(a | b for a, b in zip(one, two, strict=True)))
-                again = True
-                break
-    return tuple(joined)
-
-
 def _states(space: Space, box: Box) -> dict[str, tuple[str, ...]]:
     """Give the states of every machine that a box holds."""
     return {
@@ -275,7 +207,7 @@ def _states(space: Space, box: Box) -> dict[str, tuple[str, ...]]:
 
 def _way(
     policy: Policy, operation: Operation, cell_and_box: tuple[Sequence[str], Box], index: int, route: Sequence[Step]
-) -> Way:
+) -> Remedy:
     cell, box = cell_and_box
     rule = policy.table.rules[index]
     changes = []
@@ -285,7 +217,7 @@ def _way(
             continue
         by = causes.by_hand(operation, dimension, to) if dimension in CONDITIONS else _movers(dimension, route)
         changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
-    return Way(
+    return Remedy(
         outcome=policy.fallbacks[rule.do].kind.value,
         rule=rule.name,
         origin=rule.origin,

@@ -19,11 +19,11 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.errors import MachineFault
 from authguard.policy.compiler import load
+from authguard.policy.explain import nearest
+from authguard.policy.explain.explainer import explain_decision as explain
+from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.proving import causes
 from authguard.policy.proving.reachability import Path, Reachability
-from authguard.policy.views import explaining
-from authguard.policy.views.explaining import explain_decision as explain
-from authguard.policy.views.explaining import within
 from tests.profiles import examples
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def test_the_nearest_allowing_cells_are_those_that_counting_finds(
     letting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in ADMITTING]
     if policy.table.decide(cell).index in letting:
         return
-    found = explaining._nearest(boxes, letting, point, space.whole, 10**9)
+    found = nearest.find_nearest(boxes, letting, point, space.whole, 10**9)
     assert found is not None
-    fixed = set(explaining.SETTLED)
+    fixed = set(nearest.SETTLED)
     for distance in (1, 2):
         counted = {
             (other, decided.index)
@@ -117,7 +117,7 @@ def test_the_nearest_allowing_cells_are_those_that_counting_finds(
 def test_ways_that_are_joined_hold_the_same_cells_and_no_others(cells: set[tuple[str, ...]]) -> None:
     space = Space(VALUES)
     single = [space.box({name: (value,) for name, value in zip(DIMENSIONS, cell, strict=True)}) for cell in cells]
-    joined = explaining._joined(single)
+    joined = nearest.join_boxes(single)
     assert sum(map(count, joined)) == len(cells)
     assert all(sum(not is_empty(intersect(box, one)) for box in joined) == 1 for one in single)
 
@@ -152,7 +152,7 @@ def test_a_default_that_is_told_as_mattering_does(own: list[tuple[dict[str, int]
         if one.known != "default":
             continue
         wider = [VALUES[name] if name in (*free, one.dimension) else (values[name],) for name in DIMENSIONS]
-        reaches, _ = within(
+        reaches, _ = rule_regions(
             tuple(Space(VALUES).box(other.when) for other in policy.table.rules),
             Space(VALUES).box(dict(zip(DIMENSIONS, wider, strict=True))),
             10**9,

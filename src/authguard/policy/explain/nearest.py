@@ -1,0 +1,81 @@
+"""Search for the allowed cells that differ from a given cell in the fewest dimensions."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.boxes import Box, intersect, is_empty, subtract
+from authguard.core.decision_table import DIMENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: dimensions that the operation fixes for every request; asking for another operation is not a change
+SETTLED: Final = ("risk", "effect")
+
+
+def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[tuple[Box, ...], ...], int]:
+    """Give each rule's exact reach within a region, first match wins, and how many boxes were looked at.
+
+    Past the budget the second number exceeds it and the reaches are not whole.
+    """
+    remaining, reaches, nodes = [region], [], 0
+    for rule in boxes:
+        nodes += len(remaining) + 1
+        if nodes > budget or not remaining:
+            break
+        reaches.append(tuple(common for box in remaining if not is_empty(common := intersect(box, rule))))
+        remaining = [left for box in remaining for left in subtract(box, rule)]
+    return (*reaches, *(() for _ in range(len(boxes) - len(reaches)))), nodes
+
+
+def find_nearest(
+    boxes: Sequence[Box], letting: Sequence[int], point: Box, possible: Box, budget: int
+) -> tuple[tuple[int, Box], ...] | None:
+    """Find every box of allowed cells that differs from a cell in the fewest dimensions.
+
+    For each set of dimensions that a rule which lets the app run would need, smallest sets first, the rules are taken
+    over the cells that differ in those alone. So the work is bounded by the dimensions and not by how tangled the rules
+    are elsewhere.
+
+    Returns:
+        (index of the rule, box) for each; ``None`` past the budget.
+    """
+    free = [place for place, name in enumerate(DIMENSIONS) if name not in SETTLED and possible[place] & ~point[place]]
+    needs = set()
+    for index in letting:
+        need = frozenset(place for place, mask in enumerate(boxes[index]) if not mask & point[place])
+        if need <= set(free) and all(boxes[index][place] & possible[place] for place in need):
+            needs.add(need)
+    for size in range(min(map(len, needs), default=len(free) + 1), len(free) + 1):
+        found: list[tuple[int, Box]] = []
+        for chosen in combinations(free, size):
+            if not any(need <= set(chosen) for need in needs):
+                continue
+            region = tuple(possible[place] if place in chosen else mask for place, mask in enumerate(point))
+            reaches, nodes = rule_regions(boxes, region, budget)
+            budget -= nodes
+            if budget < 0:
+                return None
+            found += ((index, box) for index in letting for box in join_boxes(reaches[index]))
+        if found:
+            return tuple(found)
+    return ()
+
+
+def join_boxes(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """Join disjoint boxes that differ in one dimension only, so that a way is told in few words."""
+    joined = list(boxes)
+    again = True
+    while again:
+        again = False
+        for one, two in combinations(joined, 2):
+            apart = [place for place, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+            if len(apart) == 1:
+                joined.remove(one)
+                joined.remove(two)
+                joined.append(tuple(a | b for a, b in zip(one, two, strict=True)))
+                again = True
+                break
+    return tuple(joined)
