@@ -21,7 +21,7 @@ from msgspec.structs import asdict, replace
 
 from authguard import signing_key
 from authguard.app_log import AnnouncingSink
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.clock import SystemClock
 from authguard.core.chain import cut_stencil
@@ -121,7 +121,7 @@ def waiting(sink: AuditSink) -> Callable[..., object]:
     """Give what appends and waits for the disk, so many requests at once."""
 
     async def one(entry: Decided) -> None:
-        await sink.secure(sink.append(entry))
+        await sink.flush(sink.append(entry))
 
     async def run(batch: Sequence[Decided]) -> None:
         for begin in range(0, len(batch), GROUP):
@@ -140,8 +140,8 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
     """
     clock, ids, key = SystemClock(), SystemIds(), signing_key.make("bench")
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        return LogSigner(
+    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        return CheckpointSigner(
             path,
             fd,
             head,
@@ -153,7 +153,9 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
 
     names = ("append", "again", "signed", "announced", "group")
     sinks = {
-        name: JsonlSink(folder / f"{name}.jsonl", clock=clock, ids=ids, seal=seal if name == "signed" else None)
+        name: JsonlSink(
+            folder / f"{name}.jsonl", clock=clock, ids=ids, make_signer=make_signer if name == "signed" else None
+        )
         for name in names
     }
     for sink in sinks.values():

@@ -224,7 +224,7 @@ class ListSink:
         line, _ = press(stencil, record, at, trace, len(self.entries), GENESIS)
         return self.append(read_back(line))
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Note that the line was asked to be durable."""
         self.secured.append(position)
 

@@ -33,10 +33,10 @@ def be_patient(patch: pytest.MonkeyPatch) -> None:
     for name in ("fail_after", "move_on_after"):
         patch.setattr(anyio, name, _lengthened(getattr(anyio, name)))
     for module, name in (
-        (anchor_publisher, "LAST"),
-        (anchor, "SECONDS"),
-        (processor, "_WAIT"),
-        (checkpoint_signer, "LAST"),
+        (anchor_publisher, "SHUTDOWN_TIMEOUT_S"),
+        (anchor, "TIMEOUT_S"),
+        (processor, "_LOCK_TIMEOUT_S"),
+        (checkpoint_signer, "SHUTDOWN_TIMEOUT_S"),
         (process, "_ANSWER_WITHIN_S"),
         (process, "_STOP_WITHIN_S"),
     ):

@@ -146,7 +146,7 @@ def test_an_app_without_any_logging_set_up_is_not_spammed(
 
 async def test_the_rest_is_the_inner_sinks(sink: AnnouncingSink) -> None:
     sink.open()
-    await sink.secure(sink.append(DECIDED))
+    await sink.flush(sink.append(DECIDED))
     with pytest.raises(AuditError):
-        await sink.secure(2)
+        await sink.flush(2)
     sink.close()

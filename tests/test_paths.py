@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard import AuthGuard, SettingsError
-from authguard.audit.write.anchor import HttpAnchor, anchor_of
+from authguard.audit.write.anchor import HttpAnchor, make_anchor
 from authguard.paths import absolute, make_folder
 from authguard.settings import Settings
 from authguard.testing import FakeClock, IdentityProvider
@@ -135,9 +135,9 @@ def test_every_file_of_a_deployment_is_its_owner_s_alone(two_folders: tuple[Path
 
 def test_a_file_that_anchors_stays_where_it_was_meant(two_folders: tuple[Path, Path]) -> None:
     first, second = two_folders
-    anchor = anchor_of("anchor.jsonl")
+    anchor = make_anchor("anchor.jsonl")
     os.chdir(second)
-    anchor.keep("a note")
+    anchor.store("a note")
     assert (first / "anchor.jsonl").read_text().endswith("\n")
     assert not list(second.iterdir())
 
@@ -159,7 +159,7 @@ def test_an_address_that_anchors_is_asked_past_every_proxy(monkeypatch: pytest.M
             monkeypatch.setenv(name, "http://127.0.0.1:1")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        anchor.keep("a note")
+        anchor.store("a note")
         server.join()
     assert asked == [b"POST /keep HTTP/1.1"]
 

@@ -85,13 +85,13 @@ class AnnouncingSink:
             self._announce(*announced, entry)
         return position
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Wait until a line is on the disk.
 
         Raises:
             AuditError: it could not be made durable.
         """
-        await self._inner.secure(position)
+        await self._inner.flush(position)
 
     def _announce(self, name: str, level: int, entry: Entry) -> None:
         """Hand a record to the app's pipeline; whatever that raises stays here."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from authguard import signing_key
 from authguard.app_log import AnnouncingSink
 from authguard.audit import segment_file
-from authguard.audit.write.anchor import anchor_of
-from authguard.audit.write.anchor_publisher import Anchoring
-from authguard.audit.write.checkpoint_signer import EVERY, WITHIN, LogSigner
+from authguard.audit.write.anchor import make_anchor
+from authguard.audit.write.anchor_publisher import AnchorPublisher
+from authguard.audit.write.checkpoint_signer import DEFAULT_INTERVAL_LINES, DEFAULT_INTERVAL_S, CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.processor import ChainProcessor
-from authguard.audit.write.retention import Keeper, Keeping
+from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
@@ -285,29 +285,31 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
     Raises:
         SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
     """
-    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
+    retention = RetentionPolicy(
+        max_bytes=policy.rotate_size, max_age_s=policy.rotate_within, retention_s=policy.keep_log
+    )
     every, within = policy.checkpoint_every, policy.checkpoint_within
-    return AnnouncingSink(_chain(settings, clock, ids, keeping, policy.digest, every, within))
+    return AnnouncingSink(_chain(settings, clock, ids, retention, policy.digest, every, within))
 
 
 def _chain(  # noqa: PLR0917 - what a chain is made of
     settings: Settings,
     clock: Clock,
     ids: Ids,
-    keeping: Keeping,
+    retention: RetentionPolicy,
     digest: str = "",
-    every: int = EVERY,
-    within: float = WITHIN,
+    every: int = DEFAULT_INTERVAL_LINES,
+    within: float = DEFAULT_INTERVAL_S,
     *,
     path: Path | None = None,
-    by_hand: list[LogSigner] | None = None,
+    by_hand: list[CheckpointSigner] | None = None,
 ) -> JsonlSink:
     """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
     base = beside_store(settings.store, settings.log)
     signers = [(one.key, one.sign) for one in signing_key.keys_of(settings.signing_key, base)]
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        signer = LogSigner(
+    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        signer = CheckpointSigner(
             path,
             fd,
             head,
@@ -317,17 +319,19 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
             clock=clock,
             every=every,
             within=within,
-            publish=anchoring,
-            keeper=Keeper(path, keeping, clock.now),
+            publisher=publisher,
+            retention=SegmentRetention(path, retention, clock.now),
             threaded=by_hand is None,
         )
         if by_hand is not None:
             by_hand.append(signer)
         return signer
 
-    anchors = [anchor_of(one, settings.anchor_token) for one in settings.anchors]
-    anchoring = Anchoring(anchors, signing_key.memory(base)) if anchors else None
-    return JsonlSink(path or Path(settings.log), clock=clock, ids=ids, policy=digest, seal=seal, keeping=keeping)
+    anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
+    publisher = AnchorPublisher(anchors, signing_key.memory(base)) if anchors else None
+    return JsonlSink(
+        path or Path(settings.log), clock=clock, ids=ids, policy=digest, make_signer=make_signer, retention=retention
+    )
 
 
 def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
@@ -340,19 +344,21 @@ def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[P
         AuthguardError: the policy, a key or the log cannot be read.
     """
     policy, clock = load(settings.policy), clock or SystemClock()
-    keeping = Keeping(size=policy.rotate_size, within=policy.rotate_within, keep=policy.keep_log)
+    retention = RetentionPolicy(
+        max_bytes=policy.rotate_size, max_age_s=policy.rotate_within, retention_s=policy.keep_log
+    )
     for chain in segment_file.list_chains(Path(settings.log)):
-        made: list[LogSigner] = []
-        sink = _chain(settings, clock, SystemIds(), keeping, policy.digest, path=chain, by_hand=made)
+        made: list[CheckpointSigner] = []
+        sink = _chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, by_hand=made)
         try:
             sink.open()
             if sink.path != chain:
                 yield chain, "a living process writes it, and keeps it itself"
                 continue
-            sink.look()
-            while made[-1].step():
-                sink.look()
-            yield chain, made[-1].trouble or made[-1].untidy
+            sink.maintain()
+            while made[-1].run_once():
+                sink.maintain()
+            yield chain, made[-1].signing_error or made[-1].retention_error
         finally:
             sink.close()
 
@@ -364,4 +370,4 @@ def choose_processor(settings: Settings, clock: Clock | None = None) -> ChainPro
         SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
     """
     clock, ids = clock or SystemClock(), SystemIds()
-    return ChainProcessor(_chain(settings, clock, ids, Keeping()), clock=clock, ids=ids)
+    return ChainProcessor(_chain(settings, clock, ids, RetentionPolicy()), clock=clock, ids=ids)

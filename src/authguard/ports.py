@@ -186,7 +186,7 @@ class AuditSink(Protocol):
         """Hand one line to the operating system before returning.
 
         Returns:
-            The line's position, for `secure`.
+            The line's position, for `flush`.
 
         Raises:
             AuditError: it could not be written whole.
@@ -201,7 +201,7 @@ class AuditSink(Protocol):
         """
         ...
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Wait until a line is on the disk (fsync shared with others who wait).
 
         Raises:

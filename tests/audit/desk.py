@@ -10,9 +10,9 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.audit.write.retention import Keeper, Keeping
+from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.core.entries import Acted
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
@@ -31,21 +31,21 @@ class Desk:
 
     Attributes:
         clock: for everything.
-        sealer: of the sink that was opened last.
+        signer: of the sink that was opened last.
     """
 
-    def __init__(self, home: Path, keeping: Keeping | None = None) -> None:
+    def __init__(self, home: Path, retention: RetentionPolicy | None = None) -> None:
         self.folder = home / "log"
         self.log = self.folder / LOG
         self.memory = home / "heads"
         self.keys = (signing_key.make("desk"),)
-        self.keeping = keeping or Keeping(size=2_000, keep=1_000.0)
+        self.retention = retention or RetentionPolicy(max_bytes=2_000, retention_s=1_000.0)
         self.clock = FakeClock(1_000.0)
         self.ids = CountingIds()
-        self.sealer: LogSigner | None = None
+        self.signer: CheckpointSigner | None = None
 
-    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        self.sealer = LogSigner(
+    def make_signer(self, path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        self.signer = CheckpointSigner(
             path,
             fd,
             head,
@@ -53,14 +53,21 @@ class Desk:
             check=signing_key.check,
             memory=self.memory,
             clock=self.clock,
-            keeper=Keeper(path, self.keeping, self.clock.now),
+            retention=SegmentRetention(path, self.retention, self.clock.now),
         )
-        self.sealer.start = lambda: None  # type: ignore[method-assign]  # the test signs
-        return self.sealer
+        self.signer.start = lambda: None  # type: ignore[method-assign]  # the test signs
+        return self.signer
 
     def open(self) -> JsonlSink:
         """Open a sink on the log."""
-        sink = JsonlSink(self.log, clock=self.clock, ids=self.ids, policy="ab", seal=self.seal, keeping=self.keeping)
+        sink = JsonlSink(
+            self.log,
+            clock=self.clock,
+            ids=self.ids,
+            policy="ab",
+            make_signer=self.make_signer,
+            retention=self.retention,
+        )
         sink.open()
         return sink
 
@@ -72,11 +79,11 @@ class Desk:
 
     def work(self) -> None:
         """Do what the thread does when it wakes: sign, then keep."""
-        assert self.sealer is not None
-        self.sealer._try(again=False)
-        self.sealer._tidy()
-        assert not self.sealer.trouble
-        assert not self.sealer.untidy
+        assert self.signer is not None
+        self.signer._try_sign(again=False)
+        self.signer._maintain()
+        assert not self.signer.signing_error
+        assert not self.signer.retention_error
 
     def names(self) -> list[str]:
         """List the files of the log."""

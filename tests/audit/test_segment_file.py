@@ -15,7 +15,7 @@ from authguard.audit.query.search import Query, find, find_by_id
 from authguard.audit.verify.log_reader import Reader
 from authguard.audit.verify.log_reader import find as find_record
 from authguard.audit.write import retention
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, filled, numbers, told
 
@@ -43,7 +43,7 @@ def test_a_chain_goes_on_over_segments_that_are_compressed_once_they_are_signed(
 
 
 def test_what_is_compressed_is_plain_gzip_of_the_very_lines(desk: Desk) -> None:
-    desk.keeping = Keeping(size=2_000)
+    desk.retention = RetentionPolicy(max_bytes=2_000)
     sink = desk.open()
     desk.write(sink, *numbers(0, 12))
     plain = {piece.base: piece.path.read_bytes() for piece in segment_file.list_closed(desk.log)}
@@ -96,7 +96,7 @@ def test_who_follows_a_log_loses_no_line_where_a_file_is_closed(desk: Desk) -> N
 
 
 def test_a_file_is_closed_when_its_time_has_come_too(desk: Desk) -> None:
-    desk.keeping = Keeping(within=60.0)
+    desk.retention = RetentionPolicy(max_age_s=60.0)
     sink = desk.open()
     desk.write(sink, "0")
     desk.clock.advance(57)
@@ -183,15 +183,15 @@ def test_a_disk_that_has_no_room_to_compress_keeps_the_lines_and_says_so(
 ) -> None:
     sink = desk.open()
     desk.write(sink, *numbers(0, 20))
-    assert desk.sealer is not None
+    assert desk.signer is not None
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(retention, "compress", full)
-        desk.sealer._try()
-        desk.sealer._tidy()
+        desk.signer._try_sign()
+        desk.signer._maintain()
     desk.write(sink, "20")
     desk.work()
     desk.write(sink, "21")
@@ -219,11 +219,11 @@ async def test_what_was_written_before_a_file_was_closed_is_made_durable_with_th
 
     monkeypatch.setattr(os, "fsync", fsync)
     desk.write(sink, "last")
-    await sink.secure(sink._position)
+    await sink.flush(sink._position)
     assert closed | {desk.log.stat().st_ino, desk.folder.stat().st_ino} <= set(synced)
     synced.clear()
     desk.write(sink, "next")
-    await sink.secure(sink._position)
+    await sink.flush(sink._position)
     assert not closed & set(synced), "once is enough"
     sink.close()
 
@@ -235,9 +235,9 @@ def test_a_segment_that_goes_away_before_it_is_durable_fails_who_wait_for_it_and
     desk.write(sink, *numbers(0, 12))
     segment_file.list_closed(desk.log)[0].path.unlink()
     with pytest.raises(AuditError, match="durable"):
-        anyio.run(sink.secure, sink._position)
+        anyio.run(sink.flush, sink._position)
     desk.write(sink, "after")
-    anyio.run(sink.secure, sink._position)
+    anyio.run(sink.flush, sink._position)
     sink.close()
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from authguard import AuthGuard, signing_key
 from authguard.audit import checkpoint_file
-from authguard.audit.write.anchor import held_by
+from authguard.audit.write.anchor import read_anchor
 from authguard.cli.audit_group import app
 from authguard.core.signed_note import Checkpoint, signed
 from authguard.errors import SettingsError
@@ -110,7 +110,7 @@ def owned(served: Anchored, tmp_path: Path) -> Anchored:
 def test_a_stop_leaves_the_last_checkpoint_with_every_anchor(served: Anchored) -> None:
     own = list(checkpoint_file.read_notes(checkpoint_file.checkpoint_path(served.log)))
     assert own
-    for held in (served.told, list(held_by(str(served.file))), list(held_by(str(served.service.file)))):
+    for held in (served.told, list(read_anchor(str(served.file))), list(read_anchor(str(served.service.file)))):
         assert held[-1] == own[-1]
         assert set(held) <= set(own)
 
@@ -155,7 +155,7 @@ def test_anchors_come_from_the_variable_too(tmp_path: Path, served: Anchored) ->
     guard = AuthGuard(Starlette(), tmp_path / "policy.yaml", store=again.store, log=again.log, environ=environ)
     with TestClient(guard) as client:
         client.get("/healthz")
-    assert list(held_by(str(again.file))) == list(held_by(str(tmp_path / "second"))) != []
+    assert list(read_anchor(str(again.file))) == list(read_anchor(str(tmp_path / "second"))) != []
 
 
 @pytest.mark.parametrize("anchors", ["/a/path", ["x"] * 9, [""], ["http://anchor.example/"]])

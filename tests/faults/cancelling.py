@@ -23,7 +23,7 @@ import anyio
 
 from authguard import factory
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.core.entries import Acted, Decided, Moved, Withdrawn
 from tests.faults import house as houses
 from tests.faults import remains
@@ -244,7 +244,7 @@ def cancel_everywhere(house: House, kind: Kind, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Cancel the kinds that were named, or all of them."""
-    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign,assignment]
+    CheckpointSigner.start = CheckpointSigner.stop = still  # type: ignore[method-assign,assignment]
     home, *names = sys.argv[1:]
     factory.load = lru_cache(factory.load)  # type: ignore[attr-defined]  # one proof of the policy is enough for all points
     plain = House(Path(home))

@@ -6,7 +6,7 @@ from outside, after so many acknowledgements; by itself, before, after or in the
 system; and so that with it everything goes that no fsync had brought to the disk, as when the power fails.
 
 Rules: nobody tells this program what is durable but the process's own acknowledgements and calls; a record was
-acknowledged when `append` or `secure` came back and that was told through a pipe, which a kill does not take back.
+acknowledged when `append` or `flush` came back and that was told through a pipe, which a kill does not take back.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.audit.write.retention import Keeper, Keeping
+from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.core.chain import Broken, Flaw
 from authguard.core.entries import Acted
 from authguard.ids import SystemIds
@@ -95,10 +95,10 @@ def sink_of(life: Life, clock: FakeClock, *, busy: bool = True) -> JsonlSink:
         clock: of the records.
         busy: whether its thread signs as fast as it can, which brings the lines to the disk too; else hardly ever.
     """
-    keeping = Keeping(size=4_000, keep=100.0)
+    retention = RetentionPolicy(max_bytes=4_000, retention_s=100.0)
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        return LogSigner(
+    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        return CheckpointSigner(
             path,
             fd,
             head,
@@ -108,10 +108,10 @@ def sink_of(life: Life, clock: FakeClock, *, busy: bool = True) -> JsonlSink:
             clock=clock,
             every=5 if busy else 1_000_000,
             within=0.001 if busy else 3_600.0,
-            keeper=Keeper(path, keeping, clock.now),
+            retention=SegmentRetention(path, retention, clock.now),
         )
 
-    return JsonlSink(life.log, clock=clock, ids=SystemIds(), policy="ab", seal=seal, keeping=keeping)
+    return JsonlSink(life.log, clock=clock, ids=SystemIds(), policy="ab", make_signer=make_signer, retention=retention)
 
 
 # --- the process that is killed
@@ -160,7 +160,7 @@ async def work(life: Life, seed: int, told: int) -> None:
                 Acted(id=str(number), at=clock.now(), policy="ab", act="started", by="crash", note="x" * size)
             )
             if chance.random() < 0.7:
-                await sink.secure(position)
+                await sink.flush(position)
                 _write(told, f"S {number}\n".encode())
             else:
                 _write(told, f"A {number}\n".encode())

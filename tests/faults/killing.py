@@ -25,7 +25,7 @@ import httpcore2
 
 from authguard import factory
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.core.snapshot import account_key
 from tests.faults import remains
 from tests.faults.house import LOG, House, note
@@ -141,7 +141,7 @@ def import_all(house: House, folder: Path) -> None:
         importlib.import_module(module)
 
 
-def still(sealer: LogSigner) -> None:
+def still(sealer: CheckpointSigner) -> None:
     """Sign nothing."""
     del sealer
 
@@ -154,7 +154,7 @@ def main() -> None:
     house = House(Path(home))
     import_all(house, Path(home) / "rehearsal")
     # it signs when it is scheduled, so the points of a request would differ from run to run
-    LogSigner.start = LogSigner.stop = still  # type: ignore[method-assign,assignment]
+    CheckpointSigner.start = CheckpointSigner.stop = still  # type: ignore[method-assign,assignment]
     gc.freeze()  # a child that collects would copy the memory that it shares with its parent
     gc.disable()
     found = {name: kill_everywhere(house, KINDS[name], Path(home) / name) for name in names or KINDS}

@@ -1,8 +1,8 @@
-"""The files of a log: one chain per living writer, held by a lock, read from the end.
+"""Chain files: one per running writer, locked by it.
 
-``audit.jsonl`` is held with an exclusive ``flock`` for its writer's life; the next writer takes ``audit.1.jsonl``, then
-``audit.2.jsonl``, so that no two ever write to one chain and no line needs a lock. The kernel lets go when a process
-dies, however it dies.
+A writer holds an exclusive ``flock`` on ``audit.jsonl`` while it runs; the next writer uses ``audit.1.jsonl``, then
+``audit.2.jsonl``. No two processes write to one chain, so no line needs a lock. The kernel releases the lock when the
+process ends, also after a crash.
 """
 
 from __future__ import annotations
@@ -117,11 +117,11 @@ def _try_lock(path: Path) -> int:
     raise AuditError(f"the audit log `{path}` is being replaced all the time: find out by whom")
 
 
-def rotate(held: LockedFile, segment: Path) -> LockedFile:
+def rotate(file: LockedFile, segment: Path) -> LockedFile:
     """Close a file under another name and begin a new one in its place; at no moment is there none.
 
     Args:
-        held: the file.
+        file: the file.
         segment: its name from now on.
 
     Returns:
@@ -130,22 +130,22 @@ def rotate(held: LockedFile, segment: Path) -> LockedFile:
     Raises:
         OSError: it cannot be done now, and nothing has changed.
     """
-    new = held.path.with_name(f".{held.path.name}.next")
+    new = file.path.with_name(f".{file.path.name}.next")
     new.unlink(missing_ok=True)
     fd = os.open(new, _FLAGS | os.O_EXCL, 0o600)
     linked = False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.link(held.path, segment, follow_symlinks=False)
+        os.link(file.path, segment, follow_symlinks=False)
         linked = True
-        new.replace(held.path)
+        new.replace(file.path)
     except BaseException:
         os.close(fd)
         if linked:
             segment.unlink()
         new.unlink(missing_ok=True)
         raise
-    return LockedFile(fd, held.path, _identity(os.fstat(fd)))
+    return LockedFile(fd, file.path, _identity(os.fstat(fd)))
 
 
 def sync_folder(folder: Path) -> None:
@@ -161,7 +161,7 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def recover_rotation(held: LockedFile, segment: Path) -> None:
+def recover_rotation(file: LockedFile, segment: Path) -> None:
     """Take the second name off a file whose writer died between the two steps of `turn`.
 
     Raises:
@@ -171,7 +171,7 @@ def recover_rotation(held: LockedFile, segment: Path) -> None:
         second = segment.lstat()
     except FileNotFoundError:
         return
-    if _identity(second) == held.identity:
+    if _identity(second) == file.identity:
         segment.unlink()
 
 
@@ -202,28 +202,28 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def get_size(held: LockedFile) -> int:
+def get_size(file: LockedFile) -> int:
     """Measure the file in bytes; -1 where it is gone: its name or its descriptor leads elsewhere or nowhere."""
     try:
-        named, opened = held.path.lstat(), os.fstat(held.fd)
+        named, opened = file.path.lstat(), os.fstat(file.fd)
     except OSError:
         return -1
     return opened.st_size if _identity(named) == _identity(opened) else -1
 
 
-def release(held: LockedFile, *, forked: bool = False) -> None:
+def release(file: LockedFile, *, forked: bool = False) -> None:
     """Close, and unlock also where a copy of the descriptor is still being synced.
 
     Args:
-        held: the file.
+        file: the file.
         forked: the lock is the parent's, and stays.
     """
     try:
-        if _identity(os.fstat(held.fd)) != held.identity:
+        if _identity(os.fstat(file.fd)) != file.identity:
             return
         if not forked:
-            fcntl.flock(held.fd, fcntl.LOCK_UN)
-        os.close(held.fd)
+            fcntl.flock(file.fd, fcntl.LOCK_UN)
+        os.close(file.fd)
     except OSError:
         # closed under us: there is nothing left to let go of
         return

@@ -13,7 +13,7 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
-from authguard.audit.write.anchor import held_by
+from authguard.audit.write.anchor import read_anchor
 from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, resolve_log_path
 from authguard.core.chain import Broken, Flaw
@@ -161,7 +161,7 @@ def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str
 def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
     """Read what anchors hold, and say so where one does not vouch for this log."""
     for anchor in anchors:
-        notes = list(held_by(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
+        notes = list(read_anchor(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
         said = [read_body(note) for note in notes]
         if None in said:
             print_error(f"note: the anchor `{escape(anchor)}` holds {said.count(None)} lines that are no checkpoint")

@@ -370,7 +370,7 @@ class Enforcer:
         entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
         try:
             if self.policy.durability.get(ask.operation.risk, "async") != "async":
-                await self.standing.within(self.journal.secure(position))
+                await self.standing.within(self.journal.flush(position))
             saved = await self.standing.save(keys, before.snapshot, plan.after)
         except BaseException as error:
             # this decision is void; what it moved may be saved all the same, where a deadline or a cancellation cut in

@@ -51,9 +51,9 @@ class Journal:
         """Close the sink."""
         self._sink.close()
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Wait until a line is on the disk."""
-        await self._sink.secure(position)
+        await self._sink.flush(position)
 
     def decided(  # noqa: PLR0917 - the parts of one line
         self, record: str, ask: AccessRequest, known: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float

@@ -11,7 +11,7 @@ import pytest
 from authguard.audit import segment_file
 from authguard.audit.query.index import index_path, open_index
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import LINE_BOUND
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, numbers, told
@@ -177,7 +177,7 @@ def test_how_far_it_came_is_told(log: Path) -> None:
 
 
 def test_ordinary_retirement_is_no_news_and_its_records_are_found_no_more(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, Keeping(size=2_000, keep=40.0))
+    desk = Desk(tmp_path, RetentionPolicy(max_bytes=2_000, retention_s=40.0))
     sink = desk.open()
     desk.write(sink, *numbers(0, 30))
     desk.work()

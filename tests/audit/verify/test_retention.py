@@ -11,7 +11,7 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify import inclusion_proof
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import Flaw
 from authguard.core.tombstone import make_stub
 from authguard.errors import AuditError
@@ -69,13 +69,13 @@ def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
     desk.clock.advance(5_000)
     sink = desk.open()
     desk.work()
-    assert desk.sealer is not None
-    assert desk.sealer.wish is not None
+    assert desk.signer is not None
+    assert desk.signer.pending_record is not None
     desk.work()
     desk.work()
     assert not [name for name in desk.names() if name.endswith(".stub")]
     desk.write(sink, "60")  # the record
-    desk.sealer._tidy()  # which is not signed
+    desk.signer._maintain()  # which is not signed
     assert not [name for name in desk.names() if name.endswith(".stub")]
     desk.work()
     assert [name for name in desk.names() if name.endswith(".stub")] == ["audit.jsonl.000000000000.stub"]
@@ -83,7 +83,7 @@ def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
 
 
 def test_what_is_still_kept_stays(desk: Desk) -> None:
-    desk.keeping = Keeping(size=2_000, keep=10_000.0)
+    desk.retention = RetentionPolicy(max_bytes=2_000, retention_s=10_000.0)
     assert retired(desk) == []
     assert desk.verify().ok
 

@@ -13,9 +13,9 @@ from authguard.audit import checkpoint_file
 from authguard.audit.chain_file import LockedFile, acquire, release
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.anchor import anchor_of
-from authguard.audit.write.anchor_publisher import Anchoring
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.anchor import make_anchor
+from authguard.audit.write.anchor_publisher import AnchorPublisher
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.chain import Broken
 from authguard.core.entries import Acted, Decided
@@ -42,10 +42,10 @@ class Deployment:
         self.memory = home / f"{name}.heads"
         self.keys = (signing_key.make(f"desk-{name}"),)
         self.clock = FakeClock()
-        self.sealer: LogSigner | None = None
+        self.signer: CheckpointSigner | None = None
 
-    def seal(self, path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        self.sealer = LogSigner(
+    def make_signer(self, path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        self.signer = CheckpointSigner(
             path,
             fd,
             head,
@@ -54,20 +54,22 @@ class Deployment:
             memory=self.memory,
             clock=self.clock,
         )
-        self.sealer.start = lambda: None  # type: ignore[method-assign]
-        return self.sealer
+        self.signer.start = lambda: None  # type: ignore[method-assign]
+        return self.signer
 
     def sink(self) -> JsonlSink:
-        return JsonlSink(self.folder / LOG, clock=self.clock, ids=CountingIds(), policy="ab", seal=self.seal)
+        return JsonlSink(
+            self.folder / LOG, clock=self.clock, ids=CountingIds(), policy="ab", make_signer=self.make_signer
+        )
 
     def fill(self, first: str) -> None:
         """Write decisions with an approval among them between a beginning and an end, and sign at seven places."""
         sink = self.sink()
         sink.open()
-        sink._begin()
-        assert self.sealer is not None
+        sink._record_opened()
+        assert self.signer is not None
         self.clock.advance(10)
-        self.sealer.seal()
+        self.signer.sign()
         for number in range(1, LINES - 1):
             at, name = 1000.0 + number, f"{first}{number}"
             if number == 24:
@@ -89,7 +91,7 @@ class Deployment:
                 )
             if number in {18, 26, 30, 33, 35}:
                 self.clock.advance(10)
-                self.sealer.seal()
+                self.signer.sign()
         self.clock.advance(10)
         sink.close()
 
@@ -165,8 +167,8 @@ def test_a_restart_goes_on_and_never_signs_what_was_changed_meanwhile(tampered: 
     sink = tampered.sink()
     sink.open()
     sink.append(Acted(id="after", at=3000.0, policy="ab", act="started"))
-    assert tampered.sealer is not None
-    tampered.sealer.stop()
+    assert tampered.signer is not None
+    tampered.signer.stop()
     sink.append(Acted(id="later", at=3005.0, policy="ab", act="started"))
     sink.close()
     assert b'"act":"unsealed"' in (tampered.folder / LOG).read_bytes()
@@ -180,9 +182,9 @@ def test_lines_that_were_put_in_behind_the_writer_are_not_signed(tampered: Deplo
     lines = (tampered.folder / LOG).read_bytes().splitlines(keepends=True)
     with (tampered.folder / LOG).open("r+b") as file:
         file.write(b"".join(rehash([*lines[:-1], lines[-1].replace(b"stopped", b"started")])))
-    assert tampered.sealer is not None
-    tampered.sealer.stop()
-    assert "changed" in tampered.sealer.trouble
+    assert tampered.signer is not None
+    tampered.signer.stop()
+    assert "changed" in tampered.signer.signing_error
     sink.close()
     assert tampered.verify().chains[0].ranges.signed == LINES
 
@@ -220,8 +222,8 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
     desk = Deployment(tmp_path, "desk")
     made = threading.Event()
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        return LogSigner(
+    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        return CheckpointSigner(
             path,
             fd,
             head,
@@ -230,10 +232,10 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
             memory=desk.memory,
             clock=desk.clock,
             within=0.01,
-            publish=Anchoring([anchor_of(lambda _: made.set())], desk.memory),
+            publisher=AnchorPublisher([make_anchor(lambda _: made.set())], desk.memory),
         )
 
-    sink = JsonlSink(desk.folder / LOG, clock=desk.clock, ids=CountingIds(), policy="ab", seal=seal)
+    sink = JsonlSink(desk.folder / LOG, clock=desk.clock, ids=CountingIds(), policy="ab", make_signer=make_signer)
     sink.open()
     sink.append(Acted(id="a", at=1000.0, policy="ab", act="started"))
     assert made.wait(300)

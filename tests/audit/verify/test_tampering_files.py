@@ -11,7 +11,7 @@ from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.log_reader import Reader
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import Broken
 from authguard.errors import AuditError
 from tests.audit.desk import LOG, Desk, numbers
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Desk]:
     """Write a log of three stubs, some compressed files, two plain ones, and the one that is written."""
     home = tmp_path_factory.mktemp("kept")
-    desk = Desk(home, Keeping(size=2_000, keep=40.0))
+    desk = Desk(home, RetentionPolicy(max_bytes=2_000, retention_s=40.0))
     sink = desk.open()
     for number in numbers(0, 120):
         desk.write(sink, number)
         desk.work()
         if len([one for one in segment_file.list_closed(desk.log) if one.is_tombstone]) >= 3:
             break
-    assert desk.sealer is not None
+    assert desk.signer is not None
     for number in numbers(200, 220):
         desk.write(sink, number)
-        desk.sealer._try()
+        desk.signer._try_sign()
     desk.clock.advance(1)
     sink.close()
     return home, desk

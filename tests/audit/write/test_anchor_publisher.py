@@ -13,9 +13,9 @@ import pytest
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file
-from authguard.audit.write.anchor import FileAnchor, HttpAnchor, held_by
-from authguard.audit.write.anchor_publisher import LOOK, STALE, Anchoring
-from authguard.audit.write.checkpoint_signer import LogSigner
+from authguard.audit.write.anchor import FileAnchor, HttpAnchor, read_anchor
+from authguard.audit.write.anchor_publisher import SCAN_INTERVAL_S, STALE_AFTER_S, AnchorPublisher
+from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
 from authguard.core.signed_note import Checkpoint, signed
@@ -49,11 +49,11 @@ class Watched:
         self.free.set()
         self.broken = False
 
-    def keep(self, text: str) -> None:
+    def store(self, text: str) -> None:
         self.free.wait(WAIT)
         try:
             if self.inner is not None and not self.broken:
-                self.inner.keep(text)
+                self.inner.store(text)
         except BaseException:
             self.ended.put((text, False))
             raise
@@ -66,12 +66,12 @@ class Watched:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Callable[..., Anchoring]]:
+def made(tmp_path: Path) -> Iterator[Callable[..., AnchorPublisher]]:
     """Make anchorings that retry at once, all stopped at the end."""
-    all_made: list[Anchoring] = []
+    all_made: list[AnchorPublisher] = []
 
-    def make(*anchors: Anchor) -> Anchoring:
-        all_made.append(Anchoring(anchors, tmp_path / "heads", first=0.01))
+    def make(*anchors: Anchor) -> AnchorPublisher:
+        all_made.append(AnchorPublisher(anchors, tmp_path / "heads", first=0.01))
         return all_made[-1]
 
     yield make
@@ -79,13 +79,13 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Anchoring]]:
         one.stop()
 
 
-def test_of_a_chain_the_newest_alone_waits(made: Callable[..., Anchoring]) -> None:
+def test_of_a_chain_the_newest_alone_waits(made: Callable[..., AnchorPublisher]) -> None:
     anchor = Watched()
-    anchoring = made(anchor)
+    publisher = made(anchor)
     anchor.free.clear()
     for size in range(1, 6):
-        anchoring.hand_on("desk/00", note(size))
-    anchoring.hand_on("desk/01", note(7, "desk/01"))
+        publisher.publish("desk/00", note(size))
+    publisher.publish("desk/01", note(7, "desk/01"))
     anchor.free.set()
     seen = [anchor.next()[0] for _ in range(2)]
     while note(7, "desk/01") not in seen or note(5) not in seen:
@@ -94,68 +94,68 @@ def test_of_a_chain_the_newest_alone_waits(made: Callable[..., Anchoring]) -> No
     assert len(seen) <= 4
 
 
-def test_an_anchor_that_hangs_delays_neither_the_chain_nor_another_anchor(made: Callable[..., Anchoring]) -> None:
+def test_an_anchor_that_hangs_delays_neither_the_chain_nor_another_anchor(made: Callable[..., AnchorPublisher]) -> None:
     slow, quick = Watched(), Watched()
     slow.free.clear()
-    anchoring = made(slow, quick)
-    anchoring.hand_on("desk/00", note(1))
+    publisher = made(slow, quick)
+    publisher.publish("desk/00", note(1))
     assert quick.next() == (note(1), True)
-    anchoring.hand_on("desk/00", note(2))
+    publisher.publish("desk/00", note(2))
     assert quick.next() == (note(2), True)
     assert slow.ended.empty()
     slow.free.set()
 
 
-def test_what_fails_is_told_and_asked_again_until_it_is_kept(made: Callable[..., Anchoring]) -> None:
+def test_what_fails_is_told_and_asked_again_until_it_is_kept(made: Callable[..., AnchorPublisher]) -> None:
     anchor = Watched()
     anchor.broken = True
-    anchoring = made(anchor)
-    anchoring.hand_on("desk/00", note(1))
+    publisher = made(anchor)
+    publisher.publish("desk/00", note(1))
     assert [anchor.next()[1] for _ in range(3)] == [False] * 3
-    assert anchoring.trouble == "watched: broken"
+    assert publisher.error == "watched: broken"
     anchor.broken = False
     while not anchor.next()[1]:
         pass
-    anchoring.stop()
-    assert not anchoring.trouble
+    publisher.stop()
+    assert not publisher.error
 
 
 def test_a_service_that_is_killed_gets_the_newest_when_it_is_back(
-    tmp_path: Path, made: Callable[..., Anchoring]
+    tmp_path: Path, made: Callable[..., AnchorPublisher]
 ) -> None:
     service = Service(tmp_path / "kept.jsonl")
     service.start()
     anchor = Watched(HttpAnchor(service.url, service.token))
-    anchoring = made(anchor)
-    anchoring.hand_on("desk/00", note(1))
+    publisher = made(anchor)
+    publisher.publish("desk/00", note(1))
     assert anchor.next() == (note(1), True)
     service.kill()
-    anchoring.hand_on("desk/00", note(2))
+    publisher.publish("desk/00", note(2))
     assert anchor.next() == (note(2), False)
-    anchoring.hand_on("desk/00", note(3))
+    publisher.publish("desk/00", note(3))
     assert not anchor.next()[1]
-    assert "ConnectError" in anchoring.trouble
+    assert "ConnectError" in publisher.error
     service.start()
     found = anchor.next()
     while not found[1]:
         found = anchor.next()
     assert found == (note(3), True)
-    assert list(held_by(service.url, service.token)) == [note(1), note(3)]
+    assert list(read_anchor(service.url, service.token)) == [note(1), note(3)]
     service.kill()
 
 
 def test_a_stop_hands_on_what_waits(tmp_path: Path) -> None:
-    anchoring = Anchoring([FileAnchor(tmp_path / "anchor")], tmp_path / "heads")
-    anchoring.hand_on("desk/00", note(1))
-    anchoring.stop()
-    assert list(held_by(str(tmp_path / "anchor"))) == [note(1)]
-    anchoring.hand_on("desk/00", note(2))
-    anchoring.stop()
-    assert list(held_by(str(tmp_path / "anchor"))) == [note(1), note(2)]
+    publisher = AnchorPublisher([FileAnchor(tmp_path / "anchor")], tmp_path / "heads")
+    publisher.publish("desk/00", note(1))
+    publisher.stop()
+    assert list(read_anchor(str(tmp_path / "anchor"))) == [note(1)]
+    publisher.publish("desk/00", note(2))
+    publisher.stop()
+    assert list(read_anchor(str(tmp_path / "anchor"))) == [note(1), note(2)]
 
 
 def test_what_an_ended_writer_left_behind_is_handed_on_and_what_a_living_one_remembers_is_not(
-    tmp_path: Path, made: Callable[..., Anchoring]
+    tmp_path: Path, made: Callable[..., AnchorPublisher]
 ) -> None:
     for chain in ("desk/0a", "desk/0b"):
         checkpoint_file.save_head(
@@ -165,44 +165,44 @@ def test_what_an_ended_writer_left_behind_is_handed_on_and_what_a_living_one_rem
     for name in ("0a.json", "damaged.json"):
         os.utime(tmp_path / "heads" / name, (1_000, 1_000))
     anchor = Watched()
-    anchoring = made(anchor)
-    anchoring.hand_on("desk/00", note(1))
+    publisher = made(anchor)
+    publisher.publish("desk/00", note(1))
     assert {anchor.next(), anchor.next()} == {(note(1), True), (note(9, "desk/0a"), True)}
-    anchoring.stop()
+    publisher.stop()
     assert anchor.ended.empty()
-    assert STALE > 2 * LOOK
+    assert STALE_AFTER_S > 2 * SCAN_INTERVAL_S
 
 
 def test_a_forked_child_hands_on_by_a_thread_of_its_own(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, warnings
 warnings.simplefilter("ignore")
-from authguard.audit.write.anchor_publisher import Anchoring
+from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.anchor import FileAnchor
 folder = pathlib.Path({str(tmp_path)!r})
-anchoring = Anchoring([FileAnchor(folder / "anchor")], folder / "heads")
-anchoring.hand_on("desk/00", {note(1)!r})
+publisher = AnchorPublisher([FileAnchor(folder / "anchor")], folder / "heads")
+publisher.publish("desk/00", {note(1)!r})
 child = os.fork()
 if child == 0:
-    anchoring.hand_on("desk/01", {note(2, "desk/01")!r})
-    anchoring.stop()
+    publisher.publish("desk/01", {note(2, "desk/01")!r})
+    publisher.stop()
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-anchoring.stop()
+publisher.stop()
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - this interpreter
-    assert sorted(held_by(str(tmp_path / "anchor"))) == [note(1), note(2, "desk/01")]
+    assert sorted(read_anchor(str(tmp_path / "anchor"))) == [note(1), note(2, "desk/01")]
 
 
 def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
-    tmp_path: Path, made: Callable[..., Anchoring]
+    tmp_path: Path, made: Callable[..., AnchorPublisher]
 ) -> None:
     clock, anchor = FakeClock(), Watched()
     anchor.broken = True
-    anchoring = made(anchor)
+    publisher = made(anchor)
 
-    def seal(path: Path, fd: int, head: Callable[[], str]) -> LogSigner:
-        return LogSigner(
+    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
+        return CheckpointSigner(
             path,
             fd,
             head,
@@ -211,10 +211,10 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
             memory=tmp_path / "heads",
             clock=clock,
             within=0.01,
-            publish=anchoring,
+            publisher=publisher,
         )
 
-    sink = JsonlSink(tmp_path / "audit.jsonl", clock=clock, ids=CountingIds(), policy="ab", seal=seal)
+    sink = JsonlSink(tmp_path / "audit.jsonl", clock=clock, ids=CountingIds(), policy="ab", make_signer=make_signer)
     sink.open()
 
     def say() -> None:
@@ -229,7 +229,7 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
     while not anchor.next()[1]:
         pass
     anchor.free.clear()  # what comes now waits, so that nothing fails or is kept meanwhile
-    while anchoring.trouble:
+    while publisher.error:
         pass
     say()
     anchor.free.set()

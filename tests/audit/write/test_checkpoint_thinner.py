@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit import checkpoint_file
-from authguard.audit.write.checkpoint_thinner import Thinner
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.checkpoint_thinner import CheckpointThinner
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import Broken, Flaw
 from tests.audit.desk import Desk
 
@@ -23,13 +23,13 @@ LEAST = 20_000
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, Keeping())
+    return Desk(tmp_path, RetentionPolicy())
 
 
 def opened(desk: Desk) -> JsonlSink:
     sink = desk.open()
-    assert desk.sealer is not None
-    desk.sealer._thinner = Thinner(desk.log, LEAST)
+    assert desk.signer is not None
+    desk.signer._thinner = CheckpointThinner(desk.log, LEAST)
     return sink
 
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_that_was_taken_away_is_missed(desk: Desk, place: int) -> N
 def test_who_dies_between_the_record_and_the_thinning_leaves_a_log_that_verifies(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Thinner, "_drop", lambda _: None)
+    monkeypatch.setattr(CheckpointThinner, "_rewrite", lambda _: None)
     sink = opened(desk)
     fill(desk, sink, 120)
     sink.close()
@@ -88,10 +88,10 @@ def test_who_dies_between_the_record_and_the_thinning_leaves_a_log_that_verifies
 def test_what_was_only_asked_for_stays_whole(desk: Desk) -> None:
     sink = opened(desk)
     fill(desk, sink, 5)
-    thinner = Thinner(desk.log, 0)
+    thinner = CheckpointThinner(desk.log, 0)
     before = kept(desk)
-    thinner.tidy(1)
-    assert thinner.wish is not None
-    thinner.tidy(10_000)
+    thinner.run(1)
+    assert thinner.pending_record is not None
+    thinner.run(10_000)
     assert kept(desk) == before
     sink.close()

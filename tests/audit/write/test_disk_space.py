@@ -7,7 +7,7 @@ import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from authguard.audit.write.disk_space import ENOUGH_BYTES, LOOK_EVERY_S, LOW_BYTES, SpaceWatch
+from authguard.audit.write.disk_space import CHECK_INTERVAL_S, ENOUGH_BYTES, LOW_BYTES, DiskSpaceMonitor
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
 from authguard.testing import FakeClock
@@ -37,20 +37,20 @@ class Disk:
 def test_it_is_low_below_one_bound_and_enough_above_a_higher_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    disk, watch = Disk(monkeypatch, ENOUGH_BYTES), SpaceWatch()
-    assert watch.words(tmp_path, 0.0) == ""
+    disk, watch = Disk(monkeypatch, ENOUGH_BYTES), DiskSpaceMonitor()
+    assert watch.check(tmp_path, 0.0) == ""
     for turn, (free, is_low) in enumerate(
         ((LOW_BYTES - 4096, True), (LOW_BYTES, True), (-1, True), (ENOUGH_BYTES, False), (LOW_BYTES, False)), 1
     ):
         disk.free = free
-        assert bool(watch.words(tmp_path, turn * LOOK_EVERY_S)) == is_low
+        assert bool(watch.check(tmp_path, turn * CHECK_INTERVAL_S)) == is_low
 
 
 def test_it_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    disk, watch = Disk(monkeypatch, ENOUGH_BYTES), SpaceWatch()
+    disk, watch = Disk(monkeypatch, ENOUGH_BYTES), DiskSpaceMonitor()
     for second in range(100):
-        watch.words(tmp_path, float(second))
-    assert disk.looks == 100 / LOOK_EVERY_S
+        watch.check(tmp_path, float(second))
+    assert disk.looks == 100 / CHECK_INTERVAL_S
 
 
 def test_the_log_says_so_once_and_again_when_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_log_says_so_once_and_again_when_there_is_room(monkeypatch: pytest.M
     sink.open()
     for free in (ENOUGH_BYTES, LOW_BYTES // 2, LOW_BYTES // 4, ENOUGH_BYTES):
         disk.free = free
-        clock.advance(LOOK_EVERY_S)
+        clock.advance(CHECK_INTERVAL_S)
         sink.append(Acted(id=ids.record(clock.now()), at=clock.now(), policy="ab", act="started"))
     sink.close()
     acts = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]

@@ -29,7 +29,7 @@ class Disk:
         self.fd = os.open(file, os.O_WRONLY | os.O_CREAT)
         self.written = 1
         self.syncs = 0
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.gate = threading.Semaphore(0)
         self.fails = False
         self.flusher = Flusher(lambda: (self.fd, self.written))
@@ -42,7 +42,7 @@ class Disk:
             self._fsync(fd)
             return
         self.syncs += 1
-        self.begun.release()
+        self.started.release()
         assert self.gate.acquire(timeout=PATIENCE)
         if self.fails:
             raise OSError(5, "Input/output error")
@@ -50,7 +50,7 @@ class Disk:
 
     async def until_begun(self) -> None:
         """Wait, without blocking the loop, until a sync is in its thread."""
-        while not self.begun.acquire(blocking=False):
+        while not self.started.acquire(blocking=False):
             await checkpoint()
 
 
@@ -131,9 +131,9 @@ def test_a_failed_sync_fails_all_whom_it_covered_for_ever_and_nobody_later(run: 
         disk.gate.release()
         await disk.flusher.wait(4)
         await refused(3)
-        disk.flusher.give_up(4)
+        disk.flusher.mark_lost(4)
         await disk.flusher.wait(4)
-        disk.flusher.give_up(5)
+        disk.flusher.mark_lost(5)
         await refused(3)
 
     run(test)
@@ -164,7 +164,7 @@ def test_who_leaves_hurts_nobody_and_only_one_thread_syncs(
                     await disk.flusher.wait(1)
                 assert scope.cancelled_caught
             assert disk.syncs == 1
-            assert set(looks) == {flusher.LOOK}
+            assert set(looks) == {flusher.POLL_INTERVAL_S}
             disk.gate.release()
         assert disk.syncs == 1
         await disk.flusher.wait(1)
@@ -194,7 +194,7 @@ def test_what_was_given_up_is_never_called_durable_by_a_sync_that_was_under_way(
         async with anyio.create_task_group() as group:
             group.start_soon(refused)
             await disk.until_begun()
-            disk.flusher.give_up(1)
+            disk.flusher.mark_lost(1)
             disk.gate.release()
         await refused()
 
@@ -203,7 +203,7 @@ def test_what_was_given_up_is_never_called_durable_by_a_sync_that_was_under_way(
 
 def test_a_new_files_folder_is_synced_once(run: Run, disk: Disk, tmp_path: Path) -> None:
     async def test() -> None:
-        disk.flusher.name(tmp_path)
+        disk.flusher.add_folder(tmp_path)
         disk.gate.release(3)
         await disk.flusher.wait(1)
         assert disk.syncs == 2
@@ -235,12 +235,12 @@ def test_a_position_that_was_never_given_out_is_refused(run: Run, disk: Disk) ->
 
 def test_a_thread_that_comes_after_its_waiter_left_touches_nothing(run: Run, disk: Disk) -> None:
     async def test() -> None:
-        late = flusher._Round()
-        late.aim(disk.fd, 1, None, ())
-        late.begun.acquire()
+        late = flusher._SyncRound()
+        late.prepare(disk.fd, 1, None, ())
+        late.started.acquire()
         os.close(late.fd)
         late.run()
-        assert (disk.syncs, late.over) == (0, False)
+        assert (disk.syncs, late.done) == (0, False)
 
     run(test)
 

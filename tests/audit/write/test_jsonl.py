@@ -281,20 +281,20 @@ async def test_lines_are_made_durable_and_those_of_a_file_that_went_away_are_not
     sink: JsonlSink, log: Path, act: Act, clock: FakeClock
 ) -> None:
     first = sink.append(act("1"))
-    await sink.secure(first)
+    await sink.flush(first)
     second = sink.append(act("2"))
     log.unlink()  # noqa: ASYNC240 - nothing else runs on the test's loop
     clock.advance(1)
     with pytest.raises(AuditError, match="deleted"):
         sink.append(act("3"))
-    await sink.secure(first)
+    await sink.flush(first)
     with pytest.raises(AuditError, match="durable"):
-        await sink.secure(second)
+        await sink.flush(second)
     third = sink.append(act("4"))
     assert third == 4, "the line about the file that went away comes first"
-    await sink.secure(third)
+    await sink.flush(third)
     with pytest.raises(AuditError, match="durable"):
-        await sink.secure(second)
+        await sink.flush(second)
 
 
 # --- the disk fails, by real means

@@ -164,13 +164,14 @@ def test_processes_that_write_at_once_leave_whole_chains(log: Path) -> None:
 def test_processes_that_come_and_go_while_others_close_their_files_leave_whole_chains(log: Path) -> None:
     script = """
 import random
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 chance = random.Random(int(sys.argv[2]))
 sink.close()
 print("ready", flush=True); sys.stdin.readline()
 kept = []
 for turn in range(6):
-    sink = JsonlSink(Path(sys.argv[1]), clock=clock, ids=SystemIds(), policy="ab", keeping=Keeping(size=3_000))
+    policy = RetentionPolicy(max_bytes=3_000)
+    sink = JsonlSink(Path(sys.argv[1]), clock=clock, ids=SystemIds(), policy="ab", retention=policy)
     sink.open()
     for number in range(chance.randint(1, 60)):
         clock.advance(1)
@@ -264,5 +265,5 @@ while True:
 
 
 def test_a_position_is_durable_after_the_process_says_so(log: Path) -> None:
-    run("import anyio\nanyio.run(sink.secure, sink.append(act(1)))\nos._exit(0)", str(log))
+    run("import anyio\nanyio.run(sink.flush, sink.append(act(1)))\nos._exit(0)", str(log))
     assert verify(log).ok

@@ -17,7 +17,7 @@ async def test_it_keeps_chained_lines_that_decode() -> None:
         sink.append(Acted(id="1", at=1.0, policy="ab", act="started")),
         sink.append(Refused(id="2", at=2.0, policy="ab", reason="body-too-large", status=413)),
     ]
-    await sink.secure(positions[-1])
+    await sink.flush(positions[-1])
     sink.close()
     assert positions == [1, 2]
     assert isinstance(examine(sink.lines), Intact)
@@ -35,9 +35,9 @@ async def test_it_fails_when_it_is_told_to_and_goes_on_after() -> None:
     with pytest.raises(AuditError):
         sink.append(entry)
     with pytest.raises(AuditError):
-        await sink.secure(1)
+        await sink.flush(1)
     sink.full = False
     sink.append(entry)
     with pytest.raises(AuditError):
-        await sink.secure(3)
+        await sink.flush(3)
     assert isinstance(examine(sink.lines), Intact)

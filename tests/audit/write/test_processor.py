@@ -16,7 +16,7 @@ from authguard.app_log import AnnouncingSink
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
-from authguard.audit.write.processor import ANNOUNCED, RESERVED, ChainProcessor, entry_of
+from authguard.audit.write.processor import GUARD_EVENTS, RESERVED, ChainProcessor, make_entry
 from authguard.core.chain import GENESIS, Intact, examine, link
 from authguard.core.entries import Acted, Withdrawn
 from authguard.core.record_types import FIELDS, TEXT_BOUND
@@ -64,7 +64,7 @@ def test_a_line_is_kept_in_the_chain_and_goes_on_unchanged(inner: MemorySink, lo
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_name_of_the_chains_own_is_refused(name: str) -> None:
-    entry = entry_of("info", {"event": "x", name: "y", "fine": 1}, "r", 1.0)
+    entry = make_entry("info", {"event": "x", name: "y", "fine": 1}, "r", 1.0)
     assert entry.fields == {"fine": 1}
     assert entry.refused == (name,)
 
@@ -74,7 +74,7 @@ def test_a_name_of_the_chains_own_is_refused(name: str) -> None:
     ["password", "Authorization", "access_token", "set-cookie", "apiKey", "client_secret", "a b", "", "1st", "x" * 65],
 )
 def test_a_secret_or_malformed_name_is_refused(name: str) -> None:
-    entry = entry_of("info", {"event": "x", name: "s3cret"}, "r", 1.0)
+    entry = make_entry("info", {"event": "x", name: "s3cret"}, "r", 1.0)
     assert not entry.fields
     assert entry.refused == ((name or "-"),)
     assert b"s3cret" not in link(entry, 0, GENESIS)[0]
@@ -85,7 +85,7 @@ def test_a_secret_or_malformed_name_is_refused(name: str) -> None:
     ["Bearer abcdefgh12345678", "got eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl", "BASIC dXNlcjpwYXNz=", "dpop aaaaaaaaaa"],
 )
 def test_a_credential_inside_a_text_is_taken_out(text: str) -> None:
-    entry = entry_of("info", {"event": text, "note": text}, "r", 1.0)
+    entry = make_entry("info", {"event": text, "note": text}, "r", 1.0)
     assert "[credential]" in entry.message
     assert entry.fields["note"] == entry.message
     assert text.rpartition(" ")[2] not in entry.message
@@ -96,21 +96,21 @@ def test_what_is_no_text_number_or_truth_is_refused_and_what_was_raised_is_its_c
         int("a secret")
     except ValueError as error:
         for info in (True, error, sys.exc_info()):
-            entry = entry_of("error", {"event": "x", "thing": object(), "blob": b"x", "exc_info": info}, "r", 1.0)
+            entry = make_entry("error", {"event": "x", "thing": object(), "blob": b"x", "exc_info": info}, "r", 1.0)
             assert entry.fields == {"exception": "ValueError"}
             assert entry.refused == ("thing", "blob")
 
 
 def test_there_are_so_many_fields_and_no_more() -> None:
-    entry = entry_of("info", {"event": "x", **{f"f{number}": number for number in range(100)}}, "r", 1.0)
+    entry = make_entry("info", {"event": "x", **{f"f{number}": number for number in range(100)}}, "r", 1.0)
     assert len(entry.fields) == FIELDS
     assert len(entry.refused) <= FIELDS
 
 
 def test_a_trace_id_has_its_place_where_it_is_one() -> None:
-    assert entry_of("info", {"event": "x", "trace_id": "4b" * 16}, "r", 1.0).trace_id == "4b" * 16
+    assert make_entry("info", {"event": "x", "trace_id": "4b" * 16}, "r", 1.0).trace_id == "4b" * 16
     for bad in ("0" * 32, "4B" * 16, "x", 7, None):
-        assert not entry_of("info", {"event": "x", "trace_id": bad}, "r", 1.0).trace_id
+        assert not make_entry("info", {"event": "x", "trace_id": bad}, "r", 1.0).trace_id
 
 
 VALUES = st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none(), st.binary(max_size=4), st.lists(TEXTS))
@@ -120,7 +120,7 @@ VALUES = st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none(), 
 def test_whatever_the_app_says_is_one_bounded_record_that_forges_nothing(
     event: Any, level: str, said: dict[str, Any]
 ) -> None:
-    line, _ = link(entry_of(level, {**said, "event": event}, "r", 1.0), 0, GENESIS)
+    line, _ = link(make_entry(level, {**said, "event": event}, "r", 1.0), 0, GENESIS)
     RECORDS.line(line)
     assert line.count(b"\n") == 1
     assert len(line) < 65_535
@@ -130,11 +130,11 @@ def test_whatever_the_app_says_is_one_bounded_record_that_forges_nothing(
 def test_the_longest_record_is_within_the_bound_of_a_line() -> None:
     widest = "\U0001f600" * 4 * TEXT_BOUND
     said = {f"f{number}".ljust(64, "x"): widest for number in range(FIELDS)} | {"x" * 64: widest, "y" * 500: 1}
-    line, _ = link(entry_of("info", {"event": widest, **said}, "r" * 64, 1.0), 10**18 - 1, GENESIS)
+    line, _ = link(make_entry("info", {"event": widest, **said}, "r" * 64, 1.0), 10**18 - 1, GENESIS)
     assert len(line) < 65_535
 
 
-@pytest.mark.parametrize("name", sorted(ANNOUNCED))
+@pytest.mark.parametrize("name", sorted(GUARD_EVENTS))
 def test_what_the_guard_announces_is_not_written_twice(name: str, inner: MemorySink, log: Any) -> None:
     log[0].info(name, act="started")
     assert not inner.lines

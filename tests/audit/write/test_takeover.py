@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.audit import segment_file
-from authguard.audit.write.retention import Keeping
+from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import Broken, Flaw, link
 from authguard.core.entries import Acted
 from tests.audit.desk import Desk, numbers
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """Make a deployment that closes no file by its size."""
-    return Desk(tmp_path, Keeping())
+    return Desk(tmp_path, RetentionPolicy())
 
 
 def written(desk: Desk, *notes: str) -> None:
@@ -38,8 +38,8 @@ def crashed(desk: Desk, *notes: str, signed: int = 0) -> None:
     if signed:
         desk.work()
     desk.write(sink, *notes[signed:])
-    assert sink._held is not None
-    os.close(sink._held.fd)
+    assert sink._file is not None
+    os.close(sink._file.fd)
 
 
 def acts(desk: Desk) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ def test_nobody_accepts_by_a_line_that_a_crash_left(desk: Desk) -> None:
 
 def test_a_chain_that_the_key_never_signed_is_moved_aside_whole(desk: Desk) -> None:
     written(desk, "1")
-    other = Desk(desk.folder.parent / "other", Keeping())
+    other = Desk(desk.folder.parent / "other", RetentionPolicy())
     written(other, "theirs")
     theirs = other.log.read_bytes()
     desk.log.with_name("audit.1.jsonl").write_bytes(theirs)

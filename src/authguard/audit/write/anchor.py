@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     #: takes a signed note
-    Function = Callable[[str], object]
+    AnchorFunction = Callable[[str], object]
 
 #: seconds that an anchor may take for one checkpoint
-SECONDS: Final = 10.0
+TIMEOUT_S: Final = 10.0
 #: how often a file that another process writes to is tried, and seconds between
-TRIES: Final = 20
-PAUSE: Final = 0.05
+MAX_LOCK_ATTEMPTS: Final = 20
+LOCK_RETRY_S: Final = 0.05
 #: most bytes of what an anchor holds that are read
-READ_BOUND: Final = 64 * 1024 * 1024
+MAX_READ_BYTES: Final = 64 * 1024 * 1024
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _WEB: Final = ("https://", "http://")
 
@@ -49,7 +49,7 @@ class Anchor(Protocol):
 
     name: str
 
-    def keep(self, note: str) -> None:
+    def store(self, note: str) -> None:
         """Keep one checkpoint; the same may come again.
 
         Raises:
@@ -58,7 +58,7 @@ class Anchor(Protocol):
         """
 
 
-def anchor_of(given: str | Path | Function, token: str = "") -> Anchor:
+def make_anchor(given: str | Path | AnchorFunction, token: str = "") -> Anchor:
     """Choose the anchor that somebody means.
 
     Args:
@@ -70,10 +70,10 @@ def anchor_of(given: str | Path | Function, token: str = "") -> Anchor:
     """
     if callable(given):
         return FunctionAnchor(given)
-    return HttpAnchor(str(given), token) if is_web(str(given)) else FileAnchor(absolute(Path(given)))
+    return HttpAnchor(str(given), token) if is_url(str(given)) else FileAnchor(absolute(Path(given)))
 
 
-def is_web(given: str) -> bool:
+def is_url(given: str) -> bool:
     """Whether an anchor is named by its address."""
     return given.lower().startswith(_WEB)
 
@@ -85,7 +85,7 @@ class FileAnchor:
         self.name = str(path)
         self._path = path
 
-    def keep(self, note: str) -> None:
+    def store(self, note: str) -> None:
         """Add the checkpoint unless it is the last, and bring it to the disk; several processes may do so.
 
         Raises:
@@ -116,13 +116,13 @@ def _lock(fd: int) -> None:
     Raises:
         BlockingIOError: it is still locked.
     """
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(MAX_LOCK_ATTEMPTS)):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not left:
                 raise
-            time.sleep(PAUSE)
+            time.sleep(LOCK_RETRY_S)
         else:
             return
 
@@ -131,15 +131,15 @@ class HttpAnchor:
     """A service that takes checkpoints by POST, as text, and answers 2xx when it has kept one."""
 
     def __init__(self, url: str, token: str = "") -> None:
-        parts = address(url)
+        parts = parse_url(url)
         self.name = f"{parts.scheme}://{parts.netloc}"
         self._url = url
         self._headers = {"content-type": "text/plain; charset=utf-8", "user-agent": "authguard"}
         if token:
             self._headers["authorization"] = f"Bearer {token}"
-        self._tls = _trust()
+        self._tls = _make_tls_context()
 
-    def keep(self, note: str) -> None:
+    def store(self, note: str) -> None:
         """Post the checkpoint.
 
         Raises:
@@ -151,7 +151,7 @@ class HttpAnchor:
 
         try:
             with (
-                make_client(verify=self._tls, timeout=SECONDS / 2) as client,
+                make_client(verify=self._tls, timeout=TIMEOUT_S / 2) as client,
                 client.stream("POST", self._url, content=note.encode(), headers=self._headers) as answer,
             ):
                 good = answer.is_success
@@ -162,7 +162,7 @@ class HttpAnchor:
             raise AuditError(f"answered {status}")
 
 
-def _trust() -> ssl.SSLContext:
+def _make_tls_context() -> ssl.SSLContext:
     """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
     from authguard.outbound.http_client import trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
 
@@ -172,7 +172,7 @@ def _trust() -> ssl.SSLContext:
 class FunctionAnchor:
     """The app's own function, in a thread of its own; an async one in a loop of its own."""
 
-    def __init__(self, function: Function, seconds: float = SECONDS) -> None:
+    def __init__(self, function: AnchorFunction, seconds: float = TIMEOUT_S) -> None:
         self.name = (
             f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', type(function).__name__)}"
         )
@@ -180,7 +180,7 @@ class FunctionAnchor:
         self._seconds = seconds
         self._busy: threading.Thread | None = None
 
-    def keep(self, note: str) -> None:
+    def store(self, note: str) -> None:
         """Call the function.
 
         Raises:
@@ -211,7 +211,7 @@ async def _finish(awaitable: Awaitable[Any], seconds: float) -> None:
         await awaitable
 
 
-def address(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
+def parse_url(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
     """Take an anchor's address.
 
     Raises:
@@ -224,19 +224,19 @@ def address(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
     except ValueError:
         parts, host = urlsplit(""), ""
     good = bool(host) and url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
-    if not good or parts.fragment or (parts.scheme != "https" and not _is_here(host)):
+    if not good or parts.fragment or (parts.scheme != "https" and not _is_loopback(host)):
         raise SettingsError("an anchor's address has to be one such as https://anchor.example/log, with TLS")
     return parts
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def held_by(given: str, token: str = "") -> Iterator[str]:
+def read_anchor(given: str, token: str = "") -> Iterator[str]:
     """Read the checkpoints that an anchor holds: lines as `FileAnchor` writes them, or one bare note.
 
     Args:
@@ -249,15 +249,15 @@ def held_by(given: str, token: str = "") -> Iterator[str]:
     Raises:
         SettingsError: it cannot be read.
     """
-    if is_web(given):
+    if is_url(given):
         yield from checkpoint_file.parse_notes(_fetch(given, token))
         return
     try:
         with Path(given).open("rb") as file:
-            data = file.read(READ_BOUND + 1)
+            data = file.read(MAX_READ_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"the anchor `{given}` cannot be read: {error.strerror}") from error
-    if len(data) > READ_BOUND:
+    if len(data) > MAX_READ_BYTES:
         raise SettingsError(f"the anchor `{given}` is too large: name a newer part of it")
     yield from checkpoint_file.parse_notes(data)
 
@@ -267,19 +267,19 @@ def _fetch(url: str, token: str) -> bytes:
 
     from authguard.outbound.http_client import make_client  # noqa: PLC0415
 
-    name = f"{address(url).scheme}://{address(url).netloc}"
+    name = f"{parse_url(url).scheme}://{parse_url(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     data = bytearray()
     try:
         with (
-            make_client(verify=_trust(), timeout=SECONDS) as client,
+            make_client(verify=_make_tls_context(), timeout=TIMEOUT_S) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if not answer.is_success:
                 raise SettingsError(f"the anchor {name} answered {answer.status_code}")
             for chunk in answer.iter_bytes():
                 data += chunk
-                if len(data) > READ_BOUND:
+                if len(data) > MAX_READ_BYTES:
                     raise SettingsError(f"the anchor {name} answers too much: ask for a part of it")
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise SettingsError(f"the anchor {name} cannot be read: {type(error).__name__}") from error

@@ -22,46 +22,46 @@ if TYPE_CHECKING:
     from authguard.audit.write.anchor import Anchor
 
 #: seconds after which an anchor that failed is asked again: the first time, and at most
-FIRST: Final = 1.0
-MOST: Final = 60.0
+FIRST_RETRY_S: Final = 1.0
+MAX_RETRY_S: Final = 60.0
 #: seconds after which the memory of a chain is taken for one whose writer has ended; one that lives and writes nothing
 #: hands the same checkpoint on, which an anchor may hear twice
-STALE: Final = 180.0
+STALE_AFTER_S: Final = 180.0
 #: seconds between looks for such
-LOOK: Final = 60.0
+SCAN_INTERVAL_S: Final = 60.0
 #: seconds that a stop waits for what was not handed on yet
-LAST: Final = 5.0
+SHUTDOWN_TIMEOUT_S: Final = 5.0
 #: characters of a reason, and of all of them together
-_REASON: Final = 200
-_REASONS: Final = 450
+_MAX_REASON_CHARS: Final = 200
+_MAX_ERROR_CHARS: Final = 450
 
 
-class _Line:
+class _AnchorQueue:
     """One anchor, and the checkpoints that wait for it."""
 
     def __init__(self, anchor: Anchor, memory: Path, first: float) -> None:
         self.anchor = anchor
-        self.trouble = ""
+        self.error = ""
         self._memory = memory
         self._first = first
         self._seen: dict[str, int] = {}
-        self._looked = -LOOK
-        self._begin()
+        self._scanned_at = -SCAN_INTERVAL_S
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         """Know no thread: as made, and in a forked child, which the parent's locks and threads are lost to."""
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._waiting: dict[str, str] = {}
+        self._pending: dict[str, str] = {}
 
     def put(self, origin: str, note: str) -> None:
         """Take the newest checkpoint of a chain."""
         if self._thread is None or not self._thread.is_alive():
-            self._begin()
+            self._reset()
         with self._lock:
-            self._waiting[origin] = note
+            self._pending[origin] = note
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="authguard-anchor", daemon=True)
             self._thread.start()
@@ -81,33 +81,33 @@ class _Line:
         failures = 0
         while True:
             if failures:  # newer checkpoints wait with the others
-                self._ended.wait(min(self._first * 2 ** min(failures - 1, 16), MOST))
+                self._ended.wait(min(self._first * 2 ** min(failures - 1, 16), MAX_RETRY_S))
             else:
-                self._woken.wait(LOOK)
+                self._woken.wait(SCAN_INTERVAL_S)
             closing = self._ended.is_set()
             self._woken.clear()
-            self._find_left()
-            failures = 0 if self._hand_on() else failures + 1
+            self._add_orphans()
+            failures = 0 if self._publish_pending() else failures + 1
             if closing:
                 return
 
-    def _find_left(self) -> None:
+    def _add_orphans(self) -> None:
         """Take up what writers left behind that ended."""
-        if time.monotonic() - self._looked < LOOK:
+        if time.monotonic() - self._scanned_at < SCAN_INTERVAL_S:
             return
-        self._looked = time.monotonic()
-        for origin, note in self._left():
+        self._scanned_at = time.monotonic()
+        for origin, note in self._read_orphans():
             with self._lock:
-                self._waiting.setdefault(origin, note)
+                self._pending.setdefault(origin, note)
 
-    def _left(self) -> Iterator[tuple[str, str]]:
+    def _read_orphans(self) -> Iterator[tuple[str, str]]:
         try:
             with os.scandir(self._memory) as found:
                 files = [(one.path, one.stat().st_mtime_ns) for one in found if one.name.endswith(".json")]
         except OSError:
             return
         for path, changed in files[: checkpoint_file.MAX_HEADS]:
-            if time.time() - changed / 1e9 < STALE or self._seen.get(path) == changed:
+            if time.time() - changed / 1e9 < STALE_AFTER_S or self._seen.get(path) == changed:
                 continue
             self._seen[path] = changed
             try:
@@ -118,26 +118,26 @@ class _Line:
             if said is not None:
                 yield said.origin, note
 
-    def _hand_on(self) -> bool:
+    def _publish_pending(self) -> bool:
         """Hand on all that waits; give whether that could be done."""
         with self._lock:
-            waiting = list(self._waiting.items())
-        for origin, note in waiting:
+            pending = list(self._pending.items())
+        for origin, note in pending:
             try:
-                self.anchor.keep(note)
+                self.anchor.store(note)
             except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unanchored, and nobody told
                 words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                said = f"{self.anchor.name}: {words}"[:_REASON]
-                self.trouble = "".join(char if char.isprintable() else "?" for char in said)
+                said = f"{self.anchor.name}: {words}"[:_MAX_REASON_CHARS]
+                self.error = "".join(char if char.isprintable() else "?" for char in said)
                 return False
             with self._lock:
-                if self._waiting.get(origin) is note:
-                    del self._waiting[origin]
-        self.trouble = ""
+                if self._pending.get(origin) is note:
+                    del self._pending[origin]
+        self.error = ""
         return True
 
 
-class Anchoring:
+class AnchorPublisher:
     """Hands checkpoints on to every anchor.
 
     Args:
@@ -146,28 +146,28 @@ class Anchoring:
         first: seconds after which an anchor that failed is asked again the first time.
     """
 
-    def __init__(self, anchors: Sequence[Anchor], memory: Path, *, first: float = FIRST) -> None:
-        self._lines: Final = tuple(_Line(anchor, memory, first) for anchor in anchors)
+    def __init__(self, anchors: Sequence[Anchor], memory: Path, *, first: float = FIRST_RETRY_S) -> None:
+        self._queues: Final = tuple(_AnchorQueue(anchor, memory, first) for anchor in anchors)
 
     @property
-    def trouble(self) -> str:
+    def error(self) -> str:
         """Which anchors could not be reached, and why; empty where all could."""
-        return "; ".join(line.trouble for line in self._lines if line.trouble)[:_REASONS]
+        return "; ".join(queue.error for queue in self._queues if queue.error)[:_MAX_ERROR_CHARS]
 
-    def hand_on(self, origin: str, note: str) -> None:
+    def publish(self, origin: str, note: str) -> None:
         """Hand on the newest checkpoint of a chain, without waiting for anything.
 
         Args:
             origin: of the chain.
             note: signed.
         """
-        for line in self._lines:
-            line.put(origin, note)
+        for queue in self._queues:
+            queue.put(origin, note)
 
     def stop(self) -> None:
         """Hand on what waits, once more at most, and wait for that, but not for long."""
-        for line in self._lines:
-            line.close()
-        end = time.monotonic() + LAST
-        for line in self._lines:
-            line.join(max(0.0, end - time.monotonic()))
+        for queue in self._queues:
+            queue.close()
+        end = time.monotonic() + SHUTDOWN_TIMEOUT_S
+        for queue in self._queues:
+            queue.join(max(0.0, end - time.monotonic()))

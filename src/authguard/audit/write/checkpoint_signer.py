@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
-from authguard.audit.write.checkpoint_thinner import Thinner
-from authguard.audit.write.leaf_reader import base_of, take_in
-from authguard.audit.write.takeover import Predecessor
+from authguard.audit.write.checkpoint_thinner import CheckpointThinner
+from authguard.audit.write.leaf_reader import append_leaves, find_base
+from authguard.audit.write.takeover import ChainTakeover
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
 from authguard.core.handover import opened_note
 from authguard.core.merkle import Tree
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from authguard.audit.segment_file import Segment
-    from authguard.audit.write.anchor_publisher import Anchoring
-    from authguard.audit.write.retention import Keeper, Wish
+    from authguard.audit.write.anchor_publisher import AnchorPublisher
+    from authguard.audit.write.retention import PendingRecord, SegmentRetention
     from authguard.core.signed_note import Check, Key, Sign
     from authguard.ports import Clock
 
 
 #: lines, and seconds, after which a log is signed unless a policy says otherwise
-EVERY: Final = 1_000
-WITHIN: Final = 10.0
+DEFAULT_INTERVAL_LINES: Final = 1_000
+DEFAULT_INTERVAL_S: Final = 10.0
 #: looks at a folder that changes meanwhile, and seconds between them
-TRIES: Final = 5
-PAUSE: Final = 0.01
+MAX_LIST_ATTEMPTS: Final = 5
+RETRY_INTERVAL_S: Final = 0.01
 #: seconds until a log to which nothing is added is signed anew; twice as long each time, and at most
-IDLE: Final = 60.0
-IDLE_MOST: Final = 3_600.0
+IDLE_INTERVAL_S: Final = 60.0
+MAX_IDLE_INTERVAL_S: Final = 3_600.0
 #: seconds that a stop waits for the last checkpoint
-LAST: Final = 10.0
+SHUTDOWN_TIMEOUT_S: Final = 10.0
 
 
-class UnsealedError(Exception):
+class SigningError(Exception):
     """The chain cannot be signed, for the reason that it is given."""
 
 
-class LogSigner:
+class CheckpointSigner:
     """Signs one file.
 
     Args:
@@ -65,8 +65,8 @@ class LogSigner:
         clock: for their times.
         every: lines after which to sign.
         within: seconds after which to sign.
-        publish: hands every checkpoint on to its anchors.
-        keeper: keeps the segments that were closed and signed.
+        publisher: sends every checkpoint on to its anchors.
+        retention: keeps the segments that were closed and signed.
         threaded: whether a thread does all of it; else `step` does.
 
     Attributes:
@@ -85,10 +85,10 @@ class LogSigner:
         check: Check,
         memory: Path,
         clock: Clock,
-        every: int = EVERY,
-        within: float = WITHIN,
-        publish: Anchoring | None = None,
-        keeper: Keeper | None = None,
+        every: int = DEFAULT_INTERVAL_LINES,
+        within: float = DEFAULT_INTERVAL_S,
+        publisher: AnchorPublisher | None = None,
+        retention: SegmentRetention | None = None,
         threaded: bool = True,
     ) -> None:
         self._path = path
@@ -100,9 +100,9 @@ class LogSigner:
         self._memory = memory
         self._clock = clock
         self._within = within
-        self._publish = publish
-        self._keeper = keeper
-        self._thinner = Thinner(path)
+        self._publisher = publisher
+        self._retention = retention
+        self._thinner = CheckpointThinner(path)
         self._threaded = threaded
         self._woken = threading.Event()
         self._closing = False
@@ -117,27 +117,27 @@ class LogSigner:
         self._size = -1
         self._endorses: tuple[tuple[Key, Sign], ...] = ()
         self.every: Final = every
-        self.predecessor: Final = Predecessor(path, self._signers, check, memory, every, within)
-        self.trouble = ""
-        self.untidy = ""
+        self.takeover: Final = ChainTakeover(path, self._signers, check, memory, every, within)
+        self.signing_error = ""
+        self.retention_error = ""
 
     @property
-    def unanchored(self) -> str:
+    def anchor_error(self) -> str:
         """Which anchors do not have the newest checkpoint, and why; empty where all do or will at once."""
-        return self._publish.trouble if self._publish is not None else ""
+        return self._publisher.error if self._publisher is not None else ""
 
     @property
-    def wish(self) -> Wish | None:
+    def pending_record(self) -> PendingRecord | None:
         """What has to be recorded before a segment may go."""
-        return (self._keeper.wish if self._keeper is not None else None) or self._thinner.wish
+        return (self._retention.pending_record if self._retention is not None else None) or self._thinner.pending_record
 
-    def grant(self, wish: Wish, lines: int) -> None:
+    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
         """Hear that it was, and how many lines the chain has with it."""
-        self._thinner.grant(wish, lines)
-        if self._keeper is not None:
-            self._keeper.grant(wish, lines)
+        self._thinner.confirm(pending_record, lines)
+        if self._retention is not None:
+            self._retention.confirm(pending_record, lines)
 
-    def turn(self, fd: int) -> None:
+    def on_rotate(self, fd: int) -> None:
         """Hear that the chain goes on in another file."""
         self._identity, self._turned = os.fstat(fd), True
         self._woken.set()
@@ -149,17 +149,17 @@ class LogSigner:
         self._thread = threading.Thread(target=self._run, name="authguard-checkpoints", daemon=True)
         self._thread.start()
 
-    def step(self) -> bool:
+    def run_once(self) -> bool:
         """Do at once what the thread does when it wakes; give whether the log has to say something before more is."""
-        self._try()
-        self._tidy()
-        return self.wish is not None and not self.trouble and not self.untidy
+        self._try_sign()
+        self._maintain()
+        return self.pending_record is not None and not self.signing_error and not self.retention_error
 
     def wake(self) -> None:
         """Sign soon: there are enough lines."""
         self._woken.set()
 
-    def news(self) -> tuple[str, str] | None:
+    def startup_record(self) -> tuple[str, str] | None:
         """What the log has to say before a signature covers it: an act and its note; ``None`` for nothing.
 
         A memory that cannot be read is told of when it is used.
@@ -207,81 +207,87 @@ class LogSigner:
         self._closing = True
         self._woken.set()
         if self._thread is None:
-            self._try()
+            self._try_sign()
         else:
-            self._thread.join(LAST)
-        if self._publish is not None:
-            self._publish.stop()
+            self._thread.join(SHUTDOWN_TIMEOUT_S)
+        if self._publisher is not None:
+            self._publisher.stop()
 
     def _run(self) -> None:
-        idle, patience = time.monotonic(), max(IDLE, self._within)
+        idle, patience = time.monotonic(), max(IDLE_INTERVAL_S, self._within)
         while True:
             self._woken.wait(self._within)
             closing = self._closing
             self._woken.clear()
             due = time.monotonic() - idle >= patience
             before = self._size
-            if self._try(again=due):
+            if self._try_sign(again=due):
                 idle = time.monotonic()
-                patience = min(2 * patience, IDLE_MOST) if self._size == before else max(IDLE, self._within)
+                patience = (
+                    min(2 * patience, MAX_IDLE_INTERVAL_S)
+                    if self._size == before
+                    else max(IDLE_INTERVAL_S, self._within)
+                )
             if closing:
                 return
-            self._tidy()
+            self._maintain()
 
-    def _try(self, *, again: bool = False) -> bool:
+    def _try_sign(self, *, again: bool = False) -> bool:
         """Sign, or keep the reason why not; give whether a checkpoint was made."""
         try:
-            made = self.seal(again=again)
-        except UnsealedError as error:
-            self.trouble = str(error)
+            made = self.sign(again=again)
+        except SigningError as error:
+            self.signing_error = str(error)
         except OSError as error:
-            self.trouble = f"a checkpoint cannot be made: {_where(error)}{error.strerror or type(error).__name__}"
+            self.signing_error = f"a checkpoint cannot be made: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unsigned and nobody told
-            self.trouble = f"a checkpoint cannot be made: {type(error).__name__}"
+            self.signing_error = f"a checkpoint cannot be made: {type(error).__name__}"
         else:
-            self.trouble = ""
+            self.signing_error = ""
             return made
         return False
 
-    def _tidy(self) -> None:
+    def _maintain(self) -> None:
         """Keep what is closed and signed, and thin what signs it, or keep the reason why not."""
         if self._size < 0:
             return
         try:
-            if self._keeper is not None:
-                self._keeper.tidy(self._size)
-            self._thinner.tidy(self._size)
+            if self._retention is not None:
+                self._retention.run(self._size)
+            self._thinner.run(self._size)
         except OSError as error:
-            self.untidy = f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
-        except Exception as error:  # noqa: BLE001 - as in `_try`
-            self.untidy = f"a closed segment cannot be kept: {type(error).__name__}"
+            self.retention_error = (
+                f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
+            )
+        except Exception as error:  # noqa: BLE001 - as in `_try_sign`
+            self.retention_error = f"a closed segment cannot be kept: {type(error).__name__}"
         else:
-            self.untidy = ""
+            self.retention_error = ""
 
-    def seal(self, *, again: bool = False) -> bool:
+    def sign(self, *, again: bool = False) -> bool:
         """Sign what was written since the last checkpoint; give whether there was anything.
 
         Args:
             again: to sign the same lines anew with a newer time, which proves the silence.
 
         Raises:
-            UnsealedError: what is in the file is not what was written.
+            SigningError: what is in the file is not what was written.
             OSError: a file cannot be read or written.
         """
         target = self._head()
-        if not self._origin and not self._take_up():
+        if not self._origin and not self._resume_chain():
             return False
         if target != self._last:
-            self._feed(target)
+            self._append_lines(target)
         if not self._tree.size or (self._tree.size == self._size and not again):
             return False
         if self._turned:
             sync_folder(self._path.parent)
             self._turned = False
-        self._sign()
+        self._write_checkpoint()
         return True
 
-    def _take_up(self) -> bool:
+    def _resume_chain(self) -> bool:
         """Go on where the last writer of the chain left off; a chain without a line has no name yet."""
         first = segment_file.read_first_hash(self._path)
         if not first:
@@ -290,33 +296,33 @@ class LogSigner:
         try:
             head = checkpoint_file.load_head(self._memory, chain)
             if head is not None:
-                self._resume(head)
+                self._restore_tree(head)
         except ValueError as error:
-            raise UnsealedError("the memory of the log's newest checkpoint is damaged") from error
+            raise SigningError("the memory of the log's newest checkpoint is damaged") from error
         self._origin = chain
         return True
 
-    def _resume(self, head: checkpoint_file.Head) -> None:
+    def _restore_tree(self, head: checkpoint_file.Head) -> None:
         """Check that the file still holds what was signed, as far as one line tells, and take up its tree."""
         found = opened(head.note, [key for key, _ in self._signers], self._check)
         if found is None:
-            raise UnsealedError("the log was last signed by a key that is not at hand")
+            raise SigningError("the log was last signed by a key that is not at hand")
         tree = Tree(found.checkpoint.size, (bytes.fromhex(part) for part in head.edge))
         if tree.root() != found.checkpoint.root:
-            raise UnsealedError("the memory of the log's newest checkpoint is damaged")
+            raise SigningError("the memory of the log's newest checkpoint is damaged")
         start = max(0, head.offset - LINE_BOUND)
         segment = next(
             (one for one in segment_file.list_segments(self._path) if one.base == head.base and not one.is_tombstone),
             None,
         )
         if segment is None:
-            raise UnsealedError("the log is not the one that was signed: a segment of it is gone")
+            raise SigningError("the log is not the one that was signed: a segment of it is gone")
         with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
         last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
         if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, tree.size):
-            raise UnsealedError("the log is not the one that was signed: lines were cut off or changed")
+            raise SigningError("the log is not the one that was signed: lines were cut off or changed")
         self._tree, self._base, self._offset, self._last = tree, head.base, head.offset, head.last
         self._at = found.at
         if self._signers[-1][0] in found.keys:
@@ -324,22 +330,22 @@ class LogSigner:
         else:
             self._endorses = tuple(one for one in self._signers if one[0] in found.keys)
 
-    def _feed(self, target: str) -> None:
+    def _append_lines(self, target: str) -> None:
         """Take the lines up to the writer's last into the tree, where they descend to it, and bring them to the disk.
 
         Raises:
-            UnsealedError: the files do not hold what was written.
+            SigningError: the files do not hold what was written.
             OSError: one cannot be read.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_LIST_ATTEMPTS):
             tree, last = Tree(self._tree.size, self._tree.edge), self._last
-            for segment in self._ahead():
+            for segment in self._list_unread():
                 with segment_file.open_segment(segment) as file:
-                    self._demand_ours(segment, file)
+                    self._require_own_file(segment, file)
                     # the file that is written may have had no line yet, or another name, when the folder was listed
-                    base = base_of(segment, file, tree.size)
+                    base = find_base(segment, file, tree.size)
                     file.seek(self._offset if base == self._base else 0)
-                    last = take_in(file, tree, last, target)
+                    last = append_leaves(file, tree, last, target)
                     offset = file.tell()
                     if segment.form != segment_file.GZIP_SUFFIX:
                         os.fsync(file.fileno())
@@ -347,30 +353,30 @@ class LogSigner:
                     self._tree, self._base, self._offset, self._last = tree, base, offset, last
                     return
             # the writer may have gone on to another file between a look at the folder and the opening
-            time.sleep(PAUSE)
-        raise UnsealedError("the log does not hold what was written: lines were changed or cut off")
+            time.sleep(RETRY_INTERVAL_S)
+        raise SigningError("the log does not hold what was written: lines were changed or cut off")
 
-    def _ahead(self) -> tuple[Segment, ...]:
+    def _list_unread(self) -> tuple[Segment, ...]:
         """List the files that hold lines that were not taken in."""
         found = segment_file.list_segments(self._path)
         return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_tombstone))
 
-    def _demand_ours(self, segment: Segment, file: BinaryIO) -> None:
+    def _require_own_file(self, segment: Segment, file: BinaryIO) -> None:
         """Demand that the file that is written is the writer's.
 
         Raises:
-            UnsealedError: it is another.
+            SigningError: it is another.
         """
         if not segment.live:
             return
-        for _ in range(TRIES):
+        for _ in range(MAX_LIST_ATTEMPTS):
             status, ours = os.fstat(file.fileno()), self._identity
             if (status.st_dev, status.st_ino) == (ours.st_dev, ours.st_ino):
                 return
-            time.sleep(PAUSE)  # it may be so new that the writer has not yet said so
-        raise UnsealedError("the file of the log was replaced")
+            time.sleep(RETRY_INTERVAL_S)  # it may be so new that the writer has not yet said so
+        raise SigningError("the file of the log was replaced")
 
-    def _sign(self) -> None:
+    def _write_checkpoint(self) -> None:
         at = max(int(self._clock.now()), self._at)
         body = Checkpoint(self._origin, self._tree.size, self._tree.root())
         note = signed(body, at, (*self._endorses, self._signers[-1]))
@@ -380,8 +386,8 @@ class LogSigner:
         checkpoint_file.append_note(checkpoint_file.checkpoint_path(self._path), note)
         checkpoint_file.save_head(self._memory, head, self._origin)
         self._size, self._at, self._endorses = self._tree.size, at, ()
-        if self._publish is not None:
-            self._publish.hand_on(self._origin, note)
+        if self._publisher is not None:
+            self._publisher.publish(self._origin, note)
 
 
 def _where(error: OSError) -> str:

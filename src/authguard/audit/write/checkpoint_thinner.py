@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
-from authguard.audit.write.retention import Wish
+from authguard.audit.write.retention import PendingRecord
 from authguard.core.checkpoint_retention import (
     RECENT_S,
     THINNED,
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: bytes of a file from which on it is thinned, at least
-LEAST: Final = 512 * 1_024
+MIN_FILE_BYTES: Final = 512 * 1_024
 #: signature lines of a checkpoint that one key signed
-ONE_KEY: Final = 2
+SINGLE_KEY_SIGNATURES: Final = 2
 
 
-class Thinner:
+class CheckpointThinner:
     """Thins the checkpoints of one chain.
 
     Args:
@@ -40,24 +40,24 @@ class Thinner:
         least: bytes of the checkpoints' file from which on it is thinned.
 
     Attributes:
-        wish: what has to be recorded before a checkpoint goes; ``None`` for nothing.
+        pending_record: what has to be recorded before a checkpoint goes; ``None`` for nothing.
     """
 
-    def __init__(self, chain: Path, least: int = LEAST) -> None:
+    def __init__(self, chain: Path, least: int = MIN_FILE_BYTES) -> None:
         self._chain = chain
-        self._beside = checkpoint_file.checkpoint_path(chain)
+        self._checkpoints = checkpoint_file.checkpoint_path(chain)
         self._least = self._due = least
-        self._granted = -1
+        self._confirmed_at = -1
         #: what was recorded last
-        self._said: Thinned | None = None
-        self.wish: Wish | None = None
+        self._recorded: Thinned | None = None
+        self.pending_record: PendingRecord | None = None
 
-    def grant(self, wish: Wish, lines: int) -> None:
+    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
         """Hear that the record was written, and how many lines the chain has with it."""
-        if wish is self.wish:
-            self.wish, self._granted, self._said = None, lines, parse_thinned(wish.note)
+        if pending_record is self.pending_record:
+            self.pending_record, self._confirmed_at, self._recorded = None, lines, parse_thinned(pending_record.note)
 
-    def tidy(self, signed: int) -> None:
+    def run(self, signed: int) -> None:
         """Ask for the record where the file has grown, and drop what goes once that is signed.
 
         Args:
@@ -66,13 +66,13 @@ class Thinner:
         Raises:
             OSError: a file cannot be read or written; all that was there is still there.
         """
-        if 0 <= self._granted <= signed:
-            self._drop()
-            self._granted = -1
-        elif self.wish is None and self._granted < 0 and self._beside.stat().st_size >= self._due:
-            self._ask()
+        if 0 <= self._confirmed_at <= signed:
+            self._rewrite()
+            self._confirmed_at = -1
+        elif self.pending_record is None and self._confirmed_at < 0 and self._checkpoints.stat().st_size >= self._due:
+            self._request()
 
-    def _ask(self) -> None:
+    def _request(self) -> None:
         found = [one for one, _ in self._read()]
         if not found:
             return
@@ -80,23 +80,23 @@ class Thinner:
             (segment.base for segment in segment_file.list_segments(self._chain) if not segment.is_tombstone), 0
         )
         kept = [found[place] for place in thin(found, first)]
-        self.wish = Wish(THINNED, thinned_note(first, kept, self._longest(found)))
+        self.pending_record = PendingRecord(THINNED, thinned_note(first, kept, self._longest_silence(found)))
 
-    def _longest(self, found: list[Kept]) -> int:
+    def _longest_silence(self, found: list[Kept]) -> int:
         """Return the longest silence: of what was thinned as the last record says, of the others as they stand."""
-        before = self._said
+        before = self._recorded
         if before is None:  # another writer may have thinned them, but never those of the last hour
             return longest_silence([one for one in found if one.at > found[-1].at - RECENT_S])
         return max(before.silence, longest_silence([one for one in found if one.size >= before.last]))
 
-    def _drop(self) -> None:
+    def _rewrite(self) -> None:
         """Write what is kept, and what came since, to a file of its own, and put that in the place of the other."""
-        if self._said is None:
+        if self._recorded is None:
             return
         found = list(self._read())
-        old = [one for one, _ in found if self._said.covers(one)]
-        kept = set(thin(old, self._said.first)) | set(range(len(old), len(found)))
-        new = self._beside.with_name(f".{self._beside.name}.{secrets.token_hex(4)}")
+        old = [one for one, _ in found if self._recorded.covers(one)]
+        kept = set(thin(old, self._recorded.first)) | set(range(len(old), len(found)))
+        new = self._checkpoints.with_name(f".{self._checkpoints.name}.{secrets.token_hex(4)}")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(fd, "wb") as file:
@@ -105,11 +105,11 @@ class Thinner:
                 )
                 file.flush()
                 os.fsync(file.fileno())
-            new.replace(self._beside)
+            new.replace(self._checkpoints)
         finally:
             new.unlink(missing_ok=True)
-        sync_folder(self._beside.parent)
-        self._due = max(self._least, 2 * self._beside.stat().st_size)
+        sync_folder(self._checkpoints.parent)
+        self._due = max(self._least, 2 * self._checkpoints.stat().st_size)
 
     def _read(self) -> Iterator[tuple[Kept, str]]:
         """Read the checkpoints of the file.
@@ -117,9 +117,9 @@ class Thinner:
         Raises:
             OSError: one is none, so that nothing may be dropped.
         """
-        for note in checkpoint_file.read_notes(self._beside):
+        for note in checkpoint_file.read_notes(self._checkpoints):
             said = read_body(note)
             if said is None:
-                raise OSError(74, "it holds a line that is no checkpoint", str(self._beside))
+                raise OSError(74, "it holds a line that is no checkpoint", str(self._checkpoints))
             digest = sha256(note.encode()).digest()
-            yield Kept(said.size, read_time(note), signature_count(note) > ONE_KEY, digest), note
+            yield Kept(said.size, read_time(note), signature_count(note) > SINGLE_KEY_SIGNATURES, digest), note

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: seconds between looks at a sync whose first waiter has left
-LOOK: Final = 0.005
+POLL_INTERVAL_S: Final = 0.005
 
 
-class _Round:
+class _SyncRound:
     """One fsync, begun for one waiter and good for all whose line came before it."""
 
-    __slots__ = ("begun", "closed", "failed", "fd", "folder", "led", "left", "over", "target")
+    __slots__ = ("closed", "done", "failed", "fd", "folder", "led", "left", "started", "target")
 
     def __init__(self) -> None:
         """Begin, and wait for those who write in the same turn of the loop."""
@@ -37,13 +37,13 @@ class _Round:
         self.target = 0
         self.folder: Path | None = None
         self.closed: tuple[Path, ...] = ()
-        self.begun = threading.Lock()
+        self.started = threading.Lock()
         self.left = anyio.Event()
         self.led = True
-        self.over = False
+        self.done = False
         self.failed = False
 
-    def aim(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...]) -> None:
+    def prepare(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...]) -> None:
         """Take what is to be synced; a copy of the descriptor, so that closing the log cannot turn it to another file.
 
         Raises:
@@ -56,7 +56,7 @@ class _Round:
 
     def run(self) -> None:
         """Sync, in the thread; nothing where the waiter left before the thread got to it."""
-        if not self.begun.acquire(blocking=False):
+        if not self.started.acquire(blocking=False):
             return
         try:
             for segment in self.closed:
@@ -68,7 +68,7 @@ class _Round:
             self.failed = True
         finally:
             os.close(self.fd)
-            self.over = True
+            self.done = True
 
 
 def _sync_segment(path: Path) -> None:
@@ -95,30 +95,30 @@ class Flusher:
     def __init__(self, written: Callable[[], tuple[int, int]]) -> None:
         self._written = written
         self._worker = Worker()
-        self._round: _Round | None = None
+        self._round: _SyncRound | None = None
         self._folder: Path | None = None
         self._closed: tuple[Path, ...] = ()
         self._durable = 0
-        self._void = 0
+        self._lost = 0
         #: durable before anything was given up; in doubt, what came between is called lost and not durable
-        self._kept = 0
+        self._durable_before_loss = 0
 
-    def name(self, folder: Path) -> None:
+    def add_folder(self, folder: Path) -> None:
         """Sync this folder too in the next round: the log has a file that may be new."""
         self._folder = folder
 
-    def turn(self, segment: Path) -> None:
+    def add_segment(self, segment: Path) -> None:
         """Sync this file too in the next round: it was written until now, and holds what is waited for."""
         self._closed = (*self._closed, segment)
         self._folder = segment.parent
 
-    def give_up(self, position: int) -> None:
+    def mark_lost(self, position: int) -> None:
         """Never call anything up to a position durable that is not so already."""
-        if position <= max(self._durable, self._void):
+        if position <= max(self._durable, self._lost):
             return
-        if self._void == 0:
-            self._kept = self._durable
-        self._void = position
+        if self._lost == 0:
+            self._durable_before_loss = self._durable
+        self._lost = position
 
     async def wait(self, position: int) -> None:
         """Return when a position is on the disk.
@@ -127,27 +127,27 @@ class Flusher:
             AuditError: it is not, and will not be.
         """
         while True:
-            self._settle()
-            if position <= (self._kept if position <= self._void else self._durable):
+            self._finish_round()
+            if position <= (self._durable_before_loss if position <= self._lost else self._durable):
                 return
-            if position <= self._void:
+            if position <= self._lost:
                 raise AuditError("the audit log could not be made durable: look at the disk")
             if self._round is None:
-                await self._lead(position)
+                await self._run_round(position)
             elif self._round.led:
                 await self._round.left.wait()
             else:
-                await anyio.sleep(LOOK)
+                await anyio.sleep(POLL_INTERVAL_S)
 
-    async def _lead(self, position: int) -> None:
+    async def _run_round(self, position: int) -> None:
         """Begin a round and wait for it; who is cancelled meanwhile leaves it to the others."""
-        self._check(position)
-        current = self._round = _Round()
+        self._get_written(position)
+        current = self._round = _SyncRound()
         try:
             await checkpoint()  # who writes in this turn of the loop shares the sync, instead of waiting for the next
-            fd, target = self._check(position)
+            fd, target = self._get_written(position)
             try:
-                current.aim(fd, target, self._folder, self._closed)
+                current.prepare(fd, target, self._folder, self._closed)
             except OSError as error:
                 raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
             # a thread of its own: the app's threads being busy must not keep the log from the disk
@@ -155,12 +155,12 @@ class Flusher:
         finally:
             current.led = False
             current.left.set()
-            if current.begun.acquire(blocking=False):
+            if current.started.acquire(blocking=False):
                 if current.fd >= 0:
                     os.close(current.fd)
                 self._round = None
 
-    def _check(self, position: int) -> tuple[int, int]:
+    def _get_written(self, position: int) -> tuple[int, int]:
         """Give what is written now.
 
         Raises:
@@ -171,15 +171,15 @@ class Flusher:
             raise AuditError(f"the audit log has no position {position}: it never gave that out")
         return fd, target
 
-    def _settle(self) -> None:
+    def _finish_round(self) -> None:
         """Take over what a finished round found."""
         current = self._round
-        if current is None or not current.over:
+        if current is None or not current.done:
             return
         self._round = None
         self._closed = tuple(one for one in self._closed if one not in current.closed)
         if current.failed:
-            self.give_up(current.target)
+            self.mark_lost(current.target)
         else:
             self._durable = max(self._durable, current.target)
             if current.folder == self._folder:

@@ -25,10 +25,10 @@ from authguard.audit.chain_file import (
     release,
     rotate,
 )
-from authguard.audit.write.disk_space import SpaceWatch
+from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.flusher import Flusher
-from authguard.audit.write.health import Remarks
-from authguard.audit.write.takeover import start_of
+from authguard.audit.write.health import LogHealth
+from authguard.audit.write.takeover import find_start
 from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
 from authguard.core.entries import Acted, Moved
 from authguard.core.handover import CLOSED, OPENED
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.audit.write.checkpoint_signer import LogSigner
-    from authguard.audit.write.retention import Keeping
+    from authguard.audit.write.checkpoint_signer import CheckpointSigner
+    from authguard.audit.write.retention import RetentionPolicy
     from authguard.core.chain import Flaw, Stencil
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
     #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
-    Seal = Callable[[Path, int, Callable[[], str]], LogSigner]
+    SignerFactory = Callable[[Path, int, Callable[[], str]], CheckpointSigner]
 
-#: seconds, by the records' own times, between looks at whether the file still has its name; whether it has any name and
+#: seconds, by the records' own times, between checks that the file still has its name; that it has any name and
 #: ends in what was written is looked at after each line
 IDENTITY_CHECK_INTERVAL_S: Final = 0.05
 
@@ -60,8 +60,8 @@ class JsonlSink:
         clock: for the record of a repair.
         ids: for the record of a repair.
         policy: digest of the policy, for the same record.
-        seal: makes what signs the chain of a file; without it the log is not signed.
-        keeping: when the file is closed as a segment and a new one begun; without it that is never.
+        make_signer: makes what signs the chain of a file; without it the log is not signed.
+        retention: when the file is closed as a segment and a new one begun; without it that is never.
     """
 
     def __init__(
@@ -71,51 +71,51 @@ class JsonlSink:
         clock: Clock,
         ids: Ids,
         policy: str = "",
-        seal: Seal | None = None,
-        keeping: Keeping | None = None,
+        make_signer: SignerFactory | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self._path: Final = path
         self._clock: Final = clock
         self._ids: Final = ids
         self._policy: Final = policy
-        self._seal: Final = seal
-        self._keeping: Final = keeping
-        self._remarks: Final = Remarks()
-        self._space: Final = SpaceWatch()
+        self._make_signer: Final = make_signer
+        self._retention: Final = retention
+        self._health: Final = LogHealth()
+        self._disk_space: Final = DiskSpaceMonitor()
         self._reset()
 
     def _reset(self) -> None:
         """Know nothing: as made, after `close`, and in a forked child."""
-        self._held: LockedFile | None = None
+        self._file: LockedFile | None = None
         self._fd = -1
         self._forks = fork_counter.forks
         self._opened = False
         #: the file is ours and ends in our last line
-        self._sound = False
+        self._writable = False
         #: `_seq` and `_head` are of lines that we wrote or took over, not the blanks of a start
-        self._following = False
+        self._resumed = False
         self._seq = 0
         self._head = GENESIS
         self._size = 0
         #: number and time of the file's first line
         self._base = 0
-        self._began = inf
+        self._first_at = inf
         #: why the last segment could not be closed
-        self._unturned = ""
-        self._remarks.forget()
-        self._looked = 0.0
+        self._rotation_error = ""
+        self._health.reset()
+        self._checked_at = 0.0
         self._position = 0
-        self._sealer: LogSigner | None = None
+        self._signer: CheckpointSigner | None = None
         #: this writer has said that it begins
-        self._begun = False
+        self._announced = False
         #: at how many lines the sealer is woken
-        self._due: float = inf
+        self._wake_at: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
 
     @property
     def path(self) -> Path:
-        """The file that is written to; the one asked for where none is held."""
-        return self._held.path if self._held else self._path
+        """The file that is written to; the one asked for where none is locked."""
+        return self._file.path if self._file else self._path
 
     def open(self) -> None:
         """Take a chain, cut a torn last line off and record that, continue from the last whole line.
@@ -125,47 +125,47 @@ class JsonlSink:
         """
         if self._opened and self._forks == fork_counter.forks:
             return
-        if self._held is not None:
-            release(self._held, forked=True)
+        if self._file is not None:
+            release(self._file, forked=True)
         self._reset()
         try:
-            self._take()
+            self._acquire()
         except AuditError as error:
-            self._remarks.refuse(self._clock.now(), error)
+            self._health.add_failure(self._clock.now(), error)
             raise
         self._opened = True
 
     def close(self) -> None:
         """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
-        held, forked = self._held, self._forks != fork_counter.forks
-        if self._sealer is not None and not forked:
-            self._end()
-            self._sealer.stop()
+        file, forked = self._file, self._forks != fork_counter.forks
+        if self._signer is not None and not forked:
+            self._record_closed()
+            self._signer.stop()
         self._reset()
-        if held is not None:
-            if not forked and get_size(held) == 0 and not segment_file.list_closed(held.path):
-                held.path.unlink(missing_ok=True)
-            release(held, forked=forked)
+        if file is not None:
+            if not forked and get_size(file) == 0 and not segment_file.list_closed(file.path):
+                file.path.unlink(missing_ok=True)
+            release(file, forked=forked)
 
     def append(self, entry: Entry) -> int:
         """Hand one line to the operating system before returning.
 
         Returns:
-            How many lines this sink has written, this one among them: the position for `secure`.
+            How many lines this sink has written, this one among them: the position for `flush`.
 
         Raises:
             AuditError: it was not written whole; the next call repairs first.
         """
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
-        looks = type(entry) is not Moved and not abs(entry.at - self._looked) < IDENTITY_CHECK_INTERVAL_S
+        is_check_due = type(entry) is not Moved and not abs(entry.at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
         try:
-            if not self._sound or self._forks != fork_counter.forks or looks:
-                self._make_sound(entry.at)
-            if not self._begun:
-                self._begin()
+            if not self._writable or self._forks != fork_counter.forks or is_check_due:
+                self._ensure_writable(entry.at)
+            if not self._announced:
+                self._record_opened()
             return self._link(entry)
         except AuditError as error:
-            self._remarks.refuse(entry.at, error)
+            self._health.add_failure(entry.at, error)
             raise
 
     def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
@@ -176,27 +176,27 @@ class JsonlSink:
         """
         try:
             if (
-                not self._sound
+                not self._writable
                 or self._forks != fork_counter.forks
-                or not abs(at - self._looked) < IDENTITY_CHECK_INTERVAL_S
+                or not abs(at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
             ):
-                self._make_sound(at)
-            if not self._begun:
-                self._begin()
+                self._ensure_writable(at)
+            if not self._announced:
+                self._record_opened()
             return self._write(*press(stencil, record, at, trace, self._seq, self._head))
         except AuditError as error:
-            self._remarks.refuse(at, error)
+            self._health.add_failure(at, error)
             raise
 
-    def look(self) -> None:
+    def maintain(self) -> None:
         """Close the file where it is time to, and write what the log has to say of itself, as the next record would.
 
         Raises:
             AuditError: the log cannot be written now.
         """
-        self._make_sound(self._clock.now())
+        self._ensure_writable(self._clock.now())
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Wait until a line is on the disk; one fsync serves all who wait.
 
         Raises:
@@ -219,27 +219,27 @@ class JsonlSink:
         try:
             written = os.write(self._fd, line)
         except OSError as error:
-            self._sound = False
+            self._writable = False
             raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
         if written != len(line):
-            self._sound = False
+            self._writable = False
             cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise AuditError("the audit log took only a part of a line: look at the disk's space") from cut
         status = os.fstat(self._fd)
         if not status.st_nlink or status.st_size != self._size + written:
-            self._sound = False
-            self._flusher.give_up(self._position)
-            raise self._disturbed(status.st_size - written if status.st_nlink else -1)
+            self._writable = False
+            self._flusher.mark_lost(self._position)
+            raise self._tampering_error(status.st_size - written if status.st_nlink else -1)
         self._seq += 1
         self._head = head
         self._size += written
         self._position += 1
-        if self._seq >= self._due and self._sealer is not None:
-            self._due = self._seq + self._sealer.every
-            self._sealer.wake()
+        if self._seq >= self._wake_at and self._signer is not None:
+            self._wake_at = self._seq + self._signer.every
+            self._signer.wake()
         return self._position
 
-    def _make_sound(self, at: float) -> None:
+    def _ensure_writable(self, at: float) -> None:
         """Bring the file back to where a line can be appended, or say that it cannot.
 
         Raises:
@@ -249,140 +249,144 @@ class JsonlSink:
             raise AuditError("the audit log is not open")
         if self._forks != fork_counter.forks:
             self.open()
-        if self._held is not None:
-            self._look(self._held)
-        if self._held is None:
-            self._take()
-        elif not self._sound:
-            self._continue()
-        self._looked = at
-        self._tell()
-        if self._keeping is not None and self._size and self._keeping.is_due(self._size, at - self._began):
-            self._turn(self._held, at)
+        if self._file is not None:
+            self._check_file(self._file)
+        if self._file is None:
+            self._acquire()
+        elif not self._writable:
+            self._resume()
+        self._checked_at = at
+        self._record_health()
+        if self._retention is not None and self._size and self._retention.is_due(self._size, at - self._first_at):
+            self._rotate(self._file, at)
 
-    def _tell(self) -> None:
+    def _record_health(self) -> None:
         """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
-        for act, note in self._remarks.due(self._sealer, self._space.words(self.path.parent, self._looked)):
-            self._say(act, note)
-        if self._sealer is not None and (wish := self._sealer.wish) is not None:
-            self._say(wish.act, wish.note)
-            self._sealer.grant(wish, self._seq)
+        for act, note in self._health.list_records(
+            self._signer, self._disk_space.check(self.path.parent, self._checked_at)
+        ):
+            self._record_act(act, note)
+        if self._signer is not None and (pending_record := self._signer.pending_record) is not None:
+            self._record_act(pending_record.act, pending_record.note)
+            self._signer.confirm(pending_record, self._seq)
 
-    def _turn(self, held: LockedFile | None, at: float) -> None:
+    def _rotate(self, file: LockedFile | None, at: float) -> None:
         """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
-        if held is None:
+        if file is None:
             return
-        segment = segment_file.segment_path(held.path, self._base)
+        segment = segment_file.segment_path(file.path, self._base)
         try:
-            new = rotate(held, segment)
+            new = rotate(file, segment)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            if why != self._unturned:
-                self._unturned = why
-                self._say("unturned", f"a new file could not be begun: {why}")
+            if why != self._rotation_error:
+                self._rotation_error = why
+                self._record_act("unturned", f"a new file could not be begun: {why}")
             return
-        release(held)
+        release(file)
         before, self._base = self._base, self._seq
-        self._held, self._fd, self._size, self._began, self._unturned = new, new.fd, 0, at, ""
-        self._flusher.turn(segment)
-        if self._sealer is not None:
-            self._sealer.turn(new.fd)
-        self._say("turned", f"lines {before + 1} to {self._base} are in {segment.name}")
+        self._file, self._fd, self._size, self._first_at, self._rotation_error = new, new.fd, 0, at, ""
+        self._flusher.add_segment(segment)
+        if self._signer is not None:
+            self._signer.on_rotate(new.fd)
+        self._record_act("turned", f"lines {before + 1} to {self._base} are in {segment.name}")
 
-    def _say(self, act: str, note: str) -> None:
+    def _record_act(self, act: str, note: str) -> None:
         """Record something that the log has to say of itself."""
-        self._begin()
+        self._record_opened()
         now = self._clock.now()
         self._link(Acted(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
 
-    def _begin(self) -> None:
+    def _record_opened(self) -> None:
         """Record, before this writer's first line, behind which line it goes on; signed, where the log is."""
-        if self._begun or self._sealer is None:
+        if self._announced or self._signer is None:
             return
-        self._begun = True
+        self._announced = True
         now = self._clock.now()
         record = self._ids.record(now)
-        note = self._sealer.opened_note(self._head, record, now)
+        note = self._signer.opened_note(self._head, record, now)
         try:
             self._link(Acted(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
         except AuditError:
-            self._begun = False
+            self._announced = False
             raise
 
-    def _end(self) -> None:
+    def _record_closed(self) -> None:
         """Record that this writer wrote its last line, as far as the disk takes it."""
-        if self._sealer is None or not self._begun:
+        if self._signer is None or not self._announced:
             return
         with suppress(AuditError):
-            if not self._sound:
-                self._make_sound(self._clock.now())
-            self._say(CLOSED, f"behind line {self._seq}")
+            if not self._writable:
+                self._ensure_writable(self._clock.now())
+            self._record_act(CLOSED, f"behind line {self._seq}")
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         """Take a file, and continue it."""
-        acts = self._claim()
-        if self._held is None:
+        acts = self._lock_chain()
+        if self._file is None:
             return
         self._forks = fork_counter.forks
-        self._flusher.name(self._held.path.parent)
+        self._flusher.add_folder(self._file.path.parent)
         try:
-            self._continue()
+            self._resume()
         except AuditError:
-            release(self._held)
-            self._held, self._fd, self._sealer = None, -1, None
+            release(self._file)
+            self._file, self._fd, self._signer = None, -1, None
             raise
-        if self._sealer is None:
+        if self._signer is None:
             return
-        self._due = self._seq + 1
-        if self._seq and (news := self._sealer.news()) is not None:
-            self._say(*news)
+        self._wake_at = self._seq + 1
+        if self._seq and (news := self._signer.startup_record()) is not None:
+            self._record_act(*news)
         for act, note in acts:
-            self._say(act, note)
-        self._sealer.start()
+            self._record_act(act, note)
+        self._signer.start()
 
-    def _claim(self) -> list[tuple[str, str]]:
+    def _lock_chain(self) -> list[tuple[str, str]]:
         """Claim a chain, and take it over from the writer before; return what to record of that."""
         acts: list[tuple[str, str]] = []
         for _ in range(MAX_LOCK_ATTEMPTS):
-            self._held = held = acquire(self._path)
-            self._fd = held.fd
-            self._sealer = self._seal(held.path, held.fd, lambda: self._head) if self._seal is not None else None
-            if self._sealer is None or self._following:
+            self._file = file = acquire(self._path)
+            self._fd = file.fd
+            self._signer = (
+                self._make_signer(file.path, file.fd, lambda: self._head) if self._make_signer is not None else None
+            )
+            if self._signer is None or self._resumed:
                 return acts
             try:
-                taken = self._sealer.predecessor.take_over()
+                taken = self._signer.takeover.run()
             except OSError as error:
-                release(held)
-                self._held, self._fd = None, -1
-                raise AuditError(f"the audit log `{held.path}` cannot be taken over: {error.strerror}") from error
+                release(file)
+                self._file, self._fd = None, -1
+                raise AuditError(f"the audit log `{file.path}` cannot be taken over: {error.strerror}") from error
             acts += taken.acts
-            if not taken.again:
+            if not taken.must_reacquire:
                 return acts
-            release(held)
+            release(file)
         raise AuditError(f"the audit log `{self._path}` is being replaced all the time: find out by whom")
 
-    def _continue(self) -> None:
+    def _resume(self) -> None:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
         try:
             found = read_tail(self._fd)
             torn = found.torn
             if found.last:
-                self._follow(read(found.last))
+                self._adopt_tail(read(found.last))
             if found.torn:
                 os.ftruncate(self._fd, found.end)
-            if self._held is not None and not self._following:
-                self._base, self._began, before, other = start_of(self._held, found.end, self._clock.now())
+            if self._file is not None and not self._resumed:
+                self._base, self._first_at, before, other = find_start(self._file, found.end, self._clock.now())
                 torn = other or torn
                 if before is not None:
                     self._seq, self._head = before
         except OSError as error:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
-        self._following = self._sound = True
+        self._resumed = self._writable = True
         self._size = found.end
         if torn:
-            self._say("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
+            self._record_act("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
 
-    def _follow(self, last: Linked | Flaw) -> None:
+    def _adopt_tail(self, last: Linked | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.
 
         Raises:
@@ -393,35 +397,35 @@ class JsonlSink:
                 f"the last line of the audit log `{self.path}` cannot be continued ({last.words}): "
                 "look at it with `authguard audit verify`, then move the file away"
             )
-        if not self._following:
+        if not self._resumed:
             self._seq, self._head = last.seq + 1, last.hash
 
-    def _disturbed(self, found: int) -> AuditError:
+    def _tampering_error(self, found: int) -> AuditError:
         """Return the error for a file that was changed under its writer, and keep what to record of it.
 
         Args:
             found: its length in bytes; -1 where it is gone.
         """
         done = "deleted or replaced" if found < 0 else "cut" if found < self._size else "written to by others"
-        self._remarks.disturb(f"the file was {done} behind line {self._seq}")
+        self._health.set_tampering(f"the file was {done} behind line {self._seq}")
         return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
 
-    def _look(self, held: LockedFile) -> None:
+    def _check_file(self, file: LockedFile) -> None:
         """Check that the file is still there and has not shrunk; what was not yet durable then never will be.
 
         Raises:
             AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
                 `authguard audit verify` shows.
         """
-        found, was_sound = get_size(held), self._sound
+        found, was_writable = get_size(file), self._writable
         if found >= self._size:
             return
-        self._sound = False
-        self._flusher.give_up(self._position)
+        self._writable = False
+        self._flusher.mark_lost(self._position)
         if found < 0:
-            if self._sealer is not None:
-                self._sealer.abandon()
-            self._held, self._fd, self._sealer, self._begun = None, -1, None, False
-            release(held)
-        if was_sound:
-            raise self._disturbed(found)
+            if self._signer is not None:
+                self._signer.abandon()
+            self._file, self._fd, self._signer, self._announced = None, -1, None, False
+            release(file)
+        if was_writable:
+            raise self._tampering_error(found)

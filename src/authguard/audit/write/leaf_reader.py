@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
 
 #: lines that are hashed before another thread gets its turn
-TURN: Final = 64
+LINES_PER_SLICE: Final = 64
 
 
-def base_of(segment: Segment, file: BinaryIO, size: int) -> int:
+def find_base(segment: Segment, file: BinaryIO, size: int) -> int:
     """Find the number of a file's first line; of the file that is written, by that line: `size` where it has none."""
     if not segment.live:
         return segment.base
@@ -24,7 +24,7 @@ def base_of(segment: Segment, file: BinaryIO, size: int) -> int:
     return first.seq if isinstance(first, Linked) else size
 
 
-def take_in(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
+def append_leaves(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
     """Take lines into the tree for as long as each descends to the one before; give the hash of the last.
 
     Args:
@@ -37,7 +37,7 @@ def take_in(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
     for number, line in enumerate(iter(lambda: file.readline(LINE_BOUND + 1), b"")):
         if last == target:
             break
-        if number % TURN == TURN - 1:
+        if number % LINES_PER_SLICE == LINES_PER_SLICE - 1:
             # not a wait: it lets go of the interpreter, which a request would else get only after the switch interval
             # (measured: it then has it after 0.2 ms instead of 5 ms)
             time.sleep(0)

@@ -57,7 +57,7 @@ class MemorySink:
         self.lines.append(line)
         return len(self.lines)
 
-    async def secure(self, position: int) -> None:
+    async def flush(self, position: int) -> None:
         """Nothing to wait for: memory is as durable as it gets.
 
         Raises:

@@ -36,13 +36,17 @@ _CREDENTIAL: Final = re.compile(
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _NAME: Final = re.compile(FIELD)
 #: of structlog's own, which have places of their own in the record
-_PLACED: Final = frozenset({"event", "level", "trace_id", "exc_info", "stack_info", "stack", "timestamp", "logger"})
+_MAPPED_KEYS: Final = frozenset(
+    {"event", "level", "trace_id", "exc_info", "stack_info", "stack", "timestamp", "logger"}
+)
 #: the guard's announcements, which are in the log (`authguard.app_log`)
-ANNOUNCED: Final = frozenset({"authguard.transitioned", "authguard.acted", "authguard.faulted", "authguard.withdrawn"})
+GUARD_EVENTS: Final = frozenset(
+    {"authguard.transitioned", "authguard.acted", "authguard.faulted", "authguard.withdrawn"}
+)
 #: largest whole number that any reader of JSON keeps (RFC 8259 6)
-_WHOLE: Final = 2**53 - 1
+_MAX_SAFE_INTEGER: Final = 2**53 - 1
 #: seconds that a line waits for another thread's
-_WAIT: Final = 5.0
+_LOCK_TIMEOUT_S: Final = 5.0
 
 
 class ChainProcessor:
@@ -57,7 +61,7 @@ class ChainProcessor:
         ids: for their ids.
 
     Attributes:
-        lost: lines that could not be kept since one last was.
+        dropped: lines that could not be kept since one last was.
     """
 
     def __init__(self, sink: AuditSink, *, clock: Clock, ids: Ids) -> None:
@@ -66,15 +70,15 @@ class ChainProcessor:
         self._ids: Final = ids
         self._lock: Final = threading.Lock()
         self._opened = False
-        self.lost = 0
+        self.dropped = 0
 
     def __call__(
         self, logger: object, method_name: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """Keep one line; never raises for anything that is in it."""
         del logger
-        if event_dict.get("event") not in ANNOUNCED:
-            self._keep(method_name, event_dict)
+        if event_dict.get("event") not in GUARD_EVENTS:
+            self._append(method_name, event_dict)
         return event_dict
 
     def close(self) -> None:
@@ -84,42 +88,47 @@ class ChainProcessor:
                 self._sink.close()
             self._opened = False
 
-    def _keep(self, level: str, said: Mapping[str, Any]) -> None:
-        if not self._lock.acquire(timeout=_WAIT):
-            self.lost += 1
+    def _append(self, level: str, event: Mapping[str, Any]) -> None:
+        if not self._lock.acquire(timeout=_LOCK_TIMEOUT_S):
+            self.dropped += 1
             return
         try:
             if not self._opened:
                 self._sink.open()
                 self._opened = True
             now = self._clock.now()
-            if self.lost:
+            if self.dropped:
                 self._sink.append(
                     Acted(
-                        id=self._ids.record(now), at=now, policy="", act="lost", by="audit", note=f"{self.lost} lines"
+                        id=self._ids.record(now),
+                        at=now,
+                        policy="",
+                        act="lost",
+                        by="audit",
+                        note=f"{self.dropped} lines",
                     )
                 )
-                self.lost = 0
-            self._sink.append(entry_of(level, said, self._ids.record(now), now))
+                self.dropped = 0
+            self._sink.append(make_entry(level, event, self._ids.record(now), now))
         except (AuditError, OSError):
-            self.lost += 1
+            self.dropped += 1
         finally:
             self._lock.release()
 
 
-def entry_of(level: str, said: Mapping[str, Any], record: str, now: float) -> Logged:
+def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) -> Logged:
     """Make a record of a line, within its bounds.
 
     Args:
         level: the method that was called.
-        said: what structlog has of the line.
+        event: what structlog has of the line.
         record: id.
         now: epoch seconds UTC.
     """
     fields: dict[str, Value] = {}
     refused: list[str] = []
-    for key, value in said.items():
-        if key in _PLACED:
+    for key, value in event.items():
+        if key in _MAPPED_KEYS:
             continue
         name = str(key)
         kept = None if name in RESERVED or _SECRET.search(name) or not _NAME.fullmatch(name) else _value(value)
@@ -127,16 +136,16 @@ def entry_of(level: str, said: Mapping[str, Any], record: str, now: float) -> Lo
             refused.append(name)
         else:
             fields[name] = kept
-    raised = _raised(said.get("exc_info"))
+    raised = _exception_name(event.get("exc_info"))
     if raised and len(fields) < FIELDS:
         fields.setdefault("exception", raised)
-    trace = said.get("trace_id")
+    trace = event.get("trace_id")
     return Logged(
         id=record,
         at=now,
         policy="",
-        level=_level(said.get("level", level)),
-        message=_text(said.get("event", "")) or "-",
+        level=_level(event.get("level", level)),
+        message=_text(event.get("event", "")) or "-",
         trace_id=trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else "",
         fields=fields,
         refused=tuple(dict.fromkeys(_text(name)[:NAME_BOUND] or "-" for name in refused[:FIELDS])),
@@ -153,7 +162,7 @@ def _value(value: object) -> Value | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _WHOLE else _text(str(value))
+        return value if abs(value) <= _MAX_SAFE_INTEGER else _text(str(value))
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if isinstance(value, str):
@@ -168,7 +177,7 @@ def _text(value: object) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:TEXT_BOUND])
 
 
-def _raised(info: object) -> str:
+def _exception_name(info: object) -> str:
     """Name the class of what was raised, never its message."""
     if isinstance(info, tuple) and info:
         info = info[1] if len(info) > 1 else None

@@ -28,26 +28,26 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class RetentionPolicy:
     """How long a log's file grows and how long lines are kept.
 
     Attributes:
-        size: bytes after which a file is closed.
-        within: seconds after which it is; never longer than lines are kept.
-        keep: seconds for which lines are kept; infinite for ever.
+        max_bytes: bytes after which a file is closed.
+        max_age_s: seconds after which it is; never longer than lines are kept.
+        retention_s: seconds for which lines are kept; infinite for ever.
     """
 
-    size: float = inf
-    within: float = inf
-    keep: float = inf
+    max_bytes: float = inf
+    max_age_s: float = inf
+    retention_s: float = inf
 
     def is_due(self, size: int, age: float) -> bool:
         """Whether a file of so many bytes and seconds is closed."""
-        return size >= self.size or age >= min(self.within, self.keep)
+        return size >= self.max_bytes or age >= min(self.max_age_s, self.retention_s)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PendingRecord:
     """What has to stand in the log before something is done.
 
     Attributes:
@@ -59,34 +59,34 @@ class Wish:
     note: str
 
 
-class Keeper:
+class SegmentRetention:
     """Keeps the closed segments of one chain.
 
     Args:
         chain: the file that is written.
-        keeping: how.
+        policy: how.
         now: gives the time, epoch seconds UTC.
 
     Attributes:
-        wish: what has to be recorded before a segment may go; ``None`` for nothing.
+        pending_record: what has to be recorded before a segment may go; ``None`` for nothing.
     """
 
-    def __init__(self, chain: Path, keeping: Keeping, now: Callable[[], float]) -> None:
+    def __init__(self, chain: Path, policy: RetentionPolicy, now: Callable[[], float]) -> None:
         self._chain = chain
-        self._keeping = keeping
+        self._policy = policy
         self._now = now
-        self._leaving: tuple[Segment, Stub] | None = None
-        self._granted = -1
+        self._retiring: tuple[Segment, Stub] | None = None
+        self._confirmed_at = -1
         #: the oldest segment's number -> time of its newest line, where that was looked for
         self._newest: dict[int, float] = {}
-        self.wish: Wish | None = None
+        self.pending_record: PendingRecord | None = None
 
-    def grant(self, wish: Wish, lines: int) -> None:
+    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
         """Hear that the record was written, and how many lines the chain has with it."""
-        if wish is self.wish:
-            self.wish, self._granted = None, lines
+        if pending_record is self.pending_record:
+            self.pending_record, self._confirmed_at = None, lines
 
-    def tidy(self, signed: int) -> None:
+    def run(self, signed: int) -> None:
         """Compress what is closed, and retire what is over.
 
         Args:
@@ -95,26 +95,26 @@ class Keeper:
         Raises:
             OSError: a file cannot be read or written; all that was there is still there.
         """
-        if self._leaving is not None and 0 <= self._granted <= signed:
-            self._retire(*self._leaving)
-            self._leaving, self._granted = None, -1
+        if self._retiring is not None and 0 <= self._confirmed_at <= signed:
+            self._retire(*self._retiring)
+            self._retiring, self._confirmed_at = None, -1
         found = segment_file.list_segments(self._chain)
         for segment, after in pairwise(found):
             if not segment.form and segment.base < after.base <= signed:
-                self._pack(segment)
-        if self._leaving is None and self._keeping.keep < inf:
-            self._wish_to_retire(signed)
+                self._compress(segment)
+        if self._retiring is None and self._policy.retention_s < inf:
+            self._request_retirement(signed)
 
-    def _pack(self, segment: Segment) -> None:
+    def _compress(self, segment: Segment) -> None:
         """Compress a segment: the old file goes when the new one is on the disk under its own name."""
         with segment_file.open_segment(segment) as source:
-            self._put(
+            self._write_file(
                 segment_file.segment_path(self._chain, segment.base, segment_file.GZIP_SUFFIX),
                 lambda target: compress(source, target),
             )
         segment.path.unlink()
 
-    def _put(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+    def _write_file(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
         fd = os.open(new, _NEW, 0o600)
@@ -128,7 +128,7 @@ class Keeper:
             new.unlink(missing_ok=True)
         sync_folder(path.parent)
 
-    def _wish_to_retire(self, signed: int) -> None:
+    def _request_retirement(self, signed: int) -> None:
         """Find the oldest segment that is not a stub, and ask for the record where its time is over."""
         found = segment_file.list_segments(self._chain)
         for segment, after in pairwise(found):
@@ -136,7 +136,7 @@ class Keeper:
                 continue
             if after.base > signed or after.base <= segment.base:
                 return
-            over = self._now() - self._keeping.keep
+            over = self._now() - self._policy.retention_s
             if self._newest.get(segment.base, segment_file.read_last_time(segment)) >= over:
                 return
             with segment_file.open_segment(segment) as file:
@@ -145,12 +145,12 @@ class Keeper:
                 # a transition bears the time at which it fell due, so the last line need not be the newest
                 self._newest = {segment.base: stub.until}
                 if stub.until < over:
-                    self._leaving, self.wish = (segment, stub), Wish(RETIRED, retired_note(stub))
+                    self._retiring, self.pending_record = (segment, stub), PendingRecord(RETIRED, retired_note(stub))
             return
 
     def _retire(self, segment: Segment, stub: Stub) -> None:
         """Put the stub beside the segment, then take the segment away."""
-        self._put(
+        self._write_file(
             segment_file.segment_path(self._chain, segment.base, segment_file.TOMBSTONE_SUFFIX),
             lambda target: target.write(stub.encode()),
         )

@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from authguard.core.signed_note import Check, Key, Sign
 
 #: bytes that are moved at once
-BLOCK: Final = 1 << 20
+COPY_BYTES: Final = 1 << 20
 #: of a file that holds what was moved aside
-ASIDE: Final = ".aside."
+ASIDE_INFIX: Final = ".aside."
 #: of a chain that is not the log's first
 _NUMBER: Final = re.compile(r"\.[0-9]{1,2}$")
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SignedEnd:
     """Where the last writer of a chain left off, as far as its signatures tell.
 
     Attributes:
@@ -59,19 +59,19 @@ class Left:
 
 
 @dataclass(slots=True)
-class Taken:
+class TakeoverResult:
     """What came of taking a chain over.
 
     Attributes:
         acts: to be recorded before anything else: act and note.
-        again: whether the file that is written was moved aside, so that the chain has to be claimed anew.
+        must_reacquire: whether the file that is written was moved aside, so that the chain has to be claimed anew.
     """
 
     acts: list[tuple[str, str]] = field(default_factory=list)
-    again: bool = False
+    must_reacquire: bool = False
 
 
-class Predecessor:
+class ChainTakeover:
     """Finds out what the writer before left of a chain.
 
     Args:
@@ -93,37 +93,37 @@ class Predecessor:
         self._every = every
         self._within = within
 
-    def take_over(self) -> Taken:
+    def run(self) -> TakeoverResult:
         """Move aside what is not ours, and say what was left unsigned.
 
         Raises:
             OSError: a file cannot be read, or not be moved aside.
         """
-        taken = Taken()
+        taken = TakeoverResult()
         segments = segment_file.list_segments(self._chain)
         if not any(segment.path.stat().st_size for segment in segments) or _is_torn(segments):
             return taken
         try:
-            first, head = self._recall(segments)
+            first, head = self._load_head(segments)
         except ValueError:
             return taken  # the signer says that the memory is damaged, and signs nothing
         if first and self._is_copy(first, head):
-            self._set_aside(segments, taken)
+            self._move_chain_aside(segments, taken)
         elif head is not None:
-            left = self._left(head, segments)
+            left = self._find_signed_end(head, segments)
             if left is not None:
-                self._take_behind(left, segments, taken)
-        elif self._is_begun(segments):
+                self._recover_unsigned(left, segments, taken)
+        elif self._was_started(segments):
             with segment_file.open_segment(segments[0]) as file:
                 offset = len(file.readline(LINE_BOUND + 1))
-            self._take_behind(Left(segments[0].base, offset, first, 1, closed=False), segments, taken)
-        elif first and self._is_older(first):
+            self._recover_unsigned(SignedEnd(segments[0].base, offset, first, 1, closed=False), segments, taken)
+        elif first and self._predates_key(first):
             taken.acts.append((ADOPTED, "the lines so far were under no checkpoint"))
         else:
-            self._set_aside(segments, taken)
+            self._move_chain_aside(segments, taken)
         return taken
 
-    def _recall(self, segments: Sequence[Segment]) -> tuple[str, checkpoint_file.Head | None]:
+    def _load_head(self, segments: Sequence[Segment]) -> tuple[str, checkpoint_file.Head | None]:
         """Find the hash of the chain's first line, and what was remembered of the chain last.
 
         Raises:
@@ -131,12 +131,12 @@ class Predecessor:
             ValueError: the memory is damaged.
         """
         try:
-            first = self._first(segments[0])
+            first = self._read_first_hash(segments[0])
         except OSError:
             # a file whose time has long been over must not keep the app down, where the memory fits without it
             heads = (one for one in checkpoint_file.load_heads(self._memory) if one.file == self._chain.name)
             for one in heads:
-                if self._left(one, segments) is not None:
+                if self._find_signed_end(one, segments) is not None:
                     return "", one
             raise
         head = (
@@ -147,7 +147,7 @@ class Predecessor:
         return first, head
 
     @staticmethod
-    def _first(segment: Segment) -> str:
+    def _read_first_hash(segment: Segment) -> str:
         """Return the hash of a chain's first line; empty where that is no line of a log."""
         if segment.is_tombstone:
             return segment_file.read_tombstone(segment)[0].first
@@ -163,7 +163,7 @@ class Predecessor:
         others = (chain for chain in segment_file.list_chains(log) if chain != self._chain)
         return any(segment_file.read_first_hash(other) == first for other in others)
 
-    def _is_begun(self, segments: Sequence[Segment]) -> bool:
+    def _was_started(self, segments: Sequence[Segment]) -> bool:
         """Whether a writer of ours began the chain, and ended before its first checkpoint."""
         if segments[0].is_tombstone or segments[0].base > 0:
             return False
@@ -171,7 +171,7 @@ class Predecessor:
             found = read(file.readline(LINE_BOUND + 1))
         return isinstance(found, Linked) and is_opened(found, self._keys, self._check)
 
-    def _is_older(self, first: str) -> bool:
+    def _predates_key(self, first: str) -> bool:
         """Whether the chain may be older than the key: nothing was signed by it, or a checkpoint of it is beside it."""
         if not any(self._memory.glob("*.json")):
             return True
@@ -183,7 +183,7 @@ class Predecessor:
                     return True
         return False
 
-    def _left(self, head: checkpoint_file.Head, segments: Sequence[Segment]) -> Left | None:
+    def _find_signed_end(self, head: checkpoint_file.Head, segments: Sequence[Segment]) -> SignedEnd | None:
         """Find where the newest checkpoint ends; ``None`` where it is not ours or the file is not what was signed."""
         said = read_body(head.note)
         segment = next((one for one in segments if one.base == head.base and not one.is_tombstone), None)
@@ -196,11 +196,11 @@ class Predecessor:
         last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
         if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, said.size):
             return None
-        return Left(head.base, head.offset, head.last, said.size, is_closed(last))
+        return SignedEnd(head.base, head.offset, head.last, said.size, is_closed(last))
 
-    def _take_behind(self, left: Left, segments: Sequence[Segment], taken: Taken) -> None:
+    def _recover_unsigned(self, left: SignedEnd, segments: Sequence[Segment], taken: TakeoverResult) -> None:
         """Sort what stands behind the last line that is vouched for."""
-        ours = _Run(left, self._keys, self._check)
+        ours = _Continuation(left, self._keys, self._check)
         going = True
         for segment in (one for one in segments if one.base >= left.base and not one.is_tombstone):
             begin = left.offset if segment.base == left.base else 0
@@ -210,12 +210,12 @@ class Predecessor:
             else:
                 end, going = begin, False
             if not going and segment.form != segment_file.GZIP_SUFFIX:
-                self._cut(segment, end, ours.seq, taken)
+                self._move_tail_aside(segment, end, ours.seq, taken)
         if ours.seq > left.size:
             note = recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
             taken.acts.append((RECOVERED, note))
 
-    def _cut(self, segment: Segment, end: int, line: int, taken: Taken) -> None:
+    def _move_tail_aside(self, segment: Segment, end: int, line: int, taken: TakeoverResult) -> None:
         """Move what stands behind a place of a file aside; a file of which nothing is left goes."""
         size = segment.path.stat().st_size
         if size <= end:
@@ -231,30 +231,30 @@ class Predecessor:
                 os.close(fd)
         else:
             segment.path.unlink()
-            taken.again |= segment.live
+            taken.must_reacquire |= segment.live
         sync_folder(segment.path.parent)
 
     def _copy_aside(self, path: Path, begin: int) -> tuple[str, str]:
         """Copy the end of a file to a file of its own; return its name and its digest."""
-        new = path.with_name(f".{self._chain.name}{ASIDE}{secrets.token_hex(4)}")
+        new = path.with_name(f".{self._chain.name}{ASIDE_INFIX}{secrets.token_hex(4)}")
         hashed = sha256()
         try:
             target = os.open(new, _NEW, 0o600)
             with os.fdopen(target, "wb") as file, path.open("rb") as source:
                 source.seek(begin)
-                while block := source.read(BLOCK):
+                while block := source.read(COPY_BYTES):
                     hashed.update(block)
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
             digest = hashed.hexdigest()
-            name = f"{self._chain.name}{ASIDE}{digest[:12]}"
+            name = f"{self._chain.name}{ASIDE_INFIX}{digest[:12]}"
             new.replace(path.with_name(name))
         finally:
             new.unlink(missing_ok=True)
         return name, digest
 
-    def _set_aside(self, segments: Sequence[Segment], taken: Taken) -> None:
+    def _move_chain_aside(self, segments: Sequence[Segment], taken: TakeoverResult) -> None:
         """Move a whole chain aside, its checkpoints too."""
         for segment in segments:
             if segment.path.stat().st_size:
@@ -267,13 +267,13 @@ class Predecessor:
             self._copy_aside(beside, 0)
             beside.unlink()
         sync_folder(self._chain.parent)
-        taken.again = True
+        taken.must_reacquire = True
 
 
-class _Run:
+class _Continuation:
     """Lines that go on with a chain."""
 
-    def __init__(self, left: Left, keys: Sequence[Key], check: Check) -> None:
+    def __init__(self, left: SignedEnd, keys: Sequence[Key], check: Check) -> None:
         self.seq = left.size
         self.last = left.last
         self._closed = left.closed
@@ -295,13 +295,13 @@ class _Run:
         place = begin
         for line in _lines(file, begin):
             found = read(line)
-            if not isinstance(found, Linked) or not self._take(found):
+            if not isinstance(found, Linked) or not self._accept(found):
                 torn = not line.endswith(b"\n") and len(line) <= LINE_BOUND
                 return place, torn and not self._closed
             place += len(line)
         return place, True
 
-    def _take(self, found: Linked) -> bool:
+    def _accept(self, found: Linked) -> bool:
         """Take a line where it goes on with the chain; behind a writer's last line only another's first does."""
         if (found.seq, found.prev) != (self.seq, self.last):
             return False
@@ -326,11 +326,11 @@ def _is_torn(segments: Sequence[Segment]) -> bool:
     return not line.endswith(b"\n") and len(line) <= LINE_BOUND
 
 
-def start_of(held: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
+def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
     """Find where the file that is written begins; one without a line goes on from the last segment.
 
     Args:
-        held: the file.
+        file: the file.
         end: bytes of whole lines in it.
         now: epoch seconds UTC.
 
@@ -343,14 +343,14 @@ def start_of(held: LockedFile, end: int, now: float) -> tuple[int, float, tuple[
     """
     base, began, before, torn = 0, inf, None, b""
     if end:
-        first = read(os.pread(held.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
+        first = read(os.pread(file.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
         if isinstance(first, Linked):
             base, began = first.seq, first.entry.at
     else:
-        torn = segment_file.repair_tail(held.path)
-        before = segment_file.read_closed_end(held.path)
+        torn = segment_file.repair_tail(file.path)
+        before = segment_file.read_closed_end(file.path)
         base, began = before[0], now
-    recover_rotation(held, segment_file.segment_path(held.path, base))
+    recover_rotation(file, segment_file.segment_path(file.path, base))
     return base, began, before, torn
 
 
