@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 from authguard.core.request import Evidence, NotProven, Proven, Unseen
-from authguard.core.strict_json import base64url
+from authguard.core.strict_json import decode_base64url
 from authguard.credentials.cache import Cache
-from authguard.credentials.jwt_validator import JwtCheck
+from authguard.credentials.jwt_validator import JwtValidator
 from authguard.policy.compiled import Issuer
 from authguard.testing import FakeClock, Mint
 from authguard.testing.keys import segment
@@ -64,7 +64,7 @@ class Desk:
             key_file="keys.json",
             max_lifetime=86_400.0,
         )
-        self.check = JwtCheck(
+        self.check = JwtValidator(
             {issuer.issuer: issuer},
             pseudonym=lambda _, subject: sha256(subject.encode()).hexdigest(),
             fingerprint=lambda token: sha256(token).hexdigest()[:16],
@@ -165,7 +165,7 @@ def bad_tokens(desk: Desk) -> Iterator[bytes]:
     """Make bad tokens, none like another: their signatures, issuers, key names and spelling differ in turn."""
     good = desk.tokens("ES256", 1)[0]
     head, body, signature = good.split(b".")
-    claims = json.loads(base64url(body))
+    claims = json.loads(decode_base64url(body))
     for index in count():
         other = segment(json.dumps(claims | {"iss": f"https://issuer-{index}.test"}).encode()).encode()
         named = segment(json.dumps({"alg": "ES256", "typ": "at+jwt", "kid": f"key-{index}"}).encode()).encode()

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from authguard.credentials.cache import ENTRIES
+from authguard.credentials.cache import MAX_ENTRIES
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.proving.checks import check
 from authguard.stores.sqlite import SqliteStore
@@ -111,7 +111,7 @@ async def by_tokens(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[s
     cases = [asgi("bare", bare(), Requests(["-"]).some)]
     for number in steps.tokens:
         guarded = await stack.enter_async_context(world.guarded(f"tokens-{number}", StillClock(world.began + NOW)))
-        await show(guarded, tokens[:number], times=2 if number <= ENTRIES else 1)
+        await show(guarded, tokens[:number], times=2 if number <= MAX_ENTRIES else 1)
         cases.append(asgi(f"guarded {number}", guarded, Requests(tokens[:number]).some))
     times = await play(cases, rounds=steps.rounds, size=steps.size)
     return {"guarded": _line(times, "guarded", steps.tokens)}

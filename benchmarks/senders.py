@@ -18,9 +18,9 @@ import jwt
 
 from authguard.core.request import Evidence, Proven, Unseen
 from authguard.core.urls import normal
-from authguard.credentials.jwt_validator import JwtCheck
-from authguard.credentials.nonce import Nonces
-from authguard.credentials.token_validator import Gate
+from authguard.credentials.jwt_validator import JwtValidator
+from authguard.credentials.nonce import NonceGenerator
+from authguard.credentials.token_validator import TokenValidator
 from authguard.policy.compiled import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient, FakeClock, Mint
@@ -58,15 +58,15 @@ class Desk:
                 max_lifetime=86_400.0,
                 **more,  # type: ignore[arg-type]  # fields of the policy
             )
-        self.check = JwtCheck(
+        self.check = JwtValidator(
             issuers, pseudonym=lambda _, subject: subject, fingerprint=lambda _: "", environ={}, folder=folder
         )
         transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"active": True, **self.plain.claims()}))
-        self.gate = Gate(
+        self.gate = TokenValidator(
             self.check,
             issuers,
             environ={"SECRET": "s"},
-            nonces=Nonces(b"k" * 32),
+            nonces=NonceGenerator(b"k" * 32),
             store=MemoryStore(),
             client=httpx2.AsyncClient(transport=transport),
         )
@@ -130,7 +130,7 @@ async def _shown(desk: Desk, batch: Sequence[tuple[str, str]]) -> None:
             raise UnfairError("a good proof is refused")
 
 
-async def _warm(check: Gate | JwtCheck, desk: Desk, batch: Sequence[Evidence]) -> None:
+async def _warm(check: TokenValidator | JwtValidator, desk: Desk, batch: Sequence[Evidence]) -> None:
     recall, now = check.recall, desk.clock.now()
     for evidence in batch:
         if not isinstance(recall(evidence, now), Proven):

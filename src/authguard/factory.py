@@ -21,8 +21,8 @@ from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
-from authguard.credentials.jwt_validator import JwtCheck
-from authguard.credentials.nonce import Nonces
+from authguard.credentials.jwt_validator import JwtValidator
+from authguard.credentials.nonce import NonceGenerator
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
@@ -95,7 +95,7 @@ def build(
     named = choose_names(settings, plain=not policy.pseudonymous, several=several, clock=clock)
     # read now: what a variable says later is for the next guard
     variables = dict(os.environ if environ is None else environ)
-    jwt = JwtCheck(
+    jwt = JwtValidator(
         policy.issuers,
         pseudonym=named.subject,
         fingerprint=Pseudonyms(key).fingerprint,
@@ -105,9 +105,9 @@ def build(
         cache=Cache(settings.remember),
     )
     checker: CredentialCheck = jwt
-    if token_validator.is_wanted(policy.issuers):
-        nonces = Nonces(sha256(b"authguard nonces\n" + key).digest())
-        checker = token_validator.Gate(
+    if token_validator.needs_token_validator(policy.issuers):
+        nonces = NonceGenerator(sha256(b"authguard nonces\n" + key).digest())
+        checker = token_validator.TokenValidator(
             jwt,
             policy.issuers,
             environ=variables,

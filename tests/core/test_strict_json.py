@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.strict_json import DEPTH, NODES, base64url, json_object
+from authguard.core.strict_json import MAX_DEPTH, MAX_NODES, decode_base64url, parse_object
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUES = st.recursive(
@@ -22,14 +22,14 @@ _VALUES = st.recursive(
 @settings(deadline=None)
 @given(st.binary(min_size=1))
 def test_the_canonical_spelling_of_any_bytes_is_read(raw: bytes) -> None:
-    assert base64url(urlsafe_b64encode(raw).rstrip(b"=")) == raw
+    assert decode_base64url(urlsafe_b64encode(raw).rstrip(b"=")) == raw
 
 
 @settings(deadline=None)
 @given(st.text(_ALPHABET, min_size=1))
 def test_what_is_read_has_no_second_spelling(text: str) -> None:
     try:
-        raw = base64url(text.encode())
+        raw = decode_base64url(text.encode())
     except ValueError:
         return
     assert urlsafe_b64encode(raw).rstrip(b"=").decode() == text
@@ -38,13 +38,13 @@ def test_what_is_read_has_no_second_spelling(text: str) -> None:
 @pytest.mark.parametrize("segment", [b"A", b"AAAAA", b"AB", b"AAB", b"__"])
 def test_loose_bits_and_impossible_lengths_are_refused(segment: bytes) -> None:
     with pytest.raises(ValueError, match="canonical"):
-        base64url(segment)
+        decode_base64url(segment)
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.text(), _VALUES, max_size=4))
 def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]) -> None:
-    assert json_object(json.dumps(value).encode()) == value
+    assert parse_object(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_an_ordinary_object_is_read_as_any_reader_would(value: dict[str, object]
 )
 def test_what_is_not_strictly_one_object_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"not JSON|not an object"):
-        json_object(raw)
+        parse_object(raw)
 
 
 def test_an_escaped_pair_of_surrogates_is_a_character() -> None:
-    assert json_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+    assert parse_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
 def _nested(levels: int) -> bytes:
@@ -96,26 +96,26 @@ def _nested(levels: int) -> bytes:
 
 
 def test_nesting_is_bounded() -> None:
-    assert json_object(_nested(DEPTH))
+    assert parse_object(_nested(MAX_DEPTH))
     with pytest.raises(ValueError, match="deeply"):
-        json_object(_nested(DEPTH + 1))
+        parse_object(_nested(MAX_DEPTH + 1))
     with pytest.raises(ValueError, match="deeply"):
-        json_object(b'{"a":' + b"[" * DEPTH + b"]" * DEPTH + b"}")
+        parse_object(b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}")
 
 
 def test_many_flat_lists_are_not_deep() -> None:
-    assert len(json_object(json.dumps({str(n): [n] for n in range(NODES - 1)}).encode())) == NODES - 1
+    assert len(parse_object(json.dumps({str(n): [n] for n in range(MAX_NODES - 1)}).encode())) == MAX_NODES - 1
 
 
-@pytest.mark.parametrize("raw", [b"[" * 16_000, b'{"a":' * 3_000, b"[" * (NODES + 1)])
+@pytest.mark.parametrize("raw", [b"[" * 16_000, b'{"a":' * 3_000, b"[" * (MAX_NODES + 1)])
 def test_more_objects_than_bounded_are_not_read_at_all(raw: bytes) -> None:
     with pytest.raises(ValueError, match="too many"):
-        json_object(raw)
+        parse_object(raw)
 
 
 def test_no_message_holds_what_was_read() -> None:
     with pytest.raises(ValueError, match=r"^not JSON, or not strictly$") as caught:
-        json_object(b'{"sub":"alice" "x"}')
+        parse_object(b'{"sub":"alice" "x"}')
     assert caught.value.__suppress_context__
 
 
@@ -123,7 +123,7 @@ def test_no_message_holds_what_was_read() -> None:
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_object_or_a_value_error(raw: bytes) -> None:
     try:
-        found = json_object(raw)
+        found = parse_object(raw)
     except ValueError:
         return
     assert json.loads(raw) == found

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from authguard.core.request import Evidence, Unseen
-from authguard.credentials.jwks_cache import Pace
-from authguard.credentials.jwt_validator import JwtCheck
+from authguard.credentials.jwks_cache import RefreshPolicy
+from authguard.credentials.jwt_validator import JwtValidator
 from authguard.policy.compiled import Issuer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def settle(work: Coroutine[Any, Any, Any]) -> Any:
 class Door:
     """A checker as the enforcer uses it: `recall` first, then `check`."""
 
-    def __init__(self, check: JwtCheck, clock: FakeClock) -> None:
+    def __init__(self, check: JwtValidator, clock: FakeClock) -> None:
         self.check = check
         self.clock = clock
         self.checked = 0
@@ -112,17 +112,17 @@ class Network:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., JwtCheck]:
+def make(tmp_path: Path) -> Callable[..., JwtValidator]:
     """Build checkers: of the issuer given, with names that can be told apart."""
 
-    def build(*issuers: Issuer, **arguments: Any) -> JwtCheck:
+    def build(*issuers: Issuer, **arguments: Any) -> JwtValidator:
         given: dict[str, Any] = {
             "pseudonym": lambda issuer, subject: f"name of {subject} at {issuer}",
             "fingerprint": lambda token: sha256(token).hexdigest()[:16],
             "environ": {},
             "folder": tmp_path,
         }
-        return JwtCheck({issuer.issuer: issuer for issuer in issuers}, **(given | arguments))
+        return JwtValidator({issuer.issuer: issuer for issuer in issuers}, **(given | arguments))
 
     return build
 
@@ -143,7 +143,10 @@ def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
 
 @pytest.fixture
 def door_of(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, authguard_clock: FakeClock
+    make: Callable[..., JwtValidator],
+    issuer_of: Callable[..., Issuer],
+    authguard_issuer: Mint,
+    authguard_clock: FakeClock,
 ) -> Callable[..., Door]:
     """Open a door to the in-process issuer under a policy with these fields."""
 
@@ -171,7 +174,7 @@ def network(authguard_issuer: Mint) -> Network:
 
 @pytest.fixture
 def reach(
-    make: Callable[..., JwtCheck],
+    make: Callable[..., JwtValidator],
     issuer_of: Callable[..., Issuer],
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
@@ -181,7 +184,7 @@ def reach(
 
     def build(timeout: float = 10.0) -> Door:
         described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)
-        pace = Pace(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
+        pace = RefreshPolicy(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
         return Door(make(described, client=network.client(), pace=pace), authguard_clock)
 
     return build

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.bearer import HEADER_BOUND, TOKEN_BOUND, read
+from authguard.credentials.bearer import MAX_HEADER_BYTES, MAX_TOKEN_BYTES, read
 
 from .conftest import UNHURRIED
 
@@ -52,12 +52,12 @@ def test_what_is_no_token_is_rejected(header: bytes) -> None:
 
 
 def test_a_token_of_16_kib_is_read_and_a_byte_more_is_too_large() -> None:
-    assert read(b"Bearer " + b"a" * TOKEN_BOUND) == b"a" * TOKEN_BOUND
-    assert read(b"Bearer " + b"a" * (TOKEN_BOUND + 1)) == NotProven("rejected", Reason.TOKEN_TOO_LARGE)
+    assert read(b"Bearer " + b"a" * MAX_TOKEN_BYTES) == b"a" * MAX_TOKEN_BYTES
+    assert read(b"Bearer " + b"a" * (MAX_TOKEN_BYTES + 1)) == NotProven("rejected", Reason.TOKEN_TOO_LARGE)
 
 
 def test_a_header_beyond_the_bound_is_not_looked_at() -> None:
-    assert read(b" " * (HEADER_BOUND + 1)) == NotProven("rejected", Reason.TOKEN_TOO_LARGE)
+    assert read(b" " * (MAX_HEADER_BYTES + 1)) == NotProven("rejected", Reason.TOKEN_TOO_LARGE)
 
 
 @UNHURRIED

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from authguard.core.request import Principal, Proven
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.jwk import Key
-from authguard.credentials.jwks_cache import Keyring, Pace
+from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
 
 from .conftest import UNHURRIED
 
@@ -19,7 +19,7 @@ _KEYS = st.sampled_from([bytes([number]) for number in range(8)])
 
 def _entry(weight: int = 1, until: float = 1.0) -> Entry:
     proven = Proven(Principal(issuer="i", subject="s"))
-    return Entry(proven, 0.0, until, Key("k", (), {}), Keyring(None, 1.0, Pace()), weight)
+    return Entry(proven, 0.0, until, Key("k", (), {}), JwksCache(None, 1.0, RefreshPolicy()), weight)
 
 
 class Remembering(RuleBasedStateMachine):
@@ -31,18 +31,18 @@ class Remembering(RuleBasedStateMachine):
         self.model: dict[bytes, Entry] = {}
 
     @rule(digest=_KEYS, weight=st.integers(1, 21), until=st.integers(0, 3))
-    def keep(self, digest: bytes, weight: int, until: int) -> None:
+    def put(self, digest: bytes, weight: int, until: int) -> None:
         entry = _entry(weight, until)
         before = len(self.cache)
-        self.cache.keep(digest, entry)
+        self.cache.put(digest, entry)
         self.model[digest] = entry
         assert (self.cache.find(digest) is entry) is (weight <= 20)
         if weight == 1 and before < 4 and sum(kept.weight for kept in self.held()) < 20:
             assert len(self.cache) >= before
 
     @rule(digest=_KEYS)
-    def drop(self, digest: bytes) -> None:
-        self.cache.drop(digest)
+    def remove(self, digest: bytes) -> None:
+        self.cache.remove(digest)
         assert self.cache.find(digest) is None
 
     def held(self) -> list[Entry]:
@@ -64,15 +64,15 @@ TestRemembering.settings = UNHURRIED
 
 def test_a_credential_heavier_than_the_bound_is_not_kept() -> None:
     cache = Cache(weight=10)
-    cache.keep(b"heavy", _entry(11))
-    cache.keep(b"light", _entry(10))
+    cache.put(b"heavy", _entry(11))
+    cache.put(b"light", _entry(10))
     assert cache.find(b"heavy") is None
     assert cache.find(b"light") is not None
 
 
 def test_nothing_is_kept_where_nothing_may_be() -> None:
     cache = Cache(entries=0)
-    cache.keep(b"any", _entry())
+    cache.put(b"any", _entry())
     assert len(cache) == 0
 
 
@@ -82,7 +82,7 @@ def test_more_live_credentials_than_there_is_room_for_cost_only_what_is_missing(
     for _ in range(20):
         for digest in digests:
             if cache.find(digest) is None:
-                cache.keep(digest, _entry())
+                cache.put(digest, _entry())
             else:
                 found += 1
     assert found / (20 * 250) > 0.5  # forgetting the oldest first would find none at all
@@ -93,7 +93,7 @@ def test_what_has_ended_goes_before_what_has_not() -> None:
     ended = [sha256(b"old%d" % number).digest() for number in range(500)]
     live = [sha256(b"new%d" % number).digest() for number in range(900)]
     for digest in ended:
-        cache.keep(digest, _entry(until=1.0))
+        cache.put(digest, _entry(until=1.0))
     for digest in live:
-        cache.keep(digest, _entry(until=100.0))
+        cache.put(digest, _entry(until=100.0))
     assert sum(cache.find(digest) is not None for digest in live) > 800  # by chance alone: about 730

@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal
 from authguard.core.snapshot import account_key, session_key
-from authguard.credentials.claims import CHAIN_BOUND, Names, StateRepository, judge
+from authguard.credentials.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
 from authguard.policy.compiled import Issuer
 
 from .conftest import UNHURRIED
 
 NOW = 1_800_000_000.0
 _ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), leeway=30.0, max_lifetime=3_600.0)
-_NAMES = Names(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>")
+_NAMES = LogNames(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>")
 _GOOD = {"iss": "https://i.test", "aud": "a", "sub": "alice", "iat": NOW, "exp": NOW + 300}
 
 
-def _judge(issuer: Issuer = _ISSUER, now: float = NOW, **claims: Any) -> StateRepository | NotProven:
+def _judge(issuer: Issuer = _ISSUER, now: float = NOW, **claims: Any) -> ValidatedToken | NotProven:
     given = {name: value for name, value in (_GOOD | claims).items() if value is not ...}
-    return judge(given, issuer, _NAMES, b"token", now)
+    return validate_claims(given, issuer, _NAMES, b"token", now)
 
 
 def _principal(**claims: Any) -> Principal:
     found = _judge(**claims)
-    assert isinstance(found, StateRepository)
+    assert isinstance(found, ValidatedToken)
     return found.proven.principal
 
 
@@ -212,38 +212,38 @@ def _chain(length: int) -> dict[str, Any]:
 
 
 def test_a_chain_of_actors_is_bounded() -> None:
-    assert len(_principal(act=_chain(CHAIN_BOUND)).chain) == CHAIN_BOUND
-    assert _judge(act=_chain(CHAIN_BOUND + 1)) == _refused(Reason.CLAIM_MALFORMED)
+    assert len(_principal(act=_chain(MAX_ACTORS)).chain) == MAX_ACTORS
+    assert _judge(act=_chain(MAX_ACTORS + 1)) == _refused(Reason.CLAIM_MALFORMED)
 
 
 def test_a_bound_token_is_bound_to_one_key_and_a_bearer_token_to_none() -> None:
     bound = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender="dpop")
     found = _judge(bound, cnf={"jkt": "A" * 43})
-    assert isinstance(found, StateRepository)
+    assert isinstance(found, ValidatedToken)
     assert found.thumbprint == "A" * 43
     assert _judge(bound) == _refused(Reason.UNBOUND_TOKEN)
     for cnf in (None, {}, {"jkt": "A" * 42}, {"jkt": "A" * 43, "x5t#S256": "B"}, {"jkt": "A" * 42 + "="}):
         assert _judge(bound, cnf=cnf) == _refused(Reason.BOUND_TOKEN)
         assert _judge(cnf=cnf) == _refused(Reason.BOUND_TOKEN)
-    assert isinstance(_judge(), StateRepository)
+    assert isinstance(_judge(), ValidatedToken)
 
 
 def test_a_token_without_iat_has_no_measurable_lifetime() -> None:
     assert _judge(iat=...) == _refused(Reason.CLAIM_MISSING)
     unmeasured = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), max_lifetime=0)
     found = _judge(unmeasured, iat=..., exp=NOW + 1e9)
-    assert isinstance(found, StateRepository)
+    assert isinstance(found, ValidatedToken)
     assert found.proven.principal.issued_at == 0.0
 
 
 def test_a_lifetime_beyond_the_policy_is_refused_also_when_it_is_over() -> None:
-    assert isinstance(_judge(exp=NOW + 3_600), StateRepository)
+    assert isinstance(_judge(exp=NOW + 3_600), ValidatedToken)
     assert _judge(exp=NOW + 3_601) == _refused(Reason.LIFETIME_EXCEEDED)
     assert _judge(now=NOW + 9_999, exp=NOW + 3_601) == _refused(Reason.LIFETIME_EXCEEDED)
 
 
 def test_a_token_is_good_until_its_expiry_and_the_leeway() -> None:
-    assert isinstance(_judge(now=NOW + 329.9), StateRepository)
+    assert isinstance(_judge(now=NOW + 329.9), ValidatedToken)
     assert _judge(now=NOW + 330) == _refused(Reason.TOKEN_EXPIRED, "expired")
 
 
@@ -251,7 +251,7 @@ def test_a_token_is_good_until_its_expiry_and_the_leeway() -> None:
 def test_nothing_lies_in_the_future_but_for_the_leeway(claim: str) -> None:
     early = {claim: NOW + 30}
     found = _judge(**early)
-    assert isinstance(found, StateRepository)
+    assert isinstance(found, ValidatedToken)
     assert found.since == NOW
     assert found.proven == _judge(**early, now=NOW + 5).proven, "a claim is taken as sent, whenever it is checked"  # type: ignore[union-attr]
     assert _judge(**{claim: NOW + 31}) == _refused(Reason.TOKEN_NOT_YET_VALID)
@@ -283,7 +283,7 @@ _JSON = st.recursive(
 )
 def test_any_claims_are_judged_and_what_is_proven_holds_now(claims: dict[str, Any], now: float) -> None:
     found = _judge(now=now, **claims)
-    if isinstance(found, StateRepository):
+    if isinstance(found, ValidatedToken):
         principal = found.proven.principal
         assert found.since <= now < found.until
         assert principal.auth_time <= now

@@ -23,7 +23,7 @@ def test_work_outlives_the_scope_that_started_it(run: Callable[..., Any]) -> Non
             done.set()
 
         with anyio.CancelScope() as scope:
-            held = concurrency.start(work)
+            held = concurrency.spawn(work)
             scope.cancel()
             await anyio.lowlevel.checkpoint()
         assert scope.cancelled_caught

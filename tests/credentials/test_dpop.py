@@ -13,21 +13,21 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven
 from authguard.core.urls import normal
 from authguard.credentials import dpop
-from authguard.credentials.dpop import PROOF_BOUND, Shown, verify
-from authguard.credentials.nonce import Nonces
+from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
+from authguard.credentials.nonce import NonceGenerator
 from authguard.policy.compiled import Issuer
 from authguard.testing import DpopClient, FakeClock
 
 from .conftest import UNHURRIED
 
 if TYPE_CHECKING:
-    from authguard.credentials.dpop import Shown as _Shown
+    from authguard.credentials.dpop import VerifiedProof as _Shown
 
 URL = "https://agent.test/chat"
 TOKEN = "the-token"
 CLOCK = FakeClock()
 CLIENT = DpopClient.create(CLOCK)
-NONCES = Nonces(b"k" * 32)
+NONCES = NonceGenerator(b"k" * 32)
 ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender="dpop")
 GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
 
@@ -36,20 +36,20 @@ def shown(proof: str | bytes, thumbprint: str = CLIENT.thumbprint, **asked: Any)
     raw = proof.encode("utf-8", "surrogatepass") if isinstance(proof, str) else proof
     evidence = Evidence(proof=raw, **({"method": "POST", "address": normal(URL)} | asked))
     digest = sha256(TOKEN.encode()).digest()
-    return verify(evidence, digest, thumbprint, issuer=ISSUER, nonces=NONCES, now=CLOCK.now())
+    return verify_proof(evidence, digest, thumbprint, issuer=ISSUER, nonces=NONCES, now=CLOCK.now())
 
 
 def test_a_good_proof_has_a_name_of_its_own_key_and_its_end() -> None:
     found = shown(GOOD)
-    assert isinstance(found, Shown)
+    assert isinstance(found, VerifiedProof)
     assert len(found.name) == 32
     assert found.until == CLOCK.now() + 61.0
     other = DpopClient.create(CLOCK)
     theirs = shown(other.proof("POST", URL, TOKEN, jti="one"), other.thumbprint)
-    assert isinstance(theirs, Shown)
+    assert isinstance(theirs, VerifiedProof)
     assert theirs.name != found.name
     again = shown(CLIENT.proof("POST", URL, TOKEN, jti="one", iat=CLOCK.now() - 5))
-    assert isinstance(again, Shown)
+    assert isinstance(again, VerifiedProof)
     assert again.name == found.name
 
 
@@ -91,24 +91,24 @@ def test_another_key_is_told_apart_from_a_bad_proof() -> None:
 
 
 def test_a_key_that_signs_again_is_built_once() -> None:
-    dpop._holder.cache_clear()
+    dpop._proof_key.cache_clear()
     for number in range(5):
-        assert isinstance(shown(CLIENT.proof("POST", URL, TOKEN, jti=str(number))), Shown)
-    assert dpop._holder.cache_info().misses == 1
+        assert isinstance(shown(CLIENT.proof("POST", URL, TOKEN, jti=str(number))), VerifiedProof)
+    assert dpop._proof_key.cache_info().misses == 1
 
 
 def test_a_flood_of_other_keys_is_bounded_and_a_bad_key_leaves_nothing() -> None:
-    dpop._holder.cache_clear()
+    dpop._proof_key.cache_clear()
     assert shown(CLIENT.proof("POST", URL, TOKEN, header={"jwk": {"kty": "oct", "k": "AAAA"}})) == NotProven(
         "rejected", Reason.PROOF_INVALID
     )
-    assert dpop._holder.cache_info().currsize == 0
-    assert dpop._holder.cache_info().maxsize == dpop.HOLDERS
+    assert dpop._proof_key.cache_info().currsize == 0
+    assert dpop._proof_key.cache_info().maxsize == dpop.MAX_PROOF_KEYS
 
 
 def test_a_proof_at_the_bound_is_read_and_one_beyond_is_not() -> None:
-    room = PROOF_BOUND - len(CLIENT.proof("POST", URL, TOKEN, more=""))
+    room = MAX_PROOF_BYTES - len(CLIENT.proof("POST", URL, TOKEN, more=""))
     least = [CLIENT.proof("POST", URL, TOKEN, more="x" * size) for size in range(room * 3 // 4 - 2, room * 3 // 4 + 4)]
-    assert {len(proof) > PROOF_BOUND for proof in least} == {True, False}
+    assert {len(proof) > MAX_PROOF_BYTES for proof in least} == {True, False}
     for proof in least:
-        assert isinstance(shown(proof), Shown) is (len(proof) <= PROOF_BOUND)
+        assert isinstance(shown(proof), VerifiedProof) is (len(proof) <= MAX_PROOF_BYTES)

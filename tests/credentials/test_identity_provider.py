@@ -9,7 +9,7 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Proven
-from authguard.credentials.jwks_cache import Pace
+from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.policy.compiled import Issuer
 
 from .conftest import Door
@@ -17,7 +17,7 @@ from .conftest import Door
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.credentials.jwt_validator import JwtCheck
+    from authguard.credentials.jwt_validator import JwtValidator
     from authguard.testing import FakeClock, IdentityProvider
 
 _UNREACHABLE = NotProven("unproven", Reason.KEYS_UNREACHABLE)
@@ -32,7 +32,9 @@ def idp(authguard_fresh_idp: IdentityProvider, authguard_clock: FakeClock) -> Id
 
 
 @pytest.fixture
-def door_to(make: Callable[..., JwtCheck], idp: IdentityProvider, authguard_clock: FakeClock) -> Callable[..., Door]:
+def door_to(
+    make: Callable[..., JwtValidator], idp: IdentityProvider, authguard_clock: FakeClock
+) -> Callable[..., Door]:
     """Open a door to the provider, with an HTTP client of its own."""
 
     def build(timeout: float = 10.0, **keys: Any) -> Door:
@@ -42,7 +44,7 @@ def door_to(make: Callable[..., JwtCheck], idp: IdentityProvider, authguard_cloc
             algorithms=("ES256", "RS256", "EdDSA"),
             **(keys or {"discovery": True}),
         )
-        return Door(make(described, pace=Pace(timeout=timeout)), authguard_clock)
+        return Door(make(described, pace=RefreshPolicy(timeout=timeout)), authguard_clock)
 
     return build
 
@@ -125,7 +127,7 @@ def test_an_outage_is_unproven_and_over_when_it_is_over(
 
 
 def test_an_issuer_that_is_not_there_at_all_is_an_outage(
-    run: Callable[..., Any], make: Callable[..., JwtCheck], authguard_issuer: Any, unused_tcp_port: int
+    run: Callable[..., Any], make: Callable[..., JwtValidator], authguard_issuer: Any, unused_tcp_port: int
 ) -> None:
     async def scene() -> None:
         described = Issuer(

@@ -10,11 +10,16 @@ import httpx2
 import pytest
 
 from authguard.credentials import introspection as module
-from authguard.credentials.introspection import Introspector, Manners
-from authguard.credentials.introspection_client import UNREACHABLE, Answer, Desk, Said
+from authguard.credentials.introspection import IntrospectionLimits, Introspector
+from authguard.credentials.introspection_client import (
+    UNREACHABLE,
+    IntrospectionEndpoint,
+    IntrospectionResult,
+    TokenStatus,
+)
 
 NOW = 1_800_000_000.0
-DESK = Desk("https://idp.test/introspect", "Basic x")
+DESK = IntrospectionEndpoint("https://idp.test/introspect", "Basic x")
 
 
 class Server:
@@ -51,22 +56,22 @@ def server() -> Server:
     return Server()
 
 
-def introspector(server: Server, cache: float = 30.0, **manners: Any) -> Introspector:
+def introspector(server: Server, cache: float = 30.0, **limits: Any) -> Introspector:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(server.respond))
-    made = Introspector(cache, client, Manners(**manners))
+    made = Introspector(cache, client, IntrospectionLimits(**limits))
     made.open(DESK)
     return made
 
 
-async def ask(of: Introspector, name: str = "token", now: float = NOW) -> Answer:
-    return await of.ask(name.encode(), sha256(name.encode()).digest(), now)
+async def introspect(of: Introspector, name: str = "token", now: float = NOW) -> IntrospectionResult:
+    return await of.introspect(name.encode(), sha256(name.encode()).digest(), now)
 
 
-async def ask_at_once(of: Introspector, names: list[str]) -> list[Answer]:
-    found: list[Answer] = []
+async def ask_at_once(of: Introspector, names: list[str]) -> list[IntrospectionResult]:
+    found: list[IntrospectionResult] = []
 
     async def one(name: str) -> None:
-        found.append(await ask(of, name))
+        found.append(await introspect(of, name))
 
     async with anyio.create_task_group() as tasks:
         for name in names:
@@ -82,34 +87,34 @@ async def test_of_100_who_ask_about_one_token_one_is_sent(server: Server) -> Non
 
 async def test_who_gives_up_cancels_nothing_for_the_others(server: Server) -> None:
     of, server.gate = introspector(server), anyio.Event()
-    found: list[Answer] = []
+    found: list[IntrospectionResult] = []
 
     async def patient() -> None:
-        found.append(await ask(of))
+        found.append(await introspect(of))
 
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as hasty:
             tasks.start_soon(patient)
             hasty.cancel()
-            await ask(of)
+            await introspect(of)
         server.gate.set()
     assert found == [{}]
     assert server.asked == 1
 
 
 async def test_no_more_questions_are_on_their_way_than_the_manners_say(server: Server) -> None:
-    of = introspector(server, at_once=4)
+    of = introspector(server, max_concurrency=4)
     found = await ask_at_once(of, [str(number) for number in range(40)])
     assert found == [{}] * 40
     assert server.most <= 4
 
 
 async def test_too_many_who_wait_are_told_at_once(server: Server) -> None:
-    of, server.gate = introspector(server, waiting=8, timeout=30.0), anyio.Event()
-    found: list[Answer] = []
+    of, server.gate = introspector(server, max_pending=8, timeout=30.0), anyio.Event()
+    found: list[IntrospectionResult] = []
 
     async def one(number: int) -> None:
-        found.append(await ask(of, str(number)))
+        found.append(await introspect(of, str(number)))
 
     async with anyio.create_task_group() as tasks:
         for number in range(50):
@@ -123,83 +128,83 @@ async def test_too_many_who_wait_are_told_at_once(server: Server) -> None:
 
 async def test_an_issuer_that_hangs_costs_a_bounded_wait(server: Server) -> None:
     of, server.gate = introspector(server, timeout=0.02), anyio.Event()
-    assert [await ask(of, name) for name in "abcdef"] == [UNREACHABLE] * 6
+    assert [await introspect(of, name) for name in "abcdef"] == [UNREACHABLE] * 6
     assert server.asked == 3  # it is left alone then
-    assert of._questions == {}
+    assert of._pending == {}
 
 
 async def test_an_issuer_is_left_alone_after_failures_and_asked_once_when_the_rest_is_over(server: Server) -> None:
     of, server.answer = introspector(server), httpx2.ConnectError("down")
     for _ in range(10):
-        assert await ask(of) is UNREACHABLE
+        assert await introspect(of) is UNREACHABLE
     assert server.asked == 3
     assert await ask_at_once(of, ["a", "b", "c"]) == [UNREACHABLE] * 3
     assert server.asked == 3
     for _ in range(5):
-        assert await ask(of, now=NOW + 5.0) is UNREACHABLE
+        assert await introspect(of, now=NOW + 5.0) is UNREACHABLE
     assert server.asked == 4
     server.answer = {"active": True}
-    assert await ask(of, now=NOW + 10.0) == {}
-    assert await ask(of, "other", now=NOW + 10.0) == {}
+    assert await introspect(of, now=NOW + 10.0) == {}
+    assert await introspect(of, "other", now=NOW + 10.0) == {}
 
 
 async def test_a_token_at_which_the_server_stumbles_does_not_shut_out_the_others(server: Server) -> None:
     of, server.answer = introspector(server), {"active": "what?"}
     for number in range(10):
-        await ask(of, str(number))
+        await introspect(of, str(number))
     server.answer = {"active": True}
-    assert await ask(of) == {}
+    assert await introspect(of) == {}
 
 
 async def test_a_turn_that_did_not_come_says_nothing_of_the_issuer(server: Server) -> None:
     # on a busy machine a few get a turn so late that it ends at once; only if all eight counted would it rest
-    of, server.gate = introspector(server, at_once=1, timeout=0.05, failures=8), anyio.Event()
+    of, server.gate = introspector(server, max_concurrency=1, timeout=0.05, failure_threshold=8), anyio.Event()
     assert await ask_at_once(of, list("abcdefgh")) == [UNREACHABLE] * 8
     server.gate = None
-    assert await ask(of) == {}
+    assert await introspect(of) == {}
 
 
 async def test_a_clock_that_steps_back_ends_a_rest(server: Server) -> None:
     of, server.answer = introspector(server), httpx2.ConnectError("down")
     for _ in range(3):
-        await ask(of)
+        await introspect(of)
     server.answer = {"active": True}
-    assert await ask(of, now=NOW - 3_600.0) == {}
+    assert await introspect(of, now=NOW - 3_600.0) == {}
 
 
 async def test_what_is_not_active_is_remembered_for_the_caches_time_and_no_longer(server: Server) -> None:
     of, server.answer = introspector(server), {"active": False}
     digest = sha256(b"token").digest()
-    assert not of.is_refused(digest, NOW)
-    assert await ask(of) is Said.INACTIVE
-    assert of.is_refused(digest, NOW)
-    assert of.is_refused(digest, NOW + 29.9)
-    assert not of.is_refused(digest, NOW + 30.0)
-    assert not of.is_refused(digest, NOW)  # it is forgotten then
+    assert not of.is_known_inactive(digest, NOW)
+    assert await introspect(of) is TokenStatus.INACTIVE
+    assert of.is_known_inactive(digest, NOW)
+    assert of.is_known_inactive(digest, NOW + 29.9)
+    assert not of.is_known_inactive(digest, NOW + 30.0)
+    assert not of.is_known_inactive(digest, NOW)  # it is forgotten then
 
 
 async def test_nothing_is_remembered_where_the_policy_wants_no_cache(server: Server) -> None:
     of, server.answer = introspector(server, cache=0.0), {"active": False}
-    await ask(of)
-    assert not of.is_refused(sha256(b"token").digest(), NOW)
+    await introspect(of)
+    assert not of.is_known_inactive(sha256(b"token").digest(), NOW)
 
 
 async def test_a_flood_of_inactive_tokens_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REFUSED", 16)
+    monkeypatch.setattr(module, "MAX_INACTIVE_TOKENS", 16)
     of, server.answer = introspector(server), {"active": False}
     for number in range(64):
-        await ask(of, str(number))
-    assert len(of._refused) == 16
-    assert of.is_refused(sha256(b"63").digest(), NOW)
-    assert not of.is_refused(sha256(b"0").digest(), NOW)
+        await introspect(of, str(number))
+    assert len(of._inactive) == 16
+    assert of.is_known_inactive(sha256(b"63").digest(), NOW)
+    assert not of.is_known_inactive(sha256(b"0").digest(), NOW)
 
 
 async def test_closing_calls_back_what_is_on_its_way(server: Server) -> None:
     of, server.gate = introspector(server, timeout=30.0), anyio.Event()
-    found: list[Answer] = []
+    found: list[IntrospectionResult] = []
 
     async def one() -> None:
-        found.append(await ask(of))
+        found.append(await introspect(of))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(one)

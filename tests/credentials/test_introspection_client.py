@@ -12,18 +12,22 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from authguard.credentials.introspection_client import UNCLEAR, Desk, Said, ask
+from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus, introspect
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Introspection, Issuer
 
 ISSUER = Issuer(issuer="https://idp.test", audience="us", algorithms=("ES256",))
 
 
-def desk(url: str = "https://idp.test/introspect", client_id: str = "guard", secret: str = "secret") -> Desk:
-    return Desk.of(ISSUER, Introspection(url=url, client_id=client_id, secret_env="S"), {"S": secret})
+def endpoint(
+    url: str = "https://idp.test/introspect", client_id: str = "guard", secret: str = "secret"
+) -> IntrospectionEndpoint:
+    return IntrospectionEndpoint.of(ISSUER, Introspection(url=url, client_id=client_id, secret_env="S"), {"S": secret})
 
 
-async def asked(answer: httpx2.Response, at: Desk, token: bytes = b"tok~en+/=") -> tuple[Any, list[httpx2.Request]]:
+async def asked(
+    answer: httpx2.Response, at: IntrospectionEndpoint, token: bytes = b"tok~en+/="
+) -> tuple[Any, list[httpx2.Request]]:
     seen: list[httpx2.Request] = []
 
     def respond(request: httpx2.Request) -> httpx2.Response:
@@ -31,11 +35,11 @@ async def asked(answer: httpx2.Response, at: Desk, token: bytes = b"tok~en+/=") 
         return answer
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
-        return await ask(client, at, token), seen
+        return await introspect(client, at, token), seen
 
 
 async def test_the_question_is_a_form_with_our_credentials() -> None:
-    said, (request,) = await asked(httpx2.Response(200, json={"active": True, "sub": "a"}), desk())
+    said, (request,) = await asked(httpx2.Response(200, json={"active": True, "sub": "a"}), endpoint())
     assert said == {"sub": "a"}
     assert (request.method, str(request.url)) == ("POST", "https://idp.test/introspect")
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -54,30 +58,35 @@ async def test_the_question_is_a_form_with_our_credentials() -> None:
     ],
 )
 async def test_our_credentials_are_encoded_as_in_a_form(name: str, secret: str, pair: str) -> None:
-    _, (request,) = await asked(httpx2.Response(200, json={"active": False}), desk(client_id=name, secret=secret))
+    _, (request,) = await asked(httpx2.Response(200, json={"active": False}), endpoint(client_id=name, secret=secret))
     assert b64decode(request.headers["authorization"].removeprefix("Basic ")).decode() == pair
 
 
 async def test_inactive_is_inactive_whatever_else_is_said() -> None:
-    assert (await asked(httpx2.Response(200, json={"active": False, "sub": "a"}), desk()))[0] is Said.INACTIVE
+    assert (await asked(httpx2.Response(200, json={"active": False, "sub": "a"}), endpoint()))[
+        0
+    ] is TokenStatus.INACTIVE
     answer = httpx2.Response(
         200, content=b'{"active": false}', headers={"content-type": "Application/JSON; charset=utf-8"}
     )
-    assert (await asked(answer, desk()))[0] is Said.INACTIVE
+    assert (await asked(answer, endpoint()))[0] is TokenStatus.INACTIVE
 
 
 async def test_nobody_is_asked_without_tls() -> None:
-    assert await asked(httpx2.Response(200, json={"active": True}), desk("http://idp.test/introspect")) == (UNCLEAR, [])
+    assert await asked(httpx2.Response(200, json={"active": True}), endpoint("http://idp.test/introspect")) == (
+        UNCLEAR,
+        [],
+    )
 
 
 async def test_a_secret_that_is_not_set_is_told_by_its_variables_name_alone() -> None:
     with pytest.raises(SettingsError, match="set S to the secret"):
-        desk(secret="")
+        endpoint(secret="")
 
 
 def test_a_desk_shows_no_secret() -> None:
-    assert "Z3V" not in repr(desk())
-    assert "secret" not in repr(desk())
+    assert "Z3V" not in repr(endpoint())
+    assert "secret" not in repr(endpoint())
 
 
 async def test_a_second_answer_about_one_token_is_never_the_answer_about_the_next() -> None:
@@ -102,11 +111,11 @@ async def test_a_second_answer_about_one_token_is_never_the_answer_about_the_nex
         left.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    at = desk(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/introspect")
+    at = endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/introspect")
     async with httpx2.AsyncClient(trust_env=False) as client:
         for _ in range(2):
-            assert await ask(client, at, b"good") == {"sub": "alice"}
-            assert await ask(client, at, b"revoked") is Said.INACTIVE
+            assert await introspect(client, at, b"good") == {"sub": "alice"}
+            assert await introspect(client, at, b"revoked") is TokenStatus.INACTIVE
     server.close()
     for left in gone:
         await left.wait()

@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.jwk import KEYS_BOUND, Key, KeySet, allowed, load, secret
+from authguard.credentials.jwk import MAX_KEYS, Key, KeySet, allowed_algorithms, build_secret_key, load_jwks
 from authguard.testing import SigningKey
 
-EVERYTHING = allowed(
+EVERYTHING = allowed_algorithms(
     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA HS256 HS384 HS512".split()  # noqa: SIM905 - reads as a list
 )
 
@@ -39,7 +39,7 @@ def _jwk(kind: str, **changes: Any) -> dict[str, Any]:
 
 
 def _sound(*members: object, algorithms: frozenset[str] = EVERYTHING) -> tuple[Key, ...]:
-    return load({"keys": list(members)}, algorithms).keys
+    return load_jwks({"keys": list(members)}, algorithms).keys
 
 
 @pytest.mark.parametrize(
@@ -143,16 +143,14 @@ def test_keys_without_a_name_do_not_share_one() -> None:
     assert len(_sound(_jwk("ES256", kid=...), _jwk("EdDSA", kid=...))) == 2
 
 
-@pytest.mark.parametrize(
-    "document", [{}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"keys": [{}] * (KEYS_BOUND + 1)}]
-)
+@pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": {}}, {"keys": "x"}, {"keys": [{}] * (MAX_KEYS + 1)}])
 def test_what_is_no_set_or_too_large_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="JWK Set"):
-        load(document, EVERYTHING)
+        load_jwks(document, EVERYTHING)
 
 
 def test_an_empty_set_is_a_set() -> None:
-    assert load({"keys": []}, EVERYTHING) == KeySet()
+    assert load_jwks({"keys": []}, EVERYTHING) == KeySet()
 
 
 def test_a_token_is_verified_by_the_key_that_it_names_and_by_no_other() -> None:
@@ -176,7 +174,7 @@ def test_a_token_without_kid_takes_the_only_key_that_fits() -> None:
 def test_a_key_that_is_published_again_goes_on_and_one_that_is_gone_is_retired() -> None:
     stays, goes, comes = (SigningKey.generate(kid=name).jwk() for name in ("stays", "goes", "comes"))
     before = KeySet(_sound(stays, goes))
-    after = before.succeed(KeySet(_sound(comes, stays)))
+    after = before.replace_with(KeySet(_sound(comes, stays)))
     assert [key.name for key in after.keys] == ["comes", "stays"]
     assert after.keys[1] is before.keys[0]
     assert [key.retired for key in before.keys] == [False, True]
@@ -185,30 +183,30 @@ def test_a_key_that_is_published_again_goes_on_and_one_that_is_gone_is_retired()
 
 def test_another_key_under_the_old_name_is_another_key() -> None:
     before = KeySet(_sound(SigningKey.generate(kid="k").jwk()))
-    after = before.succeed(KeySet(_sound(SigningKey.generate(kid="k").jwk())))
+    after = before.replace_with(KeySet(_sound(SigningKey.generate(kid="k").jwk())))
     assert before.keys[0].retired
     assert not after.keys[0].retired
 
 
 def test_a_key_that_may_verify_something_else_now_is_another_key() -> None:
     before = KeySet(_sound(_jwk("RS256", alg="RS256")))
-    assert before.succeed(KeySet(_sound(_jwk("RS256", alg="PS256")))).keys[0] is not before.keys[0]
+    assert before.replace_with(KeySet(_sound(_jwk("RS256", alg="PS256")))).keys[0] is not before.keys[0]
     assert before.keys[0].retired
 
 
 @pytest.mark.parametrize(("alg", "least"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
 def test_a_secret_is_as_long_as_the_hash(alg: str, least: int) -> None:
-    (key,) = secret(b"s" * least, frozenset({alg})).keys
+    (key,) = build_secret_key(b"s" * least, frozenset({alg})).keys
     assert set(key.verifiers) == {alg}
     with pytest.raises(ValueError, match=f"at least {least} bytes"):
-        secret(b"s" * (least - 1), frozenset({"HS256", alg}))
+        build_secret_key(b"s" * (least - 1), frozenset({"HS256", alg}))
 
 
 def test_a_secret_is_for_nothing_but_hmac() -> None:
-    (key,) = secret(b"s" * 64, frozenset({"HS256", "ES256"})).keys
+    (key,) = build_secret_key(b"s" * 64, frozenset({"HS256", "ES256"})).keys
     assert set(key.verifiers) == {"HS256"}
     with pytest.raises(ValueError, match="goes with HS256"):
-        secret(b"s" * 64, frozenset({"ES256"}))
+        build_secret_key(b"s" * 64, frozenset({"ES256"}))
 
 
 def test_a_public_key_is_no_secret() -> None:
@@ -217,16 +215,16 @@ def test_a_public_key_is_no_secret() -> None:
         b'{"kty":"oct","k":"' + urlsafe_b64encode(b"s" * 64) + b'"}',
     ):
         with pytest.raises(ValueError, match="not a secret") as caught:
-            secret(value if isinstance(value, bytes) else value.encode(), frozenset({"HS256"}))
+            build_secret_key(value if isinstance(value, bytes) else value.encode(), frozenset({"HS256"}))
         assert caught.value.__suppress_context__
 
 
 def test_none_is_never_allowed_and_ed25519_goes_by_both_names() -> None:
-    assert allowed(["none", "NONE", "ES256"]) == {"ES256"}
-    assert allowed(["EdDSA"]) == allowed(["Ed25519"]) == {"EdDSA", "Ed25519"}
+    assert allowed_algorithms(["none", "NONE", "ES256"]) == {"ES256"}
+    assert allowed_algorithms(["EdDSA"]) == allowed_algorithms(["Ed25519"]) == {"EdDSA", "Ed25519"}
 
 
 def test_no_key_is_in_a_repr() -> None:
-    assert "s" * 32 not in repr(secret(b"s" * 32, frozenset({"HS256"})))
+    assert "s" * 32 not in repr(build_secret_key(b"s" * 32, frozenset({"HS256"})))
     member = _jwk("ES256")
     assert member["x"] not in repr(_sound(member))

@@ -8,13 +8,19 @@ import anyio
 import pytest
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.jwk import Key, KeySet, Published, Version
-from authguard.credentials.jwks_cache import AHEAD, LOST, NAMES, Keyring, Pace
+from authguard.credentials.jwk import DocumentVersion, Key, KeySet, PublishedKeys
+from authguard.credentials.jwks_cache import (
+    LOST_AFTER_TIMEOUTS,
+    MAX_UNKNOWN_NAMES,
+    REFRESH_AT_FRACTION,
+    JwksCache,
+    RefreshPolicy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACE = Pace(timeout=1.5, refresh=300.0, cooldown=30.0, burst=3, retry=2.0)
+PACE = RefreshPolicy(timeout=1.5, refresh=300.0, cooldown=30.0, burst=3, retry=2.0)
 STALE = 3_600.0
 NOW = 1_000_000.0
 
@@ -27,10 +33,10 @@ class Issuer:
         self.fetches = 0
         self.is_down = False
         self.gate: anyio.Event | None = None
-        self.known = Version()
+        self.known = DocumentVersion()
         self.lifetime = -1.0
 
-    async def read(self, known: Version) -> Published:
+    async def read(self, known: DocumentVersion) -> PublishedKeys:
         self.known = known
         self.fetches += 1
         if self.gate is not None:
@@ -38,24 +44,24 @@ class Issuer:
         if self.is_down:
             raise OSError("down")
         keys = KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in self.names))
-        version = Version("address", f"tag-{'-'.join(self.names)}")
-        return Published(None if known == version else keys, self.lifetime, version)
+        version = DocumentVersion("address", f"tag-{'-'.join(self.names)}")
+        return PublishedKeys(None if known == version else keys, self.lifetime, version)
 
     def hold(self) -> anyio.Event:
         self.gate = anyio.Event()
         return self.gate
 
-    def ring(self, stale: float = STALE, pace: Pace = PACE) -> Keyring:
-        return Keyring(self.read, stale, pace)
+    def ring(self, stale: float = STALE, pace: RefreshPolicy = PACE) -> JwksCache:
+        return JwksCache(self.read, stale, pace)
 
 
-async def _landed(ring: Keyring) -> None:
+async def _landed(ring: JwksCache) -> None:
     """Wait for the fetch that is on its way, if one is."""
-    if ring._flight is not None:
-        await ring._flight.landed.wait()
+    if ring._fetch is not None:
+        await ring._fetch.done.wait()
 
 
-async def _ask(ring: Keyring, name: str, now: float) -> str:
+async def _ask(ring: JwksCache, name: str, now: float) -> str:
     found = await ring.find(name, "ES256", now)
     return found.name if isinstance(found, Key) else found.code
 
@@ -186,7 +192,7 @@ def test_a_flood_of_made_up_names_never_makes_a_forgery_of_a_key_that_was_rotate
         found = [await _ask(ring, "b", NOW + second) for second in range(33)]
         assert set(found) == {BUSY, "b"}
         assert found[-1] == "b"
-        assert len(ring._names) <= NAMES
+        assert len(ring._names) <= MAX_UNKNOWN_NAMES
 
     run(scene)
 
@@ -296,8 +302,8 @@ def test_how_long_keys_are_fresh_is_told_by_the_issuer_within_bounds(
         issuer.lifetime = told
         ring = issuer.ring()
         await _ask(ring, "a", NOW)
-        assert ring.due == NOW + lifetime * AHEAD
-        assert await _ask(ring, "a", NOW + lifetime * AHEAD - 1) == "a"
+        assert ring.due == NOW + lifetime * REFRESH_AT_FRACTION
+        assert await _ask(ring, "a", NOW + lifetime * REFRESH_AT_FRACTION - 1) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -310,7 +316,7 @@ def test_what_has_not_changed_is_named_and_goes_on(run: Callable[..., Any]) -> N
         await _ask(ring, "a", NOW)
         (key,) = ring._keys.keys
         assert await _ask(ring, "a", NOW + 400) == "a"
-        assert issuer.known == Version("address", "tag-a")
+        assert issuer.known == DocumentVersion("address", "tag-a")
         assert ring._keys.keys == (key,)
         assert not key.retired
         assert ring.due == NOW + 700
@@ -416,7 +422,7 @@ def test_an_issuer_that_hangs_is_an_outage_after_the_time_out(run: Callable[...,
     async def scene() -> None:
         issuer = Issuer("a")
         issuer.hold()
-        ring = issuer.ring(pace=Pace(timeout=0.01))
+        ring = issuer.ring(pace=RefreshPolicy(timeout=0.01))
         assert await _ask(ring, "a", NOW) == UNREACHABLE
         assert issuer.fetches == 1
 
@@ -492,15 +498,15 @@ def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_and_c
         ring, gate = issuer.ring(), issuer.hold()
         with anyio.move_on_after(0):
             await _ask(ring, "a", NOW)
-        lost = ring._flight
+        lost = ring._fetch
         await anyio.wait_all_tasks_blocked()
         issuer.gate = None
-        assert await _ask(ring, "a", NOW + LOST * PACE.timeout) == "a"
+        assert await _ask(ring, "a", NOW + LOST_AFTER_TIMEOUTS * PACE.timeout) == "a"
         issuer.is_down = True
         gate.set()
-        await lost.landed.wait()
+        await lost.done.wait()
         assert not ring._last_failed
-        assert ring._answered == 2
+        assert ring._completed == 2
 
     run(scene)
 
@@ -513,7 +519,7 @@ def test_closing_calls_back_the_fetch(run: Callable[..., Any]) -> None:
         with anyio.move_on_after(0):
             await _ask(ring, "a", NOW)
         await ring.close()
-        assert ring._flight is None
+        assert ring._fetch is None
         await ring.close()
 
     run(scene)
@@ -521,9 +527,9 @@ def test_closing_calls_back_the_fetch(run: Callable[..., Any]) -> None:
 
 def test_fixed_keys_are_never_fetched_and_never_grow_old(run: Callable[..., Any]) -> None:
     async def scene() -> None:
-        ring = Keyring(None, STALE, PACE)
+        ring = JwksCache(None, STALE, PACE)
         assert await _ask(ring, "a", NOW) == UNREACHABLE
-        ring.fix(KeySet((Key("a", ("a",), {"ES256": None}),)))
+        ring.set_static(KeySet((Key("a", ("a",), {"ES256": None}),)))
         assert ring.since <= NOW < ring.due
         assert await _ask(ring, "a", NOW * 1_000) == "a"
         assert await _ask(ring, "b", NOW) == UNKNOWN

@@ -10,8 +10,8 @@ import anyio
 import httpx2
 import pytest
 
-from authguard.credentials.jwk import Version
-from authguard.credentials.jwks_fetcher import ANSWER_BOUND, Fetcher, is_safe
+from authguard.credentials.jwk import DocumentVersion
+from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, JwksFetcher, is_secure_url
 from authguard.policy.compiled import Issuer
 
 _SET = {"keys": []}
@@ -37,7 +37,7 @@ def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: 
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True) as client:
             described = Issuer(issuer=issuer, audience="a", algorithms=("ES256",), **({"discovery": True} | fields))
             try:
-                return (await Fetcher(client).key_set(described, Version())).document
+                return (await JwksFetcher(client).fetch_jwks(described, DocumentVersion())).document
             except ValueError as error:
                 return error
 
@@ -77,7 +77,7 @@ def test_keys_are_found_where_a_path_is_put_behind_the_well_known_name() -> None
     ]
 
 
-def _ask(headers: dict[str, str], known: Version = Version(), status: int = 200) -> Any:  # noqa: B008 - frozen
+def _ask(headers: dict[str, str], known: DocumentVersion = DocumentVersion(), status: int = 200) -> Any:  # noqa: B008 - frozen
     """Fetch a set that is answered with these headers; tell the answer and what was sent with the request."""
     sent: list[str] = []
 
@@ -89,7 +89,7 @@ def _ask(headers: dict[str, str], known: Version = Version(), status: int = 200)
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
             described = Issuer(issuer="i", audience="a", algorithms=("ES256",), jwks_uri="https://i.test/set")
             try:
-                return await Fetcher(client).key_set(described, known), sent[0]
+                return await JwksFetcher(client).fetch_jwks(described, known), sent[0]
             except ValueError as error:
                 return error, sent[0]
 
@@ -97,7 +97,7 @@ def _ask(headers: dict[str, str], known: Version = Version(), status: int = 200)
 
 
 def test_what_is_known_is_not_sent_again() -> None:
-    known = Version("https://i.test/set", '"v1"')
+    known = DocumentVersion("https://i.test/set", '"v1"')
     answer, sent = _ask({"ETag": '"v1"'})
     assert (answer.document, answer.version, sent) == (_SET, known, "")
     answer, sent = _ask({}, known, 304)
@@ -106,8 +106,10 @@ def test_what_is_known_is_not_sent_again() -> None:
     assert (answer.document, answer.version.tag) == (_SET, '"v2"')
 
 
-@pytest.mark.parametrize("known", [Version(), Version("https://i.test/other", '"v1"'), Version("https://i.test/set")])
-def test_unchanged_is_no_answer_to_what_was_not_asked(known: Version) -> None:
+@pytest.mark.parametrize(
+    "known", [DocumentVersion(), DocumentVersion("https://i.test/other", '"v1"'), DocumentVersion("https://i.test/set")]
+)
+def test_unchanged_is_no_answer_to_what_was_not_asked(known: DocumentVersion) -> None:
     answer, sent = _ask({}, known, 304)
     assert isinstance(answer, ValueError)
     assert sent == ""
@@ -196,7 +198,7 @@ def test_an_issuer_elsewhere_may_not() -> None:
         pytest.param(b"<html>", id="no JSON"),
         pytest.param(b'{"keys":[],"keys":[]}', id="a name twice"),
         pytest.param([], id="no object"),
-        pytest.param({"keys": ["x" * ANSWER_BOUND]}, id="too large"),
+        pytest.param({"keys": ["x" * MAX_RESPONSE_BYTES]}, id="too large"),
         pytest.param({"keys": [{}] * 5_000}, id="too many members"),
         pytest.param(
             httpx2.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b'{"keys":[]}')),
@@ -224,7 +226,7 @@ def test_an_endless_answer_is_read_up_to_the_bound_only() -> None:
     answer = httpx2.Response(200, stream=Endless())
     found, _ = _fetch({"https://i.test/set": answer}, discovery=False, jwks_uri="https://i.test/set")
     assert isinstance(found, ValueError)
-    assert sent * 65_536 <= ANSWER_BOUND + 65_536
+    assert sent * 65_536 <= MAX_RESPONSE_BYTES + 65_536
 
 
 @pytest.mark.parametrize(
@@ -250,4 +252,4 @@ def test_an_endless_answer_is_read_up_to_the_bound_only() -> None:
     ],
 )
 def test_which_addresses_are_safe(address: str, safe: bool) -> None:  # noqa: FBT001 - a table of answers
-    assert is_safe(address) is safe
+    assert is_secure_url(address) is safe

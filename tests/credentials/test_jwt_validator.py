@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.credentials.jwt_validator import JwtCheck
+    from authguard.credentials.jwt_validator import JwtValidator
     from authguard.policy.compiled import Issuer
 
 _EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
@@ -87,7 +87,7 @@ def test_a_clock_that_stepped_back_before_the_token_is_seen(door: Door, authguar
 
 
 def test_bad_tokens_leave_nothing_behind(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     cache = Cache()
     door = Door(make(issuer_of(authguard_issuer), cache=cache), authguard_issuer.clock)
@@ -102,7 +102,7 @@ def test_bad_tokens_leave_nothing_behind(
 
 
 def test_many_good_tokens_are_remembered_within_bounds(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     cache = Cache(entries=5)
     door = Door(make(issuer_of(authguard_issuer), cache=cache), authguard_issuer.clock)
@@ -117,7 +117,7 @@ def test_many_good_tokens_are_remembered_within_bounds(
 
 
 def test_a_token_is_remembered_once_in_whatever_spelling_it_comes(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     cache = Cache()
     door = Door(make(issuer_of(authguard_issuer), cache=cache), authguard_issuer.clock)
@@ -172,7 +172,7 @@ def test_an_actor_of_no_issuer_is_nobody(door: Door, authguard_issuer: Mint) -> 
 
 
 def test_each_issuer_has_its_own_keys(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, tmp_path: Path
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint, tmp_path: Path
 ) -> None:
     other = Mint.create(authguard_issuer.clock, issuer="https://other.test")
     (tmp_path / "other.json").write_text(json.dumps(other.jwks()))
@@ -235,7 +235,7 @@ def test_an_agent_acts_under_its_own_pseudonym(door: Door, authguard_issuer: Min
 
 
 def test_a_shared_secret_verifies_whatever_name_the_key_goes_by(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     shared = SigningKey("x", "HS256", b"s" * 32)
     mint = replace(authguard_issuer, keys={"HS256": shared})
@@ -249,7 +249,7 @@ def test_a_shared_secret_verifies_whatever_name_the_key_goes_by(
 
 
 def test_the_app_does_not_start_without_its_keys(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     for fields in ({"secret_env": "S", "algorithms": ("HS256",)}, {"key_file": "nowhere.json"}):
         with pytest.raises(SettingsError):
@@ -257,7 +257,7 @@ def test_the_app_does_not_start_without_its_keys(
 
 
 def test_before_it_is_opened_nothing_is_proven_and_nothing_rejected(
-    make: Callable[..., JwtCheck], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
+    make: Callable[..., JwtValidator], issuer_of: Callable[..., Issuer], authguard_issuer: Mint
 ) -> None:
     door = Door(make(issuer_of(authguard_issuer)), authguard_issuer.clock)
     assert door.ask(authguard_issuer.mint()) == _UNREACHABLE

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.jwk import Verifier, allowed, load, secret
-from authguard.credentials.jws import take_apart
-from authguard.credentials.signature import verify
+from authguard.credentials.jwk import SignatureVerifier, allowed_algorithms, build_secret_key, load_jwks
+from authguard.credentials.jws import parse_compact
+from authguard.credentials.signature import verify_signature
 from authguard.policy.compiled import Issuer
 from authguard.testing.keys import SigningKey, compact
 
@@ -23,16 +23,16 @@ from .conftest import UNHURRIED
 if TYPE_CHECKING:
     from authguard.testing import Mint
 
-_ALGORITHMS = allowed(["ES256", "RS256", "EdDSA"])
+_ALGORITHMS = allowed_algorithms(["ES256", "RS256", "EdDSA"])
 
 
 def _verify(
     mint: Mint, token: str, alg: str = "ES256", audience: str = "", require: tuple[str, ...] = ()
 ) -> dict[str, Any] | NotProven:
-    found = take_apart(token.encode())
-    key = load(mint.jwks("ES256", "RS256", "EdDSA", "Ed25519"), _ALGORITHMS).choose(found.header.key, alg)
+    found = parse_compact(token.encode())
+    key = load_jwks(mint.jwks("ES256", "RS256", "EdDSA", "Ed25519"), _ALGORITHMS).choose(found.header.key, alg)
     described = Issuer(issuer=mint.issuer, audience=audience or mint.audience, algorithms=(alg,), require=require)
-    return verify(found, key, described)
+    return verify_signature(found, key, described)
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA", "Ed25519"])
@@ -137,8 +137,8 @@ def test_a_signature_of_any_length_is_only_invalid(authguard_issuer: Mint, alg: 
 
 
 def test_a_key_that_makes_the_library_stumble_is_a_verdict_too(authguard_issuer: Mint) -> None:
-    (key,) = secret(b"s" * 32, frozenset({"HS256"})).keys
-    key = replace(key, verifiers={"HS256": Verifier(key.verifiers["HS256"].algorithm, object())})
-    found = take_apart(authguard_issuer.mint(alg="HS256").encode())
+    (key,) = build_secret_key(b"s" * 32, frozenset({"HS256"})).keys
+    key = replace(key, verifiers={"HS256": SignatureVerifier(key.verifiers["HS256"].algorithm, object())})
+    found = parse_compact(authguard_issuer.mint(alg="HS256").encode())
     described = Issuer(issuer=authguard_issuer.issuer, audience="a", algorithms=("HS256",))
-    assert verify(found, key, described) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert verify_signature(found, key, described) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

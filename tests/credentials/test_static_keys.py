@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.credentials.jwks_fetcher import ANSWER_BOUND
-from authguard.credentials.static_keys import from_file, from_secret
+from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES
+from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.errors import SettingsError
 from authguard.policy.compiled import Issuer
 from authguard.testing import SigningKey
@@ -22,41 +22,49 @@ _SECRET = Issuer(issuer="https://i.test", audience="a", algorithms=("HS256",), s
 
 def test_the_keys_of_a_file_are_loaded(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [SigningKey.generate(kid="k").jwk()]}))
-    assert [key.name for key in from_file(_FILE, tmp_path, frozenset({"ES256"})).keys] == ["k"]
+    assert [key.name for key in load_key_file(_FILE, tmp_path, frozenset({"ES256"})).keys] == ["k"]
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not json", b"[]", b"{}", b'{"keys":[],"keys":[]}', b'{"keys":"' + b"x" * ANSWER_BOUND + b'"}', b"\xff"],
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"keys":[],"keys":[]}',
+        b'{"keys":"' + b"x" * MAX_RESPONSE_BYTES + b'"}',
+        b"\xff",
+    ],
 )
 def test_a_file_that_is_no_set_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "keys.json").write_bytes(content)
     with pytest.raises(SettingsError, match=r"`keys.json` of issuer `https://i.test` cannot be used as a JWK Set"):
-        from_file(_FILE, tmp_path, frozenset({"ES256"}))
+        load_key_file(_FILE, tmp_path, frozenset({"ES256"}))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"`keys.json` .* FileNotFoundError"):
-        from_file(_FILE, tmp_path, frozenset({"ES256"}))
+        load_key_file(_FILE, tmp_path, frozenset({"ES256"}))
 
 
 def test_a_file_without_a_sound_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [SigningKey.generate().jwk() | {"d": "AAAA"}]}))
     with pytest.raises(SettingsError, match="holds no sound public key for ES256"):
-        from_file(_FILE, tmp_path, frozenset({"ES256"}))
+        load_key_file(_FILE, tmp_path, frozenset({"ES256"}))
 
 
 def test_a_secret_is_read_from_its_variable() -> None:
-    assert from_secret(_SECRET, {"THE_SECRET": "s" * 32}, frozenset({"HS256"})).keys
+    assert load_secret(_SECRET, {"THE_SECRET": "s" * 32}, frozenset({"HS256"})).keys
 
 
 @pytest.mark.parametrize("environ", [{}, {"THE_SECRET": ""}])
 def test_a_missing_secret_is_named(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="set THE_SECRET to the secret of issuer"):
-        from_secret(_SECRET, environ, frozenset({"HS256"}))
+        load_secret(_SECRET, environ, frozenset({"HS256"}))
 
 
 def test_a_short_secret_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError, match=r"THE_SECRET cannot be used .* at least 32 bytes") as caught:
-        from_secret(_SECRET, {"THE_SECRET": "hunter2"}, frozenset({"HS256"}))
+        load_secret(_SECRET, {"THE_SECRET": "hunter2"}, frozenset({"HS256"}))
     assert "hunter2" not in str(caught.value)

@@ -11,9 +11,9 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
 from authguard.core.urls import normal
-from authguard.credentials.introspection import Manners
-from authguard.credentials.nonce import STEP, Nonces
-from authguard.credentials.token_validator import Gate, is_jwt, is_wanted, taker
+from authguard.credentials.introspection import IntrospectionLimits
+from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
+from authguard.credentials.token_validator import TokenValidator, is_jwt, needs_token_validator, opaque_token_issuer
 from authguard.errors import SettingsError, StoreError
 from authguard.policy.compiled import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.request import Credential, Unseen
-    from authguard.credentials.jwt_validator import JwtCheck
+    from authguard.credentials.jwt_validator import JwtValidator
     from authguard.testing import FakeClock, Mint
 
 URL = "https://agent.test/chat"
 ASKED = Introspection(url="https://issuer.test/introspect", client_id="guard", secret_env="SECRET")
-NONCES = Nonces(b"k" * 32)
+NONCES = NonceGenerator(b"k" * 32)
 
 
 class Door:
     """A gate as the enforcer uses it, and the issuer that it asks."""
 
-    def __init__(self, mint: Mint, clock: FakeClock, make: Callable[..., JwtCheck], *issuers: Issuer) -> None:
+    def __init__(self, mint: Mint, clock: FakeClock, make: Callable[..., JwtValidator], *issuers: Issuer) -> None:
         self.mint = mint
         self.clock = clock
         self.said: dict[str, Any] = {}
         self.asked: list[str] = []
         self.store = MemoryStore()
         self.client = DpopClient.create(clock)
-        self.gate = Gate(
+        self.gate = TokenValidator(
             make(*issuers),
             {issuer.issuer: issuer for issuer in issuers},
             environ={"SECRET": "s"},
             nonces=NONCES,
             store=self.store,
             client=httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer)),
-            manners=Manners(timeout=5.0),
+            limits=IntrospectionLimits(timeout=5.0),
         )
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -83,11 +83,11 @@ class Door:
 
 
 @pytest.fixture
-async def stand(
+async def validate_response(
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
     issuer_of: Callable[..., Issuer],
-    make: Callable[..., JwtCheck],
+    make: Callable[..., JwtValidator],
 ) -> Any:
     """Build doors of one issuer, described by fields of the policy."""
 
@@ -103,8 +103,8 @@ def reason(found: Credential) -> Reason | None:
     return found.reason if isinstance(found, NotProven) else None
 
 
-async def test_an_opaque_token_is_asked_about_once_and_then_remembered(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_an_opaque_token_is_asked_about_once_and_then_remembered(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED)
     door.vouch("opaque", sub="anna", scope="chat", acr="aal2")
     first = await door.knock("Bearer opaque")
     assert isinstance(first, Proven)
@@ -115,8 +115,8 @@ async def test_an_opaque_token_is_asked_about_once_and_then_remembered(stand: An
     assert door.asked == ["opaque"]
 
 
-async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED)
     door.vouch("opaque")
     await door.knock("Bearer opaque")
     door.said.clear()
@@ -126,8 +126,10 @@ async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(stand
     assert len(door.asked) == 2
 
 
-async def test_an_answer_is_not_used_beyond_the_tokens_end(stand: Any) -> None:
-    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=3_600.0))
+async def test_an_answer_is_not_used_beyond_the_tokens_end(validate_response: Any) -> None:
+    door = await validate_response(
+        introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=3_600.0)
+    )
     door.vouch("opaque", lifetime=60)
     assert isinstance(await door.knock("Bearer opaque"), Proven)
     door.clock.advance(89)
@@ -137,16 +139,18 @@ async def test_an_answer_is_not_used_beyond_the_tokens_end(stand: Any) -> None:
     assert len(door.asked) == 1
 
 
-async def test_without_a_cache_every_request_asks(stand: Any) -> None:
-    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=0.0))
+async def test_without_a_cache_every_request_asks(validate_response: Any) -> None:
+    door = await validate_response(
+        introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=0.0)
+    )
     door.vouch("opaque")
     for _ in range(3):
         assert isinstance(await door.knock("Bearer opaque"), Proven)
     assert len(door.asked) == 3
 
 
-async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_token(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_token(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED)
     for number in range(3):
         door.vouch(f"opaque-{number}", profile="x" * 60_000)
         assert isinstance(await door.knock(f"Bearer opaque-{number}"), Proven)
@@ -154,24 +158,28 @@ async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_
     assert 180_000 < memory._weight < 200_000
 
 
-async def test_an_answer_is_about_one_token_only(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_an_answer_is_about_one_token_only(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED)
     door.vouch("opaque")
     await door.knock("Bearer opaque")
     assert reason(await door.knock("Bearer opaqu")) is Reason.TOKEN_INACTIVE
     assert reason(await door.knock("Bearer opaquee")) is Reason.TOKEN_INACTIVE
 
 
-async def test_jwts_of_an_issuer_of_opaque_tokens_are_checked_as_ever_and_not_asked_about(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_jwts_of_an_issuer_of_opaque_tokens_are_checked_as_ever_and_not_asked_about(
+    validate_response: Any,
+) -> None:
+    door = await validate_response(introspection=ASKED)
     first = await door.knock(f"Bearer {(token := door.mint.mint())}")
     assert isinstance(first, Proven)
     assert await door.knock(f"Bearer {token}") is first
     assert door.asked == []
 
 
-async def test_a_jwt_is_asked_about_where_the_policy_says_always(stand: Any) -> None:
-    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+async def test_a_jwt_is_asked_about_where_the_policy_says_always(validate_response: Any) -> None:
+    door = await validate_response(
+        introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
+    )
     token = door.mint.mint(jti="1")
     assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
     door.clock.advance(30)
@@ -184,19 +192,23 @@ async def test_a_jwt_is_asked_about_where_the_policy_says_always(stand: Any) -> 
     assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
 
 
-async def test_a_jwt_that_is_expired_is_expired_and_nobody_is_asked(stand: Any) -> None:
-    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+async def test_a_jwt_that_is_expired_is_expired_and_nobody_is_asked(validate_response: Any) -> None:
+    door = await validate_response(
+        introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
+    )
     assert reason(await door.knock(f"Bearer {door.mint.mint(lifetime=-60)}")) is Reason.TOKEN_EXPIRED
     assert door.asked == []
 
 
-async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_always(stand: Any) -> None:
-    door = await stand(introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True))
+async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_always(validate_response: Any) -> None:
+    door = await validate_response(
+        introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
+    )
     assert isinstance(await door.knock(f"Bearer {door.vouch('opaque')}"), Proven)
 
 
-async def test_a_bound_token_counts_with_a_proof(stand: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_a_bound_token_counts_with_a_proof(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop")
     first = await door.prove(token := door.bound(sub="anna"))
     assert isinstance(first, Proven)
     assert (first.principal.subject, first.nonce) == ("anna", "")
@@ -206,14 +218,14 @@ async def test_a_bound_token_counts_with_a_proof(stand: Any) -> None:
 
 
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519", "RS256"])
-async def test_every_usual_kind_of_key_can_prove(stand: Any, alg: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_every_usual_kind_of_key_can_prove(validate_response: Any, alg: Any) -> None:
+    door = await validate_response(sender="dpop")
     door.client = DpopClient.create(door.clock, alg=alg)
     assert isinstance(await door.prove(door.bound()), Proven)
 
 
-async def test_a_bound_opaque_token_counts_with_a_proof(stand: Any) -> None:
-    door = await stand(introspection=ASKED, sender="dpop")
+async def test_a_bound_opaque_token_counts_with_a_proof(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED, sender="dpop")
     door.vouch("opaque", cnf=door.client.confirmation, token_type="DPoP")
     assert isinstance(await door.prove("opaque"), Proven)
     assert isinstance(await door.prove("opaque"), Proven)
@@ -221,8 +233,8 @@ async def test_a_bound_opaque_token_counts_with_a_proof(stand: Any) -> None:
     assert reason(await door.knock("Bearer opaque")) is Reason.BOUND_TOKEN
 
 
-async def test_a_bound_token_ends_when_it_ends(stand: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_a_bound_token_ends_when_it_ends(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop")
     token = door.bound(lifetime=60)
     assert isinstance(await door.prove(token), Proven)
     door.clock.advance(90)
@@ -230,8 +242,8 @@ async def test_a_bound_token_ends_when_it_ends(stand: Any) -> None:
     assert await door.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
 
 
-async def test_a_proof_is_used_once_whoever_decides(stand: Any) -> None:
-    door, other = await stand(sender="dpop"), await stand(sender="dpop")
+async def test_a_proof_is_used_once_whoever_decides(validate_response: Any) -> None:
+    door, other = await validate_response(sender="dpop"), await validate_response(sender="dpop")
     other.gate._store = door.store
     other.client = door.client
     token = door.bound()
@@ -240,19 +252,19 @@ async def test_a_proof_is_used_once_whoever_decides(stand: Any) -> None:
     assert reason(await other.knock(f"DPoP {token}", proof)) is Reason.PROOF_REPLAYED
 
 
-async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(stand: Any) -> None:
+async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(validate_response: Any) -> None:
     class Down:
         async def claim(self, *_: object) -> bool:
             raise StoreError("down")
 
-    door = await stand(sender="dpop")
+    door = await validate_response(sender="dpop")
     door.gate._store = Down()
     with pytest.raises(StoreError):
         await door.prove(door.bound())
 
 
-async def test_a_refused_proof_uses_no_name_up(stand: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_a_refused_proof_uses_no_name_up(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop")
     token = door.bound()
     assert reason(await door.prove(token, htm="GET", jti="same")) is Reason.PROOF_INVALID
     assert isinstance(await door.prove(token, jti="same"), Proven)
@@ -260,8 +272,8 @@ async def test_a_refused_proof_uses_no_name_up(stand: Any) -> None:
 
 
 @pytest.mark.parametrize(("age", "good"), [(60, True), (61, False), (-30, True), (-31, False)])
-async def test_a_proof_counts_within_its_window_on_both_sides(stand: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
-    door = await stand(sender="dpop", proof_window=60.0)
+async def test_a_proof_counts_within_its_window_on_both_sides(validate_response: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
+    door = await validate_response(sender="dpop", proof_window=60.0)
     found = await door.prove(door.bound(), iat=door.clock.now() - age)
     assert isinstance(found, Proven) is good
 
@@ -275,18 +287,20 @@ async def test_a_proof_counts_within_its_window_on_both_sides(stand: Any, age: i
         (Reason.ALGORITHM_REFUSED, "rejected"),
     ],
 )
-async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(stand: Any, why: Reason, condition: Any) -> None:
+async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
+    validate_response: Any, why: Reason, condition: Any
+) -> None:
     class Nobody:
         async def find(self, *_: object) -> Reason:
             return why
 
-    door = await stand(sender="dpop")
+    door = await validate_response(sender="dpop")
     door.gate._jwt._keyrings[door.mint.issuer] = Nobody()
     assert await door.prove(door.bound()) == NotProven(condition, why)
 
 
-async def test_a_nonce_is_asked_for_and_then_counts(stand: Any) -> None:
-    door = await stand(sender="dpop", nonce=True)
+async def test_a_nonce_is_asked_for_and_then_counts(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop", nonce=True)
     token = door.bound()
     asked = await door.prove(token)
     assert isinstance(asked, NotProven)
@@ -294,43 +308,43 @@ async def test_a_nonce_is_asked_for_and_then_counts(stand: Any) -> None:
     assert isinstance(await door.prove(token, nonce=asked.nonce), Proven)
 
 
-async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(stand: Any) -> None:
-    door = await stand(sender="dpop", nonce=True)
+async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop", nonce=True)
     token, nonce = door.bound(lifetime=1_000), NONCES.current(door.clock.now())
     remembered = await door.prove(token, nonce=nonce)
-    door.clock.advance(STEP)
+    door.clock.advance(NONCE_STEP_S)
     found = await door.prove(token, nonce=nonce)
     assert isinstance(found, Proven)
     assert found.nonce == NONCES.current(door.clock.now())
     assert isinstance(remembered, Proven)
     assert found.notes is remembered.notes
-    door.clock.advance(STEP)
+    door.clock.advance(NONCE_STEP_S)
     assert reason(await door.prove(token, nonce=nonce)) is Reason.NONCE_WANTED
 
 
-async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(stand: Any) -> None:
-    door = await stand(introspection=ASKED)
+async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(validate_response: Any) -> None:
+    door = await validate_response(introspection=ASKED)
     assert reason(await door.prove(door.mint.mint())) is Reason.SCHEME_UNKNOWN
 
 
-async def test_the_scheme_has_no_case(stand: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_the_scheme_has_no_case(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop")
     token = door.bound()
     for scheme in ("dpop", "DPOP", "DPoP "):
         assert isinstance(await door.knock(f"{scheme} {token}", door.client.proof("POST", URL, token)), Proven)
 
 
-async def test_a_bound_token_has_bounds_too(stand: Any) -> None:
-    door = await stand(sender="dpop")
+async def test_a_bound_token_has_bounds_too(validate_response: Any) -> None:
+    door = await validate_response(sender="dpop")
     assert reason(await door.knock("DPoP " + "x" * 16_385)) is Reason.TOKEN_TOO_LARGE
     assert reason(await door.knock("DPoP a b")) is Reason.CREDENTIAL_MALFORMED
 
 
 async def test_a_secret_that_is_missing_is_told_at_the_start(
-    authguard_issuer: Mint, issuer_of: Callable[..., Issuer], make: Callable[..., JwtCheck]
+    authguard_issuer: Mint, issuer_of: Callable[..., Issuer], make: Callable[..., JwtValidator]
 ) -> None:
     issuer = issuer_of(authguard_issuer, introspection=ASKED)
-    gate = Gate(make(issuer), {issuer.issuer: issuer}, environ={}, nonces=NONCES, store=MemoryStore())
+    gate = TokenValidator(make(issuer), {issuer.issuer: issuer}, environ={}, nonces=NONCES, store=MemoryStore())
     with pytest.raises(SettingsError, match="SECRET"):
         await gate.open()
 
@@ -340,11 +354,11 @@ def test_an_opaque_token_has_one_taker_or_none() -> None:
     always = Introspection(url=ASKED.url, client_id="g", secret_env="S", always=True)
     first, second = (Issuer(issuer=name, audience="us", algorithms=(), introspection=always) for name in "bc")
     opaque = Issuer(issuer="d", audience="us", algorithms=(), introspection=ASKED)
-    assert taker({"a": plain}) is None
-    assert taker({"a": plain, "b": first}) is first
-    assert taker({"b": first, "c": second}) is None
-    assert taker({"b": first, "c": second, "d": opaque}) is opaque
-    assert [is_wanted({one.issuer: one}) for one in (plain, first, opaque)] == [False, True, True]
+    assert opaque_token_issuer({"a": plain}) is None
+    assert opaque_token_issuer({"a": plain, "b": first}) is first
+    assert opaque_token_issuer({"b": first, "c": second}) is None
+    assert opaque_token_issuer({"b": first, "c": second, "d": opaque}) is opaque
+    assert [needs_token_validator({one.issuer: one}) for one in (plain, first, opaque)] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from binascii import a2b_base64
 from typing import Final
 
 #: levels of nesting at the most
-DEPTH: Final = 16
+MAX_DEPTH: Final = 16
 #: objects and arrays at the most, in all; it also bounds the recursion of the reader
-NODES: Final = 512
+MAX_NODES: Final = 512
 
 _TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -22,7 +22,7 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _ENDS: Final = (frozenset(_ALPHABET), frozenset[int](), frozenset(_ALPHABET[::16]), frozenset(_ALPHABET[::4]))
 
 
-def base64url(segment: bytes) -> bytes:
+def decode_base64url(segment: bytes) -> bytes:
     """Decode canonical base64url without padding (RFC 7515 2).
 
     Args:
@@ -36,7 +36,7 @@ def base64url(segment: bytes) -> bytes:
     return a2b_base64(segment.translate(_TO_BASE64) + b"=" * (-len(segment) % 4))
 
 
-def json_object(raw: bytes, *, nodes: int = NODES) -> dict[str, object]:
+def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
     """Read one JSON object, encoded as UTF-8.
 
     Args:
@@ -55,7 +55,7 @@ def json_object(raw: bytes, *, nodes: int = NODES) -> dict[str, object]:
             json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log could hold
     except (ValueError, RecursionError):
         raise ValueError("not JSON, or not strictly") from None
-    if not isinstance(value, dict) or (opened > DEPTH and _depth(value) > DEPTH):
+    if not isinstance(value, dict) or (opened > MAX_DEPTH and _depth(value) > MAX_DEPTH):
         raise ValueError("not an object, or nested too deeply")
     return value
 
@@ -63,7 +63,7 @@ def json_object(raw: bytes, *, nodes: int = NODES) -> dict[str, object]:
 def _depth(value: object) -> int:
     """Measure nesting, level by level; no deeper than it takes to know that it is too deep."""
     level, depth = [value], 0
-    while level and depth <= DEPTH:
+    while level and depth <= MAX_DEPTH:
         inner: list[object] = []
         for item in level:
             if isinstance(item, dict):

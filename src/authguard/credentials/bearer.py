@@ -9,9 +9,9 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 
 #: bytes of a token at the most (WIRE 1)
-TOKEN_BOUND: Final = 16_384
+MAX_TOKEN_BYTES: Final = 16_384
 #: bytes of a header at the most: the token, and room for a scheme's name and blanks
-HEADER_BOUND: Final = TOKEN_BOUND + 64
+MAX_HEADER_BYTES: Final = MAX_TOKEN_BYTES + 64
 
 #: the scheme of tokens that come with a proof of possession (RFC 9449 7.1)
 DPOP: Final = b"dpop"
@@ -39,7 +39,7 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     Returns:
         The token, which is of the form ``token68`` (RFC 9110 11.2) and not too long, or why there is none.
     """
-    if len(header) > HEADER_BOUND:
+    if len(header) > MAX_HEADER_BYTES:
         return TOO_LARGE
     scheme, _, rest = header.strip(b" \t").partition(b" ")
     if not scheme:
@@ -47,7 +47,7 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     if scheme.lower() != wanted:
         return _OTHER_SCHEME
     token = rest.lstrip(b" ")
-    if len(token) > TOKEN_BOUND:
+    if len(token) > MAX_TOKEN_BYTES:
         return TOO_LARGE
     return token if _TOKEN68.fullmatch(token) else _MALFORMED
 

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from authguard.core.request import Proven
 
 #: credentials at the most, unless told otherwise
-ENTRIES: Final = 65_536
+MAX_ENTRIES: Final = 65_536
 #: bytes of header for each of them, on average: what is kept of one grows with it
-WEIGHT: Final = 1_024
+MEAN_ENTRY_BYTES: Final = 1_024
 #: times that entries share, at the most
-MOMENTS: Final = 16_384
+MAX_TIMES: Final = 16_384
 #: entries that are looked at to find one to forget
-LOOKS: Final = 4
+EVICTION_SAMPLES: Final = 4
 
 
-class Ground(Protocol):
+class ValidityKey(Protocol):
     """What a verdict stands on: the key that verified it, or an issuer's word.
 
     Attributes:
@@ -33,7 +33,7 @@ class Ground(Protocol):
     retired: bool
 
 
-class Lease(Protocol):
+class Freshness(Protocol):
     """For how long no other look is needed.
 
     Attributes:
@@ -60,8 +60,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     proven: Proven
     since: float
     until: float
-    key: Ground
-    keyring: Lease
+    key: ValidityKey
+    keyring: Freshness
     weight: int
 
 
@@ -79,12 +79,12 @@ class Cache:
 
     __slots__ = ("_bound", "_entries", "_moments", "_order", "_places", "_weight", "_weight_bound", "find")
 
-    def __init__(self, entries: int = ENTRIES, weight: int = 0) -> None:
+    def __init__(self, entries: int = MAX_ENTRIES, weight: int = 0) -> None:
         self._entries: dict[bytes, Entry] = {}
         self._order: list[bytes] = []
         self._places: dict[bytes, int] = {}
         self._bound = entries
-        self._weight_bound = weight or entries * WEIGHT
+        self._weight_bound = weight or entries * MEAN_ENTRY_BYTES
         self._weight = 0
         #: tokens of one second share their times, so that a warm request finds them in the processor's caches
         self._moments: dict[float, float] = {}
@@ -94,25 +94,25 @@ class Cache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def moment(self, at: float) -> float:
+    def intern_time(self, at: float) -> float:
         """Give a time that equals this one, the same object to all who ask, for the times of an entry."""
-        if len(self._moments) >= MOMENTS:
+        if len(self._moments) >= MAX_TIMES:
             self._moments.clear()
         return self._moments.setdefault(at, at)
 
-    def keep(self, digest: bytes, entry: Entry) -> None:
+    def put(self, digest: bytes, entry: Entry) -> None:
         """Remember a good credential, and forget others where there is no room."""
-        self.drop(digest)
+        self.remove(digest)
         if entry.weight > self._weight_bound or self._bound < 1:
             return
         while len(self._order) >= self._bound or self._weight + entry.weight > self._weight_bound:
-            self.drop(self._least(digest))
+            self.remove(self._eviction_candidate(digest))
         self._entries[digest] = entry
         self._places[digest] = len(self._order)
         self._order.append(digest)
         self._weight += entry.weight
 
-    def drop(self, digest: bytes) -> None:
+    def remove(self, digest: bytes) -> None:
         """Forget a credential, where it is remembered."""
         gone = self._entries.pop(digest, None)
         if gone is None:
@@ -123,8 +123,8 @@ class Cache:
             self._order[place] = last
             self._places[last] = place
 
-    def _least(self, digest: bytes) -> bytes:
+    def _eviction_candidate(self, digest: bytes) -> bytes:
         """Choose what to forget; a digest is as good as random, and nobody chooses one that an issuer signs."""
         number, size = int.from_bytes(digest), len(self._order)
-        few = [self._order[(number >> 32 * look) % size] for look in range(LOOKS)]
+        few = [self._order[(number >> 32 * look) % size] for look in range(EVICTION_SAMPLES)]
         return min(few, key=lambda one: self._entries[one].until)

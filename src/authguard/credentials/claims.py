@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
-from authguard.credentials.oauth_client import AmbiguousClientError, find_client, names_person
+from authguard.credentials.oauth_client import AmbiguousClientError, find_client, is_person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Issuer
 
 #: actors in a chain of delegation at the most (RFC 8693 4.1)
-CHAIN_BOUND: Final = 8
+MAX_ACTORS: Final = 8
 #: scopes at the most
-SCOPES_BOUND: Final = 512
+MAX_SCOPES: Final = 512
 
 #: no control character, line break, mark that turns the direction of text, or half of a surrogate pair: names of
 #: persons, clients and sessions are shown and logged
@@ -37,8 +37,8 @@ _Moment = Annotated[float, Meta(ge=0, le=1e11)]
 
 _MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
-BOUND: Final = NotProven("rejected", Reason.BOUND_TOKEN)
-UNBOUND: Final = NotProven("rejected", Reason.UNBOUND_TOKEN)
+BOUND_TOKEN: Final = NotProven("rejected", Reason.BOUND_TOKEN)
+UNBOUND_TOKEN: Final = NotProven("rejected", Reason.UNBOUND_TOKEN)
 _TOO_LONG: Final = NotProven("rejected", Reason.LIFETIME_EXCEEDED)
 _TOO_EARLY: Final = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
 EXPIRED: Final = NotProven("expired", Reason.TOKEN_EXPIRED)
@@ -74,12 +74,12 @@ class _Shape(msgspec.Struct):
     acr: _Loose = ""
     amr: Annotated[tuple[_Loose, ...], Meta(max_length=32)] = ()
     scope: _Line | UnsetType = UNSET
-    scp: _Line | Annotated[list[_Loose], Meta(max_length=SCOPES_BOUND)] = ""
+    scp: _Line | Annotated[list[_Loose], Meta(max_length=MAX_SCOPES)] = ""
     act: _Act | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class LogNames:
     """How persons and credentials are named in the log.
 
     Attributes:
@@ -92,7 +92,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ValidatedToken:
     """A good credential and how long it is.
 
     Attributes:
@@ -110,7 +110,9 @@ class Standing:
     weight: int = 0
 
 
-def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now: float) -> Standing | NotProven:
+def validate_claims(
+    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
+) -> ValidatedToken | NotProven:
     """Tell what verified claims prove.
 
     Args:
@@ -132,7 +134,7 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
     except AmbiguousClientError:
         return _MALFORMED
     scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
-    if len(scopes) > SCOPES_BOUND or len(chain) > CHAIN_BOUND:
+    if len(scopes) > MAX_SCOPES or len(chain) > MAX_ACTORS:
         return _MALFORMED
     span = _in_force(shape, issuer, now)
     if isinstance(span, NotProven):
@@ -146,7 +148,7 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         actor=actor,
         actor_issuer="" if home == issuer.issuer else home,
         chain=chain,
-        person=names_person(claims, client),
+        person=is_person(claims, client),
         token_scopes=scopes,
         acr=shape.acr,
         amr=shape.amr,
@@ -162,7 +164,7 @@ def judge(claims: dict[str, Any], issuer: Issuer, names: Names, token: bytes, no
         pseudonym=names.pseudonym(issuer.issuer, shape.sub),
         actor_pseudonym=names.pseudonym(home, actor) if actor else "",
     )
-    return Standing(Proven(principal), *span, thumbprint)
+    return ValidatedToken(Proven(principal), *span, thumbprint)
 
 
 def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
@@ -172,13 +174,13 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
     bearer token either.
     """
     if issuer.sender == "none":
-        return BOUND if "cnf" in claims else ""
+        return BOUND_TOKEN if "cnf" in claims else ""
     if "cnf" not in claims:
-        return UNBOUND
+        return UNBOUND_TOKEN
     try:
         return msgspec.convert(claims["cnf"], _Confirmation).jkt
     except msgspec.ValidationError:
-        return BOUND
+        return BOUND_TOKEN
 
 
 def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-def start(work: Callable[[], Coroutine[object, object, None]]) -> object:
+def spawn(work: Callable[[], Coroutine[object, object, None]]) -> object:
     """Start work on the running event loop.
 
     Args:
@@ -31,7 +31,7 @@ def start(work: Callable[[], Coroutine[object, object, None]]) -> object:
     return loop.create_task(work())
 
 
-def here() -> int:
+def current_loop_id() -> int:
     """Name the running event loop, to which connections and locks belong."""
     try:
         return id(asyncio.get_running_loop())

@@ -19,20 +19,20 @@ from msgspec import Meta
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
-from authguard.core.strict_json import base64url, json_object
+from authguard.core.strict_json import decode_base64url, parse_object
 from authguard.core.urls import normal
-from authguard.credentials.jwk import load
+from authguard.credentials.jwk import load_jwks
 
 if TYPE_CHECKING:
     from authguard.core.request import Evidence
-    from authguard.credentials.jwk import Verifier
-    from authguard.credentials.nonce import Nonces
+    from authguard.credentials.jwk import SignatureVerifier
+    from authguard.credentials.nonce import NonceGenerator
     from authguard.policy.compiled import Issuer
 
 #: bytes of a proof at the most: a key of 4096 bits takes less than two thousand
-PROOF_BOUND: Final = 4_096
+MAX_PROOF_BYTES: Final = 4_096
 #: of the keys that signed lately, how many are remembered; one takes about two kilobytes
-HOLDERS: Final = 1_024
+MAX_PROOF_KEYS: Final = 1_024
 
 INVALID: Final = NotProven("rejected", Reason.PROOF_INVALID)
 _OTHER_KEY: Final = NotProven("rejected", Reason.BOUND_TOKEN)
@@ -55,7 +55,7 @@ class _Claims(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class _Holder:
+class _ProofKey:
     """Who signs proofs with one header.
 
     Attributes:
@@ -64,11 +64,11 @@ class _Holder:
     """
 
     thumbprint: str
-    verifier: Verifier = field(repr=False)
+    verifier: SignatureVerifier = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VerifiedProof:
     """A proof that is good, if it was not used before.
 
     Attributes:
@@ -82,9 +82,9 @@ class Shown:
     nonce: str = ""
 
 
-def verify(  # noqa: PLR0911 - as many ways out as there are checks
-    evidence: Evidence, token_digest: bytes, thumbprint: str, *, issuer: Issuer, nonces: Nonces, now: float
-) -> Shown | NotProven:
+def verify_proof(  # noqa: PLR0911 - as many ways out as there are checks
+    evidence: Evidence, token_digest: bytes, thumbprint: str, *, issuer: Issuer, nonces: NonceGenerator, now: float
+) -> VerifiedProof | NotProven:
     """Check that the caller holds the key that a token is bound to (RFC 9449 4.3 and 7.1).
 
     Args:
@@ -96,13 +96,13 @@ def verify(  # noqa: PLR0911 - as many ways out as there are checks
         now: epoch seconds UTC.
     """
     # 1: one field; several are joined by commas, which no part of a proof holds. 2: well-formed
-    parts = _PARTS.fullmatch(evidence.proof) if len(evidence.proof) <= PROOF_BOUND else None
+    parts = _PARTS.fullmatch(evidence.proof) if len(evidence.proof) <= MAX_PROOF_BYTES else None
     if parts is None or not evidence.address:
         return INVALID
     try:
-        holder = _holder(parts[1])  # 4 to 7
-        claims = msgspec.convert(json_object(base64url(parts[2])), _Claims)  # 3
-        signed = holder.verifier.verifies(evidence.proof[: parts.end(2)], base64url(parts[3]))
+        holder = _proof_key(parts[1])  # 4 to 7
+        claims = msgspec.convert(parse_object(decode_base64url(parts[2])), _Claims)  # 3
+        signed = holder.verifier.verify(evidence.proof[: parts.end(2)], decode_base64url(parts[3]))
         address = normal(claims.htu)
     except Exception:  # noqa: BLE001 - a proof that makes a library stumble is a bad proof and no fault of the guard
         return INVALID
@@ -112,32 +112,32 @@ def verify(  # noqa: PLR0911 - as many ways out as there are checks
         return INVALID
     if not hmac.compare_digest(holder.thumbprint.encode(), thumbprint.encode()):
         return _OTHER_KEY  # a good proof of another key: the token is not this caller's (RFC 9449 7.1)
-    is_ours, following = nonces.find(claims.nonce, now) if issuer.nonce else (True, "")
+    is_ours, following = nonces.validate(claims.nonce, now) if issuer.nonce else (True, "")
     if not is_ours:  # 10
         return NotProven("rejected", Reason.NONCE_WANTED, following)
     if not now - issuer.proof_window <= claims.iat <= now + issuer.leeway:  # 11
         return INVALID
     name = sha256(holder.thumbprint.encode() + b"\n" + claims.jti.encode("utf-8", "surrogatepass")).digest()
-    return Shown(name, claims.iat + issuer.proof_window + 1.0, following)
+    return VerifiedProof(name, claims.iat + issuer.proof_window + 1.0, following)
 
 
-@lru_cache(maxsize=HOLDERS)  # one client signs all its proofs under the same header
-def _holder(segment: bytes) -> _Holder:
+@lru_cache(maxsize=MAX_PROOF_KEYS)  # one client signs all its proofs under the same header
+def _proof_key(segment: bytes) -> _ProofKey:
     """Read a proof's header and build its key.
 
     Raises:
         ValueError: it is not of a proof, brings a private or symmetric key, or a key that is not sound.
     """
-    header = json_object(base64url(segment))
+    header = parse_object(decode_base64url(segment))
     algorithm, member = header.get("alg"), header.get("jwk")
     if header.get("typ") != "dpop+jwt" or algorithm not in _ALGORITHMS or not isinstance(member, dict):
         raise ValueError("not the header of a proof")
     if "crit" in header or "b64" in header:
         raise ValueError("an extension, and no extension is understood")
     named: dict[str, Any] = {name: value for name, value in member.items() if name != "kid"}
-    found = load({"keys": [named]}, frozenset({algorithm})).keys
+    found = load_jwks({"keys": [named]}, frozenset({algorithm})).keys
     if len(found) != 1:
         raise ValueError("no sound public key for this algorithm")
     numbers = {name: str(member[name]) for name in _MEMBERS[str(member["kty"])]}
     thumbprint = sha256(msgspec.json.encode(numbers)).digest()
-    return _Holder(urlsafe_b64encode(thumbprint).rstrip(b"=").decode(), found[0].verifiers[algorithm])
+    return _ProofKey(urlsafe_b64encode(thumbprint).rstrip(b"=").decode(), found[0].verifiers[algorithm])

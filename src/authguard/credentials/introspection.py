@@ -2,7 +2,7 @@
 
 Rules:
 - Each token has one question on its way at the most, and it belongs to nobody: a request that gives up cancels nothing.
-- No more than `Manners.at_once` questions are on their way; those beyond wait, and too many of them are told at once.
+- At most `IntrospectionLimits.max_concurrency` requests run at a time; others wait, and beyond `max_pending` they fail.
 - An issuer that did not answer several times in a row is not asked for a while: an outage costs a bounded wait.
 - What is remembered is named by the token's hash, and bounded by ``cache``; a good answer also by the token's ``exp``.
 """
@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from authguard.credentials import concurrency
-from authguard.credentials.introspection_client import UNREACHABLE, Answer, Desk, Said, ask
+from authguard.credentials.introspection_client import (
+    UNREACHABLE,
+    IntrospectionEndpoint,
+    IntrospectionResult,
+    TokenStatus,
+    introspect,
+)
 from authguard.outbound.http_client import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
@@ -27,11 +33,11 @@ if TYPE_CHECKING:
     import httpx2
 
 #: tokens known not to be active that are remembered, per issuer; one takes about two hundred bytes
-REFUSED: Final = 16_384
+MAX_INACTIVE_TOKENS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class IntrospectionLimits:
     """How an issuer is asked.
 
     Attributes:
@@ -43,14 +49,14 @@ class Manners:
     """
 
     timeout: float = 1.5
-    at_once: int = 32
-    waiting: int = 1_024
-    failures: int = 3
-    rest: float = 5.0
+    max_concurrency: int = 32
+    max_pending: int = 1_024
+    failure_threshold: int = 3
+    cooldown: float = 5.0
 
 
 @dataclass(slots=True, eq=False)
-class _Question:
+class _PendingRequest:
     """One question on its way.
 
     Attributes:
@@ -63,8 +69,8 @@ class _Question:
 
     scope: anyio.CancelScope
     sent: bool = False
-    answered: anyio.Event = field(default_factory=anyio.Event)
-    answer: Answer = UNREACHABLE
+    done: anyio.Event = field(default_factory=anyio.Event)
+    result: IntrospectionResult = UNREACHABLE
     handle: object = None
 
 
@@ -79,68 +85,70 @@ class Introspector:
 
     __slots__ = (
         "_client",
-        "_desk",
+        "_endpoint",
         "_failed",
-        "_manners",
-        "_own",
-        "_own_loop",
-        "_questions",
-        "_refused",
-        "_rests_until",
-        "_since",
+        "_inactive",
+        "_limits",
+        "_open_until",
+        "_opened_at",
+        "_own_client",
+        "_own_client_loop",
+        "_pending",
+        "_semaphore",
+        "_semaphore_loop",
         "_tls",
-        "_turns",
-        "_turns_loop",
         "cache",
     )
 
-    def __init__(self, cache: float, client: httpx2.AsyncClient | None = None, manners: Manners | None = None) -> None:
+    def __init__(
+        self, cache: float, client: httpx2.AsyncClient | None = None, limits: IntrospectionLimits | None = None
+    ) -> None:
         self.cache = cache
         self._client = client
-        self._manners = manners or Manners()
-        self._desk: Desk | None = None
+        self._limits = limits or IntrospectionLimits()
+        self._endpoint: IntrospectionEndpoint | None = None
         #: read now: it takes too long for a request, and heeds the environment
         self._tls: SSLContext | None = None if client is not None else trusted_certificates()
-        self._own: httpx2.AsyncClient | None = None
-        self._own_loop: object = None
-        self._turns: anyio.Semaphore | None = None
-        self._turns_loop: object = None
-        self._questions: dict[bytes, _Question] = {}
-        self._refused: OrderedDict[bytes, float] = OrderedDict()
+        self._own_client: httpx2.AsyncClient | None = None
+        self._own_client_loop: object = None
+        self._semaphore: anyio.Semaphore | None = None
+        self._semaphore_loop: object = None
+        self._pending: dict[bytes, _PendingRequest] = {}
+        self._inactive: OrderedDict[bytes, float] = OrderedDict()
         self._failed = 0
-        self._since = self._rests_until = -inf
+        self._opened_at = self._open_until = -inf
 
-    def open(self, desk: Desk) -> None:
+    def open(self, endpoint: IntrospectionEndpoint) -> None:
         """Get ready to ask."""
-        self._desk = desk
+        self._endpoint = endpoint
 
     async def close(self) -> None:
         """Call back the questions that are on their way, and let go of the connections."""
-        for question in list(self._questions.values()):
-            question.scope.cancel()
-            with anyio.move_on_after(self._manners.timeout):
-                await question.answered.wait()
-        own, self._own = self._own, None
+        for pending in list(self._pending.values()):
+            pending.scope.cancel()
+            with anyio.move_on_after(self._limits.timeout):
+                await pending.done.wait()
+        own, self._own_client = self._own_client, None
         if own is not None:
             with suppress(Exception):  # connections of an event loop that is gone are gone with it
                 await own.aclose()
 
-    def is_refused(self, digest: bytes, now: float) -> bool:
+    def is_known_inactive(self, digest: bytes, now: float) -> bool:
         """Whether a token was said not to be active a moment ago; never waits.
 
         Args:
             digest: the token's SHA-256.
             now: epoch seconds UTC.
         """
-        at = self._refused.get(digest)
+        at = self._inactive.get(digest)
         if at is None:
             return False
         if at <= now < at + self.cache:
             return True
-        del self._refused[digest]
+        del self._inactive[digest]
         return False
 
-    async def ask(self, token: bytes, digest: bytes, now: float) -> Answer:
+    async def introspect(self, token: bytes, digest: bytes, now: float) -> IntrospectionResult:
         """Ask about a token, or wait for the answer to the same question.
 
         Args:
@@ -148,72 +156,72 @@ class Introspector:
             digest: its SHA-256.
             now: epoch seconds UTC.
         """
-        question = self._questions.get(digest)
-        if question is None or question.answered.is_set():
-            if len(self._questions) >= self._manners.waiting or self._rests(now):
+        pending = self._pending.get(digest)
+        if pending is None or pending.done.is_set():
+            if len(self._pending) >= self._limits.max_pending or self._is_open(now):
                 return UNREACHABLE
-            question = self._send(token, digest, now)
-        await question.answered.wait()
-        return question.answer
+            pending = self._start(token, digest, now)
+        await pending.done.wait()
+        return pending.result
 
-    def _rests(self, now: float) -> bool:
+    def _is_open(self, now: float) -> bool:
         """Whether the issuer is given a rest; where that is over, the next question is the one that shows."""
-        if not self._since <= now < self._rests_until:
-            if self._failed >= self._manners.failures:
-                self._rest(now)  # whoever comes while that question is on its way need not wait for it
+        if not self._opened_at <= now < self._open_until:
+            if self._failed >= self._limits.failure_threshold:
+                self._open_breaker(now)  # whoever comes while that question is on its way need not wait for it
             return False
         return True
 
-    def _rest(self, now: float) -> None:
-        self._since, self._rests_until = now - 1.0, now + self._manners.rest
+    def _open_breaker(self, now: float) -> None:
+        self._opened_at, self._open_until = now - 1.0, now + self._limits.cooldown
 
-    def _send(self, token: bytes, digest: bytes, now: float) -> _Question:
-        scope = anyio.move_on_after(self._manners.timeout)
-        question = self._questions[digest] = _Question(scope)
-        question.handle = concurrency.start(lambda: self._carry(question, token, digest, now))
-        return question
+    def _start(self, token: bytes, digest: bytes, now: float) -> _PendingRequest:
+        scope = anyio.move_on_after(self._limits.timeout)
+        pending = self._pending[digest] = _PendingRequest(scope)
+        pending.handle = concurrency.spawn(lambda: self._run(pending, token, digest, now))
+        return pending
 
-    async def _carry(self, question: _Question, token: bytes, digest: bytes, now: float) -> None:
+    async def _run(self, pending: _PendingRequest, token: bytes, digest: bytes, now: float) -> None:
         try:
-            with suppress(Exception), question.scope:  # whatever went wrong, there is no answer: that is the event
-                async with self._turn():
-                    if self._desk is not None:
-                        question.sent = True
-                        question.answer = await ask(self._asking(), self._desk, token)
+            with suppress(Exception), pending.scope:  # whatever went wrong, there is no answer: that is the event
+                async with self._get_semaphore():
+                    if self._endpoint is not None:
+                        pending.sent = True
+                        pending.result = await introspect(self._get_client(), self._endpoint, token)
         finally:
-            if self._questions.get(digest) is question:
-                del self._questions[digest]
-            if question.sent:  # that a turn did not come says nothing of the issuer
-                self._learn(question.answer, digest, now)
-            question.answered.set()
+            if self._pending.get(digest) is pending:
+                del self._pending[digest]
+            if pending.sent:  # that a turn did not come says nothing of the issuer
+                self._record_result(pending.result, digest, now)
+            pending.done.set()
 
-    def _learn(self, answer: Answer, digest: bytes, now: float) -> None:
-        if answer is UNREACHABLE:
+    def _record_result(self, result: IntrospectionResult, digest: bytes, now: float) -> None:
+        if result is UNREACHABLE:
             self._failed += 1
-            if self._failed >= self._manners.failures:
-                self._rest(now)
+            if self._failed >= self._limits.failure_threshold:
+                self._open_breaker(now)
             return
         self._failed = 0
-        self._rests_until = -inf
-        if answer is Said.INACTIVE and self.cache:
-            self._refused[digest] = now
-            if len(self._refused) > REFUSED:
-                self._refused.popitem(last=False)
+        self._open_until = -inf
+        if result is TokenStatus.INACTIVE and self.cache:
+            self._inactive[digest] = now
+            if len(self._inactive) > MAX_INACTIVE_TOKENS:
+                self._inactive.popitem(last=False)
 
-    def _turn(self) -> anyio.Semaphore:
+    def _get_semaphore(self) -> anyio.Semaphore:
         """Give what lets so many through at once; it belongs to one event loop."""
-        loop = concurrency.here()
-        if self._turns is None or self._turns_loop != loop:
-            self._turns, self._turns_loop = anyio.Semaphore(self._manners.at_once), loop
-        return self._turns
+        loop = concurrency.current_loop_id()
+        if self._semaphore is None or self._semaphore_loop != loop:
+            self._semaphore, self._semaphore_loop = anyio.Semaphore(self._limits.max_concurrency), loop
+        return self._semaphore
 
-    def _asking(self) -> httpx2.AsyncClient:
+    def _get_client(self) -> httpx2.AsyncClient:
         """Give the client; our own keeps its connections, which belong to one event loop."""
         if self._client is not None:
             return self._client
-        loop = concurrency.here()
-        if self._own is None or self._own_loop != loop:
+        loop = concurrency.current_loop_id()
+        if self._own_client is None or self._own_client_loop != loop:
             # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
-            self._own = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
-            self._own_loop = loop
-        return self._own
+            self._own_client = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
+            self._own_client_loop = loop
+        return self._own_client

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.claims import BOUND, judge
+from authguard.credentials.claims import BOUND_TOKEN, validate_claims
 from authguard.credentials.introspection_client import UNCLEAR
 from authguard.credentials.token_kind import has_claims
 
 if TYPE_CHECKING:
-    from authguard.credentials.claims import Names, Standing
+    from authguard.credentials.claims import LogNames, ValidatedToken
     from authguard.policy.compiled import Issuer
 
 TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
@@ -28,7 +28,9 @@ _KINDS: Final = frozenset({"bearer", "dpop", "access_token"})
 _ALIKE: Final = ("iss", "client_id", "cnf", "jti")
 
 
-def stand(said: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now: float) -> Standing | NotProven:
+def validate_response(
+    said: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
+) -> ValidatedToken | NotProven:
     """Tell what an active opaque token proves (RFC 7662 2.2).
 
     Args:
@@ -46,12 +48,12 @@ def stand(said: dict[str, Any], issuer: Issuer, names: Names, token: bytes, now:
     if not has_claims(issuer.token, "", said):
         return TYPE_REFUSED  # a refresh token is active too, and no access token (RFC 7662 4)
     if kind.lower() == "dpop" and issuer.sender == "none":
-        return BOUND
-    standing = judge(said, issuer, names, token, now)
-    return UNCLEAR if isinstance(standing, NotProven) and standing.reason in _CONTRADICTIONS else standing
+        return BOUND_TOKEN
+    validated = validate_claims(said, issuer, names, token, now)
+    return UNCLEAR if isinstance(validated, NotProven) and validated.reason in _CONTRADICTIONS else validated
 
 
-def agrees(said: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: float) -> bool:
+def matches_jwt(said: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: float) -> bool:
     """Whether an issuer vouches for the very token that its key signed.
 
     Args:

@@ -16,8 +16,8 @@ import httpx2
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.core.strict_json import json_object
-from authguard.credentials.jwks_fetcher import is_safe
+from authguard.core.strict_json import parse_object
+from authguard.credentials.jwks_fetcher import is_secure_url
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Introspection, Issuer
 
 #: bytes of an answer at the most
-ANSWER_BOUND: Final = 65_536
+MAX_RESPONSE_BYTES: Final = 65_536
 #: what a gateway answers in the place of a server that is down or overrun
 _OUT: Final = frozenset({429, 502, 503, 504})
 
@@ -35,17 +35,17 @@ UNCLEAR: Final = NotProven("unproven", Reason.INTROSPECTION_UNCLEAR)
 SIGNED: Final = NotProven("unproven", Reason.INTROSPECTION_SIGNED)
 
 
-class Said(Enum):
+class TokenStatus(Enum):
     """What a server says of a token that it does not vouch for: it gives no reason, and none is read into it."""
 
     INACTIVE = auto()
 
 
-Answer = dict[str, object] | Said | NotProven
+IntrospectionResult = dict[str, object] | TokenStatus | NotProven
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class IntrospectionEndpoint:
     """Where an issuer is asked, and as whom.
 
     Attributes:
@@ -57,7 +57,7 @@ class Desk:
     authorization: str = field(repr=False)
 
     @classmethod
-    def of(cls, issuer: Issuer, asked: Introspection, environ: Mapping[str, str]) -> Desk:
+    def of(cls, issuer: Issuer, asked: Introspection, environ: Mapping[str, str]) -> IntrospectionEndpoint:
         """Read our secret.
 
         Raises:
@@ -71,23 +71,23 @@ class Desk:
         return cls(asked.url, f"Basic {b64encode(pair.encode()).decode()}")
 
 
-async def ask(client: httpx2.AsyncClient, desk: Desk, token: bytes) -> Answer:
+async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint, token: bytes) -> IntrospectionResult:
     """Ask about one token; whatever goes wrong is an answer too. The caller sets the time that it may take.
 
     Args:
         client: that sends it.
-        desk: where and as whom.
+        endpoint: where and as whom.
         token: of the form ``token68``.
     """
-    if not is_safe(desk.address):
+    if not is_secure_url(endpoint.address):
         return UNCLEAR
     try:
         async with client.stream(
             "POST",
-            desk.address,
+            endpoint.address,
             content=urlencode({"token": token.decode("ascii"), "token_type_hint": "access_token"}).encode(),
             headers={
-                "Authorization": desk.authorization,
+                "Authorization": endpoint.authorization,
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",  # an encoded body could grow beyond the bound in one step
@@ -102,7 +102,7 @@ async def ask(client: httpx2.AsyncClient, desk: Desk, token: bytes) -> Answer:
         return UNCLEAR
 
 
-async def _read(answer: httpx2.Response) -> Answer:
+async def _read(answer: httpx2.Response) -> IntrospectionResult:
     if answer.status_code in _OUT:
         return UNREACHABLE
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -113,10 +113,10 @@ async def _read(answer: httpx2.Response) -> Answer:
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
-        if len(body) > ANSWER_BOUND:
+        if len(body) > MAX_RESPONSE_BYTES:
             return UNCLEAR
-    said = json_object(bytes(body))
+    said = parse_object(bytes(body))
     active = said.pop("active", None)
     if active is True:
         return said
-    return Said.INACTIVE if active is False else UNCLEAR
+    return TokenStatus.INACTIVE if active is False else UNCLEAR

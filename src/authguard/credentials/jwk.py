@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jwt import PyJWK
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.weak_keys import is_sound
+from authguard.credentials.weak_keys import is_weak
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from jwt.algorithms import Algorithm
 
 #: keys of one set at the most
-KEYS_BOUND: Final = 100
-NAME_BOUND: Final = 255
+MAX_KEYS: Final = 100
+MAX_NAME_CHARS: Final = 255
 
 #: bytes of a secret at the least: the hash's own length (RFC 7518 3.2)
-SECRET_BYTES: Final[dict[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64}
+MIN_SECRET_BYTES: Final[dict[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 #: one key under two names (RFC 9864 2.2)
@@ -50,7 +50,7 @@ _OPERATIONS: Final = frozenset({"sign", "verify"})
 
 
 @dataclass(frozen=True, slots=True)
-class Verifier:
+class SignatureVerifier:
     """One key under one algorithm's name.
 
     Attributes:
@@ -62,7 +62,7 @@ class Verifier:
     key: Any = field(repr=False)
 
     @classmethod
-    def of(cls, member: Mapping[str, object], name: str) -> Verifier:
+    def of(cls, member: Mapping[str, object], name: str) -> SignatureVerifier:
         """Build one of a JWK.
 
         Raises:
@@ -75,7 +75,7 @@ class Verifier:
             raise ValueError("the key is too short")
         return cls(built.Algorithm, key)
 
-    def verifies(self, message: bytes, signature: bytes) -> bool:
+    def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the signature over the message is this key's."""
         return self.algorithm.verify(message, self.key, signature)
 
@@ -93,7 +93,7 @@ class Key:
 
     name: str
     identity: tuple[str, ...] = field(repr=False)
-    verifiers: Mapping[str, Verifier] = field(repr=False)
+    verifiers: Mapping[str, SignatureVerifier] = field(repr=False)
     retired: bool = False
 
 
@@ -122,7 +122,7 @@ class KeySet:
                 return key if algorithm in key.verifiers else Reason.ALGORITHM_REFUSED
         return Reason.KEY_UNKNOWN
 
-    def succeed(self, fresh: KeySet) -> KeySet:
+    def replace_with(self, fresh: KeySet) -> KeySet:
         """Let a newly published set take this one's place: what is in both goes on, what is gone is retired."""
         known = {(key.name, key.identity, frozenset(key.verifiers)): key for key in self.keys}
         kept = tuple(known.pop((key.name, key.identity, frozenset(key.verifiers)), key) for key in fresh.keys)
@@ -132,7 +132,7 @@ class KeySet:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class DocumentVersion:
     """Which answer of an issuer it was, so that the next request need not bring it again (RFC 9110 8.8.3).
 
     Attributes:
@@ -145,7 +145,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedKeys:
     """What an issuer publishes now.
 
     Attributes:
@@ -156,27 +156,27 @@ class Published:
 
     keys: KeySet | None
     lifetime: float = -1.0
-    version: Version = Version()
+    version: DocumentVersion = DocumentVersion()
 
 
-def allowed(algorithms: Iterable[str]) -> frozenset[str]:
+def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
     """Give the ``alg`` names that a policy's list lets in: ``none`` never, and Ed25519 under both its names."""
     named = frozenset(name for name in algorithms if name.lower() != "none")
     return named | _EDWARDS if named & _EDWARDS else named
 
 
-def load(document: Mapping[str, object], algorithms: frozenset[str]) -> KeySet:
+def load_jwks(document: Mapping[str, object], algorithms: frozenset[str]) -> KeySet:
     """Build the sound keys of a JWK Set (RFC 7517 5).
 
     Args:
         document: the parsed set.
-        algorithms: `allowed` for this issuer; keys are built for no others.
+        algorithms: `allowed_algorithms` for this issuer; keys are built for no others.
 
     Raises:
         ValueError: it is not a JWK Set, or holds too many keys.
     """
     listed = document.get("keys")
-    if not isinstance(listed, list) or len(listed) > KEYS_BOUND:
+    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise ValueError("not a JWK Set, or too large")
     members = [member for member in listed if isinstance(member, dict)]
     names = Counter(name for member in members if isinstance(name := member.get("kid"), str))
@@ -184,21 +184,21 @@ def load(document: Mapping[str, object], algorithms: frozenset[str]) -> KeySet:
     return KeySet(tuple(key for found in built for key in found))
 
 
-def secret(value: bytes, algorithms: frozenset[str]) -> KeySet:
+def build_secret_key(value: bytes, algorithms: frozenset[str]) -> KeySet:
     """Build the one key of an issuer that shares a secret with us (development only).
 
     Raises:
         ValueError: the secret is too short for one of the algorithms, or looks like a public key or a JWK; the message
             holds nothing of it.
     """
-    least = max((SECRET_BYTES[name] for name in algorithms if name in SECRET_BYTES), default=0)
+    least = max((MIN_SECRET_BYTES[name] for name in algorithms if name in MIN_SECRET_BYTES), default=0)
     if not least:
         raise ValueError("a secret goes with HS256, HS384 or HS512")
     if len(value) < least:
         raise ValueError(f"the secret has to be at least {least} bytes long")
     member = {"kty": "oct", "k": urlsafe_b64encode(value).rstrip(b"=").decode()}
     try:
-        verifiers = {name: Verifier.of(member, name) for name in algorithms if name in SECRET_BYTES}
+        verifiers = {name: SignatureVerifier.of(member, name) for name in algorithms if name in MIN_SECRET_BYTES}
     except Exception:  # noqa: BLE001 - whatever PyJWT or cryptography say of a key, it may hold the key
         raise ValueError("the secret is a key or a certificate, not a secret") from None
     return KeySet((Key("", (), verifiers),))
@@ -208,12 +208,14 @@ def _build(member: dict[str, object], algorithms: frozenset[str]) -> tuple[Key, 
     """Build one key; none where it is not sound or not for us."""
     name = member.get("kid", "")
     fitting = algorithms & _fitting(member)
-    if not isinstance(name, str) or len(name) > NAME_BOUND or not fitting:
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not fitting:
         return ()
     try:
         # PyJWT knows Ed25519 by its older name alone
-        verifiers = {each: Verifier.of(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)}
-        if not all(is_sound(verifier.key) for verifier in verifiers.values()):
+        verifiers = {
+            each: SignatureVerifier.of(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)
+        }
+        if any(is_weak(verifier.key) for verifier in verifiers.values()):
             return ()
     except Exception:  # noqa: BLE001 - a key that cannot be built, for whatever reason, is not there
         return ()

@@ -22,24 +22,24 @@ import anyio
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Unseen
 from authguard.credentials import concurrency
-from authguard.credentials.jwk import Key, KeySet, Published, Version
+from authguard.credentials.jwk import DocumentVersion, Key, KeySet, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
 #: seconds by which a request's time may lie before another's without the clock having stepped back
-SLACK: Final = 1.0
+CLOCK_TOLERANCE_S: Final = 1.0
 #: a fetch that has not landed after this many times its time-out was lost with its event loop
-LOST: Final = 4
+LOST_AFTER_TIMEOUTS: Final = 4
 #: unknown names that are remembered; a forgotten one costs another fetch and nothing else
-NAMES: Final = 1_024
+MAX_UNKNOWN_NAMES: Final = 1_024
 #: the part of their lifetime after which keys are fetched again while nobody waits
-AHEAD: Final = 0.8
+REFRESH_AT_FRACTION: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class RefreshPolicy:
     """How often an issuer is asked for its keys.
 
     Attributes:
@@ -54,15 +54,15 @@ class Pace:
 
     timeout: float = 1.5
     refresh: float = 300.0
-    least: float = 60.0
-    most: float = 900.0
+    min_lifetime: float = 60.0
+    max_lifetime: float = 900.0
     cooldown: float = 10.0
     burst: int = 3
     retry: float = 2.0
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
+class _Fetch:
     """One fetch on its way.
 
     Attributes:
@@ -74,16 +74,16 @@ class _Flight:
 
     number: int
     scope: anyio.CancelScope
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event = field(default_factory=anyio.Event)
     handle: object = None
 
 
-class Keyring:
+class JwksCache:
     """The keys of one issuer.
 
     Args:
-        read: fetches and screens them, given the version that is known, raising whatever it likes; ``None`` where `fix`
-            gives them.
+        read: fetches and screens the keys, given the known version; may raise anything; ``None`` if `set_static`
+            provides them.
         stale: seconds that known keys outlive an issuer that cannot be reached.
         pace: of fetching.
 
@@ -93,50 +93,52 @@ class Keyring:
     """
 
     __slots__ = (
-        "_answered",
-        "_begun",
-        "_flight",
+        "_attempted_at",
+        "_budget",
+        "_budget_at",
+        "_completed",
+        "_fetch",
+        "_fetched_at",
         "_fresh_until",
-        "_good_at",
         "_keys",
         "_last_failed",
         "_names",
         "_pace",
         "_read",
-        "_spare",
-        "_spare_at",
         "_stale",
-        "_tried_at",
+        "_started",
         "_version",
         "due",
         "since",
     )
 
-    def __init__(self, read: Callable[[Version], Awaitable[Published]] | None, stale: float, pace: Pace) -> None:
+    def __init__(
+        self, read: Callable[[DocumentVersion], Awaitable[PublishedKeys]] | None, stale: float, pace: RefreshPolicy
+    ) -> None:
         self._read = read
         self._stale = max(stale, pace.retry)
         self._pace = pace
         self._keys = KeySet()
-        self._version = Version()
-        self._flight: _Flight | None = None
-        self._begun = self._answered = 0
+        self._version = DocumentVersion()
+        self._fetch: _Fetch | None = None
+        self._started = self._completed = 0
         #: unknown name -> how many fetches had begun when it first came
         self._names: OrderedDict[str | None, int] = OrderedDict()
-        self._spare, self._spare_at = float(pace.burst), -inf
-        self._good_at = self._tried_at = self._fresh_until = -inf
+        self._budget, self._budget_at = float(pace.burst), -inf
+        self._fetched_at = self._attempted_at = self._fresh_until = -inf
         self._last_failed = True
         self.since = self.due = -inf
 
-    def fix(self, keys: KeySet) -> None:
+    def set_static(self, keys: KeySet) -> None:
         """Hold these keys for good."""
-        self._keys = self._keys.succeed(keys)
+        self._keys = self._keys.replace_with(keys)
         self._last_failed = False
-        self._good_at = self._tried_at = self._fresh_until = self.due = inf
+        self._fetched_at = self._attempted_at = self._fresh_until = self.due = inf
 
-    def at_hand(self, name: str | None, algorithm: str, now: float) -> Key | Unseen:
+    def get_cached(self, name: str | None, algorithm: str, now: float) -> Key | Unseen:
         """Give the key that should have signed a token where that needs no look at the issuer now."""
         if self.since <= now < self.due:
-            found = self._look(name, algorithm, now)
+            found = self._get(name, algorithm, now)
             if isinstance(found, Key):
                 return found
         return UNSEEN
@@ -153,128 +155,131 @@ class Keyring:
             The key, or why there is none: ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are no fault of the token, anything
             else is.
         """
-        found = self._look(name, algorithm, now)
+        found = self._get(name, algorithm, now)
         if self._read is None:
             return found
         if found in (Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE):
-            self._note(name, self._begun)
+            self._note_unknown(name, self._started)
         if found is Reason.KEYS_UNREACHABLE:
-            if self._flight is None and self._tried_at - SLACK <= now < self._tried_at + self._pace.retry:
+            if (
+                self._fetch is None
+                and self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.retry
+            ):
                 return found
-            found = await self._fetch(name, algorithm, now)
+            found = await self._fetch_and_get(name, algorithm, now)
         elif not self.since <= now < self.due:
             is_old = not (self._last_failed or self.since <= now < self._fresh_until)
-            flight = self._set_out(now, wait=is_old)
+            fetch = self._start_fetch(now, wait=is_old)
             if is_old:
-                await flight.landed.wait()
-                found = self._look(name, algorithm, now)
-        return await self._seek(name, algorithm, now) if found is Reason.KEY_UNKNOWN else found
+                await fetch.done.wait()
+                found = self._get(name, algorithm, now)
+        return await self._find_unknown(name, algorithm, now) if found is Reason.KEY_UNKNOWN else found
 
     async def close(self) -> None:
         """Call back the fetch that is on its way."""
-        flight = self._flight
-        if flight is not None:
-            flight.scope.cancel()
+        fetch = self._fetch
+        if fetch is not None:
+            fetch.scope.cancel()
             with anyio.move_on_after(self._pace.timeout):
-                await flight.landed.wait()
+                await fetch.done.wait()
 
-    def _look(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        if now >= self._good_at + self._stale or not self._keys.keys:
+    def _get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+        if now >= self._fetched_at + self._stale or not self._keys.keys:
             return Reason.KEYS_UNREACHABLE
         return self._keys.choose(name, algorithm)
 
-    async def _fetch(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+    async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
         """Wait for the fetch that is on its way, or for one of our own, and look again."""
-        await self._set_out(now, wait=True).landed.wait()
-        return self._look(name, algorithm, now)
+        await self._start_fetch(now, wait=True).done.wait()
+        return self._get(name, algorithm, now)
 
-    async def _seek(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+    async def _find_unknown(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
         """Look for a name that the keys at hand do not have: with the issuer, where that has not been done."""
-        noted = self._note(name, self._begun)
+        noted = self._note_unknown(name, self._started)
         found: Key | Reason = Reason.KEY_UNKNOWN
         while found is Reason.KEY_UNKNOWN:
-            if self._flight is None and not self._may_ask(noted, now):
+            if self._fetch is None and not self._may_fetch(noted, now):
                 if self._last_failed:
                     return Reason.KEYS_UNREACHABLE
-                return Reason.KEY_UNKNOWN if self._answered > noted else Reason.KEYS_BUSY
-            before = self._answered
-            found = await self._fetch(name, algorithm, now)
+                return Reason.KEY_UNKNOWN if self._completed > noted else Reason.KEYS_BUSY
+            before = self._completed
+            found = await self._fetch_and_get(name, algorithm, now)
             if found is Reason.KEY_UNKNOWN and self._last_failed:
                 return Reason.KEYS_UNREACHABLE
-            if self._answered == before:  # closed meanwhile, or lost
+            if self._completed == before:  # closed meanwhile, or lost
                 return Reason.KEYS_BUSY if found is Reason.KEY_UNKNOWN else found
-            if self._answered > noted:
+            if self._completed > noted:
                 break
         return found
 
-    def _may_ask(self, noted: int, now: float) -> bool:
+    def _may_fetch(self, noted: int, now: float) -> bool:
         """Whether one more fetch may be made for an unknown name."""
         if self._last_failed:
-            return not self._tried_at - SLACK <= now < self._tried_at + self._pace.retry
-        if self._answered > noted:
-            return not self._tried_at - SLACK <= now < self._tried_at + self._pace.cooldown
-        elapsed = max(0.0, now - self._spare_at)
-        self._spare = min(float(self._pace.burst), self._spare + elapsed / self._pace.cooldown)
-        self._spare_at = now
-        if self._spare < 1:
+            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.retry
+        if self._completed > noted:
+            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.cooldown
+        elapsed = max(0.0, now - self._budget_at)
+        self._budget = min(float(self._pace.burst), self._budget + elapsed / self._pace.cooldown)
+        self._budget_at = now
+        if self._budget < 1:
             return False
-        self._spare -= 1
+        self._budget -= 1
         return True
 
-    def _note(self, name: str | None, begun: int) -> int:
+    def _note_unknown(self, name: str | None, begun: int) -> int:
         """Remember when an unknown name first came, by the fetches begun before; forget the oldest."""
         noted = self._names.setdefault(name, begun)
-        if len(self._names) > NAMES:
+        if len(self._names) > MAX_UNKNOWN_NAMES:
             self._names.popitem(last=False)
         return noted
 
-    def _set_out(self, now: float, *, wait: bool) -> _Flight:
+    def _start_fetch(self, now: float, *, wait: bool) -> _Fetch:
         """Join the fetch that is on its way, or send one; meanwhile what is known serves, unless all have to wait."""
-        if self._flight is not None and now < self._tried_at + LOST * self._pace.timeout:
-            return self._flight
-        self._tried_at = now
-        self._begun += 1
-        self._good_at = min(self._good_at, now)  # where the clock stepped back, the time that is left begins anew
+        if self._fetch is not None and now < self._attempted_at + LOST_AFTER_TIMEOUTS * self._pace.timeout:
+            return self._fetch
+        self._attempted_at = now
+        self._started += 1
+        self._fetched_at = min(self._fetched_at, now)  # where the clock stepped back, the time that is left begins anew
         if not wait:
-            self._rest(now + self._pace.timeout + self._pace.retry, now)
+            self._schedule(now + self._pace.timeout + self._pace.retry, now)
         scope = anyio.move_on_after(self._pace.timeout)
-        self._flight = flight = _Flight(self._begun, scope)
-        flight.handle = concurrency.start(lambda: self._fly(flight, now))
-        return flight
+        self._fetch = fetch = _Fetch(self._started, scope)
+        fetch.handle = concurrency.spawn(lambda: self._run_fetch(fetch, now))
+        return fetch
 
-    async def _fly(self, flight: _Flight, now: float) -> None:
-        published: Published | None = None
+    async def _run_fetch(self, fetch: _Fetch, now: float) -> None:
+        published: PublishedKeys | None = None
         try:
-            with suppress(Exception), flight.scope:  # whatever went wrong, there are no keys: that is the event
+            with suppress(Exception), fetch.scope:  # whatever went wrong, there are no keys: that is the event
                 published = await self._read(self._version) if self._read is not None else None
         finally:
-            if self._flight is flight:
-                self._flight = None
-                self._land(published, flight.number, now)
-            flight.landed.set()
+            if self._fetch is fetch:
+                self._fetch = None
+                self._apply(published, fetch.number, now)
+            fetch.done.set()
 
-    def _land(self, published: Published | None, number: int, now: float) -> None:
+    def _apply(self, published: PublishedKeys | None, number: int, now: float) -> None:
         keys = None if published is None else published.keys
         self._last_failed = published is None or (keys is None and not self._keys.keys)
         if published is None or self._last_failed:
-            self._rest(now + self._pace.retry, now)
+            self._schedule(now + self._pace.retry, now)
             return
         if keys is not None:
-            before, self._keys = self._keys, self._keys.succeed(keys)
+            before, self._keys = self._keys, self._keys.replace_with(keys)
             for gone in before.keys:
                 if gone.retired:  # the issuer has just said so
-                    self._note(gone.name or None, number - 1)
+                    self._note_unknown(gone.name or None, number - 1)
             for key in keys.keys:
                 self._names.pop(key.name, None)
         self._version = published.version
-        self._good_at, self._answered = now, number
-        lifetime = self._pace.refresh / AHEAD
+        self._fetched_at, self._completed = now, number
+        lifetime = self._pace.refresh / REFRESH_AT_FRACTION
         if published.lifetime >= 0:
-            lifetime = min(max(published.lifetime, self._pace.least), self._pace.most)
+            lifetime = min(max(published.lifetime, self._pace.min_lifetime), self._pace.max_lifetime)
         self._fresh_until = now + lifetime
-        self._rest(now + min(lifetime * AHEAD, self._stale / 2), now)
+        self._schedule(now + min(lifetime * REFRESH_AT_FRACTION, self._stale / 2), now)
 
-    def _rest(self, until: float, now: float) -> None:
+    def _schedule(self, until: float, now: float) -> None:
         """Need no look at the keys until then, or until they are too old to be used."""
-        self.since = now - SLACK
-        self.due = min(until, self._good_at + self._stale)
+        self.since = now - CLOCK_TOLERANCE_S
+        self.due = min(until, self._fetched_at + self._stale)

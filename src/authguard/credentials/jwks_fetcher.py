@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from authguard.core.strict_json import json_object
-from authguard.credentials.jwk import Version
+from authguard.core.strict_json import parse_object
+from authguard.credentials.jwk import DocumentVersion
 from authguard.outbound.http_client import make_async_client, trusted_certificates
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Issuer
 
 #: bytes of an answer at the most
-ANSWER_BOUND: Final = 262_144
+MAX_RESPONSE_BYTES: Final = 262_144
 #: objects and arrays in an answer at the most: a hundred keys with certificates, or a provider's metadata
-ANSWER_NODES: Final = 4_096
+MAX_RESPONSE_NODES: Final = 4_096
 #: an encoded body could grow beyond the bound in one step, so none is asked for and none is taken
 _HEADERS: Final = {
     "Accept": "application/json, application/jwk-set+json",
@@ -44,7 +44,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JwksResponse:
     """What an issuer answered.
 
     Attributes:
@@ -55,10 +55,10 @@ class Answer:
 
     document: dict[str, object] | None
     lifetime: float
-    version: Version
+    version: DocumentVersion
 
 
-class Fetcher:
+class JwksFetcher:
     """Reads key sets from their issuers.
 
     Args:
@@ -77,7 +77,7 @@ class Fetcher:
         if self._client is None and self._tls is None:
             self._tls = trusted_certificates()
 
-    async def key_set(self, issuer: Issuer, known: Version) -> Answer:
+    async def fetch_jwks(self, issuer: Issuer, known: DocumentVersion) -> JwksResponse:
         """Fetch the JWK Set of an issuer.
 
         Args:
@@ -103,7 +103,7 @@ async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
     """Find the address of the key set in the issuer's metadata, under the first of the usual addresses that has it."""
     for address in _metadata_addresses(issuer):
         try:
-            metadata = (await _read(client, address, Version())).document or {}
+            metadata = (await _read(client, address, DocumentVersion())).document or {}
         except ValueError:
             continue
         found = metadata.get("jwks_uri")
@@ -124,25 +124,25 @@ def _metadata_addresses(issuer: str) -> Iterator[str]:
         yield urlunsplit((parts.scheme, parts.netloc, f"/.well-known/{name}{path}", "", ""))
 
 
-async def _read(client: httpx2.AsyncClient, address: str, known: Version) -> Answer:
-    if not is_safe(address):
+async def _read(client: httpx2.AsyncClient, address: str, known: DocumentVersion) -> JwksResponse:
+    if not is_secure_url(address):
         raise ValueError("keys come over TLS or from this machine")
     is_known = bool(known.tag) and known.address == address
     headers = _HEADERS | ({"If-None-Match": known.tag} if is_known else {})
     async with client.stream("GET", address, headers=headers, follow_redirects=False) as answer:
         lifetime = _lifetime(answer.headers)
         if is_known and answer.status_code == httpx2.codes.NOT_MODIFIED:
-            return Answer(None, lifetime, known)
+            return JwksResponse(None, lifetime, known)
         if answer.status_code != httpx2.codes.OK or "content-encoding" in answer.headers:
             raise ValueError("not an answer that can be used")
         body = bytearray()
         async for chunk in answer.aiter_bytes():
             body += chunk
-            if len(body) > ANSWER_BOUND:
+            if len(body) > MAX_RESPONSE_BYTES:
                 raise ValueError("the answer is too large")
     tag = answer.headers.get("etag", "")
-    version = Version(address, tag if _ETAG.fullmatch(tag) else "")
-    return Answer(json_object(bytes(body), nodes=ANSWER_NODES), lifetime, version)
+    version = DocumentVersion(address, tag if _ETAG.fullmatch(tag) else "")
+    return JwksResponse(parse_object(bytes(body), nodes=MAX_RESPONSE_NODES), lifetime, version)
 
 
 def _lifetime(headers: Mapping[str, str]) -> float:
@@ -164,7 +164,7 @@ def _lifetime(headers: Mapping[str, str]) -> float:
     return -1.0
 
 
-def is_safe(address: str) -> bool:
+def is_secure_url(address: str) -> bool:
     """Whether an address is read over TLS, or on this very machine, and names no user."""
     try:
         parts = urlsplit(address)

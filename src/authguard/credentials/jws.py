@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.core.strict_json import base64url, json_object
+from authguard.core.strict_json import decode_base64url, parse_object
 
 #: characters of a ``kid`` or an ``alg`` at the most
-NAME_BOUND: Final = 255
+MAX_NAME_CHARS: Final = 255
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 #: three parts, none empty; five parts would be encrypted, which nobody here asked for (8725bis 3.14)
@@ -39,7 +39,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Unverified:
+class UnverifiedToken:
     """What a token says of itself.
 
     Attributes:
@@ -62,7 +62,7 @@ class Unverified:
         return self.token[: self.token.rindex(b".")]
 
 
-def take_apart(token: bytes) -> Unverified | NotProven:
+def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
     """Read the header, the claims and the signature (RFC 7515 7.1), strictly, and each of them once.
 
     Args:
@@ -73,12 +73,12 @@ def take_apart(token: bytes) -> Unverified | NotProven:
         return _MALFORMED
     try:
         header = _header(parts[1])
-        claims = json_object(base64url(parts[2]))
-        signature = base64url(parts[3])
+        claims = parse_object(decode_base64url(parts[2]))
+        signature = decode_base64url(parts[3])
     except ValueError:
         return _MALFORMED
     issuer = claims.get("iss")
-    return Unverified(token, header, issuer if isinstance(issuer, str) else "", claims, signature)
+    return UnverifiedToken(token, header, issuer if isinstance(issuer, str) else "", claims, signature)
 
 
 @lru_cache(maxsize=64)  # all tokens that one key signs have the same header
@@ -89,10 +89,10 @@ def _header(segment: bytes) -> Header:
         ValueError: it is none that we understand. No extension is (``crit``, RFC 7515 4.1.11), and ``b64`` is one (RFC
             7797 6).
     """
-    header = json_object(base64url(segment))
+    header = parse_object(decode_base64url(segment))
     algorithm, key, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "")
     if not isinstance(algorithm, str) or not isinstance(key, str) or not isinstance(kind, str):
         raise ValueError("a member is not a text")  # noqa: TRY004 - it is the token that is malformed
-    if "crit" in header or "b64" in header or max(len(algorithm), len(key)) > NAME_BOUND:
+    if "crit" in header or "b64" in header or max(len(algorithm), len(key)) > MAX_NAME_CHARS:
         raise ValueError("an extension, or a name without end")
     return Header(algorithm, key if "kid" in header else None, kind.lower().removeprefix("application/"))

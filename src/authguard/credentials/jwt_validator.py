@@ -10,12 +10,12 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer, jwk
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import BOUND, EXPIRED, Names, judge
-from authguard.credentials.jwks_cache import Keyring, Pace
-from authguard.credentials.jwks_fetcher import Fetcher
-from authguard.credentials.jws import take_apart
-from authguard.credentials.signature import verify
-from authguard.credentials.static_keys import from_file, from_secret
+from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames, validate_claims
+from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
+from authguard.credentials.jwks_fetcher import JwksFetcher
+from authguard.credentials.jws import parse_compact
+from authguard.credentials.signature import verify_signature
+from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.credentials.token_kind import has_claims, has_type
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.credentials.cache import Ground, Lease
-    from authguard.credentials.claims import Standing
+    from authguard.credentials.cache import Freshness, ValidityKey
+    from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwk import Key
-    from authguard.credentials.jws import Unverified
+    from authguard.credentials.jws import UnverifiedToken
     from authguard.policy.compiled import Issuer
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
@@ -37,7 +37,7 @@ _OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY})
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 
 
-class JwtCheck:
+class JwtValidator:
     """Checks bearer JWTs of several issuers, each with its own keys.
 
     Args:
@@ -65,17 +65,19 @@ class JwtCheck:
         environ: Mapping[str, str],
         folder: Path,
         client: httpx2.AsyncClient | None = None,
-        pace: Pace | None = None,
+        pace: RefreshPolicy | None = None,
         cache: Cache | None = None,
     ) -> None:
         self._issuers = dict(issuers)
-        self.names: Final = Names(pseudonym=pseudonym, fingerprint=fingerprint)
+        self.names: Final = LogNames(pseudonym=pseudonym, fingerprint=fingerprint)
         self._environ = environ
         self._folder = folder
-        self._fetcher = Fetcher(client)
+        self._fetcher = JwksFetcher(client)
         self._cache = Cache() if cache is None else cache
-        self._algorithms = {name: jwk.allowed(issuer.algorithms) for name, issuer in self._issuers.items()}
-        self._keyrings = {name: self._keyring(issuer, pace or Pace()) for name, issuer in self._issuers.items()}
+        self._algorithms = {name: jwk.allowed_algorithms(issuer.algorithms) for name, issuer in self._issuers.items()}
+        self._keyrings = {
+            name: self._keyring(issuer, pace or RefreshPolicy()) for name, issuer in self._issuers.items()
+        }
         if any(_is_fetched(issuer) for issuer in self._issuers.values()):
             self._fetcher.prepare()
 
@@ -87,9 +89,9 @@ class JwtCheck:
         """
         for name, issuer in self._issuers.items():
             if issuer.key_file:
-                self._keyrings[name].fix(from_file(issuer, self._folder, self._algorithms[name]))
+                self._keyrings[name].set_static(load_key_file(issuer, self._folder, self._algorithms[name]))
             elif issuer.secret_env:
-                self._keyrings[name].fix(from_secret(issuer, self._environ, self._algorithms[name]))
+                self._keyrings[name].set_static(load_secret(issuer, self._environ, self._algorithms[name]))
 
     async def close(self) -> None:
         """Call back fetches that are on their way."""
@@ -106,7 +108,7 @@ class JwtCheck:
         header = evidence.authorization
         if not header:
             return bearer.MISSING
-        if len(header) > bearer.HEADER_BOUND:
+        if len(header) > bearer.MAX_HEADER_BYTES:
             return bearer.TOO_LARGE
         digest = sha256(bearer.canonical(header)).digest()
         entry = self._cache.find(digest)
@@ -115,9 +117,9 @@ class JwtCheck:
             if entry.since <= now < entry.until and not entry.key.retired and keyring.since <= now < keyring.due:
                 return entry.proven
             if entry.key.retired:
-                self._cache.drop(digest)
+                self._cache.remove(digest)
             elif now >= entry.until:
-                self._cache.drop(digest)
+                self._cache.remove(digest)
                 return EXPIRED
             return UNSEEN
         token = bearer.read(header)
@@ -133,8 +135,8 @@ class JwtCheck:
         unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
-        key = self._keyrings[unverified.issuer].at_hand(self._key_name(unverified), unverified.header.algorithm, now)
-        return key if isinstance(key, Unseen) else self._verify(evidence.authorization, unverified, key, now)
+        key = self._keyrings[unverified.issuer].get_cached(self._key_id(unverified), unverified.header.algorithm, now)
+        return key if isinstance(key, Unseen) else self._verify_bearer(evidence.authorization, unverified, key, now)
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
         """Check a credential; wait for its issuer's keys where they are not known.
@@ -147,76 +149,76 @@ class JwtCheck:
         if isinstance(unverified, NotProven):
             return unverified
         key = await self._find(unverified, now)
-        return key if isinstance(key, NotProven) else self._verify(evidence.authorization, unverified, key, now)
+        return key if isinstance(key, NotProven) else self._verify_bearer(evidence.authorization, unverified, key, now)
 
-    async def _find(self, unverified: Unverified, now: float) -> Key | NotProven:
+    async def _find(self, unverified: UnverifiedToken, now: float) -> Key | NotProven:
         """Find the key that should have signed a token; where nobody can say, it is an outage."""
         keyring = self._keyrings[unverified.issuer]
-        key = await keyring.find(self._key_name(unverified), unverified.header.algorithm, now)
+        key = await keyring.find(self._key_id(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
             return NotProven("unproven" if key in _OUTAGES else "rejected", key)
         return key
 
-    def _read(self, header: bytes) -> Unverified | NotProven:
+    def _read(self, header: bytes) -> UnverifiedToken | NotProven:
         token = bearer.read(header)
-        return token if isinstance(token, NotProven) else self._screen(token)
+        return token if isinstance(token, NotProven) else self._check_policy(token)
 
-    def _key_name(self, unverified: Unverified) -> str | None:
+    def _key_id(self, unverified: UnverifiedToken) -> str | None:
         """Give the name of the key; a shared secret is the only key there is, by whatever name."""
         return None if self._issuers[unverified.issuer].secret_env else unverified.header.key
 
-    async def weigh(self, token: bytes, now: float) -> tuple[Standing, Key, Keyring] | NotProven:
+    async def validate(self, token: bytes, now: float) -> tuple[ValidatedToken, Key, JwksCache] | NotProven:
         """Check a token without its scheme, bound or not, and remember nothing; wait for keys where they are not known.
 
         Args:
             token: of the form ``token68``, bounded.
             now: epoch seconds UTC.
         """
-        unverified = self._screen(token)
+        unverified = self._check_policy(token)
         if isinstance(unverified, NotProven):
             return unverified
         key = await self._find(unverified, now)
         if isinstance(key, NotProven):
             return key
-        standing = self._judge(unverified, key, now)
-        return standing if isinstance(standing, NotProven) else (standing, key, self._keyrings[unverified.issuer])
+        validated = self._verify_claims(unverified, key, now)
+        return validated if isinstance(validated, NotProven) else (validated, key, self._keyrings[unverified.issuer])
 
-    def keep(self, header: bytes, standing: Standing, key: Ground, lease: Lease) -> None:
+    def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, lease: Freshness) -> None:
         """Remember a good bearer credential, once for all spellings of its header."""
-        moment, header = self._cache.moment, bearer.canonical(header)
+        intern_time, header = self._cache.intern_time, bearer.canonical(header)
         entry = Entry(
-            standing.proven,
-            moment(standing.since),
-            moment(standing.until),
+            validated.proven,
+            intern_time(validated.since),
+            intern_time(validated.until),
             key,
             lease,
-            max(len(header), standing.weight),
+            max(len(header), validated.weight),
         )
-        self._cache.keep(sha256(header).digest(), entry)
+        self._cache.put(sha256(header).digest(), entry)
 
-    def _judge(self, unverified: Unverified, key: Key, now: float) -> Standing | NotProven:
+    def _verify_claims(self, unverified: UnverifiedToken, key: Key, now: float) -> ValidatedToken | NotProven:
         """Verify the signature and judge the claims."""
         issuer = self._issuers[unverified.issuer]
-        claims = verify(unverified, key, issuer)
+        claims = verify_signature(unverified, key, issuer)
         if isinstance(claims, NotProven):
             return claims
         if not has_claims(issuer.token, unverified.header.kind, claims):
             return _TYPE_REFUSED
-        return judge(claims, issuer, self.names, unverified.token, now)
+        return validate_claims(claims, issuer, self.names, unverified.token, now)
 
-    def _verify(self, header: bytes, unverified: Unverified, key: Key, now: float) -> Credential:
+    def _verify_bearer(self, header: bytes, unverified: UnverifiedToken, key: Key, now: float) -> Credential:
         """Verify and judge a bearer token; remember what is good."""
-        standing = self._judge(unverified, key, now)
-        if isinstance(standing, NotProven):
-            return standing
-        if standing.thumbprint:
-            return BOUND  # good only with a proof of possession, never as a bearer token (RFC 9449 7.2)
-        self.keep(header, standing, key, self._keyrings[unverified.issuer])
-        return standing.proven
+        validated = self._verify_claims(unverified, key, now)
+        if isinstance(validated, NotProven):
+            return validated
+        if validated.thumbprint:
+            return BOUND_TOKEN  # good only with a proof of possession, never as a bearer token (RFC 9449 7.2)
+        self.cache_token(header, validated, key, self._keyrings[unverified.issuer])
+        return validated.proven
 
-    def _screen(self, token: bytes) -> Unverified | NotProven:
+    def _check_policy(self, token: bytes) -> UnverifiedToken | NotProven:
         """Refuse what the policy refuses whatever the signature: another issuer, algorithm or kind of token."""
-        unverified = take_apart(token)
+        unverified = parse_compact(token)
         if isinstance(unverified, NotProven):
             return unverified
         issuer = self._issuers.get(unverified.issuer)
@@ -226,14 +228,14 @@ class JwtCheck:
             return _ALGORITHM_REFUSED
         return unverified if has_type(issuer.token, issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
-    def _keyring(self, issuer: Issuer, pace: Pace) -> Keyring:
+    def _keyring(self, issuer: Issuer, pace: RefreshPolicy) -> JwksCache:
         read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
-        return Keyring(read, issuer.stale_keys, pace)
+        return JwksCache(read, issuer.stale_keys, pace)
 
-    async def _from_issuer(self, issuer: Issuer, known: jwk.Version) -> jwk.Published:
-        answer = await self._fetcher.key_set(issuer, known)
-        screened = None if answer.document is None else jwk.load(answer.document, self._algorithms[issuer.issuer])
-        return jwk.Published(screened, answer.lifetime, answer.version)
+    async def _from_issuer(self, issuer: Issuer, known: jwk.DocumentVersion) -> jwk.PublishedKeys:
+        answer = await self._fetcher.fetch_jwks(issuer, known)
+        screened = None if answer.document is None else jwk.load_jwks(answer.document, self._algorithms[issuer.issuer])
+        return jwk.PublishedKeys(screened, answer.lifetime, answer.version)
 
 
 def _is_fetched(issuer: Issuer) -> bool:

@@ -12,11 +12,11 @@ from hashlib import blake2b
 from typing import Final
 
 #: seconds for which one is given out; it is taken for as long again
-STEP: Final = 300.0
+NONCE_STEP_S: Final = 300.0
 _BYTES: Final = 18
 
 
-class Nonces:
+class NonceGenerator:
     """Gives out nonces, and knows its own.
 
     Args:
@@ -34,9 +34,9 @@ class Nonces:
         Args:
             now: epoch seconds UTC.
         """
-        return self._of(int(now // STEP))
+        return self._derive(int(now // NONCE_STEP_S))
 
-    def find(self, nonce: str, now: float) -> tuple[bool, str]:
+    def validate(self, nonce: str, now: float) -> tuple[bool, str]:
         """Tell whether a nonce is one of ours that still counts, and which to use next where that is another one.
 
         Args:
@@ -46,12 +46,12 @@ class Nonces:
         Returns:
             Whether it counts; and the nonce of this moment, empty where it is the same.
         """
-        step = int(now // STEP)
-        if hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._of(step).encode()):
+        step = int(now // NONCE_STEP_S)
+        if hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._derive(step).encode()):
             return True, ""
-        known = hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._of(step - 1).encode())
-        return known, self._of(step)
+        known = hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._derive(step - 1).encode())
+        return known, self._derive(step)
 
-    def _of(self, step: int) -> str:
+    def _derive(self, step: int) -> str:
         raw = step.to_bytes(8, "big", signed=True)
         return urlsafe_b64encode(blake2b(raw, digest_size=_BYTES, key=self._key, person=b"nonce").digest()).decode()

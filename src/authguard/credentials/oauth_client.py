@@ -33,7 +33,7 @@ def find_client(named: tuple[str, ...]) -> str:
     return clients.pop() if clients else ""
 
 
-def names_person(claims: Mapping[str, Any], client: str) -> bool:
+def is_person(claims: Mapping[str, Any], client: str) -> bool:
     """Whether the subject of verified claims is a person, and not the client itself (RFC 9068 5, RFC 9700 4.15).
 
     A client that signs in by its own credentials (RFC 6749 4.4) is known by: a subject that is the client, also as

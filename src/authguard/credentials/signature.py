@@ -13,7 +13,7 @@ from authguard.core.request import NotProven
 
 if TYPE_CHECKING:
     from authguard.credentials.jwk import Key
-    from authguard.credentials.jws import Unverified
+    from authguard.credentials.jws import UnverifiedToken
     from authguard.policy.compiled import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
@@ -24,7 +24,7 @@ _CLAIM_MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
 _CLAIM_MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
 
 
-def verify(unverified: Unverified, key: Key, issuer: Issuer) -> dict[str, Any] | NotProven:
+def verify_signature(unverified: UnverifiedToken, key: Key, issuer: Issuer) -> dict[str, Any] | NotProven:
     """Check the signature, ``iss`` and ``aud``, and that what has to be there is (RFC 7519 7.2, RFC 9068 4).
 
     Args:
@@ -36,7 +36,7 @@ def verify(unverified: Unverified, key: Key, issuer: Issuer) -> dict[str, Any] |
         The claims, in which the times are not judged yet.
     """
     try:
-        is_signed = key.verifiers[unverified.header.algorithm].verifies(unverified.signed, unverified.signature)
+        is_signed = key.verifiers[unverified.header.algorithm].verify(unverified.signed, unverified.signature)
     except Exception:  # noqa: BLE001 - a token that makes a library stumble is a bad token and no fault of the guard
         return _MALFORMED
     if not is_signed:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.strict_json import json_object
-from authguard.credentials.jwk import KeySet, load, secret
-from authguard.credentials.jwks_fetcher import ANSWER_BOUND, ANSWER_NODES
+from authguard.core.strict_json import parse_object
+from authguard.credentials.jwk import KeySet, build_secret_key, load_jwks
+from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled import Issuer
 
 
-def from_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySet:
+def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySet:
     """Load an issuer's ``key_file``.
 
     Args:
@@ -31,18 +31,18 @@ def from_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySe
     named = f"the key file `{issuer.key_file}` of issuer `{issuer.issuer}`"
     try:
         with (folder / issuer.key_file).open("rb") as file:
-            raw = file.read(ANSWER_BOUND)
-        found = load(json_object(raw, nodes=ANSWER_NODES), algorithms)
+            raw = file.read(MAX_RESPONSE_BYTES)
+        found = load_jwks(parse_object(raw, nodes=MAX_RESPONSE_NODES), algorithms)
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"{named} cannot be used as a JWK Set of at most {ANSWER_BOUND} bytes: {type(error).__name__}"
+            f"{named} cannot be used as a JWK Set of at most {MAX_RESPONSE_BYTES} bytes: {type(error).__name__}"
         ) from None
     if not found.keys:
         raise SettingsError(f"{named} holds no sound public key for {', '.join(issuer.algorithms)}")
     return found
 
 
-def from_secret(issuer: Issuer, environ: Mapping[str, str], algorithms: frozenset[str]) -> KeySet:
+def load_secret(issuer: Issuer, environ: Mapping[str, str], algorithms: frozenset[str]) -> KeySet:
     """Read an issuer's ``secret_env``.
 
     Args:
@@ -57,6 +57,6 @@ def from_secret(issuer: Issuer, environ: Mapping[str, str], algorithms: frozense
     if not value:
         raise SettingsError(f"set {issuer.secret_env} to the secret of issuer `{issuer.issuer}`")
     try:
-        return secret(value.encode("utf-8", "surrogateescape"), algorithms)
+        return build_secret_key(value.encode("utf-8", "surrogateescape"), algorithms)
     except ValueError as error:
         raise SettingsError(f"{issuer.secret_env} cannot be used for issuer `{issuer.issuer}`: {error}") from None

@@ -18,19 +18,19 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer, dpop, introspection_claims
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import BOUND, EXPIRED, UNBOUND
-from authguard.credentials.introspection import Introspector, Manners
-from authguard.credentials.introspection_client import UNCLEAR, Desk, Said
+from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, UNBOUND_TOKEN
+from authguard.credentials.introspection import IntrospectionLimits, Introspector
+from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import httpx2
 
-    from authguard.credentials.cache import Ground, Lease
-    from authguard.credentials.claims import Standing
-    from authguard.credentials.jwt_validator import JwtCheck
-    from authguard.credentials.nonce import Nonces
+    from authguard.credentials.cache import Freshness, ValidityKey
+    from authguard.credentials.claims import ValidatedToken
+    from authguard.credentials.jwt_validator import JwtValidator
+    from authguard.credentials.nonce import NonceGenerator
     from authguard.policy.compiled import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
@@ -39,10 +39,10 @@ _REPLAYED: Final = NotProven("rejected", Reason.PROOF_REPLAYED)
 #: with what a JSON object begins in base64url: the header of whatever may be taken for a JWT
 _BEGINNINGS: Final = (b"ew", b"ex", b"ey", b"ez")
 #: seconds by which a request's time may lie before another's without the clock having stepped back
-SLACK: Final = 1.0
+CLOCK_TOLERANCE_S: Final = 1.0
 
 
-class Once(Protocol):
+class OneTimeStore(Protocol):
     """What decides that something is used once: the part of `authguard.ports.Store` that is needed here."""
 
     async def claim(self, name: bytes, until: float, now: float) -> bool:
@@ -51,7 +51,7 @@ class Once(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Word:
+class _Validity:
     """An issuer's word for a token, and for how long it is taken.
 
     Attributes:
@@ -65,7 +65,7 @@ class _Word:
     retired: bool = False
 
 
-class Gate:
+class TokenValidator:
     """Checks bearer tokens and bound ones, JWTs and opaque ones.
 
     Args:
@@ -80,29 +80,29 @@ class Gate:
     """
 
     __slots__ = (
-        "_asked",
         "_bound",
+        "_bound_tokens",
         "_environ",
+        "_introspectors",
+        "_introspects_jwts",
         "_issuers",
         "_jwt",
         "_nonces",
-        "_second",
-        "_shown",
+        "_opaque_issuer",
         "_store",
-        "_taker",
         "recall",
     )
 
     def __init__(
         self,
-        jwt: JwtCheck,
+        jwt: JwtValidator,
         issuers: Mapping[str, Issuer],
         *,
         environ: Mapping[str, str],
-        nonces: Nonces,
-        store: Once,
+        nonces: NonceGenerator,
+        store: OneTimeStore,
         client: httpx2.AsyncClient | None = None,
-        manners: Manners | None = None,
+        limits: IntrospectionLimits | None = None,
         cache: Cache | None = None,
     ) -> None:
         self._jwt = jwt
@@ -110,18 +110,20 @@ class Gate:
         self._environ = environ
         self._nonces = nonces
         self._store = store
-        self._asked = {
-            name: Introspector(issuer.introspection.cache, client, manners)
+        self._introspectors = {
+            name: Introspector(issuer.introspection.cache, client, limits)
             for name, issuer in self._issuers.items()
             if issuer.introspection is not None
         }
-        self._second = any(issuer.introspection and issuer.introspection.always for issuer in self._issuers.values())
+        self._introspects_jwts = any(
+            issuer.introspection and issuer.introspection.always for issuer in self._issuers.values()
+        )
         self._bound = any(issuer.sender == "dpop" for issuer in self._issuers.values())
-        self._taker = taker(self._issuers)
+        self._opaque_issuer = opaque_token_issuer(self._issuers)
         #: where no token is bound, the memory of bearer tokens is asked as if there were no gate before it
         self.recall: Callable[[Evidence, float], Credential | Unseen] = self._recall if self._bound else jwt.recall
         #: good bound tokens by the SHA-256 of the token; apart from those that are good by themselves
-        self._shown = Cache() if cache is None else cache
+        self._bound_tokens = Cache() if cache is None else cache
 
     async def open(self) -> None:
         """Load keys and secrets; issuers need not be up. Safe to call again.
@@ -130,15 +132,15 @@ class Gate:
             SettingsError: a key file or a secret cannot be used.
         """
         await self._jwt.open()
-        for name, introspector in self._asked.items():
+        for name, introspector in self._introspectors.items():
             issuer = self._issuers[name]
             if issuer.introspection is not None:
-                introspector.open(Desk.of(issuer, issuer.introspection, self._environ))
+                introspector.open(IntrospectionEndpoint.of(issuer, issuer.introspection, self._environ))
 
     async def close(self) -> None:
         """Call back what is on its way."""
         await self._jwt.close()
-        for introspector in self._asked.values():
+        for introspector in self._introspectors.values():
             await introspector.close()
 
     def _recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
@@ -165,10 +167,10 @@ class Gate:
         if isinstance(token, NotProven):
             return token
         if is_jwt(token):
-            return UNSEEN if self._second else self._jwt.examine(evidence, now)
-        if self._taker is None:
+            return UNSEEN if self._introspects_jwts else self._jwt.examine(evidence, now)
+        if self._opaque_issuer is None:
             return _MALFORMED
-        refused = self._asked[self._taker.issuer].is_refused(sha256(token).digest(), now)
+        refused = self._introspectors[self._opaque_issuer.issuer].is_known_inactive(sha256(token).digest(), now)
         return _INACTIVE if refused else UNSEEN
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
@@ -187,14 +189,14 @@ class Gate:
         token = bearer.read(header)
         if isinstance(token, NotProven):
             return token
-        weighed = await self._weigh(token, sha256(token).digest(), now)
+        weighed = await self._validate(token, sha256(token).digest(), now)
         if isinstance(weighed, NotProven):
             return weighed
-        standing, ground, lease = weighed
-        if standing.thumbprint:
-            return BOUND
-        self._jwt.keep(header, standing, ground, lease)
-        return standing.proven
+        validated, ground, lease = weighed
+        if validated.thumbprint:
+            return BOUND_TOKEN
+        self._jwt.cache_token(header, validated, ground, lease)
+        return validated.proven
 
     async def _check_bound(self, evidence: Evidence, now: float) -> Credential:
         """Check a token that comes with a proof, and the proof (RFC 9449 7.1)."""
@@ -202,14 +204,14 @@ class Gate:
         if isinstance(token, NotProven):
             return token
         digest = sha256(token).digest()
-        entry = self._find(digest, now) or await self._weigh_bound(token, digest, now)
+        entry = self._find(digest, now) or await self._validate_bound(token, digest, now)
         if isinstance(entry, NotProven):
             return entry
         principal = entry.proven.principal
         if evidence.shown:
             return entry.proven  # a proof is for one request (RFC 9449 4.3), and this one's was the handshake
         issuer = self._issuers[principal.issuer]
-        shown = dpop.verify(
+        shown = dpop.verify_proof(
             evidence, digest, _thumbprint(principal.claims), issuer=issuer, nonces=self._nonces, now=now
         )
         if isinstance(shown, NotProven):
@@ -218,21 +220,23 @@ class Gate:
             return _REPLAYED
         return replace(entry.proven, nonce=shown.nonce) if shown.nonce else entry.proven
 
-    async def _weigh_bound(self, token: bytes, digest: bytes, now: float) -> Entry | NotProven:
+    async def _validate_bound(self, token: bytes, digest: bytes, now: float) -> Entry | NotProven:
         """Check a token that has to be bound, and remember it where it is good."""
-        weighed = await self._weigh(token, digest, now)
+        weighed = await self._validate(token, digest, now)
         if isinstance(weighed, NotProven):
             return weighed
-        standing, ground, lease = weighed
-        if not standing.thumbprint:
-            return UNBOUND
-        entry = Entry(standing.proven, standing.since, standing.until, ground, lease, max(len(token), standing.weight))
-        self._shown.keep(digest, entry)
+        validated, ground, lease = weighed
+        if not validated.thumbprint:
+            return UNBOUND_TOKEN
+        entry = Entry(
+            validated.proven, validated.since, validated.until, ground, lease, max(len(token), validated.weight)
+        )
+        self._bound_tokens.put(digest, entry)
         return entry
 
     def _find(self, digest: bytes, now: float) -> Entry | NotProven | None:
         """Find a bound token that is known to be good; ``None`` says that it has to be checked, and is no verdict."""
-        entry = self._shown.find(digest)
+        entry = self._bound_tokens.find(digest)
         if entry is None:
             return None
         if (
@@ -242,54 +246,58 @@ class Gate:
         ):
             return entry
         if entry.key.retired or now >= entry.until:
-            self._shown.drop(digest)
+            self._bound_tokens.remove(digest)
         return EXPIRED if now >= entry.until and not entry.key.retired else None
 
-    async def _weigh(self, token: bytes, digest: bytes, now: float) -> tuple[Standing, Ground, Lease] | NotProven:
+    async def _validate(
+        self, token: bytes, digest: bytes, now: float
+    ) -> tuple[ValidatedToken, ValidityKey, Freshness] | NotProven:
         """Check a token, bound or not, with all that its issuer's policy asks for."""
         if not is_jwt(token):
-            return await self._weigh_opaque(token, digest, now)
-        weighed = await self._jwt.weigh(token, now)
+            return await self._validate_opaque(token, digest, now)
+        weighed = await self._jwt.validate(token, now)
         if isinstance(weighed, NotProven):
             return weighed
-        standing, key, keyring = weighed
-        claims = standing.proven.principal.claims
-        issuer = self._issuers[standing.proven.principal.issuer]
+        validated, key, keyring = weighed
+        claims = validated.proven.principal.claims
+        issuer = self._issuers[validated.proven.principal.issuer]
         if issuer.introspection is None or not issuer.introspection.always:
             return weighed
-        said = await self._hear(issuer, token, digest, now)
+        said = await self._introspect(issuer, token, digest, now)
         if isinstance(said, NotProven):
             return said
-        if not introspection_claims.agrees(said, dict(claims), issuer, now):
+        if not introspection_claims.matches_jwt(said, dict(claims), issuer, now):
             return UNCLEAR
-        return standing, key, _Word(now - SLACK, min(keyring.due, now + issuer.introspection.cache))
+        return validated, key, _Validity(now - CLOCK_TOLERANCE_S, min(keyring.due, now + issuer.introspection.cache))
 
-    async def _weigh_opaque(
+    async def _validate_opaque(
         self, token: bytes, digest: bytes, now: float
-    ) -> tuple[Standing, Ground, Lease] | NotProven:
-        issuer = self._taker
+    ) -> tuple[ValidatedToken, ValidityKey, Freshness] | NotProven:
+        issuer = self._opaque_issuer
         if issuer is None or issuer.introspection is None:
             return _MALFORMED
-        said = await self._hear(issuer, token, digest, now)
+        said = await self._introspect(issuer, token, digest, now)
         if isinstance(said, NotProven):
             return said
-        standing = introspection_claims.stand(said, issuer, self._jwt.names, token, now)
-        if isinstance(standing, NotProven):
-            return standing
-        word = _Word(now - SLACK, now + issuer.introspection.cache)
+        validated = introspection_claims.validate_response(said, issuer, self._jwt.names, token, now)
+        if isinstance(validated, NotProven):
+            return validated
+        validity = _Validity(now - CLOCK_TOLERANCE_S, now + issuer.introspection.cache)
         # what an issuer says may be far longer than the token that it says it of, and is remembered with it
-        return replace(standing, weight=len(msgspec.json.encode(said))), word, word
+        return replace(validated, weight=len(msgspec.json.encode(said))), validity, validity
 
-    async def _hear(self, issuer: Issuer, token: bytes, digest: bytes, now: float) -> dict[str, object] | NotProven:
+    async def _introspect(
+        self, issuer: Issuer, token: bytes, digest: bytes, now: float
+    ) -> dict[str, object] | NotProven:
         """Give what an issuer says of an active token."""
-        introspector = self._asked[issuer.issuer]
-        if introspector.is_refused(digest, now):
+        introspector = self._introspectors[issuer.issuer]
+        if introspector.is_known_inactive(digest, now):
             return _INACTIVE
-        said = await introspector.ask(token, digest, now)
-        return _INACTIVE if isinstance(said, Said) else said
+        said = await introspector.introspect(token, digest, now)
+        return _INACTIVE if isinstance(said, TokenStatus) else said
 
 
-def taker(issuers: Mapping[str, Issuer]) -> Issuer | None:
+def opaque_token_issuer(issuers: Mapping[str, Issuer]) -> Issuer | None:
     """Tell which issuer an opaque token is shown to: the one that says ``on: opaque``, else the only one that is asked.
 
     ``None`` where there is none, or no telling: such a token is then refused.
@@ -300,7 +308,7 @@ def taker(issuers: Mapping[str, Issuer]) -> Issuer | None:
     return found[0] if len(found) == 1 else None
 
 
-def is_wanted(issuers: Mapping[str, Issuer]) -> bool:
+def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
     """Whether a policy asks for more than JWTs as bearer tokens."""
     return any(issuer.introspection is not None or issuer.sender != "none" for issuer in issuers.values())
 
@@ -315,7 +323,7 @@ def _is_bound(header: bytes) -> bool:
 
 
 def _thumbprint(claims: Mapping[str, object]) -> str:
-    """Give what `claims.judge` found to be there."""
+    """Give what `claims.validate_claims` found to be there."""
     bound = claims.get("cnf")
     found = bound.get("jkt") if isinstance(bound, dict) else None
     return found if isinstance(found, str) else ""

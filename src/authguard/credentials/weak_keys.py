@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RSA_LEAST_BITS: Final = 2_048
+RSA_MIN_BITS: Final = 2_048
 #: a larger modulus or exponent costs the verifier more than it gives anyone
-RSA_MOST_BITS: Final = 8_192
-RSA_EXPONENT_BITS: Final = 64
-RSA_LEAST_EXPONENT: Final = 65_537
+RSA_MAX_BITS: Final = 8_192
+RSA_MAX_EXPONENT_BITS: Final = 64
+RSA_MIN_EXPONENT: Final = 65_537
 #: how far Fermat's factoring goes: primes that differ by less are found
 FERMAT_ROUNDS: Final = 100
 
@@ -55,34 +55,34 @@ _SMALL_ORDER: Final = frozenset(
 )
 
 
-def is_sound(key: object) -> bool:
-    """Whether nothing is known against a public key.
+def is_weak(key: object) -> bool:
+    """Return whether a public key has a known weakness.
 
     Args:
         key: of cryptography; keys of elliptic curves of NIST have passed all there is to check when they are built.
     """
     if isinstance(key, RSAPublicKey):
         numbers = key.public_numbers()
-        return is_sound_rsa(numbers.n, numbers.e)
+        return is_weak_rsa(numbers.n, numbers.e)
     if isinstance(key, Ed25519PublicKey):
         raw = key.public_bytes_raw()
-        return raw[:-1] + bytes([raw[-1] & 0x7F]) not in _SMALL_ORDER
-    return True
+        return raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER
+    return False
 
 
 @lru_cache(maxsize=512)  # a set is loaded again and again, and seldom changes
-def is_sound_rsa(modulus: int, exponent: int) -> bool:
-    """Whether nothing is known against an RSA key.
+def is_weak_rsa(modulus: int, exponent: int) -> bool:
+    """Return whether an RSA key has a known weakness.
 
     Args:
         modulus: ``n``.
         exponent: ``e``.
     """
-    return (
-        RSA_LEAST_BITS <= modulus.bit_length() <= RSA_MOST_BITS
-        and exponent >= RSA_LEAST_EXPONENT
+    return not (
+        RSA_MIN_BITS <= modulus.bit_length() <= RSA_MAX_BITS
+        and exponent >= RSA_MIN_EXPONENT
         and exponent % 2 == 1
-        and exponent.bit_length() <= RSA_EXPONENT_BITS
+        and exponent.bit_length() <= RSA_MAX_EXPONENT_BITS
         and gcd(modulus, _SMALL) == 1
         and not _has_fingerprint(modulus)
         and not _has_close_primes(modulus)
