@@ -54,8 +54,8 @@ async def example(folder: Path) -> tuple[Snapshot, Snapshot]:
     async with world.guarded("footprint", StillClock(world.began + 1)) as guarded:
         await show(guarded, world.tokens(1), times=1)
         keys = Keys(account_key(ISSUER, "customer-0"), session_key(ISSUER, "customer-0", "app-1", "session-0"))
-        standing = guarded.enforcer.standing
-        return standing.blank, await standing.store.load(keys, standing.blank)
+        repository = guarded.enforcer.repository
+        return repository.blank, await repository.store.load(keys, repository.blank)
 
 
 def signed_in(like: Snapshot, number: int, *, accounts: bool) -> Iterator[tuple[Keys, Snapshot]]:

@@ -241,7 +241,7 @@ async def _make(path: Path) -> None:
 
 
 async def _fill_memory(guarded: AuthGuard, nothing: Snapshot, like: Snapshot, number: int) -> None:
-    store = guarded.enforcer.standing.store
+    store = guarded.enforcer.repository.store
     for keys, snapshot in signed_in(like, max(0, number), accounts=False):
         await store.commit(keys, nothing, snapshot)
 

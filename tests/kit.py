@@ -324,7 +324,7 @@ class Desk:
             method=method,
             read_body=read,
         )
-        return self.enforcer.decide_again(ask) or await self.enforcer.decide(ask)
+        return self.enforcer.decide_cached(ask) or await self.enforcer.decide(ask)
 
 
 def outcome(verdict: Verdict) -> tuple[str, str]:

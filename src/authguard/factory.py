@@ -169,16 +169,16 @@ def operate(settings: Settings) -> tuple[StateRepository, Store, Journal]:
     return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
-async def choose_lifting(standing: StateRepository, settings: Settings) -> StaffActions:
+async def choose_lifting(repository: StateRepository, settings: Settings) -> StaffActions:
     """Choose what lifts states for an operator: the same names in the log as the app's own.
 
     Raises:
         SettingsError: they cannot be read, or are not those that the app writes.
     """
-    policy = standing.policy
+    policy = repository.policy
     named = choose_names(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
-    await demand_names(standing.store, named.check)
-    return StaffActions(standing, named)
+    await demand_names(repository.store, named.check)
+    return StaffActions(repository, named)
 
 
 def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:

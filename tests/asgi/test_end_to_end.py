@@ -117,11 +117,11 @@ async def test_no_forgery_reaches_the_app_or_moves_its_victim(house: House, forg
     await house.chat(good)
     enforcer = house.guard.enforcer
     keys = _keys_of_victim(house, good)
-    before = (await enforcer.standing.load(keys)).snapshot
+    before = (await enforcer.repository.load(keys)).snapshot
     answer = await house.chat(forge(house.mint, forgery, scope="chat", acr="aal2", account_status="locked"))
     assert answer.status_code == 401
     assert answer.json()["outcome"] == "challenge"
-    assert (await enforcer.standing.load(keys)).snapshot == before
+    assert (await enforcer.repository.load(keys)).snapshot == before
     assert (await house.chat(good)).status_code == 200
     await enforcer.close()
 

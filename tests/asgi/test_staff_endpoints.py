@@ -49,7 +49,7 @@ class Counter:
     async def state(self, subject: str = "alice") -> str:
         store: Any = self.shop.desk.store
         key = Keys(account=account_key(ISSUER, subject))
-        return str((await store.load(key, self.shop.desk.enforcer.standing.blank)).account.state)
+        return str((await store.load(key, self.shop.desk.enforcer.repository.blank)).account.state)
 
 
 @pytest.mark.parametrize("status", ["frozen", "locked", "estate"])

@@ -276,7 +276,7 @@ async def test_only_what_the_policy_says_means_that_nothing_happened(text: str, 
     store: Any = desk.shop.desk.store
     ((_, record),) = await store.transactions(limit=9)
     assert record.state == state
-    account = (await desk.shop.desk.enforcer.standing.load(Keys(account=record.account))).snapshot.account
+    account = (await desk.shop.desk.enforcer.repository.load(Keys(account=record.account))).snapshot.account
     assert bool(account.ledger) == (state == "in_doubt")
 
 

@@ -29,7 +29,7 @@ async def states(house: House, subject: str = "alice") -> tuple[str, ...]:
     """Read where the machines of a customer stand, as stored."""
     await house.guard.enforcer.open()
     keys = Keys(account_key(ISSUER, subject), session_key(ISSUER, subject, "app-1", "session-1"))
-    return (await house.guard.enforcer.standing.load(keys)).snapshot.states()
+    return (await house.guard.enforcer.repository.load(keys)).snapshot.states()
 
 
 async def served(house: House, told: Reply) -> str:
@@ -141,7 +141,7 @@ async def run_now(house: House) -> None:
 async def asked_for(house: House) -> tuple[str, TransactionRecord]:
     """Read the one transaction that there is, as stored."""
     await house.guard.enforcer.open()
-    (found,) = await house.guard.enforcer.standing.store.transactions(limit=9)
+    (found,) = await house.guard.enforcer.repository.store.transactions(limit=9)
     return found
 
 

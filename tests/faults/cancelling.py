@@ -163,7 +163,7 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)
     enforcer = house.guard.enforcer
-    assert not enforcer.standing._turns, "a turn is kept"
+    assert not enforcer.repository._locks, "a turn is kept"
     await enforcer.close()
     check(house)
     return met, found

@@ -57,20 +57,20 @@ async def two_at_once(house: House, heard: Any) -> None:
 
 async def engage(house: House, heard: Any) -> None:
     """Pull the agent back, as the operator's command does."""
-    await Rollback(house.guard.enforcer.standing).engage("dana", "why")
+    await Rollback(house.guard.enforcer.repository).engage("dana", "why")
     await heard({"type": "told", "status": 200})
 
 
 async def release(house: House, heard: Any) -> None:
     """Let the agent act again."""
-    await Rollback(house.guard.enforcer.standing).release("dana", "why")
+    await Rollback(house.guard.enforcer.repository).release("dana", "why")
     await heard({"type": "told", "status": 200})
 
 
 async def engaged(house: House) -> None:
     """Have the service rolled back."""
     await house.chat()
-    await Rollback(house.guard.enforcer.standing).engage("dana", "why")
+    await Rollback(house.guard.enforcer.repository).engage("dana", "why")
 
 
 async def grow_old(house: House) -> None:

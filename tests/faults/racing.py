@@ -119,7 +119,7 @@ async def run(
     house: House, race: Callable[[House, int], Awaitable[list[Reply]]], process: int, ready: int, go: int
 ) -> Any:
     """Open the guard, wait for the other process, race; give the replies, and how often each row was replaced."""
-    store: Any = house.guard.enforcer.standing.store
+    store: Any = house.guard.enforcer.repository.store
     store._patience = PATIENCE
     replaced: Counter[str] = Counter()
     commit = store.commit
@@ -130,7 +130,7 @@ async def run(
             replaced.update(change.name.hex() for change in record_codec.list_changes(keys, before, after))
         return saved
 
-    house.guard.enforcer.standing.store = Counted(store, counted)
+    house.guard.enforcer.repository.store = Counted(store, counted)
     await house.guard.enforcer.open()
     before = await BEFORE[race](house) if race in BEFORE and not process else []
     os.write(ready, b".")

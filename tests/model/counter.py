@@ -327,7 +327,7 @@ class Counter:
             def make(evaluation: Any) -> None:
                 evaluation.update_record("account", not_before=max(now, evaluation.snapshot.account.not_before))
 
-            await self.rig.enforcer.standing.change(Keys(account_key(ISSUER, name)), make)
+            await self.rig.enforcer.repository.change(Keys(account_key(ISSUER, name)), make)
             return "barred"
 
         return Act(bar, (lambda book: book.bar(name, self.rig.clock.now()),))
@@ -411,7 +411,7 @@ class Counter:
         for key, name in ACCOUNTS.items():
             for sid in SESSIONS if name in CUSTOMERS else ("",):
                 keys = Keys(key, session_key(ISSUER, name, "app", sid) if sid else b"")
-                snapshot = await self.rig.inner.load(keys, self.rig.enforcer.standing.blank)
+                snapshot = await self.rig.inner.load(keys, self.rig.enforcer.repository.blank)
                 spent = self.entries(snapshot.session.ledger)
                 found |= {f"calls {name} {sid}": spent} if spent else {}
             account = snapshot.account

@@ -163,7 +163,7 @@ class Looker:
     def saved(self, verdict: Verdict) -> None:
         """What an admission stands on is in the store, unless nothing of it ever moved."""
         if len([kind for kind, _ in self.rig.tape.events if kind == "saved"]) == 1 and not self.rig.tape.broke:
-            stored: Snapshot = self.rig.run(self.rig.inner.load(verdict.keys, self.rig.enforcer.standing.blank))
+            stored: Snapshot = self.rig.run(self.rig.inner.load(verdict.keys, self.rig.enforcer.repository.blank))
             assert stored.states() == verdict.snapshot.states()
 
 

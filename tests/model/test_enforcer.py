@@ -245,7 +245,7 @@ class Deployment(RuleBasedStateMachine):
         def bar(walk: Evaluation) -> None:
             walk.update_record("account", not_before=max(now, walk.snapshot.account.not_before))
 
-        if self.act(self.rig.enforcer.standing.change(Keys(who.account_key), bar)) is not None:
+        if self.act(self.rig.enforcer.repository.change(Keys(who.account_key), bar)) is not None:
             self.promises.barred[who.account_key] = max(now, self.promises.barred.get(who.account_key, now))
         self.comes(verdict, comes, "chat")
 
@@ -263,14 +263,14 @@ class Deployment(RuleBasedStateMachine):
     def an_operator_pulls_the_agent_back(self, *, happens: bool) -> None:
         if not happens:
             return
-        done = self.act(Rollback(self.rig.enforcer.standing).engage("operator", "drill"))
+        done = self.act(Rollback(self.rig.enforcer.repository).engage("operator", "drill"))
         self.promises.pulled = done is not None
 
     @precondition(lambda self: self.promises.pulled)
     @rule()
     def an_operator_lets_it_act_again(self) -> None:
         self.promises.pulled = False
-        self.act(Rollback(self.rig.enforcer.standing).release("operator", "drill"))
+        self.act(Rollback(self.rig.enforcer.repository).release("operator", "drill"))
 
     # what goes wrong
 

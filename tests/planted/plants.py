@@ -101,7 +101,7 @@ PLANTS: Final = (
         "a race that was lost is not withdrawn",
         MODEL,
         ENFORCER,
-        "        if not saved:\n            self.journal.withdrawn((*written, record), now)\n",
+        "        if not saved:\n            self.journal.record_withdrawal((*written, record), now)\n",
         "        if not saved:\n",
     ),
     Plant(
@@ -151,15 +151,15 @@ PLANTS: Final = (
         "a changed byte is passed over",
         APPROVALS,
         TRANSACTIONS,
-        "    if not record.digest or not bond.digest or record.digest == bond.digest:\n",
-        "    if not record.digest or not bond.digest or len(record.digest) == len(bond.digest):\n",
+        "    if not record.digest or not binding.digest or record.digest == binding.digest:\n",
+        "    if not record.digest or not binding.digest or len(record.digest) == len(binding.digest):\n",
     ),
     Plant(
         "whoever knows the id of a transaction has it run",
         APPROVALS,
         TRANSACTIONS,
-        "    return bond.named and (not record.version or record.account != principal.account_key)",
-        "    return bond.named and not record.version",
+        "    return binding.named and (not record.version or record.account != principal.account_key)",
+        "    return binding.named and not record.version",
     ),
     Plant(
         "what failed is still counted against the budget",
@@ -200,7 +200,7 @@ PLANTS: Final = (
         "what is not booked any more runs",
         BOOKED,
         JUDGE,
-        "    if booking.is_unbooked(evaluation, known.bond.transaction):",
+        "    if booking.is_unbooked(evaluation, facts.binding.transaction):",
         "    if not booking.is_unbooked:",
     ),
     Plant(
@@ -214,8 +214,8 @@ PLANTS: Final = (
         "who comes second to the store is told that they were first",
         APPROVALS,
         ENFORCER,
-        "            saved = await self.standing.save(keys, before.snapshot, plan.after)\n",
-        "            saved = await self.standing.save(keys, before.snapshot, plan.after) or True\n",
+        "            saved = await self.repository.save(keys, before.snapshot, plan.after)\n",
+        "            saved = await self.repository.save(keys, before.snapshot, plan.after) or True\n",
     ),
     Plant(
         "who approved is not looked at again when what they approved is to begin",
@@ -304,8 +304,8 @@ PLANTS: Final = (
         "an approval is good for any path of its operation",
         AROUND,
         TRANSACTIONS,
-        "        ask.method.encode(),\n        target,\n",
-        "        ask.method.encode(),\n",
+        "        request.method.encode(),\n        target,\n",
+        "        request.method.encode(),\n",
     ),
     Plant(
         "an approval is good for whoever acts for its customer",
@@ -364,7 +364,7 @@ PLANTS: Final = (
         "a decision whose request was cancelled leaves its transitions standing",
         CANCELLATION,
         ENFORCER,
-        "            unsaved = failed or self.standing.is_void(keys, before.snapshot, plan.after)\n",
+        "            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)\n",
         "            unsaved = failed\n",
     ),
     Plant(

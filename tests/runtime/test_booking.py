@@ -43,9 +43,9 @@ class Teller:
 
     async def booked(self, held: Verdict) -> list[tuple[str, float, float]]:
         """List what stands in all ledgers of a transaction: limit, when, and until when."""
-        standing = self.desk.enforcer.standing
-        record = (await standing.load(Keys(transaction=held.transaction))).snapshot.transaction
-        found = (await standing.load(record.keys(held.transaction))).snapshot
+        repository = self.desk.enforcer.repository
+        record = (await repository.load(Keys(transaction=held.transaction))).snapshot.transaction
+        found = (await repository.load(record.keys(held.transaction))).snapshot
         ledgers = (found.account.ledger, found.session.ledger, *(one.ledger for one in found.ledgers.values()))
         return sorted((one.limit, one.at, one.expires) for ledger in ledgers for one in ledger)
 

@@ -9,21 +9,21 @@ from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import Sealer
 from authguard.runtime.access import AccessRequest, Body, Bound
-from authguard.runtime.transactions import RequestBinding, about, bind, shown
+from authguard.runtime.transactions import RequestBinding, about, bind_request, shown
 from tests.kit import CountingIds
 
 SEAL = Sealer((bytes(32),))
 ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")
 
 
-def bond(
+def binding(
     *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), seal: Sealer = SEAL
 ) -> RequestBinding:
     """Bind a payment that came with these headers: name as bound, name as sent, value."""
     bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
     ask = AccessRequest(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
     body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
-    return bind(ask, ALICE, body, CountingIds(), "policy", seal)
+    return bind_request(ask, ALICE, body, CountingIds(), "policy", seal)
 
 
 def lines(one: RequestBinding) -> tuple[str, ...]:
@@ -35,44 +35,46 @@ def lines(one: RequestBinding) -> tuple[str, ...]:
 def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:
     tenant = ("x-tenant", b"x-tenant", "acme\u202e\n".encode())
     cookie = ("cookie", b"cookie", b"session=hunter2")
-    seen = lines(bond(tenant, cookie))
+    seen = lines(binding(tenant, cookie))
     assert seen[2].startswith('header x-tenant: "acme\\u202e\\n"')
     assert seen[3] == f'header cookie: "keyed digest {SEAL.mark(b"session=hunter2")}"'
     assert "hunter2" not in "".join(seen)
-    assert b"hunter2" not in bond(tenant, cookie).packed()
+    assert b"hunter2" not in binding(tenant, cookie).packed()
 
 
 def test_nobody_guesses_a_short_credential_by_the_digest_that_is_shown() -> None:
     pin, tenant = ("cookie", b"cookie", b"pin=1234"), ("x-tenant", b"x-tenant", b"acme")
     other = Sealer((bytes(31) + b"1",))
-    assert bond(pin).asked != bond(pin, seal=other).asked, "without the key, a digest can be computed for each guess"
-    assert bond(pin).asked == bond(pin).asked
-    assert bond(tenant).asked == bond(tenant, seal=other).asked, "what is shown needs no key"
+    assert binding(pin).asked != binding(pin, seal=other).asked, (
+        "without the key, a digest can be computed for each guess"
+    )
+    assert binding(pin).asked == binding(pin).asked
+    assert binding(tenant).asked == binding(tenant, seal=other).asked, "what is shown needs no key"
 
 
 def test_what_was_not_sent_is_told_and_what_was_sent_twice_stands_twice() -> None:
-    seen = lines(bond(("x-tenant", b"x-tenant", b"a"), ("x-tenant", b"x_tenant", b"b")))
+    seen = lines(binding(("x-tenant", b"x-tenant", b"a"), ("x-tenant", b"x_tenant", b"b")))
     assert seen[2:5] == ('header x-tenant: "a"', 'header x-tenant: "x_tenant: b"', "header cookie: not sent")
 
 
 def test_every_header_its_order_and_its_spelling_are_under_the_digest() -> None:
     a, b, c = ("x-tenant", b"x-tenant", b"a"), ("x-tenant", b"x-tenant", b"b"), ("cookie", b"cookie", b"a")
     bonds = [
-        bond(),
-        bond(a),
-        bond(b),
-        bond(a, b),
-        bond(b, a),
-        bond(("x-tenant", b"x_tenant", b"a")),
-        bond(c),
-        bond(a, c),
-        bond(names=()),
+        binding(),
+        binding(a),
+        binding(b),
+        binding(a, b),
+        binding(b, a),
+        binding(("x-tenant", b"x_tenant", b"a")),
+        binding(c),
+        binding(a, c),
+        binding(names=()),
     ]
     assert len({one.asked for one in bonds}) == len(bonds)
 
 
 def test_headers_longer_than_a_person_reads_are_not_held() -> None:
-    assert not bond(("x-tenant", b"x-tenant", b"a" * 20_000)).is_readable()
+    assert not binding(("x-tenant", b"x-tenant", b"a" * 20_000)).is_readable()
 
 
 @pytest.mark.parametrize(

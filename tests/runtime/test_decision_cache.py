@@ -70,7 +70,7 @@ async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) 
     judged.clear()
     await desk.enforcer.reports.report(verdict, "account.restricted")
     assert states(await desk.ask("chat", token))["account"] == "restricted"
-    await Rollback(desk.enforcer.standing).engage("operator", "drill")
+    await Rollback(desk.enforcer.repository).engage("operator", "drill")
     assert outcome(await desk.ask("chat", token)) == ("handoff", "to_a_person")
     assert len(judged) == 2
 
@@ -81,7 +81,7 @@ async def test_an_operator_in_another_process_is_heard_at_the_next_request(tmp_p
     token = mine.login()
     for _ in range(3):
         assert outcome(await mine.ask("chat", token)) == ("allow", "allow")
-    await Rollback(theirs.enforcer.standing).engage("operator", "drill")
+    await Rollback(theirs.enforcer.repository).engage("operator", "drill")
     assert outcome(await mine.ask("chat", token)) == ("handoff", "to_a_person")
     await mine.enforcer.close()
     await theirs.enforcer.close()
@@ -107,7 +107,7 @@ async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_prese
     for _ in range(100):
         desk.clock.advance(20)
         await desk.ask("chat", token)
-    session = (await desk.enforcer.standing.load(keys)).snapshot.session
+    session = (await desk.enforcer.repository.load(keys)).snapshot.session
     assert desk.clock.now() - session.last_seen <= desk.policy.coalesce
     assert session.state == "active"
 

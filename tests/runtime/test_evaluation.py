@@ -103,7 +103,7 @@ async def test_a_sign_in_before_the_accounts_not_before_is_revoked_also_in_sessi
     keys = (await desk.ask("chat", old)).keys
     desk.clock.advance(10)
     account = Keys(account=keys.account)
-    before = (await desk.enforcer.standing.load(account)).snapshot
+    before = (await desk.enforcer.repository.load(account)).snapshot
     after = amended(before, account=amended(before.account, not_before=desk.clock.now()))
     assert await desk.store.commit(account, before, after)
     assert outcome(await desk.ask("chat", desk.refreshed(old))) == ("terminate", "end_session")
@@ -127,7 +127,7 @@ async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, r
 
 def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_newest() -> None:
     desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
-    now, blank = desk.clock.now(), desk.enforcer.standing.blank
+    now, blank = desk.clock.now(), desk.enforcer.repository.blank
     held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
     evaluation = Evaluation(desk.policy, amended(blank, account=held), now)
     apply_reports(evaluation, {SOURCE: Report("restricted", now)}, unreachable=False)

@@ -102,24 +102,24 @@ class BrokenSources:
 
 async def test_an_exception_of_the_guards_own_code_counts_only_when_it_met_several_accounts() -> None:
     desk = Desk()
-    sound = desk.enforcer._sources
+    sound = desk.enforcer._account_lookup
     for turn, (subject, expected) in enumerate((("a", "live"), ("a", "live"), ("b", "live"), ("c", "degraded"))):
         token = desk.login(subject)
-        desk.enforcer._sources = BrokenSources()  # type: ignore[assignment]
+        desk.enforcer._account_lookup = BrokenSources()  # type: ignore[assignment]
         await desk.ask("chat", token)
-        desk.enforcer._sources = sound
+        desk.enforcer._account_lookup = sound
         desk.clock.advance(2)
         assert states(await desk.ask("chat", token))["service"] == expected, f"after {turn + 1} exceptions"
 
 
 async def test_the_accounts_that_met_an_exception_are_forgotten_after_the_window() -> None:
     desk = Desk()
-    sound = desk.enforcer._sources
+    sound = desk.enforcer._account_lookup
     for subject in "abcdef":
         token = desk.login(subject)
-        desk.enforcer._sources = BrokenSources()  # type: ignore[assignment]
+        desk.enforcer._account_lookup = BrokenSources()  # type: ignore[assignment]
         await desk.ask("chat", token)
-        desk.enforcer._sources = sound
+        desk.enforcer._account_lookup = sound
         desk.clock.advance(FAULT_WINDOW_S / (FAULT_ACCOUNTS - 1))
         assert states(await desk.ask("chat", token))["service"] == "live"
 
@@ -255,7 +255,7 @@ async def test_of_64_changes_of_one_account_at_once_none_is_lost_and_none_is_a_f
     desk = Desk(store=Far())
     verdict = await desk.ask("chat", desk.login())
     await asyncio.gather(*(desk.enforcer.reports.report(verdict, "verification.doubted") for _ in range(64)))
-    account = (await desk.enforcer.standing.load(verdict.keys)).snapshot.account
+    account = (await desk.enforcer.repository.load(verdict.keys)).snapshot.account
     assert (account.tallies or {})["verification"].count == 64
 
 

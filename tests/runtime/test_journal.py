@@ -13,7 +13,7 @@ from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.pseudonym import NAME_BOUND, told
-from authguard.runtime.journal import Journal, escaped, printable
+from authguard.runtime.journal import Journal, escape_text, sanitize_text
 from tests.audit.conftest import CountingIds
 from tests.hostile import TEXTS, is_harmless
 from tests.records import Records
@@ -36,7 +36,7 @@ def written(write: Callable[[Journal], object]) -> bytes:
 
 @given(note=TEXTS, by=TEXTS)
 def test_what_a_person_says_is_bounded_and_forges_nothing(note: str, by: str) -> None:
-    line = written(lambda journal: journal.acted("transaction.denied", 1.0, by=by, note=note, transaction="t-1"))
+    line = written(lambda journal: journal.record_act("transaction.denied", 1.0, by=by, note=note, transaction="t-1"))
     assert len(line) < 5_000
     assert is_harmless(line.decode().rstrip("\n"))
 
@@ -44,21 +44,21 @@ def test_what_a_person_says_is_bounded_and_forges_nothing(note: str, by: str) ->
 @given(cause=TEXTS.filter(bool), note=TEXTS)
 def test_what_moves_a_machine_is_told_in_one_line(cause: str, note: str) -> None:
     transition = Transition(machine="account", event="locked", source="normal", dest="locked", at=1.0, cause=cause)
-    line = written(lambda journal: journal.moved([transition], KEYS, subject="5b" * 16, note=note))
+    line = written(lambda journal: journal.record_transitions([transition], KEYS, subject="5b" * 16, note=note))
     assert is_harmless(line.decode().rstrip("\n"))
 
 
 @given(TEXTS)
 def test_a_fault_tells_the_class_and_never_the_message(message: str) -> None:
-    line = written(lambda journal: journal.faulted(Reason.GUARD_FAULT, "load", ValueError(message), "pay", 1.0))
-    assert line == written(lambda journal: journal.faulted(Reason.GUARD_FAULT, "load", ValueError(), "pay", 1.0))
+    line = written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(message), "pay", 1.0))
+    assert line == written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(), "pay", 1.0))
 
 
 @given(TEXTS)
 def test_another_systems_word_is_told_in_ascii(word: str) -> None:
-    assert escaped(word).isascii()
-    assert is_harmless(escaped(word))
-    assert is_harmless(printable(word))
+    assert escape_text(word).isascii()
+    assert is_harmless(escape_text(word))
+    assert is_harmless(sanitize_text(word))
 
 
 @given(TEXTS, TEXTS)

@@ -35,10 +35,10 @@ LOOSENING = [
 async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: str) -> None:
     desk = Desk()
     verdict = await desk.ask("chat", desk.login())
-    before = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+    before = (await desk.enforcer.repository.load(verdict.keys)).snapshot
     with pytest.raises(ReportRefused):
         await desk.enforcer.reports.report(verdict, event)
-    assert (await desk.enforcer.standing.load(verdict.keys)).snapshot == before
+    assert (await desk.enforcer.repository.load(verdict.keys)).snapshot == before
 
 
 async def test_a_report_needs_somebody_whom_it_is_about() -> None:
@@ -142,13 +142,13 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
     verdict = await desk.ask("chat", desk.login(acr=acr, claims=claims))
     order = list(desk.policy.strictness)
     for event in events:
-        before = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+        before = (await desk.enforcer.repository.load(verdict.keys)).snapshot
         try:
             await desk.enforcer.reports.report(verdict, event)
         except ReportRefused:
-            assert (await desk.enforcer.standing.load(verdict.keys)).snapshot == before
+            assert (await desk.enforcer.repository.load(verdict.keys)).snapshot == before
             continue
-        after = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+        after = (await desk.enforcer.repository.load(verdict.keys)).snapshot
         assert order.index(after.account.state) >= order.index(before.account.state), event
         for operation in (*desk.policy.operations, desk.policy.otherwise):
             then, now = (

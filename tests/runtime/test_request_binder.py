@@ -56,9 +56,9 @@ async def test_small_bodies_are_bound_on_the_event_loop_and_large_ones_in_a_thre
     threads, bound = Threads(monkeypatch), binder()
     threads.leave.set()
     for body in (SMALL, LARGE):
-        bond = await bound.bind(ASK, ALICE, body)
-        assert isinstance(bond, RequestBinding)
-        assert bond.body.document == json.loads(body.content)
+        binding = await bound.bind(ASK, ALICE, body)
+        assert isinstance(binding, RequestBinding)
+        assert binding.body.document == json.loads(body.content)
     assert threads.names == [threading.main_thread().name, "authguard-worker"]
     bound.close()
 

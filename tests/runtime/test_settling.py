@@ -23,7 +23,7 @@ BODY: Final = {"amount": 400, "currency": "EUR", "to": "bob"}
 
 async def charged(desk: Desk, verdict: Verdict) -> dict[str, int]:
     """Count what a transaction holds, by what limits count by."""
-    snapshot = (await desk.enforcer.standing.load(verdict.keys)).snapshot
+    snapshot = (await desk.enforcer.repository.load(verdict.keys)).snapshot
     held = {by: snapshot.ledgers[key].ledger for by, key in verdict.keys.ledgers if key in snapshot.ledgers}
     held |= {"subject": snapshot.account.ledger, "session": snapshot.session.ledger}
     return {
@@ -60,7 +60,7 @@ async def test_what_came_of_it_is_the_same_in_every_ledger_whoever_says_so(settl
     assert callable(settle)
     await settle(desk, verdict, happened=happened)
     assert await charged(desk, verdict) == dict.fromkeys(EVERY, int(happened))
-    record = (await desk.enforcer.standing.load(verdict.keys)).snapshot.transaction
+    record = (await desk.enforcer.repository.load(verdict.keys)).snapshot.transaction
     assert record.state == ("done" if happened else "failed")
 
 

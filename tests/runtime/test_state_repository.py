@@ -40,7 +40,7 @@ class Slow(MemoryStore):
 @pytest.mark.parametrize("leaving", ["whose turn it is", "who waits for it"])
 async def test_whoever_leaves_a_race_keeps_no_turn_from_the_others(leaving: str) -> None:
     store = Slow(losing=2)
-    rollback = Rollback(Desk(store=store).enforcer.standing)
+    rollback = Rollback(Desk(store=store).enforcer.repository)
     tasks = [asyncio.create_task(rollback.engage(name, "drill")) for name in ("dana", "omar")]
     await store.waiting.wait()
     gone, other = tasks if leaving == "whose turn it is" else reversed(tasks)
@@ -49,4 +49,4 @@ async def test_whoever_leaves_a_race_keeps_no_turn_from_the_others(leaving: str)
         await gone
     store.gate.set()
     await other
-    assert (await store.load(Keys(), Desk().enforcer.standing.blank)).service.state == "rolled_back"
+    assert (await store.load(Keys(), Desk().enforcer.repository.blank)).service.state == "rolled_back"

@@ -98,7 +98,7 @@ async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> N
     desk = Desk()
     token = desk.login()
     keys = (await desk.ask("chat", token)).keys
-    before = (await desk.enforcer.standing.load(keys)).snapshot
+    before = (await desk.enforcer.repository.load(keys)).snapshot
     for condition, reason in (
         ("rejected", Reason.SIGNATURE_INVALID),
         ("expired", Reason.TOKEN_EXPIRED),
@@ -107,7 +107,7 @@ async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> N
         desk.check.known[b"Bearer forged"] = NotProven(condition, reason)  # type: ignore[arg-type]
         verdict = await desk.ask("refund", b"Bearer forged", body=REFUND)
         assert not verdict.admits
-    assert (await desk.enforcer.standing.load(keys)).snapshot == before
+    assert (await desk.enforcer.repository.load(keys)).snapshot == before
     assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
 
 
@@ -438,7 +438,7 @@ async def test_two_requests_that_refresh_at_once_go_on_in_one_session() -> None:
 async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_after_release() -> None:
     desk = Desk()
     token = desk.login()
-    switch = Rollback(desk.enforcer.standing)
+    switch = Rollback(desk.enforcer.repository)
     await switch.engage("operator-1", "drill")
     assert outcome(await desk.ask("chat", token)) == ("handoff", "to_a_person")
     assert outcome(await desk.ask("chat")) == ("handoff", "to_a_person")
@@ -455,7 +455,7 @@ async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_af
 async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
     desk = Desk(POLICY + 'rollback: {say: {default: "You are now talking to our team."}}\n')
     assert (await desk.ask("chat")).fallback.say.find((), "") == ""
-    await Rollback(desk.enforcer.standing).engage("operator", "drill")
+    await Rollback(desk.enforcer.repository).engage("operator", "drill")
     verdict = await desk.ask("chat", desk.login())
     assert verdict.fallback.say.find((), "") == "You are now talking to our team."
     gone = await desk.ask("balance", desk.login(claims={"account_status": "estate"}), method="GET")

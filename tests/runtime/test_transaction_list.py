@@ -12,7 +12,7 @@ LARGE = {"amount": 501, "currency": "EUR"}
 
 
 async def listed(desk: Desk, state: str, **wanted: object) -> list[tuple[str, str]]:
-    found = await waiting(desk.enforcer.standing, state=state, limit=9, **wanted)  # type: ignore[arg-type]  # of a test
+    found = await waiting(desk.enforcer.repository, state=state, limit=9, **wanted)  # type: ignore[arg-type]  # of a test
     return [(name, record.state) for name, record in found]
 
 
@@ -43,6 +43,6 @@ async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     desk.clock.advance(1)
     assert sorted(await listed(desk, "held")) == sorted((name, "held") for name in new)
     assert sorted(await listed(desk, "lapsed")) == sorted((name, "lapsed") for name in old)
-    one = await waiting(desk.enforcer.standing, state="held", limit=1)
-    two = await waiting(desk.enforcer.standing, state="held", after=(one[0][1].place, one[0][0]), limit=9)
+    one = await waiting(desk.enforcer.repository, state="held", limit=1)
+    two = await waiting(desk.enforcer.repository, state="held", after=(one[0][1].place, one[0][0]), limit=9)
     assert sorted(name for name, _ in (*one, *two)) == sorted(new)

@@ -13,7 +13,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import Sealer
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal
-from authguard.runtime.transactions import bind
+from authguard.runtime.transactions import bind_request
 from tests.kit import POLICY, Desk, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
@@ -31,7 +31,7 @@ class OneId:
 
 
 def digest(ask: AccessRequest = ASK, body: Body = BODY, who: Proven = ALICE, policy: str = "digest-1") -> str:
-    return bind(ask, who.principal, body, OneId(), policy, SEAL).digest
+    return bind_request(ask, who.principal, body, OneId(), policy, SEAL).digest
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_what_changes_no_meaning_does_not(content: bytes) -> None:
 def test_a_name_that_the_caller_gives_is_its_own_for_each_account_and_operation() -> None:
     ask = change(ASK, evidence=Evidence(idempotency="k1"))
     ids = {
-        bind(one, who.principal, BODY, OneId(), "p", SEAL).transaction
+        bind_request(one, who.principal, BODY, OneId(), "p", SEAL).transaction
         for one in (ask, change(ask, operation=Operation(name="pay")))
         for who in (ALICE, signed_in("bob", at=1_000.0))
     }
     assert len(ids) == 4
-    assert bind(ASK, ALICE.principal, BODY, OneId(), "p", SEAL).transaction == "secret"
+    assert bind_request(ASK, ALICE.principal, BODY, OneId(), "p", SEAL).transaction == "secret"
 
 
 async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
@@ -117,7 +117,7 @@ async def test_another_session_of_the_same_person_cannot_use_the_approval() -> N
         elsewhere = await desk.ask_any("refund", desk.login(sid="s2"), body=body, transaction=held.transaction)
         assert isinstance(elsewhere, Refusal)
         assert elsewhere.reason is reason
-    stands = (await desk.enforcer.standing.load(held.keys)).snapshot.transaction
+    stands = (await desk.enforcer.repository.load(held.keys)).snapshot.transaction
     assert stands.state == "held", "another session voided what waits"
 
 
@@ -157,11 +157,11 @@ async def test_what_the_app_says_did_not_happen_is_given_back_to_everybody() -> 
     token = desk.login()
     verdict = await desk.ask("refund", token, body={"amount": 400, "currency": "EUR", "to": "bob"}, idempotency="k1")
     assert verdict.running
-    loaded = await desk.enforcer.standing.load(verdict.keys)
+    loaded = await desk.enforcer.repository.load(verdict.keys)
     assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [1, 1]
     assert loaded.snapshot.transaction.keys(verdict.transaction) == verdict.keys
     await desk.enforcer.reports.settle(verdict, Answer(422))
-    loaded = await desk.enforcer.standing.load(verdict.keys)
+    loaded = await desk.enforcer.repository.load(verdict.keys)
     assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [0, 0]
     nobody = await desk.ask("refund", token, body={"amount": 1, "currency": "EUR"}, idempotency="k2")
     assert nobody.cell[10] == "unmeasured", "whose limit it is cannot be told"

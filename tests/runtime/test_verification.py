@@ -339,7 +339,7 @@ async def test_an_attempt_whose_process_died_stands_in_nobodys_way_for_long() ->
     lost = asyncio.create_task(talk.say(RIGHT))
     await until(lambda: bool(talk.otp.asked))
     other = Talk(otp=ScriptedVerifier())
-    other.desk.enforcer.standing.store = talk.desk.store  # what another process sees
+    other.desk.enforcer.repository.store = talk.desk.store  # what another process sees
     other.desk.check.known = talk.desk.check.known
     assert (await other.say(RIGHT, token=talk.token)).fallback.kind == "retry"
     other.desk.clock.advance(121)

@@ -187,11 +187,11 @@ async def test_of_64_commits_at_once_exactly_one_wins_each_version(store: AnySto
 
 
 async def test_64_that_load_again_until_they_win_lose_no_update(store: AnyStore) -> None:
-    async def until_won() -> None:
+    async def retry_on_conflict() -> None:
         while not await increment(store, ANNA):
             pass
 
-    await asyncio.gather(*(until_won() for _ in range(64)))
+    await asyncio.gather(*(retry_on_conflict() for _ in range(64)))
     kept = await store.load(ANNA, BLANK)
     assert (kept.session.version, kept.session.last_seen, kept.account.reported) == (64, 64.0, 64.0)
 

@@ -43,7 +43,7 @@ async def newcomers(desk: Desk, number: int) -> None:
 
 async def is_forgotten(desk: Desk) -> bool:
     """Tell whether the store knows the session no more."""
-    return not (await desk.store.load(Keys(session=SESSION), desk.enforcer.standing.blank)).session.version
+    return not (await desk.store.load(Keys(session=SESSION), desk.enforcer.repository.blank)).session.version
 
 
 async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_by_a_fresh_sign_in(desk: Desk) -> None:
@@ -115,7 +115,7 @@ async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: 
 async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
     token = desk.login()
     await desk.ask("chat", token)
-    await desk.enforcer.standing.change(
+    await desk.enforcer.repository.change(
         Keys(signed_in(at=0).principal.account_key),
         lambda evaluation: evaluation.update_record("account", not_before=evaluation.now),
     )

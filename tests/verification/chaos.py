@@ -229,7 +229,7 @@ class Run:
         """Find sessions that are verified now and were not: each has one attempt with the passes that it needs."""
         for token in self.tokens:
             keys = self._keys(token)
-            snapshot = (await self.desk.enforcer.standing.load(keys)).snapshot
+            snapshot = (await self.desk.enforcer.repository.load(keys)).snapshot
             if snapshot.session.verification != "verified":
                 self.verified.discard(keys.session)
             elif keys.session not in self.verified:

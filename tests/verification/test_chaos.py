@@ -66,7 +66,7 @@ def _outage_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _doubt_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "leave_in_doubt", lambda *_: None)
+    monkeypatch.setattr(attempts, "mark_in_doubt", lambda *_: None)
 
 
 def _outage_costs_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,8 +255,8 @@ class Visit:
     async def state(self) -> str:
         """Tell where this session's verification stands."""
         keys = Keys(account_key(ISSUER, self.subject), session_key(ISSUER, self.subject, "app-1", self.sid))
-        standing = await self.bank.guard.enforcer.standing.load(keys)
-        return standing.snapshot.session.verification
+        repository = await self.bank.guard.enforcer.repository.load(keys)
+        return repository.snapshot.session.verification
 
     async def way_on(self) -> list[str]:
         """Do as one is told, now that every service works, until there is an end; tell each step.

@@ -23,7 +23,7 @@ class Call:
     Attributes:
         enforcer: decided it.
         replies: write what is no endpoint's own answer.
-        ask: the request.
+        request: the request.
         verdict: that admitted it.
         path: asked for.
         root: the path under which the app is mounted.
@@ -31,14 +31,14 @@ class Call:
 
     enforcer: Enforcer
     replies: Replies
-    ask: AccessRequest
+    request: AccessRequest
     verdict: Verdict
     path: str
     root: str
 
     async def read(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
         """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
-        body = await self.ask.read_body()
+        body = await self.request.read_body()
         if isinstance(body, NoBody):
             return body.reason
         try:

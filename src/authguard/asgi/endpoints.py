@@ -79,7 +79,7 @@ async def _verify(call: Call) -> Reply | Reason:
         return plain(200, {"operation": step.operation.name, "next": {"action": "continue"}})
     fallback = after_answer(step.fallback, step.method)
     verdict = replace(call.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
-    return call.replies.of_verdict(verdict, call.ask, call.root)
+    return call.replies.of_verdict(verdict, call.request, call.root)
 
 
 def by_field(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:

@@ -234,7 +234,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         Raises:
             StoreError: the standing cannot be loaded; what was known before still stands here.
         """
-        after = (await self._enforcer.standing.load(self._verdict.keys)).snapshot
+        after = (await self._enforcer.repository.load(self._verdict.keys)).snapshot
         self._after = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:

@@ -132,11 +132,11 @@ class GuardMiddleware:
         if self._proofs is not None:
             evidence = self._proofs.read(evidence, scope)
         channel = self._channel(path) if self._channel else ""
-        ask = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
-        verdict = self._enforcer.decide_again(ask)
+        request = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
+        verdict = self._enforcer.decide_cached(request)
         if verdict is None:
-            return self._judge(ask, scope, receive, send)
-        return self._carry_out(ask, verdict, scope, receive, send)
+            return self._judge(request, scope, receive, send)
+        return self._carry_out(request, verdict, scope, receive, send)
 
     def _learn(self) -> None:
         """Look at the app's routes, once."""
@@ -164,25 +164,25 @@ class GuardMiddleware:
         finally:
             await self._enforcer.close()
 
-    async def _judge(self, ask: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _judge(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request judged that is not remembered, and carry out what comes of it."""
-        body = BodyReader(scope, receive, self._body_bound, self._body_seconds, ask.operation.binds)
-        verdict = await self._enforcer.decide(replace(ask, read_body=body.read))
+        body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
+        verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
         else:
-            await self._carry_out(ask, verdict, scope, body.replay(), with_nonce(send, verdict))
+            await self._carry_out(request, verdict, scope, body.replay(), with_nonce(send, verdict))
 
     def _carry_out(
-        self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
+        self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Give what does as the verdict says, to be awaited: it was recorded and saved."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
-            return _send(self._replies.of_verdict(verdict, ask, scope.get("root_path", "")), send, scope)
-        if ask.operation.name in OWN:
-            return self._own(ask, verdict, scope, receive, send)
-        inner = self._inner(scope, ask, verdict)
+            return _send(self._replies.of_verdict(verdict, request, scope.get("root_path", "")), send, scope)
+        if request.operation.name in OWN:
+            return self._own(request, verdict, scope, receive, send)
+        inner = self._inner(scope, request, verdict)
         if kind is not ALLOWED:
             send = _saying_restricted(send)
         if verdict.running:
@@ -208,22 +208,22 @@ class GuardMiddleware:
             return Body(b"", target(scope), bound=bound(scope, operation.binds))
 
         channel = self._channel(path) if self._channel else ""
-        ask = AccessRequest(
+        request = AccessRequest(
             operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake
         )
-        verdict = self._enforcer.decide_again(ask) or await self._enforcer.decide(ask)
+        verdict = self._enforcer.decide_cached(request) or await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
             await _deny(self._replies.of_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
-            await _deny(self._replies.of_verdict(verdict, ask), scope, receive, send)
+            await _deny(self._replies.of_verdict(verdict, request), scope, receive, send)
         else:
-            await self._talk(ask, verdict, scope, receive, with_nonce(send, verdict))
+            await self._talk(request, verdict, scope, receive, with_nonce(send, verdict))
 
-    async def _talk(self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _talk(self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
-        inner = self._inner(scope, ask, verdict)
+        inner = self._inner(scope, request, verdict)
         # a public handshake was admitted without a look at its credential
-        said = replace(ask, evidence=replace(ask.evidence, shown=verdict.principal is not None))
+        said = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
             reply = await self._prove(said, scope, content)
@@ -248,13 +248,15 @@ class GuardMiddleware:
         async def read() -> Body:
             return Body(content)
 
-        ask = replace(handshake, operation=self._verify, method="POST", read_body=read)
-        verdict = await self._enforcer.decide(ask)
+        request = replace(handshake, operation=self._verify, method="POST", read_body=read)
+        verdict = await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
             return self._replies.of_refusal(verdict)
         if not verdict.admits:
-            return self._replies.of_verdict(verdict, ask, scope.get("root_path", ""))
-        return await self._ask_own(Call(self._enforcer, self._replies, ask, verdict, "", scope.get("root_path", "")))
+            return self._replies.of_verdict(verdict, request, scope.get("root_path", ""))
+        return await self._ask_own(
+            Call(self._enforcer, self._replies, request, verdict, "", scope.get("root_path", ""))
+        )
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
         """Answer a request that is judged as no operation."""
@@ -262,25 +264,27 @@ class GuardMiddleware:
 
     async def _refusal(self, reason: Reason, scope: Scope) -> Reply:
         """Record that what came is judged as no operation, with its trace, and write the reply."""
-        return self._replies.of_refusal(await self._enforcer.refuse_unjudged(reason, read_trace(scope)))
+        return self._replies.of_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 
-    def _inner(self, scope: Scope, ask: AccessRequest, verdict: Verdict) -> Scope:
+    def _inner(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
-        guard = Guard(self._enforcer, verdict, ask.evidence.languages)
+        guard = Guard(self._enforcer, verdict, request.evidence.languages)
         inner = scope.copy()
-        if ask.evidence.names_own or self._secret:
+        if request.evidence.names_own or self._secret:
             inner["headers"] = strip_own(scope["headers"], self._looked, self._secret)
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        inner["user"] = user_of(verdict, ask.evidence.authorization, exposes_token=self._exposes_token)
+        inner["user"] = user_of(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, ask: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _own(self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one of the guard's own endpoints."""
         bound = min(self._body_bound, OWN_BODY_BYTES)
-        ask = replace(ask, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
-        call = Call(self._enforcer, self._replies, ask, verdict, self._resolver.path(scope), scope.get("root_path", ""))
+        request = replace(request, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
+        call = Call(
+            self._enforcer, self._replies, request, verdict, self._resolver.path(scope), scope.get("root_path", "")
+        )
         await _send(await self._ask_own(call), send, scope)
 
     async def _ask_own(self, call: Call) -> Reply:
@@ -295,7 +299,7 @@ class GuardMiddleware:
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name, call.verdict.credential)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
-            made = self._replies.of_refusal(self._enforcer.refuse(call.ask, made, call.verdict.credential))
+            made = self._replies.of_refusal(self._enforcer.refuse(call.request, made, call.verdict.credential))
         return made
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

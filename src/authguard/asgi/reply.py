@@ -125,19 +125,19 @@ class Replies:
         self._metadata = metadata
         self._written: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
-    def of_verdict(self, verdict: Verdict, ask: AccessRequest, root: str = "") -> Reply:
+    def of_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
         """Write the reply for a request that the app does not see.
 
         Args:
             verdict: that does not admit.
-            ask: what was asked.
+            request: what was asked.
             root: the path under which the app is mounted.
         """
         fallback = verdict.fallback
         kind = fallback.kind
         if kind is FIRST_ANSWER:
             return _first_answer(verdict)
-        said = ANEW.get(verdict.reason) or words(fallback, ask.evidence.languages, verdict.channel)
+        said = ANEW.get(verdict.reason) or words(fallback, request.evidence.languages, verdict.channel)
         if kind not in SAME or fallback.discloses or verdict.credential.nonce or not verdict.record:
             return self._write(verdict, said, verdict.record, root)
         record = verdict.record.encode()

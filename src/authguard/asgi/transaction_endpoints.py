@@ -73,7 +73,7 @@ async def _see(call: Call) -> Reply | Reason:
 
 async def _list(call: Call) -> Reply | Reason:
     """An approver sees what waits for one of their roles, in a fair order, page by page."""
-    principal, body = call.verdict.principal, await call.ask.read_body()
+    principal, body = call.verdict.principal, await call.request.read_body()
     target = getattr(body, "target", b"")
     query = target.partition(b"?")[2]
     if principal is None or len(query) > QUERY_BOUND:

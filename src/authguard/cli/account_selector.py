@@ -69,7 +69,7 @@ class Account:
     record: AccountRecord
 
 
-async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
+async def find_account(repository: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
     """Find the account that a command means.
 
     Raises:
@@ -80,45 +80,45 @@ async def find_account(standing: StateRepository, naming: Pseudonymizer, asked: 
     if len(ways) != 1:
         raise typer.BadParameter("name one account: a subject, or --ticket, --session or --transaction")
     if asked.subject:
-        issuer = pick_issuer(standing.policy, asked.issuer)
+        issuer = pick_issuer(repository.policy, asked.issuer)
         key, name = account_key(issuer, asked.subject), naming.subject(issuer, asked.subject)
     else:
-        key, name = await _led_to(standing, asked)
+        key, name = await _led_to(repository, asked)
         name = naming.account(key) or name
-    found = (await standing.load(Keys(account=key))).snapshot
-    return Account(key, name, as_of(standing, found).account if found.account.version else found.account)
+    found = (await repository.load(Keys(account=key))).snapshot
+    return Account(key, name, as_of(repository, found).account if found.account.version else found.account)
 
 
-async def find_known_account(standing: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
+async def find_known_account(repository: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
     """Find an account that was seen here, as `find_account`.
 
     Raises:
         typer.BadParameter: none is named, or several are.
         typer.Exit: nobody of that name was ever seen here; that was said.
     """
-    found = await find_account(standing, naming, asked)
+    found = await find_account(repository, naming, asked)
     if not found.record.version:
         print_error(
-            f"no such account was ever seen here{await suggest_option(standing, asked.subject)}; nothing was done"
+            f"no such account was ever seen here{await suggest_option(repository, asked.subject)}; nothing was done"
         )
         raise typer.Exit(FAILED)
     return found
 
 
-async def _led_to(standing: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
+async def _led_to(repository: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
     """Give the account's key and the name that stands there."""
     key, name, what = b"", "", ""
     if asked.ticket:
         what = "ticket"
-        for filed in await StoreDesk(standing.store).tickets(MOST):
+        for filed in await StoreDesk(repository.store).tickets(MOST):
             if filed.ticket.id == asked.ticket:
                 key, name = bytes.fromhex(filed.ticket.account), filed.ticket.subject
     elif asked.session:
         what = "session"
-        key = (await standing.load(Keys(session=_session(asked.session)))).snapshot.session.account
+        key = (await repository.load(Keys(session=_session(asked.session)))).snapshot.session.account
     else:
         what = "transaction"
-        record = (await standing.load(Keys(transaction=asked.transaction))).snapshot.transaction
+        record = (await repository.load(Keys(transaction=asked.transaction))).snapshot.transaction
         key, name = record.account, record.subject
     if not key:
         print_error(f"there is no such {what}, or it is over and was forgotten; nothing was done")
@@ -134,17 +134,17 @@ def _session(word: str) -> bytes:
     return key if len(key) == KEY_BYTES else b""
 
 
-async def suggest_option(standing: StateRepository, word: str) -> str:
+async def suggest_option(repository: StateRepository, word: str) -> str:
     """Say what else a word is that is nobody's name."""
     if not word:
         return ""
-    for filed in await StoreDesk(standing.store).tickets(MOST):
+    for filed in await StoreDesk(repository.store).tickets(MOST):
         if word == filed.ticket.id:
             return ": that is a ticket, say --ticket"
         if word == filed.ticket.subject:
             return f": that is the pseudonym on the ticket {filed.ticket.id}, say --ticket {filed.ticket.id}"
-    if _session(word) and (await standing.load(Keys(session=_session(word)))).snapshot.session.version:
+    if _session(word) and (await repository.load(Keys(session=_session(word)))).snapshot.session.version:
         return ": that is a session, say --session"
-    if (await standing.load(Keys(transaction=word))).snapshot.transaction.version:
+    if (await repository.load(Keys(transaction=word))).snapshot.transaction.version:
         return ": that is a transaction, say --transaction"
     return ""

@@ -34,7 +34,7 @@ from authguard.cli.operator_session import (
     parse_names,
 )
 from authguard.runtime import sign_out_delay
-from authguard.runtime.journal import printable
+from authguard.runtime.journal import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +61,9 @@ def show(  # noqa: PLR0917 - a command's parts
     """Show where an account stands, since when, and what each source last said. Nothing is changed or recorded."""
 
     async def look() -> Account:
-        async with open_staff_actions(policy, store, log, records=False) as (lifts, standing):
+        async with open_staff_actions(policy, store, log, records=False) as (lifts, repository):
             return await find_account(
-                standing, lifts.naming, AccountSelector(subject, issuer, ticket, session, transaction)
+                repository, lifts.naming, AccountSelector(subject, issuer, ticket, session, transaction)
             )
 
     found = anyio.run(look)
@@ -95,9 +95,9 @@ def reinstate(
     (name,) = parse_names([by])
 
     async def act() -> str:
-        async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
+        async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
-            found = await find_known_account(standing, lifts.naming, asked)
+            found = await find_known_account(repository, lifts.naming, asked)
             return (await lifts.reinstate(found.key, found.name, name, reason)).account.state
 
     typer.echo(f"the account is {anyio.run(act)}")
@@ -125,11 +125,11 @@ def sign_out(
     (name,) = parse_names([by])
 
     async def act() -> float:
-        async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
+        async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
-            found = await (find_account if unseen else find_known_account)(standing, lifts.naming, asked)
+            found = await (find_account if unseen else find_known_account)(repository, lifts.naming, asked)
             after = await lifts.sign_out(found.key, found.name, name, reason)
-            await sign_out_delay.over(standing.clock, after)
+            await sign_out_delay.over(repository.clock, after)
             return after.account.not_before
 
     typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is taken")
@@ -141,7 +141,7 @@ def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
     for source, report in sorted((record.reports or {}).items()):
         yield f"  {source} said {report.state} at {format_time(report.at)}"
         for mandate in report.mandates:
-            yield f"    {mandate.actor.hex()} may act for {', '.join(printable(name) for name in mandate.names)}"
+            yield f"    {mandate.actor.hex()} may act for {', '.join(sanitize_text(name) for name in mandate.names)}"
     if record.decided:
         yield f"  a person reinstated it at {format_time(record.decided)}; earlier reports count no more"
     if record.not_before:

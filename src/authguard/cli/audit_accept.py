@@ -59,9 +59,9 @@ def accept(
         raise typer.Exit(FAILED)
 
     async def record() -> None:
-        async with open_deployment(policy, store, log, records=True) as (standing, _):
+        async with open_deployment(policy, store, log, records=True) as (repository, _):
             for mark in marks:
-                standing.journal.acted(ACCEPTED, standing.clock.now(), by=names, note=accepted_note(mark, why))
+                repository.journal.record_act(ACCEPTED, repository.clock.now(), by=names, note=accepted_note(mark, why))
 
     anyio.run(record)
     typer.echo(f"accepted, and recorded: {escape(place)}")

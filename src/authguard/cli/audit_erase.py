@@ -79,10 +79,10 @@ def erase(
     keys = _keys(settings, declared)
 
     async def look() -> tuple[Account, str]:
-        async with open_deployment(policy, store, log, records=False) as (standing, _):
-            await demand_names(standing.store, keys.check)
-            found = await find_account(standing, keys, asked)
-            return found, await suggest_option(standing, asked.subject)
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            await demand_names(repository.store, keys.check)
+            found = await find_account(repository, keys, asked)
+            return found, await suggest_option(repository, asked.subject)
 
     account, hint = anyio.run(look)
     known = keys.known(account.key)
@@ -95,15 +95,15 @@ def erase(
         typer.confirm(f"{count} records will never be told to be theirs again. Go on?", abort=True)
 
     async def record() -> None:
-        async with open_deployment(policy, store, log, records=True) as (standing, _):
-            standing.journal.acted(ACT, standing.clock.now(), by=names, note=note)
+        async with open_deployment(policy, store, log, records=True) as (repository, _):
+            repository.journal.record_act(ACT, repository.clock.now(), by=names, note=note)
 
     # closing the log signs the record and brings it to the disk; only then is the key destroyed
     keys.forget(account.key, SystemClock().now(), lambda: anyio.run(record))
 
     async def rename() -> None:
-        async with open_deployment(policy, store, log, records=True) as (standing, _):
-            await _rename(standing, account.key, known.pseudonym, keys.account(account.key))
+        async with open_deployment(policy, store, log, records=True) as (repository, _):
+            await _rename(repository, account.key, known.pseudonym, keys.account(account.key))
 
     anyio.run(rename)
     typer.echo(
@@ -145,23 +145,23 @@ def _count(settings: Settings, pseudonym: str) -> int:
         return sum(1 for _ in find(index, Query(subjects=(pseudonym,))))
 
 
-async def _rename(standing: StateRepository, account: bytes, old: str, new: str) -> None:
+async def _rename(repository: StateRepository, account: bytes, old: str, new: str) -> None:
     """Replace the old name where the store has it beside the account: in transactions and tickets.
 
     Raises:
         AuditError, StoreError: a timer that was due could not be recorded, or one could not be saved.
     """
     place = FIRST
-    while page := await standing.store.transactions(subject=old, after=place, limit=PAGE):
+    while page := await repository.store.transactions(subject=old, after=place, limit=PAGE):
         place = (page[-1][1].place, page[-1][0])
         for name, record in page:
             if record.account == account:
-                await standing.change(
+                await repository.change(
                     Keys(transaction=name),
                     lambda evaluation: evaluation.update_record("transaction", subject=new),
                     subject=new,
                 )
-    await StoreDesk(standing.store).rename(account.hex(), new)
+    await StoreDesk(repository.store).rename(account.hex(), new)
 
 
 def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str) -> bool:

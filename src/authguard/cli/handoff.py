@@ -92,15 +92,15 @@ async def _act(  # noqa: PLR0917 - a command's parts
 ) -> None:
     """Record, then change; what another did first is withdrawn from the record."""
     (name,) = parse_names([by])
-    async with open_deployment(policy, store, log, records=True) as (standing, opened):
-        desk, journal, now = StoreDesk(opened), standing.journal, standing.clock.now()
+    async with open_deployment(policy, store, log, records=True) as (repository, opened):
+        desk, journal, now = StoreDesk(opened), repository.journal, repository.clock.now()
         found = next((filed for filed in await desk.tickets(MOST) if filed.ticket.id == ticket), None)
         if found is None:
             print_error("there is no such ticket: it was closed, or never opened")
             raise typer.Exit(FAILED)
         done = {"take": "taken", "close": "overridden" if override else "closed"}[act]
         of = found.ticket
-        record = journal.acted(
+        record = journal.record_act(
             f"handoff.{done}", now, by=name, note=note, subject=of.subject, session=of.session, ticket=of.id
         )
         if act == "take":
@@ -109,7 +109,7 @@ async def _act(  # noqa: PLR0917 - a command's parts
             filed = await desk.close(ticket, name, now, override=override)
         trouble = "the ticket is closed" if isinstance(filed, NoTicket) else _trouble(act, filed, name)
         if isinstance(filed, NoTicket) or trouble:
-            journal.withdrawn((record,), now)
+            journal.record_withdrawal((record,), now)
             print_error(trouble)
             raise typer.Exit(FAILED)
         typer.echo(_told(filed))

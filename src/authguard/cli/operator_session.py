@@ -17,7 +17,7 @@ import typer
 from authguard.core.people import distinct, folded, says_something
 from authguard.errors import AuthorityError, SettingsError
 from authguard.factory import choose_lifting, operate
-from authguard.runtime.journal import printable
+from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ async def open_deployment(
     """
     settings = Settings.resolve(policy, store=store, log=log)
     _demand(settings.store)
-    standing, opened, journal = operate(settings)
+    repository, opened, journal = operate(settings)
     await opened.open()
     try:
         if records:
             journal.open()
-        yield standing, opened
+        yield repository, opened
     finally:
         journal.close()
         await opened.close()
@@ -89,8 +89,8 @@ async def open_staff_actions(
     policy: str, store: str, log: str, *, records: bool
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open what an operator needs to lift states, as `open_deployment`."""
-    async with open_deployment(policy, store, log, records=records) as (standing, _):
-        yield await choose_lifting(standing, Settings.resolve(policy, store=store, log=log)), standing
+    async with open_deployment(policy, store, log, records=records) as (repository, _):
+        yield await choose_lifting(repository, Settings.resolve(policy, store=store, log=log)), repository
 
 
 def pick_issuer(policy: Policy, issuer: str) -> str:
@@ -134,7 +134,7 @@ def parse_names(names: list[str]) -> tuple[str, ...]:
     Raises:
         typer.BadParameter: one is empty or too long.
     """
-    given = distinct(" ".join(printable(name).split()) for name in names)
+    given = distinct(" ".join(sanitize_text(name).split()) for name in names)
     if any(not folded(name) or len(name) > NAME_BOUND for name in given):
         raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters, and a letter or a digit", param_hint="--by")
     return given

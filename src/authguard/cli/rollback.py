@@ -35,8 +35,8 @@ def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
     """Show where the service stands. Nothing is changed or recorded."""
 
     async def look() -> ServiceRecord:
-        async with open_deployment(policy, store, log, records=False) as (standing, _):
-            return await Rollback(standing).status()
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            return await Rollback(repository).status()
 
     typer.echo(_told(anyio.run(look)))
 
@@ -61,13 +61,13 @@ async def _act(  # noqa: PLR0917 - a command's parts
     act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
 ) -> ServiceRecord:
     names = parse_names(by)
-    async with open_deployment(policy, store, log, records=True) as (standing, _):
-        role, count = standing.policy.rollback_roles.get(act, ("", 1))
+    async with open_deployment(policy, store, log, records=True) as (repository, _):
+        role, count = repository.policy.rollback_roles.get(act, ("", 1))
         if len(names) < count:
             raise AuthorityError(
                 f"the policy wants {count} persons of role `{role}` to {act}: name each with --by, with their consent"
             )
-        switch = Rollback(standing)
+        switch = Rollback(repository)
         move = switch.engage if act == "engage" else switch.release
         return await move(", ".join(names), note)
 

@@ -54,9 +54,9 @@ def show(
     """Show where a session and its verification stand now, timers counted. Nothing is changed or recorded."""
 
     async def look() -> SessionRecord:
-        async with open_deployment(policy, store, log, records=False) as (standing, _):
-            found = (await standing.load(Keys(session=session))).snapshot
-            return as_of(standing, found).session if found.session.version else found.session
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            found = (await repository.load(Keys(session=session))).snapshot
+            return as_of(repository, found).session if found.session.version else found.session
 
     record = _known(anyio.run(look))
     if whole:
@@ -101,12 +101,12 @@ async def _act(  # noqa: PLR0917 - a command's parts
     session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool
 ) -> SessionRecord:
     (name,) = parse_names([by])
-    async with open_staff_actions(policy, store, log, records=True) as (lifts, standing):
-        record = _known((await standing.load(Keys(session=session))).snapshot.session)
+    async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
+        record = _known((await repository.load(Keys(session=session))).snapshot.session)
         lift = lifts.reset if resets else lifts.end
         after = await lift(session, record.account, name, reason)
         if not resets:
-            await sign_out_delay.over(standing.clock, after)
+            await sign_out_delay.over(repository.clock, after)
         return after.session
 
 

@@ -106,11 +106,11 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
     """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
 
     async def look() -> tuple[TransactionRecord, tuple[Figure, ...]]:
-        async with open_deployment(policy, store, log, records=False) as (standing, _):
-            record = (await standing.load(Keys(transaction=transaction))).snapshot.transaction
-            snapshot = (await standing.load(record.keys(transaction))).snapshot
-            limits = figures(standing.policy, snapshot, standing.clock.now(), transaction)
-            return as_of_now(standing, record), limits
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
+            snapshot = (await repository.load(record.keys(transaction))).snapshot
+            limits = figures(repository.policy, snapshot, repository.clock.now(), transaction)
+            return as_of_now(repository, record), limits
 
     record, limits = anyio.run(look)
     if not record.version:
@@ -183,15 +183,15 @@ async def _each(  # noqa: PLR0917 - a command's parts
     limit: int,
 ) -> None:
     """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
-    async with open_deployment(policy, store, log, records=False) as (standing, _):
+    async with open_deployment(policy, store, log, records=False) as (repository, _):
         place, seal = FIRST, _seal(policy, store, log)
         if after:
-            last = (await standing.load(Keys(transaction=after))).snapshot.transaction
+            last = (await repository.load(Keys(transaction=after))).snapshot.transaction
             if not last.version:
                 _refuse(Reason.TRANSACTION_UNKNOWN)
             place = (last.place, after)
         while limit:
-            page = await waiting(standing, **filters, after=place, limit=min(limit, PAGE))
+            page = await waiting(repository, **filters, after=place, limit=min(limit, PAGE))
             for name, record in page:
                 tell(name, record, seal)
             if len(page) < min(limit, PAGE):
@@ -216,8 +216,8 @@ async def _act(  # noqa: PLR0917 - a command's parts
     over: Sequence[str] = (),
 ) -> None:
     names = parse_names(by)
-    async with open_deployment(policy, store, log, records=True) as (standing, _):
-        approvals = Approvals(standing, _seal(policy, store, log))
+    async with open_deployment(policy, store, log, records=True) as (repository, _):
+        approvals = Approvals(repository, _seal(policy, store, log))
         done = await approvals.operate(transaction, event, names, reason, tuple(over))
         limits = await approvals.figures(transaction) if done is Reason.LIMIT_EXCEEDED else ()
     for limit in limits:

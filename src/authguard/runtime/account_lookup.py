@@ -15,7 +15,7 @@ from authguard.core.mandates import Unreadable, read
 from authguard.core.request import Proven
 from authguard.core.snapshot import Report
 from authguard.ports import AccountStatus
-from authguard.runtime.journal import escaped
+from authguard.runtime.journal import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,31 +35,31 @@ STATUS_BOUND: Final = 64
 class AccountLookup:
     """Collects what an account's sources say."""
 
-    __slots__ = ("_directories", "_standing")
+    __slots__ = ("_directories", "_repository")
 
-    def __init__(self, standing: StateRepository, directories: Mapping[str, AccountDirectory]) -> None:
+    def __init__(self, repository: StateRepository, directories: Mapping[str, AccountDirectory]) -> None:
         """Keep the directories.
 
         Args:
-            standing: with the policy and its deadline.
+            repository: with the policy and its deadline.
             directories: by the name of their source.
         """
-        self._standing = standing
+        self._repository = repository
         self._directories = directories
 
-    async def look_up(self, known: RequestFacts, principal: Principal, now: float) -> RequestFacts:
+    async def look_up(self, facts: RequestFacts, principal: Principal, now: float) -> RequestFacts:
         """Collect what is said of an account.
 
         Raises:
             TimeoutError: a directory did not answer within the policy's budget.
         """
-        policy = self._standing.policy
+        policy = self._repository.policy
         said: dict[str, Report] = {}
         unmapped: dict[str, str] = {}
         unreachable = False
         for source in policy.accounts:
             if not source.claim:
-                stated = await self._standing.within(self._directories[source.name].ask(principal, now))
+                stated = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
             elif source.claim in principal.claims:
                 stated = _claimed(source, principal)
             else:
@@ -74,8 +74,8 @@ class AccountLookup:
             if not known_state:
                 unmapped[source.name] = status
         if not said and not unreachable:
-            return known
-        return replace(known, said=said, unmapped=unmapped, unreachable=unreachable)
+            return facts
+        return replace(facts, said=said, unmapped=unmapped, unreachable=unreachable)
 
 
 def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
@@ -91,20 +91,20 @@ def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
 
 
 def record_unmapped(  # noqa: PLR0917 - the parts of one record
-    journal: Journal, known: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
+    journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
 ) -> tuple[str, ...]:
     """Record what a source said in words that the policy does not map, once for each report that is kept."""
     kept, last = after.account.reports or {}, before.account.reports or {}
-    new = {name for name in known.unmapped if kept.get(name) == known.said[name] != last.get(name)}
-    if not new or not isinstance(known.credential, Proven):
+    new = {name for name in facts.unmapped if kept.get(name) == facts.said[name] != last.get(name)}
+    if not new or not isinstance(facts.credential, Proven):
         return ()
-    subject = known.credential.principal.pseudonym
+    subject = facts.credential.principal.pseudonym
     return tuple(
-        journal.acted(
+        journal.record_act(
             "account.unrecognised",
             now,
             by=name,
-            note=escaped(known.unmapped[name]),
+            note=escape_text(facts.unmapped[name]),
             subject=subject,
             decision=decision,
         )

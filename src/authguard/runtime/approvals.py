@@ -15,7 +15,7 @@ from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import roles
 from authguard.ports import FIRST
 from authguard.runtime import booking, transactions
-from authguard.runtime.journal import printable
+from authguard.runtime.journal import sanitize_text
 from authguard.runtime.transaction_list import as_of_now, waiting
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class _RefusedError(Exception):
 class Approvals:
     """Lets people decide on held transactions, and settle those of which nobody knows whether they ran."""
 
-    __slots__ = ("_seal", "_standing")
+    __slots__ = ("_repository", "_seal")
 
-    def __init__(self, standing: StateRepository, seal: Seal) -> None:
+    def __init__(self, repository: StateRepository, seal: Seal) -> None:
         """Keep the standing that decisions move, and the seal of what was asked."""
-        self._standing = standing
+        self._repository = repository
         self._seal = seal
 
     def shown(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
@@ -62,8 +62,8 @@ class Approvals:
 
     async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
-        stored = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
-        record = as_of_now(self._standing, stored)
+        stored = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
+        record = as_of_now(self._repository, stored)
         if record.account != principal.account_key and not self._is_approver(record, principal):
             return Reason.TRANSACTION_UNKNOWN
         return record
@@ -91,7 +91,7 @@ class Approvals:
         found: list[tuple[str, TransactionRecord]] = []
         for role in sorted(self._roles(principal)):
             listing = waiting(
-                self._standing,
+                self._repository,
                 state=state,
                 role=role,
                 operation=operation,
@@ -99,15 +99,15 @@ class Approvals:
                 after=after,
                 limit=limit,
             )
-            found += await self._standing.within(listing)
+            found += await self._repository.with_deadline(listing)
         return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
     async def figures(self, transaction: str) -> tuple[Figure, ...]:
         """Give the limits of a transaction as they stand now, for whoever decides."""
-        standing = self._standing
-        record = (await standing.load(Keys(transaction=transaction))).snapshot.transaction
-        snapshot = (await standing.load(record.keys(transaction))).snapshot
-        return booking.figures(standing.policy, snapshot, standing.clock.now(), transaction)
+        repository = self._repository
+        record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
+        snapshot = (await repository.load(record.keys(transaction))).snapshot
+        return booking.figures(repository.policy, snapshot, repository.clock.now(), transaction)
 
     async def approve(
         self, verdict: Verdict, transaction: str, note: str, over: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class Approvals:
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
-        record = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        record = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         given, mine = record.approvals, await self._account(principal.account_key)
         lasting = [one for one in given if await self._is_still_valid(one, record)]
 
@@ -131,7 +131,7 @@ class Approvals:
             self._check_may_decide(evaluation, principal, mine, "transaction.approved")
             earlier = [one for one in evaluation.snapshot.transaction.approvals if one in lasting or one not in given]
             named = self._known_limits(evaluation, over)
-            yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, printable(note), named)
+            yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, sanitize_text(note), named)
             self._add_approvals(evaluation, transaction, earlier, (yes,), "approver")
 
         return await self._do(verdict, transaction, "transaction.approved", note, make, record=record, over=over)
@@ -146,7 +146,7 @@ class Approvals:
         def make(evaluation: Evaluation) -> None:
             self._check_may_decide(evaluation, principal, mine, "transaction.denied")
             evaluation.send("transaction.denied", "approver")
-            evaluation.update_record("transaction", by=principal.pseudonym, note=printable(note))
+            evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
         return await self._do(verdict, transaction, "transaction.denied", note, make)
 
@@ -160,7 +160,7 @@ class Approvals:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
             if not evaluation.send("transaction.denied", "caller"):
                 raise _RefusedError(Reason.TRANSACTION_OVER)
-            evaluation.update_record("transaction", by=principal.pseudonym, note=printable(note))
+            evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
         return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
 
@@ -186,13 +186,13 @@ class Approvals:
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
                 named = self._known_limits(evaluation, over)
-                added = tuple(Approval(b"", name, evaluation.now, printable(note), named) for name in distinct(by))
+                added = tuple(Approval(b"", name, evaluation.now, sanitize_text(note), named) for name in distinct(by))
                 self._add_approvals(evaluation, transaction, record.approvals, added, "operator")
                 return
             evaluation.send(event, "operator")
-            evaluation.update_record("transaction", by=", ".join(by), note=printable(note))
+            evaluation.update_record("transaction", by=", ".join(by), note=sanitize_text(note))
 
-        found = (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        found = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         return await self._change(transaction, ACTS[event], ", ".join(by), note, make, record=found, over=over)
 
     async def lacks_quorum(self, record: TransactionRecord) -> bool:
@@ -217,19 +217,19 @@ class Approvals:
         try:
             undone = await self.lacks_quorum(record)
             if undone:
-                await self._standing.change(
+                await self._repository.change(
                     verdict.keys,
                     _abort,
                     decision=verdict.record,
                 )
         finally:
             if undone:
-                self._standing.journal.withdrawn((verdict.record,), verdict.at)
+                self._repository.journal.record_withdrawal((verdict.record,), verdict.at)
         return undone
 
     async def _account(self, key: bytes) -> AccountRecord:
         """Load the account of whoever decides; it is looked at again just before the run."""
-        return (await self._standing.load(Keys(account=key))).snapshot.account
+        return (await self._repository.load(Keys(account=key))).snapshot.account
 
     @staticmethod
     def _known_limits(evaluation: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
@@ -265,8 +265,8 @@ class Approvals:
         """Whether an approver may still approve: in good standing, and with the role, as far as it can be known."""
         if not one.account:
             return True
-        account = (await self._standing.load(Keys(account=one.account))).snapshot.account
-        rank = self._standing.policy.strictness
+        account = (await self._repository.load(Keys(account=one.account))).snapshot.account
+        rank = self._repository.policy.strictness
         return (
             record.role in account.roles
             and rank[account.state] <= rank["normal"]
@@ -280,7 +280,7 @@ class Approvals:
 
     def _roles(self, principal: Principal) -> frozenset[str]:
         """Return the roles that count: while an agent acts, none of its customer's."""
-        policy = self._standing.policy
+        policy = self._repository.policy
         if conditions.actor(principal, policy.agents) != "subject":
             return frozenset()
         return roles(principal, policy.staff_claim, policy.staff_issuers)
@@ -312,7 +312,7 @@ class Approvals:
     ) -> TransactionRecord | Reason:
         principal = verdict.principal
         name = principal.pseudonym if principal else ""
-        record = record or (await self._standing.load(Keys(transaction=transaction))).snapshot.transaction
+        record = record or (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         return await self._change(transaction, act, name, note, make, record=record, decision=verdict.record, over=over)
 
     async def _change(
@@ -328,10 +328,10 @@ class Approvals:
         over: tuple[str, ...] = (),
     ) -> TransactionRecord | Reason:
         """Record the act, then change the records of whoever asked; an act that could not be is withdrawn."""
-        standing = self._standing
-        now, subject = standing.clock.now(), record.subject
-        accepted = {*record.tripped, *booking.known_limits(standing.policy, record).intersection(over)}
-        told = standing.journal.acted(
+        repository = self._repository
+        now, subject = repository.clock.now(), record.subject
+        accepted = {*record.tripped, *booking.known_limits(repository.policy, record).intersection(over)}
+        told = repository.journal.record_act(
             act,
             now,
             by=by,
@@ -343,7 +343,7 @@ class Approvals:
             over=tuple(sorted(accepted)) if act == ACTS["transaction.approved"] else (),
         )
         try:
-            after = await standing.change(
+            after = await repository.change(
                 record.keys(transaction), make, subject=subject, decision=decision, note=note, act=told
             )
         except _RefusedError as error:

@@ -28,7 +28,7 @@ class ChannelFinder:
         self._channels = policy.channels
         self._secrets = secrets
 
-    def find(self, ask: AccessRequest, credential: Credential) -> str:
+    def find(self, request: AccessRequest, credential: Credential) -> str:
         """Return the channel's name; empty where none is declared, named or believed."""
         channels = self._channels
         if not channels.declared:
@@ -37,12 +37,12 @@ class ChannelFinder:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}
             named = claims.get(channels.claim)
         elif channels.header:
-            named = ask.evidence.headers.get(channels.header) if self._vouches(ask) else None
+            named = request.evidence.headers.get(channels.header) if self._vouches(request) else None
         else:
-            named = ask.channel
+            named = request.channel
         return named if isinstance(named, str) and named in channels.carry else ""
 
-    def _vouches(self, ask: AccessRequest) -> bool:
+    def _vouches(self, request: AccessRequest) -> bool:
         """Return whether the gateway that names the channel proved itself; every secret is compared in full."""
-        sent = ask.evidence.headers.get(self._channels.secret_header, "").encode("latin-1")
+        sent = request.evidence.headers.get(self._channels.secret_header, "").encode("latin-1")
         return bool(sum(compare_digest(sent, secret) for secret in self._secrets))

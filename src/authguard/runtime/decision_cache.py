@@ -107,17 +107,17 @@ def is_only_seen(before: Snapshot, after: Snapshot) -> bool:
     )
 
 
-def is_repeatable(policy: Policy, ask: AccessRequest, known: RequestFacts, plan: Plan, before: Snapshot) -> bool:
+def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, plan: Plan, before: Snapshot) -> bool:
     """Whether judging again, with nothing changed, could only give the same plan."""
     return (
         (plan.after is before or is_only_seen(before, plan.after))
-        and not known.is_read
+        and not facts.has_body
         and plan.fallback.kind in STEADY
         and not plan.fallback.attempts
-        and not ask.operation.limits
-        and not ask.operation.idempotency
+        and not request.operation.limits
+        and not request.operation.idempotency
         and not any(not source.claim for source in policy.accounts)
-        and policy.durability.get(ask.operation.risk, "async") == "async"
+        and policy.durability.get(request.operation.risk, "async") == "async"
     )
 
 

@@ -47,24 +47,24 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         credential: the closed result of its check.
-        is_read: whether the body was read, so that `bond` binds it.
-        bond: to a transaction, with the parsed body.
+        has_body: whether the body was read, so that `binding` binds it.
+        binding: to a transaction, with the parsed body.
         said: account source -> its report.
         unmapped: account source -> its status, bounded, where the policy does not map it.
         unreachable: whether a directory gave no answer.
         channel: where the caller speaks from, as far as it is believed.
-        unapproved: whether too few of those who approved the transaction may still do so.
+        lacks_quorum: whether too few of those who approved the transaction may still do so.
         ledgers: what limits count by, and the key of that ledger.
     """
 
     credential: Credential
-    is_read: bool = False
-    bond: RequestBinding = UNBOUND
+    has_body: bool = False
+    binding: RequestBinding = UNBOUND
     said: Mapping[str, Report] = {}
     unmapped: Mapping[str, str] = {}
     unreachable: bool = False
     channel: str = ""
-    unapproved: bool = False
+    lacks_quorum: bool = False
     ledgers: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -101,8 +101,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def verdict(
         self,
-        ask: AccessRequest,
-        known: RequestFacts,
+        request: AccessRequest,
+        facts: RequestFacts,
         keys: Keys,
         record: str,
         *,
@@ -113,18 +113,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Return the verdict on a request whose plan was recorded and saved.
 
         Args:
-            ask: the request.
-            known: what was found out about it.
+            request: the request.
+            facts: what was found out about it.
             keys: of the records met.
             record: id of the audit record that stands for it.
             at: when it was decided, epoch seconds UTC.
             ticket: of the hand-off; empty for none.
             saved: where the machines stand in the store now, for a transaction that runs.
         """
-        credential = known.credential
+        credential = facts.credential
         return Verdict(
             record=record,
-            operation=ask.operation,
+            operation=request.operation,
             fallback=self.fallback,
             reason=credential.reason if isinstance(credential, NotProven) else self.reason,
             credential=credential,
@@ -135,7 +135,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             at=at,
             token_scopes=self.token_scopes,
             scopes=tuple(sorted(self.token_scopes)),
-            channel=known.channel,
+            channel=facts.channel,
             transaction=keys.transaction if self.opened else "",
             ticket=ticket,
             acr_values=self.acr_values,
@@ -154,14 +154,14 @@ NEEDS_BODY: Final = NeedsBody()
 
 
 def evaluate(  # noqa: PLR0917 - what a request is judged by
-    policy: Policy, ask: AccessRequest, known: RequestFacts, before: Snapshot, now: float, seal: Seal
+    policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, now: float, seal: Seal
 ) -> Plan | Reason | NeedsBody:
     """Judge a request.
 
     Args:
         policy: proved.
-        ask: the request.
-        known: what was found out about it.
+        request: the request.
+        facts: what was found out about it.
         before: where the machines stand.
         now: epoch seconds UTC.
         seal: of what is kept of the request.
@@ -171,63 +171,63 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     """
     evaluation = Evaluation(policy, before, now)
     evaluation.run_timers()
-    if isinstance(known.credential, NotProven):
-        cell = _unproven_cell(ask.operation, known.credential, evaluation)
-        return _plan(evaluation, ask, known, cell=cell, principal=None, measured=WITHIN, seal=seal)
-    principal = known.credential.principal
+    if isinstance(facts.credential, NotProven):
+        cell = _unproven_cell(request.operation, facts.credential, evaluation)
+        return _plan(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, seal=seal)
+    principal = facts.credential.principal
     record = before.transaction
-    if transactions.is_foreign(known.bond, record, principal):
+    if transactions.is_foreign(facts.binding, record, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.actor(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, acts=acting == "subject")
     apply_roles(evaluation, principal)
-    apply_reports(evaluation, known.said, unreachable=known.unreachable)
-    if acting == "stranger" and mandates.covers(evaluation.snapshot.account, principal, ask.operation):
+    apply_reports(evaluation, facts.said, unreachable=facts.unreachable)
+    if acting == "stranger" and mandates.covers(evaluation.snapshot.account, principal, request.operation):
         acting = "agent"
     if is_new and principal.person and not is_in_doubt(evaluation):
-        apply_identity(evaluation, principal, known.channel)
-    channel = apply_channel(evaluation, known.channel)
+        apply_identity(evaluation, principal, facts.channel)
+    channel = apply_channel(evaluation, facts.channel)
     if evaluation.snapshot is not before:
         evaluation.run_timers()
-    refused = _void_stale_transaction(evaluation, known, principal)
+    refused = _void_stale_transaction(evaluation, facts, principal)
     if refused is not None:
         return refused
-    measured = _measure(evaluation, ask.operation, known)
-    held = held_for(ask.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
+    measured = _measure(evaluation, request.operation, facts)
+    held = held_for(request.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
     cell = (
         *evaluation.snapshot.states(),
         "good",
-        ask.operation.risk,
-        ask.operation.effect,
-        conditions.scope(ask.operation, principal.token_scopes, held),
-        conditions.assurance(ask.operation, principal, policy.assurance.rank, now),
+        request.operation.risk,
+        request.operation.effect,
+        conditions.scope(request.operation, principal.token_scopes, held),
+        conditions.assurance(request.operation, principal, policy.assurance.rank, now),
         measured.condition,
         channel,
-        conditions.actor_for(ask.operation, acting),
+        conditions.actor_for(request.operation, acting),
     )
-    lacks_role = not conditions.has_role(ask.operation, held) and ask.operation.scopes <= principal.token_scopes
+    lacks_role = not conditions.has_role(request.operation, held) and request.operation.scopes <= principal.token_scopes
     return _plan(
-        evaluation, ask, known, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role
+        evaluation, request, facts, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role
     )
 
 
-def _void_stale_transaction(evaluation: Evaluation, known: RequestFacts, principal: Principal) -> Reason | None:
+def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, principal: Principal) -> Reason | None:
     """Void what must not run as it was approved; tell the reason where the request itself is refused."""
     record = evaluation.snapshot.transaction
-    if transactions.is_altered(evaluation, known.bond):
+    if transactions.is_altered(evaluation, facts.binding):
         if record.session != principal.session_key:
-            return transactions.refusal_reason(record, known.bond)  # one session voids nothing of another's
+            return transactions.refusal_reason(record, facts.binding)  # one session voids nothing of another's
         if not evaluation.send("transaction.altered", "caller"):
             return Reason.TRANSACTION_ALTERED
     transactions.expire_response(evaluation)
     revoked = transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account)
     if revoked and evaluation.can("transaction.denied"):
         evaluation.send("transaction.denied", "session")
-    if known.unapproved:
+    if facts.lacks_quorum:
         evaluation.send("transaction.denied", "approvers")
-    if booking.is_unbooked(evaluation, known.bond.transaction):
+    if booking.is_unbooked(evaluation, facts.binding.transaction):
         evaluation.send("transaction.lapsed", "guard")
-    booking.free_void(evaluation, known.bond.transaction)
+    booking.free_void(evaluation, facts.binding.transaction)
     return None
 
 
@@ -246,13 +246,13 @@ def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Eval
     )
 
 
-def _measure(evaluation: Evaluation, operation: Operation, known: RequestFacts) -> Measure:
+def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) -> Measure:
     found = measure(
         operation,
-        known.bond.body.document,
-        ledgers=_ledgers(evaluation, known) if operation.limits else NOTHING,
+        facts.binding.body.document,
+        ledgers=_ledgers(evaluation, facts) if operation.limits else NOTHING,
         now=evaluation.now,
-        transaction=known.bond.transaction,
+        transaction=facts.binding.transaction,
     )
     record = evaluation.snapshot.transaction
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
@@ -263,8 +263,8 @@ def _measure(evaluation: Evaluation, operation: Operation, known: RequestFacts) 
 
 def _plan(
     evaluation: Evaluation,
-    ask: AccessRequest,
-    known: RequestFacts,
+    request: AccessRequest,
+    facts: RequestFacts,
     *,
     cell: tuple[str, ...],
     principal: Principal | None,
@@ -277,19 +277,19 @@ def _plan(
     fallback = policy.fallbacks[rule.do]
     reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
     if principal is not None and fallback.attempts:
-        fallback, reason = spend_attempts(evaluation, ask.operation, principal, fallback)
+        fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
     if fallback.kind is Outcome.HANDOFF and policy.rollback_say.texts and cell[0] == policy.pulled_back:
         fallback = replace(fallback, say=policy.rollback_say)
     running = False
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:
-            reason = transactions.void_reason(evaluation, known.bond)
-        opened = _open(evaluation, ask, known, principal, fallback, seal, measured)
+            reason = transactions.void_reason(evaluation, facts.binding)
+        opened = _open(evaluation, request, facts, principal, fallback, seal, measured)
         if not isinstance(opened, bool):
             return opened
         running = opened
         if fallback.kind in ADMITTING:
-            _reserve(evaluation, known, measured)
+            _reserve(evaluation, facts, measured)
         if fallback.kind is Outcome.TERMINATE:
             evaluation.send("session.ended", "guard")
     return Plan(
@@ -301,8 +301,8 @@ def _plan(
         events=tuple(evaluation.events),
         transitions=tuple(evaluation.transitions),
         token_scopes=_scopes(policy, principal, fallback),
-        acr_values=_acr_values(policy, ask.operation, fallback),
-        max_age=_max_age(evaluation, ask.operation, fallback),
+        acr_values=_acr_values(policy, request.operation, fallback),
+        max_age=_max_age(evaluation, request.operation, fallback),
         running=running,
         opened=bool(evaluation.snapshot.transaction.digest),
     )
@@ -310,8 +310,8 @@ def _plan(
 
 def _open(  # noqa: PLR0917 - the parts of one transaction
     evaluation: Evaluation,
-    ask: AccessRequest,
-    known: RequestFacts,
+    request: AccessRequest,
+    facts: RequestFacts,
     principal: Principal,
     fallback: Fallback,
     seal: Seal,
@@ -319,48 +319,48 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
-    binds = holds or (admits and _is_transactional(evaluation, ask))
-    if binds and not known.is_read:
+    binds = holds or (admits and _is_transactional(evaluation, request))
+    if binds and not facts.has_body:
         return NEEDS_BODY
-    if ask.operation.idempotency and (admits or holds) and not _has_transaction_id(ask):
+    if request.operation.idempotency and (admits or holds) and not _has_transaction_id(request):
         return Reason.IDEMPOTENCY_MISSING
     if not binds:
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
-    held = transactions.Held(measured.costs, tripped, known.ledgers)
-    transactions.open_transaction(evaluation, known.bond, ask, principal, fallback, seal, held)
-    if holds and not known.bond.is_readable():
+    held = transactions.Held(measured.costs, tripped, facts.ledgers)
+    transactions.open_transaction(evaluation, facts.binding, request, principal, fallback, seal, held)
+    if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG
     moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
-    if admits and not moved and ask.operation.transactional:
+    if admits and not moved and request.operation.transactional:
         raise MachineFault("a rule admits a transaction that cannot run any more")
     return moved and admits
 
 
-def _is_transactional(evaluation: Evaluation, ask: AccessRequest) -> bool:
+def _is_transactional(evaluation: Evaluation, request: AccessRequest) -> bool:
     """Every high write and every write that demands a key is a transaction, and so is whatever once was held."""
-    return ask.operation.transactional or evaluation.snapshot.transaction.version > 0
+    return request.operation.transactional or evaluation.snapshot.transaction.version > 0
 
 
-def _has_transaction_id(ask: AccessRequest) -> bool:
-    return bool(ask.evidence.idempotency or ask.evidence.transaction)
+def _has_transaction_id(request: AccessRequest) -> bool:
+    return bool(request.evidence.idempotency or request.evidence.transaction)
 
 
-def _ledgers(evaluation: Evaluation, known: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
+def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
     """Give what was spent, by what limits count by."""
     snapshot = evaluation.snapshot
-    found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in known.ledgers}
+    found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in facts.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
-def _reserve(evaluation: Evaluation, known: RequestFacts, measured: Measure) -> None:
+def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> None:
     """Count what is about to be spent before the app runs."""
-    keys = dict(known.ledgers)
+    keys = dict(facts.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
             ledger = evaluation.snapshot.ledgers.get(keys[by], EMPTY_LEDGER).ledger
             evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
-            evaluation.update_record("transaction", ledgers=known.ledgers)
+            evaluation.update_record("transaction", ledgers=facts.ledgers)
         else:
             record = "account" if by == "subject" else "session"
             ledger = getattr(evaluation.snapshot, record).ledger

@@ -38,7 +38,7 @@ from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
 from authguard.runtime.request_binder import RequestBinder
 from authguard.runtime.staff_actions import StaffActions
-from authguard.runtime.state_repository import StateRepository, renewed
+from authguard.runtime.state_repository import StateRepository, with_bumped_versions
 from authguard.runtime.verification import Verifications
 
 if TYPE_CHECKING:
@@ -92,32 +92,32 @@ class Enforcer:
         self.policy: Final = policy
         self.clock: Final = clock
         self.journal: Final = journal
-        self.standing: Final = StateRepository(policy=policy, store=store, journal=journal, clock=clock)
-        self.faults: Final = Faults(self.standing)
-        self.reports: Final = Reports(self.standing, self.faults, seal)
-        self.verifications: Final = Verifications(self.standing, verifiers, ids)
-        self.approvals: Final = Approvals(self.standing, seal)
-        self.staff_actions: Final = StaffActions(self.standing, naming or NullPseudonymizer())
+        self.repository: Final = StateRepository(policy=policy, store=store, journal=journal, clock=clock)
+        self.faults: Final = Faults(self.repository)
+        self.reports: Final = Reports(self.repository, self.faults, seal)
+        self.verifications: Final = Verifications(self.repository, verifiers, ids)
+        self.approvals: Final = Approvals(self.repository, seal)
+        self.staff_actions: Final = StaffActions(self.repository, naming or NullPseudonymizer())
         self._seal = seal
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
         self._checker = checker
-        self._referral = TicketOpener(desk, journal, ids)
+        self._ticket_opener = TicketOpener(desk, journal, ids)
         self._ids = ids
-        self._sources = AccountLookup(self.standing, directories)
+        self._account_lookup = AccountLookup(self.repository, directories)
         self._channels = ChannelFinder(policy, channel_secrets)
-        self._recollections = DecisionCache()
-        self._hears_channels = policy.channels.declared
+        self._decision_cache = DecisionCache()
+        self._declares_channels = policy.channels.declared
         self._in_flight = AccountBulkhead(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
-        self.queue: Final = HoldQueue(self.standing)
+        self.queue: Final = HoldQueue(self.repository)
         self._binder = RequestBinder(policy, ids, seal)
         self.apart: Final = FairWorker()
         self._opening = anyio.Lock()
         self._opened = False
         self._begun = False  # whether a part may be open
         #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
-        self._unanswered: AuditError | None = None
+        self._pending_error: AuditError | None = None
 
     async def open(self) -> None:
         """Open the log, the store and the keys, once; record the start.
@@ -136,7 +136,7 @@ class Enforcer:
             await self._checker.open()
             for service in self._services:
                 await service.open()
-            self.journal.acted("started", self.clock.now(), by=self.policy.name)
+            self.journal.record_act("started", self.clock.now(), by=self.policy.name)
             self._opened = True
 
     async def close(self) -> None:
@@ -152,55 +152,55 @@ class Enforcer:
                 parts.callback(thread.close)
             if opened:
                 self._windows.close(self.clock.now(), everything=True)
-                self.journal.acted("stopped", self.clock.now(), by=self.policy.name)
+                self.journal.record_act("stopped", self.clock.now(), by=self.policy.name)
 
-    async def decide(self, ask: AccessRequest) -> Verdict | Refusal:
+    async def decide(self, request: AccessRequest) -> Verdict | Refusal:
         """Decide one request; never raises but for cancellation.
 
         Args:
-            ask: the request as the shell understood it.
+            request: the request as the shell understood it.
 
         Returns:
             What happens, recorded and saved; the shell only carries it out.
         """
-        unanswered, self._unanswered = self._unanswered, None
+        pending_error, self._pending_error = self._pending_error, None
         credential: Credential = NOBODY
         try:
-            if unanswered is not None:
-                raise unanswered  # noqa: TRY301 - answered in the one place where faults are
+            if pending_error is not None:
+                raise pending_error  # noqa: TRY301 - answered in the one place where faults are
             if not self._opened:
-                await self.standing.within(self.open())
+                await self.repository.with_deadline(self.open())
             now = self.clock.now()
-            credential = await self._prove(ask, now)
+            credential = await self._verify_credential(request, now)
             with self._in_flight.slot(credential) as is_free:
                 if not is_free:
-                    return self.refuse(ask, Reason.ACCOUNT_BUSY, credential)
-                return await self._decide(ask, credential, now)
+                    return self.refuse(request, Reason.ACCOUNT_BUSY, credential)
+                return await self._decide(request, credential, now)
         except BusyError:
-            return self.refuse(ask, Reason.BUSY, credential)
+            return self.refuse(request, Reason.BUSY, credential)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
-            return await self.faults.verdict(ask.operation, error, credential)
+            return await self.faults.verdict(request.operation, error, credential)
 
     def refuse(
-        self, ask: AccessRequest | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = ""
+        self, request: AccessRequest | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = ""
     ) -> Refusal:
         """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
 
         Args:
-            ask: the request, where it could be understood.
+            request: the request, where it could be understood.
             reason: closed code.
             credential: the closed result of its check, where there was one.
-            trace: W3C trace id, for what has no `ask` that names one.
+            trace: W3C trace id, for what has no `request` that names one.
         """
         now = self.clock.now()
         try:
             record = "" if isinstance(credential, Proven) else self._windows.cover(reason, now)
-            record = record or self.journal.refused(ask, reason, credential, now, trace=trace)
+            record = record or self.journal.record_refusal(request, reason, credential, now, trace=trace)
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
-        return Refusal(record=record, reason=reason, operation=ask.operation if ask else None)
+        return Refusal(record=record, reason=reason, operation=request.operation if request else None)
 
-    async def refuse_unjudged(self, reason: Reason, trace: str) -> Refusal:
+    async def refuse_unmatched(self, reason: Reason, trace: str) -> Refusal:
         """Refuse what is no request, or none that the policy names: no credential and no record is looked at.
 
         Args:
@@ -209,196 +209,196 @@ class Enforcer:
         """
         if not self._opened:  # where no lifespan runs, the first request opens the log
             with suppress(Exception):  # what fails here fails in the log, and refuses all the same
-                await self.standing.within(self.open())
+                await self.repository.with_deadline(self.open())
         return self.refuse(None, reason, trace=trace)
 
-    def decide_again(self, ask: AccessRequest) -> Verdict | None:
+    def decide_cached(self, request: AccessRequest) -> Verdict | None:
         """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.
 
         Nothing here waits, so what is seen in the store is what the record is about. What the log raises here refuses
         the request that is judged next, which is this one; anything else is met again there.
         """
-        if not self._opened or not self._store.nonblocking_reads or ask.evidence.transaction:
+        if not self._opened or not self._store.nonblocking_reads or request.evidence.transaction:
             return None
         try:
             now = self.clock.now()
-            operation = ask.operation
-            credential = NOBODY if operation.risk == "public" else self._checker.recall(ask.evidence, now)
+            operation = request.operation
+            credential = NOBODY if operation.risk == "public" else self._checker.recall(request.evidence, now)
             if isinstance(credential, Unseen):
                 return None
-            channel = self._channels.find(ask, credential) if self._hears_channels else ""
-            about = self._about(ask, channel) if channel else operation.identity
-            found = self._recollections.find(credential, about)
+            channel = self._channels.find(request, credential) if self._declares_channels else ""
+            about = self._cache_key(request, channel) if channel else operation.identity
+            found = self._decision_cache.find(credential, about)
             if found is None or now >= found.until or self._store.peek_versions(found.places) != found.seen:
                 return None
-            record = self._cover(ask, credential, found.verdict.fallback.kind, now) or self.journal.decided_again(
-                found.stencil, now, ask.evidence.trace
-            )
+            record = self._cover_by_window(
+                request, credential, found.verdict.fallback.kind, now
+            ) or self.journal.record_cached_decision(found.stencil, now, request.evidence.trace)
         except AuditError as error:
             # a log that mends itself meanwhile must not hide that a record was lost
-            self._unanswered = error
+            self._pending_error = error
             return None
         except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
 
-    def _cover(self, ask: AccessRequest, credential: Credential, kind: Outcome, now: float) -> str:
+    def _cover_by_window(self, request: AccessRequest, credential: Credential, kind: Outcome, now: float) -> str:
         """Return the id of the window record that covers a request of nobody; empty where it has its own record."""
         if isinstance(credential, Proven):
             return ""
         if kind not in ADMITTING:
             return self._windows.cover(credential.reason, now)
-        return self._windows.cover(Reason.DECIDED, now, ask.operation.name) if self.policy.public_windows else ""
+        return self._windows.cover(Reason.DECIDED, now, request.operation.name) if self.policy.public_windows else ""
 
     @staticmethod
-    def _about(ask: AccessRequest, channel: str) -> bytes:
+    def _cache_key(request: AccessRequest, channel: str) -> bytes:
         """Key what was asked and from where; an identity has a fixed length, so no two pairs share a key."""
-        return ask.operation.identity + channel.encode()
+        return request.operation.identity + channel.encode()
 
-    async def _decide(self, ask: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
-        known = RequestFacts(credential=credential, channel=self._channels.find(ask, credential))
+    async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
+        facts = RequestFacts(credential=credential, channel=self._channels.find(request, credential))
         keys = Keys()
-        decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._binds(ask, credential) else None
+        decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._needs_body(request, credential) else None
         if isinstance(credential, Proven):
-            known = await self._sources.look_up(known, credential.principal, now)
+            facts = await self._account_lookup.look_up(facts, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
-            if ask.operation.scoped and decided is None:
-                known, keys = self._counted(ask, known, keys)
+            if request.operation.scoped and decided is None:
+                facts, keys = self._with_ledgers(request, facts, keys)
         if decided is None:
-            decided = await self._settle_on(ask, known, keys, now)
+            decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
-            body = await ask.read_body()
+            body = await request.read_body()
             if isinstance(body, NoBody):
-                return self.refuse(ask, body.reason, credential)
-            bond = await self._binder.bind(ask, credential.principal, body)
-            if isinstance(bond, Reason):
-                return self.refuse(ask, bond, credential)
-            known = replace(known, is_read=True, bond=bond)
-            keys = Keys(keys.account, keys.session, bond.transaction)
-            if ask.operation.scoped:
-                known, keys = self._counted(ask, known, keys)
-            decided = await self._settle_on(ask, known, keys, now)
+                return self.refuse(request, body.reason, credential)
+            binding = await self._binder.bind(request, credential.principal, body)
+            if isinstance(binding, Reason):
+                return self.refuse(request, binding, credential)
+            facts = replace(facts, has_body=True, binding=binding)
+            keys = Keys(keys.account, keys.session, binding.transaction)
+            if request.operation.scoped:
+                facts, keys = self._with_ledgers(request, facts, keys)
+            decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody):
             raise MachineFault("a request whose body was read needs it again")
         return decided
 
     @staticmethod
-    def _binds(ask: AccessRequest, credential: Credential) -> bool:
+    def _needs_body(request: AccessRequest, credential: Credential) -> bool:
         """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
-        return isinstance(credential, Proven) and (ask.operation.reads_body or bool(ask.evidence.transaction))
+        return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
 
-    def _counted(self, ask: AccessRequest, known: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
+    def _with_ledgers(self, request: AccessRequest, facts: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
         """Name the ledgers that the operation's limits count in, to be loaded and saved with the rest."""
-        if not isinstance(known.credential, Proven):
-            return known, keys
-        document = known.bond.body.document
-        ledgers = ledger_keys(ask.operation, known.credential.principal, document, self.policy.agents)
-        return replace(known, ledgers=ledgers), replace(keys, ledgers=ledgers)
+        if not isinstance(facts.credential, Proven):
+            return facts, keys
+        document = facts.binding.body.document
+        ledgers = ledger_keys(request.operation, facts.credential.principal, document, self.policy.agents)
+        return replace(facts, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
-    async def _settle_on(
-        self, ask: AccessRequest, known: RequestFacts, keys: Keys, now: float
+    async def _evaluate_and_commit(
+        self, request: AccessRequest, facts: RequestFacts, keys: Keys, now: float
     ) -> Verdict | Refusal | NeedsBody:
         """Judge until nobody was faster; a bounded number of times."""
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
-            before = await self.standing.load(keys)
+            before = await self.repository.load(keys)
             held = before.snapshot.transaction
             missing = bool(held.approvals) and await self.approvals.lacks_quorum(held)
-            facts = replace(known, unapproved=True) if missing else known
-            if is_signed_out(self.policy, known.credential, before.snapshot):
-                facts = replace(facts, credential=NotProven("rejected", Reason.SIGNED_OUT))
-            plan = evaluate(self.policy, ask, facts, before.snapshot, now, self._seal)
+            current = replace(facts, lacks_quorum=True) if missing else facts
+            if is_signed_out(self.policy, current.credential, before.snapshot):
+                current = replace(current, credential=NotProven("rejected", Reason.SIGNED_OUT))
+            plan = evaluate(self.policy, request, current, before.snapshot, now, self._seal)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
-                return self.refuse(ask, plan, facts.credential)
+                return self.refuse(request, plan, current.credential)
             if plan.fallback.kind is Outcome.HOLD and not before.snapshot.transaction.version:
-                return await self._place(ask, facts, keys, before, plan, now)
-            return await self._carry_out(ask, facts, keys, before, plan, now)
+                return await self._queue_and_commit(request, current, keys, before, plan, now)
+            return await self._commit(request, current, keys, before, plan, now)
 
-        decided: Verdict | Refusal | NeedsBody = await self.standing.until_won(keys, attempt)
+        decided: Verdict | Refusal | NeedsBody = await self.repository.retry_on_conflict(keys, attempt)
         if isinstance(decided, Verdict) and decided.running and await self.approvals.recheck_before_run(decided):
-            decided = await self.standing.until_won(keys, attempt)
+            decided = await self.repository.retry_on_conflict(keys, attempt)
         return decided
 
-    async def _place(  # noqa: PLR0917 - as `_carry_out`
-        self, ask: AccessRequest, known: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
+    async def _queue_and_commit(  # noqa: PLR0917 - as `_commit`
+        self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | Refusal | None:
         """Carry out a plan by which one more transaction waits for approvers, if its account may have one more."""
-        if not isinstance(known.credential, Proven):
-            return await self._carry_out(ask, known, keys, before, plan, now)
+        if not isinstance(facts.credential, Proven):
+            return await self._commit(request, facts, keys, before, plan, now)
         state = plan.after.transaction.state
-        async with self.queue.place(known.credential.principal, state, now) as place:
+        async with self.queue.place(facts.credential.principal, state, now) as place:
             if place < 0:
-                return self.refuse(ask, Reason.TOO_MANY_HELD, known.credential)
+                return self.refuse(request, Reason.TOO_MANY_HELD, facts.credential)
             placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
-            decided = await self._carry_out(ask, known, keys, before, placed, now)
+            decided = await self._commit(request, facts, keys, before, placed, now)
         with suppress(AuditError, BusyError, StoreError, TimeoutError):  # this request is decided, whoever sweeps next
             await self.queue.sweep(state, SWEPT_WHEN_PLACED)
         return decided
 
-    async def _prove(self, ask: AccessRequest, now: float) -> Credential:
+    async def _verify_credential(self, request: AccessRequest, now: float) -> Credential:
         """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
-        if ask.operation.risk == "public":
+        if request.operation.risk == "public":
             return NOBODY
-        credential = self._checker.recall(ask.evidence, now)
+        credential = self._checker.recall(request.evidence, now)
         if isinstance(credential, Unseen):
-            credential = self._checker.examine(ask.evidence, now)
+            credential = self._checker.examine(request.evidence, now)
         if not isinstance(credential, Unseen):
             return credential
         try:
-            return await self.standing.within(self._checker.check(ask.evidence, now))
+            return await self.repository.with_deadline(self._checker.check(request.evidence, now))
         except TimeoutError:
             return NotProven("unproven", Reason.KEYS_UNREACHABLE)
 
-    async def _carry_out(  # noqa: PLR0917 - one request's parts, in their order
-        self, ask: AccessRequest, known: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
+    async def _commit(  # noqa: PLR0917 - one request's parts, in their order
+        self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | None:
         """Record, save, then admit; nothing comes back where another request was faster."""
         if plan.after is before.snapshot:
-            covered = self._cover(ask, known.credential, plan.fallback.kind, now)
+            covered = self._cover_by_window(request, facts.credential, plan.fallback.kind, now)
             if covered:
-                return plan.verdict(ask, known, keys, covered, at=now)
+                return plan.verdict(request, facts, keys, covered, at=now)
         record = self._ids.record(now)
         ticket = ""
-        if plan.fallback.kind is Outcome.HANDOFF and isinstance(known.credential, Proven):
-            handing = self._referral.open_ticket(ask, known.credential.principal, plan, record, now)
-            ticket = await self.standing.within(handing)
-        subject = known.credential.principal.pseudonym if isinstance(known.credential, Proven) else ""
-        written = self.journal.moved(plan.transitions, keys, subject=subject, decision=record)
-        written += record_unmapped(self.journal, known, before.snapshot, plan.after, record, now)
-        entry, position = self.journal.decided(record, ask, known, plan, keys, ticket, now)
+        if plan.fallback.kind is Outcome.HANDOFF and isinstance(facts.credential, Proven):
+            handing = self._ticket_opener.open_ticket(request, facts.credential.principal, plan, record, now)
+            ticket = await self.repository.with_deadline(handing)
+        subject = facts.credential.principal.pseudonym if isinstance(facts.credential, Proven) else ""
+        written = self.journal.record_transitions(plan.transitions, keys, subject=subject, decision=record)
+        written += record_unmapped(self.journal, facts, before.snapshot, plan.after, record, now)
+        entry, position = self.journal.record_decision(record, request, facts, plan, keys, ticket, now)
         try:
-            if self.policy.durability.get(ask.operation.risk, "async") != "async":
-                await self.standing.within(self.journal.flush(position))
-            saved = await self.standing.save(keys, before.snapshot, plan.after)
+            if self.policy.durability.get(request.operation.risk, "async") != "async":
+                await self.repository.with_deadline(self.journal.flush(position))
+            saved = await self.repository.save(keys, before.snapshot, plan.after)
         except BaseException as error:
             # this decision is void; what it moved may be saved all the same, where a deadline or a cancellation cut in
             failed = isinstance(error, AuditError | StoreError)
-            unsaved = failed or self.standing.is_void(keys, before.snapshot, plan.after)
-            self.journal.withdrawn((*written, record) if unsaved else (record,), now)
+            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)
+            self.journal.record_withdrawal((*written, record) if unsaved else (record,), now)
             raise
         if not saved:
-            self.journal.withdrawn((*written, record), now)
+            self.journal.record_withdrawal((*written, record), now)
             return None
-        saved_now = renewed(before.snapshot, plan.after) if plan.running else None
-        verdict = plan.verdict(ask, known, keys, record, ticket=ticket, at=now, saved=saved_now)
+        saved_now = with_bumped_versions(before.snapshot, plan.after) if plan.running else None
+        verdict = plan.verdict(request, facts, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
             told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._seal)
             verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
         if not verdict.admits:
-            self._referral.remember(keys.session, now, ask.operation.name, plan.fallback.kind.value, record)
-        if before.places and is_repeatable(self.policy, ask, known, plan, before.snapshot):
-            self._remember(verdict, self._about(ask, known.channel), before, cut_stencil(entry))
+            self._ticket_opener.remember(keys.session, now, request.operation.name, plan.fallback.kind.value, record)
+        if before.places and is_repeatable(self.policy, request, facts, plan, before.snapshot):
+            self._cache_decision(verdict, self._cache_key(request, facts.channel), before, cut_stencil(entry))
         return verdict
 
-    def _remember(self, verdict: Verdict, about: bytes, before: LoadedState, stencil: Stencil) -> None:
+    def _cache_decision(self, verdict: Verdict, about: bytes, before: LoadedState, stencil: Stencil) -> None:
         """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
         try:
-            met = self.standing.saved(before, verdict.snapshot)
+            met = self.repository.reload_after_save(before, verdict.snapshot)
         except StoreError:
             return
         if met is not None:
             answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)
             recollection = CachedDecision(met.places, met.seen, good_until(self.policy, verdict), stencil, answer)
-            self._recollections.keep(verdict.credential, about, recollection)
+            self._decision_cache.keep(verdict.credential, about, recollection)

@@ -21,13 +21,13 @@ Answer = TypeVar("Answer")
 class FairWorker:
     """A thread, and whose turn it is in it."""
 
-    __slots__ = ("_turns", "_worker")
+    __slots__ = ("_locks", "_worker")
 
     def __init__(self) -> None:
         """Begin without a thread; the first job starts it."""
         self._worker = Worker()
         #: account -> its turn in the thread
-        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     def close(self) -> None:
         """End the thread."""
@@ -35,8 +35,8 @@ class FairWorker:
 
     async def run(self, account: bytes, job: Callable[[], Answer]) -> Answer:
         """Have a job done when it is the account's turn, and give its answer or raise what it raised."""
-        turn = self._turns.get(account)
+        turn = self._locks.get(account)
         if turn is None:
-            turn = self._turns[account] = anyio.Lock()
+            turn = self._locks[account] = anyio.Lock()
         async with turn:
             return await self._worker.run(job)

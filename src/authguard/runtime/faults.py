@@ -40,11 +40,11 @@ SHARED: Final = frozenset({"audit", "store", "deadline"})
 class Faults:
     """Turns what was raised into a record, an event and the policy's answer."""
 
-    __slots__ = ("_accounts", "_last", "_standing")
+    __slots__ = ("_accounts", "_last", "_repository")
 
-    def __init__(self, standing: StateRepository) -> None:
+    def __init__(self, repository: StateRepository) -> None:
         """Keep the standing that a fault moves."""
-        self._standing = standing
+        self._repository = repository
         self._last = float("-inf")
         #: account that met an exception of the guard's own code -> when it last did; at most `FAULT_ACCOUNTS`
         self._accounts: dict[bytes, float] = {}
@@ -59,16 +59,16 @@ class Faults:
         """
         reason = Reason.GUARD_TIMEOUT if isinstance(error, TimeoutError) else Reason.GUARD_FAULT
         record = await self.record(reason, error, operation.name, credential)
-        policy = self._standing.policy
+        policy = self._repository.policy
         return Verdict(
             record=record,
             operation=operation,
             fallback=policy.fallbacks[policy.on_fault],
             reason=reason,
             credential=NOBODY,
-            snapshot=self._standing.blank,
+            snapshot=self._repository.blank,
             keys=Keys(),
-            at=self._standing.clock.now(),
+            at=self._repository.clock.now(),
         )
 
     async def record(self, reason: Reason, error: Exception, operation: str, credential: Credential = NOBODY) -> str:
@@ -79,13 +79,13 @@ class Faults:
             written loses the event, not the record; the next fault tries again.
         """
         where = next((name for kind, name in _WHERE if isinstance(error, kind)), "guard")
-        now = self._standing.clock.now()
+        now = self._repository.clock.now()
         record = ""
         try:
-            record = self._standing.journal.faulted(reason, where, error, operation, now)
+            record = self._repository.journal.record_fault(reason, where, error, operation, now)
             if self._counts(where, credential, now) and abs(now - self._last) >= QUIET:
                 self._last = now
-                await self._standing.change(Keys(), _fault)
+                await self._repository.change(Keys(), _fault)
         except Exception:  # noqa: BLE001 - the last resort (ASVS 16.5.4): the refusal stands whatever fails here
             return record
         return record

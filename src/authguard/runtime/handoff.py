@@ -23,7 +23,7 @@ NAMESPACE: Final = "handoff"
 #: tickets looked through for one id
 MOST: Final = 100_000
 #: how often a ticket that others keep changing is looked at again
-TRIES: Final = 16
+MAX_ATTEMPTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class StoreDesk:
         Raises:
             StoreError: it cannot be read or written now.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             name, kept = await self._find(id)
             if not kept:
                 return NoTicket(id)
@@ -124,7 +124,7 @@ class StoreDesk:
         Raises:
             StoreError: it cannot be read or written now.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             name, kept = await self._find(id)
             if not kept:
                 return NoTicket(id)
@@ -146,7 +146,7 @@ class StoreDesk:
             StoreError: it cannot be read or written now.
         """
         for name in await self._store.list_keys(NAMESPACE, MOST):
-            for _ in range(TRIES):
+            for _ in range(MAX_ATTEMPTS):
                 kept = await self._store.get(NAMESPACE, name)
                 filed = _decode(kept) if kept else None
                 if filed is None or filed.ticket.account != account or filed.ticket.subject == subject:

@@ -47,7 +47,9 @@ class TicketOpener:
             self._recent.move_to_end(session)
         decisions.append((now, operation, outcome, record))
 
-    async def open_ticket(self, ask: AccessRequest, principal: Principal, plan: Plan, record: str, now: float) -> str:
+    async def open_ticket(
+        self, request: AccessRequest, principal: Principal, plan: Plan, record: str, now: float
+    ) -> str:
         """Open a ticket, or find the one that is open; give its id.
 
         Raises:
@@ -57,7 +59,7 @@ class TicketOpener:
             id=self._ids.secret(),
             queue=plan.fallback.queue,
             opened=now,
-            operation=ask.operation.name,
+            operation=request.operation.name,
             subject=principal.pseudonym,
             account=principal.account_key.hex(),
             session=principal.session_key.hex(),
@@ -68,7 +70,7 @@ class TicketOpener:
         )
         kept = await self._desk.open_ticket(asked)
         if kept.id == asked.id:
-            self._journal.acted(
+            self._journal.record_act(
                 "handoff.opened",
                 now,
                 by="guard",

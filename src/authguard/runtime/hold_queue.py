@@ -36,13 +36,13 @@ SWEPT_WHEN_LISTED: Final = 256
 class HoldQueue:
     """Places held transactions for one guard."""
 
-    __slots__ = ("_standing", "_turns")
+    __slots__ = ("_locks", "_repository")
 
-    def __init__(self, standing: StateRepository) -> None:
+    def __init__(self, repository: StateRepository) -> None:
         """Keep the parts."""
-        self._standing = standing
+        self._repository = repository
         #: account -> its turn to place one, so that two at once do not count the same
-        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def place(self, principal: Principal, state: str, now: float) -> AsyncIterator[float]:
@@ -60,22 +60,22 @@ class HoldQueue:
             BusyError: the account's turn did not come in time.
             StoreError: the queue cannot be read now.
         """
-        turn = self._turns.get(principal.account_key)
+        turn = self._locks.get(principal.account_key)
         if turn is None:
-            turn = self._turns[principal.account_key] = anyio.Lock()
+            turn = self._locks[principal.account_key] = anyio.Lock()
         try:
-            await self._standing.within(turn.acquire())
+            await self._repository.with_deadline(turn.acquire())
         except TimeoutError:
             raise BusyError("too many requests of this account are being placed; try again") from None
         try:
             waiting = await self._count(principal, state)
-            yield now + waiting * FAIR_DELAY_S if waiting < self._standing.policy.max_held else -1.0
+            yield now + waiting * FAIR_DELAY_S if waiting < self._repository.policy.max_held else -1.0
         finally:
             turn.release()
 
     async def _count(self, principal: Principal, state: str) -> int:
         """Count what waits for an account now, and file what lapsed."""
-        most = self._standing.policy.max_held
+        most = self._repository.policy.max_held
         found = await self._page(state, principal.pseudonym, most)
         lapsed = [one for one in found if self._has_lapsed(one[1])]
         if len(found) == most and lapsed:
@@ -93,16 +93,16 @@ class HoldQueue:
         await self._file([one for one in found if self._has_lapsed(one[1])])
 
     async def _page(self, state: str, subject: str, limit: int) -> tuple[tuple[str, TransactionRecord], ...]:
-        listing = self._standing.store.transactions(state=state, subject=subject, limit=limit)
-        return await self._standing.within(listing)
+        listing = self._repository.store.transactions(state=state, subject=subject, limit=limit)
+        return await self._repository.with_deadline(listing)
 
     def _has_lapsed(self, record: TransactionRecord) -> bool:
-        return as_of_now(self._standing, record).state != record.state
+        return as_of_now(self._repository, record).state != record.state
 
     async def _file(self, lapsed: list[tuple[str, TransactionRecord]]) -> None:
         for name, record in lapsed:
             with suppress(BusyError):  # others file it, or decide on it, right now
-                await self._standing.change(record.keys(name), _let_timers_run, subject=record.subject)
+                await self._repository.change(record.keys(name), _let_timers_run, subject=record.subject)
 
 
 def _let_timers_run(evaluation: Evaluation) -> None:

@@ -55,17 +55,17 @@ class Journal:
         """Wait until a line is on the disk."""
         await self._sink.flush(position)
 
-    def decided(  # noqa: PLR0917 - the parts of one line
-        self, record: str, ask: AccessRequest, known: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
+    def record_decision(  # noqa: PLR0917 - the parts of one line
+        self, record: str, request: AccessRequest, facts: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
     ) -> tuple[Decided, int]:
         """Write the decision on a request; give the line and its position."""
-        credential = known.credential
+        credential = facts.credential
         principal = credential.principal if isinstance(credential, Proven) else None
         entry = Decided(
             id=record,
             at=now,
             policy=self._policy,
-            operation=ask.operation.name,
+            operation=request.operation.name,
             cell=plan.cell,
             rule=plan.rule,
             outcome=plan.fallback.kind.value,
@@ -77,19 +77,19 @@ class Journal:
             session=keys.session.hex(),
             credential=principal.fingerprint if principal else "",
             transaction=keys.transaction if plan.opened else "",
-            channel=known.channel,
+            channel=facts.channel,
             ticket=ticket,
-            trace_id=ask.evidence.trace,
+            trace_id=request.evidence.trace,
         )
         return entry, self._sink.append(entry)
 
-    def decided_again(self, stencil: Stencil, now: float, trace: str) -> str:
+    def record_cached_decision(self, stencil: Stencil, now: float, trace: str) -> str:
         """Write a decision that is the same as an earlier one but for its time, its id and its trace; give its id."""
         record = self._ids.record(now)
         self._append_again(stencil, record, now, trace)
         return record
 
-    def moved(
+    def record_transitions(
         self,
         transitions: Sequence[Transition],
         keys: Keys,
@@ -112,25 +112,25 @@ class Journal:
                     event=transition.event,
                     source=transition.source,
                     dest=transition.dest,
-                    cause=printable(transition.cause),
+                    cause=sanitize_text(transition.cause),
                     decision=decision,
                     subject=subject if personal else "",
                     session=keys.session.hex() if transition.machine in _OF_SESSIONS else "",
                     transaction=keys.transaction if transition.machine == "transaction" else "",
-                    note=printable(note),
+                    note=sanitize_text(note),
                 )
             )
             written.append(record)
         return tuple(written)
 
-    def withdrawn(self, records: Sequence[str], now: float) -> None:
+    def record_withdrawal(self, records: Sequence[str], now: float) -> None:
         """Say that lines are void, because another request changed the same standing first."""
         self._sink.append(
             Withdrawn(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
         )
 
-    def refused(
-        self, ask: AccessRequest | None, reason: Reason, credential: Credential, now: float, *, trace: str = ""
+    def record_refusal(
+        self, request: AccessRequest | None, reason: Reason, credential: Credential, now: float, *, trace: str = ""
     ) -> str:
         """Write a refusal that has no cell; give its id."""
         record = self._ids.record(now)
@@ -141,14 +141,14 @@ class Journal:
                 policy=self._policy,
                 reason=reason.code,
                 status=reason.status,
-                operation=ask.operation.name if ask else "",
+                operation=request.operation.name if request else "",
                 subject=credential.principal.pseudonym if isinstance(credential, Proven) else "",
-                trace_id=ask.evidence.trace if ask else trace,
+                trace_id=request.evidence.trace if request else trace,
             )
         )
         return record
 
-    def window_opened(self, reason: Reason, now: float, operation: str, most: int) -> str:
+    def open_window(self, reason: Reason, now: float, operation: str, most: int) -> str:
         """Write a record that covers up to `most` requests of nobody; return its id."""
         record = self._ids.record(now)
         entry = Refused(
@@ -163,7 +163,7 @@ class Journal:
         self._sink.append(entry)
         return record
 
-    def window_closed(self, reason: Reason, now: float, operation: str, window: str, count: int) -> None:
+    def close_window(self, reason: Reason, now: float, operation: str, window: str, count: int) -> None:
         """Write how many requests a window covered."""
         entry = Refused(
             id=self._ids.record(now),
@@ -177,7 +177,7 @@ class Journal:
         )
         self._sink.append(entry)
 
-    def faulted(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
+    def record_fault(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
         """Write a fault of the guard: the class of what was raised, never its message."""
         record = self._ids.record(now)
         self._sink.append(
@@ -193,7 +193,7 @@ class Journal:
         )
         return record
 
-    def acted(
+    def record_act(
         self,
         act: str,
         now: float,
@@ -215,8 +215,8 @@ class Journal:
                 at=now,
                 policy=self._policy,
                 act=act,
-                by=printable(by),
-                note=printable(note),
+                by=sanitize_text(by),
+                note=sanitize_text(note),
                 subject=subject,
                 session=session,
                 ticket=ticket,
@@ -233,11 +233,11 @@ def _status(reason: Reason) -> int:
     return reason.status or 200
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Write another system's word so that it can be told again and forges nothing: as ASCII, the rest as escapes."""
     return text.encode("unicode_escape").decode("ascii")[:NOTE_BOUND]
 
 
-def printable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Bound a person's text and take out what could forge a line or turn its direction (ASVS 16.4.1)."""
     return "".join(character if character.isprintable() else " " for character in text[:NOTE_BOUND])

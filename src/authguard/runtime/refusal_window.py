@@ -73,7 +73,7 @@ class RefusalWindows:
         if self._recorded < RATE:
             self._recorded += 1
             return ""
-        record = self._journal.window_opened(reason, now, operation, MAX_COVERED)
+        record = self._journal.open_window(reason, now, operation, MAX_COVERED)
         self._open[reason.code, operation] = _Window(record, now, reason, operation)
         return record
 
@@ -94,4 +94,4 @@ class RefusalWindows:
         ]
         for key in ended:
             window = self._open.pop(key)
-            self._journal.window_closed(window.reason, now, window.operation, window.record, window.count)
+            self._journal.close_window(window.reason, now, window.operation, window.record, window.count)

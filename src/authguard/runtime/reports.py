@@ -43,11 +43,11 @@ CANCELLED: Final = 8
 class Reports:
     """Lets the app report what it learned of a customer, and settles what it answered."""
 
-    __slots__ = ("_faults", "_seal", "_standing")
+    __slots__ = ("_faults", "_repository", "_seal")
 
-    def __init__(self, standing: StateRepository, faults: Faults, seal: Seal) -> None:
+    def __init__(self, repository: StateRepository, faults: Faults, seal: Seal) -> None:
         """Keep the standing that reports move."""
-        self._standing = standing
+        self._repository = repository
         self._faults = faults
         self._seal = seal
 
@@ -73,7 +73,7 @@ class Reports:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
-        return await self._standing.change(keys, make, subject=subject, decision=verdict.record, note=note)
+        return await self._repository.change(keys, make, subject=subject, decision=verdict.record, note=note)
 
     def _maker(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
         machine, _, trigger = event.partition(".")
@@ -84,9 +84,9 @@ class Reports:
         if verdict.principal is None:
             raise ReportRefused("a report needs a signed-in customer whom it is about")
         if machine == "account":
-            if trigger in {"normal", *NOT_REPORTS} or trigger not in self._standing.policy.strictness:
+            if trigger in {"normal", *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
                 raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
-            if event not in self._standing.policy.app_reports:
+            if event not in self._repository.policy.app_reports:
                 raise ReportRefused(
                     f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
                 )
@@ -126,7 +126,7 @@ class Reports:
         """
         if event not in SERVICE_REPORTS:
             raise ReportRefused(f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}")
-        return await self._standing.change(Keys(), lambda evaluation: _happen(evaluation, event), note=note)
+        return await self._repository.change(Keys(), lambda evaluation: _happen(evaluation, event), note=note)
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
         """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
@@ -149,7 +149,7 @@ class Reports:
     async def _settle(self, verdict: Verdict, answer: Answer) -> None:
         principal = verdict.principal
         try:
-            await self._standing.change(
+            await self._repository.change(
                 verdict.keys,
                 lambda evaluation: transactions.settle(
                     evaluation, verdict.transaction, answer, verdict.operation.failed_on, self._seal

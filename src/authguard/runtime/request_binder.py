@@ -46,7 +46,7 @@ class RequestBinder:
         """End the thread."""
         self._apart.close()
 
-    async def bind(self, ask: AccessRequest, principal: Principal, body: Body) -> RequestBinding | Reason:
+    async def bind(self, request: AccessRequest, principal: Principal, body: Body) -> RequestBinding | Reason:
         """Bind a request whose body was read.
 
         Returns:
@@ -59,7 +59,7 @@ class RequestBinder:
         def work() -> RequestBinding | Reason:
             if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
                 return Reason.BODY_TOO_COMPLEX
-            return transactions.bind(ask, principal, body, self._ids, self._policy.digest, self._seal)
+            return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._seal)
 
         if len(body.content) <= INLINE_BYTES:
             return work()

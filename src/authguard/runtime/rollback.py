@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 class Rollback:
     """The deployment's own machine, as an operator moves it; every act is recorded before it is saved."""
 
-    __slots__ = ("_standing",)
+    __slots__ = ("_repository",)
 
-    def __init__(self, standing: StateRepository) -> None:
+    def __init__(self, repository: StateRepository) -> None:
         """Keep the standing that the switch moves."""
-        self._standing = standing
+        self._repository = repository
 
     async def status(self) -> ServiceRecord:
         """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
-        standing = self._standing
-        evaluation = Evaluation(standing.policy, (await standing.load(Keys())).snapshot, standing.clock.now())
+        repository = self._repository
+        evaluation = Evaluation(repository.policy, (await repository.load(Keys())).snapshot, repository.clock.now())
         evaluation.run_timers()
         return evaluation.snapshot.service
 
@@ -42,10 +42,10 @@ class Rollback:
         return await self._act("released", by, note)
 
     async def _act(self, trigger: str, by: str, note: str) -> ServiceRecord:
-        standing = self._standing
-        act = standing.journal.acted(f"rollback.{trigger}", standing.clock.now(), by=by, note=note)
+        repository = self._repository
+        act = repository.journal.record_act(f"rollback.{trigger}", repository.clock.now(), by=by, note=note)
 
         def make(evaluation: Evaluation) -> None:
             evaluation.send(f"service.{trigger}", "operator")
 
-        return (await standing.change(Keys(), make, note=note, act=act)).service
+        return (await repository.change(Keys(), make, note=note, act=act)).service

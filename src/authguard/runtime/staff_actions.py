@@ -31,16 +31,16 @@ PERSON: Final = "person"
 class StaffActions:
     """Lets staff and operators lift states of accounts and of verifications."""
 
-    __slots__ = ("_standing", "naming")
+    __slots__ = ("_repository", "naming")
 
-    def __init__(self, standing: StateRepository, naming: Pseudonymizer) -> None:
+    def __init__(self, repository: StateRepository, naming: Pseudonymizer) -> None:
         """Keep the parts.
 
         Args:
-            standing: that people move.
+            repository: that people move.
             naming: of subjects in the log.
         """
-        self._standing = standing
+        self._repository = repository
         self.naming: Final = naming
 
     async def staff_reinstates(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
@@ -59,7 +59,7 @@ class StaffActions:
         if principal is None or not self._may(principal, "reinstate"):
             return Reason.STAFF_UNAUTHORISED
         issuer = issuer or principal.issuer
-        if issuer not in self._standing.policy.issuers:
+        if issuer not in self._repository.policy.issuers:
             return Reason.BODY_MALFORMED
         account = account_key(issuer, subject)
         if account == principal.account_key:
@@ -81,7 +81,7 @@ class StaffActions:
         if principal is None or not self._may(principal, "reset"):
             return Reason.STAFF_UNAUTHORISED
         # the session itself says whose it is; what was sent counts only for one from before that was kept
-        found = (await self._standing.load(Keys(session=session))).snapshot.session.account
+        found = (await self._repository.load(Keys(session=session))).snapshot.session.account
         if principal.account_key in (account, found) or session == principal.session_key:
             return Reason.STAFF_INVOLVED
         if found and account not in (b"", found):
@@ -91,7 +91,7 @@ class StaffActions:
         return Reason.DECIDED
 
     def _may(self, principal: Principal, act: str) -> bool:
-        policy = self._standing.policy
+        policy = self._repository.policy
         role = policy.staff_roles.get(act, "")
         acts = conditions.actor(principal, policy.agents) == "subject"
         return bool(role) and acts and role in roles(principal, policy.staff_claim, policy.staff_issuers)
@@ -173,9 +173,9 @@ class StaffActions:
         decision: str,
     ) -> Snapshot:
         """Record the act, then change; an act that could not be is withdrawn from the record."""
-        standing = self._standing
-        now = standing.clock.now()
-        record = standing.journal.acted(
+        repository = self._repository
+        now = repository.clock.now()
+        record = repository.journal.record_act(
             act, now, by=by, note=why, subject=subject, session=keys.session.hex(), decision=decision
         )
-        return await standing.change(keys, make, subject=subject, decision=decision, note=why, act=record)
+        return await repository.change(keys, make, subject=subject, decision=decision, note=why, act=record)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.runtime.journal import Journal
 
 #: how often something is done again because another changed the same standing first
-TRIES: Final = 16
+MAX_ATTEMPTS: Final = 16
 
 #: the records of a snapshot
 RECORDS: Final = ("service", "account", "session", "transaction")
@@ -48,7 +48,7 @@ class LoadedState(msgspec.Struct, frozen=True, gc=False):
     seen: tuple[object, ...] = ()
 
 
-def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
+def with_bumped_versions(before: Snapshot, after: Snapshot) -> Snapshot:
     """Give what stands in the store once `after` was saved over `before`: what differs has a new version."""
     fields: dict[str, object] = {}
     for name in RECORDS:
@@ -67,7 +67,7 @@ def renewed(before: Snapshot, after: Snapshot) -> Snapshot:
 class StateRepository:
     """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
 
-    __slots__ = ("_answers", "_turns", "blank", "clock", "journal", "policy", "store")
+    __slots__ = ("_answers", "_locks", "blank", "clock", "journal", "policy", "store")
 
     def __init__(self, *, policy: Policy, store: Store, journal: Journal, clock: Clock) -> None:
         """Keep the parts."""
@@ -77,11 +77,11 @@ class StateRepository:
         self.clock = clock
         self.blank: Snapshot = blank(policy.initial)
         #: account, or the widest ledger -> whose turn it is among those who lost a race for it
-        self._turns: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
         #: how many reads and writes the store has answered
         self._answers = 0
 
-    async def within(self, awaitable: Awaitable[T]) -> T:
+    async def with_deadline(self, awaitable: Awaitable[T]) -> T:
         """Await with the policy's deadline.
 
         Raises:
@@ -90,7 +90,7 @@ class StateRepository:
         with anyio.fail_after(self.policy.request_budget):
             return await awaitable
 
-    async def _ask_store(self, awaitable: Awaitable[T]) -> T:
+    async def _call_store(self, awaitable: Awaitable[T]) -> T:
         """Await the store with the policy's deadline.
 
         Raises:
@@ -99,7 +99,7 @@ class StateRepository:
         """
         answers = self._answers
         try:
-            answer = await self.within(awaitable)
+            answer = await self.with_deadline(awaitable)
         except TimeoutError:
             if self._answers == answers:
                 raise
@@ -111,12 +111,12 @@ class StateRepository:
         """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
         store = self.store
         if not store.nonblocking_reads:
-            return LoadedState(await self._ask_store(store.load(keys, self.blank)))
+            return LoadedState(await self._call_store(store.load(keys, self.blank)))
         places = store.record_keys(keys)
         seen = store.peek_versions(places)
         return LoadedState(store.decode(places, seen, self.blank), places, seen)
 
-    def saved(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
+    def reload_after_save(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
         """Look again at an immediate store after a save; ``None`` where what stands there is not what was saved.
 
         Args:
@@ -135,9 +135,9 @@ class StateRepository:
         if after is before:
             return True
         committing = self.store.commit(keys, before, after)
-        return await (committing if self.store.nonblocking_writes else self._ask_store(committing))
+        return await (committing if self.store.nonblocking_writes else self._call_store(committing))
 
-    def is_void(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+    def was_not_committed(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Whether a save that was left, or never begun, changed nothing for certain; where that is not known, False.
 
         Looked up where looking never waits, since whoever leaves may not be kept.
@@ -206,11 +206,13 @@ class StateRepository:
             evaluation.run_timers()
             make(evaluation)
             booking.free_void(evaluation, keys.transaction)
-            written = self.journal.moved(evaluation.transitions, keys, subject=subject, decision=decision, note=note)
+            written = self.journal.record_transitions(
+                evaluation.transitions, keys, subject=subject, decision=decision, note=note
+            )
             try:
                 saved = await self.save(keys, before, evaluation.snapshot)
             except BaseException as error:
-                unsaved = isinstance(error, StoreError) or self.is_void(keys, before, evaluation.snapshot)
+                unsaved = isinstance(error, StoreError) or self.was_not_committed(keys, before, evaluation.snapshot)
                 if unsaved:
                     self._withdraw(written, evaluation.now)
                 raise
@@ -220,13 +222,13 @@ class StateRepository:
             return None
 
         try:
-            return await self.until_won(keys, attempt)
+            return await self.retry_on_conflict(keys, attempt)
         except BaseException:
             if unsaved:
                 self._withdraw((act,) if act else (), self.clock.now())
             raise
 
-    async def until_won(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    async def retry_on_conflict(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
         """Attempt a change until nobody was faster: at once, then in turn with the others of this account who lost.
 
         Without turns, all who lost would race again, and of 64 at once one would lose 63 times.
@@ -242,15 +244,15 @@ class StateRepository:
         if won is not None:
             return won
         contended = keys.ledgers[0][1] if keys.ledgers else keys.account
-        turn = self._turns.get(contended)
+        turn = self._locks.get(contended)
         if turn is None:
-            turn = self._turns[contended] = anyio.Lock()
+            turn = self._locks[contended] = anyio.Lock()
         try:
-            await self.within(turn.acquire())
+            await self.with_deadline(turn.acquire())
         except TimeoutError:
             raise BusyError("too many requests change the same records; try again") from None
         try:
-            for _ in range(TRIES):
+            for _ in range(MAX_ATTEMPTS):
                 won = await attempt()
                 if won is not None:
                     return won
@@ -260,4 +262,4 @@ class StateRepository:
 
     def _withdraw(self, written: Sequence[str], now: float) -> None:
         if written:
-            self.journal.withdrawn(written, now)
+            self.journal.record_withdrawal(written, now)

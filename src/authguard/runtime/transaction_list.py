@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 
 
-def as_of(standing: StateRepository, snapshot: Snapshot) -> Snapshot:
+def as_of(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
     """Count the timers that are due in all machines, without recording or saving anything."""
-    return standing.policy.timers.run(standing.policy.machines, snapshot, standing.clock.now())[0]
+    return repository.policy.timers.run(repository.policy.machines, snapshot, repository.clock.now())[0]
 
 
-def as_of_now(standing: StateRepository, record: TransactionRecord) -> TransactionRecord:
+def as_of_now(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:
     """Count the timers that are due, without recording or saving anything."""
     if not record.version:
         return record
-    return as_of(standing, replace(standing.blank, transaction=record)).transaction
+    return as_of(repository, replace(repository.blank, transaction=record)).transaction
 
 
 async def waiting(
-    standing: StateRepository,
+    repository: StateRepository,
     *,
     state: str,
     role: str = "",
@@ -48,7 +48,7 @@ async def waiting(
     """List transactions by the state in which they stand now, in the order of their places.
 
     Args:
-        standing: with the store.
+        repository: with the store.
         state: of the machine; empty for any.
         role: of their approvers; empty for any.
         operation: its name; empty for any.
@@ -60,14 +60,14 @@ async def waiting(
         StoreError: they cannot be read now.
     """
     found: list[Listed] = []
-    for stored in _stored_as(standing.policy, state):
+    for stored in _stored_as(repository.policy, state):
         taken: list[Listed] = []
         place, size = after, limit
         while len(taken) < limit:
-            page = await standing.store.transactions(
+            page = await repository.store.transactions(
                 state=stored, role=role, operation=operation, subject=subject, after=place, limit=size
             )
-            seen = ((name, as_of_now(standing, record)) for name, record in page)
+            seen = ((name, as_of_now(repository, record)) for name, record in page)
             taken += [one for one in seen if state in {"", one[1].state}]
             if len(page) < size:
                 break

@@ -125,11 +125,13 @@ class Held:
     ledgers: tuple[tuple[str, bytes], ...]
 
 
-def bind(ask: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal) -> RequestBinding:  # noqa: PLR0917
+def bind_request(  # noqa: PLR0917 - the parts of one binding
+    request: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal
+) -> RequestBinding:
     """Bind a request whose body was read.
 
     Args:
-        ask: the request.
+        request: the request.
         principal: who asks.
         body: as sent, with the target that it was sent to.
         ids: for the id of a transaction that nobody named.
@@ -138,16 +140,16 @@ def bind(ask: AccessRequest, principal: Principal, body: Body, ids: Ids, policy:
     """
     form, sent = without_boundary(body.form, body.content)
     content = canonical(sent, body.content_type, form)
-    named = bool(ask.evidence.transaction)
+    named = bool(request.evidence.transaction)
     bound = tuple((name, _unread(name, sent, seal)) for name, sent in body.bound)
-    asked = request_digest(ask, principal, body.target, form, content, bound)
+    asked = request_digest(request, principal, body.target, form, content, bound)
     return RequestBinding(
-        transaction=ask.evidence.transaction or _transaction_of(ask, principal) or ids.secret(),
+        transaction=request.evidence.transaction or _transaction_of(request, principal) or ids.secret(),
         named=named,
         digest=bound_digest(asked, principal.session_key, policy),
         asked=asked,
         policy=policy,
-        method=ask.method,
+        method=request.method,
         target=body.target,
         form=form,
         body=content,
@@ -175,18 +177,18 @@ def bound_digest(asked: str, session: bytes, policy: str) -> str:
     return sha256(f"{asked}\n{session.hex()}\n{policy}".encode()).hexdigest()
 
 
-def _transaction_of(ask: AccessRequest, principal: Principal) -> str:
+def _transaction_of(request: AccessRequest, principal: Principal) -> str:
     """Name the transaction of an ``Idempotency-Key``: the same for one account and operation, and for no other."""
-    if not ask.evidence.idempotency:
+    if not request.evidence.idempotency:
         return ""
     name = blake2b(digest_size=16, person=b"transaction")
-    for part in (principal.account_key, ask.operation.name.encode(), ask.evidence.idempotency.encode()):
+    for part in (principal.account_key, request.operation.name.encode(), request.evidence.idempotency.encode()):
         name.update(len(part).to_bytes(4, "big") + part)
     return name.hexdigest()
 
 
 def request_digest(  # noqa: PLR0917 - the parts of a request
-    ask: AccessRequest, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
+    request: AccessRequest, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
 ) -> str:
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
@@ -198,7 +200,7 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     """
     digest = sha256()
     parts = (
-        ask.method.encode(),
+        request.method.encode(),
         target,
         form,
         b"json" if content.is_json else b"bytes",
@@ -207,7 +209,7 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
         principal.client.encode("utf-8", "surrogatepass"),
         principal.actor_issuer.encode("utf-8", "surrogatepass"),
         principal.actor.encode("utf-8", "surrogatepass"),
-        ask.operation.name.encode(),
+        request.operation.name.encode(),
         *((_pack(bound),) if bound else ()),
     )
     for part in parts:
@@ -216,21 +218,21 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     return digest.hexdigest()
 
 
-def is_foreign(bond: RequestBinding, record: TransactionRecord, principal: Principal) -> bool:
+def is_foreign(binding: RequestBinding, record: TransactionRecord, principal: Principal) -> bool:
     """Whether a named transaction is missing or somebody else's; the two look the same."""
-    return bond.named and (not record.version or record.account != principal.account_key)
+    return binding.named and (not record.version or record.account != principal.account_key)
 
 
-def is_altered(evaluation: Evaluation, bond: RequestBinding) -> bool:
+def is_altered(evaluation: Evaluation, binding: RequestBinding) -> bool:
     """Whether the request is not the one that the transaction is bound to.
 
     One that can still be run is bound to session and policy as well (ADR 13); one that cannot is told to
     whoever repeats the request, from whichever session of the client and under whichever policy.
     """
     record = evaluation.snapshot.transaction
-    if not record.digest or not bond.digest or record.digest == bond.digest:
+    if not record.digest or not binding.digest or record.digest == binding.digest:
         return False
-    return record.asked != bond.asked or any(map(evaluation.can, RUNNABLE_EVENTS))
+    return record.asked != binding.asked or any(map(evaluation.can, RUNNABLE_EVENTS))
 
 
 def is_outdated(record: TransactionRecord, policy: str) -> bool:
@@ -243,26 +245,26 @@ def is_revoked(record: TransactionRecord, session: SessionRecord, account: Accou
     return bool(record.version) and record.created <= max(session.ended, account.not_before)
 
 
-def refusal_reason(record: TransactionRecord, bond: RequestBinding) -> Reason:
+def refusal_reason(record: TransactionRecord, binding: RequestBinding) -> Reason:
     """Tell why a request of another session is refused: what waits stays with the session that asked."""
-    return Reason.SESSION_CHANGED if record.asked == bond.asked else Reason.TRANSACTION_ALTERED
+    return Reason.SESSION_CHANGED if record.asked == binding.asked else Reason.TRANSACTION_ALTERED
 
 
-def void_reason(evaluation: Evaluation, bond: RequestBinding) -> Reason:
+def void_reason(evaluation: Evaluation, binding: RequestBinding) -> Reason:
     """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
     record = evaluation.snapshot.transaction
-    if record.state not in VOID or record.asked != bond.asked or record.by or not bond.digest:
+    if record.state not in VOID or record.asked != binding.asked or record.by or not binding.digest:
         return Reason.DECIDED
-    if is_outdated(record, bond.policy):
+    if is_outdated(record, binding.policy):
         return Reason.POLICY_CHANGED
     revoked = is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account)
-    return Reason.SESSION_CHANGED if revoked or record.digest != bond.digest else Reason.DECIDED
+    return Reason.SESSION_CHANGED if revoked or record.digest != binding.digest else Reason.DECIDED
 
 
 def open_transaction(  # noqa: PLR0917 - the parts of one transaction
     evaluation: Evaluation,
-    bond: RequestBinding,
-    ask: AccessRequest,
+    binding: RequestBinding,
+    request: AccessRequest,
     principal: Principal,
     fallback: Fallback,
     seal: Seal,
@@ -270,16 +272,16 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not evaluation.snapshot.transaction.digest:
-        packed = bond.packed()
+        packed = binding.packed()
         evaluation.update_record(
             "transaction",
-            digest=bond.digest,
-            operation=ask.operation.name,
+            digest=binding.digest,
+            operation=request.operation.name,
             account=principal.account_key,
             session=principal.session_key,
             created=evaluation.now,
-            request=seal.close(packed, about(bond.transaction, bond.digest)) if packed else b"",
-            asked=bond.asked,
+            request=seal.close(packed, about(binding.transaction, binding.digest)) if packed else b"",
+            asked=binding.asked,
             subject=principal.pseudonym,
         )
     if fallback.kind is Outcome.HOLD and not evaluation.snapshot.transaction.role:

@@ -90,11 +90,11 @@ class _Later:
 class Verifications:
     """Takes answers to verifiers, and what they say to the machines."""
 
-    __slots__ = ("_ids", "_standing", "_verifiers")
+    __slots__ = ("_ids", "_repository", "_verifiers")
 
-    def __init__(self, standing: StateRepository, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
+    def __init__(self, repository: StateRepository, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
         """Keep the parts; `verifiers` are by the name that the policy gives them."""
-        self._standing = standing
+        self._repository = repository
         self._verifiers = verifiers
         self._ids = ids
 
@@ -113,14 +113,14 @@ class Verifications:
             VerificationRefused: there is no such method, nobody is proven, or the answers are too large.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; the attempt stays counted.
         """
-        declared = self._standing.policy.methods.get(method)
+        declared = self._repository.policy.methods.get(method)
         principal = verdict.principal
         if declared is None:
             raise VerificationRefused("there is no such method: take one that the reply names")
         if principal is None:
             raise VerificationRefused("only somebody who is signed in can prove who they are")
         _check_size(answers)
-        gate = preview_outcome(self._standing.policy, verdict, SAYING)
+        gate = preview_outcome(self._repository.policy, verdict, SAYING)
         if gate.kind is not Outcome.ALLOW:
             return Step(fallback=gate, operation=SAYING, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
@@ -158,7 +158,7 @@ class Verifications:
 
     def _outage(self) -> Fallback:
         """Give what says when to come back: the policy's own words for a fault, where they do."""
-        fallback = self._standing.policy.fallbacks[self._standing.policy.on_fault]
+        fallback = self._repository.policy.fallbacks[self._repository.policy.on_fault]
         if fallback.kind is Outcome.RETRY:
             return fallback
         return Fallback(name="verification_unavailable", kind=Outcome.RETRY)
@@ -167,7 +167,7 @@ class Verifications:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
-        after = await self._standing.change(keys, make, subject=subject, decision=verdict.record)
+        after = await self._repository.change(keys, make, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
 
     def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _Later:
@@ -243,7 +243,7 @@ class Verifications:
                         attempt=claimed.attempt.id,
                         answers=answers.get(name, {}) if turn == "verify" else {},
                         channel=verdict.channel,
-                        at=self._standing.clock.now(),
+                        at=self._repository.clock.now(),
                     )
                     group.start_soon(self._one, name, turn, question, results)
             for name, result in results.items():
@@ -270,9 +270,9 @@ class Verifications:
         """Write down what each verifier said: closed words and scores, nothing that the customer answered."""
         note = ", ".join(f"{name} {_told(answer)}" for name, answer in said.items())
         principal = verdict.principal
-        self._standing.journal.acted(
+        self._repository.journal.record_act(
             f"verification.{word}",
-            self._standing.clock.now(),
+            self._repository.clock.now(),
             by=method.name,
             note=note,
             subject=principal.pseudonym if principal else "",
@@ -292,7 +292,7 @@ class Verifications:
         wanted: tuple[str, ...] = (),
     ) -> Step:
         """Tell what the table answers now to the operation that asked for this proof."""
-        policy = self._standing.policy
+        policy = self._repository.policy
         operation = _asking(policy, before, method.name)
         fallback = preview_outcome(policy, verdict, operation)
         if after:
