@@ -16,11 +16,11 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import GENESIS, link
-from authguard.core.checkpoint_retention import Kept, thin
+from authguard.core.chain import GENESIS, format_line
+from authguard.core.checkpoint_retention import CheckpointInfo, select_retained
 from authguard.core.entries import Acted
 from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 
 YEAR_S: Final = 365 * 86_400
 #: seconds between two checkpoints of a log to which something is added all the time
@@ -30,16 +30,16 @@ BEGAN: Final = 1_700_000_000
 DOUBLE: Final = 2
 
 
-def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[Kept], int]:
+def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[CheckpointInfo], int]:
     """Thin a year; return how many were written, those that are there at its end, and the most that ever were."""
-    kept: list[Kept] = []
+    kept: list[CheckpointInfo] = []
     due = most = 1_000
     count = length // interval
     for number in range(count):
-        kept.append(Kept(number + 1, BEGAN + number * interval, pivotal=False, digest=b""))
+        kept.append(CheckpointInfo(number + 1, BEGAN + number * interval, pivotal=False, digest=b""))
         if len(kept) >= due:
             most = max(most, len(kept))
-            kept = [kept[place] for place in thin(kept, 0)]
+            kept = [kept[place] for place in select_retained(kept, 0)]
             due = max(1_000, DOUBLE * len(kept))
     return count, kept, most
 
@@ -50,11 +50,11 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
     log = folder / "audit.jsonl"
     tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""
     for seq in range(count):
-        line, head = link(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
+        line, head = format_line(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
         lines.append(line)
         tree.add(leaf(line[:-1]))
         origin = origin or checkpoint_file.chain_origin(key.key.name, head)
-        notes.append(signed(Checkpoint(origin, tree.size, tree.root()), BEGAN + seq, ((key.key, key.sign),)))
+        notes.append(sign_note(Checkpoint(origin, tree.size, tree.root()), BEGAN + seq, ((key.key, key.sign),)))
     log.write_bytes(b"".join(lines))
     checkpoint_file.checkpoint_path(log).write_bytes(b"".join(map(checkpoint_file.encode_line, notes)))
     begun = perf_counter()

@@ -24,7 +24,7 @@ from authguard.app_log import AnnouncingSink
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.clock import SystemClock
-from authguard.core.chain import cut_stencil
+from authguard.core.chain import make_template
 from authguard.core.entries import Decided
 from authguard.ids import SystemIds
 from benchmarks.limit import Line
@@ -107,10 +107,10 @@ def appending(sink: AuditSink) -> Callable[..., object]:
 
 def pressing(sink: AuditSink) -> Callable[..., object]:
     """Give what appends decisions that were made before."""
-    stencil = cut_stencil(DECIDED)
+    stencil = make_template(DECIDED)
 
     async def run(batch: Sequence[Decided]) -> None:
-        again = sink.append_again
+        again = sink.append_cached
         for entry in batch:
             again(stencil, entry.id, entry.at, entry.trace_id)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, format_line
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import Acted, Decided, Moved, Refused, Withdrawn
 from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def write(path: Path, count: int, key: SigningKey) -> None:
     origin = ""
     with path.open("wb") as file, checkpoint_file.checkpoint_path(path).open("wb") as notes:
         for seq, entry in enumerate(Teller(load(POLICY), dice).entries(count)):
-            line, head = link(entry, seq, head)
+            line, head = format_line(entry, seq, head)
             origin = origin or checkpoint_file.chain_origin(key.key.name, head)
             tree.add(leaf(line[:-1]))
             lines.append(line)
@@ -213,7 +213,7 @@ def write(path: Path, count: int, key: SigningKey) -> None:
                 file.writelines(lines)
                 lines.clear()
                 body = Checkpoint(origin, tree.size, tree.root())
-                notes.write(checkpoint_file.encode_line(signed(body, int(last), ((key.key, key.sign),))))
+                notes.write(checkpoint_file.encode_line(sign_note(body, int(last), ((key.key, key.sign),))))
 
 
 def key() -> SigningKey:

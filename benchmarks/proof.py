@@ -16,7 +16,7 @@ from typing import Final
 
 from authguard.core.boxes import Undecided
 from authguard.core.comparison import compare
-from authguard.core.coverage import prove
+from authguard.core.coverage import compute_coverage
 from benchmarks.plot import svg
 from benchmarks.synthetic import edited, space, table
 
@@ -33,7 +33,7 @@ def main() -> int:
         for seed in SEEDS:
             made = table(seed, rules)
             start = perf_counter()
-            proof = prove(made, known)
+            proof = compute_coverage(made, known)
             decided = 0 if isinstance(proof, Undecided) else len(proof.deciders(known.whole))
             proved = perf_counter() - start
             changed = edited(made, seed)
@@ -60,7 +60,7 @@ def plot() -> int:
             for seed in SEEDS:
                 made = table(seed, rules, dimensions)
                 start = process_time()
-                prove(made, known)
+                compute_coverage(made, known)
                 proved.append(process_time() - start)
                 laid = tuple([(known.box(rule.when), rule.do) for rule in one] for one in (made, edited(made, seed)))
                 start = process_time()

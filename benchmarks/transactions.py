@@ -31,7 +31,7 @@ from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import LedgerEntry, TransactionRecord
 from authguard.ports import FIRST
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_transaction_index import file
+from authguard.stores.sqlite_transaction_index import add_to_index
 from benchmarks.rounds import MICROSECONDS, Case, Spread, play
 from benchmarks.table import Row
 from benchmarks.warm import UnfairError, show
@@ -283,6 +283,6 @@ def _fill(path: Path, number: int) -> None:
         name = transaction_key(blake2b(b"%d" % index, digest_size=16).hexdigest())
         record = replace(held, created=NOW + index, operation=f"op-{index % 10}", subject=f"{index:032x}")
         connection.execute("INSERT INTO records VALUES (?, 1, ?)", (name, encode(record)))
-        file(connection, name, record)
+        add_to_index(connection, name, record)
     connection.execute("COMMIT")
     connection.close()

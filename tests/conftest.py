@@ -61,7 +61,7 @@ def no_credential_in_any_line() -> Iterator[Watch]:
     watch = Watch()
     with pytest.MonkeyPatch.context() as patch:
         for module in (jsonl, memory):
-            patch.setattr(module, "link", _watching_lines(module.link, watch.line))
+            patch.setattr(module, "format_line", _watching_lines(module.format_line, watch.line))
         patch.setattr(minting.Mint, "mint", _watching_tokens(minting.Mint.mint, watch))
         patch.setattr(process.IdentityProvider, "sign_in", _watching_sign_ins(process.IdentityProvider.sign_in, watch))
         yield watch
@@ -82,7 +82,7 @@ def every_line_is_a_record_by_the_schema(
     records = Records()
     with pytest.MonkeyPatch.context() as patch:
         for module in (jsonl, memory, kit):
-            for name in ("link", "press"):
+            for name in ("format_line", "render_line"):
                 if hasattr(module, name):
                     patch.setattr(module, name, _watching_lines(getattr(module, name), records.line))
         yield

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.chain import GENESIS, Linked, press, read
+from authguard.core.chain import GENESIS, ChainedLine, parse_line, render_line
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
@@ -193,8 +193,8 @@ class ScriptedVerifier:
 
 def read_back(line: bytes) -> Entry:
     """Read a line of the log."""
-    linked = read(line)
-    assert isinstance(linked, Linked)
+    linked = parse_line(line)
+    assert isinstance(linked, ChainedLine)
     return linked.entry
 
 
@@ -219,9 +219,9 @@ class ListSink:
         self.entries.append(entry)
         return len(self.entries)
 
-    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+    def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
         """Keep a line that was pressed, as the entry that it is."""
-        line, _ = press(stencil, record, at, trace, len(self.entries), GENESIS)
+        line, _ = render_line(template, record, at, trace, len(self.entries), GENESIS)
         return self.append(read_back(line))
 
     async def flush(self, position: int) -> None:
@@ -313,7 +313,7 @@ class Desk:
         """Ask for an operation."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
 
-        async def read() -> Body:
+        async def parse_line() -> Body:
             return Body(content, f"/{operation}".encode(), "application/json")
 
         wanted = next((item for item in self.policy.operations if item.name == operation), self.policy.otherwise)
@@ -322,7 +322,7 @@ class Desk:
             operation=wanted,
             evidence=found,
             method=method,
-            read_body=read,
+            read_body=parse_line,
         )
         return self.enforcer.decide_cached(ask) or await self.enforcer.decide(ask)
 

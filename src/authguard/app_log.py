@@ -56,7 +56,7 @@ class AnnouncingSink:
         self._inner: Final = inner
         self.unheard = 0
         #: writes a decision that was made before; decisions are not announced, so nothing comes in between
-        self.append_again: Final = inner.append_again
+        self.append_cached: Final = inner.append_cached
 
     def open(self) -> None:
         """Open the sink.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
     from authguard.core.request import Credential, Evidence, Principal, Unseen
     from authguard.core.snapshot import Keys, Mandate, Snapshot, TransactionRecord
@@ -193,7 +193,7 @@ class AuditSink(Protocol):
         """
         ...
 
-    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+    def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
         """Write a decision that is the same as an earlier one but for its id, its time and its trace, as `append` does.
 
         Raises:

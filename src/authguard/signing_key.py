@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from authguard.core.signed_note import PLAIN, Key, plain_base64
+from authguard.core.signed_note import NOTE_SIGNATURE, Key, decode_base64
 from authguard.errors import SettingsError
 from authguard.paths import make_folder
 
@@ -47,8 +47,8 @@ class SigningKey:
     def text(self) -> str:
         """Write the private key as its file has it."""
         seed = self._private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        coded = b64encode(bytes([PLAIN]) + seed).decode()
-        return f"{_PREFIX}{self.key.name}+{self.key.id(PLAIN).hex()}+{coded}"
+        coded = b64encode(bytes([NOTE_SIGNATURE]) + seed).decode()
+        return f"{_PREFIX}{self.key.name}+{self.key.id(NOTE_SIGNATURE).hex()}+{coded}"
 
 
 def _of(name: str, private: Ed25519PrivateKey) -> SigningKey:
@@ -92,12 +92,12 @@ def read(text: str, source: str) -> tuple[SigningKey, ...]:
     for line in text.split():
         try:
             name, stated, coded = line.removeprefix(_PREFIX).split("+", 2)
-            raw = plain_base64(coded)
+            raw = decode_base64(coded)
             found = _of(name, Ed25519PrivateKey.from_private_bytes(raw[1:]))
-            good = line.startswith(_PREFIX) and bool(name) and len(raw) == _SEED and raw[0] == PLAIN
+            good = line.startswith(_PREFIX) and bool(name) and len(raw) == _SEED and raw[0] == NOTE_SIGNATURE
         except ValueError:
             good = False
-        if not good or found.key.id(PLAIN).hex() != stated:
+        if not good or found.key.id(NOTE_SIGNATURE).hex() != stated:
             raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keygen`")
         keys.append(found)
     if not keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from tests.records import by_hand
 
@@ -57,7 +57,7 @@ def write(path: Path, *entries: Entry) -> bytes:
     """Chain entries into a file; give its bytes."""
     lines, head = b"", GENESIS
     for seq, entry in enumerate(entries):
-        line, head = link(entry, seq, head)
+        line, head = format_line(entry, seq, head)
         lines += line
     path.write_bytes(lines)
     by_hand(path)
@@ -70,5 +70,5 @@ def append(path: Path, *entries: Entry) -> None:
     head = before[-1][-66:-2].decode()
     with path.open("ab") as file:
         for seq, entry in enumerate(entries, len(before)):
-            line, head = link(entry, seq, head)
+            line, head = format_line(entry, seq, head)
             file.write(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit.chain_file import MAX_CHAINS, acquire, chain_paths, get_size, read_tail, release
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_the_end_of_a_file_is_its_last_whole_line_and_what_is_torn(
     assert (found.end, found.last, found.torn) == (len(content) - len(torn), last, torn)
 
 
-@pytest.mark.parametrize("content", [b"a" * LINE_BOUND, b"a\n" * 200_000 + b"b" * 200_000 + b"\n", b"b" * 200_000])
+@pytest.mark.parametrize("content", [b"a" * MAX_LINE_BYTES, b"a\n" * 200_000 + b"b" * 200_000 + b"\n", b"b" * 200_000])
 def test_an_end_longer_than_a_line_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     fd = os.open(tmp_path / "file", os.O_RDONLY)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authguard.core.chain import Intact, examine
+from authguard.core.chain import IntactChain, verify_chain
 from benchmarks import asking, footprint, growth, log, stalls, verifying
 from benchmarks.checkpoints import cost_of, year
 from benchmarks.credentials import first_sights, rows_of_credentials
@@ -148,7 +148,9 @@ async def test_a_record_is_timed_beside_a_bare_one_and_a_group_beside_a_bare_gro
     assert [row.must for row in rows] == [0.0, log.APPEND, log.APPEND, 0.0, log.APPEND, 0.0, log.SHARE]
     assert all(row.value > 0 for row in rows)
     for name in ("append", "again", "signed", "announced", "group"):
-        assert isinstance(examine((tmp_path / f"{name}.jsonl").read_bytes().splitlines(keepends=True)), Intact)
+        assert isinstance(
+            verify_chain((tmp_path / f"{name}.jsonl").read_bytes().splitlines(keepends=True)), IntactChain
+        )
 
 
 def test_questions_to_a_long_log_are_timed_and_its_records_are_the_policys_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from authguard import AuthGuard, signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import read_anchor
 from authguard.cli.audit_group import app
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
 from tests.audit.verify.tampering import rehash, root, split
@@ -100,7 +100,7 @@ def owned(served: Anchored, tmp_path: Path) -> Anchored:
     lines = rehash([line for line in split(made.log.read_bytes()) if b'"decision"' not in line])
     name = checkpoint_file.chain_origin(one.key.name, lines[0][-67:-3].decode())
     made.log.write_bytes(b"".join(lines))
-    text = signed(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(one.key, one.sign)])
+    text = sign_note(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(one.key, one.sign)])
     checkpoint_file.checkpoint_path(made.log).write_bytes(checkpoint_file.encode_line(text))
     for memory in signing_key.memory(str(made.store)).iterdir():
         memory.unlink()
@@ -139,7 +139,7 @@ def test_who_has_the_key_and_the_machine_is_found_out_by_the_anchors_alone(owned
 
 def test_an_anchor_of_another_log_or_of_nothing_is_said_so(served: Anchored, tmp_path: Path) -> None:
     other = signing_key.make("other")
-    (tmp_path / "other").write_text(signed(Checkpoint("other/00", 1, bytes(32)), 1, [(other.key, other.sign)]))
+    (tmp_path / "other").write_text(sign_note(Checkpoint("other/00", 1, bytes(32)), 1, [(other.key, other.sign)]))
     (tmp_path / "nothing").write_text("{}\n")
     assert "holds no checkpoint of this log's key" in served.verify(str(tmp_path / "other")).output
     done = served.verify(str(tmp_path / "nothing"))

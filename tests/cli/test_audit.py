@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from authguard.cli.audit_group import app
 from authguard.cli.audit_words import format_record_line
 from authguard.cli.terminal import escape
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import Acted, Decided, Moved
 from tests.records import by_hand
 
@@ -39,7 +39,7 @@ def write(path: Path, *entries: Acted | Decided | Moved) -> list[bytes]:
     """Chain entries into a file."""
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
-        line, head = link(entry, seq, head)
+        line, head = format_line(entry, seq, head)
         lines.append(line)
     path.write_bytes(b"".join(lines))
     return lines

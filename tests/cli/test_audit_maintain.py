@@ -13,7 +13,7 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
-from authguard.core.tombstone import parse_stub
+from authguard.core.tombstone import parse_tombstone
 from authguard.factory import choose_sink
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
@@ -98,7 +98,7 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
     retired = next(line for line in out.splitlines() if "retired: lines 1 to " in line)
     assert "only their hashes were kept" in retired
     stub = next(piece for piece in segment_file.list_closed(desk.folder / "audit.1.jsonl") if piece.is_tombstone).path
-    said = parse_stub(stub.read_bytes())
+    said = parse_tombstone(stub.read_bytes())
     assert said is not None
     stub.write_bytes(msgspec.structs.replace(said, since=1.0).encode())
     code, _, err = desk.call(*verifying, options=())

@@ -8,8 +8,8 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.batch_verify import stride
-from authguard.core.chain import GENESIS, LINE_BOUND, Linked, follow, link
+from authguard.core.batch_verify import verify_batch
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, iter_chain
 from authguard.core.entries import Acted, Decided, Entry
 from authguard.core.merkle import leaf
 from tests.audit.logs import acted, decided, faulted, moved, refused, withdrawn
@@ -32,13 +32,13 @@ entries = st.lists(
 def chained(made: list[Entry]) -> list[bytes]:
     lines, head = [], GENESIS
     for seq, entry in enumerate(made):
-        line, head = link(entry, seq, head)
+        line, head = format_line(entry, seq, head)
         lines.append(line)
     return lines
 
 
-def one_by_one(lines: list[bytes]) -> list[Linked]:
-    return [one for one in follow(lines) if isinstance(one, Linked)]
+def one_by_one(lines: list[bytes]) -> list[ChainedLine]:
+    return [one for one in iter_chain(lines) if isinstance(one, ChainedLine)]
 
 
 @given(entries)
@@ -46,7 +46,7 @@ def test_a_stride_says_what_its_lines_say_one_by_one_up_to_what_the_log_says_of_
     lines = chained(made)
     own = [place for place, one in enumerate(made) if isinstance(one, Acted) and one.by == "audit"]
     plain = one_by_one(lines[: own[0] if own else None])
-    found = stride(lines, 0, GENESIS, tree=True)
+    found = verify_batch(lines, 0, GENESIS, tree=True)
     if not plain:
         assert found is None
         return
@@ -79,24 +79,24 @@ def test_nothing_is_taken_of_lines_that_do_not_all_follow(made: list[Entry], dat
         case "empty":
             lines.insert(place, b"\n")
         case "prev":
-            assert stride(lines, 0, "1" * 64, tree=False) is None
+            assert verify_batch(lines, 0, "1" * 64, tree=False) is None
             return
         case _:
-            assert stride(lines, 1, GENESIS, tree=False) is None
+            assert verify_batch(lines, 1, GENESIS, tree=False) is None
             return
     if len(one_by_one(lines)) < len(lines):
-        assert stride(lines, 0, GENESIS, tree=False) is None
+        assert verify_batch(lines, 0, GENESIS, tree=False) is None
 
 
 def decided_line(seq: int) -> bytes:
-    return link(decided("z"), seq, GENESIS)[0]
+    return format_line(decided("z"), seq, GENESIS)[0]
 
 
 def test_what_is_no_record_or_longer_than_a_line_may_be_is_left_alone() -> None:
-    whole, _ = link(decided("a", operation="x" * LINE_BOUND), 0, GENESIS)
-    assert stride([whole], 0, GENESIS, tree=False) is None
+    whole, _ = format_line(decided("a", operation="x" * MAX_LINE_BYTES), 0, GENESIS)
+    assert verify_batch([whole], 0, GENESIS, tree=False) is None
     for record in (b'{"kind":"strange","at":1}', b'{"kind":"decision","at":"noon","outcome":"allow"}', b"[1]", b"{"):
-        assert stride([linked(record)], 0, GENESIS, tree=False) is None
+        assert verify_batch([linked(record)], 0, GENESIS, tree=False) is None
 
 
 def linked(record: bytes) -> bytes:
@@ -106,4 +106,4 @@ def linked(record: bytes) -> bytes:
 
 
 def test_nothing_comes_of_nothing() -> None:
-    assert stride([], 0, GENESIS, tree=True) is None
+    assert verify_batch([], 0, GENESIS, tree=True) is None

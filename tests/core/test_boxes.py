@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.boxes import (
-    Proof,
+    BoxCoverage,
     Space,
     Undecided,
     count,
-    grow,
     intersect,
     is_empty,
+    largest,
     reach,
     subtract,
-    widest,
+    widen_gap,
 )
 from authguard.core.decision_table import Rule
 
@@ -67,7 +67,7 @@ def problems(draw: st.DrawFn) -> tuple[Space, tuple[Rule, ...]]:
 def test_reach_is_what_first_match_decides_and_the_gap_is_the_rest(problem: tuple[Space, tuple[Rule, ...]]) -> None:
     space, rules = problem
     proof = reach(rules, space)
-    assert isinstance(proof, Proof)
+    assert isinstance(proof, BoxCoverage)
     for cell in cells(space):
         takers = [
             index for index, boxes in enumerate(proof.reaches) if sum(holds(space, box, cell) for box in boxes) == 1
@@ -83,7 +83,7 @@ def test_reach_is_what_first_match_decides_and_the_gap_is_the_rest(problem: tupl
 def test_reaches_and_gap_together_count_every_cell(problem: tuple[Space, tuple[Rule, ...]]) -> None:
     space, rules = problem
     proof = reach(rules, space)
-    assert isinstance(proof, Proof)
+    assert isinstance(proof, BoxCoverage)
     assert sum(count(b) for boxes in (*proof.reaches, proof.gap) for b in boxes) == len(cells(space))
 
 
@@ -106,11 +106,11 @@ def test_subtract_and_intersect_split_a_box_without_overlap(
 def test_a_gap_grows_only_over_cells_that_no_rule_decides(problem: tuple[Space, tuple[Rule, ...]]) -> None:
     space, rules = problem
     proof = reach(rules, space)
-    assert isinstance(proof, Proof)
+    assert isinstance(proof, BoxCoverage)
     if not proof.gap:
         return
-    grown = grow(widest(proof.gap), [space.box(rule.when) for rule in rules], space.whole)
-    assert count(grown) >= count(widest(proof.gap))
+    grown = widen_gap(largest(proof.gap), [space.box(rule.when) for rule in rules], space.whole)
+    assert count(grown) >= count(largest(proof.gap))
     assert all(first_match(space, rules, cell) is None for cell in cells(space) if holds(space, grown, cell))
 
 
@@ -139,7 +139,7 @@ def test_a_box_is_told_in_the_fewest_words(when: dict[str, set[str]], words: str
 
 
 def test_a_cell_is_told_whole() -> None:
-    assert SPACE.cell_words(("x", "q")) == "a `x`, b `q`"
+    assert SPACE.describe_cell(("x", "q")) == "a `x`, b `q`"
 
 
 def test_a_value_outside_its_set_matches_nothing() -> None:
@@ -153,7 +153,7 @@ def test_a_dimension_outside_the_space_is_never_taken_for_any() -> None:
 
 def test_a_machine_without_states_has_no_cells_and_no_gap() -> None:
     proof = reach((), Space({"a": (), "b": ("p",)}))
-    assert proof == Proof((), (), 0)
+    assert proof == BoxCoverage((), (), 0)
 
 
 def test_rules_too_tangled_for_the_budget_are_undecided() -> None:
@@ -161,8 +161,8 @@ def test_rules_too_tangled_for_the_budget_are_undecided() -> None:
     answer = reach(rules, SPACE, budget=2)
     assert isinstance(answer, Undecided)
     assert answer.rule == 2
-    assert isinstance(reach(rules, SPACE, budget=3), Proof)
+    assert isinstance(reach(rules, SPACE, budget=3), BoxCoverage)
 
 
 def test_the_widest_box_has_the_most_cells() -> None:
-    assert widest([SPACE.box({"a": {"x"}}), SPACE.box({"b": {"p"}})]) == SPACE.box({"b": {"p"}})
+    assert largest([SPACE.box({"a": {"x"}}), SPACE.box({"b": {"p"}})]) == SPACE.box({"b": {"p"}})

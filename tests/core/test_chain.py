@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, Linked, examine, follow, link, read
+from authguard.core.chain import (
+    GENESIS,
+    MAX_LINE_BYTES,
+    ChainBreak,
+    ChainedLine,
+    Flaw,
+    IntactChain,
+    format_line,
+    iter_chain,
+    parse_line,
+    verify_chain,
+)
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 
 if TYPE_CHECKING:
@@ -40,7 +51,7 @@ def chained(entries: Iterable[Entry]) -> list[bytes]:
     """Link entries from the genesis on."""
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
-        line, head = link(entry, seq, head)
+        line, head = format_line(entry, seq, head)
         lines.append(line)
     return lines
 
@@ -69,34 +80,34 @@ def test_a_line_states_its_place_its_predecessor_and_the_hash_of_its_own_bytes()
 
 def test_a_line_reads_back_as_the_entry_that_it_says() -> None:
     for number, line in enumerate(LOG):
-        found = read(line)
-        assert isinstance(found, Linked)
+        found = parse_line(line)
+        assert isinstance(found, ChainedLine)
         assert found.entry == of_each_kind(number)
         assert found.seq == number
 
 
 def test_an_untouched_chain_is_intact() -> None:
-    assert examine(LOG) == Intact(20, json.loads(LOG[-1])["hash"])
+    assert verify_chain(LOG) == IntactChain(20, json.loads(LOG[-1])["hash"])
     assert split(TEXT) == LOG
 
 
 def test_a_chain_without_a_line_is_broken() -> None:
-    assert examine([]) == Broken(0, Flaw.EMPTY)
+    assert verify_chain([]) == ChainBreak(0, Flaw.EMPTY)
 
 
 @given(place=st.integers(0, len(TEXT) - 1), mask=st.integers(1, 255))
 def test_any_byte_changed_is_found_in_its_line(place: int, mask: int) -> None:
     changed = bytearray(TEXT)
     changed[place] ^= mask
-    found = examine(split(bytes(changed)))
-    assert isinstance(found, Broken)
+    found = verify_chain(split(bytes(changed)))
+    assert isinstance(found, ChainBreak)
     assert found.line == next(line for line, start in enumerate(STARTS) if start > place)
     assert found.flaw in {Flaw.EDITED, Flaw.FOREIGN, Flaw.TORN}
 
 
 @pytest.mark.parametrize("gone", range(19))
 def test_any_inner_line_deleted_is_found_where_it_was(gone: int) -> None:
-    assert examine(LOG[:gone] + LOG[gone + 1 :]) == Broken(gone + 1, Flaw.MISPLACED)
+    assert verify_chain(LOG[:gone] + LOG[gone + 1 :]) == ChainBreak(gone + 1, Flaw.MISPLACED)
 
 
 @given(st.lists(st.integers(0, 19), min_size=2, max_size=2, unique=True).map(sorted))
@@ -104,49 +115,49 @@ def test_any_two_lines_swapped_are_found_at_the_first(places: Sequence[int]) -> 
     first, second = places
     lines = list(LOG)
     lines[first], lines[second] = lines[second], lines[first]
-    assert examine(lines) == Broken(first + 1, Flaw.MISPLACED)
+    assert verify_chain(lines) == ChainBreak(first + 1, Flaw.MISPLACED)
 
 
 @given(st.permutations(range(20)).filter(lambda order: order != sorted(order)))
 def test_any_other_order_is_found(order: Sequence[int]) -> None:
     first = next(place for place, number in enumerate(order) if place != number)
-    assert examine([LOG[number] for number in order]) == Broken(first + 1, Flaw.MISPLACED)
+    assert verify_chain([LOG[number] for number in order]) == ChainBreak(first + 1, Flaw.MISPLACED)
 
 
 @given(st.integers(0, 19), st.integers(0, 20))
 def test_a_line_said_twice_is_found(number: int, place: int) -> None:
     # beside itself, the copy is the second of the two
     expected = place + 1 if place != number else place + 2
-    assert examine([*LOG[:place], LOG[number], *LOG[place:]]) == Broken(expected, Flaw.MISPLACED)
+    assert verify_chain([*LOG[:place], LOG[number], *LOG[place:]]) == ChainBreak(expected, Flaw.MISPLACED)
 
 
 @given(st.integers(1, 18))
 def test_a_forged_line_that_fits_its_predecessor_is_found_at_its_successor(place: int) -> None:
-    forged, _ = link(Acted(id="f", at=1.0, policy="", act="started"), place, json.loads(LOG[place - 1])["hash"])
-    assert examine([*LOG[:place], forged, *LOG[place + 1 :]]) == Broken(place + 2, Flaw.MISPLACED)
+    forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), place, json.loads(LOG[place - 1])["hash"])
+    assert verify_chain([*LOG[:place], forged, *LOG[place + 1 :]]) == ChainBreak(place + 2, Flaw.MISPLACED)
 
 
 def test_a_forged_last_line_that_skips_places_is_found() -> None:
-    forged, _ = link(Acted(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
-    assert examine([*LOG, forged]) == Broken(21, Flaw.MISPLACED)
+    forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
+    assert verify_chain([*LOG, forged]) == ChainBreak(21, Flaw.MISPLACED)
 
 
 @given(st.integers(1, len(TEXT) - 1).filter(lambda place: place not in STARTS))
 def test_a_log_cut_inside_a_line_ends_in_a_torn_one(place: int) -> None:
     expected = next(line for line, start in enumerate(STARTS) if start > place)
-    assert examine(split(TEXT[:place])) == Broken(expected, Flaw.TORN)
+    assert verify_chain(split(TEXT[:place])) == ChainBreak(expected, Flaw.TORN)
 
 
 @given(st.integers(1, 19))
 def test_a_log_cut_at_a_line_cannot_be_told_without_a_signature(count: int) -> None:
-    assert isinstance(examine(LOG[:count]), Intact)
+    assert isinstance(verify_chain(LOG[:count]), IntactChain)
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> None:
-    found = read(garbage + b"\n")
+    found = parse_line(garbage + b"\n")
     assert found in {Flaw.FOREIGN, Flaw.EDITED}
-    assert read(garbage.replace(b"\n", b"")) is Flaw.TORN
+    assert parse_line(garbage.replace(b"\n", b"")) is Flaw.TORN
 
 
 @pytest.mark.parametrize(
@@ -162,7 +173,7 @@ def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> Non
 def test_a_line_with_a_right_hash_that_is_no_record_is_foreign(body: bytes) -> None:
     hashed = body + b',"v":1,"seq":0,"prev":"' + GENESIS.encode() + b'"'
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
-    assert examine([line]) == Broken(1, Flaw.FOREIGN)
+    assert verify_chain([line]) == ChainBreak(1, Flaw.FOREIGN)
 
 
 @pytest.mark.parametrize("number", [b"00", b"-1", b"1.0", b"1e2", b"9" * 19])
@@ -171,19 +182,19 @@ def test_a_place_is_written_in_one_way_only(number: bytes) -> None:
         b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","v":1,"seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
     )
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
-    assert read(line) is Flaw.FOREIGN
+    assert parse_line(line) is Flaw.FOREIGN
 
 
 def test_a_line_longer_than_a_line_may_be_is_foreign() -> None:
-    line, _ = link(Acted(id="x", at=1.0, policy="", act="a", note="n" * LINE_BOUND), 0, GENESIS)
-    assert read(line) is Flaw.FOREIGN
+    line, _ = format_line(Acted(id="x", at=1.0, policy="", act="a", note="n" * MAX_LINE_BYTES), 0, GENESIS)
+    assert parse_line(line) is Flaw.FOREIGN
 
 
 def test_walking_stops_at_the_first_break() -> None:
     edited = LOG[3].replace(b"body-too-large", b"body-too-small")
-    found = list(follow([*LOG[:3], edited, *LOG[4:]]))
-    assert [type(item) for item in found] == [Linked, Linked, Linked, Broken]
-    assert found[-1] == Broken(4, Flaw.EDITED)
+    found = list(iter_chain([*LOG[:3], edited, *LOG[4:]]))
+    assert [type(item) for item in found] == [ChainedLine, ChainedLine, ChainedLine, ChainBreak]
+    assert found[-1] == ChainBreak(4, Flaw.EDITED)
 
 
 def test_every_flaw_is_told_in_words() -> None:
@@ -192,4 +203,4 @@ def test_every_flaw_is_told_in_words() -> None:
 
 def test_text_that_is_not_unicode_does_not_become_a_line() -> None:
     with pytest.raises(UnicodeEncodeError):
-        link(Acted(id="x", at=1.0, policy="", act="\ud800"), 0, GENESIS)
+        format_line(Acted(id="x", at=1.0, policy="", act="\ud800"), 0, GENESIS)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core import coverage, mdd
-from authguard.core.boxes import GAP, Box, Proof, Space, Undecided, count, is_empty
-from authguard.core.coverage import Drawn, Proven, prove
+from authguard.core.boxes import GAP, Box, BoxCoverage, Space, Undecided, count, is_empty
+from authguard.core.coverage import DiagramCoverage, TableCoverage, compute_coverage
 from authguard.core.decision_table import Rule
-from authguard.core.mdd import Forest
+from authguard.core.mdd import DecisionDiagrams
 from tests.core.test_boxes import boxes_of, cells, first_match, holds, problems
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ Case = tuple[Space, tuple[Rule, ...], Box]
 CASES = problems().flatmap(lambda problem: st.tuples(st.just(problem[0]), st.just(problem[1]), boxes_of(problem[0])))
 
 
-def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[Proven]:
+def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[TableCoverage]:
     """Give the proof by boxes and the proof by a diagram."""
     coverage._prove.cache_clear()
     for boxes in (10_000, -1):
-        proof = prove(rules, space, boxes=boxes)
-        assert isinstance(proof, Proof if boxes > 0 or not rules else Drawn)
+        proof = compute_coverage(rules, space, boxes=boxes)
+        assert isinstance(proof, BoxCoverage if boxes > 0 or not rules else DiagramCoverage)
         yield proof
 
 
@@ -64,7 +64,7 @@ def test_boxes_and_diagrams_agree_with_walking_the_rules(case: Case) -> None:
     [
         ("_node", lambda self, _level, answers: answers[0] if answers else self),  # merges what differs
         ("_level", lambda self, _nodes: len(self.order)),  # skips what is asked
-        ("_below", lambda self, nodes, level, _branch: _first_branch(self, nodes, level)),  # takes a wrong branch
+        ("_children", lambda self, nodes, level, _branch: _first_branch(self, nodes, level)),  # takes a wrong branch
     ],
 )
 def test_a_fault_planted_in_the_algebra_is_caught(name: str, fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,13 +74,13 @@ def test_a_fault_planted_in_the_algebra_is_caught(name: str, fault: object, monk
         Rule(when={"a": frozenset("xy")}, do="yes", index=1),
     )
     assert not faults(space, rules, space.whole)
-    monkeypatch.setattr(mdd.Forest, name, fault)
+    monkeypatch.setattr(mdd.DecisionDiagrams, name, fault)
     with suppress(KeyError, ValueError):  # nonsense all the way down is caught too
         assert faults(space, rules, space.whole)
 
 
-def _first_branch(forest: Forest, nodes: tuple[int, ...], level: int) -> tuple[int, ...]:
-    branches, levels = forest._branches, forest._levels
+def _first_branch(diagrams: DecisionDiagrams, nodes: tuple[int, ...], level: int) -> tuple[int, ...]:
+    branches, levels = diagrams._branches, diagrams._levels
     return tuple(branches[node][0] if node >= 0 and levels[node] == level else node for node in nodes)
 
 
@@ -93,8 +93,8 @@ def test_two_tables_differ_exactly_where_their_rules_decide_differently(problem:
     laid = [[(space.box(rule.when), leaf[rule.do]) for rule in table] for table in (rules, other)]
     if is_empty(space.whole):
         return
-    forest = Forest(space.whole, [box for table in laid for box, _ in table])
-    roots = (forest.table(laid[0]), forest.table(laid[1]))
+    diagrams = DecisionDiagrams(space.whole, [box for table in laid for box, _ in table])
+    roots = (diagrams.build_table(laid[0]), diagrams.build_table(laid[1]))
     expected: dict[tuple[int, ...], int] = {}
     for cell in cells(space):
         answers = []
@@ -103,15 +103,15 @@ def test_two_tables_differ_exactly_where_their_rules_decide_differently(problem:
             answers.append(GAP if index is None else leaf[table[index].do])
         if answers[0] != answers[1]:
             expected[tuple(answers)] = expected.get(tuple(answers), 0) + 1
-    assert forest.tally(roots, space.whole, differing=True) == expected
+    assert diagrams.count_cells(roots, space.whole, differing=True) == expected
 
 
 def test_equal_functions_are_one_node_however_they_are_written() -> None:
     space = Space({"a": ("x", "y"), "b": ("p", "q")})
     split = [(space.box({"a": {"x"}}), -2), (space.box({"a": {"y"}}), -2), (space.box({}), -3)]
-    forest = Forest(space.whole, [box for box, _ in split])
-    assert forest.table(split) == -2
-    assert len(forest) > 0, "it was built before it was seen to be one"
+    diagrams = DecisionDiagrams(space.whole, [box for box, _ in split])
+    assert diagrams.build_table(split) == -2
+    assert len(diagrams) > 0, "it was built before it was seen to be one"
 
 
 def test_rules_past_the_bound_of_nodes_are_undecided() -> None:
@@ -120,10 +120,10 @@ def test_rules_past_the_bound_of_nodes_are_undecided() -> None:
         Rule(when={"a": frozenset({value}), other: frozenset({value})}, do="no", index=index)
         for index, (other, value) in enumerate((other, value) for other in "bcd" for value in "xyz")
     )
-    answer = prove(rules, space, boxes=1, nodes=3)
+    answer = compute_coverage(rules, space, boxes=1, nodes=3)
     assert isinstance(answer, Undecided)
     assert answer.nodes > 3
-    assert isinstance(prove(rules, space, boxes=1), Drawn)
+    assert isinstance(compute_coverage(rules, space, boxes=1), DiagramCoverage)
 
 
 def test_nobody_is_shown_an_example_of_what_a_rule_does_not_decide() -> None:

@@ -9,7 +9,16 @@ import jsonschema
 import msgspec
 import pytest
 
-from authguard.core.chain import GENESIS, VERSION, Flaw, Linked, cut_stencil, link, press, read
+from authguard.core.chain import (
+    GENESIS,
+    VERSION,
+    ChainedLine,
+    Flaw,
+    format_line,
+    make_template,
+    parse_line,
+    render_line,
+)
 from authguard.core.entries import Acted, Decided, Entry, Faulted, Logged, Moved, Refused, Withdrawn
 from authguard.core.record_schema import record_schema
 from tests.audit.logs import CELL
@@ -83,7 +92,7 @@ CHECK = jsonschema.Draft202012Validator(record_schema())
 
 
 def line_of(kind: str) -> bytes:
-    return link(FULL[kind], 7, "a" * 64)[0]
+    return format_line(FULL[kind], 7, "a" * 64)[0]
 
 
 def test_there_is_one_of_each_kind_with_every_member_filled() -> None:
@@ -128,14 +137,14 @@ def test_no_text_of_a_record_may_forge_a_line_or_turn_its_direction(kind: str, t
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_change_of_any_member_breaks_the_line(kind: str) -> None:
     line = line_of(kind)
-    assert isinstance(read(line), Linked)
+    assert isinstance(parse_line(line), ChainedLine)
     for name, value in json.loads(line).items():
         said = f'"{name}":'.encode() + msgspec.json.encode(value)
         if name != "kind":
             assert line.count(said) == 1, name
         for other in (b'"' + name.encode() + b'":null', said[:-1] + b"0" + said[-1:], said[:-2] + b"x" + said[-1:]):
-            assert isinstance(read(line.replace(said, other)), Flaw), (name, other)
-        assert isinstance(read(line.replace(said + b",", b"").replace(b"," + said, b"")), Flaw), name
+            assert isinstance(parse_line(line.replace(said, other)), Flaw), (name, other)
+        assert isinstance(parse_line(line.replace(said + b",", b"").replace(b"," + said, b"")), Flaw), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,12 +153,12 @@ def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
     for place in range(len(line)):
         for bit in (1, 32):
             changed = line[:place] + bytes([line[place] ^ bit]) + line[place + 1 :]
-            assert isinstance(read(changed), Flaw), (place, bit)
+            assert isinstance(parse_line(changed), Flaw), (place, bit)
 
 
 def test_a_pressed_decision_has_its_trace_and_its_place_under_the_hash_too() -> None:
     decided = FULL["decision"]
     assert isinstance(decided, Decided)
-    line, _ = press(cut_stencil(decided), decided.id, decided.at, TRACE, 0, GENESIS)
-    assert line == link(decided, 0, GENESIS)[0]
+    line, _ = render_line(make_template(decided), decided.id, decided.at, TRACE, 0, GENESIS)
+    assert line == format_line(decided, 0, GENESIS)[0]
     CHECK.validate(json.loads(line))

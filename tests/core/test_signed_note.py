@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authguard import signing_key
 from authguard.core.signed_note import (
-    NOTE_BOUND,
-    PLAIN,
-    SIGNATURES,
-    TIMED,
+    COSIGNATURE,
+    MAX_NOTE_CHARS,
+    MAX_SIGNATURES,
+    NOTE_SIGNATURE,
     Checkpoint,
     Key,
-    opened,
+    open_note,
+    parse_checkpoint,
     parse_key,
-    read_body,
-    signed,
+    sign_note,
 )
 
 #: the vector of Go's `golang.org/x/mod/sumdb/note`, from which C2SP's signed-note was written down
@@ -40,31 +40,31 @@ AT = 1_800_000_000
 
 
 def note(*keys: signing_key.SigningKey, at: int = AT) -> str:
-    return signed(POINT, at, [(key.key, key.sign) for key in keys or (DESK,)])
+    return sign_note(POINT, at, [(key.key, key.sign) for key in keys or (DESK,)])
 
 
 def open_it(text: str, *keys: signing_key.SigningKey) -> object:
-    return opened(text, [key.key for key in keys or (DESK,)], signing_key.check)
+    return open_note(text, [key.key for key in keys or (DESK,)], signing_key.check)
 
 
 @pytest.mark.parametrize("text", [PETER, SUMDB])
 def test_the_keys_of_others_are_read_and_written(text: str) -> None:
     key = parse_key(text)
     assert key.text() == text
-    assert key.id(PLAIN).hex() == text.split("+")[1]
+    assert key.id(NOTE_SIGNATURE).hex() == text.split("+")[1]
 
 
 def test_a_signature_of_another_implementation_is_ours_to_the_byte() -> None:
     (key,) = signing_key.read(PETERS_OWN, "here")
     assert key.key == parse_key(PETER)
-    made = key.key.id(PLAIN) + key.sign(PETERS_TEXT.encode())
+    made = key.key.id(NOTE_SIGNATURE) + key.sign(PETERS_TEXT.encode())
     assert f"— {key.key.name} {b64encode(made).decode()}\n" == PETERS_LINE
     assert signing_key.check(key.key.public, made[4:], PETERS_TEXT.encode())
 
 
 def test_a_checkpoint_is_three_lines() -> None:
     assert POINT.body() == "desk.example/log/00\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n"
-    assert read_body(note()) == POINT
+    assert parse_checkpoint(note()) == POINT
 
 
 def test_a_note_is_signed_plainly_and_with_its_time_as_a_witness_does() -> None:
@@ -79,7 +79,7 @@ def test_a_note_is_signed_plainly_and_with_its_time_as_a_witness_does() -> None:
 
 
 def test_a_note_that_is_good_opens_with_its_time_and_its_keys() -> None:
-    found = opened(note(DESK, OTHER), [DESK.key, OTHER.key], signing_key.check)
+    found = open_note(note(DESK, OTHER), [DESK.key, OTHER.key], signing_key.check)
     assert found is not None
     assert (found.checkpoint, found.at, found.keys) == (POINT, AT, (DESK.key, OTHER.key))
 
@@ -108,22 +108,22 @@ def test_a_known_keys_wrong_signature_spoils_the_note(line: int, byte: int) -> N
 
 
 def test_two_times_are_none() -> None:
-    later = signed(POINT, AT + 1, [(OTHER.key, OTHER.sign)])
+    later = sign_note(POINT, AT + 1, [(OTHER.key, OTHER.sign)])
     both = note() + later.partition("\n\n")[2]
     assert not open_it(both, DESK, OTHER)
 
 
-@pytest.mark.parametrize("kind", [PLAIN, TIMED])
+@pytest.mark.parametrize("kind", [NOTE_SIGNATURE, COSIGNATURE])
 def test_one_signature_alone_is_not_enough(kind: int) -> None:
     lines = note().splitlines(keepends=True)
-    del lines[4 if kind == TIMED else 5]
+    del lines[4 if kind == COSIGNATURE else 5]
     assert not open_it("".join(lines))
 
 
 def test_so_many_signatures_are_looked_at_and_no_more() -> None:
     strange = f"— strange {b64encode(bytes(68)).decode()}\n"
-    assert open_it(note() + strange * (SIGNATURES - 2))
-    assert not open_it(note() + strange * (SIGNATURES - 1))
+    assert open_it(note() + strange * (MAX_SIGNATURES - 2))
+    assert not open_it(note() + strange * (MAX_SIGNATURES - 1))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_so_many_signatures_are_looked_at_and_no_more() -> None:
         lambda text: text + "— desk.example/log not*base64\n",
         lambda text: text.replace("/00", "/01"),
         lambda text: text.rstrip("\n") + "=\n",
-        lambda text: "x" * NOTE_BOUND + text,
+        lambda text: "x" * MAX_NOTE_CHARS + text,
         lambda _: "",
     ],
 )
@@ -175,4 +175,4 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 def test_a_key_of_another_kind_has_another_id() -> None:
     key = Key("n", bytes(32))
-    assert key.id(PLAIN) != key.id(TIMED) != Key("m", bytes(32)).id(TIMED)
+    assert key.id(NOTE_SIGNATURE) != key.id(COSIGNATURE) != Key("m", bytes(32)).id(COSIGNATURE)

@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import Acted
 from authguard.core.merkle import Tree, leaf, prove
-from authguard.core.tombstone import levels, make_stub, parse_stub, retired_digest, retired_note
+from authguard.core.tombstone import (
+    format_retired_note,
+    make_tombstone,
+    parse_retired_note,
+    parse_tombstone,
+    subtree_levels,
+)
 
 
 def chain(count: int) -> list[bytes]:
     lines, head = [], GENESIS
     for seq in range(count):
-        line, head = link(Acted(id=str(seq), at=100.0 + seq, policy="ab", act="started"), seq, head)
+        line, head = format_line(Acted(id=str(seq), at=100.0 + seq, policy="ab", act="started"), seq, head)
         lines.append(line)
     return lines
 
@@ -44,11 +50,11 @@ def spans(draw: st.DrawFn) -> tuple[int, int, int]:
 @given(spans())
 def test_a_tree_over_a_stub_is_the_tree_over_its_lines(span: tuple[int, int, int]) -> None:
     begin, end, size = span
-    stub = make_stub(LINES[begin:end], begin, end - begin)
-    assert stub is not None
-    assert parse_stub(stub.encode()) == stub
+    tombstone = make_tombstone(LINES[begin:end], begin, end - begin)
+    assert tombstone is not None
+    assert parse_tombstone(tombstone.encode()) == tombstone
     tree = grown(LEAVES[:begin])
-    stub.graft(tree)
+    tombstone.append_to(tree)
     for one in LEAVES[end:size]:
         tree.add(one)
     assert (tree.size, tree.root()) == (size, grown(LEAVES[:size]).root())
@@ -62,26 +68,28 @@ def test_a_line_beside_a_stub_is_proved_as_if_its_lines_were_there(
     index = data.draw(
         st.integers(0, size - 1).filter(lambda one: not begin <= one < end) if end - begin < size else st.nothing()
     )
-    stub = make_stub(LINES[begin:end], begin, end - begin)
-    assert stub is not None
-    blocks = [(bytes.fromhex(block), level) for level, block in zip(levels(begin, end), stub.blocks, strict=True)]
+    tombstone = make_tombstone(LINES[begin:end], begin, end - begin)
+    assert tombstone is not None
+    blocks = [
+        (bytes.fromhex(block), level) for level, block in zip(subtree_levels(begin, end), tombstone.blocks, strict=True)
+    ]
     assert prove([*LEAVES[:begin], *blocks, *LEAVES[end:size]], index, size) == prove(LEAVES[:size], index, size)
 
 
 def test_a_stub_says_what_it_stands_for() -> None:
-    stub = make_stub(LINES[10:20], 10, 10)
-    assert stub is not None
-    assert (stub.base, stub.count, stub.since, stub.until) == (10, 10, 110.0, 119.0)
-    assert retired_note(stub).startswith("lines 11 to 20, stub sha256 ")
-    assert len(retired_digest(retired_note(stub))) == 64
-    assert retired_digest("lines 1 to 2") == ""
+    tombstone = make_tombstone(LINES[10:20], 10, 10)
+    assert tombstone is not None
+    assert (tombstone.base, tombstone.count, tombstone.since, tombstone.until) == (10, 10, 110.0, 119.0)
+    assert format_retired_note(tombstone).startswith("lines 11 to 20, stub sha256 ")
+    assert len(parse_retired_note(format_retired_note(tombstone))) == 64
+    assert parse_retired_note("lines 1 to 2") == ""
 
 
 @pytest.mark.parametrize(
     "lines", [LINES[10:19], LINES[10:21], [*LINES[10:14], *LINES[15:21]], [b"x\n", *LINES[11:20]], LINES[9:19], []]
 )
 def test_lines_that_are_no_chain_of_so_many_make_no_stub(lines: list[bytes]) -> None:
-    assert make_stub(lines, 10, 10) is None
+    assert make_tombstone(lines, 10, 10) is None
 
 
 @pytest.mark.parametrize(
@@ -102,12 +110,12 @@ def test_lines_that_are_no_chain_of_so_many_make_no_stub(lines: list[bytes]) -> 
     ],
 )
 def test_what_does_not_fit_together_is_no_stub(change: dict[str, object]) -> None:
-    stub = make_stub(LINES[10:20], 10, 10)
-    assert stub is not None
-    said = json.loads(stub.encode()) | change
-    assert parse_stub(json.dumps(said, separators=(",", ":")).encode() + b"\n") is None
+    tombstone = make_tombstone(LINES[10:20], 10, 10)
+    assert tombstone is not None
+    said = json.loads(tombstone.encode()) | change
+    assert parse_tombstone(json.dumps(said, separators=(",", ":")).encode() + b"\n") is None
 
 
 def test_a_subtree_begins_where_one_may() -> None:
     with pytest.raises(ValueError, match="multiple"):
-        grown(LEAVES[:1]).graft(LEAVES[0], 1)
+        grown(LEAVES[:1]).append_subtree(LEAVES[0], 1)

@@ -31,7 +31,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Flaw
 from authguard.core.entries import Acted
-from authguard.core.signed_note import read_body
+from authguard.core.signed_note import parse_checkpoint
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
 from tests.faults.crashing import KEY, Life, sink_of
@@ -61,7 +61,7 @@ def unprivileged(folder: Path) -> None:
 def trust_of(life: Life) -> Trust:
     """Read what the writers remember, as `authguard audit verify` does."""
     heads = list(checkpoint_file.load_heads(life.folder / "heads"))
-    said = ((read_body(head.note), head.file) for head in heads)
+    said = ((parse_checkpoint(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
     return Trust((KEY.key,), signing_key.check, by_origin(head.note for head in heads), {}, files)
 

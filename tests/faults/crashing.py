@@ -36,7 +36,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
-from authguard.core.chain import Broken, Flaw
+from authguard.core.chain import ChainBreak, Flaw
 from authguard.core.entries import Acted
 from authguard.ids import SystemIds
 from authguard.testing import FakeClock
@@ -204,7 +204,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     torn = bool(raw) and not raw.endswith(b"\n")
     if life.log.exists() and way != "power":
         before = verify(life.log, trust=trust, pause=lambda _: None)
-        flaws = {chain.result.flaw for chain in before.chains if isinstance(chain.result, Broken)}
+        flaws = {chain.result.flaw for chain in before.chains if isinstance(chain.result, ChainBreak)}
         assert flaws <= ({Flaw.TORN} if torn else {Flaw.EMPTY, Flaw.UNSIGNED, Flaw.STRIPPED}), flaws
     clock = FakeClock(life.now + 2 * RECORDS)
     sink = sink_of(life, clock)
@@ -217,7 +217,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
         by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     after = verify(life.log, trust=trust, pause=lambda _: None)
-    assert after.ok, [chain for chain in after.chains if isinstance(chain.result, Broken)]
+    assert after.ok, [chain for chain in after.chains if isinstance(chain.result, ChainBreak)]
     assert len(after.chains) == 1
     chain = after.chains[0]
     assert chain.ranges.signed == chain.lines

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core import record_codec
-from authguard.core.chain import Linked, read
+from authguard.core.chain import ChainedLine, parse_line
 from authguard.core.entries import Decided, Moved, Withdrawn
 from authguard.core.snapshot import AccountRecord, LedgerRecord, Record, SessionRecord, TransactionRecord
 from tests.faults.house import LOG, STORE, Reply, runs
@@ -83,14 +83,14 @@ def _told(message: dict[str, Any]) -> dict[str, Any]:
     return {"status": message["status"]}
 
 
-def log() -> tuple[list[Linked], bytes]:
+def log() -> tuple[list[ChainedLine], bytes]:
     """Read the whole lines of the log, each with the hash that it states, and what is torn after them."""
     raw = LOG.read_bytes() if LOG.exists() else b""
     whole, torn = raw[: raw.rfind(b"\n") + 1], raw[raw.rfind(b"\n") + 1 :]
-    lines: list[Linked] = []
+    lines: list[ChainedLine] = []
     for line in whole.splitlines(keepends=True):
-        found = read(line)
-        assert isinstance(found, Linked), f"a line of the log is {found}"
+        found = parse_line(line)
+        assert isinstance(found, ChainedLine), f"a line of the log is {found}"
         assert found.seq == len(lines), "the log has lost a line"
         assert not lines or found.prev == lines[-1].hash, "the log does not hang together"
         lines.append(found)

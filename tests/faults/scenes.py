@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import Broken
+from authguard.core.chain import ChainBreak
 from authguard.errors import AuthguardError
 from tests.faults.house import LOG, runs
 
@@ -79,7 +79,7 @@ class Scene:
         """Give what was seen."""
         self._turn("")
         found = verify(self.log)
-        flaws = sorted({chain.result.flaw.value for chain in found.chains if isinstance(chain.result, Broken)})
+        flaws = sorted({chain.result.flaw.value for chain in found.chains if isinstance(chain.result, ChainBreak)})
         return {"callers": self.callers, "lines": self.lines, "verify": flaws or ["sound"]}
 
     def _tell(self, where: dict[str, list[str]], what: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scripts import readmes
 
-from authguard.core.boxes import Proof, Space, count, intersect, is_empty, reach
+from authguard.core.boxes import BoxCoverage, Space, count, intersect, is_empty, reach
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
 from authguard.policy import compiler
@@ -56,7 +56,7 @@ def test_a_shipped_policy_has_nothing_to_refuse(name: str) -> None:
 def test_a_shipped_policy_is_proved_with_little_work(name: str) -> None:
     policy = load(name)
     proof = reach(policy.table.rules, Space(policy.table.values))
-    assert isinstance(proof, Proof)
+    assert isinstance(proof, BoxCoverage)
     assert proof.gap == ()
     assert sum(count(box) for boxes in proof.reaches for box in boxes) == count(Space(policy.table.values).whole)
     assert proof.nodes < 2_000, "far from the budget, so that what a deployment adds stays provable"
@@ -174,7 +174,7 @@ def test_telecom_ranks_a_moved_number_below_a_death() -> None:
 def test_what_the_example_puts_before_the_standard_rules_changes_only_which_desk_takes_over() -> None:
     standard, example = load("standard"), load("support-desk")
     proof = reach(standard.table.rules, Space(standard.table.values))
-    assert isinstance(proof, Proof)
+    assert isinstance(proof, BoxCoverage)
     added = len(example.table.rules) - len(standard.table.rules)
     assert added == 2
     for rule in example.table.rules[:added]:

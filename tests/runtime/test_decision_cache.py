@@ -7,7 +7,7 @@ from weakref import ref
 
 import pytest
 
-from authguard.core.chain import Stencil
+from authguard.core.chain import LineTemplate
 from authguard.core.entries import Decided
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
@@ -186,7 +186,7 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     recollections = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * REMEMBERED):
-        recollections.keep(lacking, f"operation {number}", CachedDecision((), (), 0.0, Stencil(b"", b""), None))  # type: ignore[arg-type]
+        recollections.keep(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
     assert len(recollections._lacking) <= REMEMBERED
     assert recollections.find(lacking, f"operation {3 * REMEMBERED - 1}") is not None
     assert recollections.find(lacking, "operation 0") is None

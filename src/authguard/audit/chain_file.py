@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 from authguard.paths import make_folder
 
@@ -237,10 +237,10 @@ def read_tail(fd: int) -> Tail:
         OSError: it cannot be read.
     """
     length = os.fstat(fd).st_size
-    start = max(0, length - 2 * LINE_BOUND)
+    start = max(0, length - 2 * MAX_LINE_BYTES)
     data = os.pread(fd, length - start, start)
     cut = data.rfind(b"\n") + 1
     before = data.rfind(b"\n", 0, max(cut - 1, 0)) + 1
-    if len(data) - cut >= LINE_BOUND or (start > 0 and before == 0):
+    if len(data) - cut >= MAX_LINE_BYTES or (start > 0 and before == 0):
         raise AuditError("the audit log does not end in a line of ours: look at it with `authguard audit verify`")
     return Tail(end=start + cut, last=data[before:cut], torn=data[cut:])

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.signed_note import NOTE_BOUND, read_body
+from authguard.core.signed_note import MAX_NOTE_CHARS, parse_checkpoint
 from authguard.paths import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: most bytes of a checkpoint's line, of a head, and most heads that are read
-MAX_LINE_BYTES: Final = 2 * NOTE_BOUND
+MAX_LINE_BYTES: Final = 2 * MAX_NOTE_CHARS
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADS: Final = 10_000
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -106,7 +106,7 @@ def parse_notes(data: bytes) -> Iterator[str]:
     """Read checkpoints that were kept elsewhere: lines as `notes` reads them, or one bare note."""
     if not data.lstrip().startswith(b"{"):
         text = data.decode("utf-8", "replace")
-        yield text if read_body(text) is not None else ""
+        yield text if parse_checkpoint(text) is not None else ""
         return
     for line in data.splitlines():
         if line:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit.bgzf import open_decompressed
 from authguard.audit.chain_file import chain_paths, read_tail
-from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
-from authguard.core.tombstone import Stub, parse_stub
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.core.tombstone import Tombstone, parse_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,10 +159,10 @@ def list_chains(log: Path) -> Iterator[Path]:
 def _read_first_seq(path: Path) -> int:
     try:
         with path.open("rb") as file:
-            first = read(file.readline(LINE_BOUND + 1))
+            first = parse_line(file.readline(MAX_LINE_BYTES + 1))
     except OSError:
         return -1
-    return first.seq if isinstance(first, Linked) else -1
+    return first.seq if isinstance(first, ChainedLine) else -1
 
 
 def open_segment(segment: Segment) -> BinaryIO:
@@ -193,7 +193,7 @@ def get_length(file: BinaryIO) -> int:
     return end
 
 
-def read_tombstone(segment: Segment) -> tuple[Stub, bytes]:
+def read_tombstone(segment: Segment) -> tuple[Tombstone, bytes]:
     """Read a stub; give its bytes too.
 
     Raises:
@@ -201,7 +201,7 @@ def read_tombstone(segment: Segment) -> tuple[Stub, bytes]:
     """
     with open_segment(segment) as file:
         raw = file.read(MAX_TOMBSTONE_BYTES + 1)
-    found = parse_stub(raw) if len(raw) <= MAX_TOMBSTONE_BYTES else None
+    found = parse_tombstone(raw) if len(raw) <= MAX_TOMBSTONE_BYTES else None
     if found is None:
         raise OSError(errno.EBADMSG, "it is no stub of a segment")
     return found, raw
@@ -273,10 +273,10 @@ def read_first_hash(chain: Path) -> str:
         if segment.is_tombstone:
             return read_tombstone(segment)[0].first
         with open_segment(segment) as file:
-            line = file.readline(LINE_BOUND + 1)
+            line = file.readline(MAX_LINE_BYTES + 1)
         if line:
-            found = read(line)
-            return found.hash if isinstance(found, Linked) else ""
+            found = parse_line(line)
+            return found.hash if isinstance(found, ChainedLine) else ""
     return ""
 
 
@@ -331,11 +331,11 @@ def read_last_time(segment: Segment) -> float:
     return _read_last(segment).entry.at
 
 
-def _read_last(segment: Segment) -> Linked:
+def _read_last(segment: Segment) -> ChainedLine:
     with open_segment(segment) as file:
-        file.seek(max(0, get_length(file) - 2 * LINE_BOUND))
-        data = file.read(2 * LINE_BOUND)
-    last = read(data[data.rfind(b"\n", 0, -1) + 1 :])
-    if not isinstance(last, Linked):
+        file.seek(max(0, get_length(file) - 2 * MAX_LINE_BYTES))
+        data = file.read(2 * MAX_LINE_BYTES)
+    last = parse_line(data[data.rfind(b"\n", 0, -1) + 1 :])
+    if not isinstance(last, ChainedLine):
         raise OSError(errno.EBADMSG, "it does not end in a line of ours")
     return last

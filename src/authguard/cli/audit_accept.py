@@ -20,7 +20,7 @@ from authguard.cli.operator_session import (
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape
-from authguard.core.handover import ACCEPTED, accepted_note
+from authguard.core.handover import ACCEPTED, format_accepted_note
 from authguard.errors import SettingsError
 from authguard.settings import Settings
 
@@ -61,7 +61,9 @@ def accept(
     async def record() -> None:
         async with open_deployment(policy, store, log, records=True) as (repository, _):
             for mark in marks:
-                repository.journal.record_act(ACCEPTED, repository.clock.now(), by=names, note=accepted_note(mark, why))
+                repository.journal.record_act(
+                    ACCEPTED, repository.clock.now(), by=names, note=format_accepted_note(mark, why)
+                )
 
     anyio.run(record)
     typer.echo(f"accepted, and recorded: {escape(place)}")

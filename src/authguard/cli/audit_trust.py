@@ -16,8 +16,8 @@ from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
 from authguard.audit.write.anchor import read_anchor
 from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, resolve_log_path
-from authguard.core.chain import Broken, Flaw
-from authguard.core.signed_note import Key, parse_key, read_body
+from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
 
@@ -150,10 +150,10 @@ def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str
     except OSError as error:
         flaw = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.BLIND
         where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
-        return {}, {}, (Found(where, Broken(0, flaw)),)
+        return {}, {}, (Found(where, ChainBreak(0, flaw)),)
     except ValueError:
-        return {}, {}, (Found(folder, Broken(0, Flaw.BLIND)),)
-    said = ((read_body(head.note), head.file) for head in heads)
+        return {}, {}, (Found(folder, ChainBreak(0, Flaw.BLIND)),)
+    said = ((parse_checkpoint(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
     return by_origin(head.note for head in heads), files, ()
 
@@ -162,7 +162,7 @@ def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
     """Read what anchors hold, and say so where one does not vouch for this log."""
     for anchor in anchors:
         notes = list(read_anchor(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
-        said = [read_body(note) for note in notes]
+        said = [parse_checkpoint(note) for note in notes]
         if None in said:
             print_error(f"note: the anchor `{escape(anchor)}` holds {said.count(None)} lines that are no checkpoint")
         if not any(one is not None and one.origin.rpartition("/")[0] in names for one in said):

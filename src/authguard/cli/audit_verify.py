@@ -22,7 +22,7 @@ from authguard.cli.audit_trust import (
 from authguard.cli.output import FAILED, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, format_time_ms
-from authguard.core.chain import Broken
+from authguard.core.chain import ChainBreak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def check(
 def broken(found: Verification) -> Iterator[str]:
     """Describe every flaw of a log: file, line and what is wrong."""
     for chain in found.chains:
-        if isinstance(chain.result, Broken):
+        if isinstance(chain.result, ChainBreak):
             yield _broken(chain, chain.result)
     for missing in found.gone:
         yield _gone(missing)
@@ -126,7 +126,7 @@ def _unaccepted(found: Verification) -> Iterator[str]:
 
 def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     for chain in found.chains:
-        if not isinstance(chain.result, Broken):
+        if not isinstance(chain.result, ChainBreak):
             files = f" in {chain.segments + 1} files" if chain.segments else ""
             yield f"{escape(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
             yield from (f"  {words}" for words in _details(chain, found.accepted, signed=signed))
@@ -168,7 +168,7 @@ def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
     yield f"newest checkpoint {format_time_ms(ranges.at)}, longest silence {ranges.silence} s"
 
 
-def _broken(chain: ChainReport, result: Broken) -> str:
+def _broken(chain: ChainReport, result: ChainBreak) -> str:
     where = f", line {result.line}" if result.line else ""
     before = f" ({_counted(chain.lines, 'line')} of the log before it verified)" if result.line else ""
     return f"{escape(str(chain.where))}{where}: {result.flaw.words}{before}"

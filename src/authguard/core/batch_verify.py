@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.chain import AFTER, LINE_BOUND
+from authguard.core.chain import HASH_SUFFIX_BYTES, MAX_LINE_BYTES
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
-from authguard.core.handover import ACCEPTED, ITSELF
+from authguard.core.handover import ACCEPTED, AUDIT_ACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ _decode: Final = msgspec.json.Decoder(_Decided | _Moved | _Refused | _Faulted | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stride:
+class Batch:
     """Lines that follow each other without a flaw.
 
     Attributes:
@@ -83,7 +83,7 @@ class Stride:
     last: float
 
 
-def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride | None:
+def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Batch | None:
     """Follow lines at once, up to the first in which the log says something of itself.
 
     Args:
@@ -102,22 +102,22 @@ def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride
         return None
     kinds = Counter(map(type, said))
     if kinds[_Acted]:
-        own = next((place for place, one in enumerate(said) if type(one) is _Acted and _heeded(one)), None)
+        own = next((place for place, one in enumerate(said) if type(one) is _Acted and _needs_single_check(one)), None)
         if own is not None:
             lines, said = lines[:own], said[:own]
             kinds, whole = Counter(map(type, said)), b"".join(lines)
-    if not lines or len(said) != len(lines) or max(map(len, lines)) > LINE_BOUND:
+    if not lines or len(said) != len(lines) or max(map(len, lines)) > MAX_LINE_BYTES:
         return None
     begun = sha256().copy
     for number, line in enumerate(lines, seq):
         hashing = begun()
-        hashing.update(line[:-AFTER])
+        hashing.update(line[:-HASH_SUFFIX_BYTES])
         digest = hashing.hexdigest()
         if not line.endswith(f',"v":1,"seq":{number},"prev":"{prev}","hash":"{digest}"}}\n'.encode()):
             return None
         prev = digest
     times = [one.at for one in said]
-    return Stride(
+    return Batch(
         lines=len(lines),
         size=len(whole),
         head=prev,
@@ -129,8 +129,8 @@ def stride(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Stride
     )
 
 
-def _heeded(one: _Acted) -> bool:
-    return one.by == ITSELF or one.act == ACCEPTED
+def _needs_single_check(one: _Acted) -> bool:
+    return one.by == AUDIT_ACTOR or one.act == ACCEPTED
 
 
 def _leaves(lines: Sequence[bytes]) -> list[bytes]:

@@ -26,11 +26,11 @@ Box = tuple[int, ...]
 GAP: Final = -1
 
 #: boxes looked at before a rule set counts as too tangled (about a second); the standard policy needs under a thousand
-BUDGET: Final = 200_000
+MAX_BOXES: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class BoxCoverage:
     """Who takes what, exactly.
 
     Attributes:
@@ -45,12 +45,12 @@ class Proof:
 
     def deciders(self, box: Box) -> frozenset[int]:
         """Give the rules that decide some cell of a box; `GAP` among them where none decides one."""
-        found = {index for index, reached in enumerate(self.reaches) if _meets(reached, box)}
-        return frozenset(found | {GAP}) if _meets(self.gap, box) else frozenset(found)
+        found = {index for index, reached in enumerate(self.reaches) if _intersects(reached, box)}
+        return frozenset(found | {GAP}) if _intersects(self.gap, box) else frozenset(found)
 
-    def is_met(self, rules: Iterable[int], box: Box) -> bool:
+    def decides_any(self, rules: Iterable[int], box: Box) -> bool:
         """Whether any of some rules decides a cell of a box."""
-        return any(_meets(self._of(rule), box) for rule in rules)
+        return any(_intersects(self._of(rule), box) for rule in rules)
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that one rule decides, or `GAP`."""
@@ -62,13 +62,13 @@ class Proof:
         Raises:
             ValueError: it decides none of them.
         """
-        return widest(both for taken in self._of(rule) if not is_empty(both := intersect(box, taken)))
+        return largest(both for taken in self._of(rule) if not is_empty(both := intersect(box, taken)))
 
     def _of(self, rule: int) -> tuple[Box, ...]:
         return self.gap if rule == GAP else self.reaches[rule]
 
 
-def _meets(taken: Iterable[Box], box: Box) -> bool:
+def _intersects(taken: Iterable[Box], box: Box) -> bool:
     for one in taken:
         for a, b in zip(one, box, strict=True):
             if not a & b:
@@ -132,18 +132,18 @@ class Space:
     def words(self, box: Box) -> str:
         """Describe a box: only the dimensions that it narrows; ``any cell`` for the whole."""
         parts = [
-            f"{dimension} {_either(mask, known)}"
+            f"{dimension} {_describe_values(mask, known)}"
             for mask, (dimension, known) in zip(box, self.values.items(), strict=True)
             if mask != (1 << len(known)) - 1
         ]
         return ", ".join(parts) or "any cell"
 
-    def cell_words(self, cell: Sequence[str]) -> str:
+    def describe_cell(self, cell: Sequence[str]) -> str:
         """Describe one cell: every dimension with its value."""
         return ", ".join(f"{dimension} `{value}`" for dimension, value in zip(self.values, cell, strict=True))
 
 
-def _either(mask: int, known: Sequence[str]) -> str:
+def _describe_values(mask: int, known: Sequence[str]) -> str:
     """Say a set of values; one that lacks fewer than it has is said by what it lacks."""
     held = [value for place, value in enumerate(known) if mask >> place & 1]
     lacking = [value for value in known if value not in held]
@@ -181,7 +181,7 @@ def subtract(box: Box, cut: Box) -> Iterator[Box]:
         narrowed[place] = mask & away
 
 
-def widest(boxes: Iterable[Box]) -> Box:
+def largest(boxes: Iterable[Box]) -> Box:
     """Choose the box with the most cells; the first of equals.
 
     Raises:
@@ -190,7 +190,7 @@ def widest(boxes: Iterable[Box]) -> Box:
     return max(boxes, key=count)
 
 
-def grow(box: Box, rules: Iterable[Box], whole: Box) -> Box:
+def widen_gap(box: Box, rules: Iterable[Box], whole: Box) -> Box:
     """Widen an uncovered box as far as it stays uncovered, so that a gap is told in few words.
 
     Args:
@@ -207,7 +207,7 @@ def grow(box: Box, rules: Iterable[Box], whole: Box) -> Box:
     return box
 
 
-def reach(rules: Sequence[Rule], space: Space, budget: int = BUDGET) -> Proof | Undecided:
+def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCoverage | Undecided:
     """Give each rule's exact reach, first match wins, and what is left over.
 
     Args:
@@ -222,7 +222,7 @@ def reach(rules: Sequence[Rule], space: Space, budget: int = BUDGET) -> Proof | 
 
 
 @lru_cache(maxsize=16)  # several checks ask the same question of the same policy
-def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> Proof | Undecided:
+def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> BoxCoverage | Undecided:
     """Give each box's exact reach, as `reach` does for rules."""
     remaining: list[Box] = [] if is_empty(whole) else [whole]
     reaches: list[tuple[Box, ...]] = []
@@ -240,4 +240,4 @@ def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> Proof | Undecid
             left.extend(subtract(box, rule))
         reaches.append(tuple(taken))
         remaining = left
-    return Proof(tuple(reaches), tuple(remaining), nodes)
+    return BoxCoverage(tuple(reaches), tuple(remaining), nodes)

@@ -28,13 +28,13 @@ GENESIS: Final = "0" * 64
 #: of the form of lines, as their ``v`` says; the hot path has it spelt out
 VERSION: Final = 1
 #: longest line in bytes, its newline among them: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
-LINE_BOUND: Final = 65_535
+MAX_LINE_BYTES: Final = 65_535
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Entry).decode
 _LINK: Final = re.compile(rb',"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
 #: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
-AFTER: Final = 76
+HASH_SUFFIX_BYTES: Final = 76
 
 
 class Flaw(StrEnum):
@@ -96,7 +96,7 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class ChainedLine:
     """One line whose bytes have the hash that it states.
 
     Attributes:
@@ -113,7 +113,7 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ChainBreak:
     """Where a run of lines first breaks.
 
     Attributes:
@@ -126,7 +126,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Intact:
+class IntactChain:
     """A run of lines without a break.
 
     Attributes:
@@ -138,7 +138,7 @@ class Intact:
     head: str
 
 
-def link(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
+def format_line(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
     """Encode an entry as the next line of a chain.
 
     Args:
@@ -157,7 +157,7 @@ def link(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 
 
-class Stencil(msgspec.Struct, frozen=True, gc=False):
+class LineTemplate(msgspec.Struct, frozen=True, gc=False):
     """The line of a decision that is made again and again: all of it but its id, its time and its trace.
 
     Attributes:
@@ -170,23 +170,23 @@ class Stencil(msgspec.Struct, frozen=True, gc=False):
     about: bytes
 
 
-def cut_stencil(entry: Decided) -> Stencil:
+def make_template(entry: Decided) -> LineTemplate:
     """Keep of a decision's line what does not change from one to the next."""
     whole = _encode(replace(entry, trace_id=""))
     begins = whole.index(b',"policy":')
     # a quote inside a text is escaped, so this can only be the field
     ends = whole.find(b',"subject":"', begins)
     ends = len(whole) - 1 if ends < 0 else ends
-    return Stencil(whole[begins:ends], whole[ends:-1])
+    return LineTemplate(whole[begins:ends], whole[ends:-1])
 
 
-def press(  # noqa: PLR0917 - the hot path: a name for each would cost as much as the hash
-    stencil: Stencil, record: str, at: float, trace: str, seq: int, prev: str
+def render_line(  # noqa: PLR0917 - the hot path: a name for each would cost as much as the hash
+    template: LineTemplate, record: str, at: float, trace: str, seq: int, prev: str
 ) -> tuple[bytes, str]:
-    """Make the line that `link` would make of the same decision with another id, time and trace.
+    """Make the line that `format_line` would make of the same decision with another id, time and trace.
 
     Args:
-        stencil: of the decision.
+        template: of the decision.
         record: id, of the letters and digits that the port `authguard.ports.Ids` gives.
         at: epoch seconds UTC, finite.
         trace: W3C trace id; empty for none.
@@ -198,8 +198,8 @@ def press(  # noqa: PLR0917 - the hot path: a name for each would cost as much a
         (
             f'{{"kind":"decision","id":"{record}","at":'.encode(),
             _encode(at),  # a sixth of the time of a `repr`
-            stencil.decided,
-            stencil.about,
+            template.decided,
+            template.about,
             f'{traced},"v":1,"seq":{seq},"prev":"{prev}"'.encode(),
         )
     )
@@ -207,29 +207,29 @@ def press(  # noqa: PLR0917 - the hot path: a name for each would cost as much a
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 
 
-def read(line: bytes) -> Linked | Flaw:
+def parse_line(line: bytes) -> ChainedLine | Flaw:
     """Check one line by itself: its form, its hash, and that it is a record.
 
     Args:
         line: with its newline, where it has one.
     """
     if not line.endswith(b"\n"):
-        return Flaw.TORN if len(line) <= LINE_BOUND else Flaw.FOREIGN
+        return Flaw.TORN if len(line) <= MAX_LINE_BYTES else Flaw.FOREIGN
     # quotes inside a text are escaped, so the last of these can only be the link itself
     found = _LINK.fullmatch(line, max(line.rfind(b',"v":1,"seq":'), 0))
-    if found is None or len(line) > LINE_BOUND:
+    if found is None or len(line) > MAX_LINE_BYTES:
         return Flaw.FOREIGN
     seq, prev, stated = found.groups()
-    if sha256(line[:-AFTER]).hexdigest().encode() != stated:
+    if sha256(line[:-HASH_SUFFIX_BYTES]).hexdigest().encode() != stated:
         return Flaw.EDITED
     try:
         entry = _decode(line)
     except msgspec.DecodeError:
         return Flaw.FOREIGN
-    return Linked(entry, int(seq), prev.decode(), stated.decode())
+    return ChainedLine(entry, int(seq), prev.decode(), stated.decode())
 
 
-def follow(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterator[Linked | Broken]:
+def iter_chain(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterator[ChainedLine | ChainBreak]:
     """Walk a chain in constant memory.
 
     Args:
@@ -242,21 +242,21 @@ def follow(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterato
     """
     begin = seq
     for line in lines:
-        found = read(line)
-        if isinstance(found, Linked) and (found.seq, found.prev) != (seq, prev):
+        found = parse_line(line)
+        if isinstance(found, ChainedLine) and (found.seq, found.prev) != (seq, prev):
             found = Flaw.MISPLACED
-        if not isinstance(found, Linked):
-            yield Broken(seq + 1, found)
+        if not isinstance(found, ChainedLine):
+            yield ChainBreak(seq + 1, found)
             return
         yield found
         seq, prev = seq + 1, found.hash
     if seq == begin:
-        yield Broken(0, Flaw.EMPTY)
+        yield ChainBreak(0, Flaw.EMPTY)
 
 
-def examine(lines: Iterable[bytes]) -> Intact | Broken:
+def verify_chain(lines: Iterable[bytes]) -> IntactChain | ChainBreak:
     """Find the first break of a chain; a chain without a line is broken."""
-    found: Linked | Broken = Broken(0, Flaw.EMPTY)
-    for found in follow(lines):  # noqa: B007 - the last one found is the answer
+    found: ChainedLine | ChainBreak = ChainBreak(0, Flaw.EMPTY)
+    for found in iter_chain(lines):  # noqa: B007 - the last one found is the answer
         pass
-    return found if isinstance(found, Broken) else Intact(found.seq + 1, found.hash)
+    return found if isinstance(found, ChainBreak) else IntactChain(found.seq + 1, found.hash)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 THINNED: Final = "thinned"
 #: seconds for which every checkpoint is kept, and parts into which each doubling of the age after that is cut
-RECENT_S: Final = 3_600
+KEEP_ALL_S: Final = 3_600
 PARTS: Final = 16
 _NOTE: Final = re.compile(
     r"checkpoints from line ([0-9]{1,18}) to ([0-9]{1,18}) until ([0-9]{1,12}): [0-9]+ kept,"
@@ -27,7 +27,7 @@ _NOTE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CheckpointInfo:
     """What a checkpoint is judged by.
 
     Attributes:
@@ -44,7 +44,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Thinned:
+class RetentionNote:
     """What a log says of its checkpoints.
 
     Attributes:
@@ -61,12 +61,12 @@ class Thinned:
     silence: int
     digest: str
 
-    def covers(self, one: Kept) -> bool:
+    def covers(self, one: CheckpointInfo) -> bool:
         """Whether a checkpoint is one of those that were looked at."""
         return one.size <= self.last and one.at <= self.until
 
 
-def thin(checkpoints: Sequence[Kept], first: int) -> list[int]:
+def select_retained(checkpoints: Sequence[CheckpointInfo], first: int) -> list[int]:
     """Choose the checkpoints that are kept; return their places, in order.
 
     Args:
@@ -84,7 +84,7 @@ def thin(checkpoints: Sequence[Kept], first: int) -> list[int]:
         if one.size < first:
             continue
         age = now - one.at
-        if age < RECENT_S:
+        if age < KEEP_ALL_S:
             kept.add(place)
         else:
             width = 1 << max(0, (age // PARTS).bit_length() - 1)
@@ -92,35 +92,35 @@ def thin(checkpoints: Sequence[Kept], first: int) -> list[int]:
     return sorted(kept | set(chosen.values()))
 
 
-def digest_of(checkpoints: Iterable[Kept]) -> str:
+def digest_checkpoints(checkpoints: Iterable[CheckpointInfo]) -> str:
     """Hash the digests of checkpoints, in their order."""
     return sha256(b"".join(one.digest for one in checkpoints)).hexdigest()
 
 
-def longest_silence(checkpoints: Sequence[Kept]) -> int:
+def longest_gap(checkpoints: Sequence[CheckpointInfo]) -> int:
     """Return the longest time between two checkpoints, seconds."""
     return max((after.at - before.at for before, after in pairwise(checkpoints)), default=0)
 
 
-def thinned_note(first: int, checkpoints: Sequence[Kept], silence: int) -> str:
+def format_retention_note(first: int, checkpoints: Sequence[CheckpointInfo], silence: int) -> str:
     """Write what is kept.
 
     Args:
-        first: as in `thin`.
+        first: as in `select_retained`.
         checkpoints: those that are kept.
         silence: longest time between two before they were thinned, seconds.
     """
     last = checkpoints[-1]
     return (
         f"checkpoints from line {first} to {last.size} until {last.at}: {len(checkpoints)} kept,"
-        f" longest silence {silence} s, sha256 {digest_of(checkpoints)}"
+        f" longest silence {silence} s, sha256 {digest_checkpoints(checkpoints)}"
     )
 
 
-def parse_thinned(note: str) -> Thinned | None:
+def parse_retention_note(note: str) -> RetentionNote | None:
     """Read what a record says was kept; ``None`` where it says nothing of the kind."""
     said = _NOTE.fullmatch(note)
     if said is None:
         return None
     first, last, until, silence = map(int, said.groups()[:4])
-    return Thinned(first, last, until, silence, said[5])
+    return RetentionNote(first, last, until, silence, said[5])

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import GAP, Box, Undecided
-from authguard.core.mdd import NODES, Forest, TooTangledError
+from authguard.core.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class TableDifference:
     """Cells that one table answers in one way and the other in another.
 
     Attributes:
@@ -38,14 +38,14 @@ class Comparison:
         changes: every pair of answers that differ in some cell, for each slice.
     """
 
-    __slots__ = ("_forest", "_leaves", "_roots", "_slices", "changes")
+    __slots__ = ("_diagrams", "_leaves", "_roots", "_slices", "changes")
 
     def __init__(
         self,
         whole: Box,
         tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
         slices: Sequence[Box],
-        nodes: int = NODES,
+        nodes: int = MAX_NODES,
     ) -> None:
         """Lay both tables and compare them.
 
@@ -62,23 +62,27 @@ class Comparison:
         leaf = {answer: -2 - place for place, answer in enumerate(answers)}
         self._leaves = {GAP: ""} | {number: answer for answer, number in leaf.items()}
         self._slices = tuple(slices)
-        self._forest = Forest(whole, [*slices, *(box for table in tables for box, _ in table)], nodes, len(slices))
-        self._roots = tuple(self._forest.table([(box, leaf[answer]) for box, answer in table]) for table in tables)
+        self._diagrams = DecisionDiagrams(
+            whole, [*slices, *(box for table in tables for box, _ in table)], nodes, len(slices)
+        )
+        self._roots = tuple(
+            self._diagrams.build_table([(box, leaf[answer]) for box, answer in table]) for table in tables
+        )
         self.changes = tuple(self._compare())
 
-    def _compare(self) -> list[Changed]:
+    def _compare(self) -> list[TableDifference]:
         found = []
         for index, part in enumerate(self._slices):
-            for leaves, cells in self._forest.tally(self._roots, part, differing=True).items():
-                box = self._forest.example(self._roots, part, {leaves})
+            for leaves, cells in self._diagrams.count_cells(self._roots, part, differing=True).items():
+                box = self._diagrams.example(self._roots, part, {leaves})
                 if box is None:
-                    raise TooTangledError(0)  # a count without an example would be a fault of the algebra
+                    raise NodeLimitError(0)  # a count without an example would be a fault of the algebra
                 before, after = (self._leaves[leaf] for leaf in leaves)
-                wide = self._forest.widen(self._roots, box, part, {leaves})
-                found.append(Changed(before=before, after=after, slice=index, cells=cells, box=wide))
+                wide = self._diagrams.generalize(self._roots, box, part, {leaves})
+                found.append(TableDifference(before=before, after=after, slice=index, cells=cells, box=wide))
         return found
 
-    def finder(self, change: Changed) -> Callable[[Box], Box | None]:
+    def make_finder(self, change: TableDifference) -> Callable[[Box], Box | None]:
         """Give a search for cells of one change within any box."""
         number = {answer: leaf for leaf, answer in self._leaves.items()}
         wanted = {(number[change.before], number[change.after])}
@@ -86,7 +90,7 @@ class Comparison:
 
         def find(box: Box) -> Box | None:
             within = tuple(a & b for a, b in zip(box, part, strict=True))
-            return self._forest.example(self._roots, within, wanted)
+            return self._diagrams.example(self._roots, within, wanted)
 
         return find
 
@@ -95,10 +99,10 @@ def compare(
     whole: Box,
     tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
     slices: Sequence[Box],
-    nodes: int = NODES,
+    nodes: int = MAX_NODES,
 ) -> Comparison | Undecided:
     """Compare two tables, or say that they are too tangled; see `Comparison`."""
     try:
         return Comparison(whole, tables, slices, nodes)
-    except TooTangledError as tangled:
+    except NodeLimitError as tangled:
         return Undecided(tangled.rule, nodes)

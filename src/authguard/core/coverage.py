@@ -1,7 +1,7 @@
 """Who decides what, proved over every cell: by boxes where the rules are plain, by a diagram where they are tangled.
 
-Both are exact and answer the same questions (`Proven`); boxes are quicker for the few dozen rules of most policies, a
-diagram (`authguard.core.mdd`) stays small where thousands of pieces would be left. Past the bound of the diagram
+Both are exact and answer the same questions (`TableCoverage`). Boxes are faster for a few dozen rules;
+a diagram (`authguard.core.mdd`) stays small where thousands of pieces would be left. Past the bound of the diagram
 the answer is `Undecided`, and nothing is assumed.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from authguard.core.boxes import GAP, Box, Space, Undecided, reach_of
-from authguard.core.mdd import NODES, Forest, TooTangledError
+from authguard.core.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
 
 #: boxes looked at before a diagram takes over; the standard policy needs some 200
-BOXES: Final = 4_000
+MAX_BOXES: Final = 4_000
 
 
-class Proven(Protocol):
+class TableCoverage(Protocol):
     """What a proof can be asked; a rule is named by its index, and `GAP` stands for no rule."""
 
     def deciders(self, box: Box) -> frozenset[int]:
         """Give the rules that decide some cell of a box."""
 
-    def is_met(self, rules: Collection[int], box: Box) -> bool:
+    def decides_any(self, rules: Collection[int], box: Box) -> bool:
         """Whether any of some rules decides a cell of a box."""
 
     def cells(self, rule: int, box: Box) -> int:
@@ -44,7 +44,7 @@ class Proven(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DiagramCoverage:
     """A proof by a diagram.
 
     Attributes:
@@ -52,20 +52,20 @@ class Drawn:
         root: of the table, with one leaf for each rule.
     """
 
-    forest: Forest
+    diagrams: DecisionDiagrams
     root: int
 
     def deciders(self, box: Box) -> frozenset[int]:
         """Give the rules that decide some cell of a box."""
-        return frozenset(_rule(leaf) for (leaf,) in self.forest.leaves((self.root,), box))
+        return frozenset(_rule(leaf) for (leaf,) in self.diagrams.leaves((self.root,), box))
 
-    def is_met(self, rules: Collection[int], box: Box) -> bool:
+    def decides_any(self, rules: Collection[int], box: Box) -> bool:
         """Whether any of some rules decides a cell of a box."""
         return not self.deciders(box).isdisjoint(rules)
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""
-        return self.forest.tally((self.root,), box).get((_leaf(rule),), 0)
+        return self.diagrams.count_cells((self.root,), box).get((_leaf(rule),), 0)
 
     def example(self, rule: int, box: Box) -> Box:
         """Give cells of a box that a rule decides: one wide box of them.
@@ -74,10 +74,10 @@ class Drawn:
             ValueError: it decides none.
         """
         wanted = {(_leaf(rule),)}
-        found = self.forest.example((self.root,), box, wanted)
+        found = self.diagrams.example((self.root,), box, wanted)
         if found is None:
             raise ValueError("the rule decides no cell of this box")
-        return self.forest.widen((self.root,), found, box, wanted)
+        return self.diagrams.generalize((self.root,), found, box, wanted)
 
 
 def _leaf(rule: int) -> int:
@@ -88,7 +88,9 @@ def _leaf(rule: int) -> int:
 _rule = _leaf  # the numbering is its own inverse
 
 
-def prove(rules: Sequence[Rule], space: Space, *, boxes: int = BOXES, nodes: int = NODES) -> Proven | Undecided:
+def compute_coverage(
+    rules: Sequence[Rule], space: Space, *, boxes: int = MAX_BOXES, nodes: int = MAX_NODES
+) -> TableCoverage | Undecided:
     """Prove who decides every cell, first match wins.
 
     Args:
@@ -104,13 +106,13 @@ def prove(rules: Sequence[Rule], space: Space, *, boxes: int = BOXES, nodes: int
 
 
 @lru_cache(maxsize=8)  # several checks ask the same question of the same policy
-def _prove(rules: tuple[Box, ...], whole: Box, boxes: int, nodes: int) -> Proven | Undecided:
+def _prove(rules: tuple[Box, ...], whole: Box, boxes: int, nodes: int) -> TableCoverage | Undecided:
     plain = reach_of(rules, whole, boxes)
     if not isinstance(plain, Undecided):
         return plain
-    forest = Forest(whole, rules, nodes)
+    diagrams = DecisionDiagrams(whole, rules, nodes)
     try:
-        root = forest.table([(box, _leaf(index)) for index, box in enumerate(rules)])
-    except TooTangledError as tangled:
-        return Undecided(tangled.rule, len(forest))
-    return Drawn(forest, root)
+        root = diagrams.build_table([(box, _leaf(index)) for index, box in enumerate(rules)])
+    except NodeLimitError as tangled:
+        return Undecided(tangled.rule, len(diagrams))
+    return DiagramCoverage(diagrams, root)

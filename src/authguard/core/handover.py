@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.entries import Acted
-from authguard.core.signed_note import PLAIN, plain_base64
+from authguard.core.signed_note import NOTE_SIGNATURE, decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from authguard.core.chain import Linked
+    from authguard.core.chain import ChainedLine
     from authguard.core.signed_note import Check, Key, Sign
 
 OPENED: Final = "opened"
@@ -28,11 +28,11 @@ FOREIGN: Final = "foreign"
 ADOPTED: Final = "adopted"
 ACCEPTED: Final = "accepted"
 #: acts that a strict verification looks at
-MARKS: Final = frozenset({RECOVERED, FOREIGN, ADOPTED})
+ANOMALY_ACTS: Final = frozenset({RECOVERED, FOREIGN, ADOPTED})
 #: who says what the log has to say of itself
-ITSELF: Final = "audit"
+AUDIT_ACTOR: Final = "audit"
 #: seconds by which a thread may be late for a checkpoint
-SLACK_S: Final = 1.0
+CHECKPOINT_TOLERANCE_S: Final = 1.0
 
 _OPENED: Final = re.compile(r"after ([0-9a-f]{64}), ([0-9a-f]{8}) ([A-Za-z0-9+/=]{1,100})")
 _RECOVERED: Final = re.compile(
@@ -43,7 +43,7 @@ _ACCEPTED: Final = re.compile(r"([0-9A-Za-z._-]{1,64}) .+: .+")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Anomaly:
     """Something that a log says of lines that no writer of ours vouched for when they were written.
 
     Attributes:
@@ -62,14 +62,14 @@ class Mark:
     words: str
     first: int
     last: int
-    grave: bool
+    severe: bool
 
 
 def _message(prev: str, record: str, at: float) -> bytes:
     return f"authguard opened/v1\n{prev}\n{record}\n{at!r}\n".encode()
 
 
-def opened_note(key: Key, sign: Sign, prev: str, record: str, at: float) -> str:
+def format_opened_note(key: Key, sign: Sign, prev: str, record: str, at: float) -> str:
     """Write what a writer begins with.
 
     Args:
@@ -79,10 +79,10 @@ def opened_note(key: Key, sign: Sign, prev: str, record: str, at: float) -> str:
         record: id of the record.
         at: time of the record.
     """
-    return f"after {prev}, {key.id(PLAIN).hex()} {b64encode(sign(_message(prev, record, at))).decode()}"
+    return f"after {prev}, {key.id(NOTE_SIGNATURE).hex()} {b64encode(sign(_message(prev, record, at))).decode()}"
 
 
-def is_opened(found: Linked, keys: Collection[Key] | None, check: Check | None = None) -> bool:
+def is_opened(found: ChainedLine, keys: Collection[Key] | None, check: Check | None = None) -> bool:
     """Whether a line is the first of a writer that has the key.
 
     Args:
@@ -97,38 +97,38 @@ def is_opened(found: Linked, keys: Collection[Key] | None, check: Check | None =
     if keys is None or check is None:
         return True
     try:
-        signature = plain_base64(said[3])
+        signature = decode_base64(said[3])
     except ValueError:
         return False
     message = _message(found.prev, entry.id, entry.at)
-    return any(key.id(PLAIN).hex() == said[2] and check(key.public, signature, message) for key in keys)
+    return any(key.id(NOTE_SIGNATURE).hex() == said[2] and check(key.public, signature, message) for key in keys)
 
 
-def is_closed(found: Linked) -> bool:
+def is_closed(found: ChainedLine) -> bool:
     """Whether a line is the last of a writer."""
     return _is_own(found.entry, CLOSED)
 
 
 def _is_own(entry: object, act: str) -> bool:
-    return type(entry) is Acted and entry.act == act and entry.by == ITSELF
+    return type(entry) is Acted and entry.act == act and entry.by == AUDIT_ACTOR
 
 
-def recovered_note(first: int, last: int, seconds: float, every: int, within: float) -> str:
+def format_recovered_note(first: int, last: int, seconds: float, every: int, within: float) -> str:
     """Write what a crash left unsigned: the lines, from 1, how long they took, and what a checkpoint covers at most."""
     return f"lines {first} to {last}, {seconds:.0f} s; a checkpoint covers {every} lines or {within:.0f} s"
 
 
-def foreign_note(size: int, line: int, name: str, digest: str) -> str:
+def format_foreign_note(size: int, line: int, name: str, digest: str) -> str:
     """Write what was moved aside: bytes, the line behind which they stood, the file, its SHA-256 in hexadecimal."""
     return f"{size} bytes behind line {line} are in {name}, sha256 {digest}"
 
 
-def accepted_note(mark: Mark, reason: str) -> str:
+def format_accepted_note(mark: Anomaly, reason: str) -> str:
     """Write what a person accepted, and why."""
     return f"{mark.id} {mark.place}: {reason}"
 
 
-def mark_of(found: Linked, chain: str) -> Mark | None:
+def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
     """Read what a line says of others; ``None`` where it says nothing of the kind.
 
     Args:
@@ -136,25 +136,25 @@ def mark_of(found: Linked, chain: str) -> Mark | None:
         chain: name of the chain's file.
     """
     entry = found.entry
-    if type(entry) is not Acted or entry.by != ITSELF:
+    if type(entry) is not Acted or entry.by != AUDIT_ACTOR:
         return None
     if entry.act == ADOPTED:
         words = f"adopted: lines 1 to {found.seq} were signed later than they were written"
-        return Mark(ADOPTED, entry.id, f"{chain}:1-{found.seq}", words, 1, found.seq, grave=True)
+        return Anomaly(ADOPTED, entry.id, f"{chain}:1-{found.seq}", words, 1, found.seq, severe=True)
     if entry.act == FOREIGN and (said := _FOREIGN.fullmatch(entry.note)):
-        return Mark(FOREIGN, entry.id, said[1], f"foreign: {entry.note}", 0, 0, grave=True)
+        return Anomaly(FOREIGN, entry.id, said[1], f"foreign: {entry.note}", 0, 0, severe=True)
     if entry.act == RECOVERED and (said := _RECOVERED.fullmatch(entry.note)):
         first, last, seconds, every, within = map(int, said.groups())
-        grave = last - first + 1 > every or seconds > within + SLACK_S
+        severe = last - first + 1 > every or seconds > within + CHECKPOINT_TOLERANCE_S
         place = f"{chain}:{first}-{last}"
         words = f"recovered: lines {first} to {last} were unsigned when their writer ended, {seconds} s of them"
-        return Mark(RECOVERED, entry.id, place, words, first, last, grave=grave)
+        return Anomaly(RECOVERED, entry.id, place, words, first, last, severe=severe)
     return None
 
 
-def accepted_id(entry: object) -> str:
+def parse_accepted_note(entry: object) -> str:
     """Read which record a person accepted; empty where the entry is no such act."""
-    if type(entry) is not Acted or entry.act != ACCEPTED or entry.by in {"", ITSELF}:
+    if type(entry) is not Acted or entry.act != ACCEPTED or entry.by in {"", AUDIT_ACTOR}:
         return ""
     said = _ACCEPTED.fullmatch(entry.note)
     return said[1] if said else ""

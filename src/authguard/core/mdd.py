@@ -7,7 +7,7 @@ and what box subtraction cuts into ever more pieces is visited once (Bryant 1986
 
 Rules of this file:
 - Pure and exact: counts are over the real values, an example is a box of real cells.
-- Nodes are bounded; past the bound `TooTangledError` is raised, and nothing is assumed.
+- Nodes are bounded; past the bound `NodeLimitError` is raised, and nothing is assumed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 #: the leaf of the cells that no rule decides
 GAP: Final = -1
 #: nodes of one forest before its rules count as too tangled (some 250 MB); the standard policy needs under a thousand
-NODES: Final = 500_000
+MAX_NODES: Final = 500_000
 
 #: one node or leaf of each of the diagrams that are looked at together
 Nodes = tuple[int, ...]
 
 
-class TooTangledError(Exception):
+class NodeLimitError(Exception):
     """A forest reached its bound.
 
     Attributes:
@@ -42,7 +42,7 @@ class TooTangledError(Exception):
         self.rule = rule
 
 
-class Forest:
+class DecisionDiagrams:
     """Diagrams over one space that share their nodes; nodes count from 0, leaves are negative.
 
     Attributes:
@@ -52,7 +52,7 @@ class Forest:
 
     __slots__ = ("_bound", "_branches", "_ids", "_levels", "classes", "order", "whole")
 
-    def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = NODES, aside: int = 0) -> None:
+    def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = MAX_NODES, unordered: int = 0) -> None:
         """Choose the order and the classes; no node exists yet.
 
         The dimensions are asked in the order in which the rules first name them: a table that is written as a walk
@@ -62,17 +62,17 @@ class Forest:
             whole: the box of all cells.
             boxes: of all rules that will be laid on diagrams of this forest, in their order.
             bound: of nodes.
-            aside: how many of the boxes, from the first, say nothing of the order: they only part values.
+            unordered: how many of the boxes, from the first, say nothing of the order: they only part values.
         """
         listed = list(boxes)
-        given, ordering = list(dict.fromkeys(listed)), list(dict.fromkeys(listed[aside:]))
+        given, ordering = list(dict.fromkeys(listed)), list(dict.fromkeys(listed[unordered:]))
         first = [
             next((index for index, box in enumerate(ordering) if box[place] != full), len(ordering))
             for place, full in enumerate(whole)
         ]
         self.whole = whole
         self.order = tuple(sorted(range(len(whole)), key=first.__getitem__))
-        self.classes = tuple(_classes(whole[place], (box[place] for box in given)) for place in self.order)
+        self.classes = tuple(_partition(whole[place], (box[place] for box in given)) for place in self.order)
         self._bound = bound
         self._ids: dict[tuple[int, ...], int] = {}
         self._levels: list[int] = []
@@ -82,7 +82,7 @@ class Forest:
         """Count the nodes."""
         return len(self._levels)
 
-    def table(self, rules: Sequence[tuple[Box, int]]) -> int:
+    def build_table(self, rules: Sequence[tuple[Box, int]]) -> int:
         """Lay rules on one another, the first on top.
 
         Args:
@@ -95,12 +95,12 @@ class Forest:
         for index in range(len(rules) - 1, -1, -1):
             box, leaf = rules[index]
             if all(box):
-                root = self._lay(root, box, leaf)
+                root = self._apply(root, box, leaf)
                 if len(self._levels) > self._bound:
-                    raise TooTangledError(index)
+                    raise NodeLimitError(index)
         return root
 
-    def _lay(self, root: int, box: Box, leaf: int) -> int:
+    def _apply(self, root: int, box: Box, leaf: int) -> int:
         """Lay one box on a diagram."""
         inside = [
             [bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)
@@ -149,11 +149,11 @@ class Forest:
         """The first level that any of the nodes asks; the number of levels for leaves."""
         return min(self._levels[node] if node >= 0 else len(self.order) for node in nodes)
 
-    def _below(self, nodes: Nodes, level: int, branch: int) -> Nodes:
+    def _children(self, nodes: Nodes, level: int, branch: int) -> Nodes:
         levels, branches = self._levels, self._branches
         return tuple(branches[node][branch] if node >= 0 and levels[node] == level else node for node in nodes)
 
-    def tally(self, roots: Nodes, box: Box, *, differing: bool = False) -> dict[Nodes, int]:
+    def count_cells(self, roots: Nodes, box: Box, *, differing: bool = False) -> dict[Nodes, int]:
         """Count the cells of a box by what the diagrams say of them.
 
         Args:
@@ -174,7 +174,7 @@ class Forest:
         for level in range(bottom):
             mask = box[self.order[level]]
             for nodes, cells in pending[level].items():
-                for below, values in self._answers(nodes, level, mask).items():
+                for below, values in self._branches_of(nodes, level, mask).items():
                     if differing and below.count(below[0]) == len(below):
                         continue
                     after = self._level(below)
@@ -200,14 +200,14 @@ class Forest:
             if level == len(self.order):
                 found.add(nodes)
                 continue
-            fresh = self._answers(nodes, level, box[self.order[level]]).keys() - seen
+            fresh = self._branches_of(nodes, level, box[self.order[level]]).keys() - seen
             seen |= fresh
             pending.extend(fresh)
         return frozenset(found)
 
     def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
         """Find cells of a box of which the diagrams say something wanted: one box of them, or nothing."""
-        way = self._way(roots, box, wanted, set()) if all(box) else None
+        way = self._find_path(roots, box, wanted, set()) if all(box) else None
         if way is None:
             return None
         found = list(box)
@@ -215,7 +215,9 @@ class Forest:
             found[place] = values
         return tuple(found)
 
-    def _way(self, nodes: Nodes, box: Box, wanted: Collection[Nodes], dead: set[Nodes]) -> list[tuple[int, int]] | None:
+    def _find_path(
+        self, nodes: Nodes, box: Box, wanted: Collection[Nodes], dead: set[Nodes]
+    ) -> list[tuple[int, int]] | None:
         """Go down to something wanted; what leads nowhere is remembered."""
         level = self._level(nodes)
         if level == len(self.order):
@@ -223,23 +225,23 @@ class Forest:
         if nodes in dead:
             return None
         place = self.order[level]
-        for below, values in self._answers(nodes, level, box[place]).items():
-            way = self._way(below, box, wanted, dead)
+        for below, values in self._branches_of(nodes, level, box[place]).items():
+            way = self._find_path(below, box, wanted, dead)
             if way is not None:
                 return [(place, values), *way]
         dead.add(nodes)
         return None
 
-    def _answers(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
+    def _branches_of(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
         """Give what comes after one level, and by which of some values."""
         answers: dict[Nodes, int] = {}
         for branch, values in enumerate(self.classes[level]):
             if both := values & mask:
-                below = self._below(nodes, level, branch)
+                below = self._children(nodes, level, branch)
                 answers[below] = answers.get(below, 0) | both
         return answers
 
-    def widen(self, roots: Nodes, box: Box, within: Box, wanted: Collection[Nodes]) -> Box:
+    def generalize(self, roots: Nodes, box: Box, within: Box, wanted: Collection[Nodes]) -> Box:
         """Widen a box as long as the diagrams say something wanted of all of it, so that it is told in few words.
 
         Args:
@@ -256,7 +258,7 @@ class Forest:
         return box
 
 
-def _classes(full: int, masks: Iterable[int]) -> tuple[int, ...]:
+def _partition(full: int, masks: Iterable[int]) -> tuple[int, ...]:
     """Part the values of one dimension by which masks hold them."""
     parts = [full]
     for mask in dict.fromkeys(masks):

@@ -73,7 +73,7 @@ class Tree:
             size >>= 1
         self.edge += reversed(ends)
 
-    def graft(self, hashed: bytes, level: int) -> None:
+    def append_subtree(self, hashed: bytes, level: int) -> None:
         """Add a whole subtree by its root.
 
         Args:
@@ -146,7 +146,7 @@ def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) ->
         # no sibling is a part of such a subtree: its parent would be one too, and that holds the leaf itself
         hashed, level = (item, 0) if isinstance(item, bytes) else item
         if current >= 0 and seen < ends[current]:
-            trees[current].graft(hashed, level) if level else trees[current].add(hashed)
+            trees[current].append_subtree(hashed, level) if level else trees[current].add(hashed)
         seen += 1 << level
     if seen < size:
         raise ValueError(f"there are {seen} leaves, not {size}")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from authguard.core.chain import LINE_BOUND, VERSION
+from authguard.core.chain import MAX_LINE_BYTES, VERSION
 from authguard.core.entries import Entry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +40,7 @@ def record_schema() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "title": f"A record of an authguard audit log, version {VERSION}",
-        "description": f"One line of JSON, at most {LINE_BOUND} bytes with its newline; what is empty is left out.",
+        "description": f"One line of JSON, at most {MAX_LINE_BYTES} bytes with its newline; what is empty is left out.",
         "type": "object",
         "required": ["kind", *_LINK],
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in kinds],

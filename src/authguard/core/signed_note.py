@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     Check = Callable[[bytes, bytes, bytes], bool]
 
 #: most characters of a note, and most signatures that are looked at (signed-note: at least 16)
-NOTE_BOUND: Final = 8_192
-SIGNATURES: Final = 16
-PLAIN: Final = 0x01
-TIMED: Final = 0x04
+MAX_NOTE_CHARS: Final = 8_192
+MAX_SIGNATURES: Final = 16
+NOTE_SIGNATURE: Final = 0x01
+COSIGNATURE: Final = 0x04
+
+#: bytes of an encoded public key: the kind of signature, then Ed25519
+KEY_BYTES: Final = 33
 
 #: bytes of a signature with its time: the key's id, the time, Ed25519
 _TIMED_BYTES: Final = 4 + 8 + 64
@@ -37,7 +40,7 @@ _BODY: Final = re.compile(r"([^\n]{1,300})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]
 _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,200}) ([A-Za-z0-9+/=]{1,400})\n")
 
 
-def plain_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """Read base64 (RFC 4648 4) that is written in the one way in which it is written (RFC 4648 3.5).
 
     Raises:
@@ -67,8 +70,8 @@ class Key:
 
     def text(self) -> str:
         """Write the key as a verifier key: ``name+id+base64`` (signed-note)."""
-        coded = b64encode(bytes([PLAIN]) + self.public).decode()
-        return f"{self.name}+{self.id(PLAIN).hex()}+{coded}"
+        coded = b64encode(bytes([NOTE_SIGNATURE]) + self.public).decode()
+        return f"{self.name}+{self.id(NOTE_SIGNATURE).hex()}+{coded}"
 
 
 def parse_key(text: str) -> Key:
@@ -80,11 +83,12 @@ def parse_key(text: str) -> Key:
     parts = text.strip().split("+", 2)
     try:
         name, stated, coded = parts
-        raw = plain_base64(coded)
+        raw = decode_base64(coded)
     except ValueError:
         raise ValueError("a verifier key is `name+id+base64`, as `authguard audit key` prints it") from None
     key = Key(name, raw[1:])
-    if not (_NAME.fullmatch(name) and len(raw) == 33 and raw[0] == PLAIN and key.id(PLAIN).hex() == stated):  # noqa: PLR2004 - kind and key
+    has_form = _NAME.fullmatch(name) and len(raw) == KEY_BYTES and raw[0] == NOTE_SIGNATURE
+    if not (has_form and key.id(NOTE_SIGNATURE).hex() == stated):
         raise ValueError("the verifier key was changed: its id is not its own")
     return key
 
@@ -109,7 +113,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class VerifiedNote:
     """A good note.
 
     Attributes:
@@ -127,39 +131,39 @@ def _timed(body: str, at: int) -> bytes:
     return f"cosignature/v1\ntime {at}\n{body}".encode()
 
 
-def signed(checkpoint: Checkpoint, at: int, signers: Collection[tuple[Key, Sign]]) -> str:
+def sign_note(checkpoint: Checkpoint, at: int, signers: Collection[tuple[Key, Sign]]) -> str:
     """Write a note, signed by each key plainly and with the time."""
     body = checkpoint.body()
     lines = []
     for key, sign in signers:
-        plain = key.id(PLAIN) + sign(body.encode())
-        timed = key.id(TIMED) + at.to_bytes(8, "big") + sign(_timed(body, at))
+        plain = key.id(NOTE_SIGNATURE) + sign(body.encode())
+        timed = key.id(COSIGNATURE) + at.to_bytes(8, "big") + sign(_timed(body, at))
         lines += [f"— {key.name} {b64encode(raw).decode()}\n" for raw in (plain, timed)]
     return f"{body}\n{''.join(lines)}"
 
 
-def read_body(note: str) -> Checkpoint | None:
+def parse_checkpoint(note: str) -> Checkpoint | None:
     """Read what a note says, whoever signed it; ``None`` where it is no note of ours."""
-    found = _BODY.match(note) if len(note) <= NOTE_BOUND else None
+    found = _BODY.match(note) if len(note) <= MAX_NOTE_CHARS else None
     if found is None or not note.startswith("\n", found.end()):
         return None
     try:
-        return Checkpoint(found[1], int(found[2]), plain_base64(found[3]))
+        return Checkpoint(found[1], int(found[2]), decode_base64(found[3]))
     except ValueError:
         return None
 
 
-def signature_count(note: str) -> int:
+def count_signatures(note: str) -> int:
     """Count the signature lines of a note."""
     return note.count("\n— ")
 
 
-def read_time(note: str) -> int:
+def parse_time(note: str) -> int:
     """Read when a note says that it was signed, whoever signed it, epoch seconds UTC; 0 where it says nothing."""
     for line in note.split("\n"):
         found = _SIGNATURE.fullmatch(line + "\n")
         try:
-            raw = plain_base64(found[2]) if found else b""
+            raw = decode_base64(found[2]) if found else b""
         except ValueError:
             continue
         if len(raw) == _TIMED_BYTES:
@@ -167,42 +171,42 @@ def read_time(note: str) -> int:
     return 0
 
 
-def opened(note: str, keys: Collection[Key], check: Check) -> Opened | None:
+def open_note(note: str, keys: Collection[Key], check: Check) -> VerifiedNote | None:
     """Open a note; ``None`` where it is malformed, not signed by a known key both ways, or signed wrongly by one."""
-    checkpoint = read_body(note)
+    checkpoint = parse_checkpoint(note)
     if checkpoint is None:
         return None
     body = checkpoint.body()
     lines = note[len(body) + 1 :].splitlines(keepends=True)
-    if not 0 < len(lines) <= SIGNATURES:
+    if not 0 < len(lines) <= MAX_SIGNATURES:
         return None
     plain: set[Key] = set()
     times: dict[Key, int] = {}
-    if not all(_hear(line, body, keys, check, plain, times) for line in lines):
+    if not all(_verify_signature(line, body, keys, check, plain, times) for line in lines):
         return None
     good = tuple(key for key in times if key in plain)
     if not good or len({times[key] for key in good}) != 1:
         return None
-    return Opened(checkpoint, times[good[0]], good)
+    return VerifiedNote(checkpoint, times[good[0]], good)
 
 
-def _hear(  # noqa: PLR0917 - what one line adds to
+def _verify_signature(  # noqa: PLR0917 - what one line adds to
     line: str, body: str, keys: Collection[Key], check: Check, plain: set[Key], times: dict[Key, int]
 ) -> bool:
     """Take one signature line; false where it is malformed, or a known key's and wrong."""
     found = _SIGNATURE.fullmatch(line)
     try:
-        raw = plain_base64(found[2]) if found else b""
+        raw = decode_base64(found[2]) if found else b""
     except ValueError:
         return False
     for key in keys:
         if found is None or key.name != found[1]:
             continue
-        if raw[:4] == key.id(PLAIN):
+        if raw[:4] == key.id(NOTE_SIGNATURE):
             if not check(key.public, raw[4:], body.encode()):
                 return False
             plain.add(key)
-        elif raw[:4] == key.id(TIMED):
+        elif raw[:4] == key.id(COSIGNATURE):
             at = int.from_bytes(raw[4:12], "big")
             if not check(key.public, raw[12:], _timed(body, at)):
                 return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.chain import Linked, read
+from authguard.core.chain import ChainedLine, parse_line
 from authguard.core.entries import Acted
 from authguard.core.merkle import LEVELS, Tree, leaf
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: most keys, and most older stubs, that the lines of a segment may name
-OFFERED: Final = 64
-NAMED: Final = 4_096
+MAX_OFFERED_KEYS: Final = 64
+MAX_RETIRED: Final = 4_096
 #: of the record that goes before the lines do
 RETIRED: Final = "retired"
 
@@ -30,7 +30,7 @@ _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _NOTE: Final = re.compile(r"lines [0-9]+ to [0-9]+, stub sha256 ([0-9a-f]{64})")
 
 
-class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Tombstone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is left of a segment.
 
     Attributes:
@@ -42,7 +42,7 @@ class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         last: hash of the last line.
         since: time of the first line, epoch seconds UTC.
         until: time of the newest.
-        blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`levels`).
+        blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`subtree_levels`).
         offered: keys to which the lines say that the log's was rotated.
         adopted: lines of the chain that were first signed later than written; 0 where the lines do not say.
         retired: digests of the older stubs that the lines named.
@@ -65,16 +65,16 @@ class Stub(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Write it as its file has it."""
         return msgspec.json.encode(self) + b"\n"
 
-    def graft(self, tree: Tree) -> None:
+    def append_to(self, tree: Tree) -> None:
         """Let a tree that ends where the stub begins grow by its lines."""
-        for level, block in zip(levels(self.base, self.base + self.count), self.blocks, strict=True):
-            tree.graft(bytes.fromhex(block), level)
+        for level, block in zip(subtree_levels(self.base, self.base + self.count), self.blocks, strict=True):
+            tree.append_subtree(bytes.fromhex(block), level)
 
 
-_decode: Final = msgspec.json.Decoder(Stub).decode
+_decode: Final = msgspec.json.Decoder(Tombstone).decode
 
 
-def parse_stub(raw: bytes) -> Stub | None:
+def parse_tombstone(raw: bytes) -> Tombstone | None:
     """Read a stub; ``None`` where it is none, or does not fit together."""
     try:
         found = _decode(raw)
@@ -85,9 +85,9 @@ def parse_stub(raw: bytes) -> Stub | None:
         and found.base >= 0
         and found.count > 0
         and (found.base + found.count).bit_length() <= LEVELS
-        and len(found.blocks) == len(levels(found.base, found.base + found.count))
-        and len(found.offered) <= OFFERED
-        and len(found.retired) <= NAMED
+        and len(found.blocks) == len(subtree_levels(found.base, found.base + found.count))
+        and len(found.offered) <= MAX_OFFERED_KEYS
+        and len(found.retired) <= MAX_RETIRED
         and 0 <= found.adopted <= found.base + found.count
         and all(_HEX.fullmatch(one) for one in (found.prev, found.first, found.last, *found.blocks, *found.retired))
     )
@@ -95,7 +95,7 @@ def parse_stub(raw: bytes) -> Stub | None:
     return found if fits and found.encode() == raw else None
 
 
-def levels(begin: int, end: int) -> list[int]:
+def subtree_levels(begin: int, end: int) -> list[int]:
     """Cut a range of leaves into the fewest whole subtrees; give how many levels each has, from the first on."""
     found = []
     while begin < end:
@@ -106,7 +106,7 @@ def levels(begin: int, end: int) -> list[int]:
     return found
 
 
-def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
+def make_tombstone(lines: Iterable[bytes], base: int, count: int) -> Tombstone | None:
     """Make the stub of a segment; ``None`` where its lines are not a chain of so many from there on.
 
     Args:
@@ -114,7 +114,7 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
         base: number of the first.
         count: how many there have to be.
     """
-    wanted = levels(base, base + count)
+    wanted = subtree_levels(base, base + count)
     roots: list[str] = []
     offered: list[str] = []
     retired: list[str] = []
@@ -122,8 +122,13 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
     prev = first = last = ""
     tree, seq = Tree(), base
     for line in lines:
-        found = read(line)
-        if not isinstance(found, Linked) or found.seq != seq or (last and found.prev != last) or seq >= base + count:
+        found = parse_line(line)
+        if (
+            not isinstance(found, ChainedLine)
+            or found.seq != seq
+            or (last and found.prev != last)
+            or seq >= base + count
+        ):
             return None
         if not last:
             prev, first, since = found.prev, found.hash, found.entry.at
@@ -134,24 +139,25 @@ def make_stub(lines: Iterable[bytes], base: int, count: int) -> Stub | None:
             tree = Tree()
         entry = found.entry
         if type(entry) is Acted and entry.by == "audit":
-            if entry.act == "key.rotated" and len(offered) < OFFERED:
+            if entry.act == "key.rotated" and len(offered) < MAX_OFFERED_KEYS:
                 offered.append(entry.note)
             elif entry.act == "adopted":
                 adopted = found.seq
             elif entry.act == RETIRED:
-                retired.append(retired_digest(entry.note))
-    if seq != base + count or len(retired) > NAMED:
+                retired.append(parse_retired_note(entry.note))
+    if seq != base + count or len(retired) > MAX_RETIRED:
         return None
     more = tuple(roots), tuple(offered), adopted, tuple(retired)
-    return Stub(1, base, count, prev, first, last, since, until, *more)
+    return Tombstone(1, base, count, prev, first, last, since, until, *more)
 
 
-def retired_note(stub: Stub) -> str:
+def format_retired_note(tombstone: Tombstone) -> str:
     """Say in a record that a segment gives way to a stub."""
-    return f"lines {stub.base + 1} to {stub.base + stub.count}, stub sha256 {sha256(stub.encode()).hexdigest()}"
+    last = tombstone.base + tombstone.count
+    return f"lines {tombstone.base + 1} to {last}, stub sha256 {sha256(tombstone.encode()).hexdigest()}"
 
 
-def retired_digest(note: str) -> str:
+def parse_retired_note(note: str) -> str:
     """Read which stub a record names; empty where it names none."""
     found = _NOTE.fullmatch(note)
     return found[1] if found else ""

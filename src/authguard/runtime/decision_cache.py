@@ -16,7 +16,7 @@ from authguard.core.outcomes import Outcome
 from authguard.core.request import NotProven, Proven
 
 if TYPE_CHECKING:
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled import Policy
@@ -44,7 +44,7 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
     places: tuple[bytes, ...]
     seen: tuple[object, ...]
     until: float
-    stencil: Stencil
+    template: LineTemplate
     verdict: Verdict
 
 
@@ -84,15 +84,15 @@ class DecisionCache:
 
     def _slim(self, recollection: CachedDecision) -> CachedDecision:
         """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
-        verdict, stencil = recollection.verdict, recollection.stencil
+        verdict, template = recollection.verdict, recollection.template
         for shared in (self._decided, self._scopes):
             if len(shared) >= REMEMBERED:
                 shared.clear()
-        decided = self._decided.setdefault(stencil.decided, stencil.decided)
+        decided = self._decided.setdefault(template.decided, template.decided)
         scopes, token_scopes = self._scopes.setdefault(verdict.scopes, (verdict.scopes, frozenset(verdict.scopes)))
         return replace(
             recollection,
-            stencil=replace(stencil, decided=decided),
+            template=replace(template, decided=decided),
             verdict=replace(verdict, scopes=scopes, token_scopes=token_scopes),
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
-from authguard.core.chain import cut_stencil
+from authguard.core.chain import make_template
 from authguard.core.ledger_keys import ledger_keys
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
@@ -44,7 +44,7 @@ from authguard.runtime.verification import Verifications
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.policy.compiled import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
@@ -233,7 +233,7 @@ class Enforcer:
                 return None
             record = self._cover_by_window(
                 request, credential, found.verdict.fallback.kind, now
-            ) or self.journal.record_cached_decision(found.stencil, now, request.evidence.trace)
+            ) or self.journal.record_cached_decision(found.template, now, request.evidence.trace)
         except AuditError as error:
             # a log that mends itself meanwhile must not hide that a record was lost
             self._pending_error = error
@@ -389,10 +389,10 @@ class Enforcer:
         if not verdict.admits:
             self._ticket_opener.remember(keys.session, now, request.operation.name, plan.fallback.kind.value, record)
         if before.places and is_repeatable(self.policy, request, facts, plan, before.snapshot):
-            self._cache_decision(verdict, self._cache_key(request, facts.channel), before, cut_stencil(entry))
+            self._cache_decision(verdict, self._cache_key(request, facts.channel), before, make_template(entry))
         return verdict
 
-    def _cache_decision(self, verdict: Verdict, about: bytes, before: LoadedState, stencil: Stencil) -> None:
+    def _cache_decision(self, verdict: Verdict, about: bytes, before: LoadedState, template: LineTemplate) -> None:
         """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
         try:
             met = self.repository.reload_after_save(before, verdict.snapshot)
@@ -400,5 +400,5 @@ class Enforcer:
             return
         if met is not None:
             answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)
-            recollection = CachedDecision(met.places, met.seen, good_until(self.policy, verdict), stencil, answer)
+            recollection = CachedDecision(met.places, met.seen, good_until(self.policy, verdict), template, answer)
             self._decision_cache.keep(verdict.credential, about, recollection)

@@ -10,7 +10,7 @@ from authguard.core.request import Proven
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.machine import Transition
     from authguard.core.outcomes import Reason
     from authguard.core.request import Credential
@@ -40,7 +40,7 @@ class Journal:
         """
         self._policy = policy
         self._sink = sink
-        self._append_again = sink.append_again
+        self._append_again = sink.append_cached
         self._ids = ids
 
     def open(self) -> None:
@@ -83,10 +83,10 @@ class Journal:
         )
         return entry, self._sink.append(entry)
 
-    def record_cached_decision(self, stencil: Stencil, now: float, trace: str) -> str:
+    def record_cached_decision(self, template: LineTemplate, now: float, trace: str) -> str:
         """Write a decision that is the same as an earlier one but for its time, its id and its trace; give its id."""
         record = self._ids.record(now)
-        self._append_again(stencil, record, now, trace)
+        self._append_again(template, record, now, trace)
         return record
 
     def record_transitions(

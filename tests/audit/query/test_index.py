@@ -12,7 +12,7 @@ from authguard.audit import segment_file
 from authguard.audit.query.index import index_path, open_index
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, numbers, told
 from tests.audit.logs import acted, append, decided, faulted, moved, refused, withdrawn, write
@@ -112,7 +112,9 @@ def test_a_chain_of_somebody_elses_cannot_void_the_records_of_another(log: Path)
 
 def test_lines_that_are_no_record_are_counted_and_left_out(log: Path) -> None:
     line = write(log, decided("a"))
-    log.write_bytes(b"\xff\n" + line + b'{"kind":"decision"}\n' + b"x" * (3 * LINE_BOUND) + b"\n" + line + b"[" * 9_000)
+    log.write_bytes(
+        b"\xff\n" + line + b'{"kind":"decision"}\n' + b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line + b"[" * 9_000
+    )
     with open_index(log) as index:
         assert index.unparsed_lines() == 3
         assert len(find_by_id(index, "a")) == 2

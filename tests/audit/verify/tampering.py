@@ -17,7 +17,7 @@ from authguard import signing_key
 from authguard.audit.checkpoint_file import chain_origin, encode_line
 from authguard.core.chain import GENESIS
 from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, Key, signed
+from authguard.core.signed_note import Checkpoint, Key, sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def resigned(folder: Path, lines: Lines, *, own_name: bool) -> None:
     key = signing_key.make("" if own_name else ours)
     lines = rehash(lines)
     name = chain_origin(key.key.name, lines[0][-67:-3].decode())
-    note = signed(Checkpoint(name, len(lines), root(lines)), 1_800_000_000, [(key.key, key.sign)])
+    note = sign_note(Checkpoint(name, len(lines), root(lines)), 1_800_000_000, [(key.key, key.sign)])
     write(folder, lines)
     (folder / SIGNED).write_bytes(encode_line(note))
 
@@ -186,7 +186,7 @@ def endorse(folder: Path) -> None:
     claim = json.dumps(said | {"note": key.key.text()}, separators=(",", ":"))[:-1].encode() + b"}\n"
     lines = rehash([*lines, claim[:-2] + b',"v":1,"seq":0,"prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n'])
     name = chain_origin(Key(ours, b"").name, lines[0][-67:-3].decode())
-    note = signed(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(key.key, key.sign)])
+    note = sign_note(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(key.key, key.sign)])
     write(folder, lines)
     write(folder, [*read(folder, SIGNED), encode_line(note)], SIGNED)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress, open_decompressed
 from authguard.core.merkle import Tree
-from authguard.core.tombstone import make_stub, parse_stub, retired_note
+from authguard.core.tombstone import format_retired_note, make_tombstone, parse_tombstone
 from tests.audit.verify.tampering import LOG, rehash, split
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def own_stub(where: str, *, claim: bool = False) -> Tamper:
         path = place(folder, where)
         base = int(path.name.split(".")[2])
         lines = lines_of(path)
-        stub = make_stub(lines, base, len(lines))
+        stub = make_tombstone(lines, base, len(lines))
         assert stub is not None
         path.unlink()
         segment_file.segment_path(folder / LOG, base, segment_file.TOMBSTONE_SUFFIX).write_bytes(stub.encode())
@@ -152,7 +152,7 @@ def own_stub(where: str, *, claim: bool = False) -> Tamper:
             live = folder / LOG
             before = split(live.read_bytes())
             said = {"kind": "act", "id": "z", "at": 1, "policy": "ab", "act": "retired", "by": "audit"}
-            body = json.dumps(said | {"note": retired_note(stub)}, separators=(",", ":"))[:-1].encode()
+            body = json.dumps(said | {"note": format_retired_note(stub)}, separators=(",", ":"))[:-1].encode()
             live.write_bytes(b"".join([*before, *after(before[-1], body)]))
 
     return tamper
@@ -169,15 +169,15 @@ def after(line: bytes, body: bytes) -> list[bytes]:
 
 def merge_stubs(folder: Path) -> None:
     """Make two stubs into one that proves the same."""
-    first, second = (parse_stub(place(folder, f"stub {number}").read_bytes()) for number in (0, 1))
+    first, second = (parse_tombstone(place(folder, f"stub {number}").read_bytes()) for number in (0, 1))
     assert first is not None
     assert second is not None
     gone = place(folder, "stub 1")
     said = json.loads(first.encode())
     said |= {"count": first.count + second.count, "last": second.last, "until": second.until}
     grown = Tree()
-    first.graft(grown)
-    second.graft(grown)
+    first.append_to(grown)
+    second.append_to(grown)
     said["blocks"] = [part.hex() for part in grown.edge]
     place(folder, "stub 0").write_bytes(json.dumps(said, separators=(",", ":")).encode() + b"\n")
     gone.unlink()

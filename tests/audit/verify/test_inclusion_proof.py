@@ -11,10 +11,10 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.verify.inclusion_proof import BOUND, HEADER, UnprovenError, examine, prove
 from authguard.audit.verify.log_reader import parse
-from authguard.core.chain import GENESIS, link
+from authguard.core.chain import GENESIS, format_line
 from authguard.core.merkle import Tree, leaf, root_of
 from authguard.core.merkle import prove as prove_leaf
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
 from tests.audit.logs import acted
 from tests.records import by_hand
@@ -59,12 +59,12 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     by_hand(path)
     lines, head, tree = [], GENESIS, Tree()
     for seq in range(LINES):
-        line, head = link(acted(f"r{seq}", seq, "started"), seq, head)
+        line, head = format_line(acted(f"r{seq}", seq, "started"), seq, head)
         lines.append(line)
         tree.add(leaf(line[:-1]))
         if tree.size in {4, 10}:
             name = checkpoint_file.chain_origin("desk", lines[0][-67:-3].decode())
-            note = signed(Checkpoint(name, tree.size, tree.root()), 1_800_000_000 + seq, [(KEY.key, KEY.sign)])
+            note = sign_note(Checkpoint(name, tree.size, tree.root()), 1_800_000_000 + seq, [(KEY.key, KEY.sign)])
             checkpoint_file.append_note(checkpoint_file.checkpoint_path(path), note)
     path.write_bytes(b"".join(lines))
     return path
@@ -139,7 +139,7 @@ def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
 def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
     text = prove(log, "r5", KEYS, signing_key.check)
     line = b64decode(text.splitlines()[1].removeprefix("extra "))
-    forged, _ = link(acted("r5", 5, "stopped"), 5, parse(line)["prev"])
+    forged, _ = format_line(acted("r5", 5, "stopped"), 5, parse(line)["prev"])
     spoilt = text.replace(b64encode(line).decode(), b64encode(forged).decode())
     with pytest.raises(AuditError, match="does not cover"):
         examine(spoilt, [KEY.key], signing_key.check)

@@ -11,7 +11,7 @@ from authguard import signing_key
 from authguard.audit.verify.chain_verifier import LOOKS
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, Intact, link
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Flaw, IntactChain, format_line
 from authguard.core.entries import Acted, Decided, Faulted, Refused
 from tests.audit.logs import CELL
 
@@ -42,7 +42,7 @@ def chain(*outcomes: str, start: float = 100.0) -> list[bytes]:
     ]
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
-        line, head = link(entry, seq, head)
+        line, head = format_line(entry, seq, head)
         lines.append(line)
     return lines
 
@@ -74,7 +74,7 @@ def test_the_first_break_is_placed_and_what_comes_before_it_counted(log: Path) -
     log.write_bytes(b"".join(lines))
     found = verify(log, pause=never)
     assert not found.ok
-    assert found.chains[0].result == Broken(3, Flaw.EDITED)
+    assert found.chains[0].result == ChainBreak(3, Flaw.EDITED)
     assert found.chains[0].lines == 2
     assert found.outcomes == {"allow": 1}
 
@@ -85,21 +85,21 @@ def test_one_broken_chain_beside_a_good_one_breaks_the_log(log: Path) -> None:
     second.write_bytes(b"".join(chain("allow", "allow")[1:]))
     found = verify(log, pause=never)
     assert not found.ok
-    assert isinstance(found.chains[0].result, Intact)
-    assert found.chains[1].result == Broken(1, Flaw.MISPLACED)
+    assert isinstance(found.chains[0].result, IntactChain)
+    assert found.chains[1].result == ChainBreak(1, Flaw.MISPLACED)
 
 
 @pytest.mark.parametrize(
     ("content", "result"),
     [
-        (b"", Broken(0, Flaw.EMPTY)),
-        (None, Broken(0, Flaw.MISSING)),
-        (b"\n", Broken(1, Flaw.FOREIGN)),
-        (b"x" * 1_000_000, Broken(1, Flaw.FOREIGN)),
-        (b"x" * (LINE_BOUND - 1) + b"\n" + b"rest", Broken(1, Flaw.FOREIGN)),
+        (b"", ChainBreak(0, Flaw.EMPTY)),
+        (None, ChainBreak(0, Flaw.MISSING)),
+        (b"\n", ChainBreak(1, Flaw.FOREIGN)),
+        (b"x" * 1_000_000, ChainBreak(1, Flaw.FOREIGN)),
+        (b"x" * (MAX_LINE_BYTES - 1) + b"\n" + b"rest", ChainBreak(1, Flaw.FOREIGN)),
     ],
 )
-def test_what_is_no_log_is_not_well(log: Path, content: bytes | None, result: Broken) -> None:
+def test_what_is_no_log_is_not_well(log: Path, content: bytes | None, result: ChainBreak) -> None:
     if content is not None:
         log.write_bytes(content)
     found = verify(log, pause=never)
@@ -110,12 +110,12 @@ def test_what_is_no_log_is_not_well(log: Path, content: bytes | None, result: Br
 
 def test_a_log_that_is_missing_while_its_siblings_are_there_is_not_well(log: Path) -> None:
     log.with_name("audit.1.jsonl").write_bytes(b"".join(chain("allow")))
-    assert [type(one.result) for one in verify(log, pause=never).chains] == [Broken, Intact]
+    assert [type(one.result) for one in verify(log, pause=never).chains] == [ChainBreak, IntactChain]
 
 
 def test_a_folder_is_not_a_log(log: Path) -> None:
     log.mkdir()
-    assert verify(log).chains[0].result == Broken(0, Flaw.UNREADABLE)
+    assert verify(log).chains[0].result == ChainBreak(0, Flaw.UNREADABLE)
 
 
 def test_a_torn_end_is_told_from_an_edit_after_looking_again(log: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_torn_end_is_told_from_an_edit_after_looking_again(log: Path) -> None:
     log.write_bytes(text[:-10])
     pauses: list[float] = []
     found = verify(log, pause=pauses.append)
-    assert found.chains[0].result == Broken(3, Flaw.TORN)
+    assert found.chains[0].result == ChainBreak(3, Flaw.TORN)
     assert found.chains[0].lines == 2
     assert len(pauses) == LOOKS
 
@@ -135,13 +135,13 @@ def test_a_line_whose_writer_is_at_it_is_not_called_torn(log: Path) -> None:
 
 
 def test_repairs_are_counted(log: Path) -> None:
-    line, _ = link(Acted(id="r", at=1.0, policy="", act="repaired", note="3 bytes"), 0, GENESIS)
+    line, _ = format_line(Acted(id="r", at=1.0, policy="", act="repaired", note="3 bytes"), 0, GENESIS)
     log.write_bytes(line)
     assert verify(log).repairs == 1
 
 
 def test_a_refusal_is_counted_by_its_kind(log: Path) -> None:
-    line, _ = link(Refused(id="r", at=1.0, policy="", reason="body-too-large", status=413), 0, GENESIS)
+    line, _ = format_line(Refused(id="r", at=1.0, policy="", reason="body-too-large", status=413), 0, GENESIS)
     log.write_bytes(line)
     assert verify(log).kinds == {"refusal": 1}
 
@@ -155,10 +155,10 @@ def test_a_log_that_begins_while_its_siblings_are_verified_is_not_called_emptied
         log.with_suffix(".checkpoints").write_bytes(b"")
 
     found = verify(log, trust=Trust((), signing_key.check, {}, {}), pause=begin)
-    assert found.chains[0].result == Intact(0, GENESIS)
+    assert found.chains[0].result == IntactChain(0, GENESIS)
 
 
 def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
     log.write_bytes(b"")
     log.with_suffix(".checkpoints").write_bytes(b"")
-    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == Broken(0, Flaw.EMPTY)
+    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == ChainBreak(0, Flaw.EMPTY)

@@ -13,7 +13,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import Flaw
-from authguard.core.tombstone import make_stub
+from authguard.core.tombstone import make_tombstone
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, filled, numbers, told
 
@@ -128,7 +128,7 @@ def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
     filled(desk)
     first, second = segment_file.list_closed(desk.log)[:2]
     with segment_file.open_segment(first) as file:
-        stub = make_stub(iter(file.readlines()), first.base, second.base - first.base)
+        stub = make_tombstone(iter(file.readlines()), first.base, second.base - first.base)
     assert stub is not None
     first.path.unlink()
     segment_file.segment_path(desk.log, first.base, ".stub").write_bytes(stub.encode())

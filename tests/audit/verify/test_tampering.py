@@ -17,7 +17,7 @@ from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.chain import Broken
+from authguard.core.chain import ChainBreak
 from authguard.core.entries import Acted, Decided
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
@@ -148,7 +148,7 @@ def test_a_manipulation_is_found_in_its_file_at_its_line(tampered: Deployment, d
     broken = [
         (one.where.name, one.result.line, one.result.flaw.value)
         for one in found.chains
-        if isinstance(one.result, Broken)
+        if isinstance(one.result, ChainBreak)
     ]
     assert (file, line, flaw) in broken
 

@@ -12,7 +12,7 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.log_reader import Reader
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import Broken
+from authguard.core.chain import ChainBreak
 from authguard.errors import AuditError
 from tests.audit.desk import LOG, Desk, numbers
 from tests.audit.verify.tampering import MANIPULATIONS
@@ -67,7 +67,7 @@ def test_a_manipulation_is_found_in_its_file_at_its_line(tampered: Desk, done: s
     found = tampered.verify()
     assert not found.ok
     (chain,) = found.chains
-    assert isinstance(chain.result, Broken)
+    assert isinstance(chain.result, ChainBreak)
     assert (chain.result.flaw.value, chain.where.name) == (flaw, expected)
     assert line < 0 or chain.result.line == line
 

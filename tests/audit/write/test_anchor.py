@@ -13,7 +13,7 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write import anchor
 from authguard.audit.write.anchor import FileAnchor, FunctionAnchor, HttpAnchor, make_anchor, read_anchor
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError, SettingsError
 from tests.audit.write.anchored import Service
 
@@ -25,7 +25,7 @@ KEY = signing_key.make("desk")
 
 
 def note(size: int = 1) -> str:
-    return signed(Checkpoint("desk/00", size, bytes(32)), 1_800_000_000 + size, [(KEY.key, KEY.sign)])
+    return sign_note(Checkpoint("desk/00", size, bytes(32)), 1_800_000_000 + size, [(KEY.key, KEY.sign)])
 
 
 @pytest.fixture

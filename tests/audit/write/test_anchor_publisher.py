@@ -18,7 +18,7 @@ from authguard.audit.write.anchor_publisher import SCAN_INTERVAL_S, STALE_AFTER_
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import Acted
-from authguard.core.signed_note import Checkpoint, signed
+from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
@@ -35,7 +35,7 @@ WAIT = 300.0
 
 
 def note(size: int = 1, chain: str = "desk/00") -> str:
-    return signed(Checkpoint(chain, size, bytes(32)), 1_800_000_000 + size, [(KEY.key, KEY.sign)])
+    return sign_note(Checkpoint(chain, size, bytes(32)), 1_800_000_000 + size, [(KEY.key, KEY.sign)])
 
 
 class Watched:

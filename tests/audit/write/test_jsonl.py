@@ -12,7 +12,7 @@ import pytest
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write import jsonl
-from authguard.core.chain import LINE_BOUND, Broken, Flaw, Intact, examine, link
+from authguard.core.chain import MAX_LINE_BYTES, ChainBreak, Flaw, IntactChain, format_line, verify_chain
 from authguard.errors import AuditError
 from tests.records import by_hand
 
@@ -42,7 +42,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 def test_it_writes_one_chained_line_per_record_and_counts_positions(sink: JsonlSink, log: Path, act: Act) -> None:
     assert [sink.append(act(f"note {number}")) for number in range(3)] == [1, 2, 3]
     assert [record["seq"] for record in records(log)] == [0, 1, 2]
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 def test_the_file_and_its_folder_are_for_their_owner_only(sink: JsonlSink, log: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_next_process_continues_the_chain(new_sink: NewSink, log: Path, act:
         sink.open()
         assert [sink.append(act(f"{round_}")), sink.append(act("again"))] == [1, 2]
         sink.close()
-    assert examine(lines(log)) == Intact(6, records(log)[-1]["hash"])
+    assert verify_chain(lines(log)) == IntactChain(6, records(log)[-1]["hash"])
 
 
 def test_a_long_log_is_continued_by_reading_its_end_only(new_sink: NewSink, log: Path, act: Act) -> None:
@@ -85,8 +85,8 @@ def test_a_long_log_is_continued_by_reading_its_end_only(new_sink: NewSink, log:
     first.close()
     # what comes before the last lines is not even looked at
     content = log.read_bytes()
-    assert len(content) > 5 * LINE_BOUND
-    log.write_bytes(b"\0" * (len(content) - 2 * LINE_BOUND) + content[-2 * LINE_BOUND :])
+    assert len(content) > 5 * MAX_LINE_BYTES
+    log.write_bytes(b"\0" * (len(content) - 2 * MAX_LINE_BYTES) + content[-2 * MAX_LINE_BYTES :])
     second = new_sink()
     second.open()
     second.append(act("after"))
@@ -96,28 +96,28 @@ def test_a_long_log_is_continued_by_reading_its_end_only(new_sink: NewSink, log:
 def test_the_longest_line_is_written_and_continued_and_one_byte_more_is_refused(
     sink: JsonlSink, new_sink: NewSink, log: Path, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonl, "link", link)  # no record by the schema is nearly as long
+    monkeypatch.setattr(jsonl, "format_line", format_line)  # no record by the schema is nearly as long
     by_hand(log)
     sink.append(act("n"))
-    room = LINE_BOUND - len(lines(log)[0])
+    room = MAX_LINE_BYTES - len(lines(log)[0])
     sink.append(act("n" * (room + 1)))
-    assert len(lines(log)[1]) == LINE_BOUND
+    assert len(lines(log)[1]) == MAX_LINE_BYTES
     with pytest.raises(AuditError, match="longer"):
         sink.append(act("n" * (room + 2)))
     sink.close()
     with log.open("ab") as file:
-        file.write(b"t" * (LINE_BOUND - 1))
+        file.write(b"t" * (MAX_LINE_BYTES - 1))
     again = new_sink()
     again.open()
     again.append(act("after"))
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 def test_text_that_is_not_unicode_is_refused_and_the_chain_goes_on(sink: JsonlSink, log: Path, act: Act) -> None:
     with pytest.raises(AuditError, match="Unicode"):
         sink.append(act("\ud800"))
     sink.append(act("fine"))
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 def test_a_sink_that_wrote_nothing_leaves_no_empty_file(new_sink: NewSink, log: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_torn_last_line_is_cut_off_and_recorded(
     again = new_sink()
     again.open()
     again.append(act("after"))
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
     repaired = records(log)[kept]
     assert repaired["act"] == "repaired"
     assert repaired["at"] == clock.now()
@@ -153,7 +153,7 @@ def test_a_torn_last_line_is_cut_off_and_recorded(
     assert repaired["note"] == f"{len(last) - 9} bytes, sha256 {hashlib.sha256(last[:-9]).hexdigest()}"
 
 
-@pytest.mark.parametrize("ending", [b"not ours\n", b'{"kind":"act"}\n', b"\n", b"x" * LINE_BOUND, b"x" * 200_000])
+@pytest.mark.parametrize("ending", [b"not ours\n", b'{"kind":"act"}\n', b"\n", b"x" * MAX_LINE_BYTES, b"x" * 200_000])
 def test_a_log_that_ends_in_no_line_of_ours_is_not_continued(
     new_sink: NewSink, log: Path, act: Act, ending: bytes
 ) -> None:
@@ -225,7 +225,7 @@ def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
     said, kept = records(log)
     assert (said["act"], said["note"]) == ("disturbed", "the file was deleted or replaced behind line 1")
     assert kept["note"] == "3"
-    assert verify(log).chains[0].result == Broken(1, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(1, Flaw.MISPLACED)
 
 
 @pytest.mark.parametrize("how", ["deleted", "emptied", "added to"])
@@ -254,7 +254,7 @@ def test_a_log_that_is_emptied_under_its_writer_is_noticed_and_leaves_a_break(
     with pytest.raises(AuditError, match="cut"):
         sink.append(act("2"))
     sink.append(act("3"))
-    assert verify(log).chains[0].result == Broken(1, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(1, Flaw.MISPLACED)
 
 
 def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
@@ -267,14 +267,14 @@ def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
     with pytest.raises(AuditError, match="cut"):
         sink.append(act("3"))
     sink.append(act("4"))
-    assert verify(log).chains[0].result == Broken(3, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(3, Flaw.MISPLACED)
 
 
 def test_nothing_is_raised_where_nothing_happened(sink: JsonlSink, log: Path, act: Act, clock: FakeClock) -> None:
     for _ in range(3):
         sink.append(act("steady"))
         clock.advance(60)
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 async def test_lines_are_made_durable_and_those_of_a_file_that_went_away_are_not(
@@ -317,7 +317,7 @@ def test_a_full_disk_refuses_the_record_and_the_chain_goes_on_after_it(sink: Jso
     assert (first["note"], last["note"]) == ("1", "3")
     assert (resumed["act"], resumed["by"]) == ("resumed", "audit")
     assert resumed["note"] == "not written from 2027-01-15T08:00:00Z on: 1, No space left on device"
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Path, act: Act) -> None:
@@ -331,7 +331,7 @@ def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Pa
         ("resumed", "not written from 2027-01-15T08:00:00Z on: 1, Bad file descriptor"),
         ("started", "3"),
     ]
-    assert isinstance(examine(lines(log)), Intact)
+    assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
 def test_two_sinks_never_share_a_chain(new_sink: NewSink, log: Path, act: Act) -> None:

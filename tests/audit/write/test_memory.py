@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.audit.write.memory import MemorySink
-from authguard.core.chain import Intact, examine
+from authguard.core.chain import IntactChain, verify_chain
 from authguard.core.entries import Acted, Refused
 from authguard.errors import AuditError
 
@@ -20,7 +20,7 @@ async def test_it_keeps_chained_lines_that_decode() -> None:
     await sink.flush(positions[-1])
     sink.close()
     assert positions == [1, 2]
-    assert isinstance(examine(sink.lines), Intact)
+    assert isinstance(verify_chain(sink.lines), IntactChain)
     assert [(entry["kind"], entry["seq"], entry["id"]) for entry in sink.entries()] == [
         ("act", 0, "1"),
         ("refusal", 1, "2"),
@@ -40,4 +40,4 @@ async def test_it_fails_when_it_is_told_to_and_goes_on_after() -> None:
     sink.append(entry)
     with pytest.raises(AuditError):
         await sink.flush(3)
-    assert isinstance(examine(sink.lines), Intact)
+    assert isinstance(verify_chain(sink.lines), IntactChain)

@@ -17,7 +17,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
 from authguard.audit.write.processor import GUARD_EVENTS, RESERVED, ChainProcessor, make_entry
-from authguard.core.chain import GENESIS, Intact, examine, link
+from authguard.core.chain import GENESIS, IntactChain, format_line, verify_chain
 from authguard.core.entries import Acted, Withdrawn
 from authguard.core.record_types import FIELDS, TEXT_BOUND
 from authguard.testing import FakeClock
@@ -59,7 +59,7 @@ def test_a_line_is_kept_in_the_chain_and_goes_on_unchanged(inner: MemorySink, lo
     (kept,) = inner.entries()
     assert (kept["kind"], kept["level"], kept["message"]) == ("log", "warning", "slow answer")
     assert kept["fields"] == {"ms": 12.5, "late": True, "who": "desk"}
-    assert isinstance(examine(inner.lines), Intact)
+    assert isinstance(verify_chain(inner.lines), IntactChain)
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
@@ -77,7 +77,7 @@ def test_a_secret_or_malformed_name_is_refused(name: str) -> None:
     entry = make_entry("info", {"event": "x", name: "s3cret"}, "r", 1.0)
     assert not entry.fields
     assert entry.refused == ((name or "-"),)
-    assert b"s3cret" not in link(entry, 0, GENESIS)[0]
+    assert b"s3cret" not in format_line(entry, 0, GENESIS)[0]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ VALUES = st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none(), 
 def test_whatever_the_app_says_is_one_bounded_record_that_forges_nothing(
     event: Any, level: str, said: dict[str, Any]
 ) -> None:
-    line, _ = link(make_entry(level, {**said, "event": event}, "r", 1.0), 0, GENESIS)
+    line, _ = format_line(make_entry(level, {**said, "event": event}, "r", 1.0), 0, GENESIS)
     RECORDS.line(line)
     assert line.count(b"\n") == 1
     assert len(line) < 65_535
@@ -130,7 +130,7 @@ def test_whatever_the_app_says_is_one_bounded_record_that_forges_nothing(
 def test_the_longest_record_is_within_the_bound_of_a_line() -> None:
     widest = "\U0001f600" * 4 * TEXT_BOUND
     said = {f"f{number}".ljust(64, "x"): widest for number in range(FIELDS)} | {"x" * 64: widest, "y" * 500: 1}
-    line, _ = link(make_entry("info", {"event": widest, **said}, "r" * 64, 1.0), 10**18 - 1, GENESIS)
+    line, _ = format_line(make_entry("info", {"event": widest, **said}, "r" * 64, 1.0), 10**18 - 1, GENESIS)
     assert len(line) < 65_535
 
 

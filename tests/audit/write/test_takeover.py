@@ -10,7 +10,7 @@ import pytest
 
 from authguard.audit import segment_file
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import Broken, Flaw, link
+from authguard.core.chain import ChainBreak, Flaw, format_line
 from authguard.core.entries import Acted
 from tests.audit.desk import Desk, numbers
 
@@ -58,7 +58,9 @@ def append(desk: Desk, *notes: str) -> None:
     with desk.log.open("ab") as file:
         for note in notes:
             seq += 1
-            line, head = link(Acted(id="f", at=2_000.0, policy="", act="forged", by="erik", note=note), seq, head)
+            line, head = format_line(
+                Acted(id="f", at=2_000.0, policy="", act="forged", by="erik", note=note), seq, head
+            )
             file.write(line)
 
 
@@ -91,7 +93,7 @@ def test_lines_behind_a_clean_stop_are_moved_aside_and_not_lost(desk: Desk) -> N
     append(desk, "a", "b")
     forged = desk.log.read_bytes()[len(clean) :]
     broken = desk.verify().chains[0].result
-    assert broken == Broken(4, Flaw.UNOPENED)
+    assert broken == ChainBreak(4, Flaw.UNOPENED)
     written(desk, "2")
     assert said(desk) == ["opened", "closed", "opened", "foreign", "closed"]
     (kept,) = aside(desk)
@@ -172,7 +174,7 @@ def test_nobody_accepts_by_a_line_that_a_crash_left(desk: Desk) -> None:
     last = json.loads(desk.log.read_bytes().splitlines()[-1])
     forged = Acted(id="f", at=2_000.0, policy="", act="accepted", by="erik", note=f"{mark.id} {mark.place}: fine")
     with desk.log.open("ab") as file:
-        file.write(link(forged, last["seq"] + 1, last["hash"])[0])
+        file.write(format_line(forged, last["seq"] + 1, last["hash"])[0])
     written(desk, "after")
     assert [one.id for one in desk.verify().unaccepted()] == [mark.id]
 

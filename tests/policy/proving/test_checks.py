@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.cors import Cors
-from authguard.core.coverage import prove
+from authguard.core.coverage import compute_coverage
 from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, build
 from authguard.core.outcomes import Fallback, Outcome
@@ -273,8 +273,8 @@ def test_a_base_need_not_say_what_only_a_deployment_can(
 def test_rules_too_tangled_are_refused_and_nothing_else_is_claimed_of_them(
     standard_draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tight = partial(prove, boxes=20, nodes=20)
-    monkeypatch.setattr(table, "prove", tight)
+    tight = partial(compute_coverage, boxes=20, nodes=20)
+    monkeypatch.setattr(table, "compute_coverage", tight)
     problems = errors(complete(standard_draft))
     assert [problem.code for problem in problems] == ["undecided"]
 

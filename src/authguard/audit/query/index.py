@@ -23,7 +23,7 @@ import msgspec
 from authguard.audit import segment_file
 from authguard.audit.query.indexer import Indexer, mark
 from authguard.audit.query.rows import RecordTemplate
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
             with segment_file.open_segment(piece) as file:
                 if segment_file.get_length(file) < indexed_bytes:
                     raise StaleError(f"`{name}` was cut since it was indexed")
-                begins = file.readline(LINE_BOUND + 1)
+                begins = file.readline(MAX_LINE_BYTES + 1)
                 file.seek(place)
                 if mark(begins) != first or mark(file.read(indexed_bytes - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
@@ -343,7 +343,7 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
             continue
         stream, now = opened
         with stream:
-            first = stream.readline(LINE_BOUND + 1)
+            first = stream.readline(MAX_LINE_BYTES + 1)
             if not no:
                 added = db.execute(
                     "INSERT INTO file (name, indexed_bytes, lines, unparsed_lines, first, last, place, seen)"

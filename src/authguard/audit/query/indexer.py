@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit.query.rows import parse_rows, parse_template
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,7 +70,7 @@ class Indexer:
             whole = data[: data.rfind(b"\n") + 1]
             if not whole:
                 # longer than any line of ours, or not finished: its writer may be at it
-                end = self._skipped(stream) if len(data) > LINE_BOUND else b""
+                end = self._skipped(stream) if len(data) > MAX_LINE_BYTES else b""
                 if not end:
                     break
                 self.lines, self.unparsed_lines = self.lines + 1, self.unparsed_lines + 1
@@ -83,7 +83,7 @@ class Indexer:
                 size = len(line)
                 begin, place = place, place + size
                 template = (
-                    self._numbers.get(row[0]) or self._template_number(row[0]) if row and size <= LINE_BOUND else 0
+                    self._numbers.get(row[0]) or self._template_number(row[0]) if row and size <= MAX_LINE_BYTES else 0
                 )
                 if row is None or not template:
                     self.unparsed_lines += 1
@@ -104,7 +104,7 @@ class Indexer:
     @staticmethod
     def _skipped(stream: BinaryIO) -> bytes:
         """Go on behind a line that is too long; give its end, or nothing where it has none."""
-        while line := stream.readline(LINE_BOUND + 1):
+        while line := stream.readline(MAX_LINE_BYTES + 1):
             if line.endswith(b"\n"):
                 return line
         return b""

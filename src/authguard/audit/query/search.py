@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit.verify.log_reader import parse
-from authguard.core.chain import Flaw, read
+from authguard.core.chain import Flaw, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,7 +110,7 @@ class Match:
     @property
     def intact(self) -> bool:
         """Whether the line has the hash that it states."""
-        return not isinstance(read(self.line), Flaw)
+        return not isinstance(parse_line(self.line), Flaw)
 
     @property
     def record(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from authguard.audit.report.data import GROUPS
 from authguard.audit.report.decisions import decisions, denials, identity
 from authguard.audit.report.markup import code, quiet, row
 from authguard.audit.report.transitions import acts, held, machines, policies
-from authguard.core.chain import Broken
+from authguard.core.chain import ChainBreak
 from authguard.policy.render.html_document import document, shown, style, table
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _chain(one: ChainReport, *, signed: bool) -> str:
     ranges = one.ranges
     upto = max(ranges.signed, ranges.anchored)
     finding = '<span class="o allow">intact</span>'
-    if isinstance(one.result, Broken):
+    if isinstance(one.result, ChainBreak):
         where = f"{one.where.name}, line {one.result.line}: " if one.result.line else f"{one.where.name}: "
         finding = f'<span class="o deny">{shown(where + one.result.flaw.words)}</span>'
     vouched = (

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.chain_file import is_locked
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
-from authguard.core.batch_verify import stride
-from authguard.core.chain import GENESIS, LINE_BOUND, Broken, Flaw, follow
-from authguard.core.checkpoint_retention import THINNED, parse_thinned
+from authguard.core.batch_verify import verify_batch
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Flaw, iter_chain
+from authguard.core.checkpoint_retention import THINNED, parse_retention_note
 from authguard.core.entries import Acted
-from authguard.core.handover import ITSELF, accepted_id, is_closed, is_opened, mark_of
-from authguard.core.tombstone import RETIRED, retired_digest
+from authguard.core.handover import AUDIT_ACTOR, is_closed, is_opened, parse_accepted_note, parse_anomaly
+from authguard.core.tombstone import RETIRED, parse_retired_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
     from authguard.audit.verify.checkpoint_verifier import Holding
     from authguard.audit.verify.result import Tally
-    from authguard.core.chain import Linked
-    from authguard.core.checkpoint_retention import Thinned
-    from authguard.core.handover import Mark
+    from authguard.core.chain import ChainedLine
+    from authguard.core.checkpoint_retention import RetentionNote
+    from authguard.core.handover import Anomaly
 
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
 LOOKS: Final = 3
@@ -60,10 +60,10 @@ class Walk:
         #: digest of a stub -> the file; and of those that a record names -> that record's line
         self._stubs: dict[str, Segment] = {}
         self._named: dict[str, int] = {}
-        self.marks: list[Mark] = []
+        self.marks: list[Anomaly] = []
         self._accepted: dict[str, int] = {}
         #: what the log says was kept of its checkpoints, the last two times, with the numbers of the lines
-        self._thinned: list[tuple[int, Thinned]] = []
+        self._thinned: list[tuple[int, RetentionNote]] = []
         #: bytes of a last line without its end
         self.unfinished = 0
         #: the line before is the last of its writer; the first is the first of one that has the key
@@ -77,9 +77,9 @@ class Walk:
             try:
                 flaw = self._stub(left[0]) if left[0].is_tombstone else self._file(left[0])
             except FileNotFoundError:
-                flaw = Found(left[0].path, Broken(0, Flaw.MISSING))
+                flaw = Found(left[0].path, ChainBreak(0, Flaw.MISSING))
             except OSError as error:
-                flaw = Found(left[0].path, Broken(0, unreadable(error)))
+                flaw = Found(left[0].path, ChainBreak(0, unreadable(error)))
             if flaw is None:
                 del left[0]
                 tries = 0
@@ -89,7 +89,7 @@ class Walk:
                 return self._placed(flaw, segments)
             left, tries = anew, tries + 1
         if not segments or not segments[-1].live:
-            return Found(self.path, Broken(0, Flaw.MISSING))
+            return Found(self.path, ChainBreak(0, Flaw.MISSING))
         flaw = self.holding.end() if self.holding else None
         if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_locked(self.path):
             flaw = None  # its writer has just begun, and signs in a moment
@@ -112,13 +112,13 @@ class Walk:
         segment = max((one for one in segments if 0 <= one.base < line), key=lambda one: one.base, default=None)
         if segment is None:
             return flaw
-        return Found(segment.path, Broken(0 if segment.is_tombstone else line - segment.base, flaw.broken.flaw))
+        return Found(segment.path, ChainBreak(0 if segment.is_tombstone else line - segment.base, flaw.broken.flaw))
 
     def _stub(self, segment: Segment) -> Found | None:
         """Take a stub in the place of its lines."""
         stub, raw = segment_file.read_tombstone(segment)
         if (stub.base, stub.prev) != (self.lines, self.head):
-            return Found(segment.path, Broken(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
+            return Found(segment.path, ChainBreak(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
         flaw = None
         if self.holding is not None:
             flaw = self._begin(self.holding, stub.first) or self.holding.skip(stub)
@@ -134,7 +134,7 @@ class Walk:
     def _file(self, segment: Segment) -> Found | None:
         """Follow the lines of one file."""
         if not segment.live and segment.base > self.lines:
-            return Found(segment.path, Broken(0, Flaw.SKIPPED))
+            return Found(segment.path, ChainBreak(0, Flaw.SKIPPED))
         begin = self.lines
         with segment_file.open_segment(segment) as file:
             while True:
@@ -143,15 +143,15 @@ class Walk:
                 if flaw is not None:
                     return flaw
                 some = self._passing(islice(_lines(file, self._pause), STEPS))
-                for found in follow(some, self.lines, self.head):
-                    if isinstance(found, Broken):
+                for found in iter_chain(some, self.lines, self.head):
+                    if isinstance(found, ChainBreak):
                         if found.flaw is Flaw.EMPTY and (self.lines > begin or (segment.live and begin)):
                             # the end; or its writer died when it had begun it, and it is asked later if more was signed
                             return None
                         if found.flaw is Flaw.TORN and self._may_end_so(segment):
                             return None
                         line = found.line and found.line - begin
-                        broken = found if segment.live else Broken(line, found.flaw)
+                        broken = found if segment.live else ChainBreak(line, found.flaw)
                         return Found(self.path if segment.live else segment.path, broken)
                     flaw = self._unopened(found, segment, begin)
                     if flaw is None and self.holding:
@@ -179,7 +179,7 @@ class Walk:
         size = place = 0
         while place < len(lines):
             room = self.holding.room() if self.holding else len(lines)
-            found = stride(lines[place : place + room], self.lines, self.head, tree=self.holding is not None)
+            found = verify_batch(lines[place : place + room], self.lines, self.head, tree=self.holding is not None)
             if found is None:
                 break
             self.lines, self.head = self.lines + found.lines, found.head
@@ -202,7 +202,7 @@ class Walk:
         self.unfinished = len(self._line)
         return True
 
-    def _unopened(self, found: Linked, segment: Segment, begin: int) -> Found | None:
+    def _unopened(self, found: ChainedLine, segment: Segment, begin: int) -> Found | None:
         """Find a line behind a writer's last one that is not another writer's first."""
         if not self._closed:
             return None
@@ -211,21 +211,23 @@ class Walk:
             return None
         line = found.seq + 1
         path = self.path if segment.live else segment.path
-        return Found(path, Broken(line if segment.live else line - begin, Flaw.UNOPENED))
+        return Found(path, ChainBreak(line if segment.live else line - begin, Flaw.UNOPENED))
 
-    def _heed(self, found: Linked) -> None:
+    def _heed(self, found: ChainedLine) -> None:
         """Keep what a line says of other lines."""
         self._closed = is_closed(found)
         entry = found.entry
         if type(entry) is not Acted:
             return
-        if entry.act == RETIRED and entry.by == ITSELF:
-            self._named[retired_digest(entry.note)] = found.seq
-        elif entry.act == THINNED and entry.by == ITSELF and (said := parse_thinned(entry.note)) is not None:
+        if entry.act == RETIRED and entry.by == AUDIT_ACTOR:
+            self._named[parse_retired_note(entry.note)] = found.seq
+        elif (
+            entry.act == THINNED and entry.by == AUDIT_ACTOR and (said := parse_retention_note(entry.note)) is not None
+        ):
             self._thinned = [*self._thinned[-1:], (found.seq, said)]
-        elif (mark := mark_of(found, self.path.name)) is not None:
+        elif (mark := parse_anomaly(found, self.path.name)) is not None:
             self.marks.append(mark)
-        elif record := accepted_id(entry):
+        elif record := parse_accepted_note(entry):
             self._accepted[record] = found.seq
 
     def accepted(self) -> frozenset[str]:
@@ -244,7 +246,7 @@ class Walk:
         vouched = max(ranges.signed, ranges.anchored) if self.holding else self.lines
         for digest, segment in self._stubs.items():
             if self._named.get(digest, vouched) >= vouched:
-                return Found(segment.path, Broken(0, Flaw.UNRETIRED))
+                return Found(segment.path, ChainBreak(0, Flaw.UNRETIRED))
         return None
 
     def _plucked(self) -> Found | None:
@@ -260,7 +262,7 @@ class Walk:
         self.seen.update(holding.origins)
         return flaw
 
-    def _hold(self, holding: Holding, found: Linked) -> Found | None:
+    def _hold(self, holding: Holding, found: ChainedLine) -> Found | None:
         """Hold a line against what vouches for it."""
         if not self.lines:
             self._begun = is_opened(found, holding.keys, holding.check)
@@ -280,13 +282,13 @@ def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
 
 def _line(file: BinaryIO, pause: Callable[[float], None]) -> bytes:
     """Read one line; one without an end is read again, for a living log is read while it is written."""
-    line = file.readline(LINE_BOUND + 1)
+    line = file.readline(MAX_LINE_BYTES + 1)
     for _ in range(LOOKS):
-        if not line or line.endswith(b"\n") or len(line) > LINE_BOUND:
+        if not line or line.endswith(b"\n") or len(line) > MAX_LINE_BYTES:
             break
         pause(PAUSE)
         place = file.tell() - len(line)
         file.seek(0, os.SEEK_END)  # forgets what was read ahead, which the writer may have cut off since
         file.seek(place)
-        line = file.readline(LINE_BOUND + 1)
+        line = file.readline(MAX_LINE_BYTES + 1)
     return line

@@ -12,19 +12,25 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.chain import Broken, Flaw
-from authguard.core.checkpoint_retention import Kept, Thinned, digest_of, longest_silence, thin
+from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.checkpoint_retention import (
+    CheckpointInfo,
+    RetentionNote,
+    digest_checkpoints,
+    longest_gap,
+    select_retained,
+)
 from authguard.core.entries import Acted
 from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import opened, parse_key, read_body, signature_count
+from authguard.core.signed_note import count_signatures, open_note, parse_checkpoint, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from authguard.core.chain import Linked
-    from authguard.core.signed_note import Check, Key, Opened
-    from authguard.core.tombstone import Stub
+    from authguard.core.chain import ChainedLine
+    from authguard.core.signed_note import Check, Key, VerifiedNote
+    from authguard.core.tombstone import Tombstone
 
 #: most keys that a chain may be rotated to while it is verified
 ROTATIONS: Final = 64
@@ -45,7 +51,7 @@ class Found:
     """
 
     path: Path
-    broken: Broken
+    broken: ChainBreak
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Arrange notes by the chain that they sign; what is no note is under the empty name."""
     found: dict[str, list[str]] = {}
     for note in notes:
-        said = read_body(note)
+        said = parse_checkpoint(note)
         found.setdefault(said.origin if said else "", []).append(note)
     return {name: tuple(many) for name, many in found.items()}
 
@@ -120,7 +126,7 @@ class Holding:
         self._tree = Tree()
         self._number = 0
         self._notes: Iterator[str] = iter(())
-        self._next: Opened | None = None
+        self._next: VerifiedNote | None = None
         self._note = ""
         self._signed = 0
         self._good = 0
@@ -130,7 +136,7 @@ class Holding:
         self._anchored = 0
         self._others: dict[int, list[tuple[bytes, bool]]] = {}
         self._due = -1
-        self._passed: list[Kept] = []
+        self._passed: list[CheckpointInfo] = []
         self.origins: tuple[str, ...] = ()
 
     @property
@@ -153,12 +159,12 @@ class Holding:
             self._notes, flaw = iter(()), None
         except OSError as error:
             unread = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.UNREADABLE
-            return Found(self._beside, Broken(0, unread))
+            return Found(self._beside, ChainBreak(0, unread))
         if flaw is not None:
             return flaw
         for notes, anchored in ((self._trust.held, False), (self._trust.anchored, True)):
             for note in (note for name in self.origins for note in notes.get(name, ())):
-                said = read_body(note)
+                said = parse_checkpoint(note)
                 if said is not None:
                     self._others.setdefault(said.size, []).append((said.root, anchored))
         self._plan()
@@ -171,38 +177,38 @@ class Holding:
             self._next = None
             return None
         self._number += 1
-        said = read_body(note)
+        said = parse_checkpoint(note)
         if said is None:
-            return Found(self._beside, Broken(self._number, Flaw.FORGED))
+            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
         if said.origin not in self.origins:
-            return Found(self._beside, Broken(self._number, Flaw.STRANGE))
-        found = opened(note, self._keys, self._trust.check)
+            return Found(self._beside, ChainBreak(self._number, Flaw.STRANGE))
+        found = open_note(note, self._keys, self._trust.check)
         if found is None:
-            return Found(self._beside, Broken(self._number, Flaw.FORGED))
+            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
         if found.checkpoint.size < self._good or found.at < self._at:
-            return Found(self._beside, Broken(self._number, Flaw.BACKWARD))
+            return Found(self._beside, ChainBreak(self._number, Flaw.BACKWARD))
         self._next, self._note = found, note
         if len(self._passed) < PASSED:
             digest = sha256(note.encode()).digest()
-            pivotal = signature_count(note) > ONE_KEY
-            self._passed.append(Kept(found.checkpoint.size, found.at, pivotal, digest))
+            pivotal = count_signatures(note) > ONE_KEY
+            self._passed.append(CheckpointInfo(found.checkpoint.size, found.at, pivotal, digest))
         return None
 
-    def thinned(self, said: Thinned) -> Found | None:
+    def thinned(self, said: RetentionNote) -> Found | None:
         """Hold the checkpoints against what the log says was kept of them."""
         if len(self._passed) >= PASSED:
             return None
         old = [one for one in self._passed if said.covers(one)]
-        if digest_of(old[place] for place in thin(old, said.first)) != said.digest:
-            return Found(self._beside, Broken(0, Flaw.PLUCKED))
-        self._silence = max(said.silence, longest_silence([*old[-1:], *self._passed[len(old) :]]))
+        if digest_checkpoints(old[place] for place in select_retained(old, said.first)) != said.digest:
+            return Found(self._beside, ChainBreak(0, Flaw.PLUCKED))
+        self._silence = max(said.silence, longest_gap([*old[-1:], *self._passed[len(old) :]]))
         return None
 
     def _succeed(self) -> Found | None:
         """Trust the successors that the log names, where a key that is trusted signed beside them."""
-        found = opened(self._note, [*self._keys, *self._offered], self._trust.check)
+        found = open_note(self._note, [*self._keys, *self._offered], self._trust.check)
         if found is None:
-            return Found(self._beside, Broken(self._number, Flaw.FORGED))
+            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
         self._keys += [key for key in found.keys if key not in self._keys]
         self._offered = [key for key in self._offered if key not in self._keys]
         return None
@@ -214,7 +220,7 @@ class Holding:
             sizes.append(self._next.checkpoint.size)
         self._due = min(sizes, default=-1)
 
-    def add(self, line: bytes, found: Linked) -> Found | None:
+    def add(self, line: bytes, found: ChainedLine) -> Found | None:
         """Take one line that the chain let pass."""
         self._tree.add(leaf(line[:-1]))
         entry = found.entry
@@ -233,10 +239,10 @@ class Holding:
         self._tree.extend(leaves)
         return self._compare() if self._tree.size == self._due else None
 
-    def skip(self, stub: Stub) -> Found | None:
+    def skip(self, stub: Tombstone) -> Found | None:
         """Take a stub in the place of its lines: what was signed inside is not compared, what was signed later is."""
         end = stub.base + stub.count
-        stub.graft(self._tree)
+        stub.append_to(self._tree)
         for note in stub.offered[:ROTATIONS]:
             self._offer(note)
         self._adopted = max(self._adopted, stub.adopted)
@@ -270,7 +276,7 @@ class Holding:
         root, size = self._tree.root(), self._tree.size
         while self._next is not None and self._next.checkpoint.size == size:
             if self._next.checkpoint.root != root:
-                return Found(self._path, Broken(self._good + 1, Flaw.CONTRADICTED))
+                return Found(self._path, ChainBreak(self._good + 1, Flaw.CONTRADICTED))
             if self._at:
                 self._silence = max(self._silence, self._next.at - self._at)
             self._at, self._good, self._signed = self._next.at, size, size
@@ -279,7 +285,7 @@ class Holding:
                 return flaw
         for other, anchored in self._others.pop(size, ()):
             if other != root:
-                return Found(self._path, Broken(self._good + 1, Flaw.CONTRADICTED))
+                return Found(self._path, ChainBreak(self._good + 1, Flaw.CONTRADICTED))
             if anchored:
                 self._anchored = size
         self._good = size
@@ -289,11 +295,11 @@ class Holding:
     def end(self) -> Found | None:
         """Say what is missing at the end."""
         if self._next is not None or any(size > self._tree.size for size in self._others):
-            return Found(self._path, Broken(self._tree.size + 1, Flaw.CUT))
+            return Found(self._path, ChainBreak(self._tree.size + 1, Flaw.CUT))
         if self._signed < self._good:
-            return Found(self._beside, Broken(self._number + 1, Flaw.STRIPPED))
+            return Found(self._beside, ChainBreak(self._number + 1, Flaw.STRIPPED))
         if not self._signed:
-            return Found(self._path, Broken(1, Flaw.UNSIGNED))
+            return Found(self._path, ChainBreak(1, Flaw.UNSIGNED))
         return None
 
     def ranges(self) -> Ranges:

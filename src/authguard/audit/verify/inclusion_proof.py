@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.log_reader import parse
 from authguard.core import merkle
-from authguard.core.chain import LINE_BOUND, Linked, read
-from authguard.core.signed_note import NOTE_BOUND, opened, plain_base64, read_body
-from authguard.core.tombstone import Stub, levels
+from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.core.signed_note import MAX_NOTE_CHARS, decode_base64, open_note, parse_checkpoint
+from authguard.core.tombstone import Tombstone, subtree_levels
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 #: most characters of a proof
-BOUND: Final = 2 * LINE_BOUND + 64 * merkle.LEVELS + NOTE_BOUND
+BOUND: Final = 2 * MAX_LINE_BYTES + 64 * merkle.LEVELS + MAX_NOTE_CHARS
 _PROOF: Final = re.compile(
     re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
 )
@@ -77,7 +77,7 @@ def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
         try:
             index = 0
             for item in _items(path):
-                if isinstance(item, Stub):
+                if isinstance(item, Tombstone):
                     index, retired = index + item.count, True
                     continue
                 if wanted in item and parse(item).get("id") == record:
@@ -92,7 +92,7 @@ def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
 def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Check) -> str:
     try:
         for note in checkpoint_file.read_notes(checkpoint_file.checkpoint_path(path)):
-            said = read_body(note)
+            said = parse_checkpoint(note)
             if said is not None and said.size > index:
                 break
         else:
@@ -101,7 +101,7 @@ def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Ch
             )
     except FileNotFoundError:
         raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
-    if opened(note, keys, check) is None:
+    if open_note(note, keys, check) is None:
         raise UnprovenError("the checkpoint that covers the record is not signed by the key, or was changed")
     try:
         found = merkle.prove(_leaves(path), index, said.size)
@@ -113,22 +113,22 @@ def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Ch
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
 
 
-def _items(path: Path) -> Iterator[bytes | Stub]:
+def _items(path: Path) -> Iterator[bytes | Tombstone]:
     """Read a chain through all its files: lines, and stubs where lines were."""
     for segment in segment_file.list_segments(path):
         if segment.is_tombstone:
             yield segment_file.read_tombstone(segment)[0]
             continue
         with segment_file.open_segment(segment) as file:
-            while line := file.readline(LINE_BOUND + 1):
+            while line := file.readline(MAX_LINE_BYTES + 1):
                 yield line
 
 
 def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
     """Hash lines to leaves; of a stub there are the roots of its subtrees."""
     for item in _items(path):
-        if isinstance(item, Stub):
-            for level, block in zip(levels(item.base, item.base + item.count), item.blocks, strict=True):
+        if isinstance(item, Tombstone):
+            for level, block in zip(subtree_levels(item.base, item.base + item.count), item.blocks, strict=True):
                 yield bytes.fromhex(block), level
         else:
             yield merkle.leaf(item.removesuffix(b"\n"))
@@ -144,16 +144,16 @@ def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
     if found is None:
         raise AuditError("this is no proof: one begins with `c2sp.org/tlog-proof@v1`")
     try:
-        line = plain_base64(found[1])
-        path = [plain_base64(one) for one in found[3].split()]
+        line = decode_base64(found[1])
+        path = [decode_base64(one) for one in found[3].split()]
     except ValueError:
         raise AuditError("the record in the proof was changed") from None
-    note = opened(text[found.end() :], keys, check)
+    note = open_note(text[found.end() :], keys, check)
     if note is None:
         raise AuditError("the checkpoint in the proof is not signed by the key, or was changed")
-    record = read(line)
+    record = parse_line(line)
     said, index = note.checkpoint, int(found[2])
-    if not isinstance(record, Linked) or record.seq != index:
+    if not isinstance(record, ChainedLine) or record.seq != index:
         raise AuditError("the record in the proof was changed")
     if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, path) != said.root:
         raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")

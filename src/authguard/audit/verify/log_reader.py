@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.audit import segment_file
-from authguard.core.chain import LINE_BOUND
+from authguard.core.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ def find(path: Path, record: str) -> dict[str, Any]:
 
 def _find(segment: Segment, wanted: bytes, record: str) -> dict[str, Any]:
     with segment_file.open_segment(segment) as stream:
-        while line := stream.readline(LINE_BOUND + 1):
+        while line := stream.readline(MAX_LINE_BYTES + 1):
             if wanted in line and (found := parse(line)).get("id") == record:
                 return found
     return {}
@@ -126,6 +126,6 @@ def _read(segment: Segment, come: int) -> tuple[list[bytes], tuple[int, int, int
     end = data.rfind(b"\n") + 1
     # a line that began before what was read is left out, and one longer than any of ours is not waited for
     start = data.find(b"\n") + 1 if begin > come else 0
-    stuck = end == 0 and len(data) > LINE_BOUND
+    stuck = end == 0 and len(data) > MAX_LINE_BYTES
     place = begin + (len(data) if stuck else end)
     return (data[start:end].splitlines(keepends=True) if end else []), (max(segment.base, 0), segment.inode, place)

@@ -16,7 +16,7 @@ from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.chain_verifier import Walk, unreadable
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found, Holding
 from authguard.audit.verify.result import ChainReport, Tally, Verification
-from authguard.core.chain import GENESIS, Broken, Flaw, Intact
+from authguard.core.chain import GENESIS, ChainBreak, Flaw, IntactChain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,7 +79,7 @@ def verify(
             before = _state(file)
             counted = Tally(progress, whole, done)
             report = _verify(file, counted, pause, held, seen)
-            if isinstance(report.result, Intact) or attempt == ATTEMPTS - 1 or _state(file) == before:
+            if isinstance(report.result, IntactChain) or attempt == ATTEMPTS - 1 or _state(file) == before:
                 break
             pause(PAUSE * (attempt + 1))
             held = again() if again is not None else trust
@@ -93,7 +93,7 @@ def verify(
     gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
     return Verification(
         chains=tuple(
-            replace(report, result=Intact(0, GENESIS)) if trust and not gone and report.path in newborn else report
+            replace(report, result=IntactChain(0, GENESIS)) if trust and not gone and report.path in newborn else report
             for report in reports
         ),
         kinds=dict(sorted(tally.kinds.items())),
@@ -122,7 +122,7 @@ def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
 
 def _is_newborn(report: ChainReport) -> bool:
     """Return whether a chain is one file whose writer has not written a line yet."""
-    empty = isinstance(report.result, Broken) and report.result.flaw is Flaw.EMPTY
+    empty = isinstance(report.result, ChainBreak) and report.result.flaw is Flaw.EMPTY
     return empty and not report.segments and report.where == report.path
 
 
@@ -133,7 +133,7 @@ def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainRepor
     unread = {
         report.path.name
         for report in reports
-        if isinstance(report.result, Broken) and report.result.flaw is Flaw.UNREAD and not report.lines
+        if isinstance(report.result, ChainBreak) and report.result.flaw is Flaw.UNREAD and not report.lines
     }
     for origin in sorted({*trust.held, *trust.anchored} - seen):
         name = trust.files.get(origin, "")
@@ -141,11 +141,11 @@ def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainRepor
         if name in unread or (not name and unread):
             continue
         chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
-        yield Found(path.parent / chain, Broken(0, Flaw.GONE))
+        yield Found(path.parent / chain, ChainBreak(0, Flaw.GONE))
     for file in chain_paths(path):
         # a log is made before its checkpoints, so it is looked for after them
         if file not in files and checkpoint_file.checkpoint_path(file).exists() and not file.exists():
-            yield Found(file, Broken(0, Flaw.MISSING))
+            yield Found(file, ChainBreak(0, Flaw.MISSING))
 
 
 def _verify(
@@ -157,10 +157,10 @@ def _verify(
         segments = segment_file.list_segments(path)
     except OSError as error:
         segments = ()
-        flaw: Found | None = Found(path, Broken(0, unreadable(error)))
+        flaw: Found | None = Found(path, ChainBreak(0, unreadable(error)))
     else:
         flaw = walk.run(segments)
-    result = Intact(walk.lines, walk.head) if flaw is None else flaw.broken
+    result = IntactChain(walk.lines, walk.head) if flaw is None else flaw.broken
     return ChainReport(
         path=path,
         lines=walk.lines,

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
-from authguard.core.chain import Broken, Flaw, Intact
+from authguard.core.chain import ChainBreak, Flaw, IntactChain
 from authguard.core.entries import Acted, Decided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from authguard.audit.verify.checkpoint_verifier import Ranges
-    from authguard.core.batch_verify import Stride
+    from authguard.core.batch_verify import Batch
     from authguard.core.entries import Entry
-    from authguard.core.handover import Mark
+    from authguard.core.handover import Anomaly
 
     Progress = Callable[[int, int], None]
 
@@ -41,13 +41,13 @@ class ChainReport:
 
     path: Path
     lines: int
-    result: Intact | Broken
+    result: IntactChain | ChainBreak
     where: Path = Path()
     ranges: Ranges = NOTHING
     segments: int = 0
     retired: tuple[int, float, float] = (0, 0.0, 0.0)
     unfinished: int = 0
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Anomaly, ...] = ()
     accepted: frozenset[str] = frozenset()
 
 
@@ -76,12 +76,12 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether every chain is intact and none is missing."""
-        return not self.gone and all(isinstance(chain.result, Intact) for chain in self.chains)
+        return not self.gone and all(isinstance(chain.result, IntactChain) for chain in self.chains)
 
     @property
     def flaws(self) -> Iterator[Found]:
         """Every flaw, and where it is."""
-        yield from (Found(one.where, one.result) for one in self.chains if isinstance(one.result, Broken))
+        yield from (Found(one.where, one.result) for one in self.chains if isinstance(one.result, ChainBreak))
         yield from self.gone
 
     @property
@@ -94,10 +94,10 @@ class Verification:
         """The ids of records that a person accepted, in any chain."""
         return frozenset().union(*(chain.accepted for chain in self.chains))
 
-    def unaccepted(self) -> Iterator[Mark]:
+    def unaccepted(self) -> Iterator[Anomaly]:
         """Yield what a strict verification fails for: grave marks that nobody accepted."""
         accepted = self.accepted
-        return (mark for chain in self.chains for mark in chain.marks if mark.grave and mark.id not in accepted)
+        return (mark for chain in self.chains for mark in chain.marks if mark.severe and mark.id not in accepted)
 
 
 class Tally:
@@ -114,7 +114,7 @@ class Tally:
         self._whole = whole
         self._done = done
 
-    def add_all(self, taken: Stride) -> None:
+    def add_all(self, taken: Batch) -> None:
         """Count the records of a stride."""
         self.kinds.update(taken.kinds)
         self.outcomes.update(taken.outcomes)

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.signed_note import read_body
+from authguard.core.signed_note import parse_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +114,7 @@ class _AnchorQueue:
                 note = checkpoint_file.read_head(path).note
             except (OSError, ValueError):
                 continue
-            said = read_body(note)
+            said = parse_checkpoint(note)
             if said is not None:
                 yield said.origin, note
 

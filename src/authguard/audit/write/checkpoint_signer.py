@@ -19,10 +19,10 @@ from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
 from authguard.audit.write.leaf_reader import append_leaves, find_base
 from authguard.audit.write.takeover import ChainTakeover
-from authguard.core.chain import GENESIS, LINE_BOUND, Linked, read
-from authguard.core.handover import opened_note
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.core.handover import format_opened_note
 from authguard.core.merkle import Tree
-from authguard.core.signed_note import Checkpoint, opened, signed
+from authguard.core.signed_note import Checkpoint, open_note, sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,7 +174,7 @@ class CheckpointSigner:
             )
         except (OSError, ValueError):
             return None
-        found = opened(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
+        found = open_note(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
         return ("key.rotated", current.text()) if found is not None and current not in found.keys else None
 
     def opened_note(self, prev: str, record: str, at: float) -> str:
@@ -193,9 +193,9 @@ class CheckpointSigner:
                 if first
                 else None
             )
-            found = opened(head.note, [one for one, _ in self._signers], self._check) if head is not None else None
+            found = open_note(head.note, [one for one, _ in self._signers], self._check) if head is not None else None
             key, sign = next((one for one in self._signers if found and one[0] in found.keys), (key, sign))
-        return opened_note(key, sign, prev, record, at)
+        return format_opened_note(key, sign, prev, record, at)
 
     def abandon(self) -> None:
         """End without waiting: the file is gone."""
@@ -304,13 +304,13 @@ class CheckpointSigner:
 
     def _restore_tree(self, head: checkpoint_file.Head) -> None:
         """Check that the file still holds what was signed, as far as one line tells, and take up its tree."""
-        found = opened(head.note, [key for key, _ in self._signers], self._check)
+        found = open_note(head.note, [key for key, _ in self._signers], self._check)
         if found is None:
             raise SigningError("the log was last signed by a key that is not at hand")
         tree = Tree(found.checkpoint.size, (bytes.fromhex(part) for part in head.edge))
         if tree.root() != found.checkpoint.root:
             raise SigningError("the memory of the log's newest checkpoint is damaged")
-        start = max(0, head.offset - LINE_BOUND)
+        start = max(0, head.offset - MAX_LINE_BYTES)
         segment = next(
             (one for one in segment_file.list_segments(self._path) if one.base == head.base and not one.is_tombstone),
             None,
@@ -320,8 +320,8 @@ class CheckpointSigner:
         with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
-        last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
-        if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, tree.size):
+        last = parse_line(before[before.rfind(b"\n", 0, -1) + 1 :])
+        if not isinstance(last, ChainedLine) or (last.hash, last.seq + 1) != (head.last, tree.size):
             raise SigningError("the log is not the one that was signed: lines were cut off or changed")
         self._tree, self._base, self._offset, self._last = tree, head.base, head.offset, head.last
         self._at = found.at
@@ -379,7 +379,7 @@ class CheckpointSigner:
     def _write_checkpoint(self) -> None:
         at = max(int(self._clock.now()), self._at)
         body = Checkpoint(self._origin, self._tree.size, self._tree.root())
-        note = signed(body, at, (*self._endorses, self._signers[-1]))
+        note = sign_note(body, at, (*self._endorses, self._signers[-1]))
         edge = tuple(part.hex() for part in self._tree.edge)
         head = checkpoint_file.Head(1, self._path.name, note, self._offset, self._last, edge, self._base)
         # remembered last: who verifies reads the memory first, and finds all of it in the file

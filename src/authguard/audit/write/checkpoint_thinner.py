@@ -11,16 +11,16 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.retention import PendingRecord
 from authguard.core.checkpoint_retention import (
-    RECENT_S,
+    KEEP_ALL_S,
     THINNED,
-    Kept,
-    Thinned,
-    longest_silence,
-    parse_thinned,
-    thin,
-    thinned_note,
+    CheckpointInfo,
+    RetentionNote,
+    format_retention_note,
+    longest_gap,
+    parse_retention_note,
+    select_retained,
 )
-from authguard.core.signed_note import read_body, read_time, signature_count
+from authguard.core.signed_note import count_signatures, parse_checkpoint, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +49,17 @@ class CheckpointThinner:
         self._least = self._due = least
         self._confirmed_at = -1
         #: what was recorded last
-        self._recorded: Thinned | None = None
+        self._recorded: RetentionNote | None = None
         self.pending_record: PendingRecord | None = None
 
     def confirm(self, pending_record: PendingRecord, lines: int) -> None:
         """Hear that the record was written, and how many lines the chain has with it."""
         if pending_record is self.pending_record:
-            self.pending_record, self._confirmed_at, self._recorded = None, lines, parse_thinned(pending_record.note)
+            self.pending_record, self._confirmed_at, self._recorded = (
+                None,
+                lines,
+                parse_retention_note(pending_record.note),
+            )
 
     def run(self, signed: int) -> None:
         """Ask for the record where the file has grown, and drop what goes once that is signed.
@@ -79,15 +83,15 @@ class CheckpointThinner:
         first = next(
             (segment.base for segment in segment_file.list_segments(self._chain) if not segment.is_tombstone), 0
         )
-        kept = [found[place] for place in thin(found, first)]
-        self.pending_record = PendingRecord(THINNED, thinned_note(first, kept, self._longest_silence(found)))
+        kept = [found[place] for place in select_retained(found, first)]
+        self.pending_record = PendingRecord(THINNED, format_retention_note(first, kept, self._longest_silence(found)))
 
-    def _longest_silence(self, found: list[Kept]) -> int:
+    def _longest_silence(self, found: list[CheckpointInfo]) -> int:
         """Return the longest silence: of what was thinned as the last record says, of the others as they stand."""
         before = self._recorded
         if before is None:  # another writer may have thinned them, but never those of the last hour
-            return longest_silence([one for one in found if one.at > found[-1].at - RECENT_S])
-        return max(before.silence, longest_silence([one for one in found if one.size >= before.last]))
+            return longest_gap([one for one in found if one.at > found[-1].at - KEEP_ALL_S])
+        return max(before.silence, longest_gap([one for one in found if one.size >= before.last]))
 
     def _rewrite(self) -> None:
         """Write what is kept, and what came since, to a file of its own, and put that in the place of the other."""
@@ -95,7 +99,7 @@ class CheckpointThinner:
             return
         found = list(self._read())
         old = [one for one, _ in found if self._recorded.covers(one)]
-        kept = set(thin(old, self._recorded.first)) | set(range(len(old), len(found)))
+        kept = set(select_retained(old, self._recorded.first)) | set(range(len(old), len(found)))
         new = self._checkpoints.with_name(f".{self._checkpoints.name}.{secrets.token_hex(4)}")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -111,15 +115,18 @@ class CheckpointThinner:
         sync_folder(self._checkpoints.parent)
         self._due = max(self._least, 2 * self._checkpoints.stat().st_size)
 
-    def _read(self) -> Iterator[tuple[Kept, str]]:
+    def _read(self) -> Iterator[tuple[CheckpointInfo, str]]:
         """Read the checkpoints of the file.
 
         Raises:
             OSError: one is none, so that nothing may be dropped.
         """
         for note in checkpoint_file.read_notes(self._checkpoints):
-            said = read_body(note)
+            said = parse_checkpoint(note)
             if said is None:
                 raise OSError(74, "it holds a line that is no checkpoint", str(self._checkpoints))
             digest = sha256(note.encode()).digest()
-            yield Kept(said.size, read_time(note), signature_count(note) > SINGLE_KEY_SIGNATURES, digest), note
+            yield (
+                CheckpointInfo(said.size, parse_time(note), count_signatures(note) > SINGLE_KEY_SIGNATURES, digest),
+                note,
+            )

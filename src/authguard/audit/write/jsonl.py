@@ -29,7 +29,7 @@ from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth
 from authguard.audit.write.takeover import find_start
-from authguard.core.chain import GENESIS, LINE_BOUND, Linked, link, press, read
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, parse_line, render_line
 from authguard.core.entries import Acted, Moved
 from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
-    from authguard.core.chain import Flaw, Stencil
+    from authguard.core.chain import Flaw, LineTemplate
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
@@ -168,7 +168,7 @@ class JsonlSink:
             self._health.add_failure(entry.at, error)
             raise
 
-    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+    def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
         """Hand a decision that differs from an earlier one by its id, its time and its trace to the operating system.
 
         Raises:
@@ -183,7 +183,7 @@ class JsonlSink:
                 self._ensure_writable(at)
             if not self._announced:
                 self._record_opened()
-            return self._write(*press(stencil, record, at, trace, self._seq, self._head))
+            return self._write(*render_line(template, record, at, trace, self._seq, self._head))
         except AuditError as error:
             self._health.add_failure(at, error)
             raise
@@ -207,15 +207,15 @@ class JsonlSink:
     def _link(self, entry: Entry) -> int:
         """Link and write one record."""
         try:
-            line, head = link(entry, self._seq, self._head)
+            line, head = format_line(entry, self._seq, self._head)
         except ValueError as error:
             raise AuditError("a record holds text that is not Unicode") from error
         return self._write(line, head)
 
     def _write(self, line: bytes, head: str) -> int:
         """Write one line; only then does the chain move on."""
-        if len(line) > LINE_BOUND:
-            raise AuditError(f"a record is longer than {LINE_BOUND} bytes: nothing that long may get here")
+        if len(line) > MAX_LINE_BYTES:
+            raise AuditError(f"a record is longer than {MAX_LINE_BYTES} bytes: nothing that long may get here")
         try:
             written = os.write(self._fd, line)
         except OSError as error:
@@ -371,7 +371,7 @@ class JsonlSink:
             found = read_tail(self._fd)
             torn = found.torn
             if found.last:
-                self._adopt_tail(read(found.last))
+                self._adopt_tail(parse_line(found.last))
             if found.torn:
                 os.ftruncate(self._fd, found.end)
             if self._file is not None and not self._resumed:
@@ -386,13 +386,13 @@ class JsonlSink:
         if torn:
             self._record_act("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
 
-    def _adopt_tail(self, last: Linked | Flaw) -> None:
+    def _adopt_tail(self, last: ChainedLine | Flaw) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.
 
         Raises:
             AuditError: the line was edited, or is none of ours.
         """
-        if not isinstance(last, Linked):
+        if not isinstance(last, ChainedLine):
             raise AuditError(
                 f"the last line of the audit log `{self.path}` cannot be continued ({last.words}): "
                 "look at it with `authguard audit verify`, then move the file away"

@@ -6,7 +6,7 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from authguard.core.chain import LINE_BOUND, Linked, read
+from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
 from authguard.core.merkle import Tree, leaf
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def find_base(segment: Segment, file: BinaryIO, size: int) -> int:
     """Find the number of a file's first line; of the file that is written, by that line: `size` where it has none."""
     if not segment.live:
         return segment.base
-    first = read(file.readline(LINE_BOUND + 1))
-    return first.seq if isinstance(first, Linked) else size
+    first = parse_line(file.readline(MAX_LINE_BYTES + 1))
+    return first.seq if isinstance(first, ChainedLine) else size
 
 
 def append_leaves(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
@@ -34,7 +34,7 @@ def append_leaves(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
         target: where to stop.
     """
     place = file.tell()
-    for number, line in enumerate(iter(lambda: file.readline(LINE_BOUND + 1), b"")):
+    for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")):
         if last == target:
             break
         if number % LINES_PER_SLICE == LINES_PER_SLICE - 1:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from authguard.core.chain import GENESIS, link, press
+from authguard.core.chain import GENESIS, format_line, render_line
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
-    from authguard.core.chain import Stencil
+    from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
 
 
@@ -41,11 +41,11 @@ class MemorySink:
         """
         if self.full:
             raise AuditError("the audit log cannot be written: the sink is full")
-        line, self._head = link(entry, len(self.lines), self._head)
+        line, self._head = format_line(entry, len(self.lines), self._head)
         self.lines.append(line)
         return len(self.lines)
 
-    def append_again(self, stencil: Stencil, record: str, at: float, trace: str) -> int:
+    def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
         """Keep a decision that differs from an earlier one by its id, its time and its trace.
 
         Raises:
@@ -53,7 +53,7 @@ class MemorySink:
         """
         if self.full:
             raise AuditError("the audit log cannot be written: the sink is full")
-        line, self._head = press(stencil, record, at, trace, len(self.lines), self._head)
+        line, self._head = render_line(template, record, at, trace, len(self.lines), self._head)
         self.lines.append(line)
         return len(self.lines)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress
 from authguard.audit.chain_file import sync_folder
-from authguard.core.chain import LINE_BOUND
-from authguard.core.tombstone import RETIRED, Stub, make_stub, retired_note
+from authguard.core.chain import MAX_LINE_BYTES
+from authguard.core.tombstone import RETIRED, Tombstone, format_retired_note, make_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ class SegmentRetention:
         self._chain = chain
         self._policy = policy
         self._now = now
-        self._retiring: tuple[Segment, Stub] | None = None
+        self._retiring: tuple[Segment, Tombstone] | None = None
         self._confirmed_at = -1
         #: the oldest segment's number -> time of its newest line, where that was looked for
         self._newest: dict[int, float] = {}
@@ -140,15 +140,18 @@ class SegmentRetention:
             if self._newest.get(segment.base, segment_file.read_last_time(segment)) >= over:
                 return
             with segment_file.open_segment(segment) as file:
-                stub = make_stub(_lines(file), segment.base, after.base - segment.base)
+                stub = make_tombstone(_lines(file), segment.base, after.base - segment.base)
             if stub is not None:
                 # a transition bears the time at which it fell due, so the last line need not be the newest
                 self._newest = {segment.base: stub.until}
                 if stub.until < over:
-                    self._retiring, self.pending_record = (segment, stub), PendingRecord(RETIRED, retired_note(stub))
+                    self._retiring, self.pending_record = (
+                        (segment, stub),
+                        PendingRecord(RETIRED, format_retired_note(stub)),
+                    )
             return
 
-    def _retire(self, segment: Segment, stub: Stub) -> None:
+    def _retire(self, segment: Segment, stub: Tombstone) -> None:
         """Put the stub beside the segment, then take the segment away."""
         self._write_file(
             segment_file.segment_path(self._chain, segment.base, segment_file.TOMBSTONE_SUFFIX),
@@ -159,5 +162,5 @@ class SegmentRetention:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(LINE_BOUND + 1):
+    while line := file.readline(MAX_LINE_BYTES + 1):
         yield line

@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
-from authguard.core.chain import LINE_BOUND, Linked, read
+from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
 from authguard.core.entries import Moved
-from authguard.core.handover import ADOPTED, FOREIGN, RECOVERED, foreign_note, is_closed, is_opened, recovered_note
-from authguard.core.signed_note import opened, read_body
+from authguard.core.handover import (
+    ADOPTED,
+    FOREIGN,
+    RECOVERED,
+    format_foreign_note,
+    format_recovered_note,
+    is_closed,
+    is_opened,
+)
+from authguard.core.signed_note import open_note, parse_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,7 +123,7 @@ class ChainTakeover:
                 self._recover_unsigned(left, segments, taken)
         elif self._was_started(segments):
             with segment_file.open_segment(segments[0]) as file:
-                offset = len(file.readline(LINE_BOUND + 1))
+                offset = len(file.readline(MAX_LINE_BYTES + 1))
             self._recover_unsigned(SignedEnd(segments[0].base, offset, first, 1, closed=False), segments, taken)
         elif first and self._predates_key(first):
             taken.acts.append((ADOPTED, "the lines so far were under no checkpoint"))
@@ -152,8 +160,8 @@ class ChainTakeover:
         if segment.is_tombstone:
             return segment_file.read_tombstone(segment)[0].first
         with segment_file.open_segment(segment) as file:
-            found = read(file.readline(LINE_BOUND + 1))
-        return found.hash if isinstance(found, Linked) else ""
+            found = parse_line(file.readline(MAX_LINE_BYTES + 1))
+        return found.hash if isinstance(found, ChainedLine) else ""
 
     def _is_copy(self, first: str, head: checkpoint_file.Head | None) -> bool:
         """Whether another file of the log, which is there, is the chain of the first line."""
@@ -168,8 +176,8 @@ class ChainTakeover:
         if segments[0].is_tombstone or segments[0].base > 0:
             return False
         with segment_file.open_segment(segments[0]) as file:
-            found = read(file.readline(LINE_BOUND + 1))
-        return isinstance(found, Linked) and is_opened(found, self._keys, self._check)
+            found = parse_line(file.readline(MAX_LINE_BYTES + 1))
+        return isinstance(found, ChainedLine) and is_opened(found, self._keys, self._check)
 
     def _predates_key(self, first: str) -> bool:
         """Whether the chain may be older than the key: nothing was signed by it, or a checkpoint of it is beside it."""
@@ -178,23 +186,23 @@ class ChainTakeover:
         names = {checkpoint_file.chain_origin(key.name, first) for key in self._keys}
         with suppress(FileNotFoundError):
             for note in checkpoint_file.read_notes(checkpoint_file.checkpoint_path(self._chain)):
-                found = opened(note, self._keys, self._check)
+                found = open_note(note, self._keys, self._check)
                 if found is not None and found.checkpoint.origin in names:
                     return True
         return False
 
     def _find_signed_end(self, head: checkpoint_file.Head, segments: Sequence[Segment]) -> SignedEnd | None:
         """Find where the newest checkpoint ends; ``None`` where it is not ours or the file is not what was signed."""
-        said = read_body(head.note)
+        said = parse_checkpoint(head.note)
         segment = next((one for one in segments if one.base == head.base and not one.is_tombstone), None)
-        if said is None or segment is None or opened(head.note, self._keys, self._check) is None:
+        if said is None or segment is None or open_note(head.note, self._keys, self._check) is None:
             return None
-        start = max(0, head.offset - LINE_BOUND)
+        start = max(0, head.offset - MAX_LINE_BYTES)
         with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
-        last = read(before[before.rfind(b"\n", 0, -1) + 1 :])
-        if not isinstance(last, Linked) or (last.hash, last.seq + 1) != (head.last, said.size):
+        last = parse_line(before[before.rfind(b"\n", 0, -1) + 1 :])
+        if not isinstance(last, ChainedLine) or (last.hash, last.seq + 1) != (head.last, said.size):
             return None
         return SignedEnd(head.base, head.offset, head.last, said.size, is_closed(last))
 
@@ -212,7 +220,7 @@ class ChainTakeover:
             if not going and segment.form != segment_file.GZIP_SUFFIX:
                 self._move_tail_aside(segment, end, ours.seq, taken)
         if ours.seq > left.size:
-            note = recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
+            note = format_recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
             taken.acts.append((RECOVERED, note))
 
     def _move_tail_aside(self, segment: Segment, end: int, line: int, taken: TakeoverResult) -> None:
@@ -221,7 +229,7 @@ class ChainTakeover:
         if size <= end:
             return
         name, digest = self._copy_aside(segment.path, end)
-        taken.acts.append((FOREIGN, foreign_note(size - end, line, name, digest)))
+        taken.acts.append((FOREIGN, format_foreign_note(size - end, line, name, digest)))
         if end:
             fd = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
@@ -260,7 +268,7 @@ class ChainTakeover:
             if segment.path.stat().st_size:
                 size = segment.path.stat().st_size
                 name, digest = self._copy_aside(segment.path, 0)
-                taken.acts.append((FOREIGN, foreign_note(size, 0, name, digest)))
+                taken.acts.append((FOREIGN, format_foreign_note(size, 0, name, digest)))
             segment.path.unlink()
         beside = checkpoint_file.checkpoint_path(self._chain)
         if beside.exists():
@@ -294,14 +302,14 @@ class _Continuation:
         """
         place = begin
         for line in _lines(file, begin):
-            found = read(line)
-            if not isinstance(found, Linked) or not self._accept(found):
-                torn = not line.endswith(b"\n") and len(line) <= LINE_BOUND
+            found = parse_line(line)
+            if not isinstance(found, ChainedLine) or not self._accept(found):
+                torn = not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES
                 return place, torn and not self._closed
             place += len(line)
         return place, True
 
-    def _accept(self, found: Linked) -> bool:
+    def _accept(self, found: ChainedLine) -> bool:
         """Take a line where it goes on with the chain; behind a writer's last line only another's first does."""
         if (found.seq, found.prev) != (self.seq, self.last):
             return False
@@ -322,8 +330,8 @@ def _is_torn(segments: Sequence[Segment]) -> bool:
     if len(segments) != 1 or segments[0].is_tombstone:
         return False
     with segment_file.open_segment(segments[0]) as file:
-        line = file.readline(LINE_BOUND + 1)
-    return not line.endswith(b"\n") and len(line) <= LINE_BOUND
+        line = file.readline(MAX_LINE_BYTES + 1)
+    return not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES
 
 
 def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
@@ -343,8 +351,8 @@ def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tupl
     """
     base, began, before, torn = 0, inf, None, b""
     if end:
-        first = read(os.pread(file.fd, LINE_BOUND, 0).partition(b"\n")[0] + b"\n")
-        if isinstance(first, Linked):
+        first = parse_line(os.pread(file.fd, MAX_LINE_BYTES, 0).partition(b"\n")[0] + b"\n")
+        if isinstance(first, ChainedLine):
             base, began = first.seq, first.entry.at
     else:
         torn = segment_file.repair_tail(file.path)
@@ -356,5 +364,5 @@ def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tupl
 
 def _lines(file: BinaryIO, begin: int) -> Iterator[bytes]:
     file.seek(begin)
-    while line := file.readline(LINE_BOUND + 1):
+    while line := file.readline(MAX_LINE_BYTES + 1):
         yield line

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Box, Space, Undecided, is_empty
-from authguard.core.comparison import Changed, compare
+from authguard.core.comparison import TableDifference, compare
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
@@ -97,7 +97,7 @@ def _table(old: Draft, new: Draft, *, ways: bool) -> list[Difference] | None:
             direction = _by_a_state(before, after, is_new=change.before == STRANGE)
         else:
             direction = fallback_direction(before, after, old, new)
-        cell, path = _instance(space, change, compared.finder(change), reaches)
+        cell, path = _instance(space, change, compared.make_finder(change), reaches)
         found.append(
             Difference(
                 direction=direction,
@@ -159,7 +159,7 @@ def _answer(item: Fallback, old: Draft) -> str:
 
 
 def _instance(
-    space: Space, change: Changed, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
+    space: Space, change: TableDifference, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
 ) -> tuple[tuple[str, ...], str]:
     """Give one cell of a change, one that a request can meet where there is any, and the shortest events to it."""
     told = "no events lead there" if reaches else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.boxes import Undecided
-from authguard.core.coverage import prove
+from authguard.core.coverage import compute_coverage
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
@@ -247,7 +247,7 @@ def _laxer(old: Draft, new: Draft, machine: str, before: str, after: str) -> Dir
 def _openness(draft: Draft, machine: str, state: str) -> int:
     """Count the cells in which the table admits while a machine stands in a state."""
     known = space(draft)
-    proof = prove(draft.rules, known)
+    proof = compute_coverage(draft.rules, known)
     if isinstance(proof, Undecided) or state not in known.values[machine]:
         return 0
     box = known.box({machine: {state}})

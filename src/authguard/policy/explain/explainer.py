@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import BUDGET, Box, Space, intersect, is_empty
+from authguard.core.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
@@ -34,7 +34,7 @@ SHOWN: Final = 8
 
 
 def explain_decision(
-    policy: Policy, given: Mapping[str, str], operation: str = "", *, budget: int = BUDGET, steps: int = causes.STEPS
+    policy: Policy, given: Mapping[str, str], operation: str = "", *, budget: int = MAX_BOXES, steps: int = causes.STEPS
 ) -> Explanation:
     """Explain one decision.
 

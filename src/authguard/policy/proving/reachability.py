@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, Proof, Space, intersect, is_empty, reach
+from authguard.core.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
@@ -361,7 +361,7 @@ class Reachability:
         ]
         space = Space({name: (cell[name],) if name in cell else known for name, known in self.values.items()})
         proof = reach(left, space, _OUTCOMES_BUDGET)
-        if not isinstance(proof, Proof):
+        if not isinstance(proof, BoxCoverage):
             return None
         risks, effects = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
         return frozenset(

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Proof, Space, reach
+from authguard.core.boxes import BoxCoverage, Space, reach
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.policy.proving.reachability import Reachability, Unreachable
@@ -65,7 +65,7 @@ def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, 
 
 def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
     proof = reach(policy.table.rules, Space(policy.table.values))
-    if not isinstance(proof, Proof):
+    if not isinstance(proof, BoxCoverage):
         return None  # too tangled for boxes: a person finds the way
     found = search.cell(proof.reaches[item.index])
     if isinstance(found, Unreachable):

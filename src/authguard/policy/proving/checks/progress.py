@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from authguard.core.boxes import Space
-    from authguard.core.coverage import Proven
+    from authguard.core.coverage import TableCoverage
     from authguard.policy.draft import Draft
 
 #: what a customer can ask for; `public` is open to all, `self` and `staff` are the guard's own
@@ -165,8 +165,8 @@ def _told(draft: Draft, promise: Promise, asked: str, path: Path) -> Problem:
     )
 
 
-def _leads(proof: Proven, asked: Box, right: tuple[int, ...], box: Box) -> bool:
-    return proof.is_met(right, intersect(box, asked))
+def _leads(proof: TableCoverage, asked: Box, right: tuple[int, ...], box: Box) -> bool:
+    return proof.decides_any(right, intersect(box, asked))
 
 
 def _asked(draft: Draft) -> list[tuple[str, str]]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from authguard.core.boxes import GAP, Box, Space, Undecided, count, grow, intersect
-from authguard.core.coverage import prove
+from authguard.core.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
+from authguard.core.coverage import compute_coverage
 from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
@@ -25,7 +25,7 @@ from authguard.policy.proving.checks.ways import Same, way
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.core.coverage import Proven
+    from authguard.core.coverage import TableCoverage
     from authguard.core.decision_table import Rule
     from authguard.core.request import Operation
     from authguard.policy.draft import Draft, Invariant
@@ -106,20 +106,20 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def _proof(draft: Draft) -> Proven | Undecided | None:
+def _proof(draft: Draft) -> TableCoverage | Undecided | None:
     """Prove the table, or nothing while the names it uses do not resolve."""
     return _same_proof(Same(draft))
 
 
 @lru_cache(maxsize=2)  # every check of the table asks for it
-def _same_proof(same: Same) -> Proven | Undecided | None:
+def _same_proof(same: Same) -> TableCoverage | Undecided | None:
     draft = same.draft
     if any(problem.severity == "error" for problem in names_resolve(draft)):
         return None
-    return prove(draft.rules, space(draft))
+    return compute_coverage(draft.rules, space(draft))
 
 
-def proven(draft: Draft) -> Proven | None:
+def proven(draft: Draft) -> TableCoverage | None:
     """Prove the table; nothing where names do not resolve or it is too tangled, which are problems already."""
     proof = _proof(draft)
     return None if isinstance(proof, Undecided) else proof
@@ -143,7 +143,7 @@ def has_no_gap(draft: Draft) -> Iterator[Problem]:
     proof, known = proven(draft), space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
-    gap = grow(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
+    gap = widen_gap(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
     condition = ", ".join(
         f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
         for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
@@ -166,13 +166,13 @@ class Evidence(TypedDict):
     path: tuple[str, ...] | None
 
 
-def evidence(draft: Draft, proof: Proven, rule: int, box: Box, wide: Box) -> Evidence:
+def evidence(draft: Draft, proof: TableCoverage, rule: int, box: Box, wide: Box) -> Evidence:
     """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
     known = space(draft)
 
     def find(part: Box) -> Box | None:
         both = intersect(part, box)
-        return proof.example(rule, both) if proof.is_met((rule,), both) else None
+        return proof.example(rule, both) if proof.decides_any((rule,), both) else None
 
     met = way(draft, find)
     cell, path = met or (known.witness(wide), None)
@@ -199,7 +199,7 @@ def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
             f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
         )
         own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
-        alone = prove([draft.rules[earlier] for earlier in own], known)
+        alone = compute_coverage([draft.rules[earlier] for earlier in own], known)
         if not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
             yield Problem(code="overridden", place=place, message=message, severity="note")
         else:
@@ -232,7 +232,7 @@ def invariants_hold(draft: Draft) -> Iterator[Problem]:
                 yield from _never(draft, proof, index, invariant)
 
 
-def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Iterator[Problem]:
+def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant) -> Iterator[Problem]:
     known = space(draft)
     conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
     forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
@@ -250,7 +250,7 @@ def _never(draft: Draft, proof: Proven, index: int, invariant: Invariant) -> Ite
             )
 
 
-def deciding(draft: Draft, proof: Proven, box: Box) -> Iterator[Rule]:
+def deciding(draft: Draft, proof: TableCoverage, box: Box) -> Iterator[Rule]:
     """Give the rules that decide some cell of a box, in order."""
     return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
 
@@ -266,7 +266,7 @@ def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
             fallback = draft.fallbacks[name]
             if fallback.kind is not Outcome.RESTRICT or "write" in fallback.effects:
                 continue
-            if proof.is_met((rule.index,), writes):
+            if proof.decides_any((rule.index,), writes):
                 wide = proof.example(rule.index, writes)
                 yield Problem(
                     code="restricts-writes",

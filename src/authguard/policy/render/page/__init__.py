@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import BUDGET, Space, count
+from authguard.core.boxes import MAX_BOXES, Space, count
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
@@ -54,12 +54,12 @@ def render_page(policy: Policy) -> str:
 def _decisions(policy: Policy) -> str:
     space, told_rows = Space(policy.table.values), build_rows(policy)
     boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
-    reaches, nodes = rule_regions(boxes, space.whole, BUDGET)
+    reaches, nodes = rule_regions(boxes, space.whole, MAX_BOXES)
     lines = []
     for row, box, reach in zip(told_rows, boxes, reaches, strict=True):
         masks = " ".join(f"{mask:x}" for mask in box)
         cells = "".join(_values(abbreviate(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
-        decided = f"{sum(map(count, reach)):,}" if nodes <= BUDGET else "?"
+        decided = f"{sum(map(count, reach)):,}" if nodes <= MAX_BOXES else "?"
         lines.append(
             f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape(row.outcome)}">'
             f'<th scope="row" class="n">{row.number}</th><td>{_fallback_link(row.do)}</td>'
