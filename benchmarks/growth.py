@@ -20,8 +20,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from authguard.credentials.cache import MAX_ENTRIES
+from authguard.policy.checks.registry import check
 from authguard.policy.loading.loader import read_draft
-from authguard.policy.proving.checks import check
 from authguard.stores.sqlite import SqliteStore
 from benchmarks.footprint import example, fill, signed_in
 from benchmarks.plot import svg

@@ -8,9 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from authguard.policy.checks.registry import check
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading.loader import read_draft
-from authguard.policy.proving.checks import check
 from benchmarks.rounds import Spread
 from benchmarks.warm import UnfairError
 

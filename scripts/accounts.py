@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from authguard.asgi.reply import WORDS
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
+from authguard.policy.checks.attribution import WHO
 from authguard.policy.compiler import load
-from authguard.policy.proving.causes import WHO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

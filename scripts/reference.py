@@ -24,10 +24,10 @@ from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTE
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
 from authguard.core.record_schema import schema_text
 from authguard.middleware import AuthGuard
+from authguard.policy.checks import registry, route_coverage
 from authguard.policy.compiler import load
 from authguard.policy.loading import loader
 from authguard.policy.loading.builder import DURABILITY
-from authguard.policy.proving import checks, inventory
 from authguard.policy.schema import units
 from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.testing import parser
@@ -226,9 +226,9 @@ def problems() -> Iterator[str]:
     yield "[Problems](problems.md) has a bad example and a mended one of each; so has `policy check --explain CODE`."
     for title, found in (
         ("Found when a policy is read", loader.CODES),
-        ("Found when a policy is checked", checks.CODES),
+        ("Found when a policy is checked", registry.CODES),
         ("Found in scenarios alone", parser.CODES),
-        ("Found in an app", inventory.CODES),
+        ("Found in an app", route_coverage.CODES),
     ):
         yield f"### {title}"
         yield grid(("code", "what it means"), ((code(name), prose(words)) for name, words in sorted(found.items())))

@@ -15,8 +15,8 @@ import pytest
 from authguard.asgi.reply import WORDS
 from authguard.cli import GROUPS
 from authguard.core.outcomes import Outcome, Reason
+from authguard.policy.checks import registry
 from authguard.policy.loading import loader
-from authguard.policy.proving import checks
 from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_an_unknown_argument_writes_nothing(copy: Path) -> None:
     [
         pytest.param(list(Outcome), id="outcomes"),
         pytest.param([one.code for one in Reason], id="reasons"),
-        pytest.param(list(loader.CODES | checks.CODES | parser.CODES), id="problems"),
+        pytest.param(list(loader.CODES | registry.CODES | parser.CODES), id="problems"),
         pytest.param([f"authguard {group}" for group in GROUPS], id="commands"),
     ],
 )

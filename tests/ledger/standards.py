@@ -137,7 +137,7 @@ REQUIREMENTS: Final = (
         "Clocks may differ by the policy's leeway, which is a minute at the most.",
         (
             f"{_CLAIMS}test_a_token_is_good_until_its_expiry_and_the_leeway",
-            "tests/policy/proving/test_checks.py::test_a_check_says_what_is_wrong",
+            "tests/policy/checks/test_checks.py::test_a_check_says_what_is_wrong",
         ),
     ),
     Requirement(

@@ -14,9 +14,9 @@ import authguard.policy
 from authguard.cli.policy_app import list_endpoints, load_app
 from authguard.policy import catalogue
 from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
+from authguard.policy.checks.checker import check
+from authguard.policy.checks.route_coverage import hold
 from authguard.policy.loading import loader, locator
-from authguard.policy.proving.checking import check
-from authguard.policy.proving.inventory import hold
 from authguard.policy.testing.parser import parse_scenarios
 
 if TYPE_CHECKING:

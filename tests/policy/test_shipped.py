@@ -15,10 +15,10 @@ from authguard.core.boxes import BoxCoverage, Space, count, intersect, is_empty,
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
 from authguard.policy import compiler
+from authguard.policy.checks.registry import check
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
-from authguard.policy.proving.checks import check
 from authguard.policy.testing import report
 from authguard.policy.testing.report import format_failure, format_uncovered
 from authguard.policy.testing.scenario import format_line, run_scenarios

@@ -14,8 +14,8 @@ from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, U
 from authguard.cli.audit_stats import Form, FormOption
 from authguard.cli.output import INVALID
 from authguard.cli.terminal import escape
-from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.compiler import load
+from authguard.policy.diff.permissiveness import Direction
 from authguard.settings import DEFAULT_PREFIX
 
 if TYPE_CHECKING:

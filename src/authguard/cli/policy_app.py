@@ -16,7 +16,7 @@ import anyio
 from authguard.asgi.app import DEPTH_BOUND, inner, own_root_path
 from authguard.errors import SettingsError
 from authguard.middleware import AuthGuard
-from authguard.policy.proving.inventory import Endpoint
+from authguard.policy.checks.route_coverage import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from authguard.cli.output import INVALID, OK, USAGE, print_error
+from authguard.policy.checks.checker import check_all
 from authguard.policy.problems import did_you_mean
-from authguard.policy.proving.checking import check_all
 from authguard.policy.render.check_report import as_github, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.policy.proving.checking import Checked
-    from authguard.policy.proving.checks.table import Figures
-    from authguard.policy.proving.inventory import Endpoint, Met
+    from authguard.policy.checks.checker import Checked
+    from authguard.policy.checks.route_coverage import Endpoint, Met
+    from authguard.policy.checks.table import Figures
 
 
 class Format(StrEnum):
@@ -96,7 +96,7 @@ def _endpoints(app: str) -> tuple[Endpoint, ...]:
 def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
     if checked.draft is None:
         return _Found(checked)
-    from authguard.policy.proving.inventory import hold  # noqa: PLC0415 - as above
+    from authguard.policy.checks.route_coverage import hold  # noqa: PLC0415 - as above
 
     met, problems = hold(endpoints, checked.draft, refuse=refuse)
     return _Found(checked.also(problems), met, tuple(endpoints))

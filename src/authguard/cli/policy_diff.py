@@ -11,15 +11,15 @@ import msgspec
 import typer
 
 from authguard.cli.output import INVALID, print_error, write_output
-from authguard.policy.comparing.diff import Diff, diff
-from authguard.policy.comparing.permissiveness import Direction
+from authguard.policy.checks.checker import check
+from authguard.policy.diff.permissiveness import Direction
+from authguard.policy.diff.policy_diff import Diff, diff
 from authguard.policy.loading import locator
-from authguard.policy.proving.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.comparing.fields import Difference
+    from authguard.policy.diff.difference import Difference
     from authguard.policy.draft import Draft
 
 
@@ -94,7 +94,7 @@ def _total(found: Diff) -> str:
 
 
 def as_json(found: Diff) -> str:
-    """Write one object; its differences have the names of `authguard.policy.comparing.differences.Difference`."""
+    """Write one object; its differences have the names of `authguard.policy.diff.part_diff.Difference`."""
     listed = [asdict(one) for one in found.differences]
     whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authguard.policy.catalogue import explain_problem
+    from authguard.policy.checks.checker import Checked, check, check_all
     from authguard.policy.compiler import compile_draft, load
     from authguard.policy.explain.explainer import explain_decision
     from authguard.policy.loading.loader import Reading, read_draft
     from authguard.policy.problems import Place, Problem
-    from authguard.policy.proving.checking import Checked, check, check_all
     from authguard.policy.render.check_report import as_github, as_json
     from authguard.policy.render.sarif import as_sarif
     from authguard.policy.schema.json_schema import policy_schema, scenario_schema
@@ -42,7 +42,7 @@ __all__ = [
 
 #: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
 _HOMES = {
-    "Checked": "proving.checking",
+    "Checked": "checks.checker",
     "Place": "problems",
     "Problem": "problems",
     "Reading": "loading.loader",
@@ -50,8 +50,8 @@ _HOMES = {
     "as_github": "render.check_report",
     "as_json": "render.check_report",
     "as_sarif": "render.sarif",
-    "check": "proving.checking",
-    "check_all": "proving.checking",
+    "check": "checks.checker",
+    "check_all": "checks.checker",
     "compile_draft": "compiler",
     "explain_decision": "explain.explainer",
     "explain_problem": "catalogue",

@@ -9,9 +9,9 @@ from authguard.core.machine import build
 from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
+from authguard.policy.checks.registry import check
 from authguard.policy.compiled import Policy
 from authguard.policy.loading.loader import read_draft
-from authguard.policy.proving.checks import check
 
 if TYPE_CHECKING:
     from pathlib import Path

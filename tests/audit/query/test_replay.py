@@ -9,8 +9,8 @@ import pytest
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.index import open_index
 from authguard.audit.query.replay import replay
-from authguard.policy.comparing.permissiveness import Direction
 from authguard.policy.compiler import load
+from authguard.policy.diff.permissiveness import Direction
 from tests.audit.logs import CELL, decided, moved, withdrawn, write
 
 if TYPE_CHECKING:

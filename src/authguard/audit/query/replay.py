@@ -19,8 +19,8 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
 from authguard.errors import MachineFault
-from authguard.policy.comparing.permissiveness import ORDER, Direction
-from authguard.policy.comparing.permissiveness import outcome as direction_of
+from authguard.policy.diff.permissiveness import ORDER, Direction
+from authguard.policy.diff.permissiveness import outcome as direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

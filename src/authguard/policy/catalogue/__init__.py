@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from authguard.policy.checks import registry, route_coverage
 from authguard.policy.loading import loader
 from authguard.policy.loading.yaml_parser import read
-from authguard.policy.proving import checks, inventory
 from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: problem code -> one sentence
 MEANINGS: Final[Mapping[str, str]] = dict(
-    sorted({**loader.CODES, **checks.CODES, **parser.CODES, **inventory.CODES}.items())
+    sorted({**loader.CODES, **registry.CODES, **parser.CODES, **route_coverage.CODES}.items())
 )
 #: what an example that is no whole file begins with
 HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"

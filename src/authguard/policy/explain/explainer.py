@@ -15,9 +15,9 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
 from authguard.errors import MachineFault
+from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
 from authguard.policy.explain.nearest import SETTLED, find_nearest
-from authguard.policy.proving import causes
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:
@@ -26,15 +26,20 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback, Words
     from authguard.core.request import Operation
+    from authguard.policy.checks.reachability import Step
     from authguard.policy.compiled import Policy
-    from authguard.policy.proving.reachability import Step
 
 #: ways to be allowed that are told; there may be more of the same length
 SHOWN: Final = 8
 
 
 def explain_decision(
-    policy: Policy, given: Mapping[str, str], operation: str = "", *, budget: int = MAX_BOXES, steps: int = causes.STEPS
+    policy: Policy,
+    given: Mapping[str, str],
+    operation: str = "",
+    *,
+    budget: int = MAX_BOXES,
+    steps: int = attribution.STEPS,
 ) -> Explanation:
     """Explain one decision.
 
@@ -67,7 +72,7 @@ def explain_decision(
     found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, letting, point, possible, budget)
     shown = tuple(found or ())[:SHOWN]
     here = dict(zip(DIMENSIONS, cell, strict=True))
-    routes = causes.routes(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
+    routes = attribution.routes(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
     ways = tuple(
         _way(policy, wanted, (cell, box), index, route) for (index, box), route in zip(shown, routes, strict=True)
     )
@@ -215,18 +220,18 @@ def _way(
         to = tuple(value for bit, value in enumerate(known) if box[place] >> bit & 1)
         if cell[place] in to:
             continue
-        by = causes.by_hand(operation, dimension, to) if dimension in CONDITIONS else _movers(dimension, route)
+        by = attribution.by_hand(operation, dimension, to) if dimension in CONDITIONS else _movers(dimension, route)
         changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
     return Remedy(
         outcome=policy.fallbacks[rule.do].kind.value,
         rule=rule.name,
         origin=rule.origin,
         changes=tuple(changes),
-        path=tuple(map(causes.told, route)),
+        path=tuple(map(attribution.told, route)),
     )
 
 
 def _movers(machine: str, route: Sequence[Step]) -> str:
     own = [step for step in route if step.event.partition(".")[0] == machine] or list(route)
-    by = dict.fromkeys("the clock" if step.since else causes.who(step.event) for step in own)
+    by = dict.fromkeys("the clock" if step.since else attribution.who(step.event) for step in own)
     return "; then ".join(by) or "nobody: no events were found that lead there"

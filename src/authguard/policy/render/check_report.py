@@ -14,8 +14,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from authguard.policy.checks.checker import Checked
     from authguard.policy.problems import Problem
-    from authguard.policy.proving.checking import Checked
 
 #: the version of the JSON document's shape
 FORMAT: Final = 1

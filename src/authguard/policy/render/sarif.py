@@ -17,8 +17,8 @@ from authguard.policy.render.check_report import problem_as_json, relative_path
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from authguard.policy.checks.checker import Checked
     from authguard.policy.problems import Problem
-    from authguard.policy.proving.checking import Checked
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 #: severity -> level of a result (SARIF 2.1.0, 3.27.10)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.boxes import BoxCoverage, Space, reach
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.policy.proving.reachability import Reachability, Unreachable
+from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.testing.parser import PLACEHOLDER
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.simulator import ScenarioRequest
@@ -20,8 +20,8 @@ from authguard.policy.testing.simulator import ScenarioRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.policy.checks.reachability import Path
     from authguard.policy.compiled import Policy
-    from authguard.policy.proving.reachability import Path
     from authguard.policy.testing.coverage import Coverage, CoverageItem
 
 HEADER: Final = f"""\

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
+from authguard.policy.checks.machine import unknown
 from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
 from authguard.policy.problems import Place, Problem, did_you_mean
-from authguard.policy.proving.checks.machines import unknown
 from authguard.policy.schema import units
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.simulator import ScenarioRequest

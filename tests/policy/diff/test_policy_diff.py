@@ -20,10 +20,10 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
-from authguard.policy.comparing import permissiveness
-from authguard.policy.comparing.diff import Diff, diff
-from authguard.policy.comparing.permissiveness import ORDER, Direction
 from authguard.policy.compiled import AccountSource, Channels, Issuer, Verifier
+from authguard.policy.diff import permissiveness
+from authguard.policy.diff.permissiveness import ORDER, Direction
+from authguard.policy.diff.policy_diff import Diff, diff
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
 from tests.core.test_boxes import cells, first_match, holds, problems

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.boxes import Box, intersect
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
+from authguard.policy.checks.counterexample import is_sound
+from authguard.policy.checks.event_sources import CALLER, CLOCK, OPERATOR, WORLD
+from authguard.policy.checks.reachability import Path, Reachability, Unreachable
+from authguard.policy.checks.table import proven
 from authguard.policy.problems import Problem
-from authguard.policy.proving.checks.table import proven
-from authguard.policy.proving.checks.ways import is_sound
-from authguard.policy.proving.happenings import CALLER, CLOCK, OPERATOR, WORLD
-from authguard.policy.proving.reachability import Path, Reachability, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

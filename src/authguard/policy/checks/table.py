@@ -18,9 +18,9 @@ from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.checks.counterexample import Same, way
+from authguard.policy.checks.machine import unknown
 from authguard.policy.problems import Place, Problem
-from authguard.policy.proving.checks.machines import unknown
-from authguard.policy.proving.checks.ways import Same, way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

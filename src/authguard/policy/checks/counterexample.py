@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
-from authguard.policy.proving.checks import machines
-from authguard.policy.proving.reachability import Reachability, Unreachable
+from authguard.policy.checks import machine
+from authguard.policy.checks.reachability import Reachability, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def _is_sound(same: Same) -> bool:
         return False
     return not any(
         problem.severity == "error"
-        for check in (machines.names_resolve, machines.raised_events_end, machines.timers_resolve)
+        for check in (machine.names_resolve, machine.raised_events_end, machine.timers_resolve)
         for problem in check(draft)
     )
 

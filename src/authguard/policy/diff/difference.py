@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authguard.core.outcomes import Words
-from authguard.policy.comparing.permissiveness import Direction
+from authguard.policy.diff.permissiveness import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.snapshot import blank
-from authguard.policy.proving.reachability import Path, Reachability, Unreachable
+from authguard.policy.checks.reachability import Path, Reachability, Unreachable
 
 if TYPE_CHECKING:
     from authguard.policy.compiled import Policy

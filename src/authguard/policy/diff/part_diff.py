@@ -1,6 +1,6 @@
 """What differs between two policies beyond the table: who may speak, what is asked, machines, timers, fallbacks.
 
-Each part is compared field by field, by the rows of `authguard.policy.comparing.permissiveness`.
+Each part is compared field by field, by the rows of `authguard.policy.diff.permissiveness`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from authguard.core.coverage import compute_coverage
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
-from authguard.policy.comparing import permissiveness as order
-from authguard.policy.comparing.access import access
-from authguard.policy.comparing.fields import CHANGED, LOOSER, STRICTER, fields, made, named, say
-from authguard.policy.proving.checks.table import space
-from authguard.policy.proving.overlaps import probes, taken
+from authguard.policy.checks.overlap import probes, taken
+from authguard.policy.checks.table import space
+from authguard.policy.diff import permissiveness as order
+from authguard.policy.diff.access import access
+from authguard.policy.diff.difference import CHANGED, LOOSER, STRICTER, fields, made, named, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.core.request import Limit, Operation
     from authguard.core.timers import Timer
-    from authguard.policy.comparing.fields import Difference
-    from authguard.policy.comparing.permissiveness import Direction
+    from authguard.policy.diff.difference import Difference
+    from authguard.policy.diff.permissiveness import Direction
     from authguard.policy.draft import Draft
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.policy.comparing import permissiveness as order
-from authguard.policy.comparing.fields import LOOSER, STRICTER, fields, made
+from authguard.policy.diff import permissiveness as order
+from authguard.policy.diff.difference import LOOSER, STRICTER, fields, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.comparing.fields import Difference
+    from authguard.policy.diff.difference import Difference
     from authguard.policy.draft import Draft
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
-from authguard.policy.proving.inventory import METHODS, Endpoint, covers, falls, overlaps
+from authguard.policy.checks.route_coverage import METHODS, Endpoint, covers, falls, overlaps
 
 SEGMENTS = st.sampled_from(["a", "b", "{x}"])
 TEMPLATES = st.builds(

@@ -19,10 +19,11 @@ from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
+from authguard.policy.checks import machine, table
+from authguard.policy.checks.registry import CHECKS, CODES, check
 from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer, Verifier
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problems import Place, Problem
-from authguard.policy.proving.checks import CHECKS, CODES, check, machines, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -334,7 +335,7 @@ def test_every_hole_comes_with_the_line_that_fills_it(standard_draft: Draft) -> 
     spec = standard_draft.machines["session"]
     for gone in range(len(spec.lines)):
         draft = line(standard_draft, "session", *spec.lines[:gone], *spec.lines[gone + 1 :], first=False)
-        holes = list(machines.every_machine_is_total(draft))
+        holes = list(machine.every_machine_is_total(draft))
         lines = [
             Line(
                 triggers=tuple(re.findall(r"\w+", found[1])),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.checks.machine import unknown
+from authguard.policy.checks.table import chain
 from authguard.policy.problems import Place, Problem
-from authguard.policy.proving.checks.machines import unknown
-from authguard.policy.proving.checks.table import chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.proving.checks import access, deployment, fallbacks, machines, once, progress, table
+from authguard.policy.checks import cors, deployment, fallback, idempotency, liveness, machine, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,14 +84,14 @@ CODES: Final[dict[str, str]] = {
 }
 
 CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
-    machines.names_resolve,
-    machines.every_machine_is_total,
-    machines.no_line_is_shadowed,
-    machines.every_state_is_reachable,
-    machines.raised_events_end,
-    machines.proofs_are_earned,
-    machines.timers_resolve,
-    machines.timers_come_to_rest,
+    machine.names_resolve,
+    machine.every_machine_is_total,
+    machine.no_line_is_shadowed,
+    machine.every_state_is_reachable,
+    machine.raised_events_end,
+    machine.proofs_are_earned,
+    machine.timers_resolve,
+    machine.timers_come_to_rest,
     table.names_resolve,
     table.is_decidable,
     table.has_no_gap,
@@ -99,14 +99,14 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     table.invariants_hold,
     table.restrictions_only_read,
     table.needs_are_asked,
-    once.keys_are_kept,
-    once.approved_is_not_held,
-    progress.nobody_is_trapped,
-    fallbacks.names_resolve,
-    fallbacks.attempts_are_complete,
-    fallbacks.chains_end,
-    fallbacks.each_has_what_it_needs,
-    fallbacks.a_fault_lets_nothing_through,
+    idempotency.keys_are_kept,
+    idempotency.approved_is_not_held,
+    liveness.nobody_is_trapped,
+    fallback.names_resolve,
+    fallback.attempts_are_complete,
+    fallback.chains_end,
+    fallback.each_has_what_it_needs,
+    fallback.a_fault_lets_nothing_through,
     deployment.accounts_are_declared,
     deployment.reports_can_be_made,
     deployment.services_are_safe,
@@ -117,7 +117,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     deployment.limits_can_be_measured,
     deployment.levels_can_be_compared,
     deployment.methods_resolve,
-    access.cors_names_its_origins,
+    cors.cors_names_its_origins,
 )
 
 

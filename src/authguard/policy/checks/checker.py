@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from authguard.policy.checks.registry import check as prove
+from authguard.policy.checks.table import Figures, figures
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.locator import FILE
 from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
 from authguard.policy.problems import Place, Problem
-from authguard.policy.proving.checks import check as prove
-from authguard.policy.proving.checks.table import Figures, figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Which states the five machines can reach together, and by which events: a search over their product, breadth first.
 
-It walks as the engine does (`authguard.policy.proving.happenings`): nobody's session moves before a credential was
+It walks as the engine does (`authguard.policy.checks.event_sources`): nobody's session moves before a credential was
 proven, a transaction opens only where the table lets it, an event raises what its transition says. The search goes as
 far as it is asked to and remembers where it was; it ends at a bound, and then says so.
 """
@@ -16,7 +16,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimensio
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
 from authguard.core.outcomes import Outcome
-from authguard.policy.proving.happenings import Happening, happenings, specs
+from authguard.policy.checks.event_sources import Happening, happenings, specs
 from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
-from authguard.policy.proving.reachability import Reachability, Step
+from authguard.policy.checks.reachability import Reachability, Step
 from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from authguard.core.request import Operation
+    from authguard.policy.checks.reachability import States
     from authguard.policy.compiled import Policy
-    from authguard.policy.proving.reachability import States
 
 #: steps looked at for routes (about a second); the nearest ways are a few events away
 STEPS: Final = 100_000
@@ -76,7 +76,7 @@ def routes(
 ) -> tuple[tuple[Step, ...], ...]:
     """Find the fewest events that lead the five machines together from where they stand to each of some states.
 
-    It walks as the engine does (`authguard.policy.proving.reachability`): what cannot happen together is no way.
+    It walks as the engine does (`authguard.policy.checks.reachability`): what cannot happen together is no way.
 
     Args:
         policy: whose machines they are.

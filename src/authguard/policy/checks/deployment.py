@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.urls import is_safe
+from authguard.policy.checks.machine import unknown
 from authguard.policy.problems import Place, Problem
-from authguard.policy.proving.checks.machines import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,7 +2,7 @@
 
 The tables are compared cell by cell (`authguard.core.comparison`), over the states of both. A state that one policy
 does not have is answered there as the engine answers a record that it does not understand: by `on_fault`. What goes
-beyond the table (who may speak, what is asked, machines, timers, fallbacks): `authguard.policy.comparing.differences`.
+beyond the table (who may speak, what is asked, machines, timers, fallbacks): `authguard.policy.diff.part_diff`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from authguard.core.comparison import TableDifference, compare
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
-from authguard.policy.comparing.differences import beyond_the_table, fallback_direction
-from authguard.policy.comparing.fields import Difference
-from authguard.policy.comparing.permissiveness import ORDER, RISKS, Direction
-from authguard.policy.proving.reachability import Reachability
+from authguard.policy.checks.reachability import Reachability
+from authguard.policy.diff.difference import Difference
+from authguard.policy.diff.part_diff import beyond_the_table, fallback_direction
+from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
