@@ -297,12 +297,19 @@ def commands() -> Iterator[str]:
     """Tell every command's help, as plain text of a fixed width."""
     for group in sorted(GROUPS):
         tree: Any = typer.main.get_command(build(group))
-        for name, command in tree.commands[group].commands.items():
-            title = f"authguard {group} {name}"
-            command.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
-            context = command.make_context(title, [], resilient_parsing=True, terminal_width=COLUMNS)
-            yield f"### `{title}`"
-            yield f"```text\n{command.get_help(context)}\n```"
+        yield from _helps(f"authguard {group}", tree.commands[group])
+
+
+def _helps(title: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Click's own type has no stubs here
+    """Write the help of a command, or of every command of a group."""
+    if hasattr(command, "commands"):
+        for name, inner in command.commands.items():
+            yield from _helps(f"{title} {name}", inner)
+        return
+    command.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
+    context = command.make_context(title, [], resilient_parsing=True, terminal_width=COLUMNS)
+    yield f"### `{title}`"
+    yield f"```text\n{command.get_help(context)}\n```"
 
 
 def summary(thing: Any) -> str:  # noqa: ANN401 - whatever has a docstring

@@ -98,10 +98,10 @@ def read(text: str, source: str) -> tuple[SigningKey, ...]:
         except ValueError:
             good = False
         if not good or found.key.id(NOTE_SIGNATURE).hex() != stated:
-            raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keygen`")
+            raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keys generate`")
         keys.append(found)
     if not keys:
-        raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keygen`")
+        raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keys generate`")
     return tuple(keys)
 
 

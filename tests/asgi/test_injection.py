@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from authguard import AuthGuard
 from authguard.audit.verify.log_reader import parse
-from authguard.cli.audit_words import format_record_line
+from authguard.cli.terminal import format_record_line
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless
 from tests.profiles import examples

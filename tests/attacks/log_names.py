@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.attacks.harness import Site, ask, attack
 from tests.attacks.money import Bank
@@ -13,6 +13,8 @@ from tests.attacks.money import Bank
 if TYPE_CHECKING:
     from tests.attacks.harness import Command
 
+#: exit code of an unknown command or option
+USAGE: Final = 2
 WHO = ("--by", "Ines", "--reason", "came to the branch")
 
 
@@ -43,10 +45,10 @@ class Branch:
 
     def found(self) -> set[str]:
         """Return the ids of the records that the log is found to hold of alice."""
-        said = self.site.command(
-            *("audit", "subject", "alice", "--issuer", "https://issuer.test", "--store", "authguard.db"),
-            *("--log", "audit.jsonl", "--format", "json"),
-        )
+        options = ("--issuer", "https://issuer.test", "--store", "authguard.db", "--log", "audit.jsonl")
+        said = self.site.command("audit", "query", "--subject", "alice", *options, "--format", "json")
+        if said.code == USAGE:  # an older checkout: `audit subject`
+            said = self.site.command("audit", "subject", "alice", *options, "--format", "json")
         return {record["id"] for record in json.loads(said.out)}
 
 
@@ -73,7 +75,7 @@ def what_staff_did_outlives_a_subject(site: Site) -> None:
     denied = next(line for line in branch.lines() if line.get("act") == "transaction.denied")
     assert denied.get("session"), "no timeline of the session tells that its transaction was denied"
     missed = {act for id_, act in acts.items() if id_ not in branch.found()}
-    assert not missed, f"`audit subject` does not find {sorted(missed)}"
+    assert not missed, f"`audit query --subject` does not find {sorted(missed)}"
     names = {line["subject"] for line in branch.lines() if line["id"] in acts}
     assert len(names) == 1, f"one person has {len(names)} names"
     erased = branch.shell("audit", "erase", "--subject", "alice", "--by", "dana", "--note", "asked", "--yes")

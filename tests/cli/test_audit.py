@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard.cli.audit_group import app
-from authguard.cli.audit_words import format_record_line
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, format_record_line
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import Acted, Decided, Moved
 from tests.records import by_hand

@@ -37,7 +37,7 @@ def fill(desk: Deployment, *subjects: str, session: str = "5e55") -> None:
 
 
 def asked(desk: Deployment, subject: str) -> tuple[int, str, str]:
-    return desk.call("audit", "subject", subject, "--issuer", ISSUER, options=desk.options[2:])
+    return desk.call("audit", "query", "--subject", subject, "--issuer", ISSUER, options=desk.options[2:])
 
 
 def test_who_is_forgotten_is_found_no_more_and_it_is_said_why(desk: Deployment) -> None:

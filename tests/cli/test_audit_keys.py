@@ -1,4 +1,4 @@
-"""`authguard audit keygen`, `key` and `rotate`: a key is made once, shown by its public half, and succeeded."""
+"""`authguard audit keys`: a key is generated once, shown by its public half, and rotated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(*words: str) -> Result:
 
 def test_a_key_is_made_for_its_owner_and_its_public_half_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    done = run("keygen", "--file", str(path), "--name", "desk.example")
+    done = run("keys", "generate", "--file", str(path), "--name", "desk.example")
     assert done.exit_code == 0
     key = parse_key(done.stdout)
     assert key.name == "desk.example"
@@ -39,14 +39,14 @@ def test_a_key_is_made_for_its_owner_and_its_public_half_is_shown(tmp_path: Path
     (kept,) = signing_key.read_file(path)
     assert kept.key == key
     assert "PRIVATE" not in done.output
-    assert run("key", "--file", str(path)).stdout == done.stdout
+    assert run("keys", "show", "--file", str(path)).stdout == done.stdout
 
 
 def test_a_key_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    run("keygen", "--file", str(path))
+    run("keys", "generate", "--file", str(path))
     before = path.read_bytes()
-    again = run("keygen", "--file", str(path))
+    again = run("keys", "generate", "--file", str(path))
     assert isinstance(again.exception, SettingsError)
     assert "rotate" in str(again.exception)
     assert path.read_bytes() == before
@@ -54,34 +54,34 @@ def test_a_key_that_is_there_is_not_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "a\tb", "a\u202eb", "a\nb"])
 def test_a_name_that_no_note_can_have_is_refused(tmp_path: Path, name: str) -> None:
-    done = run("keygen", "--file", str(tmp_path / "keys"), "--name", name)
+    done = run("keys", "generate", "--file", str(tmp_path / "keys"), "--name", name)
     assert isinstance(done.exception, SettingsError)
     assert not (tmp_path / "keys").exists()
 
 
 def test_a_successor_has_the_name_and_signs_last(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    first = run("keygen", "--file", str(path), "--name", "desk").stdout
-    second = run("rotate", "--file", str(path)).stdout
+    first = run("keys", "generate", "--file", str(path), "--name", "desk").stdout
+    second = run("keys", "rotate", "--file", str(path)).stdout
     assert [one.key.text() + "\n" for one in signing_key.read_file(path)] == [first, second]
     assert parse_key(second).name == "desk"
-    assert run("key", "--file", str(path)).stdout == first + second
+    assert run("keys", "show", "--file", str(path)).stdout == first + second
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_there_is_nothing_to_rotate_where_there_is_no_key(tmp_path: Path) -> None:
-    done = run("rotate", "--file", str(tmp_path / "keys"))
+    done = run("keys", "rotate", "--file", str(tmp_path / "keys"))
     assert isinstance(done.exception, SettingsError)
     assert not (tmp_path / "keys").exists()
 
 
 def test_the_file_is_the_variables_or_beside_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run("keygen", "--store", str(tmp_path / "store.db"))
+    run("keys", "generate", "--store", str(tmp_path / "store.db"))
     assert (tmp_path / "store.db.signing").exists()
     monkeypatch.setenv("AUTHGUARD_SIGNING_KEY", str(tmp_path / "named"))
-    run("keygen")
+    run("keys", "generate")
     assert (tmp_path / "named").exists()
     monkeypatch.setenv("AUTHGUARD_SIGNING_KEY", signing_key.make().text())
-    done = run("rotate")
+    done = run("keys", "rotate")
     assert "holds the key itself" in str(done.exception)
     assert "PRIVATE" not in str(done.exception)

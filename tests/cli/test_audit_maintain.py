@@ -1,4 +1,4 @@
-"""`authguard audit tidy`: chains whose writers are gone are kept as the policy says, those of living ones untouched."""
+"""`authguard audit maintain` applies retention to chains without a writer, and leaves those of live writers alone."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def forms(desk: Deployment, chain: str) -> list[str]:
 def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -> None:
     lived(desk, 20).close()
     assert ".stub" not in forms(desk, "audit.1.jsonl")
-    code, out, err = desk.call("audit", "tidy")
+    code, out, err = desk.call("audit", "maintain")
     assert (code, err) == (0, "")
     assert out.count("kept as the policy says") == 2
     assert set(forms(desk, "audit.1.jsonl")) == {".stub"}
@@ -83,13 +83,13 @@ def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -
     assert found.ok, found
     assert found.chains[1].retired[0] >= 5
     again = {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")}
-    desk.call("audit", "tidy")
+    desk.call("audit", "maintain")
     assert {path: path.read_bytes() for path in desk.folder.glob("audit*jsonl*")} == again
 
 
 def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: Deployment) -> None:
     lived(desk, 20).close()
-    desk.call("audit", "tidy")
+    desk.call("audit", "maintain")
     log = str(desk.folder / "audit.jsonl")
     verifying = ("audit", "verify", log, "--store", str(desk.store))
     code, out, _ = desk.call(*verifying, options=())
@@ -108,14 +108,14 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
 
 def test_what_is_not_over_is_compressed_and_stays(desk: Deployment) -> None:
     lived(desk, 2).close()
-    desk.call("audit", "tidy")
+    desk.call("audit", "maintain")
     assert set(forms(desk, "audit.1.jsonl")) == {".gz"}
     assert verified(desk).ok
 
 
 def test_a_chain_that_is_written_is_left_to_its_writer(desk: Deployment) -> None:
     writer = lived(desk, 20)
-    code, out, _ = desk.call("audit", "tidy")
+    code, out, _ = desk.call("audit", "maintain")
     assert code == 0
     assert "audit.jsonl: a living process writes it, and keeps it itself" in out
     assert sorted(path.name for path in desk.folder.glob("audit*.jsonl")) == ["audit.1.jsonl", "audit.jsonl"]
@@ -127,7 +127,7 @@ def test_a_chain_that_cannot_be_signed_is_told_of_and_keeps_its_lines(desk: Depl
     lived(desk, 20).close()
     for path in signing_key.memory(str(desk.store)).iterdir():
         path.write_bytes(b"{}")
-    code, _, err = desk.call("audit", "tidy")
+    code, _, err = desk.call("audit", "maintain")
     assert code == 1
     assert "not all chains could be kept" in err
     assert ".stub" not in forms(desk, "audit.1.jsonl")

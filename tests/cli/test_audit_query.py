@@ -1,4 +1,4 @@
-"""`authguard audit show`, `session`, `subject`, `query`, `export`: what is found, and what a script gets."""
+"""`authguard audit show`, `query` and `export`: what is found, and what a script gets."""
 
 from __future__ import annotations
 
@@ -94,37 +94,37 @@ def table(text: str) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("log")
 def test_a_subject_is_found_by_the_name_that_its_issuer_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
-    done = run("subject", "bob", "--issuer", ISSUER, "-f", "json")
+    done = run("query", "--subject", "bob", "--issuer", ISSUER, "-f", "json")
     assert [one["id"] for one in json.loads(done.stdout)] == ["b", "c"]
-    assert "no record answers" in run("subject", "bob", "--issuer", "https://other.example").stderr
-    assert [one["id"] for one in json.loads(run("subject", BOB, "-f", "json").stdout)] == ["b", "c"]
+    assert "no record answers" in run("query", "--subject", "bob", "--issuer", "https://other.example").stderr
+    assert [one["id"] for one in json.loads(run("query", "--subject", BOB, "-f", "json").stdout)] == ["b", "c"]
 
 
 def test_the_key_is_found_beside_the_store_and_never_made(log: Path) -> None:
     store = log.with_name("authguard.db")
-    done = run("subject", "bob", "--issuer", ISSUER, "--store", str(store))
+    done = run("query", "--subject", "bob", "--issuer", ISSUER, "--store", str(store))
     assert "cannot be read" in str(done.exception)
     key = store.with_name("authguard.db.key")
     assert not key.exists()
     key.write_text(KEY.hex(), "ascii")
-    assert "outcome=deny" in run("subject", "bob", "--issuer", ISSUER, "--store", str(store)).output
+    assert "outcome=deny" in run("query", "--subject", "bob", "--issuer", ISSUER, "--store", str(store)).output
     key.write_text("ab", "ascii")
-    assert "too short" in str(run("subject", "bob", "--issuer", ISSUER, "--store", str(store)).exception)
+    assert "too short" in str(run("query", "--subject", "bob", "--issuer", ISSUER, "--store", str(store)).exception)
 
 
 @pytest.mark.usefixtures("log")
 def test_the_issuers_of_the_policy_are_tried_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
-    assert "--issuer" in str(run("subject", "bob").exception)
-    assert run("subject", "bob", "--policy", "standard").exit_code == 0  # which has no issuer
-    assert "no record answers" in run("subject", "bob", "--policy", "standard").stderr
+    assert "--issuer" in str(run("query", "--subject", "bob").exception)
+    assert run("query", "--subject", "bob", "--policy", "standard").exit_code == 0  # which has no issuer
+    assert "no record answers" in run("query", "--subject", "bob", "--policy", "standard").stderr
 
 
 @pytest.mark.usefixtures("log")
 def test_a_session_is_found_by_its_first_digits() -> None:
-    assert [one["id"] for one in json.loads(run("session", "5e55", "-f", "json").stdout)] == ["b", "c"]
-    assert run("session", "5e").exit_code == 1
-    assert run("session", "77").exit_code == 1
+    assert [one["id"] for one in json.loads(run("query", "--session", "5e55", "-f", "json").stdout)] == ["b", "c"]
+    assert run("query", "--session", "5e").exit_code == 1
+    assert run("query", "--session", "77").exit_code == 1
 
 
 @pytest.mark.usefixtures("log")

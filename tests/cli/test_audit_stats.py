@@ -77,40 +77,40 @@ def test_a_session_is_told_as_a_story() -> None:
 
 @pytest.mark.usefixtures("log")
 def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
-    done = run("why", "b", "--policy", "support-desk")
+    done = run("explain", "b", "--policy", "support-desk")
     assert done.exit_code == 0
     assert f"Rule {RULE.name} (" in done.output
     assert "rules above it did not match" in done.output
-    assert "void" in run("why", "e", "--policy", "support-desk").stderr
-    assert json.loads(run("why", "b", "--policy", "support-desk", "-f", "json").stdout)["rule"] == RULE.name
+    assert "void" in run("explain", "e", "--policy", "support-desk").stderr
+    assert json.loads(run("explain", "b", "--policy", "support-desk", "-f", "json").stdout)["rule"] == RULE.name
 
 
 @pytest.mark.usefixtures("log")
 def test_why_explains_an_endpoint_of_the_guards_own_and_a_refused_credential_by_its_reason() -> None:
-    told = " ".join(run("why", "h", "--policy", "support-desk").output.split())
+    told = " ".join(run("explain", "h", "--policy", "support-desk").output.split())
     assert "`authguard.session.end` is an endpoint of the guard's own" in told
     assert "not in this policy" not in told
     assert "reason audience-wrong: `aud` does not name this service" in told
-    refusal = " ".join(run("why", "g", "--policy", "support-desk").output.split())
+    refusal = " ".join(run("explain", "g", "--policy", "support-desk").output.split())
     assert "reason: body-too-large" in refusal
     assert "means: the body is larger than this service reads" in refusal
 
 
 @pytest.mark.usefixtures("log")
 def test_why_names_the_line_of_the_machine_for_a_transition() -> None:
-    done = run("why", "c", "--policy", "support-desk")
+    done = run("explain", "c", "--policy", "support-desk")
     assert "line: standard.yaml:" in done.output
     assert "leads to: idle" in done.output
-    gone = json.loads(run("why", "d", "--policy", "support-desk", "-f", "json").stdout)
+    gone = json.loads(run("explain", "d", "--policy", "support-desk", "-f", "json").stdout)
     assert gone["line"] == "this policy has no such state or event"
     assert "recorded under another policy" in gone["note"]
-    assert "body-too-large" in run("why", "g", "--policy", "support-desk").output
+    assert "body-too-large" in run("explain", "g", "--policy", "support-desk").output
 
 
 @pytest.mark.usefixtures("log")
 def test_why_needs_a_record_and_a_policy() -> None:
-    assert run("why", "nobody", "--policy", "support-desk").exit_code == 1
-    assert "AUTHGUARD_POLICY" in str(run("why", "b").exception)
+    assert run("explain", "nobody", "--policy", "support-desk").exit_code == 1
+    assert "AUTHGUARD_POLICY" in str(run("explain", "b").exception)
 
 
 def test_replay_tells_no_difference_and_says_what_it_could_not_do(log: Path) -> None:

@@ -29,10 +29,10 @@ from authguard.cli.operator_session import (
     PolicyOption,
     ReasonOption,
     StoreOption,
-    format_time,
     open_staff_actions,
     parse_names,
 )
+from authguard.cli.terminal import format_time
 from authguard.runtime import sign_out_delay
 from authguard.runtime.journal import sanitize_text
 

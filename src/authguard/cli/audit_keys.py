@@ -1,4 +1,4 @@
-"""`authguard audit key`, `keygen` and `rotate`: the keys that sign the log."""
+"""`authguard audit keys`: show, generate and rotate the keys that sign the audit log."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from authguard.errors import SettingsError
 
 KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; else the one beside the store.")]
 
+app = typer.Typer()
+
 
 def _file(given: Path | None, store: str) -> Path:
     if given:
@@ -25,13 +27,15 @@ def _file(given: Path | None, store: str) -> Path:
     return Path(named) if named else signing_key.beside(file_prefix(store, resolve_log_path(None)))
 
 
-def show_key(file: KeyFile = None, store: StoreOption = "") -> None:
+@app.command("show")
+def show(file: KeyFile = None, store: StoreOption = "") -> None:
     """Print the public keys of the log, the signing one last: give them to whoever verifies."""
     for one in signing_key.read_file(_file(file, store)):
         typer.echo(one.key.text())
 
 
-def keygen(
+@app.command("generate")
+def generate(
     file: KeyFile = None,
     name: Annotated[str, typer.Option("--name", help="The key's name; else one of its own.")] = "",
     store: StoreOption = "",
@@ -42,10 +46,11 @@ def keygen(
         raise SettingsError("a key's name has no spaces and no plus signs")
     made = signing_key.make(name)
     if not signing_key.write_file(path, (made,)):
-        raise SettingsError(f"`{path}` is there already: `authguard audit rotate` adds a key to it")
+        raise SettingsError(f"`{path}` is there already: `authguard audit keys rotate` adds a key to it")
     typer.echo(made.key.text())
 
 
+@app.command("rotate")
 def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
     """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
     path = _file(file, store)

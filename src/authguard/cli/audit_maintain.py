@@ -1,4 +1,4 @@
-"""`authguard audit tidy`: keep the chains of a log that nobody writes any more as the policy says."""
+"""`authguard audit maintain`: keep the chains of a log that nobody writes any more as the policy says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from authguard.factory import tidy_log
 from authguard.settings import Settings
 
 
-def tidy(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
     """Close, compress and retire what is due in chains whose writers are gone; a running app keeps its own.
 
     A command, or a worker that is not started again, leaves such a chain: run it daily where `audit.keep` is a promise.

@@ -13,10 +13,9 @@ import typer
 from authguard.audit.query.export import format_csv, format_json, utc
 from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import FORMS, parse_time
-from authguard.cli.audit_words import format_record_line
 from authguard.cli.output import print_error
 from authguard.cli.progress import progress_bar
-from authguard.cli.terminal import escape, resolve_log_path
+from authguard.cli.terminal import escape, format_record_line, resolve_log_path
 from authguard.clock import SystemClock
 from authguard.settings import DEFAULT_LOG
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.search import Match
 
 LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
-ReindexOption = Annotated[bool, typer.Option("--fresh", help="Make the log's index anew first.")]
+ReindexOption = Annotated[bool, typer.Option("--reindex", help="Rebuild the log's index first.")]
 SinceOption = Annotated[str, typer.Option("--since", help=f"From when: {FORMS}. UTC.".replace("`", ""))]
 UntilOption = Annotated[str, typer.Option("--until", help="Until when, in the same forms; a day counts whole.")]
 
@@ -44,7 +43,7 @@ FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is show
 
 
 @contextmanager
-def open_log_index(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
+def open_log_index(log: Path | None, *, reindex: bool = False) -> Iterator[Index]:
     """Open the index of a log, in step with it, and say so where it had to be made anew for a reason.
 
     Raises:
@@ -52,7 +51,7 @@ def open_log_index(log: Path | None, *, fresh: bool = False) -> Iterator[Index]:
     """
     with (
         progress_bar("reading the log") as progress,
-        open_index(resolve_log_path(log), fresh=fresh, progress=progress) as index,
+        open_index(resolve_log_path(log), fresh=reindex, progress=progress) as index,
     ):
         if index.rebuild_reason:
             print_error(

@@ -1,4 +1,4 @@
-"""`authguard audit show`, `session`, `subject`, `query` and `export`: records found through the index."""
+"""`authguard audit show`, `query` and `export`: find records through the index of the log."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def _option(words: str, *names: str) -> object:
 def show(
     record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
     log: LogOption = None,
-    fresh: ReindexOption = False,
+    reindex: ReindexOption = False,
     form: FormOption = Form.TEXT,
 ) -> None:
     """Show one record in full, and what it moved. Exit 1 where there is none."""
-    with open_log_index(log, fresh=fresh) as index:
+    with open_log_index(log, reindex=reindex) as index:
         found = find_by_id(index, record)
         if not found:
             print_error(f"there is no record `{escape(record)}` in the log")
@@ -95,42 +95,6 @@ def _show(one: Match) -> None:
         typer.echo("  " + escape(", ".join(f"{name} {value}" for name, value in states.items())))
     intact = "has the hash that it states" if one.intact else "DOES NOT HAVE THE HASH THAT IT STATES"
     typer.echo(f"the line {intact}; `authguard audit verify` checks its place in the chain")
-
-
-def session(
-    key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or as much as tells it.")],
-    log: LogOption = None,
-    *,
-    fresh: ReindexOption = False,
-    form: FormOption = Form.TEXT,
-    since: SinceOption = "",
-    until: UntilOption = "",
-    limit: LimitOption = SHOWN,
-) -> None:
-    """Show the records of one session. Exit 1 where there is no such session."""
-    begin, end = parse_period(since, until)
-    with open_log_index(log, fresh=fresh) as index:
-        _answer(index, Query(session=key, since=begin, until=end), form, limit)
-
-
-def subject(
-    name: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who: as the issuer names them, or a pseudonym.")],
-    log: LogOption = None,
-    *,
-    issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else each issuer of the policy.")] = "",
-    policy: Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")] = "",
-    store: Annotated[str, typer.Option("--store", help="The app's store, beside which the key is.")] = "",
-    fresh: ReindexOption = False,
-    form: FormOption = Form.TEXT,
-    since: SinceOption = "",
-    until: UntilOption = "",
-    limit: LimitOption = SHOWN,
-) -> None:
-    """Show the records of one person, whose pseudonym is computed anew with the deployment's key."""
-    begin, end = parse_period(since, until)
-    subjects = (name, *_pseudonyms(name, issuer, policy, store))
-    with open_log_index(log, fresh=fresh) as index:
-        _answer(index, Query(subjects=subjects, since=begin, until=end), form, limit)
 
 
 def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
@@ -162,7 +126,7 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
 def _issuers(policy: str) -> tuple[str, ...]:
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     if not source:
-        raise SettingsError("say whose subject it is with --issuer, or name the app's policy with --policy")
+        raise SettingsError("name the subject's issuer with --issuer, or the app's policy with --policy")
     from authguard.policy.compiler import load  # noqa: PLC0415 - only where no issuer is named
 
     return tuple(load(source).issuers)
@@ -181,14 +145,26 @@ def query(
     channel: Annotated[list[str] | None, _option("A channel", "--channel")] = None,
     reason: Annotated[list[str] | None, _option("A reason's code", "--reason")] = None,
     kind: Annotated[list[str] | None, _option(f"A kind of record: {', '.join(KINDS)}", "--kind")] = None,
+    session: Annotated[
+        str, typer.Option("--session", metavar="KEY", help="A session's key, or its first digits.")
+    ] = "",
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="NAME", help="The issuer's name of a subject, or a pseudonym.")
+    ] = "",
+    issuer: Annotated[
+        str, typer.Option("--issuer", help="The issuer of --subject; default: each issuer of the policy.")
+    ] = "",
+    policy: Annotated[str, typer.Option("--policy", help="The app's policy; default: AUTHGUARD_POLICY.")] = "",
+    store: Annotated[str, typer.Option("--store", help="The app's store, whose key makes the pseudonyms.")] = "",
     text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
     form: FormOption = Form.TEXT,
     limit: LimitOption = SHOWN,
-    fresh: ReindexOption = False,
+    reindex: ReindexOption = False,
 ) -> None:
-    """Find records by time, state, event, outcome, rule, operation, channel, reason, kind and text.
+    """Find records by session, subject, time, state, event, outcome, rule, operation, channel, reason, kind and text.
 
-    All that is asked has to hold; of an option that is repeated, one value has to.
+    A record must match every option that is given, and one of the values of a repeated option.
+    Exit 1 if the log has no such session.
     """
     begin, end = parse_period(since, until)
     _known("--outcome", outcome or (), tuple(Outcome))
@@ -204,9 +180,11 @@ def query(
         operations=tuple(operation or ()),
         channels=tuple(channel or ()),
         reasons=tuple(reason or ()),
+        session=session,
+        subjects=(subject, *_pseudonyms(subject, issuer, policy, store)) if subject else (),
         text=text,
     )
-    with open_log_index(log, fresh=fresh) as index:
+    with open_log_index(log, reindex=reindex) as index:
         if not any(map(asked.matches, index.templates().values())):
             _hint(asked, index)
         _answer(index, asked, form, limit)
@@ -266,14 +244,14 @@ def export(
     until: UntilOption = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write; mode 0600.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many, the oldest; 0 for all.")] = 0,
-    fresh: ReindexOption = False,
+    reindex: ReindexOption = False,
 ) -> None:
     """Write the records of a period for a spreadsheet or another program, the oldest first; void ones say so.
 
     No cell of the CSV can be a formula: one that could be begins with an apostrophe.
     """
     begin, end = parse_period(since, until)
-    with open_log_index(log, fresh=fresh) as index:
+    with open_log_index(log, reindex=reindex) as index:
         found = islice(find(index, Query(since=begin, until=end), newest=False), limit or None)
         texts = format_csv(found) if form is Exported.CSV else format_jsonl(found)
         if output is None:

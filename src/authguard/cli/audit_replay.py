@@ -47,7 +47,7 @@ def replay(
     until: UntilOption = "",
     form: FormOption = Form.TEXT,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 when there is any such difference.")] = None,
-    fresh: ReindexOption = False,
+    reindex: ReindexOption = False,
 ) -> None:
     """Run recorded decisions and transitions through another policy, and tell what would differ, the worst first.
 
@@ -55,7 +55,7 @@ def replay(
     """
     begin, end = parse_period(since, until)
     loaded = load(policy)
-    with open_log_index(log, fresh=fresh) as index:
+    with open_log_index(log, reindex=reindex) as index:
         found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
     if form is Form.JSON:
         typer.echo(json.dumps(_builtins(found), indent=2))

@@ -47,7 +47,7 @@ def report(
     anchor: AnchorOption = None,
     also: AlsoOption = None,
     store: StoreOption = "",
-    fresh: ReindexOption = False,
+    reindex: ReindexOption = False,
 ) -> None:
     """Write a period as one HTML page to read, to print and to file: it needs no network and runs nothing.
 
@@ -59,7 +59,7 @@ def report(
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     loaded = load(source) if source else None
     path = find_log(log, store, hint="--log")
-    with open_log_index(log, fresh=fresh) as index:
+    with open_log_index(log, reindex=reindex) as index:
         data = collect_report(index, begin, end, loaded, SystemClock().now())
     vouching = load_keys(key, store, path)
     trust = load_trust(path, vouching, anchor, store)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.audit.verify.log_reader import Reader, parse
-from authguard.cli.audit_words import format_record_line
 from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import escape, resolve_log_path
+from authguard.cli.terminal import escape, format_record_line, resolve_log_path
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ MAX_FILE_BYTES: Final = 1_048_576
 #: said where no key is at hand
 NO_KEY: Final = (
     "no key is at hand, so nothing vouches for this log: whoever can write it can write it anew."
-    " Name its public key with --key (`authguard audit key` prints it)"
+    " Name its public key with --key (`authguard audit keys show` prints it)"
 )
 
 LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]

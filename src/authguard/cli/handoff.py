@@ -12,12 +12,12 @@ from authguard.cli.operator_session import (
     LogOption,
     PolicyOption,
     StoreOption,
-    format_time,
     open_deployment,
     parse_names,
     parse_reason,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import format_time
 from authguard.core.people import folded
 from authguard.runtime.handoff import NoTicket, StoreDesk
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -138,8 +137,3 @@ def parse_names(names: list[str]) -> tuple[str, ...]:
     if any(not folded(name) or len(name) > NAME_BOUND for name in given):
         raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters, and a letter or a digit", param_hint="--by")
     return given
-
-
-def format_time(at: float) -> str:
-    """Show epoch seconds as UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "the beginning"

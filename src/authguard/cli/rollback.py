@@ -11,11 +11,11 @@ from authguard.cli.operator_session import (
     LogOption,
     PolicyOption,
     StoreOption,
-    format_time,
     open_deployment,
     parse_names,
     parse_reason,
 )
+from authguard.cli.terminal import format_time
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 

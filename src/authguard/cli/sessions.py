@@ -18,12 +18,12 @@ from authguard.cli.operator_session import (
     PolicyOption,
     ReasonOption,
     StoreOption,
-    format_time,
     open_deployment,
     open_staff_actions,
     parse_names,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import format_time
 from authguard.core.snapshot import KEY_BYTES, Keys
 from authguard.runtime import sign_out_delay
 from authguard.runtime.transaction_list import as_of

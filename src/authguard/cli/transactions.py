@@ -13,12 +13,12 @@ from authguard.cli.operator_session import (
     LogOption,
     PolicyOption,
     StoreOption,
-    format_time,
     open_deployment,
     parse_names,
     parse_reason,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import format_time
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
 from authguard.factory import choose_opener

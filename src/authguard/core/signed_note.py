@@ -85,7 +85,7 @@ def parse_key(text: str) -> Key:
         name, stated, coded = parts
         raw = decode_base64(coded)
     except ValueError:
-        raise ValueError("a verifier key is `name+id+base64`, as `authguard audit key` prints it") from None
+        raise ValueError("a verifier key is `name+id+base64`, as `authguard audit keys show` prints it") from None
     key = Key(name, raw[1:])
     has_form = _NAME.fullmatch(name) and len(raw) == KEY_BYTES and raw[0] == NOTE_SIGNATURE
     if not (has_form and key.id(NOTE_SIGNATURE).hex() == stated):

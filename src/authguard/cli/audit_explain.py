@@ -1,0 +1,103 @@
+"""`authguard audit explain`: why one recorded decision, transition or refusal came out as it did."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authguard.audit.query.export import utc
+from authguard.audit.query.search import find_by_id
+from authguard.cli.audit_options import LogOption, ReindexOption, open_log_index
+from authguard.cli.audit_stats import Form, FormOption
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.reason_text import describe_reason
+from authguard.cli.terminal import escape
+from authguard.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PolicyOption = Annotated[str, typer.Option("--policy", help="The policy that decided; else AUTHGUARD_POLICY.")]
+
+
+def explain(
+    record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
+    log: LogOption = None,
+    *,
+    policy: PolicyOption = "",
+    form: FormOption = Form.TEXT,
+    everything: Annotated[bool, typer.Option("--all", help="Show every rule above the one that decided.")] = False,
+    reindex: ReindexOption = False,
+) -> None:
+    """Explain one record: the rule, why none above it matched, the policy's line, what would have to change."""
+    with open_log_index(log, reindex=reindex) as index:
+        found = find_by_id(index, record)
+    if not found:
+        print_error(f"there is no record `{escape(record)}` in the log")
+        raise typer.Exit(FAILED)
+    one = found[0]
+    if one.void:
+        print_error("note: this record is void, it was withdrawn: another request was faster, and it was judged again")
+    if not one.intact:
+        print_error("note: the line does not have the hash that it states; `authguard audit verify` tells more")
+    source = resolve_policy(policy)
+    from authguard.cli.policy_explain import Form as ExplainForm  # noqa: PLC0415 - the workshop loads for this alone
+    from authguard.cli.policy_explain import explain_record  # noqa: PLC0415
+    from authguard.policy.compiler import load  # noqa: PLC0415
+
+    if one.template.kind == "decision":
+        explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
+        return
+    loaded = load(source)
+    said = {"kind": one.template.kind, "at": utc(one.at), "reason": one.template.reason or one.template.act}
+    said |= _meaning(str(said["reason"])) | _window(one.record)
+    if one.template.machine in loaded.machines:
+        machine = loaded.machines[one.template.machine]
+        edge = machine.table.get((one.template.source, one.template.event))
+        line = f"line:{one.template.machine}:{edge.line}" if edge else ""
+        said = {
+            "kind": "transition",
+            "at": utc(one.at),
+            "moved": f"{one.template.machine}.{one.template.event}: {one.template.source} -> {one.template.dest}",
+            "cause": one.template.cause,
+            "line": loaded.origins.get(line, "this policy has no such state or event"),
+            "leads_to": edge.dest if edge else "",
+            "decision": str(one.record.get("decision", "")),
+        }
+    if loaded.digest != one.template.policy:
+        said["note"] = f"recorded under another policy, {one.template.policy[:12]}; explained under this one"
+    if form is Form.JSON:
+        typer.echo(json.dumps(said, indent=2))
+        return
+    for name, value in said.items():
+        if value:
+            typer.echo(f"{name.replace('_', ' ')}: {escape(value)}")
+
+
+def _meaning(code: str) -> dict[str, str]:
+    """Return what a reason means; nothing for what is none."""
+    return {"means": describe_reason(code)} if describe_reason(code) else {}
+
+
+def _window(record: Mapping[str, object]) -> dict[str, str]:
+    """Return which requests a window's record covers, or counts; nothing for any other record."""
+    if record.get("most"):
+        return {"covers": f"at most {record['most']} requests without a proven caller, within one second"}
+    if record.get("window"):
+        return {"counts": f"{record.get('count', 0)} requests that the record {record['window']} covers"}
+    return {}
+
+
+def resolve_policy(given: str) -> str:
+    """Choose the policy.
+
+    Raises:
+        SettingsError: none is named.
+    """
+    source = given or os.environ.get("AUTHGUARD_POLICY", "")
+    if not source:
+        raise SettingsError("there is no policy: name it with --policy, or set AUTHGUARD_POLICY")
+    return source

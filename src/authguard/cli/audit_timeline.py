@@ -1,0 +1,36 @@
+"""`authguard audit timeline`: the events of one session, in order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from authguard.audit.query.search import Query, last
+from authguard.audit.query.timeline import tell
+from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.output import FAILED, print_error
+from authguard.cli.terminal import escape
+
+#: most records of a session that a timeline shows
+MAX_RECORDS: Final = 10_000
+
+
+def timeline(
+    key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or as much as tells it.")],
+    log: LogOption = None,
+    *,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    reindex: ReindexOption = False,
+) -> None:
+    """Print the timeline of a session. Exit 1 if the log has no such session."""
+    begin, end = parse_period(since, until)
+    with open_log_index(log, reindex=reindex) as index:
+        try:
+            found = last(index, Query(session=key, since=begin, until=end), MAX_RECORDS)
+        except LookupError as error:
+            print_error(escape(str(error.args[0])))
+            raise typer.Exit(FAILED) from None
+        for line in tell(found):
+            typer.echo(escape(line))
