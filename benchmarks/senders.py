@@ -47,7 +47,7 @@ class Desk:
         self.plain = Mint.create(self.clock, issuer="https://plain.test")
         self.client = DpopClient.create(self.clock)
         issuers = {}
-        for mint, more in ((self.bound, {"sender": "dpop"}), (self.plain, {"introspection": _asked()})):
+        for mint, more in ((self.bound, {"sender_constraint": "dpop"}), (self.plain, {"introspection": _asked()})):
             name = f"{mint.issuer[8:13]}.json"
             (folder / name).write_text(json.dumps(mint.jwks("ES256")), "utf-8")
             issuers[mint.issuer] = Issuer(

@@ -92,7 +92,7 @@ def _policy(url: str, at_once: int) -> str:
     named = "{ok: normal, frozen: suspended, estate: deceased}"
     return (
         before.replace(named, "{ok: normal, locked: locked, missing: closed, merged: merged}")
-        + f"verifiers:\n  it: {{type: http, url: '{url}', timeout: 1m, at_once: {at_once}}}\n"
+        + f"verifiers:\n  it: {{type: http, url: '{url}', timeout: 1m, max_concurrency: {at_once}}}\n"
         + "methods:\n  default: {all: [it]}\n  alternate: {all: [it]}\n"
     )
 

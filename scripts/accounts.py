@@ -116,7 +116,7 @@ anywhere acts on every session and channel at its next request. Refusals of `loc
 byte for byte the same to the caller and take the same steps; only the log tells them apart.
 
 What is allowed is told for a customer with whom all else is well: signed in, identity proven, within every limit, by
-their own hand. The words are the standard policy's; a policy says its own by channel and language (`say`)."""
+their own hand. The words are the standard policy's; a policy says its own by channel and language (`message`)."""
 
 
 def page(policy: Policy) -> str:

@@ -85,7 +85,7 @@ def build(
         )
     if settings.public_url:
         policy = replace(policy, public_url=settings.public_url)
-    if not policy.public_url and any(issuer.sender == "dpop" for issuer in policy.issuers.values()):
+    if not policy.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
         raise SettingsError("proofs of possession name the address that callers use: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
@@ -217,7 +217,9 @@ def choose_directories(
     def lookup(source: AccountSource) -> Lookup:
         if source.url:
             return HttpLookup(source, environ=environ, client=client)
-        return FunctionLookup(find_function(source.call, settings.modules), source.at_once, source.mandates_at)
+        return FunctionLookup(
+            find_function(source.call, settings.modules), source.max_concurrency, source.delegations_at
+        )
 
     return {source.name: ResilientDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
 
@@ -257,7 +259,7 @@ def choose_verifiers(
             return TotpService(declared, function, store, key)
         if declared.type == "kba":
             return KbaService(declared, function, key)
-        return PythonService(function, declared.at_once)
+        return PythonService(function, declared.max_concurrency)
 
     def verifier(declared: Declared) -> Verifier:
         if declared.type == "code":
@@ -273,7 +275,7 @@ def choose_verifiers(
 
 def choose_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    keep, answers, ended = policy.retention, policy.keep_answers, policy.ended
+    keep, answers, ended = policy.retention, policy.response_retention, policy.ended
     if settings.store == MEMORY:
         return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
     return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
@@ -286,9 +288,9 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
         SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
     """
     retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_within, retention_s=policy.keep_log
+        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
-    every, within = policy.checkpoint_every, policy.checkpoint_within
+    every, within = policy.checkpoint_every, policy.checkpoint_max_interval
     return AnnouncingSink(_chain(settings, clock, ids, retention, policy.digest, every, within))
 
 
@@ -345,7 +347,7 @@ def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[P
     """
     policy, clock = load(settings.policy), clock or SystemClock()
     retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_within, retention_s=policy.keep_log
+        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
     for chain in segment_file.list_chains(Path(settings.log)):
         made: list[CheckpointSigner] = []

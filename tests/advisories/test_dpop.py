@@ -28,7 +28,7 @@ class Held:
 
     def __init__(self, strike: Strike, sender: str = "dpop") -> None:
         self.strike = strike
-        self.scene: Scene = strike.at(keys=f"{KEYS}\n    sender: {sender}", replace=[PUBLIC])
+        self.scene: Scene = strike.at(keys=f"{KEYS}\n    sender_constraint: {sender}", replace=[PUBLIC])
         self.client = DpopClient.create(self.scene.clock)
         self.token = self.scene.good(cnf=self.client.confirmation)
         self.nonce: str | None = None

@@ -10,7 +10,7 @@ from authguard.factory import channel_secrets
 from tests.asgi.shop import Shop
 from tests.kit import POLICY, Desk, outcome, policy_of, states
 
-CARRY = "carry: {chat: [web], web: [chat], voice: []}"
+CARRY = "trusts: {chat: [web], web: [chat], voice: []}"
 BY_CLAIM = f"channels: {{from: {{claim: channel}}, {CARRY}}}\n"
 SECRET = "s3cret-of-the-gateway-0123456789abcdef"
 NEXT = "n3xt-secret-of-the-gateway-0123456789"

@@ -39,7 +39,7 @@ assurance: {order: [aal1, aal2]}
 identity: {credential: aal2}
 channels:
   from: {header: X-Channel, secret_header: X-Channel-Secret, secret_env: SECRET}
-  carry: {chat: [web], web: [chat]}
+  trusts: {chat: [web], web: [chat]}
 fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}

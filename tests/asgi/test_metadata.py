@@ -119,7 +119,7 @@ async def test_a_challenge_names_the_document(guard_of: Callable[..., AuthGuard]
 
 
 async def test_proofs_are_told_of_where_they_are_wanted(guard_of: Callable[..., AuthGuard]) -> None:
-    guard = guard_of(issuer="\n    sender: dpop")
+    guard = guard_of(issuer="\n    sender_constraint: dpop")
     told = (await ask(guard, WELL_KNOWN)).json()
     assert told["dpop_signing_alg_values_supported"] == ALGORITHMS
     assert told["dpop_bound_access_tokens_required"] is True
@@ -131,7 +131,7 @@ async def test_proofs_are_told_of_where_they_are_wanted(guard_of: Callable[..., 
 
 async def test_where_both_are_taken_both_are_challenged(guard_of: Callable[..., AuthGuard], mint: Mint) -> None:
     other = f"\n  - {{issuer: 'https://other.test', audience: a, algorithms: [ES256], {KEYS}}}\n{OWN_STAFF.strip()}"
-    guard = guard_of(issuer="\n    sender: dpop", issuers=other)
+    guard = guard_of(issuer="\n    sender_constraint: dpop", issuers=other)
     told = (await ask(guard, WELL_KNOWN)).json()
     assert "dpop_bound_access_tokens_required" not in told
     found = (await ask(guard, "/chat", "POST")).headers.get_list("www-authenticate")
@@ -148,7 +148,7 @@ async def test_where_both_are_taken_both_are_challenged(guard_of: Callable[..., 
 async def test_a_client_is_led_from_the_challenge_over_the_nonce_to_the_app(
     guard_of: Callable[..., AuthGuard], mint: Mint, clock: FakeClock
 ) -> None:
-    guard = guard_of(issuer="\n    sender: {type: dpop, nonce: required}")
+    guard = guard_of(issuer="\n    sender_constraint: {type: dpop, nonce: required}")
     client = DpopClient.create(clock)
     token = mint.mint(cnf=client.confirmation, scope="chat", acr="aal2", account_status="ok", lifetime=1_000)
     url = "https://shop.test/chat"
@@ -172,7 +172,7 @@ async def test_two_processes_share_what_was_proven(
     guard_of: Callable[..., AuthGuard], mint: Mint, tmp_path: Path
 ) -> None:
     store = str(tmp_path / "records.db")
-    one, other = (guard_of(issuer="\n    sender: dpop", store=store) for _ in range(2))
+    one, other = (guard_of(issuer="\n    sender_constraint: dpop", store=store) for _ in range(2))
     client = DpopClient.create(mint.clock)
     token = mint.mint(cnf=client.confirmation, scope="chat", acr="aal2", account_status="ok")
     headers = client.headers(token, "POST", "https://shop.test/chat")
@@ -185,7 +185,7 @@ async def test_two_processes_share_what_was_proven(
 
 
 async def test_a_websocket_is_opened_with_a_proof(guard_of: Callable[..., AuthGuard], mint: Mint) -> None:
-    guard = guard_of(issuer="\n    sender: dpop")
+    guard = guard_of(issuer="\n    sender_constraint: dpop")
     client = DpopClient.create(mint.clock)
     token = mint.mint(cnf=client.confirmation, scope="chat", acr="aal2", account_status="ok")
     sent: list[Any] = []

@@ -362,7 +362,7 @@ async def test_an_unnamed_operation_is_refused_until_identity_is_proven() -> Non
 async def test_the_words_come_in_the_callers_language() -> None:
     words = """
 fallbacks:
-  sign_in: {kind: challenge, say: {default: "Please sign in.", de: {default: "Bitte melden Sie sich an."}}}
+  sign_in: {kind: challenge, message: {default: "Please sign in.", de: {default: "Bitte melden Sie sich an."}}}
 """
     shop = Shop(POLICY + words)
     async with shop.client() as client:

@@ -291,7 +291,7 @@ async def test_an_answer_whose_key_is_gone_is_told_by_its_status_alone() -> None
 
 
 async def test_a_first_answer_is_told_as_long_as_the_policy_says_and_it_never_runs_again() -> None:
-    desk = Counter(POLICY + "transactions: {answers: 2m}\n")
+    desk = Counter(POLICY + "transactions: {response_retention: 2m}\n")
     desk.shop.answer = JSONResponse({"refunded": True}, 201)
     store: Any = desk.shop.desk.store
     await desk.buy(SMALL)

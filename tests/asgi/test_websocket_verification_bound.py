@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 URL: Final = "https://agent.test"
 POLICY: Final = (
-    HEAD.replace("keys: {file: keys.json}", "keys: {file: keys.json}\n    sender: dpop")
+    HEAD.replace("keys: {file: keys.json}", "keys: {file: keys.json}\n    sender_constraint: dpop")
     + f"""\
 settings: {{public_url: '{URL}'}}
 operations:

@@ -63,7 +63,7 @@ ACCEPTED = st.one_of(st.text(max_size=40), st.sampled_from(["de-AT, en;q=0.5", "
 
 def saying(said: Any) -> Words:
     """Give the words of a policy that says something when it denies."""
-    text = f"{POLICY}fallbacks: {{refuse: {{kind: deny, say: {json.dumps(said, ensure_ascii=False)}}}}}\n"
+    text = f"{POLICY}fallbacks: {{refuse: {{kind: deny, message: {json.dumps(said, ensure_ascii=False)}}}}}\n"
     return load("words.yaml", text=text.encode("utf-8", "surrogatepass")).fallbacks["refuse"].say
 
 
@@ -97,7 +97,7 @@ def test_words_that_nobody_can_read_or_that_turn_the_writing_round_are_refused(s
     said = {"text": text, "channel": {"default": "Sorry.", "voice": text}, "language": {"de": {"default": text}}}[shape]
     with pytest.raises(PolicyError) as refused:
         saying(said)
-    assert {problem.code for problem in refused.value.problems} <= {"say", "refused-character"}
+    assert {problem.code for problem in refused.value.problems} <= {"message", "refused-character"}
     assert str(refused.value).replace("\n", "").isprintable(), "what is wrong with it is shown without doing it"
 
 

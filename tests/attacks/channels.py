@@ -25,7 +25,7 @@ operations:
 otherwise: {{risk: sensitive, effect: write}}
 assurance: {{order: [aal1, aal2]}}
 identity: {{credential: aal2}}
-channels: {{from: {source}, carry: {{app: [], voice: []}}}}
+channels: {{from: {source}, trusts: {{app: [], voice: []}}}}
 fallbacks:
   prove_identity: {{kind: handoff, queue: identity}}
   prove_otherwise: {{kind: handoff, queue: identity}}

@@ -92,7 +92,7 @@ def another_scheme_is_told_of_tokens(site: Site) -> None:
 def a_bound_token_is_asked_for_by_another_scheme(site: Site) -> None:
     """Lack a scope that an app requires, in a deployment whose tokens are bound (RFC 9449 7.1)."""
     url = "https://agent.test"
-    policy = HEAD.replace("keys: {file: keys.json}", "keys: {file: keys.json}\n    sender: dpop")
+    policy = HEAD.replace("keys: {file: keys.json}", "keys: {file: keys.json}\n    sender_constraint: dpop")
     site.policy(f"{policy}settings: {{public_url: '{url}'}}\n{CHAT}")
     told: list[str] = []
 

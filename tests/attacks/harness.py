@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -35,6 +36,9 @@ COMMAND_TIMEOUT_S: Final = 300
 START_TIMEOUT_S: Final = 120
 #: values of the variables that a policy of an attack may name
 SECRETS: Final = {"CHANNEL_SECRET": "a-secret-of-the-telephony-gateway-0123456789"}
+#: key of a policy -> its name in older checkouts
+_OLD_KEYS: Final = {"message": "say", "sender_constraint": "sender", "trusts": "carry"}
+_HAS_OLD_KEYS: Final = '"sender_constraint"' not in (CHECKOUT / "policies" / "authguard.schema.json").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,9 @@ class Site:
         (self.folder / name).write_text(json.dumps(mint.jwks("ES256")), "utf-8")
 
     def policy(self, text: str, *, name: str = "policy.yaml") -> Path:
-        """Write a policy and return its path."""
+        """Write a policy, in the keys that the checkout under attack knows, and return its path."""
         path = self.folder / name
-        path.write_text(text, "utf-8")
+        path.write_text(_in_old_keys(text) if _HAS_OLD_KEYS else text, "utf-8")
         return path
 
     def policy_of(self, *texts: str) -> Path:
@@ -191,6 +195,13 @@ class Site:
             server.terminate()
             server.wait(START_TIMEOUT_S)
             log.close()
+
+
+def _in_old_keys(text: str) -> str:
+    """Write a policy with the keys of releases before 2026-11-29."""
+    for new, old in _OLD_KEYS.items():
+        text = re.sub(rf"\b{new}(?=:)", old, text)
+    return text
 
 
 def _program() -> tuple[str, ...]:

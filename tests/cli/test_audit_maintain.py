@@ -33,7 +33,9 @@ DAY = 86_400.0
 @pytest.fixture
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
     made = deploy(tmp_path, capsys)
-    (tmp_path / "policy.yaml").write_text(POLICY + "audit: {rotate: {size: 64KiB, or: 1d}, keep: 10d}\n", "utf-8")
+    (tmp_path / "policy.yaml").write_text(
+        POLICY + "audit: {rotate: {size: 64KiB, max_age: 1d}, retention: 10d}\n", "utf-8"
+    )
     return made
 
 

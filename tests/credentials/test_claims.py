@@ -217,7 +217,7 @@ def test_a_chain_of_actors_is_bounded() -> None:
 
 
 def test_a_bound_token_is_bound_to_one_key_and_a_bearer_token_to_none() -> None:
-    bound = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender="dpop")
+    bound = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender_constraint="dpop")
     found = _judge(bound, cnf={"jkt": "A" * 43})
     assert isinstance(found, ValidatedToken)
     assert found.thumbprint == "A" * 43

@@ -208,7 +208,7 @@ async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_alwa
 
 
 async def test_a_bound_token_counts_with_a_proof(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     first = await door.prove(token := door.bound(sub="anna"))
     assert isinstance(first, Proven)
     assert (first.principal.subject, first.nonce) == ("anna", "")
@@ -219,13 +219,13 @@ async def test_a_bound_token_counts_with_a_proof(validate_response: Any) -> None
 
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519", "RS256"])
 async def test_every_usual_kind_of_key_can_prove(validate_response: Any, alg: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     door.client = DpopClient.create(door.clock, alg=alg)
     assert isinstance(await door.prove(door.bound()), Proven)
 
 
 async def test_a_bound_opaque_token_counts_with_a_proof(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED, sender="dpop")
+    door = await validate_response(introspection=ASKED, sender_constraint="dpop")
     door.vouch("opaque", cnf=door.client.confirmation, token_type="DPoP")
     assert isinstance(await door.prove("opaque"), Proven)
     assert isinstance(await door.prove("opaque"), Proven)
@@ -234,7 +234,7 @@ async def test_a_bound_opaque_token_counts_with_a_proof(validate_response: Any) 
 
 
 async def test_a_bound_token_ends_when_it_ends(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     token = door.bound(lifetime=60)
     assert isinstance(await door.prove(token), Proven)
     door.clock.advance(90)
@@ -243,7 +243,7 @@ async def test_a_bound_token_ends_when_it_ends(validate_response: Any) -> None:
 
 
 async def test_a_proof_is_used_once_whoever_decides(validate_response: Any) -> None:
-    door, other = await validate_response(sender="dpop"), await validate_response(sender="dpop")
+    door, other = await validate_response(sender_constraint="dpop"), await validate_response(sender_constraint="dpop")
     other.gate._store = door.store
     other.client = door.client
     token = door.bound()
@@ -257,14 +257,14 @@ async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(vali
         async def claim(self, *_: object) -> bool:
             raise StoreError("down")
 
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     door.gate._store = Down()
     with pytest.raises(StoreError):
         await door.prove(door.bound())
 
 
 async def test_a_refused_proof_uses_no_name_up(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     token = door.bound()
     assert reason(await door.prove(token, htm="GET", jti="same")) is Reason.PROOF_INVALID
     assert isinstance(await door.prove(token, jti="same"), Proven)
@@ -273,7 +273,7 @@ async def test_a_refused_proof_uses_no_name_up(validate_response: Any) -> None:
 
 @pytest.mark.parametrize(("age", "good"), [(60, True), (61, False), (-30, True), (-31, False)])
 async def test_a_proof_counts_within_its_window_on_both_sides(validate_response: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
-    door = await validate_response(sender="dpop", proof_window=60.0)
+    door = await validate_response(sender_constraint="dpop", proof_window=60.0)
     found = await door.prove(door.bound(), iat=door.clock.now() - age)
     assert isinstance(found, Proven) is good
 
@@ -294,13 +294,13 @@ async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
         async def find(self, *_: object) -> Reason:
             return why
 
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     door.gate._jwt._keyrings[door.mint.issuer] = Nobody()
     assert await door.prove(door.bound()) == NotProven(condition, why)
 
 
 async def test_a_nonce_is_asked_for_and_then_counts(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop", nonce=True)
+    door = await validate_response(sender_constraint="dpop", nonce=True)
     token = door.bound()
     asked = await door.prove(token)
     assert isinstance(asked, NotProven)
@@ -309,7 +309,7 @@ async def test_a_nonce_is_asked_for_and_then_counts(validate_response: Any) -> N
 
 
 async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop", nonce=True)
+    door = await validate_response(sender_constraint="dpop", nonce=True)
     token, nonce = door.bound(lifetime=1_000), NONCES.current(door.clock.now())
     remembered = await door.prove(token, nonce=nonce)
     door.clock.advance(NONCE_STEP_S)
@@ -328,14 +328,14 @@ async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(validate_respo
 
 
 async def test_the_scheme_has_no_case(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     token = door.bound()
     for scheme in ("dpop", "DPOP", "DPoP "):
         assert isinstance(await door.knock(f"{scheme} {token}", door.client.proof("POST", URL, token)), Proven)
 
 
 async def test_a_bound_token_has_bounds_too(validate_response: Any) -> None:
-    door = await validate_response(sender="dpop")
+    door = await validate_response(sender_constraint="dpop")
     assert reason(await door.knock("DPoP " + "x" * 16_385)) is Reason.TOKEN_TOO_LARGE
     assert reason(await door.knock("DPoP a b")) is Reason.CREDENTIAL_MALFORMED
 

@@ -31,7 +31,7 @@ def person(name: str = "alice") -> Principal:
 
 def directory_of(function: Any, **declared: Any) -> ResilientDirectory:
     source = replace(SOURCE, **declared)
-    return ResilientDirectory(source, FunctionLookup(function, source.at_once))
+    return ResilientDirectory(source, FunctionLookup(function, source.max_concurrency))
 
 
 async def test_a_function_is_asked_once_within_its_maximum_age() -> None:
@@ -135,7 +135,7 @@ async def test_functions_that_hang_leave_no_more_threads_behind_than_the_policy_
         release.wait()
         return "normal"
 
-    directory = directory_of(hangs, at_once=2)
+    directory = directory_of(hangs, max_concurrency=2)
     try:
         causes = [await directory.ask(person(f"s{number}"), NOW) for number in range(6)]
     finally:
@@ -151,7 +151,7 @@ async def test_no_more_questions_are_open_at_once_than_the_policy_says() -> None
         await gate.wait()
         return "normal"
 
-    directory = directory_of(status, at_once=3, timeout=30.0)
+    directory = directory_of(status, max_concurrency=3, timeout=30.0)
     waiting = [asyncio.create_task(directory.ask(person(f"s{number}"), NOW)) for number in range(5)]
     await asyncio.sleep(0)
     gate.set()
@@ -217,9 +217,9 @@ async def test_a_function_names_who_may_act_in_a_document_with_the_status() -> N
     def status(*_: str) -> object:
         return {"status": "kid", "mandates": {"sub": "gus", "for": ["chat"]}}
 
-    source = AccountSource(name="python:m:f", mandates_at="/mandates", timeout=5.0)
-    directory = ResilientDirectory(source, FunctionLookup(status, source.at_once, source.mandates_at))
+    source = AccountSource(name="python:m:f", delegations_at="/mandates", timeout=5.0)
+    directory = ResilientDirectory(source, FunctionLookup(status, source.max_concurrency, source.delegations_at))
     mandate = Mandate(account_key(person().issuer, "gus"), ("chat",))
     assert await directory.ask(person(), 1_000.0) == AccountStatus("kid", 1_000.0, (mandate,))
-    bare = ResilientDirectory(source, FunctionLookup(lambda *_: "kid", source.at_once, source.mandates_at))
+    bare = ResilientDirectory(source, FunctionLookup(lambda *_: "kid", source.max_concurrency, source.delegations_at))
     assert await bare.ask(person(), 1_000.0) == Unreachable("nonsense")

@@ -132,12 +132,12 @@ async def test_who_may_act_is_read_where_the_policy_says(remote: Remote) -> None
     remote.answer = Response(
         b'{"status": "kid", "family": {"may_act": {"sub": "gus", "for": ["chat"]}}}', media_type=JSON
     )
-    answer = await remote.ask(mandates_at="/family/may_act")
+    answer = await remote.ask(delegations_at="/family/may_act")
     assert answer == AccountStatus("kid", NOW, (Mandate(account_key(ISSUER, "gus"), ("chat",)),))
     assert await remote.ask() == AccountStatus("kid", NOW)
-    assert await remote.ask(mandates_at="/nowhere") == AccountStatus("kid", NOW)
+    assert await remote.ask(delegations_at="/nowhere") == AccountStatus("kid", NOW)
 
 
 async def test_an_answer_whose_mandates_cannot_be_read_is_none(remote: Remote) -> None:
     remote.answer = Response(b'{"status": "kid", "may_act": {"sub": "gus"}}', media_type=JSON)
-    assert await remote.ask(mandates_at="/may_act") == Unreachable("nonsense")
+    assert await remote.ask(delegations_at="/may_act") == Unreachable("nonsense")

@@ -22,7 +22,7 @@ fallbacks:
   ask_parent: {kind: handoff, queue: family}
 timers:
   - {event: session.idled, after: 5m, since: last_seen, states: [active]}
-rollback: {say: "A person is with you."}
+rollback: {message: "A person is with you."}
 verifiers: {otp: {type: http, url: "https://otp.example", pass_at: 0.9, fail_at: 0.1}}
 methods: {default: {all: [otp]}, alternate: {all: [otp]}}
 """
@@ -45,7 +45,7 @@ def test_a_policy_compiles_to_total_machines_and_a_table_that_decides() -> None:
     asked = {name: values[0] for name, values in CONDITIONS.items()} | {"risk": "sensitive", "effect": "read"}
     rule = policy.table.decide(tuple((states | asked)[dimension] for dimension in DIMENSIONS))
     assert (rule.do, rule.origin, rule.index) == ("ask_parent", "child.yaml:7", 0)
-    assert policy.rollback_say.find((), "") == "A person is with you."
+    assert policy.rollback_message.find((), "") == "A person is with you."
 
 
 def test_a_childs_timer_replaces_the_standard_one_and_is_armed() -> None:

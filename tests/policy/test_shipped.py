@@ -110,7 +110,7 @@ def _is_caught(draft: Draft, scenarios: list[Scenario]) -> bool:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_answer_that_a_customer_can_get_has_words_in_english_and_german(name: str) -> None:
     policy = load(name)
-    spoken = policy.channels.declared and "voice" in policy.channels.carry
+    spoken = policy.channels.declared and "voice" in policy.channels.trusts
     for fallback in policy.fallbacks.values():
         if fallback.kind in WORDLESS or fallback.name == "ask_scope":  # the app's own fault, and not the customer's
             continue

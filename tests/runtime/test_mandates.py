@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 TEXT = POLICY.replace(
     "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",
-    "map: {ok: normal, locked: locked, kid: minor, ward: delegated}\n    mandates: /may_act",
+    "map: {ok: normal, locked: locked, kid: minor, ward: delegated}\n    delegations: /may_act",
 )
 GUS = {"sub": "gus", "for": ["chat", "accounts"]}
 PURCHASE = {"amount": "20.00", "currency": "EUR"}
 
 
 def test_the_policy_of_these_stories_says_where_mandates_stand() -> None:
-    assert "mandates: /may_act" in TEXT
+    assert "delegations: /may_act" in TEXT
 
 
 async def ask(desk: Desk, operation: str, *, actor: str = "", status: str = "kid", may_act: Any = GUS) -> Verdict:

@@ -453,7 +453,7 @@ async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_af
 
 
 async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
-    desk = Desk(POLICY + 'rollback: {say: {default: "You are now talking to our team."}}\n')
+    desk = Desk(POLICY + 'rollback: {message: {default: "You are now talking to our team."}}\n')
     assert (await desk.ask("chat")).fallback.say.find((), "") == ""
     await Rollback(desk.enforcer.repository).engage("operator", "drill")
     verdict = await desk.ask("chat", desk.login())

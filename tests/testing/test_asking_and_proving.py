@@ -142,7 +142,7 @@ async def test_what_was_answered_serves_through_an_outage_for_the_caches_time(
 async def test_a_bound_token_passes_with_proofs_and_never_without(
     idp: IdentityProvider, guard_of: Any, *, opaque: bool
 ) -> None:
-    guard = guard_of(f"{asking(idp)}\n    sender: dpop")
+    guard = guard_of(f"{asking(idp)}\n    sender_constraint: dpop")
     client = DpopClient.create()
     customer = idp.sign_in("anna", opaque=opaque, dpop=client, **GOOD)
     for _ in range(3):
@@ -188,7 +188,7 @@ async def test_a_script_ends_with_its_number_with_another_and_with_a_reset(idp: 
 
 
 async def test_a_guard_says_where_tokens_come_from(idp: IdentityProvider, guard_of: Any) -> None:
-    guard = guard_of("sender: dpop")
+    guard = guard_of("sender_constraint: dpop")
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guard), base_url="http://inside.test") as client:
         told = json.loads((await client.get("/.well-known/oauth-protected-resource")).content)
     assert (told["resource"], told["authorization_servers"]) == ("https://shop.test", [idp.issuer])

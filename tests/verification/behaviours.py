@@ -31,7 +31,7 @@ SHAPES: Final[Mapping[str, tuple[str, str, str]]] = {
     "asked again": (_OTP.replace("20s", "20s, retries: 1"), "", "all: [otp]"),
     "a hedge": (_OTP.replace("20s", "20s, hedge: {url: URL/second, after: 50ms}"), "", "all: [otp]"),
     "a breaker": (_OTP.replace("20s", "20s, breaker: {failures: 2, open_for: 30s}"), "", "all: [otp]"),
-    "one at once": (_OTP.replace("20s", "20s, at_once: 1"), "", "all: [otp]"),
+    "one at once": (_OTP.replace("20s", "20s, max_concurrency: 1"), "", "all: [otp]"),
     "words": (
         _OTP.replace("20s", "20s, response: {verdict: /status, map: {ok: passed, 'no': failed}}"),
         "",

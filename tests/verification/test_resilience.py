@@ -158,7 +158,7 @@ async def test_questions_beyond_the_bulkhead_are_told_so_at_once() -> None:
         return 1.0
 
     service = Scripted(wait)
-    verifier = steady(service, at_once=2, timeout=5.0)
+    verifier = steady(service, max_concurrency=2, timeout=5.0)
     running = [asyncio.create_task(verifier.verify(QUESTION)) for _ in range(2)]
     await asyncio.sleep(0)
     assert await verifier.verify(QUESTION) == Unavailable("busy")

@@ -44,7 +44,7 @@ _MORE: Final = {
     "c": ", breaker: {failures: 3, open_for: 30s}, response: {verdict: /status, map: {ok: passed, 'no': failed, "
     "review: doubted, down: unavailable}}",
     "d": ", hedge: {url: 'http://127.0.0.1:9/d', after: 300ms}",
-    "e": ", at_once: 60",
+    "e": ", max_concurrency: 60",
 }
 _VERIFIERS: Final = "verifiers:\n" + "".join(
     f"  {name}: {{type: http, url: 'http://127.0.0.1:9/{name}', pass_at: 0.9, fail_at: 0.4, timeout: 2s, "

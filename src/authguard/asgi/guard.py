@@ -253,7 +253,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         principal = self._verdict.principal
         if principal is None:
             return schemes(self._enforcer)[0]
-        return "DPoP" if self._enforcer.policy.issuers[principal.issuer].sender == "dpop" else "Bearer"
+        return "DPoP" if self._enforcer.policy.issuers[principal.issuer].sender_constraint == "dpop" else "Bearer"
 
 
 def _frozen(value: object) -> object:

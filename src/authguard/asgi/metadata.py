@@ -75,7 +75,7 @@ class Metadata:
 
 def schemes(enforcer: Enforcer) -> tuple[str, ...]:
     """List the schemes by which this deployment takes credentials, the stronger first (RFC 9449 7.1)."""
-    senders = {issuer.sender for issuer in enforcer.policy.issuers.values()}
+    senders = {issuer.sender_constraint for issuer in enforcer.policy.issuers.values()}
     taken = {"dpop": "DPoP", "none": "Bearer"}
     return tuple(taken[sender] for sender in ("dpop", "none") if sender in senders) or ("Bearer",)
 

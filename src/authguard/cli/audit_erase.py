@@ -112,7 +112,7 @@ def erase(
     if older:
         print_error(
             f"{older} records from before {format_time_ms(known.before)} name them by the deployment's key, which is"
-            " everybody's: they go when their time is over (`audit: {keep: ...}`)"
+            " everybody's: they go when their time is over (`audit: {retention: ...}`)"
         )
     guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)
     if not subject:

@@ -14,7 +14,8 @@ from authguard.settings import Settings
 def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
     """Close, compress and retire what is due in chains whose writers are gone; a running app keeps its own.
 
-    A command, or a worker that is not started again, leaves such a chain: run it daily where `audit.keep` is a promise.
+    A command, or a worker that is not started again, leaves such a chain: run it daily where
+    `audit.retention` is a promise.
     """
     failed = False
     for chain, why in tidy_log(Settings.resolve(policy, store=store, log=log)):

@@ -173,7 +173,7 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
     A certificate (RFC 8705 3.1) or anything else that it may be bound to is not checked here, so it is not taken for a
     bearer token either.
     """
-    if issuer.sender == "none":
+    if issuer.sender_constraint == "none":
         return BOUND_TOKEN if "cnf" in claims else ""
     if "cnf" not in claims:
         return UNBOUND_TOKEN

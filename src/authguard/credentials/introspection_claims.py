@@ -47,7 +47,7 @@ def validate_response(
         return UNCLEAR
     if not has_claims(issuer.token, "", said):
         return TYPE_REFUSED  # a refresh token is active too, and no access token (RFC 7662 4)
-    if kind.lower() == "dpop" and issuer.sender == "none":
+    if kind.lower() == "dpop" and issuer.sender_constraint == "none":
         return BOUND_TOKEN
     validated = validate_claims(said, issuer, names, token, now)
     return UNCLEAR if isinstance(validated, NotProven) and validated.reason in _CONTRADICTIONS else validated

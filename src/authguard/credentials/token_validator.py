@@ -118,7 +118,7 @@ class TokenValidator:
         self._introspects_jwts = any(
             issuer.introspection and issuer.introspection.always for issuer in self._issuers.values()
         )
-        self._bound = any(issuer.sender == "dpop" for issuer in self._issuers.values())
+        self._bound = any(issuer.sender_constraint == "dpop" for issuer in self._issuers.values())
         self._opaque_issuer = opaque_token_issuer(self._issuers)
         #: where no token is bound, the memory of bearer tokens is asked as if there were no gate before it
         self.recall: Callable[[Evidence, float], Credential | Unseen] = self._recall if self._bound else jwt.recall
@@ -310,7 +310,7 @@ def opaque_token_issuer(issuers: Mapping[str, Issuer]) -> Issuer | None:
 
 def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
     """Whether a policy asks for more than JWTs as bearer tokens."""
-    return any(issuer.introspection is not None or issuer.sender != "none" for issuer in issuers.values())
+    return any(issuer.introspection is not None or issuer.sender_constraint != "none" for issuer in issuers.values())
 
 
 def is_jwt(token: bytes) -> bool:

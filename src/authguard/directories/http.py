@@ -41,7 +41,7 @@ class HttpLookup:
         self._service = JsonService(
             source.url,
             who=f"the account source `{source.name}`",
-            at_once=source.at_once,
+            at_once=source.max_concurrency,
             auth=ServiceAuth(
                 bearer_env=source.bearer_env,
                 certificate=source.certificate,
@@ -74,4 +74,4 @@ class HttpLookup:
             raise NoAnswer("nonsense") from error
         if self._source.true_at and at is None:
             raise NoAnswer("nonsense")
-        return RawAccountStatus(status, at, find_or_none(document, self._source.mandates_at))
+        return RawAccountStatus(status, at, find_or_none(document, self._source.delegations_at))

@@ -145,7 +145,7 @@ class ResilientDirectory:
 
     async def _lead(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for all who wait for this account."""
-        if len(self._flights) >= self._source.at_once:
+        if len(self._flights) >= self._source.max_concurrency:
             return Unreachable("busy")
         if not self._breaker.lets_through(now):
             return Unreachable("open")

@@ -63,7 +63,7 @@ class Issuer:
         renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
         require: names of further claims that a token must have, beside ``iss``, ``aud``, ``exp`` and ``sub``.
         introspection: how it is asked; ``None`` where it is not.
-        sender: ``dpop`` where its tokens count only with a proof of possession (RFC 9449), else ``none``.
+        sender_constraint: ``dpop`` where its tokens count only with a proof of possession (RFC 9449), else ``none``.
         proof_window: seconds that a proof may be old.
         nonce: whether a proof has to name a nonce of ours (RFC 9449 9).
     """
@@ -83,7 +83,7 @@ class Issuer:
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
     require: tuple[str, ...] = ()
     introspection: Introspection | None = None
-    sender: Literal["none", "dpop"] = "none"
+    sender_constraint: Literal["none", "dpop"] = "none"
     proof_window: float = 60.0
     nonce: bool = False
 
@@ -100,12 +100,12 @@ class AccountSource:
         url: of an HTTP directory; empty for none.
         status_at: JSON Pointer to the status in its answer.
         true_at: JSON Pointer to the moment at which it was true, epoch seconds UTC; empty where it does not say.
-        mandates_at: JSON Pointer to who may act for the account, in its answer or in the claims; empty for nobody.
+        delegations_at: JSON Pointer to who may act for the account, in its answer or in the claims; empty for nobody.
         max_age: seconds that an answer is used again.
         timeout: seconds for one question.
         failures: in a row, after which the breaker opens; 0 for no breaker.
         open_for: seconds for which it stays open.
-        at_once: questions that are open at the same time at the most.
+        max_concurrency: questions that are open at the same time at the most.
         bearer_env: name of the variable that holds our token; empty for none.
         certificate: file of our certificate; empty for none. Resolved against the policy's folder.
         key: file of its key.
@@ -119,12 +119,12 @@ class AccountSource:
     url: str = ""
     status_at: str = "/status"
     true_at: str = ""
-    mandates_at: str = ""
+    delegations_at: str = ""
     max_age: float = 300.0
     timeout: float = 0.5
     failures: int = 0
     open_for: float = 0.0
-    at_once: int = 50
+    max_concurrency: int = 50
     bearer_env: str = ""
     certificate: str = ""
     key: str = ""
@@ -144,14 +144,14 @@ class Verifier:
         type: ``http``, ``python``, ``totp``, ``kba`` or ``code``.
         url: of an HTTP service; empty for none.
         call: ``module:function``; empty for none.
-        asks: whether the customer has to answer something.
+        interactive: whether the customer has to answer something.
         timeout: seconds for one question.
         pass_at: the score from which on it is them, 0 to 1.
         fail_at: the score up to which it is not.
         retries: further questions where there was no answer.
         failures: in a row, after which the breaker opens; 0 for no breaker.
         open_for: seconds for which it stays open.
-        at_once: questions that are open at the same time at the most.
+        max_concurrency: questions that are open at the same time at the most.
         hedge: where else to ask, an address or ``module:function``; empty for nowhere.
         hedge_after: seconds after which.
         request: where (JSON Pointer) to put what (``subject``, ``issuer``, ``session``, ``attempt``, ``channel``,
@@ -173,14 +173,14 @@ class Verifier:
     type: Literal["http", "python", "totp", "kba", "code"]
     url: str = ""
     call: str = ""
-    asks: bool = True
+    interactive: bool = True
     timeout: float = 2.0
     pass_at: float = 1.0
     fail_at: float = 0.0
     retries: int = 0
     failures: int = 0
     open_for: float = 0.0
-    at_once: int = 50
+    max_concurrency: int = 50
     hedge: str = ""
     hedge_after: float = 0.0
     request: Mapping[str, str] = field(default_factory=dict)
@@ -231,7 +231,7 @@ class Channels:
         secret_env: name of the variable that holds the secret, or several, separated by blanks.
         claim: the claim that names it; empty for none.
         paths: path template -> channel.
-        carry: channel -> the channels to which trust earned there carries.
+        trusts: channel -> the channels to which trust earned there carries.
         declared: whether the policy declares channels at all; if not, every request's channel is ``same``.
     """
 
@@ -240,7 +240,7 @@ class Channels:
     secret_env: str = ""
     claim: str = ""
     paths: tuple[tuple[str, str], ...] = ()
-    carry: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    trusts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     declared: bool = False
 
 
@@ -290,18 +290,18 @@ class Policy:
         pseudonymous: whether the log holds keyed hashes instead of subjects.
         public_windows: whether admissions to public operations are covered by window records above a rate.
         checkpoint_every: lines after which the log's checkpoint is signed.
-        checkpoint_within: seconds after which it is, if sooner.
+        checkpoint_max_interval: seconds after which it is, if sooner.
         rotate_size: bytes at which a file of the log is closed.
-        rotate_within: seconds after which it is, if sooner.
-        keep_log: seconds for which its lines are kept; infinite for ever.
-        keep_answers: seconds for which first answers of transactions are kept.
+        rotate_max_age: seconds after which it is, if sooner.
+        log_retention: seconds for which its lines are kept; infinite for ever.
+        response_retention: seconds for which first answers of transactions are kept.
         app_reports: account events that the app may report, ``account.STATE``.
         public_url: the origin that callers use; empty where the policy does not say.
         hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; empty for what the server says.
         cors: what pages of other origins may do.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
-        rollback_say: what the customer is told while rolled back.
+        rollback_message: what the customer is told while rolled back.
         staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
         staff_issuers: whose roles make staff.
         staff_roles: act (``reinstate``, ``reset``) -> the role that may; nobody where it is not there.
@@ -345,18 +345,18 @@ class Policy:
     pseudonymous: bool = True
     public_windows: bool = False
     checkpoint_every: int = 1_000
-    checkpoint_within: float = 10.0
+    checkpoint_max_interval: float = 10.0
     rotate_size: int = 67_108_864
-    rotate_within: float = 604_800.0
-    keep_log: float = inf
-    keep_answers: float = 86_400.0
+    rotate_max_age: float = 604_800.0
+    log_retention: float = inf
+    response_retention: float = 86_400.0
     app_reports: frozenset[str] = frozenset()
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
     root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    rollback_say: Words = field(default_factory=Words)
+    rollback_message: Words = field(default_factory=Words)
     staff_claim: str = ""
     staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)
@@ -419,7 +419,7 @@ class Policy:
         windows = [limit.per for operation in self.operations for limit in operation.limits]
         attempts = [fallback.per for fallback in self.fallbacks.values()]
         attempts += [method.per for method in self.methods.values()]
-        return min(absolute) + max([*lives, *windows, *attempts, self.keep_answers]) + 86_400.0
+        return min(absolute) + max([*lives, *windows, *attempts, self.response_retention]) + 86_400.0
 
     def _lapsing(self) -> Iterator[str]:
         """Name the states of a transaction that end by themselves long before the record may be forgotten."""

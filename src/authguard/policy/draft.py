@@ -78,18 +78,18 @@ class Draft:
         pseudonymous: of subjects in the log.
         public_windows: of public admissions in the log.
         checkpoint_every: lines.
-        checkpoint_within: seconds.
+        checkpoint_max_interval: seconds.
         rotate_size: bytes.
-        rotate_within: seconds.
-        keep_log: seconds.
-        keep_answers: seconds.
+        rotate_max_age: seconds.
+        log_retention: seconds.
+        response_retention: seconds.
         app_reports: account events that the app may report.
         public_url: or empty.
         hosts: that a request may name; empty for any.
         root_path: what stands before the operations' paths; or empty.
         cors: what pages of other origins may do.
         rollback_roles: act -> (role, count).
-        rollback_say: what the customer is told while rolled back.
+        rollback_message: what the customer is told while rolled back.
         staff_claim: with the roles of staff; empty for none.
         staff_issuers: whose roles make staff.
         staff_roles: act (``reinstate``, ``reset``) -> the role that may.
@@ -128,18 +128,18 @@ class Draft:
     pseudonymous: bool = True
     public_windows: bool = False
     checkpoint_every: int = 1_000
-    checkpoint_within: float = 10.0
+    checkpoint_max_interval: float = 10.0
     rotate_size: int = 67_108_864
-    rotate_within: float = 604_800.0
-    keep_log: float = inf
-    keep_answers: float = 86_400.0
+    rotate_max_age: float = 604_800.0
+    log_retention: float = inf
+    response_retention: float = 86_400.0
     app_reports: frozenset[str] = frozenset()
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
     root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    rollback_say: Words = field(default_factory=Words)
+    rollback_message: Words = field(default_factory=Words)
     staff_claim: str = ""
     staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)

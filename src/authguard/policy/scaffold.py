@@ -132,8 +132,8 @@ def _own(answers: Answers) -> Iterator[str]:
     yield ""
     yield "fallbacks:"
     yield "  # no verification service yet: a person checks who it is instead"
-    yield "  prove_identity: {kind: handoff, queue: identity, say: A colleague will check with you who you are.}"
-    yield "  prove_otherwise: {kind: handoff, queue: identity, say: A colleague will check with you who you are.}"
+    yield "  prove_identity: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
+    yield "  prove_otherwise: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
     if answers.payments:
         yield f"  await_approval: {{kind: hold, approvers: {{role: {scalar(answers.approver)}, count: 1}}}}"
 

@@ -82,7 +82,9 @@ def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
     """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
     status = principal.claims[source.claim]
     try:
-        mandates = read(find(principal.claims, source.mandates_at), principal.issuer) if source.mandates_at else ()
+        mandates = (
+            read(find(principal.claims, source.delegations_at), principal.issuer) if source.delegations_at else ()
+        )
     except Nothing:
         mandates = ()
     except Unreadable:

@@ -40,7 +40,7 @@ class ChannelFinder:
             named = request.evidence.headers.get(channels.header) if self._vouches(request) else None
         else:
             named = request.channel
-        return named if isinstance(named, str) and named in channels.carry else ""
+        return named if isinstance(named, str) and named in channels.trusts else ""
 
     def _vouches(self, request: AccessRequest) -> bool:
         """Return whether the gateway that names the channel proved itself; every secret is compared in full."""

@@ -278,8 +278,8 @@ def _plan(
     reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
-    if fallback.kind is Outcome.HANDOFF and policy.rollback_say.texts and cell[0] == policy.pulled_back:
-        fallback = replace(fallback, say=policy.rollback_say)
+    if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.pulled_back:
+        fallback = replace(fallback, say=policy.rollback_message)
     running = False
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:

@@ -239,7 +239,7 @@ def apply_channel(evaluation: Evaluation, current: str) -> str:
     channels = evaluation.policy.channels
     if not channels.declared:
         return "same"
-    condition = conditions.channel(current, evaluation.snapshot.session.channel, channels.carry)
+    condition = conditions.channel(current, evaluation.snapshot.session.channel, channels.trusts)
     if condition == "switched":
         evaluation.send("verification.moved", "channel")
     return condition

@@ -74,7 +74,7 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
         if acting == "stranger" and mandates.covers(verdict.snapshot.account, principal, operation):
             acting = "agent"
         if policy.channels.declared:
-            channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.carry)
+            channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts)
         held = held_for(operation, principal, acting, policy.staff_claim, policy.staff_issuers)
         cell = (
             *states,

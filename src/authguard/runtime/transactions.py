@@ -328,7 +328,7 @@ def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: 
 def expire_response(evaluation: Evaluation) -> None:
     """Let go of a first answer whose time is over, before it could be told again."""
     record = evaluation.snapshot.transaction
-    if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.keep_answers:
+    if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.response_retention:
         evaluation.update_record("transaction", **NO_RESPONSE)
 
 

@@ -122,7 +122,7 @@ class _Sending:
         self, declared: Verifier, function: Callable[[str, str, str, str], Any], codes: Codes, ids: Ids
     ) -> None:
         self._digits = declared.digits
-        self._send = AppFunction(function, declared.at_once)
+        self._send = AppFunction(function, declared.max_concurrency)
         self._codes = codes
         self._ids = ids
 

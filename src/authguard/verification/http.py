@@ -59,7 +59,7 @@ class HttpService:
         self._service = JsonService(
             address,
             who=f"the verifier `{declared.name}`",
-            at_once=declared.at_once,
+            at_once=declared.max_concurrency,
             auth=ServiceAuth(
                 bearer_env=declared.bearer_env,
                 certificate=declared.certificate,

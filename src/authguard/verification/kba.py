@@ -40,7 +40,7 @@ class KbaService:
             key: secret, so that no hash can be made outside.
         """
         self._questions = declared.questions
-        self._records = AppFunction(function, declared.at_once)
+        self._records = AppFunction(function, declared.max_concurrency)
         self._key = key
 
     async def open(self) -> None:

@@ -75,7 +75,7 @@ class ResilientVerifier:
         self._chance = chance
         self._sleep = sleep
         self._asked = 0
-        self.asks = declared.asks
+        self.asks = declared.interactive
         self.longest = declared.longest
 
     async def open(self) -> None:
@@ -95,7 +95,7 @@ class ResilientVerifier:
 
     async def verify(self, question: Question) -> VerifierVerdict:
         """Ask, within the bulkhead; never raises but for cancellation."""
-        if self._asked >= self._declared.at_once:
+        if self._asked >= self._declared.max_concurrency:
             return Unavailable("busy")
         self._asked += 1
         try:

@@ -47,7 +47,7 @@ class TotpService:
             key: secret, shared by all processes; names what is kept, so that it tells nobody who proved what.
         """
         self._declared = declared
-        self._secret = AppFunction(function, declared.at_once)
+        self._secret = AppFunction(function, declared.max_concurrency)
         self._store = store
         self._key = key
 

@@ -186,7 +186,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("promise-broken", lambda d: invariant(d, always_reachable=("deny",), by=("clock",)), "`mine` does not hold: with events by clock"),
     ("proof-unearned", lambda d: timer(d, "verification.passed", states=("ambiguous",)), "`verification.passed`"),
     ("proof-unearned", lambda d: line(d, "service", Line(triggers=("repaired",), sources=("degraded",), dest="live", raises=("transaction.approved",))), "`transaction.approved`"),
-    ("public-url-missing", lambda d: issuer(d, sender="dpop"), "by which address"),
+    ("public-url-missing", lambda d: issuer(d, sender_constraint="dpop"), "by which address"),
     ("queue-missing", lambda d: fallback(d, "to_a_person", queue=""), "to nobody"),
     ("restrict-empty", lambda d: fallback(d, "read_only", effects=frozenset()), "which effects"),
     ("restricts-writes", lambda d: rule(d, "read_only", risk="routine", account="dormant", session="active", credential="good", scope="granted", service="live", verification="verified"), "restricts writes by `read_only`"),

@@ -231,7 +231,7 @@ BEYOND = [
     (CHANGED, "methods", lambda d: replace(d, methods={})),
     (LOOSER, "verifiers", weaker_verifier),
     (STRICTER, "channels", lambda d: replace(d, channels=Channels(declared=True))),
-    (LOOSER, "channels", lambda d: replace(d, channels=Channels(carry={"voice": frozenset({"web"})}))),
+    (LOOSER, "channels", lambda d: replace(d, channels=Channels(trusts={"voice": frozenset({"web"})}))),
     (LOOSER, "cors", cors()),
     (LOOSER, "otherwise", lambda d: replace(d, admits_unnamed=True)),
     (STRICTER, "operations", lambda d: replace(d, operations=tuple(o for o in d.operations if o.name != "chat"))),

@@ -192,7 +192,7 @@ def test_rolled_back_the_customer_hears_the_rollbacks_own_words() -> None:
 authguard: 1
 name: mine
 extends: support-desk
-rollback: {say: {default: Our team is here for you.}}
+rollback: {message: {default: Our team is here for you.}}
 """
     policy = load("mine.yaml", text=text)
     assert explain(policy, {"service": "rolled_back"}, "chat").say == {("", "default"): "Our team is here for you."}

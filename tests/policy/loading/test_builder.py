@@ -99,7 +99,12 @@ def test_a_deployment_is_assembled_whole() -> None:
         """
 issuers:
   - {issuer: https://idp.example, audience: a, algorithms: [ES256], keys: discovery, leeway: 0s, require: [jti]}
-  - {issuer: two, audience: a, algorithms: [ES256], keys: {jwks_uri: https://a.example/keys}, type: any, sender: none}
+  - issuer: two
+    audience: a
+    algorithms: [ES256]
+    keys: {jwks_uri: https://a.example/keys}
+    type: any
+    sender_constraint: none
   - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, renewal: sid}
 agents: [{issuer: two, client: bot}]
 accounts:
@@ -120,12 +125,12 @@ otherwise: {risk: high, effect: write, scopes: [s]}
 assurance: {order: [aal1, aal2], map: {"urn:a": aal2}}
 identity: {credential: aal2}
 methods: {default: {all: []}, alternate: {quorum: 1, of: [otp]}}
-channels: {from: {header: X-Channel, secret_header: X-Secret, secret_env: SECRET}, carry: {chat: [web], voice: []}}
+channels: {from: {header: X-Channel, secret_header: X-Secret, secret_env: SECRET}, trusts: {chat: [web], voice: []}}
 budget: {request: 1500ms, body: 64KiB}
 settings: {public_url: https://support.example}
 rollback:
   authority: {engage: {role: operations}, release: {role: operations, count: 2}}
-  say: {default: a, voice: b, DE: {default: c}}
+  message: {default: a, voice: b, DE: {default: c}}
 audit: {durability: {high: group}, subjects: plain}
 fallbacks:
   fresh: {kind: step_up, max_age: since_entered, acr: aal2}
@@ -169,13 +174,13 @@ staff: {claim: /realm/roles, issuer: three}
         True,
     )
     assert draft.channels.declared
-    assert draft.channels.carry == {"chat": {"web"}, "voice": frozenset()}
+    assert draft.channels.trusts == {"chat": {"web"}, "voice": frozenset()}
     assert (draft.request_budget, draft.body_budget, draft.public_url) == (1.5, 65_536, "https://support.example")
     assert (draft.fallbacks["approve"].acr, draft.staff_claim) == ("aal2", "/realm/roles")
     assert (draft.agents, draft.staff_issuers) == ({Agent("two", "bot")}, {"three"})
     assert draft.rollback_roles == {"engage": ("operations", 1), "release": ("operations", 2)}
-    assert draft.rollback_say.find(("de-at",), "voice") == "c"
-    assert draft.rollback_say.find(("fr",), "voice") == "b"
+    assert draft.rollback_message.find(("de-at",), "voice") == "c"
+    assert draft.rollback_message.find(("fr",), "voice") == "b"
     assert (draft.durability["high"], draft.durability["public"], draft.pseudonymous) == ("group", "async", False)
     fresh, approve = draft.fallbacks["fresh"], draft.fallbacks["approve"]
     assert (fresh.kind, fresh.since_entered, fresh.max_age, fresh.acr) == (Outcome.STEP_UP, True, 0.0, "aal2")
@@ -307,19 +312,19 @@ APART = {
         "go together",
     ),
     "channels from two places": (
-        "channels:\n  from: {claim: a, paths: [{path: /v, channel: voice}]}\n  carry: {}\n",
+        "channels:\n  from: {claim: a, paths: [{path: /v, channel: voice}]}\n  trusts: {}\n",
         "channel-unclear",
         5,
         "one of",
     ),
     "a header from anybody": (
-        "channels:\n  from: {header: X-Channel}\n  carry: {}\n",
+        "channels:\n  from: {header: X-Channel}\n  trusts: {}\n",
         "channel-unclear",
         5,
         "`secret_header`",
     ),
     "a header and a secret in one": (
-        "channels:\n  from: {header: X-A, secret_header: x-a, secret_env: A}\n  carry: {}\n",
+        "channels:\n  from: {header: X-A, secret_header: x-a, secret_env: A}\n  trusts: {}\n",
         "channel-unclear",
         5,
         "`secret_env`",
@@ -331,7 +336,7 @@ APART = {
         "beside",
     ),
     "a window of nothing": (
-        "issuers:\n  - {issuer: a, audience: b, algorithms: [], keys: {}, sender: {type: none, nonce: required}}\n",
+        "issuers:\n- {issuer: a, audience: b, algorithms: [], keys: {}, sender_constraint: {type: none, window: 1s}}\n",
         "key-not-for-kind",
         5,
         "`type: none`",
@@ -388,7 +393,7 @@ def test_verifiers_are_assembled_with_what_keeps_them_steady() -> None:
     one, two = draft.verifiers.values()
     assert (one.name, one.type, one.url, one.pass_at, one.fail_at) == ("a", "http", "https://a", 0.9, 0.1)
     assert (one.retries, one.failures, one.open_for) == (1, 5, 30.0)
-    assert (one.answer_as, one.answer_at, one.asks) == ("score", "/score", True)
+    assert (one.answer_as, one.answer_at, one.interactive) == ("score", "/score", True)
     assert (two.name, two.type, two.call, two.failures) == ("b", "python", "a:b", 0)
     assert problems == ()
 
@@ -440,13 +445,13 @@ def test_an_issuer_is_asked_and_its_tokens_are_bound() -> None:
     asked = "introspection: {url: 'https://a.example/introspect', client_id: us, secret_env: S"
     draft = draft_of(f"""
 issuers:
-  - {{issuer: a, audience: b, algorithms: [ES256], keys: discovery, {asked}}}, sender: dpop}}
+  - {{issuer: a, audience: b, algorithms: [ES256], keys: discovery, {asked}}}, sender_constraint: dpop}}
   - issuer: c
     audience: b
     algorithms: [ES256]
     keys: discovery
     {asked}, on: always, cache: 5s}}
-    sender: {{type: dpop, window: 10s, nonce: required}}
+    sender_constraint: {{type: dpop, window: 10s, nonce: required}}
   - {{issuer: d, audience: b, algorithms: [ES256], keys: discovery}}
 staff: {{claim: roles, issuer: []}}
 operations:
@@ -454,9 +459,9 @@ operations:
 """)
     one, two, three = draft.issuers
     assert one.introspection == Introspection(url="https://a.example/introspect", client_id="us", secret_env="S")
-    assert (one.sender, one.proof_window, one.nonce) == ("dpop", 60.0, False)
+    assert (one.sender_constraint, one.proof_window, one.nonce) == ("dpop", 60.0, False)
     assert two.introspection is not None
     assert (two.introspection.always, two.introspection.cache) == (True, 5.0)
-    assert (two.sender, two.proof_window, two.nonce) == ("dpop", 10.0, True)
-    assert (three.introspection, three.sender) == (None, "none")
+    assert (two.sender_constraint, two.proof_window, two.nonce) == ("dpop", 10.0, True)
+    assert (three.introspection, three.sender_constraint) == (None, "none")
     assert draft.operations[0].actor == "required"

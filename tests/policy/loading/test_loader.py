@@ -162,7 +162,7 @@ def test_problems_of_every_file_and_of_every_kind_come_at_once(tmp_path: Path) -
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/8", "host"])
 def test_a_key_of_an_earlier_release_is_refused_with_what_to_write_instead(tmp_path: Path, network: str) -> None:
-    channels = f"channels:\n  from: {{header: X-A, trusted_peers: [{network}]}}\n  carry: {{}}\n"
+    channels = f"channels:\n  from: {{header: X-A, trusted_peers: [{network}]}}\n  trusts: {{}}\n"
     reading = read_draft(write(tmp_path, "policy.yaml", policy("standard", channels)))
     (problem,) = reading.problems
     assert (problem.code, problem.place.line, reading.draft) == ("removed-key", 5, None)
@@ -211,6 +211,35 @@ def test_every_code_that_reading_gives_is_in_the_table_and_the_other_way_round()
         given_codes |= set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', text)) & set(CODES)
         given_codes |= set(re.findall(r'code="([a-z0-9-]+)"', text))
     assert given_codes == set(CODES)
+
+
+#: a policy with an old key, by key and line
+OLD_KEYS = {
+    ("say", 4): "fallbacks:\n  refuse: {kind: deny, say: No.}\n",
+    ("keep", 4): "audit:\n  keep: 10d\n",
+    ("or", 3): "audit: {rotate: {or: 1d}, checkpoint: {every: 5}}\n",
+    ("or", 5): "audit:\n  checkpoint:\n    or: 5s\n",
+    ("answers", 3): "transactions: {answers: 2m}\n",
+    ("carry", 5): "channels:\n  from: {claim: channel}\n  carry: {web: [chat]}\n",
+    ("sender", 4): "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: discovery, sender: dpop}\n",
+    ("mandates", 4): "accounts:\n  - {from: claim, claim: status, mandates: /may_act}\n",
+    ("at_once", 4): "accounts:\n  - {from: python, call: 'a:b', at_once: 5}\n",
+    ("asks", 4): "verifiers:\n  it: {type: http, url: 'https://it.example', asks: false}\n",
+}
+
+
+@pytest.mark.parametrize(("key", "line"), OLD_KEYS)
+def test_an_old_key_is_refused_with_its_new_name_and_place_and_nothing_else_is(key: str, line: int) -> None:
+    (problem,) = read_draft("f", text=policy("", OLD_KEYS[key, line]).encode()).problems
+    assert (problem.code, problem.place.file, problem.place.line) == ("renamed-key", "f", line)
+    assert re.fullmatch(rf"`{key}` is now `[a-z_]+`", problem.message)
+    assert problem.advice == f"write `{problem.message.split('`')[3]}: ...`"
+
+
+def test_of_an_old_key_and_its_new_one_the_new_one_counts() -> None:
+    rest = "fallbacks: {refuse: {kind: deny, say: 5, message: No.}}\n"
+    (problem,) = read_draft("f", text=policy("", rest).encode()).problems
+    assert problem.code == "renamed-key"
 
 
 def test_what_waits_for_a_later_release_is_seven_rows() -> None:

@@ -47,7 +47,7 @@ def test_decisions_come_before_and_invariants_after() -> None:
 
 
 def test_a_fallback_of_the_same_name_is_replaced_whole() -> None:
-    parent = "fallbacks: {a: {kind: deny, say: x}, b: {kind: deny}}\n"
+    parent = "fallbacks: {a: {kind: deny, message: x}, b: {kind: deny}}\n"
     got = merged(parent, "fallbacks: {a: {kind: terminate}, c: {kind: repeat}}\n")
     assert got["fallbacks"] == {"a": {"kind": "terminate"}, "b": {"kind": "deny"}, "c": {"kind": "repeat"}}
 

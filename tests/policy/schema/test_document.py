@@ -35,10 +35,10 @@ MISSHAPEN = {
         "`effect`",
     ),
     "unknown key of a named thing": (
-        "fallbacks:\n  a: {kind: deny, sya: x}\n",
+        "fallbacks:\n  a: {kind: deny, mesage: x}\n",
         "unknown-key",
         4,
-        "did you mean `say`?",
+        "did you mean `message`?",
     ),
     "unknown key below accounts": (
         "accounts:\n  - {from: claim, clam: x}\n",
@@ -62,8 +62,8 @@ MISSHAPEN = {
         "`algorithms`",
     ),
     "unknown value": ("audit: {subjects: pseudonymus}\n", "unknown-value", 3, "did you mean `pseudonymous`?"),
-    "answers for seconds": ("transactions: {answers: 59s}\n", "out-of-range", 3, "60"),
-    "answers for months": ("transactions: {answers: 31d}\n", "out-of-range", 3, "2592000"),
+    "answers for seconds": ("transactions: {response_retention: 59s}\n", "out-of-range", 3, "60"),
+    "answers for months": ("transactions: {response_retention: 31d}\n", "out-of-range", 3, "2592000"),
     "unknown kind": ("fallbacks:\n  a: {kind: chalenge}\n", "unknown-value", 4, "did you mean `challenge`?"),
     "allow is no kind": ("fallbacks:\n  a: {kind: allow}\n", "unknown-value", 4, "`allow`"),
     "unknown method": (
@@ -135,7 +135,7 @@ MISSHAPEN = {
     "call without a module": ("accounts:\n  - {from: python, call: status}\n", "call", 4, "`package.module:function`"),
     "call relative": ("accounts:\n  - {from: python, call: '.a:b'}\n", "call", 4, "`package.module:function`"),
     "header injected": (
-        'channels: {from: {header: "X-A: b"}, carry: {}}\n',
+        'channels: {from: {header: "X-A: b"}, trusts: {}}\n',
         "malformed-value",
         3,
         "X-Channel",
@@ -204,8 +204,8 @@ MISSHAPEN = {
         3,
         "100",
     ),
-    "say nothing": ("fallbacks: {a: {kind: deny, say: ''}}\n", "say", 3, "write text"),
-    "say an empty mapping": ("fallbacks: {a: {kind: deny, say: {}}}\n", "say", 3, "write text"),
+    "say nothing": ("fallbacks: {a: {kind: deny, message: ''}}\n", "message", 3, "write text"),
+    "say an empty mapping": ("fallbacks: {a: {kind: deny, message: {}}}\n", "message", 3, "write text"),
     "unknown key of what may be left out": ("identity: {credntial: a}\n", "missing-key", 3, "`credential`"),
     "unknown key below a list below": (
         "machines: {session: {transitions: [{trigger: a, source: b, dest: c, rases: d}]}}\n",
@@ -213,11 +213,11 @@ MISSHAPEN = {
         3,
         "did you mean `raises`?",
     ),
-    "say a number": ("fallbacks: {a: {kind: deny, say: 5}}\n", "say", 3, "write text"),
-    "say too deep": ("fallbacks: {a: {kind: deny, say: {de: {voice: {x: z}}}}}\n", "say", 3, "write text"),
+    "say a number": ("fallbacks: {a: {kind: deny, message: 5}}\n", "message", 3, "write text"),
+    "say too deep": ("fallbacks: {a: {kind: deny, message: {de: {voice: {x: z}}}}}\n", "message", 3, "write text"),
     "say a language twice": (
-        "fallbacks: {a: {kind: deny, say: {de: {default: a}, DE: {default: b}}}}\n",
-        "say",
+        "fallbacks: {a: {kind: deny, message: {de: {default: a}, DE: {default: b}}}}\n",
+        "message",
         3,
         "once",
     ),
@@ -252,9 +252,9 @@ def test_all_problems_of_shape_come_at_once() -> None:
 
 def test_an_unknown_key_is_advised_wherever_it_stands() -> None:
     found = problems_of(
-        HEAD + "identity: {credential: a, credntial: a}\nchannels: {from: {claim: a}, carry: {}, cary: {}}\n"
+        HEAD + "identity: {credential: a, credntial: a}\nchannels: {from: {claim: a}, trusts: {}, trust: {}}\n"
     )
-    assert [line.partition("; ")[2] for _, _, line in found] == ["did you mean `credential`?", "did you mean `carry`?"]
+    assert [line.partition("; ")[2] for _, _, line in found] == ["did you mean `credential`?", "did you mean `trusts`?"]
 
 
 def test_what_the_reader_has_told_is_not_told_again() -> None:
@@ -316,7 +316,7 @@ def test_nothing_else_is_a_quantity(parse: object, typed: object) -> None:
 
 
 def test_every_key_of_a_fallback_goes_with_every_kind_or_with_a_named_one() -> None:
-    every = {"kind", "status", "say", "discloses", "attempts", "per", "then"}
+    every = {"kind", "status", "message", "discloses", "attempts", "per", "then"}
     assert set(Fallback.model_fields) == every.union(*KIND_KEYS.values())
 
 

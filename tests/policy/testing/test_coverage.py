@@ -25,7 +25,7 @@ decisions:
 fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}
-  refuse: {kind: deny, say: "No."}
+  refuse: {kind: deny, message: "No."}
 """
 
 

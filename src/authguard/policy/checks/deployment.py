@@ -152,7 +152,7 @@ def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
     if draft.public_url or draft.base:
         return
     for index, issuer in enumerate(draft.issuers):
-        if issuer.sender == "dpop":
+        if issuer.sender_constraint == "dpop":
             message = (
                 f"issuer `{issuer.issuer}` has `sender: dpop`, and the policy does not say by which address it is met"
             )

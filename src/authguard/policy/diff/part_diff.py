@@ -306,10 +306,10 @@ def _keeping(old: Draft, new: Draft) -> Iterator[Difference]:
 
 def _channels(old: Draft, new: Draft) -> Iterator[Difference]:
     for field, direction, text in fields(old.channels, new.channels, order.CHANNELS):
-        if field != "carry":
+        if field != "trusts":
             yield made("channels", text, direction)
-    for channel in sorted({*old.channels.carry, *new.channels.carry}):
-        carried = [draft.channels.carry.get(channel, frozenset[str]()) for draft in (old, new)]
+    for channel in sorted({*old.channels.trusts, *new.channels.trusts}):
+        carried = [draft.channels.trusts.get(channel, frozenset[str]()) for draft in (old, new)]
         if carried[0] != carried[1]:
             text = f"trust earned on `{channel}` carried to {say(carried[0])}, carries to {say(carried[1])}"
             yield made("channels", text, order.wider(*carried))

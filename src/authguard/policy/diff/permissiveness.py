@@ -149,7 +149,7 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "renewal": changed,
     "require": narrower,
     "introspection": changed,
-    "sender": sender,
+    "sender_constraint": sender,
     "nonce": less,
     "proof_window": more,
 }
@@ -202,12 +202,12 @@ ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "url": changed,
     "status_at": changed,
     "true_at": changed,
-    "mandates_at": said,
+    "delegations_at": said,
     "max_age": more,
     "timeout": changed,
     "failures": changed,
     "open_for": changed,
-    "at_once": changed,
+    "max_concurrency": changed,
     "bearer_env": changed,
     "certificate": changed,
     "key": changed,
@@ -219,7 +219,7 @@ CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "secret_env": changed,
     "claim": changed,
     "paths": changed,
-    "carry": changed,  # each channel on its own
+    "trusts": changed,  # each channel on its own
     "declared": less,
 }
 CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
@@ -250,14 +250,14 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "type": changed,
     "url": changed,
     "call": changed,
-    "asks": changed,
+    "interactive": changed,
     "timeout": changed,
     "pass_at": less,  # a lower score passes
     "fail_at": less,  # a lower score is still only doubted
     "retries": changed,
     "failures": changed,
     "open_for": changed,
-    "at_once": changed,
+    "max_concurrency": changed,
     "hedge": changed,
     "hedge_after": changed,
     "request": changed,
@@ -285,16 +285,16 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "pseudonymous": less,
     "public_windows": more,
     "checkpoint_every": more,
-    "checkpoint_within": more,
+    "checkpoint_max_interval": more,
     "rotate_size": changed,
-    "rotate_within": changed,
-    "keep_log": less,
+    "rotate_max_age": changed,
+    "log_retention": less,
     "app_reports": wider,  # what an agent can do to its customer, and only a person undoes
-    "keep_answers": more,  # what customers were told lies there longer
+    "response_retention": more,  # what customers were told lies there longer
     "public_url": changed,
     "hosts": wider_or_all,
     "root_path": changed,
-    "rollback_say": changed,
+    "rollback_message": changed,
     "staff_claim": changed,
     "staff_issuers": wider,
     "staff_roles": changed,

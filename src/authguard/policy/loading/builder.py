@@ -38,7 +38,7 @@ DURABILITY: Final[dict[str, Durability]] = {
     "high": "sync",
     "staff": "sync",
 }
-_OF_EVERY_KIND: Final = frozenset({"kind", "status", "say", "discloses", "attempts", "per", "then"})
+_OF_EVERY_KIND: Final = frozenset({"kind", "status", "message", "discloses", "attempts", "per", "then"})
 
 
 def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
@@ -94,18 +94,18 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         pseudonymous=document.audit.subjects == "pseudonymous",
         public_windows=document.audit.public == "windows",
         checkpoint_every=document.audit.checkpoint.every,
-        checkpoint_within=document.audit.checkpoint.within,
+        checkpoint_max_interval=document.audit.checkpoint.max_interval,
         rotate_size=document.audit.rotate.size,
-        rotate_within=document.audit.rotate.within,
-        keep_answers=document.transactions.answers,
+        rotate_max_age=document.audit.rotate.max_age,
+        response_retention=document.transactions.response_retention,
         app_reports=frozenset(document.reports.app),
-        keep_log=inf if document.audit.keep is None else document.audit.keep,
+        log_retention=inf if document.audit.retention is None else document.audit.retention,
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
         cors=deployment_builder.cors(document.cors),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
-        rollback_say=Words(rollback.say or {}),
+        rollback_message=Words(rollback.message or {}),
         staff_claim=document.staff.claim if document.staff else "",
         staff_issuers=party_builder.staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
@@ -135,7 +135,7 @@ def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallbac
         name=name,
         kind=Outcome(fallback.kind),
         status=fallback.status,
-        say=Words(fallback.say or {}),
+        say=Words(fallback.message or {}),
         discloses=frozenset(fallback.discloses),
         attempts=fallback.attempts,
         per=fallback.per,

@@ -82,12 +82,14 @@ def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Li
 
 def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
     """Assemble one issuer; its key file lies within the policy's folder."""
-    sender = issuer.sender
+    constraint = issuer.sender_constraint
     if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
         message = f"`type` does not go with `token: {issuer.token}`, which has types of its own"
         found.note("key-not-for-kind", f"issuers[{index}].type", message, "take it out")
-    if sender.type == "none":
-        found.only(f"issuers[{index}].sender", sender.model_fields_set, frozenset({"type"}), "`type: none`")
+    if constraint.type == "none":
+        found.only(
+            f"issuers[{index}].sender_constraint", constraint.model_fields_set, frozenset({"type"}), "`type: none`"
+        )
     return Issuer(
         issuer=issuer.issuer,
         audience=issuer.audience,
@@ -104,9 +106,9 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         renewal=issuer.renewal,
         require=issuer.require,
         introspection=_introspection(issuer.introspection),
-        sender=sender.type,
-        proof_window=sender.window,
-        nonce=sender.nonce == "required",
+        sender_constraint=constraint.type,
+        proof_window=constraint.window,
+        nonce=constraint.nonce == "required",
     )
 
 
@@ -139,8 +141,8 @@ def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
 #: where account states come from -> the key that says where exactly, and the others that go with it
 _SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "claim": ("claim", frozenset()),
-    "python": ("call", frozenset({"max_age", "timeout", "breaker", "at_once"})),
-    "http": ("url", frozenset({"status", "at", "max_age", "timeout", "breaker", "at_once", "auth"})),
+    "python": ("call", frozenset({"max_age", "timeout", "breaker", "max_concurrency"})),
+    "http": ("url", frozenset({"status", "at", "max_age", "timeout", "breaker", "max_concurrency", "auth"})),
 }
 
 
@@ -149,7 +151,7 @@ def account(index: int, source: deployment.AccountSource, folder: Path, found: F
     path, kind, auth = f"accounts[{index}]", source.source, source.auth
     key, others = _SOURCES[kind]
     given = {"from" if name == "source" else name for name in source.model_fields_set}
-    found.only(path, given, others | {"from", "map", "mandates", key}, f"`from: {kind}`")
+    found.only(path, given, others | {"from", "map", "delegations", key}, f"`from: {kind}`")
     subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
     if not subject:
         found.note("missing-key", path, f"the key `{key}` is missing")
@@ -163,12 +165,12 @@ def account(index: int, source: deployment.AccountSource, folder: Path, found: F
         url=source.url,
         status_at=source.status,
         true_at=source.at,
-        mandates_at=source.mandates,
+        delegations_at=source.delegations,
         max_age=source.max_age,
         timeout=source.timeout,
         failures=source.breaker.failures if source.breaker else 0,
         open_for=source.breaker.open_for if source.breaker else 0.0,
-        at_once=source.at_once,
+        max_concurrency=source.max_concurrency,
         bearer_env=auth.bearer_env,
         certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
         key=_key_file(auth.key, f"{path}.auth.key", folder, found),
@@ -212,7 +214,7 @@ def method(name: str, method: deployment.Method, found: Findings) -> Method:
 
 #: seconds for which a one-time code counts at the most
 CODE_LIFE: Final = 600.0
-_SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "asks"})
+_SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "interactive"})
 #: type of a verifier -> the keys that not all types take, of which it takes these
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "http": _SCORED | {"auth", "request", "response"},
@@ -248,14 +250,14 @@ def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Find
         type=verifier.type,
         url=verifier.url,
         call=verifier.call,
-        asks=verifier.asks,
+        interactive=verifier.interactive,
         timeout=verifier.timeout,
         pass_at=verifier.pass_at,
         fail_at=verifier.fail_at,
         retries=verifier.retries,
         failures=verifier.breaker.failures if verifier.breaker else 0,
         open_for=verifier.breaker.open_for if verifier.breaker else 0.0,
-        at_once=verifier.at_once,
+        max_concurrency=verifier.max_concurrency,
         hedge=(hedge.url or hedge.call) if hedge else "",
         hedge_after=hedge.after if hedge else 0.0,
         request=verifier.request,
@@ -307,6 +309,6 @@ def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
         secret_env=source.secret_env,
         claim=source.claim,
         paths=tuple((one.path, one.channel) for one in source.paths),
-        carry={channel: frozenset(others) for channel, others in channels.carry.items()},
+        trusts={channel: frozenset(others) for channel, others in channels.trusts.items()},
         declared=True,
     )

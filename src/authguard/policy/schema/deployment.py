@@ -16,13 +16,13 @@ from authguard.policy.schema.types import (
     EventName,
     Header,
     HostName,
+    Message,
     Money,
     Name,
     Origin,
     Period,
     Pointer,
     RootPath,
-    Say,
     Size,
     Source,
     Template,
@@ -75,7 +75,7 @@ class Introspection(Part):
     on: Literal["opaque", "always"] = "opaque"
 
 
-class Sender(Part):
+class SenderConstraint(Part):
     """What an issuer's tokens are bound to."""
 
     type: Literal["none", "dpop"]
@@ -102,9 +102,10 @@ class Issuer(Part):
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
     require: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
     introspection: Introspection | None = None
-    sender: Annotated[Sender, BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | Sender)] = (
-        Sender(type="none")
-    )
+    sender_constraint: Annotated[
+        SenderConstraint,
+        BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | SenderConstraint),
+    ] = SenderConstraint(type="none")
 
 
 class Agent(Part):
@@ -146,11 +147,11 @@ class AccountSource(Part):
     url: Address = ""
     status: Pointer = "/status"
     at: Pointer = ""
-    mandates: Pointer = ""
+    delegations: Pointer = ""
     max_age: Tolerance = 300.0
     timeout: Duration = 0.5
     breaker: Breaker | None = None
-    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
     auth: ServiceAuth = ServiceAuth()
 
 
@@ -271,10 +272,10 @@ class Verifier(Part):
     timeout: Duration = 2.0
     pass_at: Annotated[float, Field(ge=0, le=1)] = 1.0
     fail_at: Annotated[float, Field(ge=0, le=1)] = 0.0
-    asks: bool = True
+    interactive: bool = True
     retries: Annotated[int, Field(ge=0, le=10)] = 0
     breaker: Breaker | None = None
-    at_once: Annotated[int, Field(ge=1, le=10_000)] = 50
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
     auth: ServiceAuth = ServiceAuth()
     request: dict[Pointer, Source] = Field(default_factory=dict)
     response: ServiceAnswer = ServiceAnswer()
@@ -322,7 +323,7 @@ class Channels(Part):
     """Where the customer speaks from."""
 
     source: ChannelFrom = Field(alias="from")
-    carry: dict[Name, tuple[Name, ...]]
+    trusts: dict[Name, tuple[Name, ...]]
 
 
 class Budget(Part):
@@ -380,7 +381,7 @@ class Rollback(Part):
     """How the agent is pulled back to people."""
 
     authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
-    say: Say | None = None
+    message: Message | None = None
 
 
 class Reports(Part):
@@ -393,21 +394,21 @@ class Transactions(Part):
     """How high-security transactions are kept."""
 
     max_held: Annotated[int, Field(ge=1, le=10_000)] = 20
-    answers: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
+    response_retention: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
 
 
 class Checkpoints(Part):
     """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
 
     every: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
-    within: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = Field(default=10.0, alias="or")
+    max_interval: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = 10.0
 
 
 class Rotate(Part):
     """When a file of the log is closed and a new one begun: at so many bytes or after so long, whichever is first."""
 
     size: Annotated[Size, Field(ge=65_536)] = 67_108_864
-    within: Annotated[Duration, Field(ge=60.0)] = Field(default=604_800.0, alias="or")
+    max_age: Annotated[Duration, Field(ge=60.0)] = 604_800.0
 
 
 class Audit(Part):
@@ -418,4 +419,4 @@ class Audit(Part):
     public: Literal["each", "windows"] = "each"
     checkpoint: Checkpoints = Checkpoints()
     rotate: Rotate = Rotate()
-    keep: Annotated[Duration, Field(ge=3_600.0)] | None = None
+    retention: Annotated[Duration, Field(ge=3_600.0)] | None = None

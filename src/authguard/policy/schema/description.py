@@ -52,7 +52,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "renewal": "What proves a fresh sign-in: `auth_time`, or `sid` or `iat` where the issuer sends no `auth_time`.",
         "require": "Claims that a token must have beside those that every token must.",
         "introspection": "How it is asked whether a token is active (RFC 7662).",
-        "sender": "`dpop` where tokens count only with a proof of possession (RFC 9449); `none` where left out.",
+        "sender_constraint": "`dpop` if tokens need a proof of possession (RFC 9449); `none` where left out.",
     },
     "Introspection": {
         "url": "The issuer's introspection endpoint.",
@@ -61,7 +61,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "cache": "How long an answer is used again, and so how long a revoked token still passes; 30s where left out.",
         "on": "`opaque`: tokens that are no JWT; `always`: its JWTs too, after their own check.",
     },
-    "Sender": {
+    "SenderConstraint": {
         "type": "`dpop` or `none`.",
         "window": "How old a proof may be; 60s where left out.",
         "nonce": "`required` where proofs have to name a nonce of ours (RFC 9449 9).",
@@ -80,11 +80,11 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "url": "The address of an `http` service.",
         "status": "JSON Pointer to the status in its answer; `/status` where left out.",
         "at": "JSON Pointer to when it was true, in epoch seconds; the moment of the answer where left out.",
-        "mandates": "JSON Pointer to who may act for a `minor` or `delegated` account, and for what.",
+        "delegations": "JSON Pointer to who may act for a `minor` or `delegated` account, and for what.",
         "max_age": "How long an answer is used again; 5m where left out.",
         "timeout": "How long an answer may take; 500ms where left out.",
         "breaker": "When it is no longer asked.",
-        "at_once": "Questions that are open at the same time at the most; 50 where left out.",
+        "max_concurrency": "Questions that are open at the same time at the most; 50 where left out.",
         "auth": "How the guard shows itself to an `http` service.",
     },
     "Operation": {
@@ -146,8 +146,8 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "fail_at": "The score to which it fails; between the two it is doubt.",
         "retries": "How often it is asked again when it does not answer.",
         "breaker": "When it is no longer asked for a while.",
-        "asks": "Whether the customer has to answer something; `true` where left out.",
-        "at_once": "How many questions may be open at the same time; 50 where left out.",
+        "interactive": "Whether the customer has to answer something; `true` where left out.",
+        "max_concurrency": "How many questions may be open at the same time; 50 where left out.",
         "auth": "How the guard shows itself to an `http` service.",
         "request": "JSON Pointer to what stands there in the question to an `http` service.",
         "response": "Where an `http` service says in its answer what it found; `{score: /score}` where left out.",
@@ -193,7 +193,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Channels": {
         "from": "What names the channel of a request.",
-        "carry": "Channel to the channels where trust that was earned on it counts too.",
+        "trusts": "Channel to the channels where trust that was earned on it counts too.",
     },
     "ChannelFrom": {
         "header": "The header that names it; believed only where `secret_header` holds the secret.",
@@ -227,7 +227,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Rollback": {
         "authority": "Who may `engage` and `release` it.",
-        "say": "What the customer is told meanwhile.",
+        "message": "What the customer is told meanwhile.",
     },
     "Authority": {
         "role": "The role that decides.",
@@ -252,7 +252,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "durability": "By risk, how a decision is kept before anything is admitted: `async`, `group` or `sync`.",
         "checkpoint": "When a checkpoint of the log is signed, so that a cut or a rewrite shows.",
         "rotate": "When a file of the log is closed, compressed, and a new one begun.",
-        "keep": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
+        "retention": "How long lines are kept, `1h` or more, until a stub takes their place; for ever where left out.",
         "public": "How public admissions are recorded: `each`, or above a rate by `windows`.",
         "subjects": "Whether the log holds keyed hashes of subjects (`pseudonymous`) or the subjects (`plain`), with "
         "their issuer where there are several.",
@@ -262,15 +262,15 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "Transactions": {
         "max_held": "How many transactions of one account may wait for approvers at once; 20 where left out.",
-        "answers": "How long first answers are kept for who repeats a request; `24h` where left out, `1m` to `30d`.",
+        "response_retention": "How long first responses are kept for repeats; `24h` where left out, `1m` to `30d`.",
     },
     "Checkpoints": {
         "every": "After how many lines a checkpoint of the log is signed; 1000 where left out.",
-        "or": "After how long it is signed where fewer lines came; `10s` where left out, `1s` to `1h`.",
+        "max_interval": "After how long it is signed where fewer lines came; `10s` where left out, `1s` to `1h`.",
     },
     "Rotate": {
         "size": "At how many bytes a file of the log is closed; `64MiB` where left out, `64KiB` to `64MiB`.",
-        "or": "After how long it is closed where it is smaller; `7d` where left out, at least `1m`.",
+        "max_age": "After how long it is closed where it is smaller; `7d` where left out, at least `1m`.",
     },
     "States": {
         "initial": "The state in which it begins.",
@@ -290,7 +290,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "Fallback": {
         "kind": "Which of the outcomes it is.",
         "status": "Another HTTP status than the outcome's own.",
-        "say": "Words for the customer: text, or texts per channel, or per language and channel.",
+        "message": "Words for the customer: text, or texts per channel, or per language and channel.",
         "discloses": "Machines whose state the caller may learn.",
         "attempts": "How often it is answered, before `then`.",
         "per": "Within what time the attempts count.",

@@ -42,10 +42,10 @@ from authguard.policy.schema.types import (
     EventNames,
     Freshness,
     HostName,
+    Message,
     Name,
     Names,
     Patterns,
-    Say,
     Text,
     Token,
 )
@@ -114,7 +114,7 @@ class Fallback(Part):
 
     kind: Kind
     status: Annotated[int, Field(ge=200, le=599)] = 0
-    say: Say | None = None
+    message: Message | None = None
     discloses: tuple[Machine, ...] = ()
     attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
     per: Duration = 0.0

@@ -1,4 +1,4 @@
-"""Keys that an earlier release had: refused by name, with what to write instead."""
+"""Keys of an earlier release: each is refused by name, and the problem says what to write instead."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.policy.problems import Problem
 from authguard.policy.schema.reserved_key import find_matches, without
-from authguard.policy.tree import dotted, quoted
+from authguard.policy.tree import Node, dotted, quoted
 
 if TYPE_CHECKING:
-    from authguard.policy.tree import Node, Path
+    from collections.abc import Mapping
 
-#: how a channel header is believed
+    from authguard.policy.tree import Path
+
+#: the configuration of a channel header; a header is trusted only together with its secret
 CHANNEL_HEADER: Final = "{header: X-Channel, secret_header: X-Channel-Secret, secret_env: CHANNEL_SECRET}"
-#: path; why it is gone; what to write instead
+#: path, reason for the removal, replacement
 REMOVED: Final[tuple[tuple[Path, str, str], ...]] = (
     (
         ("channels", "from", "trusted_peers"),
@@ -21,10 +23,30 @@ REMOVED: Final[tuple[tuple[Path, str, str], ...]] = (
         f"write `from: {CHANNEL_HEADER}`, and let the gateway send the secret",
     ),
 )
+#: path of an old key (``*``: any key or index) -> the name that replaces its last step
+RENAMED: Final[Mapping[Path, str]] = {
+    ("accounts", "*", "at_once"): "max_concurrency",
+    ("accounts", "*", "mandates"): "delegations",
+    ("audit", "checkpoint", "or"): "max_interval",
+    ("audit", "keep"): "retention",
+    ("audit", "rotate", "or"): "max_age",
+    ("channels", "carry"): "trusts",
+    ("fallbacks", "*", "say"): "message",
+    ("issuers", "*", "sender"): "sender_constraint",
+    ("rollback", "say"): "message",
+    ("transactions", "answers"): "response_retention",
+    ("verifiers", "*", "asks"): "interactive",
+    ("verifiers", "*", "at_once"): "max_concurrency",
+}
 
 
 def refuse(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
-    """Report removed keys, one problem each, and return the tree without them."""
+    """Report removed and renamed keys, one problem each.
+
+    Returns:
+        The tree without the removed keys, and with the renamed keys under their new names, so that the rest of the
+        policy is checked too; and the problems.
+    """
     problems: list[Problem] = []
     dropped: set[Path] = set()
     for pattern, why, advice in REMOVED:
@@ -32,4 +54,27 @@ def refuse(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
             dropped.add(path)
             message = f"{quoted(dotted(path))} is no longer a key: {why}"
             problems.append(Problem(code="removed-key", place=node.place, message=message, advice=advice))
+    renamed: dict[Path, str] = {}
+    for pattern, name in RENAMED.items():
+        for path, node in find_matches(tree, pattern, ()):
+            renamed[path] = name
+            message = f"{quoted(path[-1])} is now `{name}`"
+            problems.append(
+                Problem(code="renamed-key", place=node.place, message=message, advice=f"write `{name}: ...`")
+            )
+    tree = _with_new_names(tree, renamed, ()) if renamed else tree
     return (without(tree, dropped, ()) if dropped else tree), tuple(problems)
+
+
+def _with_new_names(node: Node, renamed: Mapping[Path, str], path: Path) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        entries: dict[str, Node] = {}
+        for key, inner in value.items():
+            name = renamed.get((*path, key), key)
+            if name == key or name not in value:  # of both names in one mapping, the new one counts
+                entries[name] = _with_new_names(inner, renamed, (*path, key))
+        value = entries
+    elif isinstance(value, tuple):
+        value = tuple(_with_new_names(inner, renamed, (*path, index)) for index, inner in enumerate(value))
+    return Node(value, node.place, node.sound)

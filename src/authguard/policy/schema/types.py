@@ -65,7 +65,7 @@ def _some_time(typed: object) -> float:
 
 
 def _words(typed: object) -> dict[tuple[str, str], str]:
-    """Read ``say``: text, or texts per channel, or per language and channel (`authguard.core.outcomes.Words`).
+    """Read ``message``: text, or texts per channel, or per language and channel (`authguard.core.outcomes.Words`).
 
     A key whose value is a mapping is a language, any other a channel.
     """
@@ -125,7 +125,7 @@ _ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
 #: longer than nothing, and with a unit
 _SOME_TIME: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
 _Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_BOUND})]
-_SAY: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
+_MESSAGE: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
 
 #: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
 Duration = Annotated[float, _parsed(_some_time, "duration", _like(_SOME_TIME))]
@@ -147,7 +147,7 @@ Freshness = Annotated[
 ]
 Size = Annotated[int, _parsed(units.size, "size", _like(units.SIZE.pattern))]
 Money = Annotated[tuple[str, str], _parsed(units.money, "money", _like(units.MONEY.pattern))]
-Say = Annotated[dict[tuple[str, str], str], _parsed(_words, "say", _SAY)]
+Message = Annotated[dict[tuple[str, str], str], _parsed(_words, "message", _MESSAGE)]
 
 #: what a policy names: its machines' states, fallbacks, operations, methods
 Name = Annotated[
