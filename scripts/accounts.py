@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.asgi.reply import WORDS
+from authguard.asgi.reply import DEFAULT_TEXTS
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.policy.checks.attribution import WHO
@@ -165,7 +165,7 @@ def _fallback(policy: Policy, state: str, wish: str) -> Fallback:
 
 
 def _heard(fallback: Fallback) -> str:
-    return f'"{fallback.say.find((), "") or WORDS[fallback.kind]}"'
+    return f'"{fallback.say.find((), "") or DEFAULT_TEXTS[fallback.kind]}"'
 
 
 def _way_out(policy: Policy, state: str) -> str:

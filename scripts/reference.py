@@ -16,7 +16,7 @@ import typer
 import authguard
 import authguard.testing
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.reply import CLOSE, FORBIDDEN, WORDS
+from authguard.asgi.reply import CLOSE_CODES, DEFAULT_TEXTS, FORBIDDEN_CLOSE_CODE
 from authguard.cli import GROUPS, build
 from authguard.core import entries
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
@@ -90,7 +90,16 @@ def outcomes() -> Iterator[str]:
         if outcome is Outcome.REPEAT:
             rows.append((code(outcome), "that of the first answer", "", "", "", ""))
             continue
-        rows.append((code(outcome), status, title, code(action), CLOSE.get(outcome, FORBIDDEN), WORDS[outcome]))
+        rows.append(
+            (
+                code(outcome),
+                status,
+                title,
+                code(action),
+                CLOSE_CODES.get(outcome, FORBIDDEN_CLOSE_CODE),
+                DEFAULT_TEXTS[outcome],
+            )
+        )
     heads = (
         "outcome",
         "HTTP status",

@@ -89,5 +89,5 @@ def after(step: NextStep, method: str) -> str:
     if step.action == "answer":
         return "I have sent you a code. Please tell me: the code is ..."
     if method in step.methods:
-        return f"I am afraid that is not what we have on file. {step.say}"
-    return step.say
+        return f"I am afraid that is not what we have on file. {step.message}"
+    return step.message

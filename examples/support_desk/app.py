@@ -79,7 +79,7 @@ PAID: Final = count(1)
 
 async def converse(guard: Guard, text: str) -> dict[str, Any]:
     """Take one turn, tell the guard what was learned, and give what the customer reads."""
-    turn: Turn = answer(text, guard.briefing)
+    turn: Turn = answer(text, guard.prompt_summary)
     say = turn.say
     if turn.method:
         say = after(await guard.verify(turn.method, turn.answers), turn.method)

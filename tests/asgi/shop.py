@@ -58,7 +58,7 @@ class Shop:
             await guard.report(said.removeprefix("report "))
         if said.startswith("verify "):
             step = await guard.verify("default", {"otp": said.removeprefix("verify ")})
-            return JSONResponse({"action": step.action, "say": step.say, "states": dict(guard.states)})
+            return JSONResponse({"action": step.action, "say": step.message, "states": dict(guard.states)})
         if said.startswith("require "):
             guard.require(*said.removeprefix("require ").split())
         return JSONResponse(
@@ -69,7 +69,7 @@ class Shop:
                 "scopes": list(request.auth.scopes),
                 "outcome": guard.outcome,
                 "states": guard.states,
-                "briefing": guard.briefing,
+                "briefing": guard.prompt_summary,
                 "record": guard.record_id,
                 "own": [name for name in request.headers if name.startswith("authguard-")],
             }

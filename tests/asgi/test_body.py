@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.body import PARTS_BOUND, BodyReader
+from authguard.asgi.body import MAX_PARTS, BodyReader
 from authguard.runtime.access import Body
 
 BOUND = 1_048_576
@@ -29,7 +29,7 @@ def reader(parts: list[bytes]) -> BodyReader:
     return BodyReader(scope, receive, BOUND, 600)
 
 
-@pytest.mark.parametrize("count", [1, 2, PARTS_BOUND - 1, PARTS_BOUND, PARTS_BOUND + 1, 3 * PARTS_BOUND + 7])
+@pytest.mark.parametrize("count", [1, 2, MAX_PARTS - 1, MAX_PARTS, MAX_PARTS + 1, 3 * MAX_PARTS + 7])
 async def test_the_app_hears_every_byte_once_and_the_end_once(count: int) -> None:
     parts = [b"%d," % number for number in range(count)]
     whole = reader(parts)

@@ -12,7 +12,7 @@ from starlette._utils import get_route_path
 from starlette.routing import Match as RouteMatch
 from starlette.routing import Route, WebSocketRoute
 
-from authguard.asgi.operation_index import WEBSOCKET, OperationIndex, is_plain, route_path
+from authguard.asgi.operation_index import WEBSOCKET, OperationIndex, has_no_control, route_path
 from authguard.core.request import Match, Operation
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_the_path_is_the_one_that_the_router_sees(root: str, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/chat\n", "/chat\r", "/\x00chat", "/chat\x7f", "/\tchat"])
 def test_a_path_with_a_control_character_is_no_path(path: str) -> None:
-    assert not is_plain(path)
+    assert not has_no_control(path)
 
 
 def test_a_websocket_route_of_starlette_is_the_websocket_operation() -> None:

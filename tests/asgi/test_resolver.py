@@ -43,7 +43,7 @@ class Resolved:
 
     def route_host(self, host: str) -> None:
         """Let the app route a host by itself."""
-        self._resolver.learn_hosts([Host(host, app=Starlette()).host_regex])
+        self._resolver.set_app_hosts([Host(host, app=Starlette()).host_regex])
 
     def of_host(self, host: str, path: str, method: str = "GET") -> str:
         """Resolve a request that names a host."""

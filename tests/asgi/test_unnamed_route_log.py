@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from authguard.asgi.unnamed_route_log import QUIET_S, UnnamedNotices
+from authguard.asgi.unnamed_route_log import NOTICE_INTERVAL_S, UnnamedRouteLog
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 def test_each_route_is_told_once_an_hour_with_what_to_type(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
-    notices = UnnamedNotices(APP, clock)
+    notices = UnnamedRouteLog(APP, clock)
     with caplog.at_level(logging.WARNING, "authguard"):
         for number in range(50):
-            notices.tell("POST", f"/orders/{number}/note-a")
-            notices.tell("GET", f"/shop/files/secret-{number}")
-            notices.tell("", f"/talk/{number}")
-            notices.tell("GET", f"/nothing/{number}")
-            notices.tell("DELETE", f"/orders/{number}/note-a")
+            notices.warn("POST", f"/orders/{number}/note-a")
+            notices.warn("GET", f"/shop/files/secret-{number}")
+            notices.warn("", f"/talk/{number}")
+            notices.warn("GET", f"/nothing/{number}")
+            notices.warn("DELETE", f"/orders/{number}/note-a")
         first = told(caplog)
-        clock.advance(QUIET_S)
-        notices.tell("", "/talk/x")
+        clock.advance(NOTICE_INTERVAL_S)
+        notices.warn("", "/talk/x")
     assert [route for route, _ in first] == [
         "POST /orders/{order:int}/note-{kind}",
         "GET /shop/files/{rest:path}",
@@ -59,5 +59,5 @@ def test_each_route_is_told_once_an_hour_with_what_to_type(caplog: pytest.LogCap
 
 
 def test_an_app_that_cannot_be_looked_into_is_told_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    UnnamedNotices(object(), FakeClock()).tell("GET", "/")
+    UnnamedRouteLog(object(), FakeClock()).warn("GET", "/")
     assert not caplog.records

@@ -14,7 +14,7 @@ from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 
 from authguard.asgi.guard import current_guard
-from authguard.asgi.websocket_verification import BOUND, is_reserved, question
+from authguard.asgi.websocket_verification import MAX_MESSAGE_CHARS, is_reserved, parse_request
 from tests.verification.house import ROUTES, House
 
 if TYPE_CHECKING:
@@ -221,10 +221,10 @@ async def test_while_a_verifier_thinks_the_app_goes_on_talking(scene: Scene) -> 
     verifier = scene.house.guard.enforcer.verifications._verifiers["it"]
     honest = verifier.verify
 
-    async def slow(question: Any) -> Any:
+    async def slow(parse_request: Any) -> Any:
         asked.set()
         await gate.wait()
-        return await honest(question)
+        return await honest(parse_request)
 
     scene.house.guard.enforcer.verifications._verifiers["it"].verify = slow  # type: ignore[method-assign]
     async with scene.socket() as socket:
@@ -241,10 +241,10 @@ async def test_whoever_leaves_before_the_answer_has_proved_what_they_proved(scen
     verifier = scene.house.guard.enforcer.verifications._verifiers["it"]
     honest = verifier.verify
 
-    async def slow(question: Any) -> Any:
+    async def slow(parse_request: Any) -> Any:
         asked.set()
         await gate.wait()
-        return await honest(question)
+        return await honest(parse_request)
 
     scene.house.guard.enforcer.verifications._verifiers["it"].verify = slow  # type: ignore[method-assign]
     async with scene.socket() as socket:
@@ -329,9 +329,9 @@ LENIENT = [
     '{"x": NaN, "\\u0041uthguard"  : 1}',
     "{authguard",
     '{"authguard": ' + "[" * 100_000,
-    '{"a": "' + "x" * BOUND + '", "\\u0061uthguard": 1}',
-    "{'a': '" + "x" * BOUND + "', '\\x61uthguard': 1}",
-    "{'a': '" + "x" * BOUND + "', 'authguard': 1}",
+    '{"a": "' + "x" * MAX_MESSAGE_CHARS + '", "\\u0061uthguard": 1}',
+    "{'a': '" + "x" * MAX_MESSAGE_CHARS + "', '\\x61uthguard': 1}",
+    "{'a': '" + "x" * MAX_MESSAGE_CHARS + "', 'authguard': 1}",
 ]
 
 
@@ -355,7 +355,7 @@ def test_no_message_with_the_reserved_name_is_the_apps_and_no_other_is_the_guard
     text = json.dumps(document)
     assert is_reserved(text) == holds(document)
     assert is_reserved(json.dumps({"authguard": document}))
-    assert is_reserved(json.dumps({"authguard": document, "more": "x" * BOUND}))
-    assert is_reserved(json.dumps({"more": "x" * BOUND, "authguard": document}))
-    assert is_reserved(json.dumps({"more": "x" * BOUND}).removesuffix("}") + ', "\\u0061uthguard": 1}')
-    assert question(json.dumps({"authguard": {"verify": document}})) == json.dumps(document).encode()
+    assert is_reserved(json.dumps({"authguard": document, "more": "x" * MAX_MESSAGE_CHARS}))
+    assert is_reserved(json.dumps({"more": "x" * MAX_MESSAGE_CHARS, "authguard": document}))
+    assert is_reserved(json.dumps({"more": "x" * MAX_MESSAGE_CHARS}).removesuffix("}") + ', "\\u0061uthguard": 1}')
+    assert parse_request(json.dumps({"authguard": {"verify": document}})) == json.dumps(document).encode()

@@ -9,10 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
-from authguard.asgi.websocket_verification import BOUND, PIECE, InBand, is_reserved
+from authguard.asgi.websocket_verification import CHUNK_BYTES, MAX_MESSAGE_CHARS, WebSocketVerification, is_reserved
 from authguard.runtime.fair_worker import FairWorker
 
-LONG = BOUND + 1
+LONG = MAX_MESSAGE_CHARS + 1
 
 
 async def unused(_said: Any) -> Any:
@@ -24,7 +24,7 @@ async def serve(receive: Any, app: Any) -> None:
     """Let an app have a WebSocket that is looked through in a thread."""
     apart = FairWorker()
     try:
-        await InBand(receive, unused, unused, partial(apart.run, b"alice")).serve(app)
+        await WebSocketVerification(receive, unused, unused, partial(apart.run, b"alice")).serve(app)
     finally:
         apart.close()
 
@@ -60,7 +60,7 @@ class Watched(str):
         return super().encode(encoding, errors)
 
 
-@pytest.mark.parametrize(("length", "is_elsewhere"), [(BOUND, False), (LONG, True)])
+@pytest.mark.parametrize(("length", "is_elsewhere"), [(MAX_MESSAGE_CHARS, False), (LONG, True)])
 async def test_only_long_messages_are_read_in_a_thread(length: int, is_elsewhere: bool) -> None:  # noqa: FBT001
     said = Watched("x" * length)
 
@@ -87,7 +87,7 @@ async def test_only_long_messages_are_read_in_a_thread(length: int, is_elsewhere
         "\\u{61}uthguard",
     ],
 )
-@pytest.mark.parametrize("place", [0, 1, PIECE - 12, PIECE - 5, PIECE - 1, 3 * PIECE - 7])
+@pytest.mark.parametrize("place", [0, 1, CHUNK_BYTES - 12, CHUNK_BYTES - 5, CHUNK_BYTES - 1, 3 * CHUNK_BYTES - 7])
 def test_no_place_in_a_long_message_hides_what_is_the_guards(hidden: str, place: int) -> None:
     assert is_reserved("{" + "x" * place + " " + hidden + "y" * LONG)
     assert is_reserved(("{" + "x" * place + " " + hidden + "y" * LONG).encode())

@@ -11,7 +11,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from authguard.asgi.reply import WORDS, Replies, words
+from authguard.asgi.reply import DEFAULT_TEXTS, ReplyBuilder, customer_text
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError
@@ -83,7 +83,9 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
     texts = {"{}": ("", "default"), "default": ("", "default"), "voice": ("", "voice"), "de": ("de", "default")}
     fallback = Fallback(name="x", kind=kind, say=Words({texts[shape]: text}))
     ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
-    reply = Replies("realm", "", "/.authguard").of_verdict(replace(verdict, fallback=fallback, channel="voice"), ask)
+    reply = ReplyBuilder("realm", "", "/.authguard").of_verdict(
+        replace(verdict, fallback=fallback, channel="voice"), ask
+    )
     body = json.loads(reply.body)
     assert body["detail"] == text
     assert body["outcome"] == kind.value
@@ -114,16 +116,16 @@ def test_whatever_a_policy_says_and_whatever_a_caller_accepts_somebody_reads_som
     plain: dict[str, str], by_language: dict[str, dict[str, str]], accepted: str, channel: str, kind: Outcome
 ) -> None:
     say = saying({**plain, **by_language})
-    said = words(Fallback(name="x", kind=kind, say=say), accepted, channel)
+    said = customer_text(Fallback(name="x", kind=kind, say=say), accepted, channel)
     everything = {*plain.values(), *(text for texts in by_language.values() for text in texts.values())}
-    assert said in everything | {WORDS[kind]}
+    assert said in everything | {DEFAULT_TEXTS[kind]}
     if accepted == "de" and "default" in by_language.get("de", {}):
         texts = by_language["de"]
         assert said == texts.get(channel, texts["default"])
     if not by_language:
-        assert said == plain.get(channel, plain.get("default", WORDS[kind]))
+        assert said == plain.get(channel, plain.get("default", DEFAULT_TEXTS[kind]))
 
 
 def test_every_outcome_that_needs_words_has_some_of_its_own() -> None:
     for kind in KINDS:
-        assert words(Fallback(name="x", kind=kind), "de", "voice") == WORDS[kind]
+        assert customer_text(Fallback(name="x", kind=kind), "de", "voice") == DEFAULT_TEXTS[kind]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.asgi.reply import WORDS
+from authguard.asgi.reply import DEFAULT_TEXTS
 from authguard.cli import GROUPS
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.checks import registry
@@ -92,7 +92,7 @@ def test_everything_that_is_closed_is_listed(page: str, told: list[Any]) -> None
 
 
 def test_the_words_of_the_replies_are_the_code_s_own(page: str) -> None:
-    for outcome, words in WORDS.items():
+    for outcome, words in DEFAULT_TEXTS.items():
         if outcome is not Outcome.REPEAT:
             assert words in page
 

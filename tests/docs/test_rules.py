@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from authguard.asgi.endpoints import own_operations
-from authguard.asgi.reply import CLOSE, FORBIDDEN, LATER
+from authguard.asgi.reply import CLOSE_CODES, FORBIDDEN_CLOSE_CODE, RETRYABLE_STATUSES
 from authguard.cli import GROUPS
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -67,14 +67,14 @@ def test_the_status_and_the_close_code_of_an_outcome(outcome: Outcome) -> None:
     for line in lines:
         status, _, handshake = line.strip("| ").split(" | ")[1:]
         assert status.startswith(str(WIRE[outcome][0]))
-        assert handshake == f"{WIRE[outcome][0]}, or close {CLOSE.get(outcome, FORBIDDEN)}"
+        assert handshake == f"{WIRE[outcome][0]}, or close {CLOSE_CODES.get(outcome, FORBIDDEN_CLOSE_CODE)}"
 
 
 def test_the_statuses_of_requests_without_a_cell() -> None:
     (line,) = (line for line in WIRING.splitlines() if line.startswith("| no cell"))
     status, headers, _ = line.strip("| ").split(" | ")[1:]
     assert {int(one) for one in status.split(", ")} == {reason.status for reason in Reason} - {0, 401}
-    assert {int(one) for one in re.findall(r"\d{3}", headers)} == LATER
+    assert {int(one) for one in re.findall(r"\d{3}", headers)} == RETRYABLE_STATUSES
 
 
 def test_the_endpoints_of_the_guard() -> None:

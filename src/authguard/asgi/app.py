@@ -6,12 +6,12 @@ import re
 from typing import Any, Final
 
 #: middleware is wrapped so deep around an app, and no deeper
-DEPTH_BOUND: Final = 32
+MAX_WRAPPER_DEPTH: Final = 32
 #: routes and apps that are looked at
-ROUTES_BOUND: Final = 100_000
+MAX_ROUTES: Final = 100_000
 
 
-def inner(app: Any) -> Any:  # noqa: ANN401 - any object can be an ASGI app
+def get_inner_app(app: Any) -> Any:  # noqa: ANN401 - any object can be an ASGI app
     """Return what a middleware wraps, by the names under which middleware keeps it; ``None`` where it wraps nothing."""
     for name in ("app", "_app", "_base_app", "asgi"):
         found = getattr(app, name, None)
@@ -20,25 +20,25 @@ def inner(app: Any) -> Any:  # noqa: ANN401 - any object can be an ASGI app
     return None
 
 
-def own_root_path(app: Any) -> str:  # noqa: ANN401 - as above
+def find_root_path(app: Any) -> str:  # noqa: ANN401 - as above
     """Return the root path that an app sets by itself, as ``FastAPI(root_path="/api")`` does; empty for none.
 
     Its router then takes that path off, whatever the server says.
     """
-    for _ in range(DEPTH_BOUND):
+    for _ in range(MAX_WRAPPER_DEPTH):
         root = getattr(app, "root_path", "")
         if isinstance(root, str) and root.strip("/"):
             return root.rstrip("/")
-        if hasattr(app, "routes") or (app := inner(app)) is None:
+        if hasattr(app, "routes") or (app := get_inner_app(app)) is None:
             return ""
     return ""
 
 
-def own_hosts(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as above
+def find_host_patterns(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as above
     """Return patterns of the hosts that an app routes by itself, as Starlette's ``Host`` does, at any depth."""
     found: list[re.Pattern[str]] = []
     pending, seen = [app], set[int]()
-    while pending and len(seen) < ROUTES_BOUND:
+    while pending and len(seen) < MAX_ROUTES:
         one = pending.pop()
         if id(one) in seen:
             continue
@@ -46,27 +46,27 @@ def own_hosts(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as above
         pattern = getattr(one, "host_regex", None)
         if isinstance(pattern, re.Pattern):
             found.append(pattern)
-        wrapped = inner(one)
+        wrapped = get_inner_app(one)
         pending += [*(getattr(one, "routes", None) or ()), *([] if wrapped is None else [wrapped])]
     return found
 
 
-def own_routes(app: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, str, bool]]:  # noqa: ANN401 - as above
+def list_routes(app: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, str, bool]]:  # noqa: ANN401 - as above
     """Return the routes of an app and its mounts: template, method (empty for any), whether it is a WebSocket."""
     found: list[tuple[str, str, bool]] = []
-    for _ in range(DEPTH_BOUND):
-        wrapped = None if hasattr(app, "routes") else inner(app)
+    for _ in range(MAX_WRAPPER_DEPTH):
+        wrapped = None if hasattr(app, "routes") else get_inner_app(app)
         if wrapped is None:
             break
         app = wrapped
-    for route in (getattr(app, "routes", None) or ()) if depth < DEPTH_BOUND else ():
+    for route in (getattr(app, "routes", None) or ()) if depth < MAX_WRAPPER_DEPTH else ():
         contexts = getattr(route, "effective_route_contexts", None)  # FastAPI includes routers by reference
         for one in contexts() if callable(contexts) else (route,):
             known = getattr(one, "starlette_route", None) or one
             path = f"{prefix}{getattr(known, 'path', '') or ''}"
             methods = getattr(known, "methods", None)
             if getattr(known, "endpoint", None) is None:
-                found += own_routes(getattr(known, "app", None), path, depth + 1)
+                found += list_routes(getattr(known, "app", None), path, depth + 1)
             elif methods is None and "websocket" in type(getattr(known, "original_route", known)).__name__.lower():
                 found.append((path, "", True))
             else:

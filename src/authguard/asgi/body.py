@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from authguard.asgi.evidence import bound, content_type, form, target
+from authguard.asgi.evidence import bound_headers, content_type, representation_headers, request_target
 from authguard.core.outcomes import Reason
 from authguard.runtime.access import Body, NoBody
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 #: parts of a body that are put together to one: a part of one byte costs hundreds
-PARTS_BOUND: Final = 256
+MAX_PARTS: Final = 256
 
 
 class BodyReader:
@@ -70,13 +70,19 @@ class BodyReader:
                 size += len(message.get("body", b""))
                 if size > self._bound:
                     return NoBody(Reason.BODY_TOO_LARGE)
-                if len(messages) - whole == PARTS_BOUND:
+                if len(messages) - whole == MAX_PARTS:
                     messages[whole:] = [{**message, "body": _joined(messages[whole:])}]
                     whole += 1
                 if not message.get("more_body", False):
                     scope = self._scope
-                    headers = bound(scope, self._binds)
-                    return Body(_joined(messages), target(scope), content_type(scope), form(scope), headers)
+                    headers = bound_headers(scope, self._binds)
+                    return Body(
+                        _joined(messages),
+                        request_target(scope),
+                        content_type(scope),
+                        representation_headers(scope),
+                        headers,
+                    )
         return NoBody(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:

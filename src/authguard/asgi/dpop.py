@@ -52,13 +52,13 @@ class ProofReader:
         if not sent:
             return evidence
         try:
-            address = normal(self._base + self._asked(scope))
+            address = normal(self._base + self._request_path(scope))
         except ValueError:
             address = ""  # no proof can name it
         # several fields are one list (RFC 9110 5.3), and no proof is a list
         return replace(evidence, proof=b",".join(sent), method=scope.get("method", "GET"), address=address)
 
-    def _asked(self, scope: dict[str, Any]) -> str:
+    def _request_path(self, scope: dict[str, Any]) -> str:
         """Give the path as it was sent, below the public URL's own where the server counts that as its root path."""
         raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PLAIN).encode()
         path, root = raw.partition(b"?")[0].decode("latin-1"), scope.get("root_path", "")
@@ -78,10 +78,10 @@ def with_nonce(send: Send, verdict: Verdict) -> Send:
     if not nonce or not verdict.admits:
         return send
 
-    async def telling(message: Message) -> None:
+    async def send_with_nonce(message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start", "websocket.accept"}:
             named = (b"dpop-nonce", nonce.encode())
             message = {**message, "headers": [*message.get("headers", ()), named]}
         await send(message)
 
-    return telling
+    return send_with_nonce

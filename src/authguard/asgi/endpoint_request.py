@@ -11,34 +11,34 @@ from authguard.core.outcomes import Reason
 from authguard.runtime.access import NoBody
 
 if TYPE_CHECKING:
-    from authguard.asgi.reply import Replies
+    from authguard.asgi.reply import ReplyBuilder
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.enforcer import Enforcer
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndpointRequest:
     """One admitted request for an endpoint of the guard's own.
 
     Attributes:
         enforcer: decided it.
         replies: write what is no endpoint's own answer.
-        request: the request.
+        access_request: the request as the enforcer decided it.
         verdict: that admitted it.
         path: asked for.
         root: the path under which the app is mounted.
     """
 
     enforcer: Enforcer
-    replies: Replies
-    request: AccessRequest
+    replies: ReplyBuilder
+    access_request: AccessRequest
     verdict: Verdict
     path: str
     root: str
 
-    async def read(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
+    async def parse_body(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
         """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
-        body = await self.request.read_body()
+        body = await self.access_request.read_body()
         if isinstance(body, NoBody):
             return body.reason
         try:

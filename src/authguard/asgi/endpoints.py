@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.asgi import staff_endpoints, transaction_endpoints
-from authguard.asgi.reply import Reply, after_answer, plain
+from authguard.asgi.reply import Reply, json_reply, with_retry_text
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Match, Operation
 from authguard.errors import VerificationRefused
@@ -18,16 +18,16 @@ from authguard.runtime.preview import preview
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.endpoint_request import Call
+    from authguard.asgi.endpoint_request import EndpointRequest
 
-    Endpoint = Callable[[Call], Awaitable[Reply | Reason]]
+    Endpoint = Callable[[EndpointRequest], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
 #: the operation by which identity is proved
 VERIFY: Final = "authguard.verify"
 
 
-class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `POST verify` takes.
 
     Attributes:
@@ -43,53 +43,53 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"Proof(method={self.method!r})"
 
 
-async def _session(call: Call) -> Reply:
+async def _session(request: EndpointRequest) -> Reply:
     """The caller's own standing: what may be done next, never the account's state."""
-    operations = preview(call.enforcer.policy, call.verdict)
-    return plain(200, {"signed_in": call.verdict.principal is not None, "operations": operations})
+    operations = preview(request.enforcer.policy, request.verdict)
+    return json_reply(200, {"signed_in": request.verdict.principal is not None, "operations": operations})
 
 
-async def _session_end(call: Call) -> Reply:
+async def _session_end(request: EndpointRequest) -> Reply:
     """Sign out."""
-    await sign_out_delay.over(call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict))
-    return plain(200, {"ended": True})
+    await sign_out_delay.over(request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict))
+    return json_reply(200, {"ended": True})
 
 
-async def _sessions_end(call: Call) -> Reply:
+async def _sessions_end(request: EndpointRequest) -> Reply:
     """Sign out everywhere: every session of the account, on whichever device."""
     await sign_out_delay.over(
-        call.enforcer.clock, await call.enforcer.reports.end_session(call.verdict, everywhere=True)
+        request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict, everywhere=True)
     )
-    return plain(200, {"ended": True})
+    return json_reply(200, {"ended": True})
 
 
-async def _verify(call: Call) -> Reply | Reason:
+async def _verify(request: EndpointRequest) -> Reply | Reason:
     """Prove who one is; the answer is the next step, never a score."""
-    proof = await call.read(Proof)
-    if isinstance(proof, Reason):
-        return proof
+    body = await request.parse_body(VerificationBody)
+    if isinstance(body, Reason):
+        return body
     try:
-        step = await call.enforcer.verifications.answer(call.verdict, proof.method, by_field(proof.answers))
+        step = await request.enforcer.verifications.answer(request.verdict, body.method, expand_answers(body.answers))
     except VerificationRefused:
         return Reason.PROOF_MALFORMED
     if step.attempt:
         following = {"action": "answer", "method": step.method, "wanted": list(step.wanted)}
-        return plain(202, {"attempt": step.attempt, "next": following})
+        return json_reply(202, {"attempt": step.attempt, "next": following})
     if step.fallback.kind is Outcome.ALLOW:
-        return plain(200, {"operation": step.operation.name, "next": {"action": "continue"}})
-    fallback = after_answer(step.fallback, step.method)
-    verdict = replace(call.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
-    return call.replies.of_verdict(verdict, call.request, call.root)
+        return json_reply(200, {"operation": step.operation.name, "next": {"action": "continue"}})
+    fallback = with_retry_text(step.fallback, step.method)
+    verdict = replace(request.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
+    return request.replies.of_verdict(verdict, request.access_request, request.root)
 
 
-def by_field(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+def expand_answers(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
     """Name the one field of what was answered in short."""
     return {name: {"answer": said} if isinstance(said, str) else said for name, said in answers.items()}
 
 
-async def _healthz(_: Call) -> Reply:
+async def _healthz(_: EndpointRequest) -> Reply:
     """Liveness: that the guard decided and recorded this very request."""
-    return plain(200, {"status": "ok"})
+    return json_reply(200, {"status": "ok"})
 
 
 #: operation -> what answers it

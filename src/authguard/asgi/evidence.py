@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: bytes of a header value, other than the credential's, that is read at all
-VALUE_BOUND: Final = 512
+MAX_VALUE_BYTES: Final = 512
 AUTHORIZATION: Final = b"authorization"
 #: the header in which a caller names a transaction, and the prefix of all that the guard keeps to itself
 TRANSACTION: Final = b"authguard-transaction"
@@ -21,7 +21,7 @@ PREFIX: Final = b"authguard-"
 IDEMPOTENCY: Final = b"idempotency-key"
 
 #: headers by which some middleware lets a caller say another method than the request has
-OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+METHOD_OVERRIDE_HEADERS: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 
 #: headers that say how a body is to be read
 _BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
@@ -29,7 +29,7 @@ _BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length
 _READ_BY: Final = frozenset({b"content-type", b"content-encoding", b"transfer-encoding"})
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
-LOOKED: Final = _ONCE | OVERRIDES | {AUTHORIZATION, b"accept-language", b"traceparent"}
+GUARD_HEADERS: Final = _ONCE | METHOD_OVERRIDE_HEADERS | {AUTHORIZATION, b"accept-language", b"traceparent"}
 _PREFIXED: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 #: W3C Trace Context 3.2: ids of zeros and version ff are invalid, a later version may go on after a dash
@@ -39,14 +39,14 @@ _TRACEPARENT: Final = re.compile(
 
 
 def read_evidence(
-    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), looked: frozenset[bytes] = LOOKED
+    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), looked: frozenset[bytes] = GUARD_HEADERS
 ) -> Evidence | Reason:
     """Read what a request or a handshake brings.
 
     Args:
         scope: of type ``http`` or ``websocket``.
         wanted: lower-case names of further headers that the policy reads.
-        looked: the same and `LOOKED`.
+        looked: the same and `GUARD_HEADERS`.
 
     Returns:
         The evidence; or why the request is malformed: two ``Authorization`` headers (RFC 6750 3.1), two of a header
@@ -84,14 +84,14 @@ def _read_further(
                 return Reason.REQUEST_MALFORMED
             once[name] = value.decode("ascii")
         elif name == b"accept-language":
-            languages = value[:VALUE_BOUND].decode("latin-1")
+            languages = value[:MAX_VALUE_BYTES].decode("latin-1")
         elif name == b"traceparent":
             # two are none: nobody can tell whose it is
             traces, trace = traces + 1, "" if traces else _trace_id(value)
         if name in wanted:
             key = name.decode("latin-1")
             # two channels at once are no channel: what cannot be told is told as such
-            headers[key] = "" if key in headers else value[:VALUE_BOUND].decode("latin-1")
+            headers[key] = "" if key in headers else value[:MAX_VALUE_BYTES].decode("latin-1")
     return Evidence(
         authorization=authorization,
         headers=headers,
@@ -99,7 +99,7 @@ def _read_further(
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        names_own=names_own or any(name.startswith(PREFIX) or name in OVERRIDES for name, _ in sent),
+        names_own=names_own or any(name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS for name, _ in sent),
     )
 
 
@@ -116,9 +116,9 @@ def _trace_id(value: bytes) -> str:
     return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
-def strip_own(
+def strip_guard_headers(
     headers: Sequence[tuple[bytes, bytes]],
-    looked: frozenset[bytes] = LOOKED,
+    looked: frozenset[bytes] = GUARD_HEADERS,
     secret: frozenset[bytes] = frozenset(),
 ) -> list[tuple[bytes, bytes]]:
     """Take out the headers that only the guard may read, and those that may make another request of what was judged.
@@ -138,7 +138,7 @@ def _is_own(name: bytes, looked: frozenset[bytes]) -> bool:
     if b"_" in name:
         name = name.replace(b"_", b"-")
         return name in looked or name in _BODY or name.startswith(PREFIX)
-    return name.startswith(PREFIX) or name in OVERRIDES
+    return name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS
 
 
 def content_type(scope: dict[str, Any]) -> str:
@@ -147,7 +147,7 @@ def content_type(scope: dict[str, Any]) -> str:
     return values[0].partition(b";")[0].strip().lower().decode("latin-1") if len(values) == 1 else ""
 
 
-def form(scope: dict[str, Any]) -> bytes:
+def representation_headers(scope: dict[str, Any]) -> bytes:
     """Return what says how the body is to be read: its one type as sent, else every header of the kind on its own line.
 
     No value holds a line feed, so that two requests with different headers never have one form.
@@ -162,7 +162,9 @@ def form(scope: dict[str, Any]) -> bytes:
     return b"".join(b"\n%b: %b" % one for one in sent)
 
 
-def bound(scope: dict[str, Any], names: Sequence[str]) -> tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]:
+def bound_headers(
+    scope: dict[str, Any], names: Sequence[str]
+) -> tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]:
     """Return what was sent under the names that an operation binds.
 
     A gateway that runs apps of another interface reads an underscore as a dash, so both spellings count (RFC 3875
@@ -174,14 +176,14 @@ def bound(scope: dict[str, Any], names: Sequence[str]) -> tuple[tuple[str, tuple
     )
 
 
-def target(scope: dict[str, Any]) -> bytes:
+def request_target(scope: dict[str, Any]) -> bytes:
     """Give the request target as it was sent: raw path and query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = scope.get("query_string", b"")
     return path + b"?" + query
 
 
-def languages(accepted: str) -> tuple[str, ...]:
+def parse_languages(accepted: str) -> tuple[str, ...]:
     """Order the languages of ``Accept-Language`` by their weight (RFC 9110 12.5.4); nonsense is passed over."""
     if not accepted:
         return ()

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
-from authguard.asgi.endpoints import by_field
+from authguard.asgi.endpoints import expand_answers
 from authguard.asgi.metadata import schemes
-from authguard.asgi.reply import after_answer, words
+from authguard.asgi.reply import customer_text, with_retry_text
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import WIRE, Outcome
@@ -39,7 +39,7 @@ class NextStep(msgspec.Struct, frozen=True):
         attempt: id of the attempt that goes on.
         queue: where a person takes over.
         after: seconds to wait.
-        say: the customer's words, in their language and for their channel; empty for ``continue`` and ``answer``.
+        message: the customer's words, in their language and for their channel; empty for ``continue`` and ``answer``.
     """
 
     action: str
@@ -49,7 +49,7 @@ class NextStep(msgspec.Struct, frozen=True):
     attempt: str = ""
     queue: str = ""
     after: float = 0.0
-    say: str = ""
+    message: str = ""
 
 
 class Guard(msgspec.Struct, eq=False, gc=False):
@@ -63,7 +63,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     #: ``Accept-Language`` of the request
     _languages: str = ""
     #: where the machines stand since the app reported something
-    _after: Snapshot | None = None
+    _current: Snapshot | None = None
 
     def __repr__(self) -> str:
         """Tell no more than the log does."""
@@ -71,7 +71,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     @property
     def _snapshot(self) -> Snapshot:
-        return self._verdict.snapshot if self._after is None else self._after
+        return self._verdict.snapshot if self._current is None else self._current
 
     @property
     def subject(self) -> str:
@@ -163,7 +163,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         return self._verdict.record
 
     @property
-    def briefing(self) -> str:
+    def prompt_summary(self) -> str:
         """Two or three sentences for a model's prompt: what this customer may do now, what not, and how to ask."""
         return briefing(self._enforcer.policy, replace(self._verdict, snapshot=self._snapshot))
 
@@ -184,7 +184,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             TimeoutError: it did not happen within the policy's budget.
         """
         after = await self._enforcer.reports.report(self._verdict, event, note)
-        self._after = replace(after, transaction=self._snapshot.transaction)
+        self._current = replace(after, transaction=self._snapshot.transaction)
 
     async def end_session(self, *, everywhere: bool = False) -> None:
         """Sign the customer out: no token of this session is taken again without a fresh sign-in.
@@ -199,7 +199,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             AuditError, StoreError, TimeoutError: as for `report`.
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
-        self._after = replace(after, transaction=self._snapshot.transaction)
+        self._current = replace(after, transaction=self._snapshot.transaction)
         await sign_out_delay.over(self._enforcer.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
@@ -213,9 +213,9 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             VerificationRefused: there is no such method, nobody is signed in, or an answer is too large.
             AuditError, StoreError, TimeoutError: it cannot be recorded or saved; the attempt stays counted.
         """
-        step = await self._enforcer.verifications.answer(self._verdict, method, by_field(answers or {}))
-        self._after = step.snapshot
-        fallback = after_answer(step.fallback, step.method)
+        step = await self._enforcer.verifications.answer(self._verdict, method, expand_answers(answers or {}))
+        self._current = step.snapshot
+        fallback = with_retry_text(step.fallback, step.method)
         if step.attempt:
             return NextStep("answer", method=step.method, wanted=step.wanted, attempt=step.attempt)
         if fallback.kind is Outcome.ALLOW:
@@ -225,17 +225,17 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             methods=fallback.methods,
             queue=fallback.queue,
             after=fallback.after,
-            say=words(fallback, self._languages, self.channel),
+            message=customer_text(fallback, self._languages, self.channel),
         )
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """See what has become of the customer's standing since; an open WebSocket does so after each in-band answer.
 
         Raises:
             StoreError: the standing cannot be loaded; what was known before still stands here.
         """
         after = (await self._enforcer.repository.load(self._verdict.keys)).snapshot
-        self._after = replace(after, transaction=self._snapshot.transaction)
+        self._current = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:
         """Refuse to go on without further scopes.

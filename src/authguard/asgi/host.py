@@ -18,7 +18,7 @@ def read_host(scope: dict[str, Any]) -> str:
     return found[1].decode("ascii").lower() if found else ""
 
 
-def is_clear(scope: dict[str, Any]) -> bool:
+def is_unambiguous(scope: dict[str, Any]) -> bool:
     """Whether every router reads the same host: none was sent, or one in a form that all parse alike.
 
     Of two headers routers take the first, the last or both; after an odd port they take another host or none.
@@ -26,7 +26,7 @@ def is_clear(scope: dict[str, Any]) -> bool:
     return bool(read_host(scope)) or all(name != b"host" for name, _ in scope["headers"])
 
 
-def is_plain_host(scope: dict[str, Any]) -> bool:
+def is_normalized_host(scope: dict[str, Any]) -> bool:
     """Whether a host is written as every router compares it: in small letters and without a dot at its end.
 
     Hosts are case-insensitive, and a dot at the end names the same host (RFC 9110 4.2.3, RFC 3986 3.2.2). Some routers
@@ -37,6 +37,6 @@ def is_plain_host(scope: dict[str, Any]) -> bool:
     return not host.endswith(".") and all(value.startswith(host.encode()) for value in sent)
 
 
-def takes_host(listed: Iterable[str], host: str) -> bool:
+def matches_host(listed: Iterable[str], host: str) -> bool:
     """Whether a list names a host, by itself or as one of ``*.DOMAIN``."""
     return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in listed)

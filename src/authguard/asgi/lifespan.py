@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 class Lifespan:
     """One lifespan of an app under the guard (ASGI, lifespan protocol)."""
 
-    __slots__ = ("_close", "_first", "_heard", "_receive", "_said", "_send")
+    __slots__ = ("_close", "_has_responded", "_receive", "_send", "_startup", "_was_received")
 
     def __init__(self, receive: Receive, send: Send, close: Callable[[], Awaitable[None]]) -> None:
         """Keep the server's channels, and what closes the guard."""
         self._receive = receive
         self._send = send
         self._close = close
-        self._first: list[Message] = []
-        self._heard = False
-        self._said = False
+        self._startup: list[Message] = []
+        self._was_received = False
+        self._has_responded = False
 
-    async def begin(self, opening: Callable[[], Awaitable[None]]) -> None:
+    async def start(self, opening: Callable[[], Awaitable[None]]) -> None:
         """Open the guard once the server starts.
 
         Raises:
             Exception: whatever kept it from opening, after the server was told.
         """
-        self._first.append(await self._receive())
+        self._startup.append(await self._receive())
         try:
             await opening()
         except Exception as error:
-            told = str(error) if isinstance(error, AuthguardError | OSError) else type(error).__name__
-            await self._send({"type": "lifespan.startup.failed", "message": f"authguard cannot start: {told}"})
+            reason = str(error) if isinstance(error, AuthguardError | OSError) else type(error).__name__
+            await self._send({"type": "lifespan.startup.failed", "message": f"authguard cannot start: {reason}"})
             raise
 
     async def serve(self, app: App, scope: Scope) -> None:
@@ -51,14 +51,14 @@ class Lifespan:
             Exception: whatever the app raised after it had begun to start.
         """
         try:
-            await app(scope, self._replay, self._last)
+            await app(scope, self._replay, self._forward)
         except Exception as error:
-            if self._heard and not self._said:
+            if self._was_received and not self._has_responded:
                 message = f"the app raised {type(error).__name__} while it started"
                 await self._send({"type": "lifespan.startup.failed", "message": message})
-            if self._heard:
+            if self._was_received:
                 raise
-        if self._said:
+        if self._has_responded:
             return
         await self._send({"type": "lifespan.startup.complete"})
         while (await self._receive())["type"] != "lifespan.shutdown":
@@ -67,11 +67,11 @@ class Lifespan:
         await self._send({"type": "lifespan.shutdown.complete"})
 
     async def _replay(self) -> Message:
-        self._heard = True
-        return self._first.pop() if self._first else await self._receive()
+        self._was_received = True
+        return self._startup.pop() if self._startup else await self._receive()
 
-    async def _last(self, message: Message) -> None:
-        self._said = self._said or message["type"].startswith("lifespan.startup.")
+    async def _forward(self, message: Message) -> None:
+        self._has_responded = self._has_responded or message["type"].startswith("lifespan.startup.")
         if message["type"].startswith("lifespan.shutdown."):
             await self._close()  # once the server has heard it, it waits for nothing more
         await self._send(message)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 #: longer paths resemble everything: nothing that a policy names is so long
-SEGMENTS_BOUND: Final = 32
-LENGTH_BOUND: Final = 1_024
+MAX_SEGMENTS: Final = 32
+MAX_PATH_CHARS: Final = 1_024
 #: characters beyond ASCII in one reading: some become 18 when they are folded, and folding has to stay under 2 ms
-BEYOND_ASCII_BOUND: Final = 128
+MAX_NON_ASCII_CHARS: Final = 128
 #: how often a path is decoded at the most: by proxies, servers, frameworks
-DECODINGS: Final = 4
+MAX_DECODINGS: Final = 4
 _EXTENSION: Final = re.compile(r"(?<=.)\.[a-z0-9]{1,8}$")
 
 
@@ -41,7 +41,7 @@ class _Node:
         self.rest: set[bool] = set()
 
 
-class Lookalikes:
+class LookalikeIndex:
     """A tree of named paths, folded, to which folded paths are compared; nothing changes after it was built."""
 
     __slots__ = ("_root",)
@@ -54,9 +54,9 @@ class Lookalikes:
         """
         self._root = _Node()
         for template in templates:
-            self._plant(template)
+            self._insert(template)
 
-    def _plant(self, template: str) -> None:
+    def _insert(self, template: str) -> None:
         node, spelt = self._root, False
         for segment in filter(None, template.split("/")):
             if segment.startswith("{") and segment.endswith(":path}"):
@@ -78,13 +78,13 @@ class Lookalikes:
         """
         if path and not path.startswith("/"):
             path = f"//{path}"
-        if len(path) > LENGTH_BOUND or path.count("/") > SEGMENTS_BOUND:
+        if len(path) > MAX_PATH_CHARS or path.count("/") > MAX_SEGMENTS:
             return True
         plain = tuple(path.split("/")[1:])
-        readings = _readings(path)
-        return not readings or any(self._takes(reading, forgiven=reading != plain) for reading in readings)
+        readings = _interpretations(path)
+        return not readings or any(self._matches(reading, forgiven=reading != plain) for reading in readings)
 
-    def _takes(self, path: tuple[str, ...], *, forgiven: bool) -> bool:
+    def _matches(self, path: tuple[str, ...], *, forgiven: bool) -> bool:
         """Whether a template takes a reading, or what is left of it after a prefix.
 
         After a prefix, only a template that spells something out is a name.
@@ -93,12 +93,12 @@ class Lookalikes:
         for place, segment in enumerate(path):
             if _ends(whole, after, rest=True):
                 return True
-            whole = _onward(whole, segment)
-            after = _onward([*after, self._root] if place else after, segment)
+            whole = _advance(whole, segment)
+            after = _advance([*after, self._root] if place else after, segment)
         return _ends(whole, after, rest=True) or _ends(whole, after, rest=False)
 
 
-def _onward(nodes: Sequence[_Node], segment: str) -> list[_Node]:
+def _advance(nodes: Sequence[_Node], segment: str) -> list[_Node]:
     literal = [node.literal[segment] for node in nodes if segment in node.literal]
     return [*literal, *(node.any for node in nodes if node.any is not None)]
 
@@ -113,12 +113,12 @@ def _fold(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
-def _readings(path: str) -> set[tuple[str, ...]]:
+def _interpretations(path: str) -> set[tuple[str, ...]]:
     """Give the segments of a path in each way in which a router may read it; none where that would take too long."""
     found = set()
     text = path
-    for _ in range(DECODINGS):
-        if not text.isascii() and sum(character > "\x7f" for character in text) > BEYOND_ASCII_BOUND:
+    for _ in range(MAX_DECODINGS):
+        if not text.isascii() and sum(character > "\x7f" for character in text) > MAX_NON_ASCII_CHARS:
             return set()
         segments = [segment.partition(";")[0].strip() for segment in _fold(text).replace("\\", "/").split("/")]
         resolved = _resolve(segments)

@@ -85,7 +85,7 @@ def _common(enforcer: Enforcer) -> dict[str, Any]:
     policy = enforcer.policy
     scopes = frozenset[str]().union(policy.otherwise.scopes, *(one.scopes for one in policy.operations)) - _NOT_OURS
     taken = schemes(enforcer)
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "resource_name": policy.name,
         "authorization_servers": list(policy.issuers),
         "scopes_supported": sorted(scopes),
@@ -93,4 +93,4 @@ def _common(enforcer: Enforcer) -> dict[str, Any]:
         "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in taken else [],
         "dpop_bound_access_tokens_required": taken == ("DPoP",),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in document.items() if value}

@@ -15,21 +15,28 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
-from authguard.asgi.app import own_hosts, own_root_path
+from authguard.asgi.app import find_host_patterns, find_root_path
 from authguard.asgi.body import BodyReader
 from authguard.asgi.dpop import ProofReader, with_nonce
-from authguard.asgi.endpoint_request import Call
+from authguard.asgi.endpoint_request import EndpointRequest
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
-from authguard.asgi.evidence import LOOKED, bound, read_evidence, read_trace, strip_own, target
+from authguard.asgi.evidence import (
+    GUARD_HEADERS,
+    bound_headers,
+    read_evidence,
+    read_trace,
+    request_target,
+    strip_guard_headers,
+)
 from authguard.asgi.guard import Guard
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes
-from authguard.asgi.operation_index import WEBSOCKET, channel_finder
-from authguard.asgi.reply import Replies, Reply
+from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
+from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.resolver import Resolver
-from authguard.asgi.unnamed_route_log import UnnamedNotices
-from authguard.asgi.user import app_for, user_of
-from authguard.asgi.websocket_verification import InBand
+from authguard.asgi.unnamed_route_log import UnnamedRouteLog
+from authguard.asgi.user import build_user, wrap_app
+from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal, Verdict
@@ -48,9 +55,9 @@ if TYPE_CHECKING:
 
 
 #: operations that the guard answers itself
-OWN: Final = frozenset({*ENDPOINTS, METADATA})
+GUARD_OPERATIONS: Final = frozenset({*ENDPOINTS, METADATA})
 #: bytes of a body that an endpoint of the guard's own reads: answers, reasons and notes are short
-OWN_BODY_BYTES: Final = 65_536
+MAX_ENDPOINT_BODY_BYTES: Final = 65_536
 #: by a name of its own, since an enumeration is slow to ask for its members
 ALLOWED: Final = Outcome.ALLOW
 NOT_FOUND: Final = 404
@@ -74,7 +81,7 @@ class GuardMiddleware:
         self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
-        self._notices: Final = UnnamedNotices(app, enforcer.clock)
+        self._unnamed_routes: Final = UnnamedRouteLog(app, enforcer.clock)
         self._resolver: Final = Resolver(
             policy.operations,
             policy.otherwise,
@@ -82,20 +89,20 @@ class GuardMiddleware:
             admits=policy.admits_unnamed,
             hosts=policy.hosts,
             root=policy.root_path,
-            app_root=own_root_path(app),
-            has_both=self._notices.has_both,
+            app_root=find_root_path(app),
+            has_both=self._unnamed_routes.has_both,
         )
         #: whether the app was looked at: when it first serves, since routes are added after it was wrapped
-        self._learnt = False
+        self._is_inspected = False
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
-        self._channel: Final = channel_finder(policy.channels.paths)
-        self._replies: Final = Replies(
+        self._channel: Final = make_channel_finder(policy.channels.paths)
+        self._replies: Final = ReplyBuilder(
             policy.name, policy.public_url, prefix, schemes=schemes(enforcer), metadata=self._metadata.address
         )
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
-        self._wanted: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
-        self._looked: Final = LOOKED | self._wanted
+        self._policy_headers: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
+        self._headers_read: Final = GUARD_HEADERS | self._policy_headers
         self._body_bound: Final = policy.body_budget
         self._body_seconds: Final = policy.request_budget
 
@@ -116,17 +123,17 @@ class GuardMiddleware:
             AuthguardError: the scope is of a type that cannot be guarded.
         """
         if scope["type"] != "http":
-            return self._other(scope, receive, send)
+            return self._serve_other(scope, receive, send)
         method = scope["method"]
-        if not self._learnt:
-            self._learn()
+        if not self._is_inspected:
+            self._inspect_app()
         path = self._resolver.path(scope)
         operation = self._resolver.find(method, path, scope)
         if isinstance(operation, Reason):
             if operation.status == NOT_FOUND:
-                self._notices.tell(method, path)
+                self._unnamed_routes.warn(method, path)
             return self._refuse(operation, scope, send)
-        evidence = read_evidence(scope, self._wanted, self._looked)
+        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
         if isinstance(evidence, Reason):
             return self._refuse(evidence, scope, send)
         if self._proofs is not None:
@@ -135,15 +142,15 @@ class GuardMiddleware:
         request = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
         verdict = self._enforcer.decide_cached(request)
         if verdict is None:
-            return self._judge(request, scope, receive, send)
-        return self._carry_out(request, verdict, scope, receive, send)
+            return self._decide(request, scope, receive, send)
+        return self._apply_verdict(request, verdict, scope, receive, send)
 
-    def _learn(self) -> None:
+    def _inspect_app(self) -> None:
         """Look at the app's routes, once."""
-        self._resolver.learn_hosts(own_hosts(self._app))
-        self._learnt = True
+        self._resolver.set_app_hosts(find_host_patterns(self._app))
+        self._is_inspected = True
 
-    def _other(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
         if kind == "websocket":
             return self._websocket(scope, receive, send)
@@ -159,44 +166,44 @@ class GuardMiddleware:
         """
         lifespan = Lifespan(receive, send, self._enforcer.close)
         try:
-            await lifespan.begin(self._enforcer.open)
+            await lifespan.start(self._enforcer.open)
             await lifespan.serve(self._app, scope)
         finally:
             await self._enforcer.close()
 
-    async def _judge(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _decide(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request judged that is not remembered, and carry out what comes of it."""
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
             await _send(self._replies.of_refusal(verdict), send, scope)
         else:
-            await self._carry_out(request, verdict, scope, body.replay(), with_nonce(send, verdict))
+            await self._apply_verdict(request, verdict, scope, body.replay(), with_nonce(send, verdict))
 
-    def _carry_out(
+    def _apply_verdict(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Give what does as the verdict says, to be awaited: it was recorded and saved."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
             return _send(self._replies.of_verdict(verdict, request, scope.get("root_path", "")), send, scope)
-        if request.operation.name in OWN:
-            return self._own(request, verdict, scope, receive, send)
-        inner = self._inner(scope, request, verdict)
+        if request.operation.name in GUARD_OPERATIONS:
+            return self._serve_endpoint(request, verdict, scope, receive, send)
+        inner = self._build_inner_scope(scope, request, verdict)
         if kind is not ALLOWED:
-            send = _saying_restricted(send)
+            send = _with_outcome_header(send)
         if verdict.running:
             return self._run(verdict, inner, receive, send)
-        return app_for(inner["user"], self._app)(inner, receive, send)
+        return wrap_app(inner["user"], self._app)(inner, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._learnt:
-            self._learn()
+        if not self._is_inspected:
+            self._inspect_app()
         path = self._resolver.path(scope)
         operation = self._resolver.find_socket(path, scope)
-        evidence = read_evidence(scope, self._wanted, self._looked)
+        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
         if isinstance(operation, Reason) and operation.status == NOT_FOUND:
-            self._notices.tell("", path)
+            self._unnamed_routes.warn("", path)
         if isinstance(operation, Reason) or isinstance(evidence, Reason):
             reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
             await _deny(await self._refusal(next(reasons), scope), scope, receive, send)
@@ -205,7 +212,7 @@ class GuardMiddleware:
             evidence = self._proofs.read(evidence, scope)
 
         async def handshake() -> Body:
-            return Body(b"", target(scope), bound=bound(scope, operation.binds))
+            return Body(b"", request_target(scope), bound=bound_headers(scope, operation.binds))
 
         channel = self._channel(path) if self._channel else ""
         request = AccessRequest(
@@ -217,32 +224,34 @@ class GuardMiddleware:
         elif not verdict.admits:
             await _deny(self._replies.of_verdict(verdict, request), scope, receive, send)
         else:
-            await self._talk(request, verdict, scope, receive, with_nonce(send, verdict))
+            await self._serve_websocket(request, verdict, scope, receive, with_nonce(send, verdict))
 
-    async def _talk(self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_websocket(
+        self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
-        inner = self._inner(scope, request, verdict)
+        inner = self._build_inner_scope(scope, request, verdict)
         # a public handshake was admitted without a look at its credential
         said = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
-            reply = await self._prove(said, scope, content)
+            reply = await self._answer_verification(said, scope, content)
             with suppress(
                 BusyError, StoreError, TimeoutError
             ):  # what was answered stands, whether the app sees it now or later
-                await inner["state"]["authguard"].look()
+                await inner["state"]["authguard"].refresh()
             return reply.body
 
         async def app(receive: Receive, send: Send) -> None:
             if verdict.running:
                 await self._run(verdict, inner, receive, send)
             else:
-                await app_for(inner["user"], self._app)(inner, receive, send)
+                await wrap_app(inner["user"], self._app)(inner, receive, send)
 
-        apart = partial(self._enforcer.apart.run, verdict.keys.account)
-        await InBand(receive, send, answer, apart).serve(app)
+        run_in_thread = partial(self._enforcer.apart.run, verdict.keys.account)
+        await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
-    async def _prove(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
+    async def _answer_verification(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
         """Answer what came in-band as if it had come to `POST verify`: through the same enforcer."""
 
         async def read() -> Body:
@@ -254,8 +263,8 @@ class GuardMiddleware:
             return self._replies.of_refusal(verdict)
         if not verdict.admits:
             return self._replies.of_verdict(verdict, request, scope.get("root_path", ""))
-        return await self._ask_own(
-            Call(self._enforcer, self._replies, request, verdict, "", scope.get("root_path", ""))
+        return await self._call_endpoint(
+            EndpointRequest(self._enforcer, self._replies, request, verdict, "", scope.get("root_path", ""))
         )
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
@@ -266,28 +275,30 @@ class GuardMiddleware:
         """Record that what came is judged as no operation, with its trace, and write the reply."""
         return self._replies.of_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 
-    def _inner(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
+    def _build_inner_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
         guard = Guard(self._enforcer, verdict, request.evidence.languages)
         inner = scope.copy()
         if request.evidence.names_own or self._secret:
-            inner["headers"] = strip_own(scope["headers"], self._looked, self._secret)
+            inner["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        inner["user"] = user_of(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
+        inner["user"] = build_user(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
         inner["auth"] = AuthCredentials(verdict.scopes)
         return inner
 
-    async def _own(self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_endpoint(
+        self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer one of the guard's own endpoints."""
-        bound = min(self._body_bound, OWN_BODY_BYTES)
+        bound = min(self._body_bound, MAX_ENDPOINT_BODY_BYTES)
         request = replace(request, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
-        call = Call(
+        call = EndpointRequest(
             self._enforcer, self._replies, request, verdict, self._resolver.path(scope), scope.get("root_path", "")
         )
-        await _send(await self._ask_own(call), send, scope)
+        await _send(await self._call_endpoint(call), send, scope)
 
-    async def _ask_own(self, call: Call) -> Reply:
+    async def _call_endpoint(self, call: EndpointRequest) -> Reply:
         """Have an endpoint of the guard's own answer."""
         made: Reply | Reason
         name = call.verdict.operation.name
@@ -299,29 +310,29 @@ class GuardMiddleware:
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name, call.verdict.credential)
             made = Reason.GUARD_FAULT
         if isinstance(made, Reason):
-            made = self._replies.of_refusal(self._enforcer.refuse(call.request, made, call.verdict.credential))
+            made = self._replies.of_refusal(self._enforcer.refuse(call.access_request, made, call.verdict.credential))
         return made
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app run a transaction, and settle it by the app's answer before the last byte leaves."""
-        answered = _Answered()
+        answered = _ResponseRecorder()
         settled = False
 
         async def watch(message: Message) -> None:
             nonlocal settled
-            if answered.hear(message) and not settled:
+            if answered.record(message) and not settled:
                 settled = True
                 await self._enforcer.reports.settle(verdict, answered.answer())
             await send(message)
 
         try:
-            await app_for(scope["user"], self._app)(scope, receive, watch)
+            await wrap_app(scope["user"], self._app)(scope, receive, watch)
         finally:
             if not settled:
                 await self._enforcer.reports.settle(verdict, Answer(0))
 
 
-class _Answered:
+class _ResponseRecorder:
     """What the app has answered so far, as far as it is kept."""
 
     __slots__ = ("_body", "_content_type", "_headers", "_status", "_whole")
@@ -333,7 +344,7 @@ class _Answered:
         self._body = b""
         self._whole = True
 
-    def hear(self, message: Message) -> bool:
+    def record(self, message: Message) -> bool:
         """Take note of a message; tell whether the answer is complete with it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
@@ -375,7 +386,7 @@ async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> Non
         await send({"type": "websocket.close", "code": reply.close, "reason": reply.label})
 
 
-def _saying_restricted(send: Send) -> Send:
+def _with_outcome_header(send: Send) -> Send:
     """Mark the app's answer as restricted (WIRE 2)."""
 
     async def marked(message: Message) -> None:

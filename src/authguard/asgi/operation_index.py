@@ -51,9 +51,9 @@ class OperationIndex:
         for index, operation in enumerate(self._operations):
             match = operation.match
             if match.websocket:
-                _plant(self._sockets, match.websocket, index, "")
+                _insert(self._sockets, match.websocket, index, "")
             else:
-                _plant(self._http, match.path, index, match.method)
+                _insert(self._http, match.path, index, match.method)
         matches = [operation.match for operation in self._operations if not operation.match.websocket]
         literal = {match.path for match in matches if "{" not in match.path}
         methods = ({match.method for match in matches} | {"HEAD"}) - {""}
@@ -73,21 +73,21 @@ class OperationIndex:
             which is no request at all.
         """
         found = self._exact.get((method, path))
-        if found is None and _METHOD.fullmatch(method) and is_plain(path):
+        if found is None and _METHOD.fullmatch(method) and has_no_control(path):
             return self._search(self._http, method, path)
         return found
 
     def find_socket(self, path: str) -> Operation | None:
         """Find the operation of a WebSocket's handshake; ``None`` as for `find`."""
-        return self._search(self._sockets, "", path) if is_plain(path) else None
+        return self._search(self._sockets, "", path) if has_no_control(path) else None
 
-    def names(self, path: str) -> bool:
+    def has_path(self, path: str) -> bool:
         """Return whether an operation names a path, by whatever method or for a handshake."""
-        return self.names_http(path) or _is_taken(self._sockets, path)
+        return self.has_http_path(path) or _has_match(self._sockets, path)
 
-    def names_http(self, path: str) -> bool:
+    def has_http_path(self, path: str) -> bool:
         """Return whether an operation names a path by whatever method."""
-        return _is_taken(self._http, path)
+        return _has_match(self._http, path)
 
     def _search(self, root: _Node, method: str, path: str) -> Operation:
         segments = path.split("/")
@@ -96,7 +96,7 @@ class OperationIndex:
         for place, segment in enumerate(segments):
             onward: list[_Node] = []
             for node in nodes:
-                best = _first(node.tail, method, best)
+                best = _first_match(node.tail, method, best)
                 if segment in node.literal:
                     onward.append(node.literal[segment])
                 if node.any is not None and segment:
@@ -106,11 +106,11 @@ class OperationIndex:
                 break
             if place == len(segments) - 1:
                 for node in nodes:
-                    best = _first(node.here, method, best)
+                    best = _first_match(node.here, method, best)
         return self._operations[best] if best < len(self._operations) else self._otherwise
 
 
-def _taken(root: _Node, segments: Sequence[str]) -> Iterator[int]:
+def _find_all(root: _Node, segments: Sequence[str]) -> Iterator[int]:
     """Give the operations whose template takes a path, in no order."""
     nodes = [root]
     for segment in segments:
@@ -120,11 +120,11 @@ def _taken(root: _Node, segments: Sequence[str]) -> Iterator[int]:
     yield from (index for node in nodes for index, _ in node.here)
 
 
-def _is_taken(root: _Node, path: str) -> bool:
-    return any(True for _ in _taken(root, path.split("/")))
+def _has_match(root: _Node, path: str) -> bool:
+    return any(True for _ in _find_all(root, path.split("/")))
 
 
-def _plant(root: _Node, template: str, index: int, method: str) -> None:
+def _insert(root: _Node, template: str, index: int, method: str) -> None:
     node = root
     for segment in template.split("/"):
         parameter = _PARAMETER.fullmatch(segment)
@@ -139,7 +139,7 @@ def _plant(root: _Node, template: str, index: int, method: str) -> None:
     node.here.append((index, method))
 
 
-def channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
+def make_channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
     """Make what finds the channel of a path; none where the policy names no channel by paths.
 
     Args:
@@ -157,7 +157,7 @@ def channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | N
     return find
 
 
-def _first(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int:
+def _first_match(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int:
     """Find the earliest candidate for a method; a template without one takes any."""
     for index, wanted in candidates:
         if index >= best:
@@ -170,17 +170,17 @@ def _first(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int
 def route_path(scope: dict[str, Any]) -> str:
     """Give the path that the app's router sees: decoded, without the root path under which the app is mounted."""
     path: str = scope["path"]
-    return without(path, scope.get("root_path", ""))
+    return strip_root(path, scope.get("root_path", ""))
 
 
-def without(path: str, root: str) -> str:
+def strip_root(path: str, root: str) -> str:
     """Take a root path off, as routers do: where the path does not begin with it, it stays as it is."""
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
         return path[len(root) :]
     return path
 
 
-def is_rooted(scope: dict[str, Any]) -> bool:
+def has_consistent_root(scope: dict[str, Any]) -> bool:
     """Whether every router takes the same root path off, if any.
 
     Some servers put no root path in front of the path, and a target need not begin with a slash (RFC 9112 3.2). Then
@@ -193,6 +193,6 @@ def is_rooted(scope: dict[str, Any]) -> bool:
     return path[len(root) : len(root) + 1] in {"", "/"} if path.startswith(root) else root not in path
 
 
-def is_plain(path: str) -> bool:
+def has_no_control(path: str) -> bool:
     """Whether a path holds no control character: a router's ``$`` also matches before a line feed."""
     return not _CONTROL.search(path)

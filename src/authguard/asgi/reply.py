@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.asgi.evidence import languages
+from authguard.asgi.evidence import parse_languages
 from authguard.core.outcomes import WIRE, Outcome, Reason, Words
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
     from authguard.runtime.access import AccessRequest, Refusal, Verdict
 
-PROBLEM: Final = b"application/problem+json"
+PROBLEM_CONTENT_TYPE: Final = b"application/problem+json"
 #: the customer's words where the policy has none
-WORDS: Final[Mapping[Outcome, str]] = {
+DEFAULT_TEXTS: Final[Mapping[Outcome, str]] = {
     Outcome.REPEAT: "This was already done.",
     Outcome.CHALLENGE: "Please sign in.",
     Outcome.STEP_UP: "Please sign in again to continue.",
@@ -35,26 +35,26 @@ WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.TERMINATE: "Your session has ended. Please sign in again.",
 }
 #: the customer's words, where the policy has none, when an answer to a verifier was no pass and may be tried again
-AGAIN: Final = "That could not be confirmed. Please try again."
+RETRY_TEXT: Final = "That could not be confirmed. Please try again."
 #: outcome -> WebSocket close code (IANA: 3000 Unauthorized, 3003 Forbidden; RFC 6455 7.4.1)
-CLOSE: Final[Mapping[Outcome, int]] = {
+CLOSE_CODES: Final[Mapping[Outcome, int]] = {
     Outcome.CHALLENGE: 3000,
     Outcome.STEP_UP: 3000,
     Outcome.TERMINATE: 3000,
     Outcome.RETRY: 1013,
     Outcome.HANDOFF: 1000,
 }
-FORBIDDEN: Final = 3003
+FORBIDDEN_CLOSE_CODE: Final = 3003
 #: by a name of its own, since an enumeration is slow to ask for its members
 FIRST_ANSWER: Final = Outcome.REPEAT
 #: headers of a first answer that are true without its body
-WITHOUT_BODY: Final = frozenset({b"location", b"link"})
+BODYLESS_HEADERS: Final = frozenset({b"location", b"link"})
 #: statuses whose answers have no body and name no length (RFC 9110 8.6)
-NO_LENGTH: Final = frozenset({204, 205, 304})
+BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 #: outcomes whose reply is the same each time, but for the record that it names
-SAME: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
+CACHEABLE_OUTCOMES: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
 #: the customer's words where what waited is void through nobody's decision, whatever the policy says of a denial
-ANEW: Final[Mapping[Reason, str]] = {
+RESUBMIT_TEXTS: Final[Mapping[Reason, str]] = {
     Reason.POLICY_CHANGED: "The rules have changed since you asked for this. Please ask for it again.",
     Reason.SESSION_CHANGED: "You have signed in again since you asked for this. Please ask for it again.",
 }
@@ -67,15 +67,15 @@ PROOF_ERRORS: Final[Mapping[Reason, str]] = {
 #: for whom another token is no help: a challenge would have a client fetch one again and again
 LACKS_ROLE: Final = Reason.ROLE_MISSING
 #: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
-RECORD: Final = b"urn:authguard:record:"
+RECORD_URN_PREFIX: Final = b"urn:authguard:record:"
 #: statuses of refusals after which the same request may do (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
-LATER: Final = frozenset({408, 429, 503})
+RETRYABLE_STATUSES: Final = frozenset({408, 429, 503})
 #: seconds to wait where a fallback does not say
-PATIENCE: Final = 30
+DEFAULT_RETRY_AFTER_S: Final = 30
 #: refusals of a body for its size (RFC 6455 7.4.1: 1009)
-TOO_LARGE: Final = frozenset({Reason.BODY_TOO_LARGE, Reason.BODY_TOO_COMPLEX})
+TOO_LARGE_REASONS: Final = frozenset({Reason.BODY_TOO_LARGE, Reason.BODY_TOO_COMPLEX})
 #: seconds to wait after a refusal that only the caller's own load caused
-SOON: Final[Mapping[Reason, int]] = {Reason.BUSY: 1, Reason.ACCOUNT_BUSY: 1}
+BUSY_RETRY_AFTER_S: Final[Mapping[Reason, int]] = {Reason.BUSY: 1, Reason.ACCOUNT_BUSY: 1}
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -101,10 +101,10 @@ class Reply(msgspec.Struct, frozen=True):
         return cls(status, (*headers, (b"content-length", str(len(body)).encode())), body, close, label)
 
 
-class Replies:
+class ReplyBuilder:
     """Writes replies for one deployment."""
 
-    __slots__ = ("_metadata", "_origin", "_prefix", "_realm", "_schemes", "_written")
+    __slots__ = ("_cache", "_metadata", "_origin", "_prefix", "_realm", "_schemes")
 
     def __init__(
         self, realm: str, origin: str, prefix: str, *, schemes: tuple[str, ...] = ("Bearer",), metadata: str = ""
@@ -123,7 +123,7 @@ class Replies:
         self._prefix = prefix
         self._schemes = schemes
         self._metadata = metadata
-        self._written: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
+        self._cache: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
         """Write the reply for a request that the app does not see.
@@ -136,26 +136,28 @@ class Replies:
         fallback = verdict.fallback
         kind = fallback.kind
         if kind is FIRST_ANSWER:
-            return _first_answer(verdict)
-        said = ANEW.get(verdict.reason) or words(fallback, request.evidence.languages, verdict.channel)
-        if kind not in SAME or fallback.discloses or verdict.credential.nonce or not verdict.record:
-            return self._write(verdict, said, verdict.record, root)
+            return _build_repeat(verdict)
+        text = RESUBMIT_TEXTS.get(verdict.reason) or customer_text(
+            fallback, request.evidence.languages, verdict.channel
+        )
+        if kind not in CACHEABLE_OUTCOMES or fallback.discloses or verdict.credential.nonce or not verdict.record:
+            return self._build(verdict, text, verdict.record, root)
         record = verdict.record.encode()
-        name = (fallback.name, verdict.operation.identity, verdict.reason.code, said, len(record))
-        written = self._written.get(name)
-        if written is None:
-            reply = self._write(verdict, said, verdict.record, root)
+        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, len(record))
+        cached = self._cache.get(name)
+        if cached is None:
+            reply = self._build(verdict, text, verdict.record, root)
             # what stands before the record is the engine's own, so the first place of its prefix is the one
-            before, prefix, after = reply.body.partition(RECORD)
-            written = self._written[name] = (reply, before + prefix, after[len(record) :])
-        reply, before, after = written
+            before, prefix, after = reply.body.partition(RECORD_URN_PREFIX)
+            cached = self._cache[name] = (reply, before + prefix, after[len(record) :])
+        reply, before, after = cached
         return Reply(reply.status, reply.headers, b"".join((before, record, after)), reply.close, reply.label)
 
-    def _write(self, verdict: Verdict, said: str, record: str, root: str) -> Reply:
+    def _build(self, verdict: Verdict, text: str, record: str, root: str) -> Reply:
         kind = verdict.fallback.kind
         status, title, action = WIRE[kind]
         status = verdict.fallback.status or status
-        headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
         challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error
         if challenges and verdict.reason is not LACKS_ROLE:
@@ -168,7 +170,7 @@ class Replies:
             "title": title,
             "status": status,
             **_instance(record),
-            "detail": said,
+            "detail": text,
             "outcome": kind.value,
             "operation": verdict.operation.name,
             "next": following,
@@ -178,25 +180,27 @@ class Replies:
                 zip(("service", "account", "session", "verification"), verdict.snapshot.states(), strict=False)
             )
             body["states"] = {name: states[name] for name in sorted(verdict.fallback.discloses) if name in states}
-        return Reply.of(status, headers, msgspec.json.encode(body), CLOSE.get(kind, FORBIDDEN), kind.value)
+        return Reply.of(
+            status, headers, msgspec.json.encode(body), CLOSE_CODES.get(kind, FORBIDDEN_CLOSE_CODE), kind.value
+        )
 
     def of_refusal(self, refusal: Refusal) -> Reply:
         """Write the reply for a request that has no cell."""
         reason = refusal.reason
-        headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         if reason is Reason.CREDENTIAL_AMBIGUOUS:
             headers += self._challenges(error="invalid_request", error_description=reason.public)
-        if reason.status in LATER:
-            headers.append((b"retry-after", str(SOON.get(reason, PATIENCE)).encode()))
+        if reason.status in RETRYABLE_STATUSES:
+            headers.append((b"retry-after", str(BUSY_RETRY_AFTER_S.get(reason, DEFAULT_RETRY_AFTER_S)).encode()))
         body = {
             "type": f"urn:authguard:refusal:{reason.code}",
             "title": "The request cannot be judged",
             "status": reason.status,
             "detail": reason.public,
             **_instance(refusal.record),
-            "next": {"action": "retry" if reason.status in LATER else "stop"},
+            "next": {"action": "retry" if reason.status in RETRYABLE_STATUSES else "stop"},
         }
-        close = 1013 if reason.status in LATER else 1009 if reason in TOO_LARGE else 1007
+        close = 1013 if reason.status in RETRYABLE_STATUSES else 1009 if reason in TOO_LARGE_REASONS else 1007
         return Reply.of(reason.status, headers, msgspec.json.encode(body), close, reason.code)
 
     def _add_next(
@@ -216,16 +220,16 @@ class Replies:
                 following["transaction"] = verdict.transaction
                 address = f"{self._origin or root}{self._prefix}/transactions/{verdict.transaction}"
                 headers.append((b"location", address.encode("latin-1")))
-                headers.append((b"retry-after", str(ceil(fallback.after) or PATIENCE).encode()))
+                headers.append((b"retry-after", str(ceil(fallback.after) or DEFAULT_RETRY_AFTER_S).encode()))
             case Outcome.HANDOFF:
                 following["queue"] = fallback.queue
                 if verdict.ticket:
                     following["ticket"] = verdict.ticket
             case Outcome.RETRY:
-                after = ceil(fallback.after) or PATIENCE
+                after = ceil(fallback.after) or DEFAULT_RETRY_AFTER_S
                 following["after"] = after
                 headers.append((b"retry-after", str(after).encode()))
-            case Outcome.DENY if verdict.reason in ANEW:
+            case Outcome.DENY if verdict.reason in RESUBMIT_TEXTS:
                 following["because"] = verdict.reason.code
             case _:
                 pass
@@ -256,19 +260,22 @@ class Replies:
         is_proof = parameters.get("error") in PROOF_ERRORS.values()
         about = {name: value for name, value in parameters.items() if not name.startswith("error")}
         return [
-            (b"www-authenticate", self._one(scheme, about if is_proof and scheme == "Bearer" else parameters))
+            (
+                b"www-authenticate",
+                self._format_challenge(scheme, about if is_proof and scheme == "Bearer" else parameters),
+            )
             for scheme in self._schemes
         ]
 
-    def _one(self, scheme: str, parameters: Mapping[str, str]) -> bytes:
+    def _format_challenge(self, scheme: str, parameters: Mapping[str, str]) -> bytes:
         given = {"realm": self._realm, **parameters, "resource_metadata": self._metadata}
         if scheme == "DPoP":
             given["algs"] = " ".join(PROOF_ALGORITHMS)
-        written = ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
-        return f"{scheme} {written}".encode()
+        parameter_list = ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
+        return f"{scheme} {parameter_list}".encode()
 
 
-def words(fallback: Fallback, accepted: str, channel: str) -> str:
+def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:
     """Choose the customer's words: the policy's for their language and channel, else the guard's own.
 
     Args:
@@ -277,14 +284,14 @@ def words(fallback: Fallback, accepted: str, channel: str) -> str:
         channel: where the customer speaks from.
     """
     say = fallback.say
-    return (say.texts and say.find(languages(accepted), channel)) or WORDS[fallback.kind]
+    return (say.texts and say.find(parse_languages(accepted), channel)) or DEFAULT_TEXTS[fallback.kind]
 
 
-def after_answer(fallback: Fallback, method: str) -> Fallback:
+def with_retry_text(fallback: Fallback, method: str) -> Fallback:
     """Let whoever answered by a method in vain read so, where the same may be tried again and the policy is silent."""
     if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.say.texts:
         return fallback
-    return replace(fallback, say=Words({("", "default"): AGAIN}))
+    return replace(fallback, say=Words({("", "default"): RETRY_TEXT}))
 
 
 def _quotable(text: str) -> str:
@@ -292,7 +299,7 @@ def _quotable(text: str) -> str:
     return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')
 
 
-def _first_answer(verdict: Verdict) -> Reply:
+def _build_repeat(verdict: Verdict) -> Reply:
     """Give the first answer again; one too large to keep is told by its status and its transaction."""
     record = verdict.snapshot.transaction
     headers = [(b"cache-control", b"no-store"), (b"idempotency-replayed", b"true")]
@@ -300,22 +307,22 @@ def _first_answer(verdict: Verdict) -> Reply:
         if record.content_type:
             headers.append((b"content-type", record.content_type.encode("latin-1")))
         headers += verdict.headers
-        if record.status in NO_LENGTH:
-            return Reply(record.status, tuple(headers), b"", FORBIDDEN, "repeat")
-        return Reply.of(record.status, headers, record.answer, FORBIDDEN, "repeat")
-    headers += [header for header in verdict.headers if header[0] in WITHOUT_BODY]
+        if record.status in BODYLESS_STATUSES:
+            return Reply(record.status, tuple(headers), b"", FORBIDDEN_CLOSE_CODE, "repeat")
+        return Reply.of(record.status, headers, record.answer, FORBIDDEN_CLOSE_CODE, "repeat")
+    headers += [header for header in verdict.headers if header[0] in BODYLESS_HEADERS]
     headers.append((b"content-type", b"application/json"))
     status = record.status or WIRE[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
-    told = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
-    return Reply.of(status, headers, msgspec.json.encode(told), FORBIDDEN, "repeat")
+    body = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
+    return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "repeat")
 
 
-def plain(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+def json_reply(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
     """Write an answer of the guard's own endpoints."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
-    return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN, "")
+    return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "")
 
 
 def _instance(record: str) -> dict[str, str]:
     """Name the record of this very request (RFC 9457 3.1.5); nothing where the log could not be written."""
-    return {"instance": f"{RECORD.decode()}{record}"} if record else {}
+    return {"instance": f"{RECORD_URN_PREFIX.decode()}{record}"} if record else {}

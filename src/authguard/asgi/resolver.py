@@ -13,9 +13,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.asgi.host import is_clear, is_plain_host, read_host, takes_host
-from authguard.asgi.lookalike import Lookalikes
-from authguard.asgi.operation_index import OperationIndex, is_rooted, route_path, without
+from authguard.asgi.host import is_normalized_host, is_unambiguous, matches_host, read_host
+from authguard.asgi.lookalike import LookalikeIndex
+from authguard.asgi.operation_index import OperationIndex, has_consistent_root, route_path, strip_root
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Resolver:
         hosts: frozenset[str] = frozenset(),
         root: str = "",
         app_root: str = "",
-        has_both: Callable[[str, str, str], bool] = lambda _method, _path, _other: False,
+        has_both: Callable[[str, str, str], bool] = lambda _method, _path, _serve_other: False,
     ) -> None:
         """Index the operations.
 
@@ -84,10 +84,10 @@ class Resolver:
             listed: OperationIndex([one for one in every if not one.hosts or one.hosts & set(listed)], otherwise)
             for listed in {self._listed(host) for host in met}
         }
-        self._http = Lookalikes(one.match.path for one in every if not one.match.websocket)
-        self._sockets = Lookalikes(one.match.websocket for one in every if one.match.websocket)
+        self._http = LookalikeIndex(one.match.path for one in every if not one.match.websocket)
+        self._sockets = LookalikeIndex(one.match.websocket for one in every if one.match.websocket)
 
-    def learn_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
+    def set_app_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
         """Learn which hosts the app routes by itself, as Starlette's ``Host`` does.
 
         Args:
@@ -97,11 +97,11 @@ class Resolver:
         self._hosted = bool(self._hosts or self._patterns or hosts)
 
     def _listed(self, host: str) -> tuple[str, ...]:
-        return tuple(one for one in self._patterns if takes_host((one,), host))
+        return tuple(one for one in self._patterns if matches_host((one,), host))
 
     def path(self, scope: dict[str, Any]) -> str:
         """Return the path by which operations are named: without the root path."""
-        return without(scope["path"], self._root) if self._root else route_path(scope)
+        return strip_root(scope["path"], self._root) if self._root else route_path(scope)
 
     def find(self, method: str, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve an HTTP request.
@@ -119,7 +119,7 @@ class Resolver:
         if self._hosted:
             return self._resolve_hosted(method, path, scope)
         found = self._index.find(method, path)
-        if found is None or found is self._unnamed or self._app_root or not is_rooted(scope):
+        if found is None or found is self._unnamed or self._app_root or not has_consistent_root(scope):
             return self._resolve(self._index, method, path, scope)
         return found
 
@@ -130,23 +130,23 @@ class Resolver:
     def _resolve_hosted(self, method: str | Handshake, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve by the host too: ``host-misdirected`` where it is not listed, or what it asks for is another's."""
         host = read_host(scope)
-        if not is_clear(scope) or (self._hosts and not takes_host(self._hosts, host)):
+        if not is_unambiguous(scope) or (self._hosts and not matches_host(self._hosts, host)):
             return Reason.HOST_MISDIRECTED
-        if not is_plain_host(scope) and self._depends_on(host.rstrip(".")):
+        if not is_normalized_host(scope) and self._is_host_specific(host.rstrip(".")):
             return Reason.HOST_MISDIRECTED
         found = self._resolve(self._by_hosts.get(self._listed(host), self._by_hosts[()]), method, path, scope)
         if isinstance(found, Reason) or found is self._unnamed:
             elsewhere = self._resolve(self._index, method, path, scope) if self._patterns else found
             return found if isinstance(elsewhere, Reason) or elsewhere is self._unnamed else Reason.HOST_MISDIRECTED
         routed = self._is_routed(host)
-        named = takes_host(found.hosts, host) or self._hosts == {host} or found in self._own
+        named = matches_host(found.hosts, host) or self._hosts == {host} or found in self._own
         return Reason.HOST_MISDIRECTED if routed and not named else found
 
     def _is_routed(self, host: str) -> bool:
         """Whether the app routes a host by itself."""
         return any(pattern.match(host) for pattern in self._app_hosts)
 
-    def _depends_on(self, host: str) -> bool:
+    def _is_host_specific(self, host: str) -> bool:
         """Whether an operation or a route of the app's own is for this host."""
         return bool(self._listed(host)) or self._is_routed(host)
 
@@ -155,26 +155,26 @@ class Resolver:
     ) -> Operation | Reason:
         find: Find = index.find_socket if isinstance(method, Handshake) else partial(index.find, method)
         found = find(path)
-        if found is None or not is_rooted(scope):
+        if found is None or not has_consistent_root(scope):
             return Reason.REQUEST_MALFORMED
-        if self._app_root and without(scope["path"], self._app_root) != path:
+        if self._app_root and strip_root(scope["path"], self._app_root) != path:
             return Reason.PATH_LOOKALIKE
         if found is not self._unnamed:
             return found
         if isinstance(method, Handshake):
-            return self._otherwise("", path, find, self._sockets)
-        return self._otherwise(method, path, find, self._http)
+            return self._resolve_unnamed("", path, find, self._sockets)
+        return self._resolve_unnamed(method, path, find, self._http)
 
-    def _otherwise(self, method: str, path: str, find: Find, named: Lookalikes) -> Operation | Reason:
+    def _resolve_unnamed(self, method: str, path: str, find: Find, named: LookalikeIndex) -> Operation | Reason:
         """Say what becomes of a path that no operation names."""
         other = path[:-1] if path.endswith("/") else f"{path}/"
-        redirected = None if self._index.names(path) else find(other)
+        redirected = None if self._index.has_path(path) else find(other)
         # the guard's own endpoints are in no framework that redirects
         is_named = redirected is not None and redirected is not self._unnamed and redirected not in self._own
         # a route of the app's own is no other operation's, whoever forgot to name it
         if redirected is not None and is_named and not self._has_both(method, path, other):
             return redirected
         # a view that ignores the method would do what another method of this path is named for
-        if not self._admits or (named is self._http and self._index.names_http(path)):
+        if not self._admits or (named is self._http and self._index.has_http_path(path)):
             return Reason.OPERATION_UNNAMED
         return Reason.PATH_LOOKALIKE if named.resembles(path) else self._unnamed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from authguard.asgi.reply import Reply, plain
+from authguard.asgi.reply import Reply, json_reply
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
 from authguard.core.request import Match, Operation
@@ -19,17 +19,17 @@ from authguard.core.snapshot import KEY_BYTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.endpoint_request import Call
+    from authguard.asgi.endpoint_request import EndpointRequest
 
 #: characters of a subject (OpenID Connect Core 2), and of an issuer
-SUBJECT_BOUND: Final = 255
-ISSUER_BOUND: Final = 2_048
+MAX_SUBJECT_CHARS: Final = 255
+MAX_ISSUER_CHARS: Final = 2_048
 
 #: what ends the path of a reinstatement
 REINSTATE: Final = "/reinstate"
 
 _Key = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
-_Why = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+_ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class Reinstatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,8 +40,8 @@ class Reinstatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         issuer: of the account; the staff's own where left out.
     """
 
-    reason: _Why
-    issuer: Annotated[str, msgspec.Meta(max_length=ISSUER_BOUND)] = ""
+    reason: _ReasonText
+    issuer: Annotated[str, msgspec.Meta(max_length=MAX_ISSUER_CHARS)] = ""
 
 
 class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,39 +52,41 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         account: key of the session's account, hex, as the ticket of the hand-off names it; the session knows its own.
     """
 
-    reason: _Why
+    reason: _ReasonText
     account: _Key = ""
 
 
-async def _reinstate(call: Call) -> Reply | Reason:
-    word = await call.read(Reinstatement)
+async def _reinstate(request: EndpointRequest) -> Reply | Reason:
+    body = await request.parse_body(Reinstatement)
     # a subject may hold slashes (OpenID Connect Core 2), and a router has decoded them: all between is the subject
-    subject, act, rest = call.path[len(call.verdict.operation.match.path.partition("{")[0]) :].rpartition(REINSTATE)
-    if isinstance(word, Reason):
-        return word
-    if not act or rest or not 0 < len(subject) <= SUBJECT_BOUND or not says_something(word.reason):
+    subject, act, rest = request.path[len(request.verdict.operation.match.path.partition("{")[0]) :].rpartition(
+        REINSTATE
+    )
+    if isinstance(body, Reason):
+        return body
+    if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not says_something(body.reason):
         return Reason.BODY_MALFORMED
-    done = await call.enforcer.staff_actions.staff_reinstates(call.verdict, word.issuer, subject, word.reason)
-    return plain(200, {"reinstated": True}) if done is Reason.DECIDED else done
+    done = await request.enforcer.staff_actions.staff_reinstates(request.verdict, body.issuer, subject, body.reason)
+    return json_reply(200, {"reinstated": True}) if done is Reason.DECIDED else done
 
 
-async def _reset(call: Call) -> Reply | Reason:
-    word = await call.read(Reset)
-    if isinstance(word, Reason):
-        return word
+async def _reset(request: EndpointRequest) -> Reply | Reason:
+    body = await request.parse_body(Reset)
+    if isinstance(body, Reason):
+        return body
     try:
-        session = bytes.fromhex(call.path.rsplit("/", 2)[-2])
+        session = bytes.fromhex(request.path.rsplit("/", 2)[-2])
     except ValueError:
         session = b""
-    account = bytes.fromhex(word.account)
-    if len(session) != KEY_BYTES or not says_something(word.reason):
+    account = bytes.fromhex(body.account)
+    if len(session) != KEY_BYTES or not says_something(body.reason):
         return Reason.BODY_MALFORMED
-    done = await call.enforcer.staff_actions.staff_resets(call.verdict, session, account, word.reason)
-    return plain(200, {"reset": True}) if done is Reason.DECIDED else done
+    done = await request.enforcer.staff_actions.staff_resets(request.verdict, session, account, body.reason)
+    return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done
 
 
 #: operation -> what answers it
-ENDPOINTS: Final[Mapping[str, Callable[[Call], Awaitable[Reply | Reason]]]] = {
+ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reason]]]] = {
     "authguard.account.reinstate": _reinstate,
     "authguard.session.reset": _reset,
 }

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from anyio import to_thread
 
-from authguard.asgi.reply import Reply, plain
+from authguard.asgi.reply import Reply, json_reply
 from authguard.core.outcomes import Reason
 from authguard.core.people import says_something
 from authguard.core.request import Match, Operation
@@ -24,18 +24,18 @@ from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from authguard.asgi.endpoint_request import Call
+    from authguard.asgi.endpoint_request import EndpointRequest
     from authguard.core.snapshot import TransactionRecord
 
 #: transactions that one listing shows at the most
-LISTED: Final = 200
+MAX_LISTED: Final = 200
 #: what a listing may be asked for
-ASKED: Final = frozenset({"state", "operation", "subject", "limit", "after"})
+LIST_PARAMETERS: Final = frozenset({"state", "operation", "subject", "limit", "after"})
 #: bytes of a query that is read
-QUERY_BOUND: Final = 1_024
+MAX_QUERY_BYTES: Final = 1_024
 
 
-class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a decision on a transaction takes.
 
     Attributes:
@@ -45,7 +45,7 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
 
 
-class Yes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ApprovalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an approval takes.
 
     Attributes:
@@ -57,36 +57,36 @@ class Yes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     over: tuple[str, ...] = ()
 
 
-async def _see(call: Call) -> Reply | Reason:
+async def _get(request: EndpointRequest) -> Reply | Reason:
     """Whoever asked polls for the state; an approver sees what was asked, as it is bound."""
-    name, principal = _named(call.path, 1), call.verdict.principal
+    name, principal = _path_segment(request.path, 1), request.verdict.principal
     if principal is None:
         return Reason.TRANSACTION_UNKNOWN
-    found = await call.enforcer.approvals.see(principal, name)
+    found = await request.enforcer.approvals.see(principal, name)
     if isinstance(found, Reason):
         return found
     if found.account == principal.account_key:
-        return plain(200, {"transaction": name, "operation": found.operation, "state": found.state})
-    limits = await call.enforcer.approvals.figures(name)
-    return plain(200, _told(call, name, found) | {"limits": [asdict(figure) for figure in limits]})
+        return json_reply(200, {"transaction": name, "operation": found.operation, "state": found.state})
+    limits = await request.enforcer.approvals.figures(name)
+    return json_reply(200, _render(request, name, found) | {"limits": [asdict(figure) for figure in limits]})
 
 
-async def _list(call: Call) -> Reply | Reason:
+async def _list(request: EndpointRequest) -> Reply | Reason:
     """An approver sees what waits for one of their roles, in a fair order, page by page."""
-    principal, body = call.verdict.principal, await call.request.read_body()
+    principal, body = request.verdict.principal, await request.access_request.read_body()
     target = getattr(body, "target", b"")
     query = target.partition(b"?")[2]
-    if principal is None or len(query) > QUERY_BOUND:
+    if principal is None or len(query) > MAX_QUERY_BYTES:
         return Reason.REQUEST_MALFORMED
     wanted = dict(parse_qsl(query.decode("latin-1")))
-    limit, after = wanted.get("limit", str(LISTED)), _after(wanted.get("after", ""))
-    if wanted.keys() - ASKED or not (limit.isascii() and limit.isdigit()) or after is None:
+    limit, after = wanted.get("limit", str(MAX_LISTED)), _parse_cursor(wanted.get("after", ""))
+    if wanted.keys() - LIST_PARAMETERS or not (limit.isascii() and limit.isdigit()) or after is None:
         return Reason.REQUEST_MALFORMED
-    count = min(int(limit[:9]), LISTED)
+    count = min(int(limit[:9]), MAX_LISTED)
     state = wanted.get("state", "held")
-    if after == FIRST and state in call.enforcer.policy.machines["transaction"].spec.states:
-        await call.enforcer.queue.sweep(state, SWEPT_WHEN_LISTED)
-    found = await call.enforcer.approvals.listed(
+    if after == FIRST and state in request.enforcer.policy.machines["transaction"].spec.states:
+        await request.enforcer.queue.sweep(state, SWEPT_WHEN_LISTED)
+    found = await request.enforcer.approvals.listed(
         principal,
         state=state,
         operation=wanted.get("operation", ""),
@@ -96,11 +96,11 @@ async def _list(call: Call) -> Reply | Reason:
     )
     more = {"next": f"{found[-1][1].place!r}_{found[-1][0]}"} if found and len(found) == count else {}
     # a full page takes a fifth of a second to decrypt and render
-    told = await to_thread.run_sync(lambda: [_told(call, name, record) for name, record in found])
-    return plain(200, more | {"transactions": told})
+    rendered = await to_thread.run_sync(lambda: [_render(request, name, record) for name, record in found])
+    return json_reply(200, more | {"transactions": rendered})
 
 
-def _after(typed: str) -> tuple[float, str] | None:
+def _parse_cursor(typed: str) -> tuple[float, str] | None:
     """Read where a list goes on, as its last page named it in `next`; ``None`` for what no page named."""
     if not typed:
         return FIRST
@@ -112,50 +112,55 @@ def _after(typed: str) -> tuple[float, str] | None:
     return (moment, name) if isfinite(moment) and name else None
 
 
-async def _approve(call: Call) -> Reply | Reason:
+async def _approve(request: EndpointRequest) -> Reply | Reason:
     """An approver says yes, and to which limits it may go over."""
-    word = await call.read(Yes)
-    if isinstance(word, Reason):
-        return word
-    if not says_something(word.reason):
+    body = await request.parse_body(ApprovalBody)
+    if isinstance(body, Reason):
+        return body
+    if not says_something(body.reason):
         return Reason.BODY_MALFORMED
-    name = _named(call.path, 2)
-    return _decided(name, await call.enforcer.approvals.approve(call.verdict, name, word.reason, word.over))
+    name = _path_segment(request.path, 2)
+    return _decision_reply(
+        name, await request.enforcer.approvals.approve(request.verdict, name, body.reason, body.over)
+    )
 
 
-async def _deny(call: Call) -> Reply | Reason:
+async def _deny(request: EndpointRequest) -> Reply | Reason:
     """An approver says no."""
-    return await _decide(call, call.enforcer.approvals.deny, demands_reason=True)
+    return await _decide(request, request.enforcer.approvals.deny, demands_reason=True)
 
 
-async def _withdraw(call: Call) -> Reply | Reason:
+async def _withdraw(request: EndpointRequest) -> Reply | Reason:
     """Whoever asked takes it back."""
-    return await _decide(call, call.enforcer.approvals.withdraw)
+    return await _decide(request, request.enforcer.approvals.withdraw)
 
 
 async def _decide(
-    call: Call, decide: Callable[..., Awaitable[TransactionRecord | Reason]], *, demands_reason: bool = False
+    request: EndpointRequest,
+    decide: Callable[..., Awaitable[TransactionRecord | Reason]],
+    *,
+    demands_reason: bool = False,
 ) -> Reply | Reason:
-    word = await call.read(Word)
-    if isinstance(word, Reason):
-        return word
-    if demands_reason and not says_something(word.reason):
+    body = await request.parse_body(DecisionBody)
+    if isinstance(body, Reason):
+        return body
+    if demands_reason and not says_something(body.reason):
         return Reason.BODY_MALFORMED
-    name = _named(call.path, 2)
-    return _decided(name, await decide(call.verdict, name, word.reason))
+    name = _path_segment(request.path, 2)
+    return _decision_reply(name, await decide(request.verdict, name, body.reason))
 
 
-def _decided(name: str, record: TransactionRecord | Reason) -> Reply | Reason:
+def _decision_reply(name: str, record: TransactionRecord | Reason) -> Reply | Reason:
     if isinstance(record, Reason):
         return record
-    return plain(200, {"transaction": name, "state": record.state, "approvals": len(record.approvals)})
+    return json_reply(200, {"transaction": name, "state": record.state, "approvals": len(record.approvals)})
 
 
-def _named(path: str, place: int) -> str:
+def _path_segment(path: str, place: int) -> str:
     return path.rsplit("/", place)[-place]
 
 
-def _told(call: Call, name: str, record: TransactionRecord) -> dict[str, Any]:
+def _render(request: EndpointRequest, name: str, record: TransactionRecord) -> dict[str, Any]:
     """Tell an approver of a transaction: what was asked word for word, and nobody by name."""
     return {
         "transaction": name,
@@ -165,7 +170,7 @@ def _told(call: Call, name: str, record: TransactionRecord) -> dict[str, Any]:
         "agent": bool(record.actors),
         "created": record.created,
         "digest": record.digest,
-        "shown": call.enforcer.approvals.shown(name, record),
+        "shown": request.enforcer.approvals.shown(name, record),
         "approvers": {"role": record.role, "count": record.count},
         "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
         "note": record.note,
@@ -174,8 +179,8 @@ def _told(call: Call, name: str, record: TransactionRecord) -> dict[str, Any]:
 
 
 #: operation -> what answers it
-ENDPOINTS: Final[Mapping[str, Callable[[Call], Awaitable[Reply | Reason]]]] = {
-    "authguard.transaction": _see,
+ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reason]]]] = {
+    "authguard.transaction": _get,
     "authguard.transaction.withdraw": _withdraw,
     "authguard.transaction.approve": _approve,
     "authguard.transaction.deny": _deny,

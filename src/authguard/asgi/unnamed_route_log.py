@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.app_log import warn_unnamed
-from authguard.asgi.app import own_routes
+from authguard.asgi.app import list_routes
 from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from authguard.ports import Clock
 
 #: seconds between two notices of one route
-QUIET_S: Final = 3_600.0
+NOTICE_INTERVAL_S: Final = 3_600.0
 #: routes of an app that are remembered
-ROUTES_BOUND: Final = 10_000
+MAX_ROUTES: Final = 10_000
 _CONVERTOR: Final = re.compile(r":(?!path\})\w+\}")
 _PARTIAL: Final = re.compile(r"[^/]*\{[^/]*")
 _WHOLE: Final = re.compile(r"\{\w+(:path)?\}")
 _NONE: Final = Operation(name="")
 
 
-class UnnamedNotices:
+class UnnamedRouteLog:
     """Tells of unnamed routes; keeps when each was told last."""
 
-    __slots__ = ("_app", "_clock", "_index", "_told")
+    __slots__ = ("_app", "_clock", "_index", "_last_warned")
 
     def __init__(self, app: Any, clock: Clock) -> None:  # noqa: ANN401 - any object can be an ASGI app
         """Keep the app; it is looked at when something unnamed first comes.
@@ -42,9 +42,9 @@ class UnnamedNotices:
         self._app = app
         self._clock = clock
         self._index: OperationIndex | None = None
-        self._told: dict[str, float] = {}
+        self._last_warned: dict[str, float] = {}
 
-    def tell(self, method: str, path: str) -> None:
+    def warn(self, method: str, path: str) -> None:
         """Tell of the route that a refused request would have met, if it is one of the app's own.
 
         Args:
@@ -55,8 +55,8 @@ class UnnamedNotices:
         if found is _NONE:
             return
         now = self._clock.now()
-        if abs(now - self._told.get(found.name, float("-inf"))) >= QUIET_S:
-            self._told[found.name] = now
+        if abs(now - self._last_warned.get(found.name, float("-inf"))) >= NOTICE_INTERVAL_S:
+            self._last_warned[found.name] = now
             match = found.match
             what = f"websocket: '{match.websocket}'" if match.websocket else f"path: '{match.path}', method: {method}"
             line = f"- {{name: ..., match: {{{what}}}, risk: ..., effect: ...}}"
@@ -66,7 +66,7 @@ class UnnamedNotices:
         """Whether the app routes two paths by themselves, so that it redirects neither to the other.
 
         Args:
-            method: as for `tell`.
+            method: as for `warn`.
             path: asked for.
             other: the same with or without a slash at its end.
         """
@@ -77,14 +77,14 @@ class UnnamedNotices:
         """Return the app's own route for a request, as an operation; one without a name where there is none."""
         if self._index is None:
             try:
-                routes = own_routes(self._app)[:ROUTES_BOUND]
+                routes = list_routes(self._app)[:MAX_ROUTES]
             except Exception:  # noqa: BLE001 - an app's own objects; to look at them must not undo a refusal
                 routes = []
             self._index = OperationIndex([_as_operation(*one) for one in routes], _NONE)
         return (self._index.find(method, path) if method else self._index.find_socket(path)) or _NONE
 
 
-def _as_operation(template: str, method: str, is_socket: bool) -> Operation:  # noqa: FBT001 - a row of `own_routes`
+def _as_operation(template: str, method: str, is_socket: bool) -> Operation:  # noqa: FBT001 - a row of `list_routes`
     """Write a route as the operation that would name it; a segment with a parameter in it is a parameter."""
     plain = _CONVERTOR.sub("}", template)
     path = _PARTIAL.sub(lambda found: found[0] if _WHOLE.fullmatch(found[0]) else "{part}", plain)

@@ -57,7 +57,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
         return self.identity
 
 
-def user_of(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -> Any:  # noqa: ANN401 - of either type
+def build_user(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -> Any:  # noqa: ANN401 - of either type
     """Return the user of an admitted request.
 
     Args:
@@ -73,7 +73,7 @@ def user_of(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -> A
     return _mcp_user(loaded)(principal, verdict.scopes, token)
 
 
-def app_for(user: Any, app: App) -> App:  # noqa: ANN401 - of either type
+def wrap_app(user: Any, app: App) -> App:  # noqa: ANN401 - of either type
     """Return the app as a user meets it: for a user of the MCP SDK's type, within the SDK's own context.
 
     There a tool finds the user by ``get_access_token()``, and the SDK binds what it hands out to the user.
@@ -120,7 +120,7 @@ def _mcp_user(base: Any) -> Callable[[Principal, tuple[str, ...], str], Any]:  #
             principal = self._principal
             return sys.modules[MCP_TOKEN].AccessToken(
                 token=self._token,
-                client_id=_party(principal),
+                client_id=_client_id(principal),
                 scopes=list(self._scopes),
                 expires_at=int(principal.expires_at),
                 subject=principal.subject,
@@ -130,7 +130,7 @@ def _mcp_user(base: Any) -> Callable[[Principal, tuple[str, ...], str], Any]:  #
     return McpUser
 
 
-def _party(principal: Principal) -> str:
+def _client_id(principal: Principal) -> str:
     """Return who holds the token: the client; where somebody acts for the subject, that actor instead.
 
     The SDK compares client, issuer and subject, so an agent does not resume a session that its customer began.

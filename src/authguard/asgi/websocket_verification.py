@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 #: characters of a message to the guard; more can be no answer (`runtime.verification` has the bounds of those)
-BOUND: Final = 16_384
+MAX_MESSAGE_CHARS: Final = 16_384
 NAME: Final = b"authguard"
 #: what is read of a message: its ASCII in lower case. Marks, zeros of UTF-16 and UTF-32, and what a lenient decoder
 #: leaves out cannot then hide a name
@@ -51,8 +51,8 @@ _WORD: Final = re.compile(
 #: what a lenient parser may take for JSON: a bracket or a comment, after blanks; or so many blanks that none is seen
 _BEGINS: Final = re.compile(rb"[^!-~]*(?:[\[{/#]|\Z)")
 #: bytes of a long message that one step looks at, and of the longest spelling that may lie across two steps
-PIECE: Final = 16_384
-_ACROSS: Final = 128
+CHUNK_BYTES: Final = 16_384
+_MAX_SPELLING_BYTES: Final = 128
 #: what ends a WebSocket, as the app sends it
 _ENDS: Final = frozenset({"websocket.close", "websocket.http.response.start"})
 
@@ -69,14 +69,14 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
     verify: msgspec.Raw
 
 
-def is_reserved(said: str | bytes) -> bool:
+def is_reserved(message: str | bytes) -> bool:
     """Tell whether a message is kept from the app.
 
     Args:
-        said: a message, text or bytes; bytes in any of the encodings that JSON parsers detect (UTF-8, UTF-16, UTF-32).
+        message: text or bytes; bytes in any of the encodings that JSON parsers detect (UTF-8, UTF-16, UTF-32).
     """
-    raw = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
-    if len(raw) > BOUND:
+    raw = message.encode("utf-8", "surrogatepass") if isinstance(message, str) else message
+    if len(raw) > MAX_MESSAGE_CHARS:
         return _is_long_reserved(raw)
     text = raw.lower() if raw.isascii() and b"\0" not in raw else raw.translate(_LOWER, _DELETED)
     if NAME not in text and b"\\" not in text:
@@ -91,21 +91,24 @@ def _is_long_reserved(raw: bytes) -> bool:
 
     It is not searched for spellings of the name: one escape that no encoder writes is enough.
     """
-    pieces = (raw[start : start + PIECE] for start in range(0, len(raw), PIECE))
+    pieces = (raw[start : start + CHUNK_BYTES] for start in range(0, len(raw), CHUNK_BYTES))
     text = b"".join(piece.translate(_LOWER, _DELETED) for piece in pieces)
     is_named = NAME in text
     if not is_named and b"\\" not in text:
         return False
     if _is_found(_ESCAPED, text) or (is_named and _is_found(_PLAIN_KEY, text)):
         return True
-    if _BEGINS.match(text, 0, PIECE) is None or not (is_named or _is_found(_LOOSELY_ESCAPED, text)):
+    if _BEGINS.match(text, 0, CHUNK_BYTES) is None or not (is_named or _is_found(_LOOSELY_ESCAPED, text)):
         return False
     return not _is_json(text)
 
 
 def _is_found(pattern: re.Pattern[bytes], text: bytes) -> bool:
-    """Search for what is shorter than `_ACROSS`, a piece at a time."""
-    return any(pattern.search(text, start, start + PIECE + _ACROSS) for start in range(0, len(text), PIECE))
+    """Search for what is shorter than `_MAX_SPELLING_BYTES`, a piece at a time."""
+    return any(
+        pattern.search(text, start, start + CHUNK_BYTES + _MAX_SPELLING_BYTES)
+        for start in range(0, len(text), CHUNK_BYTES)
+    )
 
 
 def _is_json(text: bytes) -> bool:
@@ -117,9 +120,9 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def question(text: str) -> bytes:
+def parse_request(text: str) -> bytes:
     """Take out what `POST verify` would have got; empty where there is none: that is malformed there, too."""
-    if len(text) > BOUND:
+    if len(text) > MAX_MESSAGE_CHARS:
         return b"["
     try:
         return bytes(msgspec.json.decode(text, type=_Envelope).authguard.verify)
@@ -127,7 +130,7 @@ def question(text: str) -> bytes:
         return b"["
 
 
-class InBand:
+class WebSocketVerification:
     """One open WebSocket, as the app is given it."""
 
     def __init__(
@@ -135,7 +138,7 @@ class InBand:
         receive: Receive,
         send: Send,
         answer: Callable[[bytes], Awaitable[bytes]],
-        apart: Callable[[Callable[[], bool]], Awaitable[bool]],
+        run_in_thread: Callable[[Callable[[], bool]], Awaitable[bool]],
     ) -> None:
         """Keep the ends.
 
@@ -143,18 +146,18 @@ class InBand:
             receive: of the server.
             send: of the server.
             answer: takes what `POST verify` takes, and gives the body of its reply; raises nothing.
-            apart: does in a thread what it is given.
+            run_in_thread: runs a function in a thread.
         """
         self._receive = receive
         self._send = send
         self._answer = answer
-        self._apart = apart
-        self._turn = anyio.Lock()
-        self._free = anyio.Event()
-        self._free.set()
-        self._held: list[str] = []
+        self._run_in_thread = run_in_thread
+        self._lock = anyio.Lock()
+        self._idle = anyio.Event()
+        self._idle.set()
+        self._queued: list[str] = []
         #: what came and is still looked at: an app that stops waiting meanwhile gets it the next time
-        self._coming: list[Message] = []
+        self._incoming: list[Message] = []
         self._open = False
 
     async def serve(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
@@ -164,26 +167,26 @@ class InBand:
 
             async def receive() -> Message:
                 while True:
-                    if self._held:
-                        await self._free.wait()
-                        self._free = anyio.Event()
-                        group.start_soon(self._reply, self._held.pop(), self._free)
-                    if not self._coming:
-                        self._coming.append(await self._receive())
-                    message = self._coming[-1]
+                    if self._queued:
+                        await self._idle.wait()
+                        self._idle = anyio.Event()
+                        group.start_soon(self._reply, self._queued.pop(), self._idle)
+                    if not self._incoming:
+                        self._incoming.append(await self._receive())
+                    message = self._incoming[-1]
                     kind, text, data = message["type"], message.get("text"), message.get("bytes")
                     if kind == "websocket.disconnect":
                         self._open = False
                     reserved = kind == "websocket.receive" and any(
                         [one and await self._is_reserved(one) for one in (text, data)]
                     )
-                    self._coming.clear()
+                    self._incoming.clear()
                     if not reserved:
                         return message
-                    self._held.append(text or "")  # a question is text: bytes are answered as malformed
+                    self._queued.append(text or "")  # a question is text: bytes are answered as malformed
 
             try:
-                await app(receive, self._say)
+                await app(receive, self._send_message)
             except Exception as error:  # noqa: BLE001 - raised again, as it was, outside of the group
                 raised.append(error)
             self._open = False
@@ -191,28 +194,32 @@ class InBand:
         if raised:
             raise raised[0]
 
-    async def _is_reserved(self, said: str | bytes) -> bool:
+    async def _is_reserved(self, message: str | bytes) -> bool:
         """Tell the same as `is_reserved`; of a long message in a thread."""
-        return await self._apart(partial(is_reserved, said)) if len(said) > BOUND else is_reserved(said)
+        return (
+            await self._run_in_thread(partial(is_reserved, message))
+            if len(message) > MAX_MESSAGE_CHARS
+            else is_reserved(message)
+        )
 
-    async def _say(self, message: Message) -> None:
+    async def _send_message(self, message: Message) -> None:
         """Send what the app says."""
-        async with self._turn:
+        async with self._lock:
             if message["type"] in _ENDS:
                 self._open = False
             await self._send(message)
             if message["type"] == "websocket.accept":
                 self._open = True
 
-    async def _reply(self, text: str, free: anyio.Event) -> None:
+    async def _reply(self, text: str, idle: anyio.Event) -> None:
         """Answer one message; whoever has gone is answered no more."""
         try:
-            body = await self._answer(question(text))
-            async with self._turn:
+            body = await self._answer(parse_request(text))
+            async with self._lock:
                 if self._open:
-                    said = b'{"authguard":{"verify":%b}}' % body
-                    await self._send({"type": "websocket.send", "text": said.decode()})
+                    message = b'{"authguard":{"verify":%b}}' % body
+                    await self._send({"type": "websocket.send", "text": message.decode()})
         except Exception:  # noqa: BLE001 - servers say in their own ways that the other end has gone; no harm to the app
             self._open = False
         finally:
-            free.set()
+            idle.set()

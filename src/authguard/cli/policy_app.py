@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from authguard.asgi.app import DEPTH_BOUND, inner, own_root_path
+from authguard.asgi.app import MAX_WRAPPER_DEPTH, find_root_path, get_inner_app
 from authguard.errors import SettingsError
 from authguard.middleware import AuthGuard
 from authguard.policy.checks.route_coverage import Endpoint
@@ -57,27 +57,27 @@ def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
 
 
 def _walk(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - as above
-    for _ in range(DEPTH_BOUND):
+    for _ in range(MAX_WRAPPER_DEPTH):
         layers = tuple(getattr(app, "user_middleware", ()))
         at = next((place for place, layer in enumerate(layers) if _is_guard(layer)), -1)
         if isinstance(app, AuthGuard):
             app, guarded, prefix = app.app, True, prefix if guarded else ""
         elif at >= 0 or hasattr(app, "routes"):
             prefix = prefix if guarded or at < 0 else ""
-            if guarded and at < 0 and (root := own_root_path(app)):
+            if guarded and at < 0 and (root := find_root_path(app)):
                 yield Endpoint(kind="prefix", path=root)
             guarded = guarded or at >= 0
             if guarded and any(_is_cors(getattr(layer, "cls", None)) for layer in layers[at + 1 :]):
                 yield Endpoint(kind="cors", path=prefix or "/")
             break
-        elif (wrapped := inner(app)) is not None:
+        elif (wrapped := get_inner_app(app)) is not None:
             if guarded and _is_cors(type(app)):
                 yield Endpoint(kind="cors", path=prefix or "/")
             app = wrapped
         else:
             break
     routes = getattr(app, "routes", None)
-    if routes is None or depth >= DEPTH_BOUND:
+    if routes is None or depth >= MAX_WRAPPER_DEPTH:
         known = f"{type(app).__module__}.{type(app).__qualname__}"
         yield Endpoint(kind="mount", path=f"{prefix}/{{path:path}}", host=host, framework=known, guarded=guarded)
         return
@@ -131,7 +131,7 @@ def _kind(route: Any) -> str:  # noqa: ANN401 - as above
 
 def _tools(endpoint: Any, server: Any) -> tuple[str, ...]:  # noqa: ANN401 - as above
     """Name the tools of the MCP server that an endpoint serves; none where it serves none."""
-    for _ in range(DEPTH_BOUND):  # an authentication layer may stand before it
+    for _ in range(MAX_WRAPPER_DEPTH):  # an authentication layer may stand before it
         if hasattr(endpoint, "session_manager"):
             break
         endpoint = getattr(endpoint, "app", None)

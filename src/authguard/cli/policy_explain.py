@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from authguard.asgi.reply import WORDS
+from authguard.asgi.reply import DEFAULT_TEXTS
 from authguard.audit.verify.log_reader import find
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.reason_text import describe_reason
@@ -249,7 +249,7 @@ def _got(found: Explanation) -> Iterator[str]:
     origin = f" ({found.fallback_origin})" if found.fallback_origin else ""
     named = "" if found.fallback == "allow" else f", fallback {found.fallback}{origin}"
     yield f"The caller gets: {found.outcome}, {status}{named}."
-    words = found.say or {("", "default"): WORDS.get(Outcome(found.outcome), "")}
+    words = found.say or {("", "default"): DEFAULT_TEXTS.get(Outcome(found.outcome), "")}
     for (language, channel), text in words.items():
         if text:
             where = " ".join(part for part in (language, "" if channel == "default" else channel) if part)
