@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import fastjsonschema
 import msgspec
 
-from authguard.core.chain import Flaw, parse_line
+from authguard.core.chain import Violation, parse_line
 from authguard.core.record_schema import record_schema
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Records:
                 continue
             with path.open("rb") as file:
                 for line in file:
-                    if not isinstance(parse_line(line), Flaw):
+                    if not isinstance(parse_line(line), Violation):
                         self.line(line)
 
 

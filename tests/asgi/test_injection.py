@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from authguard import AuthGuard
-from authguard.audit.verify.log_reader import parse
+from authguard.audit.verify.log_reader import decode_line
 from authguard.cli.terminal import format_record_line
 from authguard.testing import FakeClock, Mint
 from tests.hostile import TEXTS, is_harmless
@@ -164,11 +164,11 @@ def test_nothing_that_a_caller_sends_forges_a_line_or_turns_one(  # noqa: PLR091
         RECORDS.line(line)
         assert len(line) < BOUND
         assert is_harmless(line.decode())
-        assert is_harmless(format_record_line(parse(line), line))
+        assert is_harmless(format_record_line(decode_line(line), line))
 
 
 def test_the_hostile_get_through_to_a_decision_too(door: Door) -> None:
     token = door.mint.mint(sub="<b> ';--", acr="aal2", scope="chat", account_status="\u202enew\n")
     door.ask("/chat", [(b"authorization", b"Bearer " + token.encode())], b"{}")
-    kinds = {parse(line)["kind"] for line in door.new_lines()}
+    kinds = {decode_line(line)["kind"] for line in door.new_lines()}
     assert {"decision", "transition"} <= kinds

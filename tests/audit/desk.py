@@ -8,7 +8,7 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
-from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
@@ -90,7 +90,7 @@ class Desk:
         return sorted(path.name for path in self.folder.iterdir())
 
     def trust(self) -> Trust:
-        held = by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
+        held = group_by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
         return Trust(tuple(one.key for one in self.keys), signing_key.check, held)
 
     def verify(self) -> Verification:

@@ -12,8 +12,7 @@ import pytest
 from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find, find_by_id
-from authguard.audit.verify.log_reader import Reader
-from authguard.audit.verify.log_reader import find as find_record
+from authguard.audit.verify.log_reader import LogReader, find_record
 from authguard.audit.write import retention
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.errors import AuditError
@@ -59,9 +58,9 @@ def test_every_question_is_answered_over_all_segments(desk: Desk) -> None:
     filled(desk)
     assert told(desk) == numbers(0, 60)
     assert find_record(desk.log, "r3")["note"] == "3"
-    shown = [json.loads(line)["note"] for line in Reader(desk.log).last(200)]
+    shown = [json.loads(line)["note"] for line in LogReader(desk.log).read_last(200)]
     assert [note for note in shown if note.isdigit()] == numbers(0, 60)
-    assert [json.loads(line)["note"] for line in Reader(desk.log).last(3)][-1] == shown[-1]
+    assert [json.loads(line)["note"] for line in LogReader(desk.log).read_last(3)][-1] == shown[-1]
 
 
 def test_an_index_follows_lines_into_closed_and_compressed_files(desk: Desk) -> None:
@@ -81,14 +80,14 @@ def test_an_index_follows_lines_into_closed_and_compressed_files(desk: Desk) -> 
 
 def test_who_follows_a_log_loses_no_line_where_a_file_is_closed(desk: Desk) -> None:
     sink = desk.open()
-    reader = Reader(desk.log)
+    reader = LogReader(desk.log)
     desk.write(sink, "0")
-    lines = reader.last(10)
+    lines = reader.read_last(10)
     for begin in range(1, 61, 3):
         desk.write(sink, *numbers(begin, begin + 3))
         if begin % 2:
             desk.work()
-        lines += reader.more()
+        lines += reader.read_new()
     sink.close()
     notes = [json.loads(line)["note"] for line in lines]
     assert [note for note in notes if note.isdigit()] == numbers(0, 61)

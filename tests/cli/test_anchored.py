@@ -132,8 +132,8 @@ def test_who_has_the_key_and_the_machine_is_found_out_by_the_anchors_alone(owned
         assert done.exit_code == 4, done.output
         assert (
             "written anew" in done.output
-            or "not the lines that were signed" in done.output
-            or "more was signed" in done.output
+            or "not the signed lines" in done.output
+            or "more lines were signed" in done.output
         )
 
 

@@ -105,7 +105,7 @@ def test_verify_tells_a_torn_end_from_an_edit(run: CliRunner, log: Path) -> None
     log.write_bytes(b"".join(lines)[:-20])
     done = run.invoke(app, ["verify", str(log)])
     assert done.exit_code == 4
-    assert "line 2: a torn last line: a crash, or a cut" in done.stderr
+    assert "line 2: the last line is incomplete: after a crash, or because it was cut" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "nowhere/audit.jsonl", "."])
@@ -119,7 +119,7 @@ def test_a_log_of_which_something_is_left_was_removed(run: CliRunner, log: Path)
     write(log.with_name("audit.1.jsonl"), act("1"))
     done = run.invoke(app, ["verify", str(log)])
     assert done.exit_code == 4
-    assert "there is no such file" in done.stderr
+    assert "the file does not exist" in done.stderr
 
 
 def test_without_a_key_nothing_vouches_for_a_log(run: CliRunner, log: Path) -> None:

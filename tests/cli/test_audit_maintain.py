@@ -10,7 +10,7 @@ import pytest
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
-from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
 from authguard.core.tombstone import parse_tombstone
@@ -66,7 +66,7 @@ def lived(desk: Deployment, days: int) -> AuditSink:
 def verified(desk: Deployment) -> Verification:
     base = str(desk.store)
     keys = tuple(one.key for one in signing_key.keys_of("", base))
-    held = by_origin(head.note for head in checkpoint_file.load_heads(signing_key.memory(base)))
+    held = group_by_origin(head.note for head in checkpoint_file.load_heads(signing_key.memory(base)))
     return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing_key.check, held))
 
 
@@ -105,7 +105,7 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
     stub.write_bytes(msgspec.structs.replace(said, since=1.0).encode())
     code, _, err = desk.call(*verifying, options=())
     assert code == 4
-    assert f"{stub}: lines gave way to a stub, and no signed line of the log says so" in err
+    assert f"{stub}: a tombstone replaces lines, but no signed line records it" in err
 
 
 def test_what_is_not_over_is_compressed_and_stays(desk: Deployment) -> None:

@@ -16,8 +16,8 @@ from authguard.core.chain import (
     MAX_LINE_BYTES,
     ChainBreak,
     ChainedLine,
-    Flaw,
     IntactChain,
+    Violation,
     format_line,
     iter_chain,
     parse_line,
@@ -92,7 +92,7 @@ def test_an_untouched_chain_is_intact() -> None:
 
 
 def test_a_chain_without_a_line_is_broken() -> None:
-    assert verify_chain([]) == ChainBreak(0, Flaw.EMPTY)
+    assert verify_chain([]) == ChainBreak(0, Violation.EMPTY)
 
 
 @given(place=st.integers(0, len(TEXT) - 1), mask=st.integers(1, 255))
@@ -102,12 +102,12 @@ def test_any_byte_changed_is_found_in_its_line(place: int, mask: int) -> None:
     found = verify_chain(split(bytes(changed)))
     assert isinstance(found, ChainBreak)
     assert found.line == next(line for line, start in enumerate(STARTS) if start > place)
-    assert found.flaw in {Flaw.EDITED, Flaw.FOREIGN, Flaw.TORN}
+    assert found.violation in {Violation.EDITED, Violation.NOT_A_RECORD, Violation.TORN}
 
 
 @pytest.mark.parametrize("gone", range(19))
 def test_any_inner_line_deleted_is_found_where_it_was(gone: int) -> None:
-    assert verify_chain(LOG[:gone] + LOG[gone + 1 :]) == ChainBreak(gone + 1, Flaw.MISPLACED)
+    assert verify_chain(LOG[:gone] + LOG[gone + 1 :]) == ChainBreak(gone + 1, Violation.MISPLACED)
 
 
 @given(st.lists(st.integers(0, 19), min_size=2, max_size=2, unique=True).map(sorted))
@@ -115,37 +115,37 @@ def test_any_two_lines_swapped_are_found_at_the_first(places: Sequence[int]) -> 
     first, second = places
     lines = list(LOG)
     lines[first], lines[second] = lines[second], lines[first]
-    assert verify_chain(lines) == ChainBreak(first + 1, Flaw.MISPLACED)
+    assert verify_chain(lines) == ChainBreak(first + 1, Violation.MISPLACED)
 
 
 @given(st.permutations(range(20)).filter(lambda order: order != sorted(order)))
 def test_any_other_order_is_found(order: Sequence[int]) -> None:
     first = next(place for place, number in enumerate(order) if place != number)
-    assert verify_chain([LOG[number] for number in order]) == ChainBreak(first + 1, Flaw.MISPLACED)
+    assert verify_chain([LOG[number] for number in order]) == ChainBreak(first + 1, Violation.MISPLACED)
 
 
 @given(st.integers(0, 19), st.integers(0, 20))
 def test_a_line_said_twice_is_found(number: int, place: int) -> None:
     # beside itself, the copy is the second of the two
     expected = place + 1 if place != number else place + 2
-    assert verify_chain([*LOG[:place], LOG[number], *LOG[place:]]) == ChainBreak(expected, Flaw.MISPLACED)
+    assert verify_chain([*LOG[:place], LOG[number], *LOG[place:]]) == ChainBreak(expected, Violation.MISPLACED)
 
 
 @given(st.integers(1, 18))
 def test_a_forged_line_that_fits_its_predecessor_is_found_at_its_successor(place: int) -> None:
     forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), place, json.loads(LOG[place - 1])["hash"])
-    assert verify_chain([*LOG[:place], forged, *LOG[place + 1 :]]) == ChainBreak(place + 2, Flaw.MISPLACED)
+    assert verify_chain([*LOG[:place], forged, *LOG[place + 1 :]]) == ChainBreak(place + 2, Violation.MISPLACED)
 
 
 def test_a_forged_last_line_that_skips_places_is_found() -> None:
     forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
-    assert verify_chain([*LOG, forged]) == ChainBreak(21, Flaw.MISPLACED)
+    assert verify_chain([*LOG, forged]) == ChainBreak(21, Violation.MISPLACED)
 
 
 @given(st.integers(1, len(TEXT) - 1).filter(lambda place: place not in STARTS))
 def test_a_log_cut_inside_a_line_ends_in_a_torn_one(place: int) -> None:
     expected = next(line for line, start in enumerate(STARTS) if start > place)
-    assert verify_chain(split(TEXT[:place])) == ChainBreak(expected, Flaw.TORN)
+    assert verify_chain(split(TEXT[:place])) == ChainBreak(expected, Violation.TORN)
 
 
 @given(st.integers(1, 19))
@@ -156,8 +156,8 @@ def test_a_log_cut_at_a_line_cannot_be_told_without_a_signature(count: int) -> N
 @given(st.binary(max_size=300))
 def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> None:
     found = parse_line(garbage + b"\n")
-    assert found in {Flaw.FOREIGN, Flaw.EDITED}
-    assert parse_line(garbage.replace(b"\n", b"")) is Flaw.TORN
+    assert found in {Violation.NOT_A_RECORD, Violation.EDITED}
+    assert parse_line(garbage.replace(b"\n", b"")) is Violation.TORN
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> Non
 def test_a_line_with_a_right_hash_that_is_no_record_is_foreign(body: bytes) -> None:
     hashed = body + b',"v":1,"seq":0,"prev":"' + GENESIS.encode() + b'"'
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
-    assert verify_chain([line]) == ChainBreak(1, Flaw.FOREIGN)
+    assert verify_chain([line]) == ChainBreak(1, Violation.NOT_A_RECORD)
 
 
 @pytest.mark.parametrize("number", [b"00", b"-1", b"1.0", b"1e2", b"9" * 19])
@@ -182,23 +182,23 @@ def test_a_place_is_written_in_one_way_only(number: bytes) -> None:
         b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","v":1,"seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
     )
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
-    assert parse_line(line) is Flaw.FOREIGN
+    assert parse_line(line) is Violation.NOT_A_RECORD
 
 
 def test_a_line_longer_than_a_line_may_be_is_foreign() -> None:
     line, _ = format_line(Acted(id="x", at=1.0, policy="", act="a", note="n" * MAX_LINE_BYTES), 0, GENESIS)
-    assert parse_line(line) is Flaw.FOREIGN
+    assert parse_line(line) is Violation.NOT_A_RECORD
 
 
 def test_walking_stops_at_the_first_break() -> None:
     edited = LOG[3].replace(b"body-too-large", b"body-too-small")
     found = list(iter_chain([*LOG[:3], edited, *LOG[4:]]))
     assert [type(item) for item in found] == [ChainedLine, ChainedLine, ChainedLine, ChainBreak]
-    assert found[-1] == ChainBreak(4, Flaw.EDITED)
+    assert found[-1] == ChainBreak(4, Violation.EDITED)
 
 
 def test_every_flaw_is_told_in_words() -> None:
-    assert len({flaw.words for flaw in Flaw}) == len(Flaw)
+    assert len({violation.message for violation in Violation}) == len(Violation)
 
 
 def test_text_that_is_not_unicode_does_not_become_a_line() -> None:

@@ -13,7 +13,7 @@ from authguard.core.chain import (
     GENESIS,
     VERSION,
     ChainedLine,
-    Flaw,
+    Violation,
     format_line,
     make_template,
     parse_line,
@@ -143,8 +143,8 @@ def test_a_change_of_any_member_breaks_the_line(kind: str) -> None:
         if name != "kind":
             assert line.count(said) == 1, name
         for other in (b'"' + name.encode() + b'":null', said[:-1] + b"0" + said[-1:], said[:-2] + b"x" + said[-1:]):
-            assert isinstance(parse_line(line.replace(said, other)), Flaw), (name, other)
-        assert isinstance(parse_line(line.replace(said + b",", b"").replace(b"," + said, b"")), Flaw), name
+            assert isinstance(parse_line(line.replace(said, other)), Violation), (name, other)
+        assert isinstance(parse_line(line.replace(said + b",", b"").replace(b"," + said, b"")), Violation), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +153,7 @@ def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
     for place in range(len(line)):
         for bit in (1, 32):
             changed = line[:place] + bytes([line[place] ^ bit]) + line[place + 1 :]
-            assert isinstance(parse_line(changed), Flaw), (place, bit)
+            assert isinstance(parse_line(changed), Violation), (place, bit)
 
 
 def test_a_pressed_decision_has_its_trace_and_its_place_under_the_hash_too() -> None:

@@ -27,9 +27,9 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.query.stats import collect_stats
-from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import Flaw
+from authguard.core.chain import Violation
 from authguard.core.entries import Acted
 from authguard.core.signed_note import parse_checkpoint
 from authguard.errors import AuditError
@@ -63,7 +63,7 @@ def trust_of(life: Life) -> Trust:
     heads = list(checkpoint_file.load_heads(life.folder / "heads"))
     said = ((parse_checkpoint(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
-    return Trust((KEY.key,), signing_key.check, by_origin(head.note for head in heads), {}, files)
+    return Trust((KEY.key,), signing_key.check, group_by_origin(head.note for head in heads), {}, files)
 
 
 # --- the app
@@ -171,17 +171,17 @@ def app(life: Life, seed: int) -> int:
 
 def look(life: Life, found: Counter[str]) -> list[str]:
     """Verify once; give what must not be found."""
-    seen = verify(life.log, trust=trust_of(life), again=lambda: trust_of(life))
+    seen = verify(life.log, trust=trust_of(life), reload_trust=lambda: trust_of(life))
     found["looks"] += 1
     lost = (life.folder / "lost").read_text("utf-8").split() if (life.folder / "lost").exists() else []
     wrong = []
-    for one in seen.flaws:
+    for one in seen.findings:
         known = {name.removesuffix(".gz") for name in lost}
         renamed = one.path.name.removesuffix(".gz").partition(".jsonl")[0] in {name.partition(".")[0] for name in known}
-        if one.broken.flaw is Flaw.UNREAD and (one.path.name.removesuffix(".gz") in known or renamed):
+        if one.broken.violation is Violation.INACCESSIBLE and (one.path.name.removesuffix(".gz") in known or renamed):
             found["unread"] += 1
         else:
-            wrong.append(f"{one.path.name}, line {one.broken.line}: {one.broken.flaw.value}")
+            wrong.append(f"{one.path.name}, line {one.broken.line}: {one.broken.violation.value}")
     return wrong
 
 
@@ -236,7 +236,7 @@ def after(life: Life, seed: int, answer: dict[str, Any]) -> list[str]:
     if failed.exists():
         return [failed.read_text("utf-8")]
     seen = verify(life.log, trust=trust_of(life))
-    wrong = [f"{one.path.name}, line {one.broken.line}: {one.broken.flaw.value}" for one in seen.flaws]
+    wrong = [f"{one.path.name}, line {one.broken.line}: {one.broken.violation.value}" for one in seen.findings]
     for chain in seen.chains:
         answer["retired"] = chain.retired[0]
         if chain.ranges.signed != chain.lines:

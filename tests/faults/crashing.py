@@ -31,12 +31,12 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
-from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
-from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.chain import ChainBreak, Violation
 from authguard.core.entries import Acted
 from authguard.ids import SystemIds
 from authguard.testing import FakeClock
@@ -198,14 +198,16 @@ def look(life: Life, way: str) -> dict[str, Any]:
     trust = Trust(
         (KEY.key,),
         signing_key.check,
-        by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
+        group_by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     raw = life.log.read_bytes() if life.log.exists() else b""
     torn = bool(raw) and not raw.endswith(b"\n")
     if life.log.exists() and way != "power":
         before = verify(life.log, trust=trust, pause=lambda _: None)
-        flaws = {chain.result.flaw for chain in before.chains if isinstance(chain.result, ChainBreak)}
-        assert flaws <= ({Flaw.TORN} if torn else {Flaw.EMPTY, Flaw.UNSIGNED, Flaw.STRIPPED}), flaws
+        findings = {chain.result.violation for chain in before.chains if isinstance(chain.result, ChainBreak)}
+        assert findings <= (
+            {Violation.TORN} if torn else {Violation.EMPTY, Violation.UNSIGNED, Violation.CHECKPOINTS_REMOVED}
+        ), findings
     clock = FakeClock(life.now + 2 * RECORDS)
     sink = sink_of(life, clock)
     sink.open()
@@ -214,7 +216,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     trust = Trust(
         (KEY.key,),
         signing_key.check,
-        by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
+        group_by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     after = verify(life.log, trust=trust, pause=lambda _: None)
     assert after.ok, [chain for chain in after.chains if isinstance(chain.result, ChainBreak)]

@@ -79,7 +79,7 @@ class Scene:
         """Give what was seen."""
         self._turn("")
         found = verify(self.log)
-        flaws = sorted({chain.result.flaw.value for chain in found.chains if isinstance(chain.result, ChainBreak)})
+        flaws = sorted({chain.result.violation.value for chain in found.chains if isinstance(chain.result, ChainBreak)})
         return {"callers": self.callers, "lines": self.lines, "verify": flaws or ["sound"]}
 
     def _tell(self, where: dict[str, list[str]], what: str) -> None:

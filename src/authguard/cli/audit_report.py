@@ -69,7 +69,7 @@ def report(
             trust=trust,
             also=also or (),
             progress=progress,
-            again=lambda: load_trust(path, vouching, anchor, store),
+            reload_trust=lambda: load_trust(path, vouching, anchor, store),
         )
     cover = ReportContext(
         log=str(path),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.audit.verify.log_reader import Reader, parse
+from authguard.audit.verify.log_reader import LogReader, decode_line
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_record_line, resolve_log_path
 from authguard.settings import DEFAULT_LOG
@@ -36,8 +36,8 @@ def tail(
 ) -> None:
     """Show the last lines of a log, of all its chains, by time. They are shown, not verified."""
     log = resolve_log_path(path)
-    reader = Reader(log)
-    shown = reader.last(lines)
+    reader = LogReader(log)
+    shown = reader.read_last(lines)
     if not shown and not follow and not log.exists():
         print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
         raise typer.Exit(FAILED)
@@ -45,7 +45,7 @@ def tail(
     try:
         while follow:
             time.sleep(POLL)
-            _show(reader.more(), raw)
+            _show(reader.read_new(), raw)
     except KeyboardInterrupt:
         raise typer.Exit from None
 
@@ -55,5 +55,5 @@ def _show(lines: Iterable[bytes], raw: bool) -> None:
         if raw:
             typer.echo(escape(line.decode("utf-8", "backslashreplace").rstrip("\n")))
         else:
-            record = parse(line)
+            record = decode_line(line)
             typer.secho(format_record_line(record, line), fg=_COLOURS.get(str(record.get("kind")), "green"))

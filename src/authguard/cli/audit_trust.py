@@ -12,11 +12,11 @@ import typer
 from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths
-from authguard.audit.verify.checkpoint_verifier import Found, Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Finding, Trust, group_by_origin
 from authguard.audit.write.anchor import read_anchor
 from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, resolve_log_path
-from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.chain import ChainBreak, Violation
 from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
@@ -138,24 +138,24 @@ def load_trust(log: Path, vouching: LogKeys, anchors: Iterable[str] | None, stor
     if not keys:
         return None
     held, files, blind = _remembered(signing_key.memory(file_prefix(store, log)))
-    anchored = by_origin(_anchored(anchors or (), {key.name for key in keys}))
+    anchored = group_by_origin(_anchored(anchors or (), {key.name for key in keys}))
     return Trust(keys, signing_key.check, held, anchored, files, blind)
 
 
-def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Found, ...]]:
+def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Finding, ...]]:
     """Read what the writers remember: checkpoints by chain, the chains' files, and what cannot be read of it."""
     heads: list[checkpoint_file.Head] = []
     try:
         heads += checkpoint_file.load_heads(folder)
     except OSError as error:
-        flaw = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.BLIND
+        violation = Violation.INACCESSIBLE if isinstance(error, PermissionError) else Violation.MEMORY_UNREADABLE
         where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
-        return {}, {}, (Found(where, ChainBreak(0, flaw)),)
+        return {}, {}, (Finding(where, ChainBreak(0, violation)),)
     except ValueError:
-        return {}, {}, (Found(folder, ChainBreak(0, Flaw.BLIND)),)
+        return {}, {}, (Finding(folder, ChainBreak(0, Violation.MEMORY_UNREADABLE)),)
     said = ((parse_checkpoint(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
-    return by_origin(head.note for head in heads), files, ()
+    return group_by_origin(head.note for head in heads), files, ()
 
 
 def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.audit.verify.log_verifier import UNSIGNED, verify
+from authguard.audit.verify.log_verifier import UNSIGNED_WARNING, verify
 from authguard.cli.audit_trust import (
     NO_KEY,
     AlsoOption,
@@ -27,7 +27,7 @@ from authguard.core.chain import ChainBreak
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.verify.checkpoint_verifier import Found, Ranges
+    from authguard.audit.verify.checkpoint_verifier import Finding, Ranges
     from authguard.audit.verify.result import ChainReport, Verification
 
 SignedOption = Annotated[
@@ -75,9 +75,9 @@ def check(
             trust=trust,
             also=also or (),
             progress=progress,
-            again=lambda: load_trust(log, vouching, anchor, store),
+            reload_trust=lambda: load_trust(log, vouching, anchor, store),
         )
-    unread = list(broken(found)) if found.is_unread else []
+    unread = list(broken(found)) if found.is_inaccessible else []
     failures = [] if unread else list(broken(found))
     if trust is None and not hashes_only:
         failures.append(NO_KEY)
@@ -102,7 +102,7 @@ def broken(found: Verification) -> Iterator[str]:
     for chain in found.chains:
         if isinstance(chain.result, ChainBreak):
             yield _broken(chain, chain.result)
-    for missing in found.gone:
+    for missing in found.missing:
         yield _gone(missing)
 
 
@@ -138,7 +138,7 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     if found.repairs:
         yield f"repairs: {_counted(found.repairs, 'torn line')} cut off after a crash or a full disk"
     if not signed:
-        yield UNSIGNED
+        yield UNSIGNED_WARNING
 
 
 def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> Iterator[str]:
@@ -171,11 +171,11 @@ def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
 def _broken(chain: ChainReport, result: ChainBreak) -> str:
     where = f", line {result.line}" if result.line else ""
     before = f" ({_counted(chain.lines, 'line')} of the log before it verified)" if result.line else ""
-    return f"{escape(str(chain.where))}{where}: {result.flaw.words}{before}"
+    return f"{escape(str(chain.where))}{where}: {result.violation.message}{before}"
 
 
-def _gone(missing: Found) -> str:
-    return f"{escape(str(missing.path))}: {missing.broken.flaw.words}"
+def _gone(missing: Finding) -> str:
+    return f"{escape(str(missing.path))}: {missing.broken.violation.message}"
 
 
 def _counted(count: int, noun: str) -> str:

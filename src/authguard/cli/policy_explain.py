@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from authguard.asgi.reply import DEFAULT_TEXTS
-from authguard.audit.verify.log_reader import find
+from authguard.audit.verify.log_reader import find_record
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape
@@ -164,7 +164,7 @@ def _check_operation(policy: Policy, operation: str, given: Mapping[str, str]) -
 
 
 def _recorded(log: Path, record: str) -> dict[str, Any]:
-    found = find(log, record)
+    found = find_record(log, record)
     if not found:
         print_error(f"there is no record `{record}` in `{log}`, nor in the chains beside it")
         raise typer.Exit(FAILED)

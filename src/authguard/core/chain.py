@@ -37,61 +37,61 @@ _LINK: Final = re.compile(rb',"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]
 HASH_SUFFIX_BYTES: Final = 76
 
 
-class Flaw(StrEnum):
-    """What can be wrong with a log: with a line, with a file, or with what signs it."""
+class Violation(StrEnum):
+    """Integrity violations of a log: of a line, of a file or of its checkpoints."""
 
     EDITED = "edited"
     MISPLACED = "misplaced"
     TORN = "torn"
-    FOREIGN = "foreign"
+    NOT_A_RECORD = "not-a-record"
     EMPTY = "empty"
     MISSING = "missing"
     UNREADABLE = "unreadable"
     UNSIGNED = "unsigned"
-    FORGED = "forged"
-    STRANGE = "strange"
-    CONTRADICTED = "contradicted"
-    BACKWARD = "backward"
-    CUT = "cut"
-    STRIPPED = "stripped"
-    GONE = "gone"
-    BLIND = "blind"
-    SKIPPED = "skipped"
-    UNTRUE = "untrue"
-    UNRETIRED = "unretired"
-    UNOPENED = "unopened"
-    UNREAD = "unread"
-    PLUCKED = "plucked"
+    BAD_SIGNATURE = "bad-signature"
+    WRONG_ORIGIN = "wrong-origin"
+    ROOT_MISMATCH = "root-mismatch"
+    CHECKPOINT_ROLLED_BACK = "checkpoint-rolled-back"
+    TRUNCATED = "truncated"
+    CHECKPOINTS_REMOVED = "checkpoints-removed"
+    CHAIN_MISSING = "chain-missing"
+    MEMORY_UNREADABLE = "memory-unreadable"
+    SEGMENT_MISSING = "segment-missing"
+    TOMBSTONE_MISMATCH = "tombstone-mismatch"
+    RETIREMENT_UNRECORDED = "retirement-unrecorded"
+    UNAUTHORIZED_WRITER = "unauthorized-writer"
+    INACCESSIBLE = "inaccessible"
+    CHECKPOINTS_INCOMPLETE = "checkpoints-incomplete"
 
     @property
-    def words(self) -> str:
-        """What an operator is told."""
-        return _WORDS[self]
+    def message(self) -> str:
+        """Return the message for an operator."""
+        return _MESSAGES[self]
 
 
-_WORDS: Final = {
-    Flaw.EDITED: "the line was edited: its bytes do not have the hash that it states",
-    Flaw.MISPLACED: "the line does not follow the one before it: lines were deleted, inserted or re-ordered",
-    Flaw.TORN: "a torn last line: a crash, or a cut",
-    Flaw.FOREIGN: "not a record of this log",
-    Flaw.EMPTY: "the file is empty: a log begins with a record of its start",
-    Flaw.MISSING: "there is no such file",
-    Flaw.UNREADABLE: "the file cannot be read",
-    Flaw.UNSIGNED: "no checkpoint of the key signs any of it: it was replaced, or its checkpoints were taken away",
-    Flaw.FORGED: "the checkpoint is not signed by the key, or was changed",
-    Flaw.STRANGE: "the checkpoint signs another chain: files were swapped or put together",
-    Flaw.CONTRADICTED: "from here to the next checkpoint these are not the lines that were signed: they were changed",
-    Flaw.BACKWARD: "the checkpoint goes back behind the one before it: checkpoints were re-ordered or repeated",
-    Flaw.CUT: "the file ends here, and more was signed: its end was cut off",
-    Flaw.STRIPPED: "the checkpoints end here, and more were signed: they were taken away or put back to older ones",
-    Flaw.GONE: "a chain that was signed is not there: it was removed or replaced (archived? name it with `--also`)",
-    Flaw.SKIPPED: "lines before this file are not there: a segment was removed, renamed or swapped",
-    Flaw.UNTRUE: "the stub does not follow the line before it, or is none: it was edited or swapped",
-    Flaw.UNRETIRED: "lines gave way to a stub, and no signed line of the log says so: somebody removed them",
-    Flaw.UNOPENED: "behind the last line of a writer that had ended stands one that no writer with the key began with",
-    Flaw.PLUCKED: "checkpoints that the log says were kept are not there: somebody took some of them away",
-    Flaw.UNREAD: "it cannot be read now, so nothing is said of it: look at its mode, its owner and the disk",
-    Flaw.BLIND: "what the writers remember of their checkpoints is damaged",
+_MESSAGES: Final = {
+    Violation.EDITED: "the line was edited: its bytes do not match its hash",
+    Violation.MISPLACED: "the line does not follow the line before it: lines were deleted, inserted or reordered",
+    Violation.TORN: "the last line is incomplete: after a crash, or because it was cut",
+    Violation.NOT_A_RECORD: "the line is not a record of this log",
+    Violation.EMPTY: "the file is empty: a log begins with a record of its start",
+    Violation.MISSING: "the file does not exist",
+    Violation.UNREADABLE: "the file cannot be read",
+    Violation.UNSIGNED: "no checkpoint of the key covers it: the file was replaced, or its checkpoints removed",
+    Violation.BAD_SIGNATURE: "the checkpoint is not signed by the key, or was changed",
+    Violation.WRONG_ORIGIN: "the checkpoint signs another chain: files were swapped or combined",
+    Violation.ROOT_MISMATCH: "the lines from here to the next checkpoint are not the signed lines: they were changed",
+    Violation.CHECKPOINT_ROLLED_BACK: "the checkpoint is older than the one before it: they were reordered or repeated",
+    Violation.TRUNCATED: "the file ends here, but more lines were signed: its end was cut off",
+    Violation.CHECKPOINTS_REMOVED: "the checkpoints end here, but more were signed: they were removed or rolled back",
+    Violation.CHAIN_MISSING: "a signed chain is missing: it was removed or replaced (archived? name it with `--also`)",
+    Violation.SEGMENT_MISSING: "lines before this file are missing: a segment was removed, renamed or swapped",
+    Violation.TOMBSTONE_MISMATCH: "the tombstone does not follow the line before it, or is invalid: edited or swapped",
+    Violation.RETIREMENT_UNRECORDED: "a tombstone replaces lines, but no signed line records it: they were removed",
+    Violation.UNAUTHORIZED_WRITER: "a writer without the key added the line after the last line of a finished writer",
+    Violation.CHECKPOINTS_INCOMPLETE: "checkpoints that the log records as kept are missing: they were removed",
+    Violation.INACCESSIBLE: "the file cannot be read now, so it was not verified: check its mode, owner and disk",
+    Violation.MEMORY_UNREADABLE: "the writers' memory of their newest checkpoints is damaged",
 }
 
 
@@ -122,7 +122,7 @@ class ChainBreak:
     """
 
     line: int
-    flaw: Flaw
+    violation: Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,25 +207,25 @@ def render_line(  # noqa: PLR0917 - the hot path: a name for each would cost as 
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 
 
-def parse_line(line: bytes) -> ChainedLine | Flaw:
+def parse_line(line: bytes) -> ChainedLine | Violation:
     """Check one line by itself: its form, its hash, and that it is a record.
 
     Args:
         line: with its newline, where it has one.
     """
     if not line.endswith(b"\n"):
-        return Flaw.TORN if len(line) <= MAX_LINE_BYTES else Flaw.FOREIGN
+        return Violation.TORN if len(line) <= MAX_LINE_BYTES else Violation.NOT_A_RECORD
     # quotes inside a text are escaped, so the last of these can only be the link itself
     found = _LINK.fullmatch(line, max(line.rfind(b',"v":1,"seq":'), 0))
     if found is None or len(line) > MAX_LINE_BYTES:
-        return Flaw.FOREIGN
+        return Violation.NOT_A_RECORD
     seq, prev, stated = found.groups()
     if sha256(line[:-HASH_SUFFIX_BYTES]).hexdigest().encode() != stated:
-        return Flaw.EDITED
+        return Violation.EDITED
     try:
         entry = _decode(line)
     except msgspec.DecodeError:
-        return Flaw.FOREIGN
+        return Violation.NOT_A_RECORD
     return ChainedLine(entry, int(seq), prev.decode(), stated.decode())
 
 
@@ -244,19 +244,19 @@ def iter_chain(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Ite
     for line in lines:
         found = parse_line(line)
         if isinstance(found, ChainedLine) and (found.seq, found.prev) != (seq, prev):
-            found = Flaw.MISPLACED
+            found = Violation.MISPLACED
         if not isinstance(found, ChainedLine):
             yield ChainBreak(seq + 1, found)
             return
         yield found
         seq, prev = seq + 1, found.hash
     if seq == begin:
-        yield ChainBreak(0, Flaw.EMPTY)
+        yield ChainBreak(0, Violation.EMPTY)
 
 
 def verify_chain(lines: Iterable[bytes]) -> IntactChain | ChainBreak:
     """Find the first break of a chain; a chain without a line is broken."""
-    found: ChainedLine | ChainBreak = ChainBreak(0, Flaw.EMPTY)
+    found: ChainedLine | ChainBreak = ChainBreak(0, Violation.EMPTY)
     for found in iter_chain(lines):  # noqa: B007 - the last one found is the answer
         pass
     return found if isinstance(found, ChainBreak) else IntactChain(found.seq + 1, found.hash)

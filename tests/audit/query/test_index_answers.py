@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from authguard.audit.query.index import SCHEMA_VERSION, index_path, open_index
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
-from authguard.audit.verify.log_reader import parse
+from authguard.audit.verify.log_reader import decode_line
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
 from tests.profiles import examples
 from tests.records import by_hand
@@ -89,7 +89,7 @@ class Scan:
     def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for file in (self.log, self.log.with_name("audit.1.jsonl")):
             if file.exists():
-                yield from ((file.name, parse(line)) for line in file.read_bytes().splitlines())
+                yield from ((file.name, decode_line(line)) for line in file.read_bytes().splitlines())
 
     def voids(self) -> set[tuple[str, str]]:
         return {(file, one) for file, said in self.lines() for one in said.get("records", ())}

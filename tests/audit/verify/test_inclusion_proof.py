@@ -9,8 +9,8 @@ import pytest
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file
-from authguard.audit.verify.inclusion_proof import BOUND, HEADER, UnprovenError, examine, prove
-from authguard.audit.verify.log_reader import parse
+from authguard.audit.verify.inclusion_proof import HEADER, MAX_PROOF_CHARS, ProofError, create_proof, verify_proof
+from authguard.audit.verify.log_reader import decode_line
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.merkle import Tree, leaf, root_of
 from authguard.core.merkle import prove as prove_leaf
@@ -72,7 +72,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("index", range(10))
 def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(log: Path, index: int) -> None:
-    found = examine(prove(log, f"r{index}", KEYS, signing_key.check), [KEY.key], signing_key.check)
+    found = verify_proof(create_proof(log, f"r{index}", KEYS, signing_key.check), [KEY.key], signing_key.check)
     assert (found.index, found.size) == (index, 4 if index < 4 else 10)
     assert found.line == log.read_bytes().splitlines(keepends=True)[index]
     assert found.key == KEY.key
@@ -80,13 +80,13 @@ def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(
 
 def test_what_is_not_signed_yet_or_not_there_is_said_so(log: Path, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no checkpoint covers"):
-        prove(log, "r10", KEYS, signing_key.check)
+        create_proof(log, "r10", KEYS, signing_key.check)
     with pytest.raises(AuditError, match="no chain"):
-        prove(log, "none", KEYS, signing_key.check)
+        create_proof(log, "none", KEYS, signing_key.check)
     (tmp_path / "audit.jsonl").write_bytes(log.read_bytes())
     by_hand(tmp_path)
     with pytest.raises(AuditError, match="not signed"):
-        prove(tmp_path / "audit.jsonl", "r1", KEYS, signing_key.check)
+        create_proof(tmp_path / "audit.jsonl", "r1", KEYS, signing_key.check)
 
 
 def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> None:
@@ -96,28 +96,28 @@ def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> Non
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
     checkpoint_file.checkpoint_path(path).write_bytes(checkpoint_file.checkpoint_path(log).read_bytes())
     with pytest.raises(AuditError, match="does not lead"):
-        prove(path, "r9", KEYS, signing_key.check)
+        create_proof(path, "r9", KEYS, signing_key.check)
 
 
 def test_another_key_of_the_same_name_proves_nothing(log: Path) -> None:
     with pytest.raises(AuditError, match="not signed by the key"):
-        examine(prove(log, "r5", KEYS, signing_key.check), [OTHER.key], signing_key.check)
-    with pytest.raises(UnprovenError, match="not signed by the key"):
-        prove(log, "r5", (OTHER.key,), signing_key.check)
+        verify_proof(create_proof(log, "r5", KEYS, signing_key.check), [OTHER.key], signing_key.check)
+    with pytest.raises(ProofError, match="not signed by the key"):
+        create_proof(log, "r5", (OTHER.key,), signing_key.check)
 
 
 def test_no_change_of_a_proof_is_taken(log: Path) -> None:
-    text = prove(log, "r5", KEYS, signing_key.check)
-    assert examine(text, [KEY.key], signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.check)
+    assert verify_proof(text, [KEY.key], signing_key.check)
     for place in range(len(text)):
         spoilt = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
         with pytest.raises(AuditError):
-            examine(spoilt, [KEY.key], signing_key.check)
+            verify_proof(spoilt, [KEY.key], signing_key.check)
 
 
 @pytest.mark.parametrize("hashes", ["none", "one less", "one more", "turned round"])
 def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
-    text = prove(log, "r5", KEYS, signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.check)
     head, body = text.split("\nindex 5\n")
     path, _, note = body.partition("\n\n")
     lines = path.split("\n")
@@ -133,19 +133,19 @@ def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
     path = "".join(line + "\n" for line in lines)
     spoilt = f"{head}\nindex 5\n{path}\n{note}"
     with pytest.raises(AuditError):
-        examine(spoilt, [KEY.key], signing_key.check)
+        verify_proof(spoilt, [KEY.key], signing_key.check)
 
 
 def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
-    text = prove(log, "r5", KEYS, signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.check)
     line = b64decode(text.splitlines()[1].removeprefix("extra "))
-    forged, _ = format_line(acted("r5", 5, "stopped"), 5, parse(line)["prev"])
+    forged, _ = format_line(acted("r5", 5, "stopped"), 5, decode_line(line)["prev"])
     spoilt = text.replace(b64encode(line).decode(), b64encode(forged).decode())
     with pytest.raises(AuditError, match="does not cover"):
-        examine(spoilt, [KEY.key], signing_key.check)
+        verify_proof(spoilt, [KEY.key], signing_key.check)
 
 
-@pytest.mark.parametrize("text", ["", HEADER, "x" * (BOUND + 1), HEADER + "\nextra !!\nindex 0\n\n"])
+@pytest.mark.parametrize("text", ["", HEADER, "x" * (MAX_PROOF_CHARS + 1), HEADER + "\nextra !!\nindex 0\n\n"])
 def test_what_is_no_proof_is_said_so(text: str) -> None:
     with pytest.raises(AuditError, match="no proof"):
-        examine(text, [KEY.key], signing_key.check)
+        verify_proof(text, [KEY.key], signing_key.check)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard import signing_key
-from authguard.audit.verify.chain_verifier import LOOKS
+from authguard.audit.verify.chain_verifier import MAX_READ_ATTEMPTS
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Flaw, IntactChain, format_line
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line
 from authguard.core.entries import Acted, Decided, Faulted, Refused
 from tests.audit.logs import CELL
 
@@ -74,7 +74,7 @@ def test_the_first_break_is_placed_and_what_comes_before_it_counted(log: Path) -
     log.write_bytes(b"".join(lines))
     found = verify(log, pause=never)
     assert not found.ok
-    assert found.chains[0].result == ChainBreak(3, Flaw.EDITED)
+    assert found.chains[0].result == ChainBreak(3, Violation.EDITED)
     assert found.chains[0].lines == 2
     assert found.outcomes == {"allow": 1}
 
@@ -86,17 +86,17 @@ def test_one_broken_chain_beside_a_good_one_breaks_the_log(log: Path) -> None:
     found = verify(log, pause=never)
     assert not found.ok
     assert isinstance(found.chains[0].result, IntactChain)
-    assert found.chains[1].result == ChainBreak(1, Flaw.MISPLACED)
+    assert found.chains[1].result == ChainBreak(1, Violation.MISPLACED)
 
 
 @pytest.mark.parametrize(
     ("content", "result"),
     [
-        (b"", ChainBreak(0, Flaw.EMPTY)),
-        (None, ChainBreak(0, Flaw.MISSING)),
-        (b"\n", ChainBreak(1, Flaw.FOREIGN)),
-        (b"x" * 1_000_000, ChainBreak(1, Flaw.FOREIGN)),
-        (b"x" * (MAX_LINE_BYTES - 1) + b"\n" + b"rest", ChainBreak(1, Flaw.FOREIGN)),
+        (b"", ChainBreak(0, Violation.EMPTY)),
+        (None, ChainBreak(0, Violation.MISSING)),
+        (b"\n", ChainBreak(1, Violation.NOT_A_RECORD)),
+        (b"x" * 1_000_000, ChainBreak(1, Violation.NOT_A_RECORD)),
+        (b"x" * (MAX_LINE_BYTES - 1) + b"\n" + b"rest", ChainBreak(1, Violation.NOT_A_RECORD)),
     ],
 )
 def test_what_is_no_log_is_not_well(log: Path, content: bytes | None, result: ChainBreak) -> None:
@@ -115,7 +115,7 @@ def test_a_log_that_is_missing_while_its_siblings_are_there_is_not_well(log: Pat
 
 def test_a_folder_is_not_a_log(log: Path) -> None:
     log.mkdir()
-    assert verify(log).chains[0].result == ChainBreak(0, Flaw.UNREADABLE)
+    assert verify(log).chains[0].result == ChainBreak(0, Violation.UNREADABLE)
 
 
 def test_a_torn_end_is_told_from_an_edit_after_looking_again(log: Path) -> None:
@@ -123,9 +123,9 @@ def test_a_torn_end_is_told_from_an_edit_after_looking_again(log: Path) -> None:
     log.write_bytes(text[:-10])
     pauses: list[float] = []
     found = verify(log, pause=pauses.append)
-    assert found.chains[0].result == ChainBreak(3, Flaw.TORN)
+    assert found.chains[0].result == ChainBreak(3, Violation.TORN)
     assert found.chains[0].lines == 2
-    assert len(pauses) == LOOKS
+    assert len(pauses) == MAX_READ_ATTEMPTS
 
 
 def test_a_line_whose_writer_is_at_it_is_not_called_torn(log: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_log_that_begins_while_its_siblings_are_verified_is_not_called_emptied
 def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
     log.write_bytes(b"")
     log.with_suffix(".checkpoints").write_bytes(b"")
-    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == ChainBreak(0, Flaw.EMPTY)
+    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == ChainBreak(0, Violation.EMPTY)

@@ -12,7 +12,7 @@ from authguard.audit.verify import inclusion_proof
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import Flaw
+from authguard.core.chain import Violation
 from authguard.core.tombstone import make_tombstone
 from authguard.errors import AuditError
 from tests.audit.desk import Desk, filled, numbers, told
@@ -58,10 +58,10 @@ def test_what_is_kept_no_longer_leaves_stubs_and_the_rest_verifies(desk: Desk) -
 
 def test_a_later_record_is_proved_over_stubs_and_one_that_is_gone_says_why(desk: Desk) -> None:
     retired(desk)
-    proof = inclusion_proof.prove(desk.log, "r79", desk.trust().keys, signing_key.check)
-    assert b'"r79"' in inclusion_proof.examine(proof, [desk.keys[0].key], signing_key.check).line
+    proof = inclusion_proof.create_proof(desk.log, "r79", desk.trust().keys, signing_key.check)
+    assert b'"r79"' in inclusion_proof.verify_proof(proof, [desk.keys[0].key], signing_key.check).line
     with pytest.raises(AuditError, match="their time was over"):
-        inclusion_proof.prove(desk.log, "r3", desk.trust().keys, signing_key.check)
+        inclusion_proof.create_proof(desk.log, "r3", desk.trust().keys, signing_key.check)
 
 
 def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
@@ -119,7 +119,7 @@ def test_who_trusts_the_old_key_follows_over_a_stub_in_which_it_was_rotated(desk
     held = checkpoint_file.load_heads(desk.memory)
     assert list(held)
 
-    found = verify(desk.log, trust=Trust((old[0].key,), signing_key.check, trust.held))
+    found = verify(desk.log, trust=Trust((old[0].key,), signing_key.check, trust.remembered))
     assert found.ok, found
 
 
@@ -134,5 +134,5 @@ def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
     segment_file.segment_path(desk.log, first.base, ".stub").write_bytes(stub.encode())
     found = desk.verify().chains[0]
     assert not desk.verify().ok
-    assert getattr(found.result, "flaw", None) is Flaw.UNRETIRED
+    assert getattr(found.result, "violation", None) is Violation.RETIREMENT_UNRECORDED
     assert found.where.name == "audit.jsonl.000000000000.stub"

@@ -11,7 +11,7 @@ import pytest
 from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.chain_file import LockedFile, acquire, release
-from authguard.audit.verify.checkpoint_verifier import Trust, by_origin
+from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
@@ -96,7 +96,7 @@ class Deployment:
         sink.close()
 
     def trust(self) -> Trust:
-        held = by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
+        held = group_by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
         return Trust(tuple(one.key for one in self.keys), signing_key.check, held)
 
     def verify(self) -> Verification:
@@ -143,10 +143,10 @@ def test_a_manipulation_is_found_in_its_file_at_its_line(tampered: Deployment, d
     found = tampered.verify()
     assert not found.ok
     if file == "GONE":
-        assert {one.broken.flaw.value for one in found.gone} >= {flaw}
+        assert {one.broken.violation.value for one in found.missing} >= {flaw}
         return
     broken = [
-        (one.where.name, one.result.line, one.result.flaw.value)
+        (one.where.name, one.result.line, one.result.violation.value)
         for one in found.chains
         if isinstance(one.result, ChainBreak)
     ]
@@ -212,7 +212,7 @@ def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> 
         sink.append(Acted(id=f"n{number}", at=2000.0, policy="ab", act="started"))
         tampered.clock.advance(10)
         sink.close()
-    held = tampered.trust().held
+    held = tampered.trust().remembered
     found = verify(tampered.folder / LOG, trust=Trust(trusted, signing_key.check, held))
     assert found.ok, found
     assert found.chains[0].ranges.signed == LINES + 7

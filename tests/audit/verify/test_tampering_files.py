@@ -10,7 +10,7 @@ import pytest
 from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
-from authguard.audit.verify.log_reader import Reader
+from authguard.audit.verify.log_reader import LogReader
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import ChainBreak
 from authguard.errors import AuditError
@@ -68,7 +68,7 @@ def test_a_manipulation_is_found_in_its_file_at_its_line(tampered: Desk, done: s
     assert not found.ok
     (chain,) = found.chains
     assert isinstance(chain.result, ChainBreak)
-    assert (chain.result.flaw.value, chain.where.name) == (flaw, expected)
+    assert (chain.result.violation.value, chain.where.name) == (flaw, expected)
     assert line < 0 or chain.result.line == line
 
 
@@ -88,7 +88,7 @@ def _expected(desk: Desk, where: str) -> str:
 @pytest.mark.parametrize("done", FILES)
 def test_whoever_asks_a_tampered_log_gets_an_answer_or_a_word_and_never_hangs(tampered: Desk, done: str) -> None:
     FILES[done][0](tampered.folder)
-    Reader(tampered.log).last(50)
+    LogReader(tampered.log).read_last(50)
     try:
         with open_index(tampered.log) as index:
             found = list(find(index, Query()))

@@ -9,7 +9,7 @@ import pytest
 from authguard.audit import checkpoint_file
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.chain import ChainBreak, Violation
 from tests.audit.desk import Desk
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_a_checkpoint_that_was_taken_away_is_missed(desk: Desk, place: int) -> N
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:place] + lines[place + 1 :]))
     found = desk.verify()
-    assert found.chains[0].result == ChainBreak(0, Flaw.PLUCKED)
+    assert found.chains[0].result == ChainBreak(0, Violation.CHECKPOINTS_INCOMPLETE)
     assert found.chains[0].where == path
 
 

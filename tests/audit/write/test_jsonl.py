@@ -12,7 +12,7 @@ import pytest
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write import jsonl
-from authguard.core.chain import MAX_LINE_BYTES, ChainBreak, Flaw, IntactChain, format_line, verify_chain
+from authguard.core.chain import MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line, verify_chain
 from authguard.errors import AuditError
 from tests.records import by_hand
 
@@ -225,7 +225,7 @@ def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
     said, kept = records(log)
     assert (said["act"], said["note"]) == ("disturbed", "the file was deleted or replaced behind line 1")
     assert kept["note"] == "3"
-    assert verify(log).chains[0].result == ChainBreak(1, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(1, Violation.MISPLACED)
 
 
 @pytest.mark.parametrize("how", ["deleted", "emptied", "added to"])
@@ -254,7 +254,7 @@ def test_a_log_that_is_emptied_under_its_writer_is_noticed_and_leaves_a_break(
     with pytest.raises(AuditError, match="cut"):
         sink.append(act("2"))
     sink.append(act("3"))
-    assert verify(log).chains[0].result == ChainBreak(1, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(1, Violation.MISPLACED)
 
 
 def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
@@ -267,7 +267,7 @@ def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
     with pytest.raises(AuditError, match="cut"):
         sink.append(act("3"))
     sink.append(act("4"))
-    assert verify(log).chains[0].result == ChainBreak(3, Flaw.MISPLACED)
+    assert verify(log).chains[0].result == ChainBreak(3, Violation.MISPLACED)
 
 
 def test_nothing_is_raised_where_nothing_happened(sink: JsonlSink, log: Path, act: Act, clock: FakeClock) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from authguard.audit import segment_file
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import ChainBreak, Flaw, format_line
+from authguard.core.chain import ChainBreak, Violation, format_line
 from authguard.core.entries import Acted
 from tests.audit.desk import Desk, numbers
 
@@ -93,7 +93,7 @@ def test_lines_behind_a_clean_stop_are_moved_aside_and_not_lost(desk: Desk) -> N
     append(desk, "a", "b")
     forged = desk.log.read_bytes()[len(clean) :]
     broken = desk.verify().chains[0].result
-    assert broken == ChainBreak(4, Flaw.UNOPENED)
+    assert broken == ChainBreak(4, Violation.UNAUTHORIZED_WRITER)
     written(desk, "2")
     assert said(desk) == ["opened", "closed", "opened", "foreign", "closed"]
     (kept,) = aside(desk)

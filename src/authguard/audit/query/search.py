@@ -11,8 +11,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.audit.verify.log_reader import parse
-from authguard.core.chain import Flaw, parse_line
+from authguard.audit.verify.log_reader import decode_line
+from authguard.core.chain import Violation, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,12 +110,12 @@ class Match:
     @property
     def intact(self) -> bool:
         """Whether the line has the hash that it states."""
-        return not isinstance(parse_line(self.line), Flaw)
+        return not isinstance(parse_line(self.line), Violation)
 
     @property
     def record(self) -> dict[str, Any]:
         """What the line says; empty where it is no record any more."""
-        return parse(self.line)
+        return decode_line(self.line)
 
 
 def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:

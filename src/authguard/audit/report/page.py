@@ -133,8 +133,17 @@ def _integrity(context: ReportContext) -> str:
     heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
     rows = [_chain(one, signed=context.signed) for one in found.chains]
     rows += [
-        row(code(one.path.name), "", "", "", "", "", "", f'<span class="o deny">{shown(one.broken.flaw.words)}</span>')
-        for one in found.gone
+        row(
+            code(one.path.name),
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            f'<span class="o deny">{shown(one.broken.violation.message)}</span>',
+        )
+        for one in found.missing
     ]
     told = "chains of the log, and how far each is vouched for, in lines"
     return verdict + table(heads, rows, told, numbers=(1, 2, 3, 4, 5))
@@ -146,7 +155,7 @@ def _chain(one: ChainReport, *, signed: bool) -> str:
     finding = '<span class="o allow">intact</span>'
     if isinstance(one.result, ChainBreak):
         where = f"{one.where.name}, line {one.result.line}: " if one.result.line else f"{one.where.name}: "
-        finding = f'<span class="o deny">{shown(where + one.result.flaw.words)}</span>'
+        finding = f'<span class="o deny">{shown(where + one.result.violation.message)}</span>'
     vouched = (
         (f"{ranges.anchored:,}", f"{upto - ranges.anchored:,}", f"{one.lines - upto:,}")
         if signed

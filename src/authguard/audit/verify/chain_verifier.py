@@ -1,4 +1,4 @@
-"""One way through a chain, over all its files, in constant memory, to its end or its first flaw."""
+"""One way through a chain, over all its files, in constant memory, to its end or its first finding."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import segment_file
 from authguard.audit.chain_file import is_locked
-from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
+from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
 from authguard.core.batch_verify import verify_batch
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Flaw, iter_chain
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Violation, iter_chain
 from authguard.core.checkpoint_retention import THINNED, parse_retention_note
 from authguard.core.entries import Acted
 from authguard.core.handover import AUDIT_ACTOR, is_closed, is_opened, parse_accepted_note, parse_anomaly
@@ -24,32 +24,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.segment_file import Segment
-    from authguard.audit.verify.checkpoint_verifier import Holding
-    from authguard.audit.verify.result import Tally
+    from authguard.audit.verify.checkpoint_verifier import CheckpointVerifier
+    from authguard.audit.verify.result import RecordCounter
     from authguard.core.chain import ChainedLine
     from authguard.core.checkpoint_retention import RetentionNote
     from authguard.core.handover import Anomaly
 
 #: how often, and after how many seconds, a line without an end is read again: its writer may be at it
-LOOKS: Final = 3
-PAUSE: Final = 0.01
+MAX_READ_ATTEMPTS: Final = 3
+RETRY_INTERVAL_S: Final = 0.01
 #: bytes that are read at once, and lines that are gone through one by one where they cannot be taken at once
-STRIDE: Final = 1 << 18
+READ_BYTES: Final = 1 << 18
 #: of errors that say nothing about what is in a file
-_PASSING: Final = frozenset(
+_TRANSIENT_ERRNOS: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EINTR}
 )
-STEPS: Final = 16
+SINGLE_STEP_LINES: Final = 16
 
 
-class Walk:
+class ChainVerifier:
     """One way through a chain, over all its files."""
 
     def __init__(
-        self, path: Path, holding: Holding | None, tally: Tally, seen: set[str], pause: Callable[[float], None]
+        self,
+        path: Path,
+        checkpoints: CheckpointVerifier | None,
+        tally: RecordCounter,
+        seen: set[str],
+        pause: Callable[[float], None],
     ) -> None:
         self.path = path
-        self.holding = holding
+        self.checkpoints = checkpoints
         self.tally = tally
         self.seen = seen
         self.lines = 0
@@ -58,8 +63,8 @@ class Walk:
         self._pause = pause
         self._line = b""
         #: digest of a stub -> the file; and of those that a record names -> that record's line
-        self._stubs: dict[str, Segment] = {}
-        self._named: dict[str, int] = {}
+        self._tombstones: dict[str, Segment] = {}
+        self._retired_by: dict[str, int] = {}
         self.marks: list[Anomaly] = []
         self._accepted: dict[str, int] = {}
         #: what the log says was kept of its checkpoints, the last two times, with the numbers of the lines
@@ -69,33 +74,40 @@ class Walk:
         #: the line before is the last of its writer; the first is the first of one that has the key
         self._closed = self._begun = False
 
-    def run(self, segments: Sequence[Segment]) -> Found | None:
-        """Follow the chain to its end or its first flaw."""
+    def run(self, segments: Sequence[Segment]) -> Finding | None:
+        """Follow the chain to its end or its first finding."""
         left, tries = list(segments), 0
         while left:
             begin = self.lines
             try:
-                flaw = self._stub(left[0]) if left[0].is_tombstone else self._file(left[0])
+                finding = self._verify_tombstone(left[0]) if left[0].is_tombstone else self._verify_file(left[0])
             except FileNotFoundError:
-                flaw = Found(left[0].path, ChainBreak(0, Flaw.MISSING))
+                finding = Finding(left[0].path, ChainBreak(0, Violation.MISSING))
             except OSError as error:
-                flaw = Found(left[0].path, ChainBreak(0, unreadable(error)))
-            if flaw is None:
+                finding = Finding(left[0].path, ChainBreak(0, classify_error(error)))
+            if finding is None:
                 del left[0]
                 tries = 0
                 continue
-            anew = self._listed_anew(left[0]) if self.lines == begin and tries < LOOKS else []
-            if not anew:
-                return self._placed(flaw, segments)
-            left, tries = anew, tries + 1
+            relisted = self._relist(left[0]) if self.lines == begin and tries < MAX_READ_ATTEMPTS else []
+            if not relisted:
+                return self._locate(finding, segments)
+            left, tries = relisted, tries + 1
         if not segments or not segments[-1].live:
-            return Found(self.path, ChainBreak(0, Flaw.MISSING))
-        flaw = self.holding.end() if self.holding else None
-        if flaw is not None and flaw.broken.flaw is Flaw.UNSIGNED and self._begun and is_locked(self.path):
-            flaw = None  # its writer has just begun, and signs in a moment
-        return self._unretired() or self._plucked() if flaw is None else self._placed(flaw, segments)
+            return Finding(self.path, ChainBreak(0, Violation.MISSING))
+        finding = self.checkpoints.finish() if self.checkpoints else None
+        if (
+            finding is not None
+            and finding.broken.violation is Violation.UNSIGNED
+            and self._begun
+            and is_locked(self.path)
+        ):
+            finding = None  # its writer has just begun, and signs in a moment
+        return (
+            self._check_retirements() or self._check_thinning() if finding is None else self._locate(finding, segments)
+        )
 
-    def _listed_anew(self, segment: Segment) -> list[Segment]:
+    def _relist(self, segment: Segment) -> list[Segment]:
         """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
         try:
             listed = segment_file.list_segments(self.path)
@@ -104,123 +116,128 @@ class Walk:
         left = [one for one in listed if one.base >= self.lines]
         return left if segment not in listed and left and left[0].base == self.lines else []
 
-    def _placed(self, flaw: Found, segments: Sequence[Segment]) -> Found:
+    def _locate(self, finding: Finding, segments: Sequence[Segment]) -> Finding:
         """Say in which of the chain's files a line of the chain is, and which of that file's it is."""
-        line = flaw.broken.line
-        if flaw.path != self.path or not line:
-            return flaw
+        line = finding.broken.line
+        if finding.path != self.path or not line:
+            return finding
         segment = max((one for one in segments if 0 <= one.base < line), key=lambda one: one.base, default=None)
         if segment is None:
-            return flaw
-        return Found(segment.path, ChainBreak(0 if segment.is_tombstone else line - segment.base, flaw.broken.flaw))
+            return finding
+        return Finding(
+            segment.path, ChainBreak(0 if segment.is_tombstone else line - segment.base, finding.broken.violation)
+        )
 
-    def _stub(self, segment: Segment) -> Found | None:
+    def _verify_tombstone(self, segment: Segment) -> Finding | None:
         """Take a stub in the place of its lines."""
         stub, raw = segment_file.read_tombstone(segment)
         if (stub.base, stub.prev) != (self.lines, self.head):
-            return Found(segment.path, ChainBreak(0, Flaw.UNTRUE if stub.base <= self.lines else Flaw.SKIPPED))
-        flaw = None
-        if self.holding is not None:
-            flaw = self._begin(self.holding, stub.first) or self.holding.skip(stub)
+            return Finding(
+                segment.path,
+                ChainBreak(0, Violation.TOMBSTONE_MISMATCH if stub.base <= self.lines else Violation.SEGMENT_MISSING),
+            )
+        finding = None
+        if self.checkpoints is not None:
+            finding = self._start(self.checkpoints, stub.first) or self.checkpoints.add_tombstone(stub)
         self._closed = False
-        self._stubs[sha256(raw).hexdigest()] = segment
+        self._tombstones[sha256(raw).hexdigest()] = segment
         # the line that named an older stub may be gone itself: the stub that took its place names that stub in turn
-        self._named.update(dict.fromkeys(stub.retired, stub.base))
+        self._retired_by.update(dict.fromkeys(stub.retired, stub.base))
         count, since, _ = self.retired
         self.retired = (count + stub.count, since if count else stub.since, stub.until)
         self.lines, self.head = stub.base + stub.count, stub.last
-        return flaw
+        return finding
 
-    def _file(self, segment: Segment) -> Found | None:
+    def _verify_file(self, segment: Segment) -> Finding | None:
         """Follow the lines of one file."""
         if not segment.live and segment.base > self.lines:
-            return Found(segment.path, ChainBreak(0, Flaw.SKIPPED))
+            return Finding(segment.path, ChainBreak(0, Violation.SEGMENT_MISSING))
         begin = self.lines
         with segment_file.open_segment(segment) as file:
             while True:
                 # the first line names the chain, so it is never part of a stride
-                flaw = self._strides(file) if self.lines else None
-                if flaw is not None:
-                    return flaw
-                some = self._passing(islice(_lines(file, self._pause), STEPS))
+                finding = self._verify_batches(file) if self.lines else None
+                if finding is not None:
+                    return finding
+                some = self._track_line(islice(_lines(file, self._pause), SINGLE_STEP_LINES))
                 for found in iter_chain(some, self.lines, self.head):
                     if isinstance(found, ChainBreak):
-                        if found.flaw is Flaw.EMPTY and (self.lines > begin or (segment.live and begin)):
+                        if found.violation is Violation.EMPTY and (self.lines > begin or (segment.live and begin)):
                             # the end; or its writer died when it had begun it, and it is asked later if more was signed
                             return None
-                        if found.flaw is Flaw.TORN and self._may_end_so(segment):
+                        if found.violation is Violation.TORN and self._is_unfinished(segment):
                             return None
                         line = found.line and found.line - begin
-                        broken = found if segment.live else ChainBreak(line, found.flaw)
-                        return Found(self.path if segment.live else segment.path, broken)
-                    flaw = self._unopened(found, segment, begin)
-                    if flaw is None and self.holding:
-                        flaw = self._hold(self.holding, found)
+                        broken = found if segment.live else ChainBreak(line, found.violation)
+                        return Finding(self.path if segment.live else segment.path, broken)
+                    finding = self._check_writer(found, segment, begin)
+                    if finding is None and self.checkpoints:
+                        finding = self._check_line(self.checkpoints, found)
                     self.lines, self.head = self.lines + 1, found.hash
-                    self._heed(found)
+                    self._on_record(found)
                     self.tally.add(found.entry)
-                    if flaw is not None:
-                        return flaw
+                    if finding is not None:
+                        return finding
 
-    def _strides(self, file: BinaryIO) -> Found | None:
+    def _verify_batches(self, file: BinaryIO) -> Finding | None:
         """Take lines at once as far as that goes; the file is left at the first line that was not taken."""
         while not self._closed:
-            data = file.read(STRIDE)
+            data = file.read(READ_BYTES)
             end = data.rfind(b"\n") + 1
-            taken, flaw = self._taken(BytesIO(data[:end]).readlines())
+            taken, finding = self._verify_batch(BytesIO(data[:end]).readlines())
             if taken < len(data):
                 file.seek(taken - len(data), os.SEEK_CUR)
-            if flaw is not None or taken < end or not end:
-                return flaw
+            if finding is not None or taken < end or not end:
+                return finding
         return None
 
-    def _taken(self, lines: list[bytes]) -> tuple[int, Found | None]:
+    def _verify_batch(self, lines: list[bytes]) -> tuple[int, Finding | None]:
         """Take what can be taken of some lines; give how many bytes, and what is wrong with the log up to there."""
         size = place = 0
         while place < len(lines):
-            room = self.holding.room() if self.holding else len(lines)
-            found = verify_batch(lines[place : place + room], self.lines, self.head, tree=self.holding is not None)
+            room = self.checkpoints.lines_until_checkpoint() if self.checkpoints else len(lines)
+            found = verify_batch(lines[place : place + room], self.lines, self.head, tree=self.checkpoints is not None)
             if found is None:
                 break
             self.lines, self.head = self.lines + found.lines, found.head
-            self.tally.add_all(found)
+            self.tally.add_batch(found)
             place, size = place + found.lines, size + found.size
-            flaw = self.holding.add_all(found.leaves) if self.holding else None
-            if flaw is not None:
-                return size, flaw
+            finding = self.checkpoints.add_leaves(found.leaves) if self.checkpoints else None
+            if finding is not None:
+                return size, finding
         return size, None
 
-    def _passing(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+    def _track_line(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         for line in lines:
             self._line = line
             yield line
 
-    def _may_end_so(self, segment: Segment) -> bool:
+    def _is_unfinished(self, segment: Segment) -> bool:
         """Whether a line without its end may be what a crash or a full disk leaves; what was signed is missed later."""
-        if not segment.live or self._closed or not (self.holding or is_locked(self.path)):
+        if not segment.live or self._closed or not (self.checkpoints or is_locked(self.path)):
             return False
         self.unfinished = len(self._line)
         return True
 
-    def _unopened(self, found: ChainedLine, segment: Segment, begin: int) -> Found | None:
+    def _check_writer(self, found: ChainedLine, segment: Segment, begin: int) -> Finding | None:
         """Find a line behind a writer's last one that is not another writer's first."""
         if not self._closed:
             return None
-        keys, check = (self.holding.keys, self.holding.check) if self.holding else (None, None)
+        keys, check = (self.checkpoints.keys, self.checkpoints.check) if self.checkpoints else (None, None)
         if is_opened(found, keys, check):
             return None
         line = found.seq + 1
         path = self.path if segment.live else segment.path
-        return Found(path, ChainBreak(line if segment.live else line - begin, Flaw.UNOPENED))
+        return Finding(path, ChainBreak(line if segment.live else line - begin, Violation.UNAUTHORIZED_WRITER))
 
-    def _heed(self, found: ChainedLine) -> None:
+    def _on_record(self, found: ChainedLine) -> None:
         """Keep what a line says of other lines."""
         self._closed = is_closed(found)
         entry = found.entry
         if type(entry) is not Acted:
             return
         if entry.act == RETIRED and entry.by == AUDIT_ACTOR:
-            self._named[parse_retired_note(entry.note)] = found.seq
+            self._retired_by[parse_retired_note(entry.note)] = found.seq
         elif (
             entry.act == THINNED and entry.by == AUDIT_ACTOR and (said := parse_retention_note(entry.note)) is not None
         ):
@@ -232,46 +249,46 @@ class Walk:
 
     def accepted(self) -> frozenset[str]:
         """Give the records that a person accepted: in lines that are signed, and that their writer vouched for."""
-        return frozenset(record for record, seq in self._accepted.items() if self._stands(seq))
+        return frozenset(record for record, seq in self._accepted.items() if self._is_signed(seq))
 
-    def _stands(self, seq: int) -> bool:
+    def _is_signed(self, seq: int) -> bool:
         """Whether a line is signed, and its writer vouched for it when it was written."""
-        ranges = self.holding.ranges() if self.holding else NOTHING
-        upto = max(ranges.signed, ranges.anchored) if self.holding else self.lines
+        ranges = self.checkpoints.ranges() if self.checkpoints else NO_RANGES
+        upto = max(ranges.signed, ranges.anchored) if self.checkpoints else self.lines
         return seq < upto and not any(mark.first <= seq + 1 <= mark.last for mark in self.marks)
 
-    def _unretired(self) -> Found | None:
+    def _check_retirements(self) -> Finding | None:
         """Find a stub that no line names, or only one that nothing vouches for."""
-        ranges = self.holding.ranges() if self.holding else NOTHING
-        vouched = max(ranges.signed, ranges.anchored) if self.holding else self.lines
-        for digest, segment in self._stubs.items():
-            if self._named.get(digest, vouched) >= vouched:
-                return Found(segment.path, ChainBreak(0, Flaw.UNRETIRED))
+        ranges = self.checkpoints.ranges() if self.checkpoints else NO_RANGES
+        vouched = max(ranges.signed, ranges.anchored) if self.checkpoints else self.lines
+        for digest, segment in self._tombstones.items():
+            if self._retired_by.get(digest, vouched) >= vouched:
+                return Finding(segment.path, ChainBreak(0, Violation.RETIREMENT_UNRECORDED))
         return None
 
-    def _plucked(self) -> Found | None:
+    def _check_thinning(self) -> Finding | None:
         """Find that checkpoints were taken away which the newest signed record says were kept."""
-        said = [one for seq, one in self._thinned if self._stands(seq)]
-        return self.holding.thinned(said[-1]) if self.holding and said else None
+        said = [one for seq, one in self._thinned if self._is_signed(seq)]
+        return self.checkpoints.check_thinning(said[-1]) if self.checkpoints and said else None
 
-    def _begin(self, holding: Holding, first: str) -> Found | None:
+    def _start(self, checkpoints: CheckpointVerifier, first: str) -> Finding | None:
         """Let the first line name the chain."""
         if self.lines:
             return None
-        flaw = holding.begin(first)
-        self.seen.update(holding.origins)
-        return flaw
+        finding = checkpoints.start(first)
+        self.seen.update(checkpoints.origins)
+        return finding
 
-    def _hold(self, holding: Holding, found: ChainedLine) -> Found | None:
+    def _check_line(self, checkpoints: CheckpointVerifier, found: ChainedLine) -> Finding | None:
         """Hold a line against what vouches for it."""
         if not self.lines:
-            self._begun = is_opened(found, holding.keys, holding.check)
-        return self._begin(holding, found.hash) or holding.add(self._line, found)
+            self._begun = is_opened(found, checkpoints.keys, checkpoints.check)
+        return self._start(checkpoints, found.hash) or checkpoints.add_line(self._line, found)
 
 
-def unreadable(error: OSError) -> Flaw:
+def classify_error(error: OSError) -> Violation:
     """Tell a file that cannot be read now from one that is not what it should be."""
-    return Flaw.UNREAD if error.errno in _PASSING else Flaw.UNREADABLE
+    return Violation.INACCESSIBLE if error.errno in _TRANSIENT_ERRNOS else Violation.UNREADABLE
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
@@ -283,10 +300,10 @@ def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
 def _line(file: BinaryIO, pause: Callable[[float], None]) -> bytes:
     """Read one line; one without an end is read again, for a living log is read while it is written."""
     line = file.readline(MAX_LINE_BYTES + 1)
-    for _ in range(LOOKS):
+    for _ in range(MAX_READ_ATTEMPTS):
         if not line or line.endswith(b"\n") or len(line) > MAX_LINE_BYTES:
             break
-        pause(PAUSE)
+        pause(RETRY_INTERVAL_S)
         place = file.tell() - len(line)
         file.seek(0, os.SEEK_END)  # forgets what was read ahead, which the writer may have cut off since
         file.seek(place)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.chain import ChainBreak, Flaw
+from authguard.core.chain import ChainBreak, Violation
 from authguard.core.checkpoint_retention import (
     CheckpointInfo,
     RetentionNote,
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from authguard.core.tombstone import Tombstone
 
 #: most keys that a chain may be rotated to while it is verified
-ROTATIONS: Final = 64
+MAX_ROTATIONS: Final = 64
 #: most checkpoints that are held against what the log says was kept of them, and signature lines of one key
-PASSED: Final = 200_000
-ONE_KEY: Final = 2
+MAX_CHECKED: Final = 200_000
+SINGLE_KEY_SIGNATURES: Final = 2
 #: lines that are taken at once where nothing is to be compared
-ROOM: Final = 4_096
+BATCH_LINES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A flaw with its place.
+class Finding:
+    """A finding with its place.
 
     Attributes:
         path: of the file in which it is.
-        broken: line and flaw.
+        broken: line and finding.
     """
 
     path: Path
@@ -76,7 +76,7 @@ class Ranges:
 
 
 #: of a chain that nothing was held against
-NOTHING: Final = Ranges()
+NO_RANGES: Final = Ranges()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Trust:
     Attributes:
         keys: that may have signed it; each may name its successor in the log.
         check: of signatures.
-        held: origin of a chain -> checkpoints of it that the writer remembers.
+        remembered: origin of a chain -> checkpoints of it that the writer remembers.
         anchored: origin of a chain -> checkpoints of it that were handed on.
         files: origin of a chain -> name of its file, as the writer remembers it.
         blind: what of the writers' memory could not be read, and how.
@@ -94,13 +94,13 @@ class Trust:
 
     keys: tuple[Key, ...]
     check: Check
-    held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    remembered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anchored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    blind: tuple[Found, ...] = ()
+    unreadable: tuple[Finding, ...] = ()
 
 
-def by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def group_by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Arrange notes by the chain that they sign; what is no note is under the empty name."""
     found: dict[str, list[str]] = {}
     for note in notes:
@@ -109,7 +109,7 @@ def by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(many) for name, many in found.items()}
 
 
-class Holding:
+class CheckpointVerifier:
     """One chain, held against what vouches for it.
 
     Args:
@@ -119,7 +119,7 @@ class Holding:
 
     def __init__(self, path: Path, trust: Trust) -> None:
         self._path = path
-        self._beside = checkpoint_file.checkpoint_path(path)
+        self._checkpoints = checkpoint_file.checkpoint_path(path)
         self._trust = trust
         self._keys = list(trust.keys)
         self._offered: list[Key] = []
@@ -129,14 +129,14 @@ class Holding:
         self._next: VerifiedNote | None = None
         self._note = ""
         self._signed = 0
-        self._good = 0
+        self._verified = 0
         self._at = 0
         self._silence = 0
         self._adopted = 0
         self._anchored = 0
-        self._others: dict[int, list[tuple[bytes, bool]]] = {}
-        self._due = -1
-        self._passed: list[CheckpointInfo] = []
+        self._outside_roots: dict[int, list[tuple[bytes, bool]]] = {}
+        self._next_size = -1
+        self._checked: list[CheckpointInfo] = []
         self.origins: tuple[str, ...] = ()
 
     @property
@@ -149,28 +149,28 @@ class Holding:
         """What checks signatures."""
         return self._trust.check
 
-    def begin(self, first: str) -> Found | None:
+    def start(self, first: str) -> Finding | None:
         """Take the hash of the first line: it names the chain."""
         self.origins = tuple({checkpoint_file.chain_origin(key.name, first): None for key in self._keys})
         try:
-            self._notes = checkpoint_file.read_notes(self._beside)
-            flaw = self._advance()
+            self._notes = checkpoint_file.read_notes(self._checkpoints)
+            finding = self._read_next()
         except FileNotFoundError:
-            self._notes, flaw = iter(()), None
+            self._notes, finding = iter(()), None
         except OSError as error:
-            unread = Flaw.UNREAD if isinstance(error, PermissionError) else Flaw.UNREADABLE
-            return Found(self._beside, ChainBreak(0, unread))
-        if flaw is not None:
-            return flaw
-        for notes, anchored in ((self._trust.held, False), (self._trust.anchored, True)):
+            violation = Violation.INACCESSIBLE if isinstance(error, PermissionError) else Violation.UNREADABLE
+            return Finding(self._checkpoints, ChainBreak(0, violation))
+        if finding is not None:
+            return finding
+        for notes, anchored in ((self._trust.remembered, False), (self._trust.anchored, True)):
             for note in (note for name in self.origins for note in notes.get(name, ())):
                 said = parse_checkpoint(note)
                 if said is not None:
-                    self._others.setdefault(said.size, []).append((said.root, anchored))
-        self._plan()
+                    self._outside_roots.setdefault(said.size, []).append((said.root, anchored))
+        self._schedule()
         return None
 
-    def _advance(self) -> Found | None:
+    def _read_next(self) -> Finding | None:
         """Open the next checkpoint of the file."""
         note = next(self._notes, None)
         if note is None:
@@ -179,127 +179,127 @@ class Holding:
         self._number += 1
         said = parse_checkpoint(note)
         if said is None:
-            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
+            return Finding(self._checkpoints, ChainBreak(self._number, Violation.BAD_SIGNATURE))
         if said.origin not in self.origins:
-            return Found(self._beside, ChainBreak(self._number, Flaw.STRANGE))
+            return Finding(self._checkpoints, ChainBreak(self._number, Violation.WRONG_ORIGIN))
         found = open_note(note, self._keys, self._trust.check)
         if found is None:
-            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
-        if found.checkpoint.size < self._good or found.at < self._at:
-            return Found(self._beside, ChainBreak(self._number, Flaw.BACKWARD))
+            return Finding(self._checkpoints, ChainBreak(self._number, Violation.BAD_SIGNATURE))
+        if found.checkpoint.size < self._verified or found.at < self._at:
+            return Finding(self._checkpoints, ChainBreak(self._number, Violation.CHECKPOINT_ROLLED_BACK))
         self._next, self._note = found, note
-        if len(self._passed) < PASSED:
+        if len(self._checked) < MAX_CHECKED:
             digest = sha256(note.encode()).digest()
-            pivotal = count_signatures(note) > ONE_KEY
-            self._passed.append(CheckpointInfo(found.checkpoint.size, found.at, pivotal, digest))
+            pivotal = count_signatures(note) > SINGLE_KEY_SIGNATURES
+            self._checked.append(CheckpointInfo(found.checkpoint.size, found.at, pivotal, digest))
         return None
 
-    def thinned(self, said: RetentionNote) -> Found | None:
+    def check_thinning(self, said: RetentionNote) -> Finding | None:
         """Hold the checkpoints against what the log says was kept of them."""
-        if len(self._passed) >= PASSED:
+        if len(self._checked) >= MAX_CHECKED:
             return None
-        old = [one for one in self._passed if said.covers(one)]
+        old = [one for one in self._checked if said.covers(one)]
         if digest_checkpoints(old[place] for place in select_retained(old, said.first)) != said.digest:
-            return Found(self._beside, ChainBreak(0, Flaw.PLUCKED))
-        self._silence = max(said.silence, longest_gap([*old[-1:], *self._passed[len(old) :]]))
+            return Finding(self._checkpoints, ChainBreak(0, Violation.CHECKPOINTS_INCOMPLETE))
+        self._silence = max(said.silence, longest_gap([*old[-1:], *self._checked[len(old) :]]))
         return None
 
-    def _succeed(self) -> Found | None:
+    def _accept_keys(self) -> Finding | None:
         """Trust the successors that the log names, where a key that is trusted signed beside them."""
         found = open_note(self._note, [*self._keys, *self._offered], self._trust.check)
         if found is None:
-            return Found(self._beside, ChainBreak(self._number, Flaw.FORGED))
+            return Finding(self._checkpoints, ChainBreak(self._number, Violation.BAD_SIGNATURE))
         self._keys += [key for key in found.keys if key not in self._keys]
         self._offered = [key for key in self._offered if key not in self._keys]
         return None
 
-    def _plan(self) -> None:
+    def _schedule(self) -> None:
         """Choose at which size something is to be compared next."""
-        sizes = [size for size in self._others if size > self._tree.size]
+        sizes = [size for size in self._outside_roots if size > self._tree.size]
         if self._next is not None:
             sizes.append(self._next.checkpoint.size)
-        self._due = min(sizes, default=-1)
+        self._next_size = min(sizes, default=-1)
 
-    def add(self, line: bytes, found: ChainedLine) -> Found | None:
+    def add_line(self, line: bytes, found: ChainedLine) -> Finding | None:
         """Take one line that the chain let pass."""
         self._tree.add(leaf(line[:-1]))
         entry = found.entry
         if type(entry) is Acted and entry.by == "audit":
-            self._heed(entry)
-        if self._tree.size != self._due:
+            self._on_record(entry)
+        if self._tree.size != self._next_size:
             return None
-        return self._compare()
+        return self._compare_roots()
 
-    def room(self) -> int:
+    def lines_until_checkpoint(self) -> int:
         """Say how many lines may be taken at once: no more than up to the next comparison; at least one."""
-        return self._due - self._tree.size if self._due > self._tree.size else ROOM
+        return self._next_size - self._tree.size if self._next_size > self._tree.size else BATCH_LINES
 
-    def add_all(self, leaves: Sequence[bytes]) -> Found | None:
+    def add_leaves(self, leaves: Sequence[bytes]) -> Finding | None:
         """Take lines in which the log says nothing of itself, by their leaves; no more of them than there is room."""
         self._tree.extend(leaves)
-        return self._compare() if self._tree.size == self._due else None
+        return self._compare_roots() if self._tree.size == self._next_size else None
 
-    def skip(self, stub: Tombstone) -> Found | None:
+    def add_tombstone(self, stub: Tombstone) -> Finding | None:
         """Take a stub in the place of its lines: what was signed inside is not compared, what was signed later is."""
         end = stub.base + stub.count
         stub.append_to(self._tree)
-        for note in stub.offered[:ROTATIONS]:
-            self._offer(note)
+        for note in stub.offered[:MAX_ROTATIONS]:
+            self._offer_key(note)
         self._adopted = max(self._adopted, stub.adopted)
         while self._next is not None and self._next.checkpoint.size < end:
             if self._at:
                 self._silence = max(self._silence, self._next.at - self._at)
-            self._at, self._good = self._next.at, self._next.checkpoint.size
-            flaw = self._succeed() if self._offered else None
-            if (flaw := flaw or self._advance()) is not None:
-                return flaw
-        self._others = {size: roots for size, roots in self._others.items() if size >= end}
-        self._plan()
+            self._at, self._verified = self._next.at, self._next.checkpoint.size
+            finding = self._accept_keys() if self._offered else None
+            if (finding := finding or self._read_next()) is not None:
+                return finding
+        self._outside_roots = {size: roots for size, roots in self._outside_roots.items() if size >= end}
+        self._schedule()
         signed = self._next is not None and self._next.checkpoint.size == end
-        return self._compare() if signed or end in self._others else None
+        return self._compare_roots() if signed or end in self._outside_roots else None
 
-    def _heed(self, entry: Acted) -> None:
+    def _on_record(self, entry: Acted) -> None:
         """Hear what the log says of itself."""
         if entry.act == "adopted":
             self._adopted = self._tree.size - 1
         elif entry.act == "key.rotated":
-            self._offer(entry.note)
+            self._offer_key(entry.note)
 
-    def _offer(self, text: str) -> None:
+    def _offer_key(self, text: str) -> None:
         """Hear of a key that may follow, if one that is trusted signs beside it."""
-        if len(self._offered) < ROTATIONS:
+        if len(self._offered) < MAX_ROTATIONS:
             with suppress(ValueError):
                 self._offered.append(parse_key(text))
 
-    def _compare(self) -> Found | None:
+    def _compare_roots(self) -> Finding | None:
         """Compare the tree with every checkpoint of its size."""
         root, size = self._tree.root(), self._tree.size
         while self._next is not None and self._next.checkpoint.size == size:
             if self._next.checkpoint.root != root:
-                return Found(self._path, ChainBreak(self._good + 1, Flaw.CONTRADICTED))
+                return Finding(self._path, ChainBreak(self._verified + 1, Violation.ROOT_MISMATCH))
             if self._at:
                 self._silence = max(self._silence, self._next.at - self._at)
-            self._at, self._good, self._signed = self._next.at, size, size
-            flaw = self._succeed() if self._offered else None
-            if (flaw := flaw or self._advance()) is not None:
-                return flaw
-        for other, anchored in self._others.pop(size, ()):
+            self._at, self._verified, self._signed = self._next.at, size, size
+            finding = self._accept_keys() if self._offered else None
+            if (finding := finding or self._read_next()) is not None:
+                return finding
+        for other, anchored in self._outside_roots.pop(size, ()):
             if other != root:
-                return Found(self._path, ChainBreak(self._good + 1, Flaw.CONTRADICTED))
+                return Finding(self._path, ChainBreak(self._verified + 1, Violation.ROOT_MISMATCH))
             if anchored:
                 self._anchored = size
-        self._good = size
-        self._plan()
+        self._verified = size
+        self._schedule()
         return None
 
-    def end(self) -> Found | None:
+    def finish(self) -> Finding | None:
         """Say what is missing at the end."""
-        if self._next is not None or any(size > self._tree.size for size in self._others):
-            return Found(self._path, ChainBreak(self._tree.size + 1, Flaw.CUT))
-        if self._signed < self._good:
-            return Found(self._beside, ChainBreak(self._number + 1, Flaw.STRIPPED))
+        if self._next is not None or any(size > self._tree.size for size in self._outside_roots):
+            return Finding(self._path, ChainBreak(self._tree.size + 1, Violation.TRUNCATED))
+        if self._signed < self._verified:
+            return Finding(self._checkpoints, ChainBreak(self._number + 1, Violation.CHECKPOINTS_REMOVED))
         if not self._signed:
-            return Found(self._path, ChainBreak(1, Flaw.UNSIGNED))
+            return Finding(self._path, ChainBreak(1, Violation.UNSIGNED))
         return None
 
     def ranges(self) -> Ranges:

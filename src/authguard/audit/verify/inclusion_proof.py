@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
-from authguard.audit.verify.log_reader import parse
+from authguard.audit.verify.log_reader import decode_line
 from authguard.core import merkle
 from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
 from authguard.core.signed_note import MAX_NOTE_CHARS, decode_base64, open_note, parse_checkpoint
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 #: most characters of a proof
-BOUND: Final = 2 * MAX_LINE_BYTES + 64 * merkle.LEVELS + MAX_NOTE_CHARS
+MAX_PROOF_CHARS: Final = 2 * MAX_LINE_BYTES + 64 * merkle.LEVELS + MAX_NOTE_CHARS
 _PROOF: Final = re.compile(
     re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
 )
 
 
-class UnprovenError(AuditError):
+class ProofError(AuditError):
     """A record cannot be proved: its checkpoint is not signed by the key, or the log does not lead to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class VerifiedRecord:
     """A record that a signed log holds.
 
     Attributes:
@@ -58,7 +58,7 @@ class Proven:
     key: Key
 
 
-def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
+def create_proof(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
     """Make the proof of a record, under the first checkpoint that covers it.
 
     Args:
@@ -76,11 +76,11 @@ def prove(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
     for path in segment_file.list_chains(log):
         try:
             index = 0
-            for item in _items(path):
+            for item in _iter_items(path):
                 if isinstance(item, Tombstone):
                     index, retired = index + item.count, True
                     continue
-                if wanted in item and parse(item).get("id") == record:
+                if wanted in item and decode_line(item).get("id") == record:
                     return _prove(path, index, item, keys, check)
                 index += 1
         except OSError as error:
@@ -102,18 +102,18 @@ def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Ch
     except FileNotFoundError:
         raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
     if open_note(note, keys, check) is None:
-        raise UnprovenError("the checkpoint that covers the record is not signed by the key, or was changed")
+        raise ProofError("the checkpoint that covers the record is not signed by the key, or was changed")
     try:
-        found = merkle.prove(_leaves(path), index, said.size)
+        found = merkle.prove(_iter_leaves(path), index, said.size)
     except ValueError:
         found = ()
     if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, found) != said.root:
-        raise UnprovenError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
+        raise ProofError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
     hashes = "".join(f"{b64encode(one).decode()}\n" for one in found)
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
 
 
-def _items(path: Path) -> Iterator[bytes | Tombstone]:
+def _iter_items(path: Path) -> Iterator[bytes | Tombstone]:
     """Read a chain through all its files: lines, and stubs where lines were."""
     for segment in segment_file.list_segments(path):
         if segment.is_tombstone:
@@ -124,9 +124,9 @@ def _items(path: Path) -> Iterator[bytes | Tombstone]:
                 yield line
 
 
-def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
+def _iter_leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
     """Hash lines to leaves; of a stub there are the roots of its subtrees."""
-    for item in _items(path):
+    for item in _iter_items(path):
         if isinstance(item, Tombstone):
             for level, block in zip(subtree_levels(item.base, item.base + item.count), item.blocks, strict=True):
                 yield bytes.fromhex(block), level
@@ -134,13 +134,13 @@ def _leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
             yield merkle.leaf(item.removesuffix(b"\n"))
 
 
-def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
+def verify_proof(text: str, keys: Collection[Key], check: Check) -> VerifiedRecord:
     """Check a proof.
 
     Raises:
         AuditError: it proves nothing, and why.
     """
-    found = _PROOF.match(text) if len(text) <= BOUND else None
+    found = _PROOF.match(text) if len(text) <= MAX_PROOF_CHARS else None
     if found is None:
         raise AuditError("this is no proof: one begins with `c2sp.org/tlog-proof@v1`")
     try:
@@ -157,4 +157,4 @@ def examine(text: str, keys: Collection[Key], check: Check) -> Proven:
         raise AuditError("the record in the proof was changed")
     if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, path) != said.root:
         raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")
-    return Proven(line, index, said.origin, said.size, note.at, note.keys[0])
+    return VerifiedRecord(line, index, said.origin, said.size, note.at, note.keys[0])

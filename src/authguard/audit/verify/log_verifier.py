@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths
-from authguard.audit.verify.chain_verifier import Walk, unreadable
-from authguard.audit.verify.checkpoint_verifier import NOTHING, Found, Holding
-from authguard.audit.verify.result import ChainReport, Tally, Verification
-from authguard.core.chain import GENESIS, ChainBreak, Flaw, IntactChain
+from authguard.audit.verify.chain_verifier import ChainVerifier, classify_error
+from authguard.audit.verify.checkpoint_verifier import NO_RANGES, CheckpointVerifier, Finding
+from authguard.audit.verify.result import ChainReport, RecordCounter, Verification
+from authguard.core.chain import GENESIS, ChainBreak, IntactChain, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from authguard.audit.verify.result import Progress
 
 #: how often a chain is read whose files change meanwhile, and seconds before the next time, once more each time
-ATTEMPTS: Final = 6
-PAUSE: Final = 0.02
-UNSIGNED: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
+MAX_ATTEMPTS: Final = 6
+RETRY_INTERVAL_S: Final = 0.02
+UNSIGNED_WARNING: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
 
 
-def _silent(_done: int, _whole: int) -> None:
+def _no_progress(_done: int, _whole: int) -> None:
     """Tell nobody."""
 
 
-def _size(chain: Path) -> int:
+def _estimate_size(chain: Path) -> int:
     """Measure a chain, about: compressed files are smaller than what is read of them."""
     try:
         return sum(segment.path.stat().st_size for segment in segment_file.list_segments(chain))
@@ -49,12 +49,12 @@ def verify(
     trust: Trust | None = None,
     also: Iterable[Path] = (),
     pause: Callable[[float], None] = time.sleep,
-    progress: Progress = _silent,
-    again: Callable[[], Trust | None] | None = None,
+    progress: Progress = _no_progress,
+    reload_trust: Callable[[], Trust | None] | None = None,
 ) -> Verification:
     """Verify a log: the file and the chains beside it.
 
-    A chain whose files changed while they were read, and in which a flaw was found, is read again: the writer of a
+    A chain whose files changed while they were read, and in which a finding was found, is read again: the writer of a
     living log closes, compresses and retires files meanwhile.
 
     Args:
@@ -63,37 +63,39 @@ def verify(
         also: logs that were archived, whose chains are not missing.
         pause: waits before an unfinished line, or a chain, is read again.
         progress: told now and then how many bytes of how many went by.
-        again: gathers `trust` anew, before a chain is read again; else the first is used.
+        reload_trust: gathers `trust` anew, before a chain is read again; else the first is used.
     """
     seen: set[str] = set()
     roots = (path, *also)
     files = [file for root in roots for file in dict.fromkeys((root, *segment_file.list_chains(root)))]
-    whole = sum(map(_size, files))
-    tally = Tally(progress, whole)
+    whole = sum(map(_estimate_size, files))
+    tally = RecordCounter(progress, whole)
     reports = []
-    newborn: set[Path] = set()
+    new_chains: set[Path] = set()
     done = 0
     for file in files:
         held = trust
-        for attempt in range(ATTEMPTS):
-            before = _state(file)
-            counted = Tally(progress, whole, done)
-            report = _verify(file, counted, pause, held, seen)
-            if isinstance(report.result, IntactChain) or attempt == ATTEMPTS - 1 or _state(file) == before:
+        for attempt in range(MAX_ATTEMPTS):
+            before = _snapshot_files(file)
+            counted = RecordCounter(progress, whole, done)
+            report = _verify_chain(file, counted, pause, held, seen)
+            if isinstance(report.result, IntactChain) or attempt == MAX_ATTEMPTS - 1 or _snapshot_files(file) == before:
                 break
-            pause(PAUSE * (attempt + 1))
-            held = again() if again is not None else trust
+            pause(RETRY_INTERVAL_S * (attempt + 1))
+            held = reload_trust() if reload_trust is not None else trust
         if file in roots or segment_file.try_list_segments(file) or checkpoint_file.checkpoint_path(file).exists():
             tally.merge(counted)
             reports.append(report)
             # by what there was when it was read: its first checkpoint may come before the other chains are read
-            if _is_newborn(report) and checkpoint_file.checkpoint_path(file).name not in {name for name, *_ in before}:
-                newborn.add(file)
-        done += _size(file)
-    gone = tuple(_gone(path, trust, seen, reports)) if trust else ()
+            if _is_new(report) and checkpoint_file.checkpoint_path(file).name not in {name for name, *_ in before}:
+                new_chains.add(file)
+        done += _estimate_size(file)
+    missing = tuple(_find_missing(path, trust, seen, reports)) if trust else ()
     return Verification(
         chains=tuple(
-            replace(report, result=IntactChain(0, GENESIS)) if trust and not gone and report.path in newborn else report
+            replace(report, result=IntactChain(0, GENESIS))
+            if trust and not missing and report.path in new_chains
+            else report
             for report in reports
         ),
         kinds=dict(sorted(tally.kinds.items())),
@@ -101,11 +103,11 @@ def verify(
         repairs=tally.repairs,
         first=tally.first,
         last=tally.last,
-        gone=gone,
+        missing=missing,
     )
 
 
-def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
+def _snapshot_files(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
     found = []
     for path in (
@@ -120,56 +122,58 @@ def _state(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     return tuple(found)
 
 
-def _is_newborn(report: ChainReport) -> bool:
+def _is_new(report: ChainReport) -> bool:
     """Return whether a chain is one file whose writer has not written a line yet."""
-    empty = isinstance(report.result, ChainBreak) and report.result.flaw is Flaw.EMPTY
+    empty = isinstance(report.result, ChainBreak) and report.result.violation is Violation.EMPTY
     return empty and not report.segments and report.where == report.path
 
 
-def _gone(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Found]:
+def _find_missing(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Finding]:
     """Name what should be there and is not."""
-    yield from trust.blind
+    yield from trust.unreadable
     files = {report.path for report in reports}
     unread = {
         report.path.name
         for report in reports
-        if isinstance(report.result, ChainBreak) and report.result.flaw is Flaw.UNREAD and not report.lines
+        if isinstance(report.result, ChainBreak)
+        and report.result.violation is Violation.INACCESSIBLE
+        and not report.lines
     }
-    for origin in sorted({*trust.held, *trust.anchored} - seen):
+    for origin in sorted({*trust.remembered, *trust.anchored} - seen):
         name = trust.files.get(origin, "")
         # of a chain that cannot be read it is not known which it is
         if name in unread or (not name and unread):
             continue
         chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
-        yield Found(path.parent / chain, ChainBreak(0, Flaw.GONE))
+        yield Finding(path.parent / chain, ChainBreak(0, Violation.CHAIN_MISSING))
     for file in chain_paths(path):
         # a log is made before its checkpoints, so it is looked for after them
         if file not in files and checkpoint_file.checkpoint_path(file).exists() and not file.exists():
-            yield Found(file, ChainBreak(0, Flaw.MISSING))
+            yield Finding(file, ChainBreak(0, Violation.MISSING))
 
 
-def _verify(
-    path: Path, tally: Tally, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
+def _verify_chain(
+    path: Path, tally: RecordCounter, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
 ) -> ChainReport:
     """Verify one chain."""
-    walk = Walk(path, Holding(path, trust) if trust else None, tally, seen, pause)
+    verifier = ChainVerifier(path, CheckpointVerifier(path, trust) if trust else None, tally, seen, pause)
     try:
         segments = segment_file.list_segments(path)
     except OSError as error:
         segments = ()
-        flaw: Found | None = Found(path, ChainBreak(0, unreadable(error)))
+        finding: Finding | None = Finding(path, ChainBreak(0, classify_error(error)))
     else:
-        flaw = walk.run(segments)
-    result = IntactChain(walk.lines, walk.head) if flaw is None else flaw.broken
+        finding = verifier.run(segments)
+    result = IntactChain(verifier.lines, verifier.head) if finding is None else finding.broken
     return ChainReport(
         path=path,
-        lines=walk.lines,
+        lines=verifier.lines,
         result=result,
-        where=path if flaw is None else flaw.path,
-        ranges=walk.holding.ranges() if walk.holding else NOTHING,
+        where=path if finding is None else finding.path,
+        ranges=verifier.checkpoints.ranges() if verifier.checkpoints else NO_RANGES,
         segments=sum(not segment.live for segment in segments),
-        retired=walk.retired,
-        unfinished=walk.unfinished,
-        marks=tuple(walk.marks),
-        accepted=walk.accepted(),
+        retired=verifier.retired,
+        unfinished=verifier.unfinished,
+        marks=tuple(verifier.marks),
+        accepted=verifier.accepted(),
     )

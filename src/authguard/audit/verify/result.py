@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authguard.audit.verify.checkpoint_verifier import NOTHING, Found
-from authguard.core.chain import ChainBreak, Flaw, IntactChain
+from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
+from authguard.core.chain import ChainBreak, IntactChain, Violation
 from authguard.core.entries import Acted, Decided
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ChainReport:
     lines: int
     result: IntactChain | ChainBreak
     where: Path = Path()
-    ranges: Ranges = NOTHING
+    ranges: Ranges = NO_RANGES
     segments: int = 0
     retired: tuple[int, float, float] = (0, 0.0, 0.0)
     unfinished: int = 0
@@ -62,7 +62,7 @@ class Verification:
         repairs: how often a torn line was cut off after a crash.
         first: earliest time of a record, epoch seconds UTC; infinite where there is none.
         last: latest; minus infinite where there is none.
-        gone: what is missing as a whole.
+        missing: what is missing as a whole.
     """
 
     chains: tuple[ChainReport, ...]
@@ -71,23 +71,23 @@ class Verification:
     repairs: int
     first: float
     last: float
-    gone: tuple[Found, ...] = ()
+    missing: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether every chain is intact and none is missing."""
-        return not self.gone and all(isinstance(chain.result, IntactChain) for chain in self.chains)
+        return not self.missing and all(isinstance(chain.result, IntactChain) for chain in self.chains)
 
     @property
-    def flaws(self) -> Iterator[Found]:
+    def findings(self) -> Iterator[Finding]:
         """Every flaw, and where it is."""
-        yield from (Found(one.where, one.result) for one in self.chains if isinstance(one.result, ChainBreak))
-        yield from self.gone
+        yield from (Finding(one.where, one.result) for one in self.chains if isinstance(one.result, ChainBreak))
+        yield from self.missing
 
     @property
-    def is_unread(self) -> bool:
+    def is_inaccessible(self) -> bool:
         """Whether all that keeps it from being verified is that something cannot be read now."""
-        return not self.ok and all(one.broken.flaw is Flaw.UNREAD for one in self.flaws)
+        return not self.ok and all(one.broken.violation is Violation.INACCESSIBLE for one in self.findings)
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -100,11 +100,11 @@ class Verification:
         return (mark for chain in self.chains for mark in chain.marks if mark.severe and mark.id not in accepted)
 
 
-class Tally:
+class RecordCounter:
     """Counts while lines go by."""
 
     def __init__(self, progress: Progress, whole: int, done: int = 0) -> None:
-        """Begin at nothing; tell how much of the whole has gone by."""
+        """Begin at nothing; tell how much of the whole is done."""
         self.kinds: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.repairs = 0
@@ -114,7 +114,7 @@ class Tally:
         self._whole = whole
         self._done = done
 
-    def add_all(self, taken: Batch) -> None:
+    def add_batch(self, taken: Batch) -> None:
         """Count the records of a stride."""
         self.kinds.update(taken.kinds)
         self.outcomes.update(taken.outcomes)
@@ -123,7 +123,7 @@ class Tally:
         self._done += taken.size
         self._progress(min(self._done, self._whole), self._whole)
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: RecordCounter) -> None:
         """Count what another counted."""
         self.kinds.update(other.kinds)
         self.outcomes.update(other.outcomes)
@@ -133,7 +133,7 @@ class Tally:
 
     def add(self, entry: Entry) -> None:
         """Count one record."""
-        self.kinds[kind_of(entry)] += 1
+        self.kinds[get_kind(entry)] += 1
         self.first = min(self.first, entry.at)
         self.last = max(self.last, entry.at)
         match entry:
@@ -145,6 +145,6 @@ class Tally:
                 pass
 
 
-def kind_of(entry: Entry) -> str:
+def get_kind(entry: Entry) -> str:
     """Name a record's kind as its line does."""
     return str(type(entry).__struct_config__.tag)

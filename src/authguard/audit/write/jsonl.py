@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
-    from authguard.core.chain import Flaw, LineTemplate
+    from authguard.core.chain import LineTemplate, Violation
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
@@ -386,7 +386,7 @@ class JsonlSink:
         if torn:
             self._record_act("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
 
-    def _adopt_tail(self, last: ChainedLine | Flaw) -> None:
+    def _adopt_tail(self, last: ChainedLine | Violation) -> None:
         """Take the chain up after the file's last line, unless there is a line of our own to follow.
 
         Raises:
@@ -394,7 +394,7 @@ class JsonlSink:
         """
         if not isinstance(last, ChainedLine):
             raise AuditError(
-                f"the last line of the audit log `{self.path}` cannot be continued ({last.words}): "
+                f"the last line of the audit log `{self.path}` cannot be continued ({last.message}): "
                 "look at it with `authguard audit verify`, then move the file away"
             )
         if not self._resumed:
