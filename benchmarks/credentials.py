@@ -24,7 +24,7 @@ from authguard.core.request import Evidence, NotProven, Proven, Unseen
 from authguard.core.strict_json import decode_base64url
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 from authguard.testing import FakeClock, Mint
 from authguard.testing.keys import segment
 from benchmarks.footprint import resident

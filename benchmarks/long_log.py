@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from authguard.core.entries import Entry
     from authguard.core.request import Operation
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.signing_key import SigningKey
 
 POLICY: Final = "support-desk"

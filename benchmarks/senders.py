@@ -21,7 +21,7 @@ from authguard.core.urls import normal
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.credentials.token_validator import TokenValidator
-from authguard.policy.compiled import Introspection, Issuer
+from authguard.policy.deployment import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient, FakeClock, Mint
 from benchmarks.rounds import Case, play

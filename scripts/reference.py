@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Machine
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"

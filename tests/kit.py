@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import AccountDirectory, Question, Store, Verifier
 
 MISSING = NotProven("missing", Reason.CREDENTIAL_MISSING)

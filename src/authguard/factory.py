@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.policy.compiled import AccountSource, Policy
-    from authguard.policy.compiled import Verifier as Declared
+    from authguard.policy.compiled_policy import Policy
+    from authguard.policy.deployment import AccountSource
+    from authguard.policy.deployment import Verifier as Declared
     from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
     from authguard.settings import Settings
 

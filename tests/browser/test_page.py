@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 POLICY = load("support-desk")
 HOSTILE = "</script><img src=x onerror='window.pwned=1'>\"'><svg onload=alert(1)>${1}&amp;"

@@ -15,7 +15,7 @@ from authguard.cli import main
 from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.policy.catalogue import MEANINGS
 from authguard.policy.checks.checker import Checked
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 from authguard.policy.render.sarif import as_sarif
 
 DATA = Path(__file__).parents[1] / "data"

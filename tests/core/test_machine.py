@@ -20,7 +20,7 @@ from authguard.errors import MachineFault
 if TYPE_CHECKING:
     from transitions import Machine as TransitionsMachine
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 NOW = 1_000_000.0
 

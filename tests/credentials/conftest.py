@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from authguard.core.request import Evidence, Unseen
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwt_validator import JwtValidator
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

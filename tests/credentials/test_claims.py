@@ -13,7 +13,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal
 from authguard.core.snapshot import account_key, session_key
 from authguard.credentials.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 
 from .conftest import UNHURRIED
 

@@ -15,7 +15,7 @@ from authguard.core.urls import normal
 from authguard.credentials import dpop
 from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
 from authguard.credentials.nonce import NonceGenerator
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 from authguard.testing import DpopClient, FakeClock
 
 from .conftest import UNHURRIED

@@ -10,7 +10,7 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Proven
 from authguard.credentials.jwks_cache import RefreshPolicy
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 
 from .conftest import Door
 

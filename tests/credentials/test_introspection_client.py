@@ -14,7 +14,7 @@ import pytest
 
 from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus, introspect
 from authguard.errors import SettingsError
-from authguard.policy.compiled import Introspection, Issuer
+from authguard.policy.deployment import Introspection, Issuer
 
 ISSUER = Issuer(issuer="https://idp.test", audience="us", algorithms=("ES256",))
 

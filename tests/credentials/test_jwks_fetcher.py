@@ -12,7 +12,7 @@ import pytest
 
 from authguard.credentials.jwk import DocumentVersion
 from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, JwksFetcher, is_secure_url
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 
 _SET = {"keys": []}
 _OIDC = "/.well-known/openid-configuration"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.credentials.jwt_validator import JwtValidator
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 _EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 _UNREACHABLE = NotProven("unproven", Reason.KEYS_UNREACHABLE)

@@ -15,7 +15,7 @@ from authguard.core.request import NotProven
 from authguard.credentials.jwk import SignatureVerifier, allowed_algorithms, build_secret_key, load_jwks
 from authguard.credentials.jws import parse_compact
 from authguard.credentials.signature import verify_signature
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 from authguard.testing.keys import SigningKey, compact
 
 from .conftest import UNHURRIED

@@ -10,7 +10,7 @@ import pytest
 from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.errors import SettingsError
-from authguard.policy.compiled import Issuer
+from authguard.policy.deployment import Issuer
 from authguard.testing import SigningKey
 
 if TYPE_CHECKING:

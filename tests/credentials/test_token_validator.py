@@ -15,7 +15,7 @@ from authguard.credentials.introspection import IntrospectionLimits
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.credentials.token_validator import TokenValidator, is_jwt, needs_token_validator, opaque_token_issuer
 from authguard.errors import SettingsError, StoreError
-from authguard.policy.compiled import Introspection, Issuer
+from authguard.policy.deployment import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient
 

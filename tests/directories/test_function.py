@@ -14,7 +14,7 @@ from authguard.core.snapshot import Mandate, account_key
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.resilience import REMEMBERED, ResilientDirectory
 from authguard.errors import SettingsError
-from authguard.policy.compiled import AccountSource
+from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
 from tests.kit import signed_in
 

@@ -18,7 +18,7 @@ from authguard.core.snapshot import Mandate, account_key
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
-from authguard.policy.compiled import AccountSource
+from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
 from tests.kit import ISSUER, signed_in
 

@@ -20,9 +20,9 @@ from authguard.policy.loading import loader, locator
 from authguard.policy.testing.parser import parse_scenarios
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.loading.yaml_parser import Read
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 PACKAGE = Path(authguard.policy.__file__).parent
 SHOWN = sorted(code for code, example in examples().items() if not example.unshown)

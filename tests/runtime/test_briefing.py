@@ -21,7 +21,7 @@ from tests.kit import POLICY, Desk, policy_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import Verdict
 
 POLICIES = ["standard", *sorted(set(locator.shipped()) - {"standard"})]

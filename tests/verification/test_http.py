@@ -18,7 +18,7 @@ from starlette.routing import Route
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
 from authguard.outbound.error import NoAnswer
-from authguard.policy.compiled import Verifier
+from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.verification.http import HttpService
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from authguard.core.verification import Failed, Passed, Unavailable
 from authguard.ids import SystemIds
 from authguard.outbound.error import NoAnswer
-from authguard.policy.compiled import Verifier
+from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound.circuit_breaker import Breaker
 from authguard.outbound.error import NoAnswer
-from authguard.policy.compiled import Verifier
+from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
 from authguard.verification.python import PythonService

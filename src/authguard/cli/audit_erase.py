@@ -43,7 +43,7 @@ from authguard.settings import Settings
 
 if TYPE_CHECKING:
     from authguard.cli.account_selector import Account
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.state_repository import StateRepository
 
 ACT: Final = "subject.erased"

@@ -33,7 +33,7 @@ from authguard.core.outcomes import Outcome
 from authguard.core.snapshot import account_key
 from authguard.erasable_pseudonym import Names
 from authguard.errors import SettingsError
-from authguard.policy.problems import did_you_mean
+from authguard.policy.problem import did_you_mean
 from authguard.pseudonym import Pseudonyms
 from authguard.pseudonym_factory import choose_names, deployment_key
 from authguard.settings import Settings

@@ -22,7 +22,7 @@ from authguard.settings import MEMORY, Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Store
     from authguard.runtime.staff_actions import StaffActions
     from authguard.runtime.state_repository import StateRepository

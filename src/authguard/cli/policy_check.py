@@ -11,7 +11,7 @@ import typer
 
 from authguard.cli.output import INVALID, OK, USAGE, print_error
 from authguard.policy.checks.checker import check_all
-from authguard.policy.problems import did_you_mean
+from authguard.policy.problem import did_you_mean
 from authguard.policy.render.check_report import as_github, as_json
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
 from authguard.policy.explain.explainer import explain_decision
 from authguard.policy.loading.locator import in_folder
-from authguard.policy.problems import did_you_mean
+from authguard.policy.problem import did_you_mean
 from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.explain.explanation import Explanation, Remedy
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `graph`.")]

@@ -12,7 +12,7 @@ import typer
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.paths import make_folder
 from authguard.policy.loading import locator
-from authguard.policy.problems import did_you_mean
+from authguard.policy.problem import did_you_mean
 from authguard.policy.scaffold import LEVELS, NONE, Answers, build_files
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from authguard.credentials.oauth_client import AmbiguousClientError, find_client
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 #: actors in a chain of delegation at the most (RFC 8693 4.1)
 MAX_ACTORS: Final = 8

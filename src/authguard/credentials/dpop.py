@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Evidence
     from authguard.credentials.jwk import SignatureVerifier
     from authguard.credentials.nonce import NonceGenerator
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 #: bytes of a proof at the most: a key of 4096 bits takes less than two thousand
 MAX_PROOF_BYTES: Final = 4_096

@@ -16,7 +16,7 @@ from authguard.credentials.token_kind import has_claims
 
 if TYPE_CHECKING:
     from authguard.credentials.claims import LogNames, ValidatedToken
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 #: findings that contradict a server's "active", which then cannot be meant

@@ -23,7 +23,7 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.policy.compiled import Introspection, Issuer
+    from authguard.policy.deployment import Introspection, Issuer
 
 #: bytes of an answer at the most
 MAX_RESPONSE_BYTES: Final = 65_536

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from ssl import SSLContext
 
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 #: bytes of an answer at the most
 MAX_RESPONSE_BYTES: Final = 262_144

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwk import Key
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
 _ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)

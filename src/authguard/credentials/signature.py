@@ -14,7 +14,7 @@ from authguard.core.request import NotProven
 if TYPE_CHECKING:
     from authguard.credentials.jwk import Key
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _SIGNATURE_INVALID: Final = NotProven("rejected", Reason.SIGNATURE_INVALID)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 
 def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySet:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwt_validator import JwtValidator
     from authguard.credentials.nonce import NonceGenerator
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _INACTIVE: Final = NotProven("rejected", Reason.TOKEN_INACTIVE)

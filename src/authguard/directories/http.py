@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.core.request import Principal
-    from authguard.policy.compiled import AccountSource
+    from authguard.policy.deployment import AccountSource
 
 
 class HttpLookup:

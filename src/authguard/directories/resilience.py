@@ -21,7 +21,7 @@ from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
-    from authguard.policy.compiled import AccountSource
+    from authguard.policy.deployment import AccountSource
 
 #: accounts whose last answer is remembered; the longest unused goes first
 REMEMBERED: Final = 10_000

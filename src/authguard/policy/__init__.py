@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiler import compile_draft, load
     from authguard.policy.explain.explainer import explain_decision
     from authguard.policy.loading.loader import Reading, read_draft
-    from authguard.policy.problems import Place, Problem
+    from authguard.policy.problem import Place, Problem
     from authguard.policy.render.check_report import as_github, as_json
     from authguard.policy.render.sarif import as_sarif
     from authguard.policy.schema.json_schema import policy_schema, scenario_schema
@@ -43,8 +43,8 @@ __all__ = [
 #: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
 _HOMES = {
     "Checked": "checks.checker",
-    "Place": "problems",
-    "Problem": "problems",
+    "Place": "problem",
+    "Problem": "problem",
     "Reading": "loading.loader",
     "PolicyTestReport": "testing.report",
     "as_github": "render.check_report",

@@ -10,7 +10,7 @@ from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
 from authguard.policy.checks.registry import check
-from authguard.policy.compiled import Policy
+from authguard.policy.compiled_policy import Policy
 from authguard.policy.loading.loader import read_draft
 
 if TYPE_CHECKING:

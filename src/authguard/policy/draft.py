@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.outcomes import Words
-from authguard.policy.compiled import Changes
-from authguard.policy.problems import Place
+from authguard.policy.compiled_policy import Changes
+from authguard.policy.problem import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation
     from authguard.core.timers import Timer
     from authguard.core.verification import Method
-    from authguard.policy.compiled import AccountSource, Assurance, Channels, Durability, Issuer, Verifier
+    from authguard.policy.compiled_policy import Durability
+    from authguard.policy.deployment import AccountSource, Assurance, Channels, Issuer, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

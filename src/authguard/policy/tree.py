@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.problems import Place
+    from authguard.policy.problem import Place
 
 Path = tuple[str | int, ...]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled import AccountSource
+    from authguard.policy.deployment import AccountSource
     from authguard.ports import AccountDirectory
     from authguard.runtime.decision_point import RequestFacts
     from authguard.runtime.journal import Journal

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Limit
     from authguard.core.snapshot import Snapshot, TransactionRecord
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.evaluation import Evaluation
 
 #: events of a transaction after which it can never run, and did not

@@ -9,7 +9,7 @@ from authguard.core.request import Proven
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import AccessRequest
 
 

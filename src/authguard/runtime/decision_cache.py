@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.decision_point import Plan, RequestFacts
 

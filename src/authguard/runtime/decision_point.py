@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from authguard.core.machine import Transition
     from authguard.core.request import Credential, Operation, Principal
     from authguard.core.snapshot import Keys, LedgerEntry, Report, Snapshot
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Seal
     from authguard.runtime.access import AccessRequest
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.journal import Journal

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import LedgerEntry
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: the source under which reports of the app itself are kept
 APP: Final = "app"

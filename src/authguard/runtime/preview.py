@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Operation
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import Verdict
 
 #: operations that are told of at the most, so that a prompt stays short

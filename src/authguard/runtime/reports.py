@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Seal
     from authguard.runtime.access import Answer, Verdict
     from authguard.runtime.evaluation import Evaluation

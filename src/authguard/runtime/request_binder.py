@@ -21,7 +21,7 @@ from authguard.runtime.fair_worker import FairWorker
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Ids, Seal
     from authguard.runtime.access import AccessRequest, Body
     from authguard.runtime.transactions import RequestBinding

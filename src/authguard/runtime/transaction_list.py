@@ -14,7 +14,7 @@ from authguard.ports import FIRST
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot, TransactionRecord
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.state_repository import StateRepository
 
     Listed = tuple[str, TransactionRecord]

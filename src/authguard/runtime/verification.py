@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.core.verification import Amount, Method, VerifierVerdict
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Ids, Verifier
     from authguard.runtime.access import Verdict
     from authguard.runtime.evaluation import Evaluation

@@ -17,7 +17,7 @@ from authguard.ports import FIRST
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 
-#: a day beyond the default life of a credential (`authguard.policy.compiled.Issuer.max_lifetime`), seconds
+#: a day beyond the default life of a credential (`authguard.policy.compiled_policy.Issuer.max_lifetime`), seconds
 RETENTION_S: Final = 90_000.0
 #: records looked at, for each new one, to see whether their time is over; so that all are seen before it is full
 SWEEP_COUNT: Final = 4

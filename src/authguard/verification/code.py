@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Verifier
+    from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Ids, Question, Store
 
 #: where the hashes of codes are kept

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Verifier
+    from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
 #: what is asked where the policy gives no shape

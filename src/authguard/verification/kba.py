@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Verifier
+    from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
 #: characters of what the app's records may say

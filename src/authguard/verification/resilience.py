@@ -14,13 +14,13 @@ import anyio
 from authguard.core.verification import Cause, Doubted, Failed, Passed, Unavailable
 from authguard.outbound.circuit_breaker import Breaker
 from authguard.outbound.error import NoAnswer
-from authguard.policy.compiled import PAUSE
+from authguard.policy.deployment import RETRY_PAUSE_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Verifier
+    from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Question
 
 TIMEOUT: Final[Cause] = "timeout"
@@ -154,7 +154,7 @@ class ResilientVerifier:
                 breaker.heard(self._clock.now(), answered=answered)
             if not again or turn == declared.retries:
                 break
-            await self._sleep(PAUSE * 2**turn * self._chance())  # by chance, so that not all come at once
+            await self._sleep(RETRY_PAUSE_S * 2**turn * self._chance())  # by chance, so that not all come at once
         return Unavailable(cause)
 
     def _judge(self, said: float | VerifierVerdict) -> VerifierVerdict:

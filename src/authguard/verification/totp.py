@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled import Verifier
+    from authguard.policy.deployment import Verifier
     from authguard.ports import Question, Store
 
 #: seconds of one step (RFC 6238 5.2 recommends 30)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.replay import ReplayResult
     from authguard.core.entries import Entry
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 POLICY = """\
 authguard: 1

@@ -21,9 +21,9 @@ from authguard.core.timers import Timer
 from authguard.core.verification import Method
 from authguard.policy.checks import machine, table
 from authguard.policy.checks.registry import CHECKS, CODES, check
-from authguard.policy.compiled import AccountSource, Assurance, Introspection, Issuer, Verifier
+from authguard.policy.deployment import AccountSource, Assurance, Introspection, Issuer, Verifier
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
-from authguard.policy.compiled import AccountSource, Channels, Issuer, Verifier
+from authguard.policy.deployment import AccountSource, Channels, Issuer, Verifier
 from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import Diff, diff

@@ -24,7 +24,7 @@ from authguard.policy.testing.scenario import run_scenarios
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 MEMORY: Final = 768 * 1_048_576
 SECONDS: Final = 120

@@ -13,14 +13,14 @@ from authguard.core.agents import Agent
 from authguard.core.decision_table import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
-from authguard.policy.compiled import Introspection
+from authguard.policy.deployment import Introspection
 from authguard.policy.loading.loader import read_draft
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.draft import Draft
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 HEAD = "authguard: 1\nname: x\nextends: standard\n"
 

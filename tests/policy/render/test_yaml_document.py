@@ -13,7 +13,7 @@ from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.validation import canonical
 from authguard.policy.loading.yaml_parser import read
-from authguard.policy.problems import Place
+from authguard.policy.problem import Place
 from authguard.policy.render.yaml_document import as_values, as_yaml
 from authguard.policy.tree import Node
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
     from authguard.core.request import Operation
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: ids that are kept of each difference
 IDS: Final = 5

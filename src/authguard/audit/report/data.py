@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.stats import Stats
     from authguard.audit.verify.result import Verification
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: rows of a list that are kept
 LISTED: Final = 50

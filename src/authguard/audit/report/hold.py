@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import States
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: steps looked at for routes (about a second); the nearest ways are a few events away
 STEPS: Final = 100_000

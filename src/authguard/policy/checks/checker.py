@@ -14,7 +14,7 @@ from authguard.policy.checks.table import Figures, figures
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.locator import FILE
 from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

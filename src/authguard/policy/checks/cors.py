@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.urls import is_safe
 from authguard.policy.checks.machine import unknown
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authguard.core.request import Match, Operation
-    from authguard.policy.compiled import Issuer
+    from authguard.policy.deployment import Issuer
     from authguard.policy.draft import Draft
 
 SYMMETRIC: Final = ("HS256", "HS384", "HS512")
@@ -154,10 +154,11 @@ def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
     for index, issuer in enumerate(draft.issuers):
         if issuer.sender_constraint == "dpop":
             message = (
-                f"issuer `{issuer.issuer}` has `sender: dpop`, and the policy does not say by which address it is met"
+                f"issuer `{issuer.issuer}` has `sender_constraint: dpop`,"
+                " and the policy does not say by which address it is met"
             )
             advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
-            place = draft.place(f"issuers[{index}].sender", f"issuers[{index}]")
+            place = draft.place(f"issuers[{index}].sender_constraint", f"issuers[{index}]")
             # a note: whether the variable is set only the deployment knows, which refuses to start without it
             yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
 

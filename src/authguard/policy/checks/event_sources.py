@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.core.machine import Edge, Spec
     from authguard.core.timers import Timer
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.draft import Draft
 
 CALLER: Final = "caller"

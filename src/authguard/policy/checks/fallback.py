@@ -8,7 +8,7 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.machine import unknown
 from authguard.policy.checks.table import chain
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.table import deciding, evidence, outcomes, proven, space
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

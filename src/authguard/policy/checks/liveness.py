@@ -19,7 +19,7 @@ from authguard.policy.checks.counterexample import is_sound
 from authguard.policy.checks.event_sources import CALLER, CLOCK, OPERATOR, WORLD
 from authguard.policy.checks.reachability import Path, Reachability, Unreachable
 from authguard.policy.checks.table import proven
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

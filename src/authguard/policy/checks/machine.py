@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES, MOMENTS, REENTERING
 from authguard.core.machine import ANY, CHAIN_BOUND, STAY, Spec, expand
-from authguard.policy.problems import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from authguard.policy.draft import Draft
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 #: Every code that a check can give, and what it means; the reference is generated from this table.
 CODES: Final[dict[str, str]] = {
@@ -60,7 +60,7 @@ CODES: Final[dict[str, str]] = {
     "payee-undeclared": "an operation has a limit by payee and does not say where the payee stands",
     "promise-broken": "an `always_reachable` fails: from some reachable state no events of those named lead on",
     "proof-unearned": "a timer or another event would raise what only a proof or a person may (DESIGN 2)",
-    "public-url-missing": "`sender: dpop` needs `settings.public_url`, which proofs name (RFC 9449 4.3)",
+    "public-url-missing": "`sender_constraint: dpop` needs `settings.public_url`, which proofs name (RFC 9449 4.3)",
     "queue-missing": "a hand-off does not name its queue",
     "restrict-empty": "a `restrict` fallback names no effects: it would leave nothing, or everything",
     "restricts-writes": "`restrict` can reach writes that its `effects` do not name",

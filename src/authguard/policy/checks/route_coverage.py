@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

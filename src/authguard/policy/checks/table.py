@@ -20,7 +20,7 @@ from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import Same, way
 from authguard.policy.checks.machine import unknown
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

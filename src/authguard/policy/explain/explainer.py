@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback, Words
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import Step
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: ways to be allowed that are told; there may be more of the same length
 SHOWN: Final = 8

@@ -14,7 +14,7 @@ from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome, Words
 from authguard.core.timers import Timer
-from authguard.policy.compiled import Assurance, Durability
+from authguard.policy.deployment import Assurance
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.loading import deployment_builder, party_builder
 from authguard.policy.loading.problem_collector import Findings
@@ -25,7 +25,8 @@ from authguard.policy.tree import dotted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.policy.problems import Problem
+    from authguard.policy.compiled_policy import Durability
+    from authguard.policy.problem import Problem
     from authguard.policy.schema import document as written
     from authguard.policy.tree import Node
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
-from authguard.policy.compiled import AccountSource, Channels, Introspection, Issuer, Verifier
+from authguard.policy.deployment import AccountSource, Channels, Introspection, Issuer, Verifier
 from authguard.policy.loading import locator
 from authguard.policy.schema import deployment
 from authguard.policy.schema.removed_key import CHANNEL_HEADER

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.compiled import Changes
+from authguard.policy.compiled_policy import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import assemble
 from authguard.policy.loading.merge import changes, merge
 from authguard.policy.loading.validation import validate
 from authguard.policy.loading.yaml_parser import NODES_BOUND, PROBLEMS_BOUND, read
-from authguard.policy.problems import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import removed_key, reserved_key
 from authguard.policy.tree import Node, quoted
 

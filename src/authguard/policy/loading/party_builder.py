@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.agents import Agent
-from authguard.policy.problems import did_you_mean
+from authguard.policy.problem import did_you_mean
 
 if TYPE_CHECKING:
     from authguard.policy.loading.problem_collector import Findings

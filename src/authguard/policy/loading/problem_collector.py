@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

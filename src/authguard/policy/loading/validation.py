@@ -9,7 +9,7 @@ import msgspec
 from pydantic import ValidationError
 
 from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
-from authguard.policy.problems import Problem, did_you_mean
+from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.schema.document import Document
 from authguard.policy.tree import QUOTE_BOUND, Node, dotted, quoted
 

@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from authguard.policy.problems import Place, Problem
+from authguard.policy.problem import Place, Problem
 from authguard.policy.tree import Node, quoted
 
 if TYPE_CHECKING:

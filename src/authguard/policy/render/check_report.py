@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from authguard.policy.checks.checker import Checked
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 #: the version of the JSON document's shape
 FORMAT: Final = 1

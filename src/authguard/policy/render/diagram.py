@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.core.machine import Machine
     from authguard.core.timers import Timers
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: a machine with more states is drawn from left to right, so that its arrows' words stay legible in a page's width
 WIDE: Final = 9

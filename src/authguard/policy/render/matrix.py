@@ -14,7 +14,7 @@ from authguard.core.decision_table import DIMENSIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: what a cell says where the rule takes any value
 ANY: Final = "any"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from authguard.policy.checks.checker import Checked
-    from authguard.policy.problems import Problem
+    from authguard.policy.problem import Problem
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 #: severity -> level of a result (SARIF 2.1.0, 3.27.10)

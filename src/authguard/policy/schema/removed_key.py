@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 from authguard.policy.schema.reserved_key import find_matches, without
 from authguard.policy.tree import Node, dotted, quoted
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.problems import Problem
+from authguard.policy.problem import Problem
 from authguard.policy.tree import Node, Path, dotted, quoted
 
 if TYPE_CHECKING:

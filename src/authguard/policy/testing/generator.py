@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.policy.checks.reachability import Path
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.testing.coverage import Coverage, CoverageItem
 
 HEADER: Final = f"""\

@@ -16,7 +16,7 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.machine import unknown
 from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
-from authguard.policy.problems import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.simulator import ScenarioRequest
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.core.request import Operation
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.tree import Node
 
 #: the codes that only scenarios have; what cannot be read at all has the reader's

@@ -19,8 +19,8 @@ from authguard.policy.testing.scenario import run_scenarios
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.policy.compiled import Policy
-    from authguard.policy.problems import Problem
+    from authguard.policy.compiled_policy import Policy
+    from authguard.policy.problem import Problem
     from authguard.policy.testing.coverage import Coverage, CoverageItem
     from authguard.policy.testing.scenario import ScenarioResult, ScenarioRun
 

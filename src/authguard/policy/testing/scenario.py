@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
-from authguard.policy.problems import Place
+from authguard.policy.problem import Place
 from authguard.policy.testing.simulator import ScenarioRequest, Simulator
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
     from authguard.policy.testing.simulator import ScenarioDecision
 
 #: what a scenario need not say: a live session; every other machine in its initial state

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 #: when every story begins, epoch seconds UTC; any moment would do, and 0 would be "never"
 START_TIME: Final = 1_000_000_000.0

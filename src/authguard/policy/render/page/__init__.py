@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Operation
-    from authguard.policy.compiled import Policy
+    from authguard.policy.compiled_policy import Policy
 
 _HERE: Final = Path(__file__).parent
 

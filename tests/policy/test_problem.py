@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from authguard.policy.problems import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean
 
 BARE = Problem(code="table-gap", place=Place("policy.yaml", 3, 5), message="no rule decides 2 cells")
 
