@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from authguard.policy.checks.registry import check
+from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading.loader import read_draft
 from benchmarks.rounds import Spread
@@ -38,7 +38,7 @@ def proof(times: int) -> Spread:
     taken = []
     for _ in range(times):
         start = perf_counter()
-        problems = check(draft)
+        problems = run_checks(draft)
         compile_draft(draft)
         taken.append((perf_counter() - start) * 1000)
         if any(problem.severity == "error" for problem in problems):

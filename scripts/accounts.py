@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.asgi.reply import DEFAULT_TEXTS
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
-from authguard.policy.checks.attribution import WHO
+from authguard.policy.checks.attribution import EVENT_ACTORS
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _way_out(policy: Policy, state: str) -> str:
     """Tell by whose hand the state is left: the customer's sources, the clock, or a person alone."""
     table = policy.machines["account"].table
     leading = [event for (source, event), to in table.items() if source == state and to.moves and to.dest != state]
-    reports = [event for event in leading if f"account.{event}" not in WHO]
+    reports = [event for event in leading if f"account.{event}" not in EVENT_ACTORS]
     if state == "normal":
         return "none is needed; every other report leads to its state, and an old one back to `unknown`"
     ways = []

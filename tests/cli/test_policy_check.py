@@ -14,7 +14,7 @@ from authguard import policy
 from authguard.cli import main
 from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.policy.catalogue import MEANINGS
-from authguard.policy.checks.checker import Checked
+from authguard.policy.checks.checker import CheckResult
 from authguard.policy.problem import Place, Problem
 from authguard.policy.render.sarif import as_sarif
 
@@ -127,7 +127,7 @@ def test_json_is_one_document_of_the_promised_shape(capsys: pytest.CaptureFixtur
 
 
 def test_every_part_of_a_problem_is_in_the_json() -> None:
-    document = json.loads(policy.as_json([Checked(source="x", problems=(TELLING,))]))
+    document = json.loads(policy.as_json([CheckResult(source="x", problems=(TELLING,))]))
     problem = document["policies"][0]["problems"][0]
     assert problem["cell"] == {"service": "live", "risk": "high"}
     assert (problem["box"], problem["path"]) == ("risk `high`", ["session.idled", "account.locked"])
@@ -142,7 +142,7 @@ def test_sarif_is_valid_by_the_official_schema(capsys: pytest.CaptureFixture[str
 
 def test_sarif_with_everything_that_a_problem_can_carry_is_valid() -> None:
     bare = Problem(code="odd", place=Place(), message="nowhere", severity="note", path=())
-    log = valid_sarif(as_sarif([Checked(source="x", problems=(TELLING, bare))], MEANINGS, "1.2.3"))
+    log = valid_sarif(as_sarif([CheckResult(source="x", problems=(TELLING, bare))], MEANINGS, "1.2.3"))
     run = log["runs"][0]
     told, noted = run["results"]
     assert told["message"]["text"] == TELLING.told()
@@ -168,7 +168,7 @@ def valid_sarif(text: str) -> dict:  # type: ignore[type-arg]  # JSON
 def test_the_same_problem_on_another_line_has_the_same_fingerprint() -> None:
     def prints(place: Place) -> str:
         problem = Problem(code="tag", place=place, message="the tag")
-        log = json.loads(as_sarif([Checked(source="x", problems=(problem,))], MEANINGS, "1"))
+        log = json.loads(as_sarif([CheckResult(source="x", problems=(problem,))], MEANINGS, "1"))
         return str(log["runs"][0]["results"][0]["partialFingerprints"])
 
     assert prints(Place("a.yaml", 3, 1)) == prints(Place("a.yaml", 9, 1)) != prints(Place("b.yaml", 3, 1))
@@ -186,14 +186,16 @@ def test_github_gets_one_escaped_workflow_command_for_each_problem(
 
 
 def test_nothing_in_a_problem_can_begin_another_workflow_command() -> None:
-    (line,) = policy.as_github([Checked(source="x", problems=(TELLING,))])
+    (line,) = policy.as_github([CheckResult(source="x", problems=(TELLING,))])
     assert line.startswith(
         "::error file=a b/ö%2Cx%3Ay%25.yaml,line=3,col=5,title=authguard table-gap::50%25 of%0D%0A: "
     )
     assert "\n" not in line
     assert "reached by: session.idled, account.locked" in line
     bare = Problem(code="odd", place=Place(), message="nowhere", severity="note")
-    assert list(policy.as_github([Checked(source="x", problems=(bare,))])) == ["::notice title=authguard odd::nowhere"]
+    assert list(policy.as_github([CheckResult(source="x", problems=(bare,))])) == [
+        "::notice title=authguard odd::nowhere"
+    ]
 
 
 def test_a_folder_stands_for_its_policy_or_for_all_below_it(
@@ -227,8 +229,8 @@ def test_a_code_is_explained_and_an_unknown_one_is_not(capsys: pytest.CaptureFix
 def test_the_program_gets_the_same_values(bad: Path) -> None:
     refused, good = policy.check(bad), policy.check("support-desk")
     assert [problem.code for problem in refused.errors] == ["unknown-key", "wrong-type"]
-    assert (refused.usable, refused.figures, refused.draft) == (False, None, None)
-    assert (good.usable, good.errors, good.name) == (True, (), "support-desk")
+    assert (refused.is_usable, refused.figures, refused.draft) == (False, None, None)
+    assert (good.is_usable, good.errors, good.name) == (True, (), "support-desk")
     assert good.digest == policy.load("support-desk").digest
     assert policy.check("x.yaml", text=BAD.encode()).problems[0].place == Place("x.yaml", 4, 1)
 

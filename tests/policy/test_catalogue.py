@@ -15,7 +15,7 @@ from authguard.cli.policy_app import list_endpoints, load_app
 from authguard.policy import catalogue
 from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
 from authguard.policy.checks.checker import check
-from authguard.policy.checks.route_coverage import hold
+from authguard.policy.checks.route_coverage import match_routes
 from authguard.policy.loading import loader, locator
 from authguard.policy.testing.parser import parse_scenarios
 
@@ -66,7 +66,7 @@ def run(
         monkeypatch.delitem(sys.modules, "app")
         draft = check("support-desk").draft
         assert draft is not None
-        return hold(list_endpoints(app), draft)[1]
+        return match_routes(list_endpoints(app), draft)[1]
     for name, other in example.beside.items():
         (folder / name).write_text(other, encoding="utf-8")
     if text:

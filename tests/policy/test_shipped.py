@@ -15,7 +15,7 @@ from authguard.core.boxes import BoxCoverage, Space, count, intersect, is_empty,
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFault
 from authguard.policy import compiler
-from authguard.policy.checks.registry import check
+from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
@@ -48,7 +48,7 @@ def test_the_shipped_policies_are_these() -> None:
 def test_a_shipped_policy_has_nothing_to_refuse(name: str) -> None:
     reading = read_draft(name)
     assert reading.draft is not None
-    problems = (*reading.problems, *check(reading.draft))
+    problems = (*reading.problems, *run_checks(reading.draft))
     assert [str(problem) for problem in problems if problem.severity == "error"] == []
 
 
@@ -104,7 +104,7 @@ def _is_caught(draft: Draft, scenarios: list[Scenario]) -> bool:
             return True
     except MachineFault:
         pass  # a hole or a cell without a rule: the checker says so before anything runs
-    return any(problem.severity == "error" for problem in check(draft))
+    return any(problem.severity == "error" for problem in run_checks(draft))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -17,9 +17,9 @@ from authguard.policy.render.check_report import as_github, as_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.policy.checks.checker import Checked
-    from authguard.policy.checks.route_coverage import Endpoint, Met
-    from authguard.policy.checks.table import Figures
+    from authguard.policy.checks.checker import CheckResult
+    from authguard.policy.checks.route_coverage import Endpoint, RouteMatch
+    from authguard.policy.checks.table import ProofCounts
 
 
 class Format(StrEnum):
@@ -74,7 +74,7 @@ def prove(
                 _print(one, perf_counter() - began)
             began = perf_counter()
     _write(form, found, app or "")
-    if not all(one.checked.usable for one in found):
+    if not all(one.checked.is_usable for one in found):
         raise typer.Exit(INVALID)
 
 
@@ -82,8 +82,8 @@ def prove(
 class _Found:
     """One policy checked, and what the app's endpoints fall to in it."""
 
-    checked: Checked
-    met: tuple[Met, ...] = ()
+    checked: CheckResult
+    met: tuple[RouteMatch, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
 
@@ -93,13 +93,13 @@ def _endpoints(app: str) -> tuple[Endpoint, ...]:
     return list_endpoints(load_app(app))
 
 
-def _held(checked: Checked, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
+def _held(checked: CheckResult, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
     if checked.draft is None:
         return _Found(checked)
-    from authguard.policy.checks.route_coverage import hold  # noqa: PLC0415 - as above
+    from authguard.policy.checks.route_coverage import match_routes  # noqa: PLC0415 - as above
 
-    met, problems = hold(endpoints, checked.draft, refuse=refuse)
-    return _Found(checked.also(problems), met, tuple(endpoints))
+    met, problems = match_routes(endpoints, checked.draft, refuse=refuse)
+    return _Found(checked.with_problems(problems), met, tuple(endpoints))
 
 
 def _write(form: Format, found: Sequence[_Found], app: str) -> None:
@@ -120,14 +120,14 @@ def _write(form: Format, found: Sequence[_Found], app: str) -> None:
                 typer.echo(line)
 
 
-def _as_json(met: Met) -> dict[str, Any]:
+def _as_json(met: RouteMatch) -> dict[str, Any]:
     endpoint = met.endpoint
     return {
         "kind": endpoint.kind,
         "path": endpoint.path,
         "methods": list(met.methods),
         "operations": list(met.operations),
-        "named": met.named,
+        "named": met.is_named,
         "guarded": endpoint.guarded,
         "tools": list(endpoint.tools),
         "host": endpoint.host,
@@ -145,7 +145,7 @@ def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
     }
 
 
-def _as_sarif(checked: Sequence[Checked]) -> str:
+def _as_sarif(checked: Sequence[CheckResult]) -> str:
     from authguard import __version__  # noqa: PLC0415 - the version and the meanings are read for this format alone
     from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
     from authguard.policy.render.sarif import as_sarif  # noqa: PLC0415 - as above
@@ -181,7 +181,7 @@ def _print(found: _Found, seconds: float) -> None:
         typer.echo(f"{one.source}: {_proved(one.figures)} ({seconds * 1000:.0f} ms)")
 
 
-def _proved(proved: Figures) -> str:
+def _proved(proved: ProofCounts) -> str:
     return (
         f"each of {proved.pairs:,} (state, event) pairs and {proved.cells:,} cells has one answer, "
         f"by {proved.rules} rules; {proved.invariants} invariants hold"

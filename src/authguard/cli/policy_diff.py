@@ -13,7 +13,7 @@ import typer
 from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.checks.checker import check
 from authguard.policy.diff.permissiveness import Direction
-from authguard.policy.diff.policy_diff import Diff, diff
+from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
 from authguard.policy.loading import locator
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def compare(
 
     Exit 3 when one of them cannot be used, when they are too tangled to be compared, or as `--fail-on` asks.
     """
-    found = diff(_draft(old), _draft(new))
+    found = diff_policies(_draft(old), _draft(new))
     write = {Format.TEXT: as_text, Format.JSON: as_json, Format.MARKDOWN: as_markdown}[form]
     write_output(write(found), output)
     if found.undecided:
@@ -72,12 +72,12 @@ def _draft(source: str) -> Draft:
     return checked.draft
 
 
-def as_text(found: Diff) -> str:
+def as_text(found: PolicyDiff) -> str:
     """Write one difference a line, and where it shows below it."""
     return "".join(f"{line}\n" for line in _text(found))
 
 
-def _text(found: Diff) -> Iterator[str]:
+def _text(found: PolicyDiff) -> Iterator[str]:
     for one in found.differences:
         risk = f" {one.risk}:" if one.risk else ""
         cells = f", {one.cells:,} cells" if one.cells else ""
@@ -88,19 +88,19 @@ def _text(found: Diff) -> Iterator[str]:
     yield _total(found)
 
 
-def _total(found: Diff) -> str:
+def _total(found: PolicyDiff) -> str:
     counts = ", ".join(f"{len(found.of(direction))} {direction}" for direction in Direction)
     return f"{found.old} -> {found.new}: {counts}"
 
 
-def as_json(found: Diff) -> str:
+def as_json(found: PolicyDiff) -> str:
     """Write one object; its differences have the names of `authguard.policy.diff.part_diff.Difference`."""
     listed = [asdict(one) for one in found.differences]
     whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
-def as_markdown(found: Diff) -> str:
+def as_markdown(found: PolicyDiff) -> str:
     """Write a table for a pull request."""
     lines = [f"**{_total(found)}**", ""]
     if found.differences:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authguard.policy.catalogue import explain_problem
-    from authguard.policy.checks.checker import Checked, check, check_all
+    from authguard.policy.checks.checker import CheckResult, check, check_all
     from authguard.policy.compiler import compile_draft, load
     from authguard.policy.explain.explainer import explain_decision
     from authguard.policy.loading.loader import Reading, read_draft
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authguard.policy.testing.report import PolicyTestReport, run_tests
 
 __all__ = [
-    "Checked",
+    "CheckResult",
     "Place",
     "PolicyTestReport",
     "Problem",
@@ -42,7 +42,7 @@ __all__ = [
 
 #: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
 _HOMES = {
-    "Checked": "checks.checker",
+    "CheckResult": "checks.checker",
     "Place": "problem",
     "Problem": "problem",
     "Reading": "loading.loader",

@@ -9,7 +9,7 @@ from authguard.core.machine import build
 from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
-from authguard.policy.checks.registry import check
+from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiled_policy import Policy
 from authguard.policy.loading.loader import read_draft
 
@@ -30,7 +30,7 @@ def load(source: str | Path, *, text: bytes | None = None) -> Policy:
         PolicyError: it has errors; they come with every note, in the order of the files.
     """
     reading = read_draft(source, text=text)
-    found = [*reading.problems, *(check(reading.draft) if reading.draft else ())]
+    found = [*reading.problems, *(run_checks(reading.draft) if reading.draft else ())]
     problems = sorted(found, key=lambda problem: problem.place)
     if reading.draft is None or any(problem.severity == "error" for problem in problems):
         raise PolicyError(problems)

@@ -20,7 +20,7 @@ from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
 from authguard.policy.checks import machine, table
-from authguard.policy.checks.registry import CHECKS, CODES, check
+from authguard.policy.checks.registry import CHECKS, CODES, run_checks
 from authguard.policy.deployment import AccountSource, Assurance, Introspection, Issuer, Verifier
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problem import Place, Problem
@@ -52,7 +52,7 @@ def complete(draft: Draft) -> Draft:
 
 
 def errors(draft: Draft) -> list[Problem]:
-    return [problem for problem in check(draft) if problem.severity == "error"]
+    return [problem for problem in run_checks(draft) if problem.severity == "error"]
 
 
 def line(draft: Draft, machine: str, *lines: Line, first: bool = True, **changes: object) -> Draft:
@@ -236,7 +236,7 @@ def test_the_standard_policy_and_a_complete_one_have_nothing_to_refuse(standard_
 def test_a_check_says_what_is_wrong(
     standard_draft: Draft, code: str, change: Callable[[Draft], Draft], says: str
 ) -> None:
-    problems = check(change(complete(standard_draft)))
+    problems = run_checks(change(complete(standard_draft)))
     said = [str(problem) for problem in problems if problem.code == code]
     assert any(re.search(says, text) for text in said), [str(problem) for problem in problems]
     assert all("\n" not in str(problem) and not problem.message.endswith(".") for problem in problems)
@@ -246,7 +246,7 @@ def test_every_code_is_documented_and_has_a_case(standard_draft: Draft) -> None:
     tried = {code for code, _, _ in CASES}
     elsewhere = {"overridden", "undecided"}
     assert tried | elsewhere == set(CODES)
-    given_ = {problem.code for _, change, _ in CASES for problem in check(change(complete(standard_draft)))}
+    given_ = {problem.code for _, change, _ in CASES for problem in run_checks(change(complete(standard_draft)))}
     assert given_ <= set(CODES)
     assert list(CODES) == sorted(CODES)
     assert len(set(CHECKS)) == len(CHECKS)
@@ -257,7 +257,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(standard_draft: 
     for _, change, _ in (CASES[0], CASES[10], CASES[33]):
         broken = change(broken)
     broken = replace(broken, places={"": Place("p.yaml", 9, 1), "identity": Place("p.yaml", 2, 3)}, identity="gold")
-    places = [problem.place for problem in check(broken)]
+    places = [problem.place for problem in run_checks(broken)]
     assert places == sorted(places)
     assert places[0] == Place("p.yaml", 2, 3)
 
@@ -288,7 +288,7 @@ def test_a_line_and_a_rule_that_an_extending_file_overrides_are_noted_and_not_re
     places |= {f"machines.session.transitions[{i}]": base for i in range(1, len(draft.machines["session"].lines))}
     places |= {"decisions[0]": own, "machines.session.transitions[0]": own, "": own, "machines.session.states": base}
     draft = replace(draft, places=places)
-    notes = {problem.code for problem in check(draft) if problem.severity == "note"}
+    notes = {problem.code for problem in run_checks(draft) if problem.severity == "note"}
     assert notes == {"overridden", "unreachable-state"}
     assert errors(draft) == []
     assert {p.code for p in errors(replace(draft, places={}))} == {
@@ -320,7 +320,9 @@ def test_an_operation_hides_another_only_where_it_takes_all_of_it(
     standard_draft: Draft, earlier: Match, later: Match, *, covered: bool
 ) -> None:
     pair = (Operation(name="first", match=earlier), Operation(name="second", match=later))
-    found = [p for p in check(replace(complete(standard_draft), operations=pair)) if p.code == "operation-shadowed"]
+    found = [
+        p for p in run_checks(replace(complete(standard_draft), operations=pair)) if p.code == "operation-shadowed"
+    ]
     assert bool(found) is covered
 
 
@@ -335,7 +337,7 @@ def test_every_hole_comes_with_the_line_that_fills_it(standard_draft: Draft) -> 
     spec = standard_draft.machines["session"]
     for gone in range(len(spec.lines)):
         draft = line(standard_draft, "session", *spec.lines[:gone], *spec.lines[gone + 1 :], first=False)
-        holes = list(machine.every_machine_is_total(draft))
+        holes = list(machine.check_totality(draft))
         lines = [
             Line(
                 triggers=tuple(re.findall(r"\w+", found[1])),
@@ -355,9 +357,9 @@ def test_taking_rules_away_either_leaves_no_gap_or_says_where(
 ) -> None:
     kept = tuple(r for r in standard_draft.rules if r.index not in gone)
     draft = replace(standard_draft, rules=tuple(replace(r, index=i) for i, r in enumerate(kept)))
-    values = table.space(draft).values
+    values = table.table_space(draft).values
     cell = data.draw(st.tuples(*(st.sampled_from(known) for known in values.values())))
-    gaps = list(table.has_no_gap(draft))
+    gaps = list(table.check_gaps(draft))
     if not gaps:
         assert any(r.matches(cell) for r in draft.rules)
     else:
@@ -367,5 +369,5 @@ def test_taking_rules_away_either_leaves_no_gap_or_says_where(
 
 
 def test_the_figures_are_those_of_the_design(standard_draft: Draft) -> None:
-    figures = table.figures(standard_draft)
+    figures = table.count_proved(standard_draft)
     assert (figures.pairs, figures.cells, figures.rules, figures.invariants) == (411, 159_213_600, 38, 8)

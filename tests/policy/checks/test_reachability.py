@@ -21,7 +21,7 @@ def reach(support_desk: Policy) -> Reachability:
     """Give the worked policy's product, searched to its end once."""
     found = Reachability.of(support_desk)
     assert len(found.states) > 1000
-    assert found.complete
+    assert found.is_complete
     return found
 
 

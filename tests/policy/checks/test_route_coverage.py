@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
-from authguard.policy.checks.route_coverage import METHODS, Endpoint, covers, falls, overlaps
+from authguard.policy.checks.route_coverage import METHODS, Endpoint, covers, match_endpoint, overlaps
 
 SEGMENTS = st.sampled_from(["a", "b", "{x}"])
 TEMPLATES = st.builds(
@@ -40,7 +40,7 @@ def test_an_endpoint_falls_to_whatever_the_guard_finds_for_any_of_its_paths(
     operations = [Operation(name=f"o{place}", match=match) for place, match in enumerate(matches)]
     index = OperationIndex(operations, Operation(name="otherwise"))
     endpoint = Endpoint(kind=kind, path=template)  # type: ignore[arg-type]  # one of the two
-    for met in falls(endpoint, operations):
+    for met in match_endpoint(endpoint, operations):
         for method in met.methods or ("",):
             taken = [index.find(method, path) if method else index.find_socket(path) for path in paths(template)]
             found = {operation.name for operation in taken if operation}
@@ -69,9 +69,9 @@ def test_convertors_and_parameters_within_a_segment_are_known() -> None:
 
 def test_every_method_is_answered_once_and_a_head_goes_with_its_get() -> None:
     operations = [Operation(name="read", match=Match(path="/a", method="GET"))]
-    met = falls(Endpoint(kind="http", path="/a"), operations)
+    met = match_endpoint(Endpoint(kind="http", path="/a"), operations)
     assert sorted(method for one in met for method in one.methods) == sorted(METHODS)
-    (only,) = falls(Endpoint(kind="http", path="/a", methods=("GET", "HEAD")), operations)
+    (only,) = match_endpoint(Endpoint(kind="http", path="/a", methods=("GET", "HEAD")), operations)
     assert (only.methods, only.operations) == (("GET",), ("read",))
-    (alone,) = falls(Endpoint(kind="http", path="/a", methods=("HEAD",)), operations)
+    (alone,) = match_endpoint(Endpoint(kind="http", path="/a", methods=("HEAD",)), operations)
     assert (alone.methods, alone.operations) == (("HEAD",), ("read",))

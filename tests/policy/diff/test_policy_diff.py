@@ -23,7 +23,7 @@ from authguard.core.verification import Method
 from authguard.policy.deployment import AccountSource, Channels, Issuer, Verifier
 from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
-from authguard.policy.diff.policy_diff import Diff, diff
+from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import read_draft
 from tests.core.test_boxes import cells, first_match, holds, problems
@@ -60,7 +60,7 @@ def test_loosening_any_single_rule_is_reported(name: str, drafts: Mapping[str, D
         else:
             looser = next(to for to, kind in kinds.items() if ORDER.index(kind) < ORDER.index(kinds[rule.do]))
             changed = [[*before[:index], replace(rule, do=looser), *before[index + 1 :]]]
-        found = (diff(draft, ruled(draft, rules), ways=False).of(Direction.LOOSER) for rules in changed)
+        found = (diff_policies(draft, ruled(draft, rules), find_paths=False).of(Direction.LOOSER) for rules in changed)
         looser_ones = next((one for one in found if one), ())
         assert looser_ones, f"{rule.name} ({rule.origin})"
         assert all(one.cells and one.cell for one in looser_ones), "every difference shows a cell"
@@ -68,7 +68,7 @@ def test_loosening_any_single_rule_is_reported(name: str, drafts: Mapping[str, D
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_policy_does_not_differ_from_itself(name: str, drafts: Mapping[str, Draft]) -> None:
-    assert diff(drafts[name], drafts[name]) == Diff(old=name, new=name, differences=())
+    assert diff_policies(drafts[name], drafts[name]) == PolicyDiff(old=name, new=name, differences=())
 
 
 @given(problems(), st.data())
@@ -259,7 +259,7 @@ def test_cors_that_lets_more_in_is_looser(
     drafts: Mapping[str, Draft], direction: Direction, change: Callable[[Draft], Draft]
 ) -> None:
     old = cors()(drafts["support-desk"])
-    assert [one.direction for one in diff(old, change(old)).differences if one.what == "cors"] == [direction]
+    assert [one.direction for one in diff_policies(old, change(old)).differences if one.what == "cors"] == [direction]
 
 
 @pytest.mark.parametrize(
@@ -269,19 +269,19 @@ def test_what_differs_beyond_the_table_is_told_with_its_direction(
     drafts: Mapping[str, Draft], direction: Direction, what: str, change: Callable[[Draft], Draft]
 ) -> None:
     old = drafts["support-desk"]
-    found = diff(old, change(old)).differences
+    found = diff_policies(old, change(old)).differences
     assert [one for one in found if one.what == what and one.direction is direction], found
     if direction is not LOOSER:
         assert not [one for one in found if one.what == what and one.direction is LOOSER], found
     back = {LOOSER: STRICTER, STRICTER: LOOSER, CHANGED: CHANGED}[direction]
-    reverse = diff(change(old), old).differences
+    reverse = diff_policies(change(old), old).differences
     assert [one for one in reverse if one.what == what and one.direction is back], reverse
 
 
 def test_the_worst_comes_first_with_its_cell_and_the_events_that_lead_there(drafts: Mapping[str, Draft]) -> None:
     old = drafts["support-desk"]
     rules = [replace(rule, do="allow") if rule.do == "prove_identity" else rule for rule in old.rules]
-    found = diff(old, ruled(old, rules)).differences
+    found = diff_policies(old, ruled(old, rules)).differences
     first = found[0]
     assert (first.direction, first.risk, first.before, first.after) == (LOOSER, "high", "verify", "allow")
     assert first.admits
@@ -299,10 +299,10 @@ def test_a_new_state_is_looser_only_where_it_lets_somebody_in(drafts: Mapping[st
     spec = replace(spec, states=(*spec.states, "on_hold"), lines=(*spec.lines, into))
     new = replace(old, machines={**old.machines, "account": spec})
     held = ruled(new, [Rule(when={"account": frozenset({"on_hold"})}, do="refuse", index=0), *old.rules])
-    assert not diff(old, held).of(LOOSER)
+    assert not diff_policies(old, held).of(LOOSER)
     opened = ruled(new, [Rule(when={"account": frozenset({"on_hold"})}, do="allow", index=0), *old.rules])
-    assert diff(old, opened).of(LOOSER)
-    assert diff(opened, old).of(STRICTER)
+    assert diff_policies(old, opened).of(LOOSER)
+    assert diff_policies(opened, old).of(STRICTER)
 
 
 def test_a_fallback_that_only_got_another_name_changes_no_cell(drafts: Mapping[str, Draft]) -> None:
@@ -310,7 +310,7 @@ def test_a_fallback_that_only_got_another_name_changes_no_cell(drafts: Mapping[s
     renamed = replace(old.fallbacks["refuse"], name="no")
     rules = [replace(rule, do="no") if rule.do == "refuse" else rule for rule in old.rules]
     new = replace(ruled(old, rules), fallbacks={**old.fallbacks, "no": renamed})
-    assert not [one for one in diff(old, new).differences if one.what == "decisions"]
+    assert not [one for one in diff_policies(old, new).differences if one.what == "decisions"]
 
 
 def test_every_outcome_has_its_place_and_those_that_admit_come_first() -> None:

@@ -265,7 +265,7 @@ GOALS: list[dict[str, str]] = [
 @pytest.mark.parametrize("goal", GOALS, ids=str)
 def test_a_route_from_the_beginning_is_as_short_as_reachability_has_it(goal: dict[str, str]) -> None:
     assert dict(POLICY.initial) == HERE
-    (route,) = attribution.routes(
+    (route,) = attribution.find_paths(
         POLICY, HERE, [{machine: (goal.get(machine, HERE[machine]),) for machine in MACHINES}]
     )
     found = Reachability.of(POLICY).path_to(HERE | goal)
@@ -276,7 +276,7 @@ def test_a_route_from_the_beginning_is_as_short_as_reachability_has_it(goal: dic
 def test_a_route_begins_where_things_stand_and_the_engine_can_walk_it() -> None:
     here = HERE | {"session": "revoked", "account": "deceased", "verification": "exhausted", "service": "rolled_back"}
     goal = HERE | {"session": "active", "account": "normal", "verification": "verified"}
-    (route,) = attribution.routes(POLICY, here, [{machine: (state,) for machine, state in goal.items()}])
+    (route,) = attribution.find_paths(POLICY, here, [{machine: (state,) for machine, state in goal.items()}])
     snapshot = blank(POLICY.initial)
     for machine, state in here.items():
         record, field, _ = STATE_FIELDS[machine]
@@ -290,17 +290,17 @@ def test_a_route_begins_where_things_stand_and_the_engine_can_walk_it() -> None:
 
 def test_of_equally_short_routes_the_one_without_an_operator_is_told() -> None:
     active = {machine: (state,) for machine, state in (HERE | {"session": "active"}).items()}
-    (route,) = attribution.routes(POLICY, HERE | {"session": "active"}, [active | {"account": ("normal", "minor")}])
+    (route,) = attribution.find_paths(POLICY, HERE | {"session": "active"}, [active | {"account": ("normal", "minor")}])
     assert [moved.event for moved in route] == ["account.normal"]
-    (route,) = attribution.routes(
+    (route,) = attribution.find_paths(
         POLICY, HERE | {"session": "active", "account": "deceased"}, [active | {"account": ("normal",)}]
     )
-    assert [attribution.told(moved) for moved in route] == ["account.reinstated (an operator)"]
+    assert [attribution.format_step(moved) for moved in route] == ["account.reinstated (an operator)"]
 
 
 def test_where_no_events_lead_there_is_no_route_and_nobody_is_named() -> None:
     done = {machine: (state,) for machine, state in (HERE | {"transaction": "none"}).items()}
-    assert attribution.routes(POLICY, HERE | {"transaction": "done"}, [done], bound=5_000) == ((),)
+    assert attribution.find_paths(POLICY, HERE | {"transaction": "done"}, [done], bound=5_000) == ((),)
     found = explain(POLICY, {"account": "normal", "verification": "verified", "transaction": "failed"}, "refund")
     assert [(way.changes[0].by, way.path) for way in found.ways] == [
         ("nobody: no events were found that lead there", ())
@@ -310,7 +310,10 @@ def test_where_no_events_lead_there_is_no_route_and_nobody_is_named() -> None:
 def test_each_event_has_somebody_who_raises_it() -> None:
     for machine in MACHINES:
         for trigger in POLICY.machines[machine].spec.triggers:
-            assert attribution.who(f"{machine}.{trigger}") != "the guard" or f"{machine}.{trigger}" in attribution.WHO
+            assert (
+                attribution.event_actor(f"{machine}.{trigger}") != "the guard"
+                or f"{machine}.{trigger}" in attribution.EVENT_ACTORS
+            )
 
 
 def test_the_clock_is_told_with_its_time() -> None:

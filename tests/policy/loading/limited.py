@@ -171,7 +171,7 @@ def mangled(examples: int) -> Iterator[tuple[str, dict[str, object]]]:
         found = check("mangled.yaml", text=mangle(policy_file, changes))
         counts["checked"] += 1
         counts["refused"] += bool(found.errors)
-        assert found.usable is not bool(found.errors)
+        assert found.is_usable is not bool(found.errors)
         assert all(problem.place.line > 0 for problem in found.errors)
         assert len(found.problems) < 210
         path = Path("scenarios/mangled.yaml")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
 
 #: steps looked at for routes (about a second); the nearest ways are a few events away
-STEPS: Final = 100_000
+MAX_STEPS: Final = 100_000
 #: event -> who raises it; an event of ``account`` that is not here is a report of one of its sources
-WHO: Final[dict[str, str]] = {
+EVENT_ACTORS: Final[dict[str, str]] = {
     "service.engaged": "an operator",
     "service.tripped": "a rollback criterion",
     "service.released": "an operator",
@@ -66,13 +66,13 @@ WHO: Final[dict[str, str]] = {
 _LAST: Final = ("an operator", "an approver", "the issuer or an operator")
 
 
-def who(event: str) -> str:
+def event_actor(event: str) -> str:
     """Tell who raises an event, ``machine.trigger``."""
-    return WHO.get(event, "an account source" if event.startswith("account.") else "the guard")
+    return EVENT_ACTORS.get(event, "an account source" if event.startswith("account.") else "the guard")
 
 
-def routes(
-    policy: Policy, here: Mapping[str, str], wanted: Sequence[Mapping[str, Collection[str]]], bound: int = STEPS
+def find_paths(
+    policy: Policy, here: Mapping[str, str], wanted: Sequence[Mapping[str, Collection[str]]], bound: int = MAX_STEPS
 ) -> tuple[tuple[Step, ...], ...]:
     """Find the fewest events that lead the five machines together from where they stand to each of some states.
 
@@ -99,7 +99,7 @@ def routes(
             if number not in found and all(state in states_ for state, states_ in zip(states, goal, strict=True)):
                 found[number] = came[states]
         for place, machine in enumerate(MACHINES):
-            for move in sorted(walk.moves[machine, states[place]], key=lambda move: who(move.event) in _LAST):
+            for move in sorted(walk.moves[machine, states[place]], key=lambda move: event_actor(move.event) in _LAST):
                 looked += 1
                 after = walk.after(states, place, move)
                 if after is not None and after not in came:
@@ -108,9 +108,9 @@ def routes(
     return tuple(found.get(number, ()) for number in range(len(goals)))
 
 
-def told(step: Step) -> str:
+def format_step(step: Step) -> str:
     """Write a step with who brings it about."""
-    return f"{step} ({'the clock' if step.since else who(step.event)})"
+    return f"{step} ({'the clock' if step.since else event_actor(step.event)})"
 
 
 def _permitted(operation: Operation) -> str:
@@ -120,11 +120,11 @@ def _permitted(operation: Operation) -> str:
     return " and ".join(needs)
 
 
-def by_hand(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
+def condition_actor(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
     """Tell who can give a condition of a request one of these values, and how."""
     strength = f" at `{operation.acr}`" if operation.acr else ""
     age = f" within {written(operation.max_age)}" if operation.max_age else ""
-    told = {
+    format_step = {
         ("credential", "good"): "the customer, by signing in",
         ("scope", "granted"): f"the customer, with a token that has {_permitted(operation)}",
         ("assurance", "met"): f"the customer, by signing in{strength}{age}",
@@ -134,6 +134,6 @@ def by_hand(operation: Operation, condition: str, values: tuple[str, ...]) -> st
         ("actor", "agent"): "the deployment, by naming the agent under `agents`",
     }
     for value in values:
-        if (condition, value) in told:
-            return told[condition, value]
+        if (condition, value) in format_step:
+            return format_step[condition, value]
     return "the caller, by another request"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.checks.registry import check as prove
-from authguard.policy.checks.table import Figures, figures
+from authguard.policy.checks.registry import run_checks
+from authguard.policy.checks.table import ProofCounts, count_proved
 from authguard.policy.loading.loader import read_draft
 from authguard.policy.loading.locator import FILE
 from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 #: more policies than this under one folder are a mistake
-POLICIES_BOUND: Final = 1_000
+MAX_POLICIES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What checking one policy came to.
 
     Attributes:
@@ -42,7 +42,7 @@ class Checked:
     name: str = ""
     digest: str = ""
     problems: tuple[Problem, ...]
-    figures: Figures | None = None
+    figures: ProofCounts | None = None
     draft: Draft | None = None
 
     @property
@@ -51,18 +51,18 @@ class Checked:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether an app may start with the policy."""
         return self.figures is not None
 
-    def also(self, more: Iterable[Problem]) -> Checked:
+    def with_problems(self, more: Iterable[Problem]) -> CheckResult:
         """Give the same with further problems; an error among them refuses the policy."""
         problems = _sorted((*self.problems, *more))
         refused = any(problem.severity == "error" for problem in problems)
         return replace(self, problems=problems, figures=None if refused else self.figures)
 
 
-def check(source: str | Path, *, text: bytes | None = None) -> Checked:
+def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
     """Read a policy and prove what the checker proves; a bad policy never raises.
 
     Args:
@@ -70,17 +70,17 @@ def check(source: str | Path, *, text: bytes | None = None) -> Checked:
         text: the file's bytes, where they are at hand; `source` then only names it and its folder.
     """
     reading = read_draft(source, text=text)
-    problems = _sorted((*reading.problems, *(prove(reading.draft) if reading.draft else ())))
+    problems = _sorted((*reading.problems, *(run_checks(reading.draft) if reading.draft else ())))
     draft = reading.draft
     if draft is None:
-        return Checked(source=str(source), problems=problems)
+        return CheckResult(source=str(source), problems=problems)
     refused = any(problem.severity == "error" for problem in problems)
-    return Checked(
+    return CheckResult(
         source=str(source),
         name=draft.name,
         digest=draft.digest,
         problems=problems,
-        figures=None if refused else figures(draft),
+        figures=None if refused else count_proved(draft),
         draft=draft,
     )
 
@@ -96,7 +96,7 @@ def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def check_all(given: str) -> tuple[Checked, ...]:
+def check_all(given: str) -> tuple[CheckResult, ...]:
     """Check what a person means by one argument: a shipped name, a file, a policy's folder or a folder of policies.
 
     Args:
@@ -111,9 +111,9 @@ def check_all(given: str) -> tuple[Checked, ...]:
     if (path / FILE).exists() or (path / FILE).is_symlink():
         return (check(path / FILE),)
     found = sorted(path.rglob(FILE))
-    if not found or len(found) > POLICIES_BOUND:
-        amount = f"more than {POLICIES_BOUND} policies" if found else "no policy"
+    if not found or len(found) > MAX_POLICIES:
+        amount = f"more than {MAX_POLICIES} policies" if found else "no policy"
         message, advice = f"there is {amount} in the folder `{given[:200]}`", f"name a folder with a `{FILE}`"
         problem = Problem(code="file-missing", place=Place(given), message=message, advice=advice)
-        return (Checked(source=given, problems=(problem,)),)
+        return (CheckResult(source=given, problems=(problem,)),)
     return tuple(check(one) for one in found)

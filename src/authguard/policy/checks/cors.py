@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STRANGERS: Final = ("https://authguard.invalid", "http://authguard.invalid", "null")
 
 
-def cors_names_its_origins(draft: Draft) -> Iterator[Problem]:
+def check_cors_origins(draft: Draft) -> Iterator[Problem]:
     """`cors` names origins, and sends credentials to no page that is not named (Fetch standard, CORS protocol)."""
     cors = draft.cors
     if not cors.declared:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Same:
+class DraftKey:
     """A draft, known again by being the same one: what is asked of it twice is found once."""
 
     draft: Draft
 
     def __eq__(self, other: object) -> bool:
         """Compare by identity: a draft is large, and its mappings cannot be hashed."""
-        return isinstance(other, Same) and other.draft is self.draft
+        return isinstance(other, DraftKey) and other.draft is self.draft
 
     def __hash__(self) -> int:
         """Hash by identity."""
@@ -35,30 +35,30 @@ class Same:
 
 
 @lru_cache(maxsize=2)  # a policy with one problem often has several
-def _reach(same: Same) -> Reachability:
-    return Reachability.of(same.draft)
+def _reach(key: DraftKey) -> Reachability:
+    return Reachability.of(key.draft)
 
 
-def is_sound(draft: Draft) -> bool:
+def has_valid_machines(draft: Draft) -> bool:
     """Whether the machines can be walked: all there, total, and every name in them and in the timers resolves."""
-    return _is_sound(Same(draft))
+    return _has_valid_machines(DraftKey(draft))
 
 
 @lru_cache(maxsize=2)
-def _is_sound(same: Same) -> bool:
-    draft = same.draft
+def _has_valid_machines(key: DraftKey) -> bool:
+    draft = key.draft
     if not all(name in draft.machines for name in MACHINES):
         return False
     if any(expand(draft.machines[name]).holes for name in MACHINES):
         return False
     return not any(
         problem.severity == "error"
-        for check in (machine.names_resolve, machine.raised_events_end, machine.timers_resolve)
+        for check in (machine.check_names, machine.check_raised_events, machine.check_timers)
         for problem in check(draft)
     )
 
 
-def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[str, ...]] | None:
+def find_counterexample(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[str, ...]] | None:
     """Find the cell that a request meets after the fewest events, and tell them.
 
     Args:
@@ -69,9 +69,9 @@ def way(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[st
         The cell and the events; nothing where no request meets one, or the machines have problems of their own, which
         come first.
     """
-    if not is_sound(draft):
+    if not has_valid_machines(draft):
         return None
-    found = _reach(Same(draft)).meeting(find)
+    found = _reach(DraftKey(draft)).find_cell(find)
     if isinstance(found, Unreachable):
         return None
     cell, path = found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.urls import is_safe
-from authguard.policy.checks.machine import unknown
+from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ ASYMMETRIC: Final = (
     *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"),
 )
 #: seconds that clocks may differ
-MOST_LEEWAY: Final = 60.0
+MAX_LEEWAY_S: Final = 60.0
 #: names that no operation of a policy may have: what nobody named is recorded under the first, and the guard's own
 #: endpoints begin with the second
 UNNAMED: Final = "otherwise"
-OWN: Final = "authguard"
+RESERVED_PREFIX: Final = "authguard"
 #: risk of the guard's own endpoints -> what to type for an operation of the app's
-GUARDS_OWN: Final = {
+RESERVED_RISKS: Final = {
     "self": "write `risk: routine`, or `sensitive` where it shows or changes what only the customer may",
     "staff": "write `risk: sensitive` or `high`, and the roles that may: `roles: [supervisor]`",
 }
@@ -37,7 +37,7 @@ GUARDS_OWN: Final = {
 OPEN: Final = frozenset({"public", "self", "staff"})
 
 
-def accounts_are_declared(draft: Draft) -> Iterator[Problem]:
+def check_account_sources(draft: Draft) -> Iterator[Problem]:
     """The policy says where account states come from, and maps lead to states that a report can raise."""
     if not draft.accounts_declared and not draft.base:
         message = "the policy does not say where account states come from"
@@ -54,13 +54,13 @@ def accounts_are_declared(draft: Draft) -> Iterator[Problem]:
         place = draft.place(f"accounts[{index}]", "accounts")
         for status, state in source.map.items():
             if state not in reported:
-                found = unknown(place, "an account state that a report can raise", state, reported)
+                found = unknown_name(place, "an account state that a report can raise", state, reported)
                 message = f"`{status}` maps to `{state}`, which is no account state that a report can raise"
                 yield Problem(code="account-map", place=place, message=message, advice=found.advice)
     yield from _unique(draft.place("accounts"), "account source", (source.name for source in draft.accounts))
 
 
-def reports_can_be_made(draft: Draft) -> Iterator[Problem]:
+def check_app_reports(draft: Draft) -> Iterator[Problem]:
     """What the app may report are states of an account that a report can raise; the rest needs no listing."""
     account = draft.machines.get("account")
     if account is None:
@@ -68,7 +68,9 @@ def reports_can_be_made(draft: Draft) -> Iterator[Problem]:
     states = (state for state in account.states if state in account.triggers and state != "normal")
     known = tuple(f"account.{state}" for state in states)
     for event in sorted(draft.app_reports - set(known)):
-        yield unknown(draft.place("reports.app", "reports"), "an account event that the app may report", event, known)
+        yield unknown_name(
+            draft.place("reports.app", "reports"), "an account event that the app may report", event, known
+        )
 
 
 def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
@@ -77,7 +79,7 @@ def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
             yield Problem(code="duplicate-name", place=place, message=f"two of one name: {what} `{name}`")
 
 
-def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
+def check_issuers(draft: Draft) -> Iterator[Problem]:
     """Somebody may speak, for us, with named algorithms and one source of keys (RFC 8725 3)."""
     if not draft.issuers and not draft.base:
         advice = "add `issuers: [{issuer: https://..., audience: ..., algorithms: [ES256], keys: discovery}]`"
@@ -90,9 +92,9 @@ def issuers_are_safe(draft: Draft) -> Iterator[Problem]:
         if not issuer.audience:
             message = f"issuer `{issuer.issuer}` has no audience, so tokens for someone else would pass"
             yield Problem(code="issuer-audience", place=place, message=message, advice="add `audience: NAME`")
-        if issuer.leeway > MOST_LEEWAY:
+        if issuer.leeway > MAX_LEEWAY_S:
             message = f"issuer `{issuer.issuer}` is allowed a clock that is {issuer.leeway:g} s off"
-            advice = f"at most {MOST_LEEWAY:g}s: a longer `leeway` lets expired tokens in (RFC 7519 4.1.4)"
+            advice = f"at most {MAX_LEEWAY_S:g}s: a longer `leeway` lets expired tokens in (RFC 7519 4.1.4)"
             yield Problem(code="issuer-leeway", place=place, message=message, advice=advice)
         sources = [issuer.discovery, bool(issuer.jwks_uri), bool(issuer.key_file), bool(issuer.secret_env)]
         if sum(sources) != 1:
@@ -120,7 +122,7 @@ def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
         yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
 
 
-def services_are_safe(draft: Draft) -> Iterator[Problem]:
+def check_service_urls(draft: Draft) -> Iterator[Problem]:
     """Verifiers and account directories are asked over TLS, or on this very machine."""
     asked = [(f"accounts[{index}]", "accounts", source.url) for index, source in enumerate(draft.accounts)]
     for name, verifier in draft.verifiers.items():
@@ -132,7 +134,7 @@ def services_are_safe(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="service-insecure", place=draft.place(path, above), message=message, advice="use https")
 
 
-def opaque_tokens_have_one_issuer(draft: Draft) -> Iterator[Problem]:
+def check_opaque_token_issuer(draft: Draft) -> Iterator[Problem]:
     """A token that is no JWT names no issuer, and showing it to a second one would hand it over (RFC 7662 4)."""
     opaque = [issuer for issuer in draft.issuers if issuer.introspection and not issuer.introspection.always]
     for index, issuer in enumerate(draft.issuers):
@@ -147,7 +149,7 @@ def opaque_tokens_have_one_issuer(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="introspection-ambiguous", place=place, message=message, advice=advice)
 
 
-def proofs_have_an_address(draft: Draft) -> Iterator[Problem]:
+def check_dpop_public_url(draft: Draft) -> Iterator[Problem]:
     """What a proof of possession names is compared with the public address, never with what the caller sends."""
     if draft.public_url or draft.base:
         return
@@ -173,7 +175,7 @@ def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
         if name.casefold() == "none":
             yield Problem(code="algorithm-none", place=place, message=f"{who} allows unsigned tokens")
         elif name not in (*SYMMETRIC, *ASYMMETRIC):
-            advice = unknown(place, "", name, (*SYMMETRIC, *ASYMMETRIC)).advice
+            advice = unknown_name(place, "", name, (*SYMMETRIC, *ASYMMETRIC)).advice
             message = f"{who} allows `{name}`, which is no known algorithm"
             yield Problem(code="algorithm-unknown", place=place, message=message, advice=advice)
     symmetric = [name for name in issuer.algorithms if name.upper().startswith("HS")]
@@ -186,22 +188,22 @@ def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
         yield Problem(code="algorithm-secret", place=place, message=message, advice=advice)
 
 
-def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
+def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
     """Operations have names of their own, known risks and effects, and none hides behind an earlier one."""
     yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
     begun: dict[str, list[Operation]] = {}
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
-        if operation.name == UNNAMED or operation.name.startswith(OWN):
+        if operation.name == UNNAMED or operation.name.startswith(RESERVED_PREFIX):
             message = f"operation `{operation.name}` has a name that is the guard's own"
-            advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{OWN}`"
+            advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{RESERVED_PREFIX}`"
             yield Problem(code="name-reserved", place=place, message=message, advice=advice)
-        if operation.risk in GUARDS_OWN:
+        if operation.risk in RESERVED_RISKS:
             message = (
                 f"operation `{operation.name}` has `risk: {operation.risk}`, which is for the guard's own endpoints"
             )
-            yield Problem(code="risk-own", place=place, message=message, advice=GUARDS_OWN[operation.risk])
+            yield Problem(code="risk-own", place=place, message=message, advice=RESERVED_RISKS[operation.risk])
         if operation.roles and not draft.staff_claim and not draft.base:
             message = f"operation `{operation.name}` needs a role, and the policy does not say which claim holds roles"
             advice = "add `staff: {claim: roles}`, with the claim in which the issuer puts them"
@@ -228,7 +230,7 @@ def operations_can_be_told_apart(draft: Draft) -> Iterator[Problem]:
 def _classified(place: Place, operation: Operation) -> Iterator[Problem]:
     for dimension, value in (("risk", operation.risk), ("effect", operation.effect)):
         if value not in CONDITIONS[dimension]:
-            yield unknown(place, f"a value of `{dimension}`", value, CONDITIONS[dimension])
+            yield unknown_name(place, f"a value of `{dimension}`", value, CONDITIONS[dimension])
 
 
 def _beginning(match: Match) -> str:
@@ -273,7 +275,7 @@ def _takes(segment: str, narrow: str) -> bool:
     return segment.startswith("{") and segment.endswith("}") and ":" not in segment and not narrow.endswith(":path}")
 
 
-def limits_can_be_measured(draft: Draft) -> Iterator[Problem]:
+def check_limits(draft: Draft) -> Iterator[Problem]:
     """Each limit counts one thing, and an amount can be read where it is limited."""
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
@@ -298,7 +300,7 @@ def limits_can_be_measured(draft: Draft) -> Iterator[Problem]:
                 yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")
 
 
-def levels_can_be_compared(draft: Draft) -> Iterator[Problem]:
+def check_assurance_levels(draft: Draft) -> Iterator[Problem]:
     """Every level that the policy asks for stands in `assurance.order` (RFC 9470 9: `acr` has no order of its own)."""
     asked = [(draft.place("identity"), draft.identity)]
     asked += [
@@ -311,12 +313,12 @@ def levels_can_be_compared(draft: Draft) -> Iterator[Problem]:
     for place, level in asked:
         if level and level not in draft.assurance.order:
             message = f"the level `{level}` is not in `assurance.order`"
-            advice = unknown(place, "", level, draft.assurance.order).advice
+            advice = unknown_name(place, "", level, draft.assurance.order).advice
             yield Problem(code="assurance-unknown", place=place, message=message, advice=advice)
     yield from _unique(draft.place("assurance"), "level", draft.assurance.order)
 
 
-def methods_resolve(draft: Draft) -> Iterator[Problem]:
+def check_method_names(draft: Draft) -> Iterator[Problem]:
     """Every method combines verifiers that are declared."""
     if draft.base:
         return
@@ -327,6 +329,6 @@ def methods_resolve(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="method-unknown", place=place, message=message, advice="write `all: [VERIFIER]`")
         for verifier in method.verifiers:
             if verifier not in draft.verifiers:
-                advice = unknown(place, "", verifier, tuple(draft.verifiers)).advice
+                advice = unknown_name(place, "", verifier, tuple(draft.verifiers)).advice
                 message = f"method `{name}` names the verifier `{verifier}`, which is not declared"
                 yield Problem(code="method-unknown", place=place, message=message, advice=advice)

@@ -27,7 +27,7 @@ CALLER: Final = "caller"
 CLOCK: Final = "clock"
 OPERATOR: Final = "operator"
 #: the app, an issuer's signal, a service that is down: nobody whom an invariant's `by` can name
-WORLD: Final = "world"
+ENVIRONMENT: Final = "world"
 
 #: events that somebody's request brings about, by a credential, by the answer of a verifier, or by the app's answer
 _REQUEST: Final = (
@@ -55,12 +55,12 @@ _VERDICTS: Final = frozenset({"verification.started", "verification.passed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class PossibleEvent:
     """One event that can happen while its machine is in a state, and move something.
 
     Attributes:
         event: ``machine.trigger``.
-        sources: who can bring it about: `CALLER`, `CLOCK`, `OPERATOR`, `WORLD`.
+        sources: who can bring it about: `CALLER`, `CLOCK`, `OPERATOR`, `ENVIRONMENT`.
         wait: seconds that a timer counts before it; 0 where it need not be waited for.
         since: the moment that the timer counts from; empty where it need not be waited for.
         edge: the machine's answer.
@@ -73,7 +73,7 @@ class Happening:
     edge: Edge
 
 
-def specs(policy: Draft | Policy) -> dict[str, Spec]:
+def machine_specs(policy: Draft | Policy) -> dict[str, Spec]:
     """Give the machines as declared, in the order of `MACHINES`, from a draft or from a compiled policy."""
     given: dict[str, Spec] = {
         name: machine.spec if isinstance(machine, Machine) else machine for name, machine in policy.machines.items()
@@ -81,7 +81,7 @@ def specs(policy: Draft | Policy) -> dict[str, Spec]:
     return {name: given[name] for name in MACHINES if name in given}
 
 
-def happenings(policy: Draft | Policy) -> dict[tuple[str, str], tuple[Happening, ...]]:
+def possible_events(policy: Draft | Policy) -> dict[tuple[str, str], tuple[PossibleEvent, ...]]:
     """Give what can move each machine from each of its states.
 
     Args:
@@ -90,15 +90,15 @@ def happenings(policy: Draft | Policy) -> dict[tuple[str, str], tuple[Happening,
     Returns:
         (machine, state) -> what can happen there, the plainest first; nothing that would stay put.
     """
-    declared = specs(policy)
+    declared = machine_specs(policy)
     timers = policy.timers.declared if isinstance(policy.timers, Timers) else policy.timers
     raised = _sources(policy)
-    found: dict[tuple[str, str], tuple[Happening, ...]] = {}
+    found: dict[tuple[str, str], tuple[PossibleEvent, ...]] = {}
     for name, spec in declared.items():
         edges = expand(spec).edges
         answers = {
             state: [
-                Happening(event=f"{name}.{trigger}", sources=frozenset(sources), edge=edges[state, trigger])
+                PossibleEvent(event=f"{name}.{trigger}", sources=frozenset(sources), edge=edges[state, trigger])
                 for trigger in spec.triggers
                 if (sources := raised.get(f"{name}.{trigger}")) and edges[state, trigger].moves
             ]
@@ -112,17 +112,17 @@ def happenings(policy: Draft | Policy) -> dict[tuple[str, str], tuple[Happening,
 
 def _sources(policy: Draft | Policy) -> Mapping[str, set[str]]:
     raised: dict[str, set[str]] = {}
-    for source, events in ((CALLER, _REQUEST), (OPERATOR, _PERSON), (WORLD, _OUTSIDE)):
+    for source, events in ((CALLER, _REQUEST), (OPERATOR, _PERSON), (ENVIRONMENT, _OUTSIDE)):
         for event in events:
             raised.setdefault(event, set()).add(source)
     asks = bool(policy.identity) or any(item.kind is Outcome.VERIFY for item in policy.fallbacks.values())
     if not asks:
         for event in _VERDICTS:
             raised.pop(event)
-    reports = [trigger for trigger in specs(policy)["account"].triggers if trigger not in NOT_REPORTS]
+    reports = [trigger for trigger in machine_specs(policy)["account"].triggers if trigger not in NOT_REPORTS]
     for state in reports:
         if state != "normal":
-            raised.setdefault(f"account.{state}", set()).add(WORLD)  # the app may report what tightens
+            raised.setdefault(f"account.{state}", set()).add(ENVIRONMENT)  # the app may report what tightens
     for state in _reported(policy, reports):
         raised.setdefault(f"account.{state}", set()).add(CALLER)  # a request has the sources asked
     return raised
@@ -138,8 +138,8 @@ def _reported(policy: Draft | Policy, reports: Iterable[str]) -> set[str]:
 
 
 def _due(
-    spec: Spec, timers: Iterable[Timer], answers: Mapping[str, list[Happening]]
-) -> Iterable[tuple[str, Happening]]:
+    spec: Spec, timers: Iterable[Timer], answers: Mapping[str, list[PossibleEvent]]
+) -> Iterable[tuple[str, PossibleEvent]]:
     """Give the timers that can fall due: their moment can be set, and no shorter one of the state comes first."""
     edges = expand(spec).edges
     own = [timer for timer in timers if timer.event.partition(".")[0] == spec.name]
@@ -165,7 +165,7 @@ def _due(
         for timer in first.values():
             yield (
                 state,
-                Happening(
+                PossibleEvent(
                     event=timer.event,
                     sources=frozenset({CLOCK}),
                     wait=timer.after,
@@ -175,6 +175,6 @@ def _due(
             )
 
 
-def _plainness(happening: Happening) -> tuple[bool, bool, float]:
+def _plainness(happening: PossibleEvent) -> tuple[bool, bool, float]:
     """What a request brings about is plainer than what a person does, and that plainer than waiting."""
     return (CALLER not in happening.sources, bool(happening.since), happening.wait)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.policy.checks.machine import unknown
-from authguard.policy.checks.table import chain
+from authguard.policy.checks.machine import unknown_name
+from authguard.policy.checks.table import follow_then
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 #: where a chain of `then` may end, when every attempt is spent
-ENDS: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
+END_OUTCOMES: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
 #: what a fault of the guard may be answered with
-FAULTS: Final = frozenset({Outcome.RETRY, Outcome.DENY, Outcome.HANDOFF})
+ON_FAULT_OUTCOMES: Final = frozenset({Outcome.RETRY, Outcome.DENY, Outcome.HANDOFF})
 #: no message names more steps of a way than this
-WAY_BOUND: Final = 12
+MAX_STEPS_SHOWN: Final = 12
 #: outcomes that the caller rightly takes for a success; every other status is 4xx or 5xx
-SUCCEEDING: Final = frozenset({Outcome.HOLD, Outcome.REPEAT, *ADMITTING})
+SUCCESS_OUTCOMES: Final = frozenset({Outcome.HOLD, Outcome.REPEAT, *ADMITTING})
 
 
 def _place(draft: Draft, name: str) -> Place:
     return draft.place(f"fallbacks.{name}", "fallbacks")
 
 
-def names_resolve(draft: Draft) -> Iterator[Problem]:
+def check_names(draft: Draft) -> Iterator[Problem]:
     """Every fallback, method and machine that a fallback names is declared; so is `on_fault`."""
     for name, fallback in draft.fallbacks.items():
         place = _place(draft, name)
@@ -37,9 +37,9 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
             message = "`allow` is the engine's own and cannot be redefined"
             yield Problem(code="duplicate-name", place=place, message=message, advice="choose another name")
         if fallback.then and fallback.then not in draft.fallbacks:
-            yield unknown(place, "a fallback", fallback.then, tuple(draft.fallbacks))
+            yield unknown_name(place, "a fallback", fallback.then, tuple(draft.fallbacks))
         for machine in sorted(fallback.discloses - set(MACHINES)):
-            yield unknown(place, "a machine", machine, MACHINES)
+            yield unknown_name(place, "a machine", machine, MACHINES)
         if not draft.base:
             for method in fallback.methods:
                 if method not in draft.methods:
@@ -47,10 +47,10 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
                     advice = f"declare it under `methods`: `{method}: {{all: [VERIFIER]}}`"
                     yield Problem(code="method-unknown", place=place, message=message, advice=advice)
     if draft.on_fault not in draft.fallbacks:
-        yield unknown(draft.place("on_fault"), "a fallback", draft.on_fault, tuple(draft.fallbacks))
+        yield unknown_name(draft.place("on_fault"), "a fallback", draft.on_fault, tuple(draft.fallbacks))
 
 
-def attempts_are_complete(draft: Draft) -> Iterator[Problem]:
+def check_attempts(draft: Draft) -> Iterator[Problem]:
     """`attempts`, `per` and `then` stand together or not at all."""
     for name, fallback in draft.fallbacks.items():
         given = {"attempts": fallback.attempts > 0, "per": fallback.per > 0, "then": bool(fallback.then)}
@@ -61,24 +61,24 @@ def attempts_are_complete(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="attempts-incomplete", place=_place(draft, name), message=message, advice=advice)
 
 
-def _way(names: tuple[str, ...]) -> str:
+def _format_chain(names: tuple[str, ...]) -> str:
     """Write a way, its middle left out where it is long."""
     steps = [f"`{name}`" for name in names]
-    return " -> ".join(steps if len(steps) <= WAY_BOUND else [*steps[: WAY_BOUND - 2], "...", steps[-1]])
+    return " -> ".join(steps if len(steps) <= MAX_STEPS_SHOWN else [*steps[: MAX_STEPS_SHOWN - 2], "...", steps[-1]])
 
 
-def chains_end(draft: Draft) -> Iterator[Problem]:
+def check_then_chains(draft: Draft) -> Iterator[Problem]:
     """Whoever spends every attempt meets a person or a denial, never a circle and never an open door."""
     for name, fallback in draft.fallbacks.items():
         if not fallback.then:
             continue
         place = _place(draft, name)
-        way = chain(draft, name)
+        way = follow_then(draft, name)
         last = draft.fallbacks[way[-1]]
         if last.then in way:
-            message = f"`then` leads in a circle: {_way((*way, last.then))}"
+            message = f"`then` leads in a circle: {_format_chain((*way, last.then))}"
             yield Problem(code="then-loop", place=place, message=message, advice="end it in a hand-off or a denial")
-        elif not last.then and last.kind not in ENDS:
+        elif not last.then and last.kind not in END_OUTCOMES:
             message = f"`then` of `{name}` ends in `{last.name}`, a `{last.kind.value}`"
             yield Problem(code="then-open", place=place, message=message, advice="end it in a hand-off or a denial")
         for step in way[1:]:
@@ -87,7 +87,7 @@ def chains_end(draft: Draft) -> Iterator[Problem]:
                 yield Problem(code="then-admits", place=place, message=message)
 
 
-def each_has_what_it_needs(draft: Draft) -> Iterator[Problem]:
+def check_required_keys(draft: Draft) -> Iterator[Problem]:
     """Each kind carries the keys that it cannot do without; queues and methods may be left to a deployment."""
     for name, fallback in draft.fallbacks.items():
         place = _place(draft, name)
@@ -107,17 +107,17 @@ def each_has_what_it_needs(draft: Draft) -> Iterator[Problem]:
                 yield Problem(code="restrict-empty", place=place, message=message, advice="add `effects: [read]`")
             case _:
                 pass
-        succeeds = fallback.kind in SUCCEEDING
+        succeeds = fallback.kind in SUCCESS_OUTCOMES
         if fallback.status and not (200 if succeeds else 400) <= fallback.status < (300 if succeeds else 600):
             wanted = "2xx" if succeeds else "4xx or 5xx"
             message = f"fallback `{name}` is a `{fallback.kind.value}` with the status {fallback.status}"
             yield Problem(code="status-wrong", place=place, message=message, advice=f"use one of {wanted}")
 
 
-def a_fault_lets_nothing_through(draft: Draft) -> Iterator[Problem]:
+def check_on_fault(draft: Draft) -> Iterator[Problem]:
     """The answer to a fault of the guard is a retry, a denial or a person."""
     fallback = draft.fallbacks.get(draft.on_fault)
-    if fallback is not None and fallback.kind not in FAULTS:
+    if fallback is not None and fallback.kind not in ON_FAULT_OUTCOMES:
         message = f"`on_fault` is `{fallback.name}`, a `{fallback.kind.value}`"
         advice = "name a fallback of kind `retry`, `deny` or `handoff`"
         yield Problem(code="fault-admits", place=draft.place("on_fault"), message=message, advice=advice)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.policy.checks.table import deciding, evidence, outcomes, proven, space
+from authguard.policy.checks.table import deciding_rules, find_evidence, outcomes, prove_table, table_space
 from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 
-def keys_are_kept(draft: Draft) -> Iterator[Problem]:
+def check_idempotency_keys(draft: Draft) -> Iterator[Problem]:
     """Whatever demands an ``Idempotency-Key`` runs once under it, or the policy does not load."""
     wanted = [(place, one) for place, one in enumerate(draft.operations) if one.idempotency]
     for index, operation in wanted:
@@ -37,36 +37,38 @@ def keys_are_kept(draft: Draft) -> Iterator[Problem]:
 
 def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Problem]:
     """Find the rules that admit an operation whose transaction cannot start any more."""
-    proof, over = proven(draft), _states(draft, starts=False)
+    proof, over = prove_table(draft), _states(draft, starts=False)
     if proof is None or not over:
         return
-    box = space(draft).box({"risk": {operation.risk}, "effect": {"write"}, "credential": {"good"}, "transaction": over})
-    for rule in deciding(draft, proof, box):
+    box = table_space(draft).box(
+        {"risk": {operation.risk}, "effect": {"write"}, "credential": {"good"}, "transaction": over}
+    )
+    for rule in deciding_rules(draft, proof, box):
         if outcomes(draft, rule) & ADMITTING:
             yield Problem(
                 code="idempotency-idle",
                 place=draft.place(f"operations[{index}].idempotency", f"operations[{index}]", "operations"),
                 message=f"operation `{operation.name}` is to run once under its `Idempotency-Key`, and rule"
                 f" `{rule.name}` ({rule.origin or 'unplaced'}) lets it run again",
-                **evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
+                **find_evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
                 advice="put rules for `transaction: done` and the like before it, as the standard policy has them",
             )
 
 
-def approved_is_not_held(draft: Draft) -> Iterator[Problem]:
+def check_approved_not_held(draft: Draft) -> Iterator[Problem]:
     """What people approved is run or refused: a rule that held it again would hold it until it lapses."""
-    proof = proven(draft)
+    proof = prove_table(draft)
     approved = _states(draft, starts=True) - _states(draft, starts=True, held=True)
     if proof is None or not approved:
         return
-    box = space(draft).box({"transaction": approved})
-    for rule in deciding(draft, proof, box):
+    box = table_space(draft).box({"transaction": approved})
+    for rule in deciding_rules(draft, proof, box):
         if Outcome.HOLD in outcomes(draft, rule):
             yield Problem(
                 code="approved-held",
                 place=draft.place(f"decisions[{rule.index}]", "decisions"),
                 message=f"rule `{rule.name}` holds what is approved already, which nobody can approve again",
-                **evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
+                **find_evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
                 advice="add `transaction: none` to its `when`",
             )
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.boxes import Box, intersect
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.checks.counterexample import is_sound
-from authguard.policy.checks.event_sources import CALLER, CLOCK, OPERATOR, WORLD
+from authguard.policy.checks.counterexample import has_valid_machines
+from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OPERATOR
 from authguard.policy.checks.reachability import Path, Reachability, Unreachable
-from authguard.policy.checks.table import proven
+from authguard.policy.checks.table import prove_table
 from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 #: what a customer can ask for; `public` is open to all, `self` and `staff` are the guard's own
-CUSTOMER: Final = ("routine", "sensitive", "high")
+CUSTOMER_RISKS: Final = ("routine", "sensitive", "high")
 #: where somebody is no longer waiting for what does not come
-ENDS: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, Outcome.HANDOFF, Outcome.DENY, Outcome.HOLD})
-ANYBODY: Final = frozenset({CALLER, CLOCK, OPERATOR, WORLD})
+END_OUTCOMES: Final = frozenset(
+    {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, Outcome.HANDOFF, Outcome.DENY, Outcome.HOLD}
+)
+ALL_ACTORS: Final = frozenset({CALLER, CLOCK, OPERATOR, ENVIRONMENT})
 #: an operator may be able to help, but who would tell them? a hand-off does
-UNAIDED: Final = (CALLER, CLOCK, WORLD)
+WITHOUT_OPERATOR: Final = (CALLER, CLOCK, ENVIRONMENT)
 
 #: the states of some machines that are followed together
 Local = tuple[str, ...]
@@ -43,7 +45,7 @@ Closure = int
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MachineGroup:
     """Machines that raise events in one another, followed together.
 
     Attributes:
@@ -58,7 +60,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
+class StateSets:
     """Where the machines can stand, told apart by what they can become.
 
     Attributes:
@@ -67,12 +69,12 @@ class Standings:
         begin: a box in which the machines that no part follows stand where they begin, and nothing else is narrowed.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[MachineGroup, ...]
     choices: tuple[tuple[Closure, ...], ...]
     begin: Box
 
     @classmethod
-    def of(cls, reach: Reachability, parts: list[Part]) -> Standings:
+    def of(cls, reach: Reachability, parts: list[MachineGroup]) -> StateSets:
         """Put them in order."""
         choices = product(*(part.closures for part in parts))
         ordered = sorted(choices, key=lambda choice: sum(one.bit_count() for one in choice))
@@ -89,7 +91,7 @@ class Standings:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class LivenessGoal:
     """What must always be reachable.
 
     Attributes:
@@ -107,39 +109,39 @@ class Promise:
     path: str
 
     @property
-    def whose(self) -> str:
+    def allowed_events(self) -> str:
         """Say whose events may be used."""
-        if self.by == UNAIDED:
+        if self.by == WITHOUT_OPERATOR:
             return "any events but an operator's"
         return f"events by {' and '.join(self.by)}" if self.by else "any events"
 
 
-def nobody_is_trapped(draft: Draft) -> Iterator[Problem]:
+def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
     """From wherever events lead, others lead on, to an end for whatever is asked and to all that is promised."""
-    proof = proven(draft)
-    if proof is None or not is_sound(draft):
+    proof = prove_table(draft)
+    if proof is None or not has_valid_machines(draft):
         return  # which is a problem already
     reach = Reachability.of(draft)
-    graphs = [_graph(reach, machines) for machines in _together(reach)]
-    standings = {
-        by: Standings.of(reach, [graph.part(frozenset(by) or ANYBODY, reach.space) for graph in graphs])
-        for by in {one.by for one in _promises(draft)}
+    graphs = [_graph(reach, machines) for machines in _machine_groups(reach)]
+    state_sets = {
+        by: StateSets.of(reach, [graph.part(frozenset(by) or ALL_ACTORS, reach.space) for graph in graphs])
+        for by in {one.by for one in _goals(draft)}
     }
     kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
-    for promise in _promises(draft):
-        right = tuple(rule.index for rule in reversed(draft.rules) if kinds[rule.do] in promise.wanted)
-        for risk, effect in _asked(draft):
-            asked = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {"good"}})
-            leads = partial(_leads, proof, asked, right)
-            path = _nearest_stuck(reach, standings[promise.by], leads)
+    for goal in _goals(draft):
+        right = tuple(rule.index for rule in reversed(draft.rules) if kinds[rule.do] in goal.wanted)
+        for risk, effect in _request_kinds(draft):
+            request = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {"good"}})
+            leads = partial(_leads, proof, request, right)
+            path = _find_deadlock(reach, state_sets[goal.by], leads)
             if path is not None:
-                yield _told(draft, promise, f"{risk} {effect}", path)
+                yield _problem(draft, goal, f"{risk} {effect}", path)
                 break
 
 
-def _promises(draft: Draft) -> list[Promise]:
+def _goals(draft: Draft) -> list[LivenessGoal]:
     own = [
-        Promise(
+        LivenessGoal(
             invariant.name,
             frozenset(Outcome(name) for name in invariant.always_reachable),
             invariant.by,
@@ -149,32 +151,32 @@ def _promises(draft: Draft) -> list[Promise]:
         for index, invariant in enumerate(draft.invariants)
         if invariant.always_reachable
     ]
-    return [Promise("there is always a way out", ENDS, UNAIDED, "trap", "decisions"), *own]
+    return [LivenessGoal("there is always a way out", END_OUTCOMES, WITHOUT_OPERATOR, "trap", "decisions"), *own]
 
 
-def _told(draft: Draft, promise: Promise, asked: str, path: Path) -> Problem:
+def _problem(draft: Draft, goal: LivenessGoal, request: str, path: Path) -> Problem:
     standing = ", ".join(f"{machine} `{state}`" for machine, state in path.states.items())
-    wanted = " or ".join(f"`{outcome}`" for outcome in sorted(promise.wanted))
+    wanted = " or ".join(f"`{outcome}`" for outcome in sorted(goal.wanted))
     return Problem(
-        code=promise.code,
-        place=draft.place(promise.path, "invariants", "decisions"),
-        message=f"`{promise.name}` does not hold: with {promise.whose} no {asked} ever comes to {wanted}"
+        code=goal.code,
+        place=draft.place(goal.path, "invariants", "decisions"),
+        message=f"`{goal.name}` does not hold: with {goal.allowed_events} no {request} ever comes to {wanted}"
         f" from {standing}",
         path=tuple(map(str, path.steps)),
         advice="add a rule or a transition that leads on, or a hand-off",
     )
 
 
-def _leads(proof: TableCoverage, asked: Box, right: tuple[int, ...], box: Box) -> bool:
-    return proof.decides_any(right, intersect(box, asked))
+def _leads(proof: TableCoverage, request: Box, right: tuple[int, ...], box: Box) -> bool:
+    return proof.decides_any(right, intersect(box, request))
 
 
-def _asked(draft: Draft) -> list[tuple[str, str]]:
+def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
     """Give the kinds of things that customers ask for; a policy made to be extended may meet any."""
     declared = {(operation.risk, operation.effect) for operation in draft.judged}
     if draft.base or not draft.operations:
-        return list(product(CUSTOMER, ("read", "write")))
-    return sorted(pair for pair in declared if pair[0] in CUSTOMER)
+        return list(product(CUSTOMER_RISKS, ("read", "write")))
+    return sorted(pair for pair in declared if pair[0] in CUSTOMER_RISKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Graph:
     machines: tuple[int, ...]
     edges: Mapping[Local, tuple[tuple[frozenset[str], Local], ...]]
 
-    def part(self, by: frozenset[str], space: Space) -> Part:
+    def part(self, by: frozenset[str], space: Space) -> MachineGroup:
         """Tell what each standing can become by some events alone."""
         numbers = {local: number for number, local in enumerate(self.edges)}
         leads = [
@@ -200,18 +202,18 @@ class Graph:
         for local, number in numbers.items():
             closures.setdefault(_closure(number, leads), set()).add(local)
         names = [MACHINES[index] for index in self.machines]
-        standings = [
+        state_sets = [
             tuple(1 << space.values[name].index(state) for name, state in zip(names, local, strict=True))
             for local in self.edges
         ]
-        return Part(
+        return MachineGroup(
             self.machines,
             {closure: frozenset(locals_) for closure, locals_ in closures.items()},
-            {closure: _masks([standings[number] for number in _bits(closure)]) for closure in closures},
+            {closure: _masks([state_sets[number] for number in _bits(closure)]) for closure in closures},
         )
 
 
-def _together(reach: Reachability) -> list[tuple[int, ...]]:
+def _machine_groups(reach: Reachability) -> list[tuple[int, ...]]:
     """Part the machines by what raises what; the transaction is left out where nothing raises anything in it."""
     groups = [{index} for index in range(len(MACHINES))]
 
@@ -269,31 +271,31 @@ def _closure(begin: int, leads: Sequence[int]) -> Closure:
     return seen
 
 
-def _masks(standings: Sequence[Box]) -> tuple[Box, ...]:
+def _masks(state_sets: Sequence[Box]) -> tuple[Box, ...]:
     """Put standings together that differ in their last machine alone: fewer boxes with the same cells."""
     joined: dict[Box, int] = {}
-    for *before, last in standings:
+    for *before, last in state_sets:
         joined[tuple(before)] = joined.get(tuple(before), 0) | last
     return tuple((*before, last) for before, last in joined.items())
 
 
-def _nearest_stuck(reach: Reachability, standings: Standings, leads: Callable[[Box], bool]) -> Path | None:
+def _find_deadlock(reach: Reachability, state_sets: StateSets, leads: Callable[[Box], bool]) -> Path | None:
     """Find the nearest standing from which nothing that is wanted comes; what can become more is never worse off."""
     well: list[tuple[Closure, ...]] = []
     stuck: list[list[frozenset[Local]]] = []
-    for choice in standings.choices:
+    for choice in state_sets.choices:
         if any(all(not less & ~more for less, more in zip(good, choice, strict=True)) for good in well):
             continue
-        if any(leads(box) for box in standings.boxes(choice)):
+        if any(leads(box) for box in state_sets.boxes(choice)):
             well.append(choice)
         else:
-            stuck.append([part.closures[closure] for part, closure in zip(standings.parts, choice, strict=True)])
+            stuck.append([part.closures[closure] for part, closure in zip(state_sets.parts, choice, strict=True)])
     if not stuck:
         return None
 
     def is_stuck(states: tuple[str, ...]) -> bool:
-        local = [tuple(states[index] for index in part.machines) for part in standings.parts]
+        local = [tuple(states[index] for index in part.machines) for part in state_sets.parts]
         return any(all(one in standing for one, standing in zip(local, choice, strict=True)) for choice in stuck)
 
-    path = reach.nearest(is_stuck)
+    path = reach.find_path(is_stuck)
     return None if isinstance(path, Unreachable) else path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 #: events that say that somebody proved or decided something: neither time nor another event may raise them (DESIGN 2)
-EARNED: Final = REENTERING | {
+PROOF_EVENTS: Final = REENTERING | {
     "account.normal",
     "account.reinstated",
     "session.accepted",
@@ -25,7 +25,7 @@ EARNED: Final = REENTERING | {
 
 
 def _specs(draft: Draft) -> Iterator[Spec]:
-    """Give the machines whose names are the engine's own; others are reported by `names_resolve`."""
+    """Give the machines whose names are the engine's own; others are reported by `check_names`."""
     return (draft.machines[name] for name in MACHINES if name in draft.machines)
 
 
@@ -33,7 +33,7 @@ def _line(draft: Draft, machine: str, index: int) -> Place:
     return draft.place(f"machines.{machine}.transitions[{index}]", f"machines.{machine}.transitions", "machines")
 
 
-def unknown(place: Place, what: str, word: str, known: tuple[str, ...]) -> Problem:
+def unknown_name(place: Place, what: str, word: str, known: tuple[str, ...]) -> Problem:
     """Report a name that is not declared.
 
     Args:
@@ -57,7 +57,7 @@ def _events(draft: Draft) -> tuple[str, ...]:
     return tuple(f"{spec.name}.{trigger}" for spec in _specs(draft) for trigger in spec.triggers)
 
 
-def names_resolve(draft: Draft) -> Iterator[Problem]:
+def check_names(draft: Draft) -> Iterator[Problem]:
     """Every machine is there, and every name in it is declared."""
     for name in MACHINES:
         if name not in draft.machines:
@@ -65,7 +65,7 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="machine-missing", place=place, message=f"machine `{name}` is not declared")
     for name in draft.machines:
         if name not in MACHINES:
-            yield unknown(draft.place(f"machines.{name}", "machines"), "a machine", name, MACHINES)
+            yield unknown_name(draft.place(f"machines.{name}", "machines"), "a machine", name, MACHINES)
     for spec in _specs(draft):
         states = draft.place(f"machines.{spec.name}.states", f"machines.{spec.name}", "machines")
         for state in sorted({state for state in spec.states if spec.states.count(state) > 1}):
@@ -84,18 +84,18 @@ def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
         place = _line(draft, spec.name, index)
         for trigger in line.triggers:
             if trigger not in (*spec.triggers, ANY):
-                yield unknown(place, f"an event of machine `{spec.name}`", trigger, spec.triggers)
+                yield unknown_name(place, f"an event of machine `{spec.name}`", trigger, spec.triggers)
         for source in line.sources:
             if source not in (*spec.states, ANY):
-                yield unknown(place, f"a state of machine `{spec.name}`", source, spec.states)
+                yield unknown_name(place, f"a state of machine `{spec.name}`", source, spec.states)
         if line.dest not in (*spec.states, STAY):
-            yield unknown(place, f"a state of machine `{spec.name}`", line.dest, spec.states)
+            yield unknown_name(place, f"a state of machine `{spec.name}`", line.dest, spec.states)
         for event in line.raises:
             if not event_is_known(draft, event):
-                yield unknown(place, "an event", event, _events(draft))
+                yield unknown_name(place, "an event", event, _events(draft))
 
 
-def every_machine_is_total(draft: Draft) -> Iterator[Problem]:
+def check_totality(draft: Draft) -> Iterator[Problem]:
     """Every state answers every event; holes are grouped, and each comes with the line that fills it."""
     for spec in _specs(draft):
         missing: dict[str, list[str]] = {}
@@ -125,7 +125,7 @@ def _yaml(words: list[str] | tuple[str, ...]) -> str:
     return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
 
 
-def no_line_is_shadowed(draft: Draft) -> Iterator[Problem]:
+def check_shadowed_transitions(draft: Draft) -> Iterator[Problem]:
     """Every line answers something; a line of an extended policy may be overridden, which is only noted."""
     for spec in _specs(draft):
         for index in expand(spec).shadowed:
@@ -145,7 +145,7 @@ def _dead_in_its_own_file(draft: Draft, spec: Spec, index: int) -> bool:
     return len(own) - 1 in alone.shadowed
 
 
-def every_state_is_reachable(draft: Draft) -> Iterator[Problem]:
+def check_reachable_states(draft: Draft) -> Iterator[Problem]:
     """Some path of transitions leads from the initial state to every other."""
     for spec in _specs(draft):
         leads: dict[str, set[str]] = {}
@@ -171,7 +171,7 @@ def every_state_is_reachable(draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def raised_events_end(draft: Draft) -> Iterator[Problem]:
+def check_raised_events(draft: Draft) -> Iterator[Problem]:
     """No event raises itself through others, and none raises more than one step may take."""
     raised: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
@@ -184,9 +184,9 @@ def raised_events_end(draft: Draft) -> Iterator[Problem]:
                 places.setdefault(event, _line(draft, spec.name, edge.line))
                 if len(edge.raises) > len(widest.get(event, ())):
                     widest[event] = edge.raises
-    looping = {event for event in raised if circle(raised, event)}
+    looping = {event for event in raised if find_cycle(raised, event)}
     for event in sorted(looping):
-        message = f"`{event}` raises itself: {_arrows((event, *circle(raised, event)))}"
+        message = f"`{event}` raises itself: {_arrows((event, *find_cycle(raised, event)))}"
         yield Problem(code="chain-loop", place=places[event], message=message, advice="take out one `raises`")
     if not looping:
         for event in sorted(raised):
@@ -202,7 +202,7 @@ def _follow_ups(raised: Mapping[str, set[str]], widest: Mapping[str, tuple[str, 
     return len(widest.get(event, ())) * (1 + longest)
 
 
-def proofs_are_earned(draft: Draft) -> Iterator[Problem]:
+def check_reserved_events(draft: Draft) -> Iterator[Problem]:
     """No timer and no transition raises an event that only a proof or a person may raise."""
     raised = [(timer.event, draft.place(f"timers[{index}]", "timers")) for index, timer in enumerate(draft.timers)]
     raised += [
@@ -212,12 +212,12 @@ def proofs_are_earned(draft: Draft) -> Iterator[Problem]:
         for event in line.raises
     ]
     for event, place in raised:
-        if event in EARNED:
+        if event in PROOF_EVENTS:
             message = f"`{event}` says that somebody proved or decided something, so nothing else may raise it"
             yield Problem(code="proof-unearned", place=place, message=message)
 
 
-def circle(leads: Mapping[str, set[str]], start: str) -> tuple[str, ...]:
+def find_cycle(leads: Mapping[str, set[str]], start: str) -> tuple[str, ...]:
     """Find a way back to a node; empty where there is none.
 
     Args:
@@ -241,18 +241,18 @@ def _arrows(way: tuple[str, ...]) -> str:
     return " -> ".join(f"`{node}`" for node in way)
 
 
-def timers_resolve(draft: Draft) -> Iterator[Problem]:
+def check_timers(draft: Draft) -> Iterator[Problem]:
     """Every timer raises an event that exists, counts from a moment that exists, and can move something."""
     for index, timer in enumerate(draft.timers):
         place = draft.place(f"timers[{index}]", "timers")
         if not event_is_known(draft, timer.event):
-            yield unknown(place, "an event", timer.event, _events(draft))
+            yield unknown_name(place, "an event", timer.event, _events(draft))
             continue
         machine, _, trigger = timer.event.partition(".")
         spec = draft.machines[machine]
         for state in timer.states:
             if state not in spec.states:
-                yield unknown(place, f"a state of machine `{machine}`", state, spec.states)
+                yield unknown_name(place, f"a state of machine `{machine}`", state, spec.states)
         if timer.since not in MOMENTS[machine]:
             message = f"machine `{machine}` has no moment `{timer.since}`"
             advice = did_you_mean(timer.since, MOMENTS[machine])
@@ -267,7 +267,7 @@ def timers_resolve(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="timer-idle", place=place, message=message)
 
 
-def timers_come_to_rest(draft: Draft) -> Iterator[Problem]:
+def check_timer_cycles(draft: Draft) -> Iterator[Problem]:
     """No machine is led round in a circle by time alone, however long nobody looks."""
     leads: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
@@ -290,7 +290,7 @@ def timers_come_to_rest(draft: Draft) -> Iterator[Problem]:
             pending.extend((raised, (), path) for raised in fresh)
     told: set[str] = set()
     for node in sorted(leads):
-        if node not in told and (way := circle(leads, node)):
+        if node not in told and (way := find_cycle(leads, node)):
             told.update(way)
             machine = node.partition(".")[0]
             states_ = " -> ".join(f"`{step.partition('.')[2]}`" for step in (node, *way))

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 #: a segment, or a method, that no template spells out
 OTHER: Final = "other"
 #: probes of one template at the most; what is spelt out in more places than that is probed in turn
-PROBES: Final = 256
+MAX_SAMPLES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class SampleRequest:
     """One request that stands for many.
 
     Attributes:
@@ -37,7 +37,7 @@ class Probe:
         return f"{self.method or 'WebSocket'} {'/'.join(self.path) or '/'}"
 
 
-def probes(*policies: Sequence[Operation]) -> Iterator[Probe]:
+def sample_requests(*policies: Sequence[Operation]) -> Iterator[SampleRequest]:
     """Give requests that stand for all that some policies' operations can tell apart."""
     matches = [operation.match for operations in policies for operation in operations]
     spelt: dict[int, set[str]] = {}
@@ -46,11 +46,11 @@ def probes(*policies: Sequence[Operation]) -> Iterator[Probe]:
             if not segment.startswith("{"):
                 spelt.setdefault(place, set()).add(segment)
     methods = [*sorted({match.method for match in matches if match.method}), "PROBE"]
-    seen: set[Probe] = set()
+    seen: set[SampleRequest] = set()
     for match in matches:
         for path in _paths(match, spelt):
             for method in [""] if match.websocket else methods:
-                probe = Probe(path, method)
+                probe = SampleRequest(path, method)
                 if probe not in seen:
                     seen.add(probe)
                     yield probe
@@ -63,14 +63,14 @@ def _paths(match: Match, spelt: dict[int, set[str]]) -> Iterable[tuple[str, ...]
         known = [OTHER]
         if not segment.startswith("{"):
             known = [segment]
-        elif count * (1 + len(spelt.get(place, ()))) <= PROBES:
+        elif count * (1 + len(spelt.get(place, ()))) <= MAX_SAMPLES:
             known = [OTHER, *sorted(spelt.get(place, ()))]
         count *= len(known)
         choices.append(known)
     return product(*choices)
 
 
-def taken(operations: Sequence[Operation], probe: Probe) -> Operation | None:
+def match_operation(operations: Sequence[Operation], probe: SampleRequest) -> Operation | None:
     """Find the operation that takes a request: the first that matches."""
     for operation in operations:
         match = operation.match

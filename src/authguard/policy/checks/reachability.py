@@ -16,7 +16,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimensio
 from authguard.core.events import MACHINES
 from authguard.core.machine import CHAIN_BOUND, expand
 from authguard.core.outcomes import Outcome
-from authguard.policy.checks.event_sources import Happening, happenings, specs
+from authguard.policy.checks.event_sources import PossibleEvent, machine_specs, possible_events
 from authguard.policy.schema.units import written
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 States = tuple[str, ...]
 
 #: steps looked at before the search gives up (a few seconds); the standard policy's whole product needs 450,000
-STEPS: Final = 4_000_000
+MAX_STEPS: Final = 4_000_000
 _SERVICE, _ACCOUNT, _SESSION, _VERIFICATION, _TRANSACTION = range(len(MACHINES))
 _CREDENTIAL: Final = len(MACHINES)
 #: of paths equally short the one that tells of the caller first
-_EXPANDED: Final = (_SESSION, _ACCOUNT, _VERIFICATION, _TRANSACTION, _SERVICE)
-_OPENING: Final = {"transaction.held": Outcome.HOLD, "transaction.started": Outcome.ALLOW}
+_EXPANSION_ORDER: Final = (_SESSION, _ACCOUNT, _VERIFICATION, _TRANSACTION, _SERVICE)
+_TRANSACTION_EVENTS: Final = {"transaction.held": Outcome.HOLD, "transaction.started": Outcome.ALLOW}
 #: boxes looked at to tell what one standing may lead to; a table more tangled than that may lead to anything
-_OUTCOMES_BUDGET: Final = 20_000
+_MAX_OUTCOME_BOXES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,13 @@ class Reachability:
     """
 
     machines: Mapping[str, Spec]
-    moves: Mapping[tuple[str, str], tuple[Happening, ...]]
+    moves: Mapping[tuple[str, str], tuple[PossibleEvent, ...]]
     rules: tuple[Rule, ...]
     values: Mapping[str, tuple[str, ...]]
     kinds: Mapping[str, Outcome]
-    asked: frozenset[tuple[str, str]]
+    requests: frozenset[tuple[str, str]]
     steps: int = 0
-    _came: dict[States, tuple[States, Step] | None] = field(default_factory=dict)
+    _predecessors: dict[States, tuple[States, Step] | None] = field(default_factory=dict)
     _order: list[States] = field(default_factory=list)
     _pending: deque[States] = field(default_factory=deque)
     _outcomes: dict[States, frozenset[tuple[str, str, Outcome]] | None] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Reachability:
         Args:
             policy: a compiled policy, or a draft whose machines are total and whose names resolve.
         """
-        declared = specs(policy)
+        declared = machine_specs(policy)
         rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
         pairs = {(operation.risk, operation.effect) for operation in policy.judged}
         if not policy.operations:  # made to be extended: whatever may be asked
@@ -138,12 +138,12 @@ class Reachability:
         begin = tuple(declared[name].initial for name in MACHINES)
         return cls(
             machines=declared,
-            moves=happenings(policy),
+            moves=possible_events(policy),
             rules=tuple(rules),
             values=dimension_values({name: spec.states for name, spec in declared.items()}),
             kinds={"allow": Outcome.ALLOW} | {name: item.kind for name, item in policy.fallbacks.items()},
-            asked=frozenset(pairs) | {("self", "read"), ("self", "write"), ("staff", "read"), ("staff", "write")},
-            _came={begin: None},
+            requests=frozenset(pairs) | {("self", "read"), ("self", "write"), ("staff", "read"), ("staff", "write")},
+            _predecessors={begin: None},
             _order=[begin],
             _pending=deque([begin]),
         )
@@ -156,7 +156,7 @@ class Reachability:
     @property
     def states(self) -> Sequence[States]:
         """Everything that can be reached, nearest first; searches to the end, or to its bound."""
-        return list(self.walk())
+        return list(self.iter_states())
 
     @property
     def space(self) -> Space:
@@ -164,30 +164,30 @@ class Reachability:
         return Space(self.values)
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether everything was looked at that there is to look at."""
         return not self._pending
 
-    def walk(self) -> Iterator[States]:
+    def iter_states(self) -> Iterator[States]:
         """Give what can be reached, nearest first, searching as far as it is asked."""
         place = 0
         while True:
             while place < len(self._order):
                 yield self._order[place]
                 place += 1
-            if not self._pending or self.steps > STEPS:
+            if not self._pending or self.steps > MAX_STEPS:
                 return
             self._expand(self._pending.popleft())
 
     def path(self, states: States) -> Path:
-        """Give the way to states that `walk` gave.
+        """Give the way to states that `iter_states` gave.
 
         Raises:
             KeyError: it did not.
         """
         steps: list[Step] = []
         place = states
-        while (came := self._came[place]) is not None:
+        while (came := self._predecessors[place]) is not None:
             place, step = came
             steps.append(step)
         return Path(tuple(reversed(steps)), dict(zip(MACHINES, states, strict=True)))
@@ -205,16 +205,16 @@ class Reachability:
         for machine, named in states.items():
             known = self.machines[machine].states
             wanted[MACHINES.index(machine)] = {named} & set(known) if isinstance(named, str) else set(named)
-        return self.nearest(
+        return self.find_path(
             lambda found: all(names is None or state in names for state, names in zip(found, wanted, strict=True))
         )
 
-    def nearest(self, accept: Callable[[States], bool]) -> Path | Unreachable:
+    def find_path(self, accept: Callable[[States], bool]) -> Path | Unreachable:
         """Find the shortest path to states that fulfil a condition."""
-        for found in self.walk():
+        for found in self.iter_states():
             if accept(found):
                 return self.path(found)
-        return Unreachable(certain=self.complete)
+        return Unreachable(certain=self.is_complete)
 
     def cell(self, boxes: Iterable[Box]) -> tuple[Cell, Path] | Unreachable:
         """Find the cell of some boxes that a request meets after the fewest events.
@@ -223,11 +223,11 @@ class Reachability:
             boxes: over the dimensions of the table, in the order of `DIMENSIONS`.
         """
         given = tuple(boxes)
-        return self.meeting(
+        return self.find_cell(
             lambda part: next((both for box in given if not is_empty(both := intersect(part, box))), None)
         )
 
-    def meeting(self, find: Callable[[Box], Box | None]) -> tuple[Cell, Path] | Unreachable:
+    def find_cell(self, find: Callable[[Box], Box | None]) -> tuple[Cell, Path] | Unreachable:
         """Find the wanted cell that a request meets after the fewest events.
 
         A request that proves nobody meets the machines of nobody: all but the service where they begin. One that
@@ -237,30 +237,30 @@ class Reachability:
             find: gives cells of a box that are wanted, or nothing.
         """
         space = self.space
-        asked = [box for box in self._asked_boxes() if find(box) is not None]
-        if not asked:
+        requests = [box for box in self._request_boxes() if find(box) is not None]
+        if not requests:
             return Unreachable()
-        proven, unproven = (self._promising(find, credential) for credential in self._credentials())
-        for found in self.walk():
+        proven, unproven = (self._candidate_states(find, credential) for credential in self._credentials())
+        for found in self.iter_states():
             for credential, states in (proven, unproven):
                 if not all(state in known for state, known in zip(found, states, strict=True)):
                     continue
-                if not (self._known(found) if states is proven[1] else found[1:] == self.initial[1:]):
+                if not (self._is_known(found) if states is proven[1] else found[1:] == self.initial[1:]):
                     continue
                 place = space.box({machine: {state} for machine, state in zip(MACHINES, found, strict=True)})
                 narrowed = (*place[:_CREDENTIAL], credential, *place[_CREDENTIAL + 1 :])
-                for box in asked:
+                for box in requests:
                     wanted = find(intersect(narrowed, box))
                     if wanted is not None:
                         return space.witness(wanted), self.path(found)
-        return Unreachable(certain=self.complete)
+        return Unreachable(certain=self.is_complete)
 
     def _credentials(self) -> tuple[int, int]:
         """Give the mask of a credential that proves somebody, and that of all others."""
         good = self._mask("credential", "good")
         return good, self.space.whole[_CREDENTIAL] & ~good
 
-    def _promising(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
+    def _candidate_states(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
         """Tell for each machine alone in which states something wanted can be met, so that others are passed over."""
         whole = self.space.whole
         return credential, [
@@ -274,47 +274,47 @@ class Reachability:
             for index, machine in enumerate(MACHINES)
         ]
 
-    def _asked_boxes(self) -> list[Box]:
+    def _request_boxes(self) -> list[Box]:
         """Give a box for each kind of thing that can be asked: the plainest first."""
         space, risks = self.space, self.values["risk"]
         return [
             space.box({"risk": {risk}, "effect": {effect}})
-            for risk, effect in sorted(self.asked, key=lambda pair: (risks.index(pair[0]), pair[1]))
+            for risk, effect in sorted(self.requests, key=lambda pair: (risks.index(pair[0]), pair[1]))
         ]
 
     def outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]]:
         """Give what the table can answer to a proven caller where the machines stand so: (risk, effect, outcome)."""
-        known = self._met(states)
+        known = self._cached_outcomes(states)
         if known is None:
-            return frozenset((risk, effect, outcome) for risk, effect in self.asked for outcome in Outcome)
+            return frozenset((risk, effect, outcome) for risk, effect in self.requests for outcome in Outcome)
         return known
 
     def _mask(self, dimension: str, value: str) -> int:
         return 1 << self.values[dimension].index(value)
 
-    def _known(self, states: States) -> bool:
+    def _is_known(self, states: States) -> bool:
         """Whether a credential was proven for the session; nothing of nobody moves."""
         if states[_SESSION] != self.initial[_SESSION]:
             return True
         return not any(move.event == "session.accepted" for move in self.moves["session", states[_SESSION]])
 
     def _expand(self, states: States) -> None:
-        for index in _EXPANDED:
+        for index in _EXPANSION_ORDER:
             for move in self.moves[MACHINES[index], states[index]]:
                 self.steps += 1
                 after = self.after(states, index, move)
-                if after is not None and after not in self._came:
-                    self._came[after] = (states, Step(move.event, move.wait, move.since))
+                if after is not None and after not in self._predecessors:
+                    self._predecessors[after] = (states, Step(move.event, move.wait, move.since))
                     self._order.append(after)
                     self._pending.append(after)
 
-    def _possible(self, index: int, move: Happening, states: States) -> bool:
+    def _is_possible(self, index: int, move: PossibleEvent, states: States) -> bool:
         if index in (_SERVICE, _ACCOUNT) or move.event in ("session.accepted", "session.revoked"):
             return True
-        if not self._known(states):
+        if not self._is_known(states):
             return False
-        if move.event in _OPENING:
-            outcome = _OPENING[move.event]
+        if move.event in _TRANSACTION_EVENTS:
+            outcome = _TRANSACTION_EVENTS[move.event]
             new = states[_TRANSACTION] == self.initial[_TRANSACTION] and outcome is Outcome.ALLOW
             return any(
                 outcome is found and (not new or (risk == "high" and effect == "write"))
@@ -322,7 +322,7 @@ class Reachability:
             )
         return True
 
-    def after(self, states: States, index: int, move: Happening) -> States | None:
+    def after(self, states: States, index: int, move: PossibleEvent) -> States | None:
         """Take one event and what it raises, as `authguard.core.machine.step` does; nothing where it cannot happen.
 
         Args:
@@ -330,7 +330,7 @@ class Reachability:
             index: of the machine that the event is of.
             move: one of `moves` for that machine and state.
         """
-        if not self._possible(index, move, states):
+        if not self._is_possible(index, move, states):
             return None
         standing = list(states)
         standing[index] = move.edge.dest
@@ -346,12 +346,12 @@ class Reachability:
                 pending.extend(follow.raises)
         return tuple(standing)
 
-    def _met(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
+    def _cached_outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
         if states not in self._outcomes:
-            self._outcomes[states] = self._ask(states)
+            self._outcomes[states] = self._compute_outcomes(states)
         return self._outcomes[states]
 
-    def _ask(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
+    def _compute_outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
         """Prove the part of the table that a proven caller meets here; nothing where it is too tangled."""
         cell = {**dict(zip(MACHINES, states, strict=True)), "credential": "good"}
         left = [
@@ -360,7 +360,7 @@ class Reachability:
             if all(cell[name] in values for name, values in rule.when.items() if name in cell)
         ]
         space = Space({name: (cell[name],) if name in cell else known for name, known in self.values.items()})
-        proof = reach(left, space, _OUTCOMES_BUDGET)
+        proof = reach(left, space, _MAX_OUTCOME_BOXES)
         if not isinstance(proof, BoxCoverage):
             return None
         risks, effects = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
@@ -368,6 +368,6 @@ class Reachability:
             (risk, effect, self.kinds[rule.do])
             for rule, boxes in zip(left, proof.reaches, strict=True)
             for box in boxes
-            for risk, effect in self.asked
+            for risk, effect in self.requests
             if box[risks] & self._mask("risk", risk) and box[effects] & self._mask("effect", effect)
         )

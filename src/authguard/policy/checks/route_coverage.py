@@ -62,7 +62,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Met:
+class RouteMatch:
     """What some methods of an endpoint fall to.
 
     Attributes:
@@ -76,7 +76,7 @@ class Met:
     operations: tuple[str, ...]
 
     @property
-    def named(self) -> bool:
+    def is_named(self) -> bool:
         """Whether an operation names every path of it."""
         return OTHERWISE not in self.operations
 
@@ -86,7 +86,7 @@ class Met:
         return f"{what} {self.endpoint.host}{self.endpoint.path}"
 
 
-def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...]:
+def match_endpoint(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[RouteMatch, ...]:
     """Tell which operations an endpoint falls to.
 
     Args:
@@ -100,13 +100,15 @@ def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...
         return ()
     if endpoint.host:  # the guard meets only operations that name a host which the app routes by itself
         operations = [one for one in operations if _names(one.hosts, endpoint.host)]
-    sockets: tuple[Met, ...] = ()
+    sockets: tuple[RouteMatch, ...] = ()
     if endpoint.kind in {"websocket", "mount"}:
-        named = _taking(endpoint.path, [(one.name, one.match.websocket) for one in operations if one.match.websocket])
+        names = _taking(endpoint.path, [(one.name, one.match.websocket) for one in operations if one.match.websocket])
         if endpoint.kind == "websocket":
-            return (Met(endpoint=endpoint, methods=(), operations=named),)
-        if named != (OTHERWISE,):  # an opaque app may serve WebSockets, and the policy says that it does
-            sockets = (Met(endpoint=Endpoint(kind="websocket", path=endpoint.path), methods=(), operations=named),)
+            return (RouteMatch(endpoint=endpoint, methods=(), operations=names),)
+        if names != (OTHERWISE,):  # an opaque app may serve WebSockets, and the policy says that it does
+            sockets = (
+                RouteMatch(endpoint=Endpoint(kind="websocket", path=endpoint.path), methods=(), operations=names),
+            )
     answers: dict[tuple[str, ...], list[str]] = {}
     for method in _asked(endpoint):
         taken = [
@@ -115,7 +117,7 @@ def falls(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[Met, ...
             if one.match.path and (one.match.method in ("", method) or (one.match.method, method) == ("GET", "HEAD"))
         ]
         answers.setdefault(_taking(endpoint.path, taken), []).append(method)
-    met = (Met(endpoint=endpoint, methods=tuple(same), operations=named) for named, same in answers.items())
+    met = (RouteMatch(endpoint=endpoint, methods=tuple(same), operations=names) for names, same in answers.items())
     return (*met, *sockets)
 
 
@@ -201,9 +203,9 @@ def _split(segment: str) -> Iterator[str]:
     yield segment[position:]
 
 
-def hold(
+def match_routes(
     endpoints: Sequence[Endpoint], draft: Draft, *, refuse: bool = False
-) -> tuple[tuple[Met, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[RouteMatch, ...], tuple[Problem, ...]]:
     """Hold an app against a policy.
 
     Args:
@@ -214,13 +216,13 @@ def hold(
     Returns:
         What each endpoint falls to, and what is worth telling, in the order of the policy's file.
     """
-    met = tuple(one for endpoint in endpoints for one in falls(endpoint, draft.operations))
+    met = tuple(one for endpoint in endpoints for one in match_endpoint(endpoint, draft.operations))
     severity = "error" if refuse else "note"
     found = [*_of_endpoints(met, draft, severity), *_beside(endpoints, draft, severity), *_unmatched(met, draft)]
     return met, tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))
 
 
-def _of_endpoints(met: Sequence[Met], draft: Draft, severity: str) -> Iterator[Problem]:
+def _of_endpoints(met: Sequence[RouteMatch], draft: Draft, severity: str) -> Iterator[Problem]:
     place = draft.place("operations")
     for one in met:
         endpoint = one.endpoint
@@ -228,7 +230,7 @@ def _of_endpoints(met: Sequence[Met], draft: Draft, severity: str) -> Iterator[P
             advice = "wrap the outermost app: `app = AuthGuard(app, ...)`"
             message = f"`{one}` is served outside of AuthGuard"
             yield Problem(code="app-unguarded", place=place, message=message, advice=advice, severity=severity)
-        elif not one.named:
+        elif not one.is_named:
             some = "some of " if len(one.operations) > 1 else ""
             judged = f"falls to `otherwise`: risk `{draft.otherwise.risk}`, effect `{draft.otherwise.effect}`"
             fate = judged if draft.admits_unnamed else "is refused with 404"
@@ -255,7 +257,7 @@ def _beside(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Itera
             yield Problem(code="app-cors", place=place, message=message, advice=advice, severity=severity)
 
 
-def _operation(one: Met) -> str:
+def _operation(one: RouteMatch) -> str:
     """Write the line that would name it."""
     path = _CONVERTOR.sub("}", one.endpoint.path)
     method = f", method: {one.methods[0]}" if len(one.methods) == 1 else ""
@@ -268,7 +270,7 @@ def _either(names: Sequence[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-def _unmatched(met: Sequence[Met], draft: Draft) -> Iterator[Problem]:
+def _unmatched(met: Sequence[RouteMatch], draft: Draft) -> Iterator[Problem]:
     reached = {name for one in met for name in one.operations}
     for index, operation in enumerate(draft.operations):
         if operation.name not in reached:

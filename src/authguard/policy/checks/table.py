@@ -18,8 +18,8 @@ from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.policy.checks.counterexample import Same, way
-from authguard.policy.checks.machine import unknown
+from authguard.policy.checks.counterexample import DraftKey, find_counterexample
+from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ OUTCOME: Final = "outcome"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class ProofCounts:
     """What a proof covered.
 
     Attributes:
@@ -50,17 +50,17 @@ class Figures:
     invariants: int
 
 
-def figures(draft: Draft) -> Figures:
+def count_proved(draft: Draft) -> ProofCounts:
     """Count what the checks proved, over a draft without errors."""
-    return Figures(
+    return ProofCounts(
         pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
-        cells=count(space(draft).whole),
+        cells=count(table_space(draft).whole),
         rules=len(draft.rules),
         invariants=len(draft.invariants),
     )
 
 
-def space(draft: Draft) -> Space:
+def table_space(draft: Draft) -> Space:
     """Give the dimensions of the table; a machine that is missing has no values."""
     return Space(
         dimension_values({name: draft.machines[name].states if name in draft.machines else () for name in MACHINES})
@@ -76,29 +76,29 @@ def _conditions_resolve(
 ) -> Iterator[Problem]:
     for dimension, values in when.items():
         if dimension not in known:
-            yield unknown(place, "a machine or a condition", dimension, tuple(known))
+            yield unknown_name(place, "a machine or a condition", dimension, tuple(known))
             continue
         for value in sorted(values - set(known[dimension])):
-            yield unknown(place, f"a value of `{dimension}`", value, tuple(known[dimension]))
+            yield unknown_name(place, f"a value of `{dimension}`", value, tuple(known[dimension]))
 
 
-def names_resolve(draft: Draft) -> Iterator[Problem]:
+def check_names(draft: Draft) -> Iterator[Problem]:
     """Every dimension and value in rules and invariants is declared, and every `do` names a fallback."""
-    known = space(draft).values
+    known = table_space(draft).values
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
         if OUTCOME in rule.when:
-            yield unknown(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
+            yield unknown_name(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
         else:
             yield from _conditions_resolve(place, rule.when, known)
         if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
-            yield unknown(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
+            yield unknown_name(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
     for index, invariant in enumerate(draft.invariants):
         place = draft.place(f"invariants[{index}]", "invariants")
         yield from _conditions_resolve(place, invariant.never, {**known, OUTCOME: tuple(Outcome)})
         for outcome in invariant.always_reachable:
             if outcome not in tuple(Outcome):
-                yield unknown(place, "an outcome", outcome, tuple(Outcome))
+                yield unknown_name(place, "an outcome", outcome, tuple(Outcome))
         if not invariant.never and not invariant.always_reachable:
             message = f"invariant `{invariant.name}` says nothing"
             yield Problem(
@@ -108,24 +108,24 @@ def names_resolve(draft: Draft) -> Iterator[Problem]:
 
 def _proof(draft: Draft) -> TableCoverage | Undecided | None:
     """Prove the table, or nothing while the names it uses do not resolve."""
-    return _same_proof(Same(draft))
+    return _same_proof(DraftKey(draft))
 
 
 @lru_cache(maxsize=2)  # every check of the table asks for it
-def _same_proof(same: Same) -> TableCoverage | Undecided | None:
-    draft = same.draft
-    if any(problem.severity == "error" for problem in names_resolve(draft)):
+def _same_proof(key: DraftKey) -> TableCoverage | Undecided | None:
+    draft = key.draft
+    if any(problem.severity == "error" for problem in check_names(draft)):
         return None
-    return compute_coverage(draft.rules, space(draft))
+    return compute_coverage(draft.rules, table_space(draft))
 
 
-def proven(draft: Draft) -> TableCoverage | None:
+def prove_table(draft: Draft) -> TableCoverage | None:
     """Prove the table; nothing where names do not resolve or it is too tangled, which are problems already."""
     proof = _proof(draft)
     return None if isinstance(proof, Undecided) else proof
 
 
-def is_decidable(draft: Draft) -> Iterator[Problem]:
+def check_decidable(draft: Draft) -> Iterator[Problem]:
     """The proof ends within its bound."""
     proof = _proof(draft)
     if isinstance(proof, Undecided):
@@ -138,9 +138,9 @@ def is_decidable(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def has_no_gap(draft: Draft) -> Iterator[Problem]:
+def check_gaps(draft: Draft) -> Iterator[Problem]:
     """Every cell is decided."""
-    proof, known = proven(draft), space(draft)
+    proof, known = prove_table(draft), table_space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
     gap = widen_gap(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
@@ -153,12 +153,12 @@ def has_no_gap(draft: Draft) -> Iterator[Problem]:
         code="table-gap",
         place=draft.place("decisions"),
         message=f"no rule decides {proof.cells(GAP, known.whole)} cells",
-        **evidence(draft, proof, GAP, known.whole, gap),
+        **find_evidence(draft, proof, GAP, known.whole, gap),
         advice=f"add `- {{when: {{{condition}}}, do: ...}}`",
     )
 
 
-class Evidence(TypedDict):
+class TableEvidence(TypedDict):
     """Where a problem of the table shows; the fields of `Problem`."""
 
     box: str
@@ -166,17 +166,17 @@ class Evidence(TypedDict):
     path: tuple[str, ...] | None
 
 
-def evidence(draft: Draft, proof: TableCoverage, rule: int, box: Box, wide: Box) -> Evidence:
+def find_evidence(draft: Draft, proof: TableCoverage, rule: int, box: Box, wide: Box) -> TableEvidence:
     """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
-    known = space(draft)
+    known = table_space(draft)
 
     def find(part: Box) -> Box | None:
         both = intersect(part, box)
         return proof.example(rule, both) if proof.decides_any((rule,), both) else None
 
-    met = way(draft, find)
+    met = find_counterexample(draft, find)
     cell, path = met or (known.witness(wide), None)
-    return Evidence(box=known.words(wide), cell=tuple(zip(known.values, cell, strict=True)), path=path)
+    return TableEvidence(box=known.words(wide), cell=tuple(zip(known.values, cell, strict=True)), path=path)
 
 
 def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
@@ -184,9 +184,9 @@ def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
     return values[0] if len(values) == 1 else f"[{', '.join(values)}]"
 
 
-def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
+def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
     """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
-    proof, known = proven(draft), space(draft)
+    proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
     decide = proof.deciders(known.whole)
@@ -207,7 +207,7 @@ def no_rule_is_shadowed(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
 
 
-def chain(draft: Draft, name: str) -> tuple[str, ...]:
+def follow_then(draft: Draft, name: str) -> tuple[str, ...]:
     """Follow `then` from a fallback: itself, and what comes once attempts run out; a loop ends where it closes."""
     names: list[str] = []
     while name in draft.fallbacks and name not in names:
@@ -220,12 +220,12 @@ def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
     """Give every outcome that a rule can lead to, also once attempts run out."""
     if rule.do == Outcome.ALLOW:
         return frozenset({Outcome.ALLOW})
-    return frozenset(draft.fallbacks[name].kind for name in chain(draft, rule.do))
+    return frozenset(draft.fallbacks[name].kind for name in follow_then(draft, rule.do))
 
 
-def invariants_hold(draft: Draft) -> Iterator[Problem]:
+def check_invariants(draft: Draft) -> Iterator[Problem]:
     """No cell that an invariant names leads to an outcome that it forbids."""
-    proof = proven(draft)
+    proof = prove_table(draft)
     if proof is not None:
         for index, invariant in enumerate(draft.invariants):
             if invariant.never:
@@ -233,11 +233,11 @@ def invariants_hold(draft: Draft) -> Iterator[Problem]:
 
 
 def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant) -> Iterator[Problem]:
-    known = space(draft)
+    known = table_space(draft)
     conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
     forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
     box = known.box(conditions)
-    for rule in deciding(draft, proof, box):
+    for rule in deciding_rules(draft, proof, box):
         for outcome in sorted(outcomes(draft, rule) & forbidden):
             wide = proof.example(rule.index, box)
             yield Problem(
@@ -245,24 +245,24 @@ def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant)
                 place=draft.place(f"invariants[{index}]", "invariants"),
                 message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
                 f" to `{outcome}` in {proof.cells(rule.index, box)} cells",
-                **evidence(draft, proof, rule.index, box, wide),
+                **find_evidence(draft, proof, rule.index, box, wide),
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
 
 
-def deciding(draft: Draft, proof: TableCoverage, box: Box) -> Iterator[Rule]:
+def deciding_rules(draft: Draft, proof: TableCoverage, box: Box) -> Iterator[Rule]:
     """Give the rules that decide some cell of a box, in order."""
     return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
 
 
-def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
+def check_restrictions(draft: Draft) -> Iterator[Problem]:
     """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
-    proof, known = proven(draft), space(draft)
+    proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
     writes = known.box({"effect": {"write"}})
     for rule in draft.rules:
-        for name in chain(draft, rule.do):
+        for name in follow_then(draft, rule.do):
             fallback = draft.fallbacks[name]
             if fallback.kind is not Outcome.RESTRICT or "write" in fallback.effects:
                 continue
@@ -272,14 +272,14 @@ def restrictions_only_read(draft: Draft) -> Iterator[Problem]:
                     code="restricts-writes",
                     place=_rule_place(draft, rule.index),
                     message=f"rule `{rule.name}` restricts writes by `{name}`, whose `effects` do not name them",
-                    **evidence(draft, proof, rule.index, writes, wide),
+                    **find_evidence(draft, proof, rule.index, writes, wide),
                     advice="add `effect: read` to the rule, or `write` to the fallback's `effects`",
                 )
 
 
-def needs_are_asked(draft: Draft) -> Iterator[Problem]:
+def check_operation_needs(draft: Draft) -> Iterator[Problem]:
     """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
-    proof, known = proven(draft), space(draft)
+    proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
@@ -289,14 +289,16 @@ def needs_are_asked(draft: Draft) -> Iterator[Problem]:
         for need, unmet in _needs(operation):
             box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
             if box not in opened:
-                opened[box] = tuple(rule for rule in deciding(draft, proof, box) if outcomes(draft, rule) & ADMITTING)
+                opened[box] = tuple(
+                    rule for rule in deciding_rules(draft, proof, box) if outcomes(draft, rule) & ADMITTING
+                )
             for rule in opened[box]:
                 wide = proof.example(rule.index, box)
                 yield Problem(
                     code="need-ignored",
                     place=draft.place(path, "operations"),
                     message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask",
-                    **evidence(draft, proof, rule.index, box, wide),
+                    **find_evidence(draft, proof, rule.index, box, wide),
                     advice="give it a higher risk, put a rule first that asks, or take the need out",
                 )
 

@@ -49,33 +49,37 @@ class Difference:
     path: str = ""
 
 
-def fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
+def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[str, Direction, str]]:
     """Compare two values of one class field by field."""
     for field in rows:
         was, becomes = getattr(before, field), getattr(after, field)
         if was != becomes and field != "name":
-            yield field, rows[field](was, becomes), f"`{field}` was {say(was)}, becomes {say(becomes)}"
+            yield (
+                field,
+                rows[field](was, becomes),
+                f"`{field}` was {format_value(was)}, becomes {format_value(becomes)}",
+            )
 
 
-def say(value: object) -> str:
+def format_value(value: object) -> str:
     """Write a value as a person reads it."""
     if isinstance(value, Words):
         return f"{len(value.texts)} texts"
     if isinstance(value, frozenset | set | tuple | list):
         return "[" + ", ".join(sorted(map(str, value))) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {say(one)}" for key, one in sorted(value.items())) + "}"
+        return "{" + ", ".join(f"{key}: {format_value(one)}" for key, one in sorted(value.items())) + "}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else f"`{value}`" if str(value) else "nothing"
 
 
-def made(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
+def make_difference(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
     """Make a difference of what is no answer of the table."""
     return Difference(direction=direction, what=what, message=message, risk=risk)
 
 
-def named(
+def compare_named(
     what: str,
     kind: str,
     old: Mapping[str, object],
@@ -89,10 +93,10 @@ def named(
     gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old:
-            yield made(what, f"{kind} `{name}` is new", added)
+            yield make_difference(what, f"{kind} `{name}` is new", added)
         elif name not in new:
-            yield made(what, f"{kind} `{name}` is gone", gone)
+            yield make_difference(what, f"{kind} `{name}` is gone", gone)
         else:
-            for field, direction, told in fields(old[name], new[name], rows):
+            for field, direction, message in compare_fields(old[name], new[name], rows):
                 if field not in skip:
-                    yield made(what, f"{kind} `{name}`: {told}", direction)
+                    yield make_difference(what, f"{kind} `{name}`: {message}", direction)

@@ -12,11 +12,19 @@ from authguard.core.coverage import compute_coverage
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
-from authguard.policy.checks.overlap import probes, taken
-from authguard.policy.checks.table import space
+from authguard.policy.checks.overlap import match_operation, sample_requests
+from authguard.policy.checks.table import table_space
 from authguard.policy.diff import permissiveness as order
-from authguard.policy.diff.access import access
-from authguard.policy.diff.difference import CHANGED, LOOSER, STRICTER, fields, made, named, say
+from authguard.policy.diff.access import diff_access
+from authguard.policy.diff.difference import (
+    CHANGED,
+    LOOSER,
+    STRICTER,
+    compare_fields,
+    compare_named,
+    format_value,
+    make_difference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 
-def beyond_the_table(old: Draft, new: Draft) -> Iterator[Difference]:
+def diff_parts(old: Draft, new: Draft) -> Iterator[Difference]:
     """Compare everything but the answers of the table."""
     yield from _issuers(old, new)
     yield from _accounts(old, new)
@@ -38,11 +46,11 @@ def beyond_the_table(old: Draft, new: Draft) -> Iterator[Difference]:
     yield from _machines(old, new)
     yield from _assurance(old, new)
     yield from _verification(old, new)
-    yield from _rest(old, new)
-    yield from _keeping(old, new)
+    yield from _policy_settings(old, new)
+    yield from _log_settings(old, new)
     yield from _channels(old, new)
-    yield from access(old, new)
-    yield from _promises(old, new)
+    yield from diff_access(old, new)
+    yield from _invariants(old, new)
 
 
 def fallback_direction(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Direction:
@@ -61,12 +69,12 @@ def _overall(directions: list[Direction]) -> Direction:
 
 def _issuers(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = ({issuer.issuer: issuer for issuer in draft.issuers} for draft in (old, new))
-    yield from named("issuers", "issuer", before, after, order.ISSUER, added=LOOSER)
+    yield from compare_named("issuers", "issuer", before, after, order.ISSUER, added=LOOSER)
 
 
 def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = ({source.name: source for source in draft.accounts} for draft in (old, new))
-    yield from named(
+    yield from compare_named(
         "accounts", "account source", before, after, order.ACCOUNT, added=STRICTER, skip=frozenset({"map"})
     )
     strict = {state: place for place, state in enumerate(new.machines["account"].states)}
@@ -77,23 +85,25 @@ def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
             if one != other:
                 looser = strict.get(other, 0) < strict.get(one, 0)
                 told = f"status `{status}` of `{name}` was `{one}`, becomes `{other}`"
-                yield made("accounts", told, LOOSER if looser else STRICTER)
+                yield make_difference("accounts", told, LOOSER if looser else STRICTER)
 
 
 def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
     told: set[tuple[str, str]] = set()
-    for probe in probes(old.operations, new.operations):
-        before, after = (taken(draft.operations, probe) or draft.otherwise for draft in (old, new))
+    for probe in sample_requests(old.operations, new.operations):
+        before, after = (match_operation(draft.operations, probe) or draft.otherwise for draft in (old, new))
         if (before.name, after.name) in told or (before.name == after.name):
             continue
         told.add((before.name, after.name))
         refused = [one is draft.otherwise and not draft.admits_unnamed for one, draft in ((before, old), (after, new))]
         if any(refused):
             text = f"`{probe}` was {_called(before, refused=refused[0])}, becomes {_called(after, refused=refused[1])}"
-            yield made("operations", text, LOOSER if refused[0] else STRICTER, "" if refused[1] else after.risk)
+            yield make_difference(
+                "operations", text, LOOSER if refused[0] else STRICTER, "" if refused[1] else after.risk
+            )
             continue
         directions = [direction for _, direction, _ in _needs(before, after, old, new)]
-        yield made(
+        yield make_difference(
             "operations",
             f"`{probe}` was `{before.name}` ({before.risk} {before.effect}), becomes `{after.name}` "
             f"({after.risk} {after.effect})",
@@ -103,7 +113,7 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
     olds, news = ({one.name: one for one in draft.judged} for draft in (old, new))
     for name in olds.keys() & news.keys():
         for _, direction, text in _needs(olds[name], news[name], old, new):
-            yield made("operations", f"operation `{name}`: {text}", direction, news[name].risk)
+            yield make_difference("operations", f"operation `{name}`: {text}", direction, news[name].risk)
 
 
 def _called(operation: Operation, *, refused: bool) -> str:
@@ -113,7 +123,7 @@ def _called(operation: Operation, *, refused: bool) -> str:
 
 def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
     """Compare what two operations need."""
-    for field, direction, text in fields(before, after, order.OPERATION):
+    for field, direction, text in compare_fields(before, after, order.OPERATION):
         if field == "acr":
             yield field, _rank(before.acr, after.acr, old, new), text
         elif field == "limits":
@@ -124,7 +134,9 @@ def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Itera
 
 def _rank(before: str, after: str, old: Draft, new: Draft) -> Direction:
     """Compare levels by their place in the policies' orders; a level that is not asked is the loosest."""
-    return order.less(old.assurance.rank(before) if before else 0, new.assurance.rank(after) if after else 0)
+    return order.smaller_is_looser(
+        old.assurance.rank(before) if before else 0, new.assurance.rank(after) if after else 0
+    )
 
 
 def _limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tuple[str, Direction, str]]:
@@ -138,7 +150,7 @@ def _limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tup
             yield "limits", LOOSER, f"the {what} is gone: {_most(olds[key]):g}"
         elif _most(olds[key]) != _most(news[key]):
             was, becomes = _most(olds[key]), _most(news[key])
-            yield "limits", order.more(was, becomes), f"the {what} was {was:g}, becomes {becomes:g}"
+            yield "limits", order.larger_is_looser(was, becomes), f"the {what} was {was:g}, becomes {becomes:g}"
 
 
 def _most(limit: Limit) -> float:
@@ -150,11 +162,11 @@ def _fallbacks(old: Draft, new: Draft) -> Iterator[Difference]:
         before, after = old.fallbacks[name], new.fallbacks[name]
         for field, direction, text in _fallback_fields(before, after, old, new):
             if field != "kind":  # the table tells in which cells
-                yield made("fallbacks", f"fallback `{name}`: {text}", direction)
+                yield make_difference("fallbacks", f"fallback `{name}`: {text}", direction)
 
 
 def _fallback_fields(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
-    for field, direction, text in fields(before, after, order.FALLBACK):
+    for field, direction, text in compare_fields(before, after, order.FALLBACK):
         if field == "acr":
             yield field, _rank(before.acr, after.acr, old, new), text
         elif field == "then":
@@ -175,11 +187,11 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         if was is None or becomes is None:
             looser = (becomes is None) == (event in order.TIGHTENING)
             text = f"`{event}` {'no longer' if becomes is None else 'now'} falls due in `{state}`"
-            yield made("timers", text, LOOSER if looser else STRICTER)
+            yield make_difference("timers", text, LOOSER if looser else STRICTER)
             continue
         lines = []
         if was.after != becomes.after:
-            compare = order.more if event in order.TIGHTENING else order.less
+            compare = order.larger_is_looser if event in order.TIGHTENING else order.smaller_is_looser
             text = f"`{event}` came after {was.after:g} s, comes after {becomes.after:g} s"
             lines.append((compare(was.after, becomes.after), text))
         if was.since != becomes.since:
@@ -187,7 +199,7 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         for direction, text in lines:
             if (event, text, "") not in told:
                 told.add((event, text, ""))
-                yield made(
+                yield make_difference(
                     "timers",
                     f"{text} (in `{state}`{'' if was.states == becomes.states else ' and others'})"
                     if was.states
@@ -215,38 +227,38 @@ def _machines(old: Draft, new: Draft) -> Iterator[Difference]:
         before, after = old.machines[name], new.machines[name]
         for state in after.states:
             if state not in before.states:
-                yield made("machines", f"state `{state}` of machine `{name}` is new", CHANGED)
+                yield make_difference("machines", f"state `{state}` of machine `{name}` is new", CHANGED)
         for state in before.states:
             if state not in after.states:
-                yield made("machines", f"state `{state}` of machine `{name}` is gone", CHANGED)
+                yield make_difference("machines", f"state `{state}` of machine `{name}` is gone", CHANGED)
         if before.initial != after.initial:
             direction = _laxer(old, new, name, before.initial, after.initial)
             text = f"machine `{name}` began in `{before.initial}`, begins in `{after.initial}`"
-            yield made("machines", text, direction)
+            yield make_difference("machines", text, direction)
         olds, news = expand(before).edges, expand(after).edges
         for state, trigger in olds.keys() & news.keys():
             was, becomes = olds[state, trigger], news[state, trigger]
             if was.dest != becomes.dest:
                 direction = _laxer(old, new, name, was.dest, becomes.dest)
                 text = f"`{name}.{trigger}` led from `{state}` to `{was.dest}`, leads to `{becomes.dest}`"
-                yield made("machines", text, direction)
+                yield make_difference("machines", text, direction)
             for event in set(was.raises) ^ set(becomes.raises):
                 gone = event in was.raises
                 tightens = event in TIGHTENING or event in order.TIGHTENING
                 direction = (LOOSER if gone else STRICTER) if tightens else CHANGED
                 text = f"`{name}.{trigger}` in `{state}` {'no longer raises' if gone else 'now raises'} `{event}`"
-                yield made("machines", text, direction)
+                yield make_difference("machines", text, direction)
 
 
 def _laxer(old: Draft, new: Draft, machine: str, before: str, after: str) -> Direction:
     """Tell which of two states lets more in: by the rules that name either, in order of what they answer."""
     draft = new if after not in old.machines[machine].states else old
-    return order.more(*(_openness(draft, machine, state) for state in (before, after)))
+    return order.larger_is_looser(*(_openness(draft, machine, state) for state in (before, after)))
 
 
 def _openness(draft: Draft, machine: str, state: str) -> int:
     """Count the cells in which the table admits while a machine stands in a state."""
-    known = space(draft)
+    known = table_space(draft)
     proof = compute_coverage(draft.rules, known)
     if isinstance(proof, Undecided) or state not in known.values[machine]:
         return 0
@@ -259,15 +271,15 @@ def _assurance(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = old.assurance, new.assurance
     if before.order != after.order:
         text = f"the order of levels was {_in_order(before.order)}, becomes {_in_order(after.order)}"
-        yield made("assurance", text, CHANGED)
+        yield make_difference("assurance", text, CHANGED)
     for acr in sorted({*before.map, *after.map}):
         if before.map.get(acr) != after.map.get(acr):
             text = f"`{acr}` counted as `{before.map.get(acr, '')}`, counts as `{after.map.get(acr, '')}`"
-            yield made("assurance", text, order.more(before.rank(acr), after.rank(acr)))
+            yield make_difference("assurance", text, order.larger_is_looser(before.rank(acr), after.rank(acr)))
     if old.identity != new.identity:
         was, becomes = (draft.assurance.rank(draft.identity) or float("inf") for draft in (old, new))
-        text = f"a sign-in proved identity at {say(old.identity)}, proves it at {say(new.identity)}"
-        yield made("identity", text, order.less(was, becomes))
+        text = f"a sign-in proved identity at {format_value(old.identity)}, proves it at {format_value(new.identity)}"
+        yield make_difference("identity", text, order.smaller_is_looser(was, becomes))
 
 
 def _in_order(levels: tuple[str, ...]) -> str:
@@ -275,47 +287,52 @@ def _in_order(levels: tuple[str, ...]) -> str:
 
 
 def _verification(old: Draft, new: Draft) -> Iterator[Difference]:
-    yield from named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
-    yield from named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
+    yield from compare_named("methods", "method", old.methods, new.methods, order.METHOD, added=CHANGED)
+    yield from compare_named("verifiers", "verifier", old.verifiers, new.verifiers, order.VERIFIER, added=CHANGED)
 
 
-def _rest(old: Draft, new: Draft) -> Iterator[Difference]:
+def _policy_settings(old: Draft, new: Draft) -> Iterator[Difference]:
     for field, compare in order.POLICY.items():
         was, becomes = getattr(old, field), getattr(new, field)
         if was != becomes:
-            text = f"`{field.replace('_', ' ')}` was {say(was)}, becomes {say(becomes)}"
-            yield made("policy", text, compare(was, becomes))
+            text = f"`{field.replace('_', ' ')}` was {format_value(was)}, becomes {format_value(becomes)}"
+            yield make_difference("policy", text, compare(was, becomes))
     if old.on_fault != new.on_fault:
         direction = fallback_direction(old.fallbacks[old.on_fault], new.fallbacks[new.on_fault], old, new)
-        yield made("policy", f"a fault was answered by `{old.on_fault}`, is answered by `{new.on_fault}`", direction)
+        yield make_difference(
+            "policy", f"a fault was answered by `{old.on_fault}`, is answered by `{new.on_fault}`", direction
+        )
 
 
-def _keeping(old: Draft, new: Draft) -> Iterator[Difference]:
+def _log_settings(old: Draft, new: Draft) -> Iterator[Difference]:
     """Compare how decisions are kept, and who may pull the agent back."""
     for risk in sorted({*old.durability, *new.durability}):
         pair = (old.durability.get(risk, "async"), new.durability.get(risk, "async"))
         if pair[0] != pair[1]:
             text = f"decisions on {risk} requests were kept `{pair[0]}`, are kept `{pair[1]}`"
-            yield made("audit", text, order.durability(*pair), risk)
+            yield make_difference("audit", text, order.durability(*pair), risk)
     for act in sorted({*old.rollback_roles, *new.rollback_roles}):
         one, other = old.rollback_roles.get(act, ("", 0)), new.rollback_roles.get(act, ("", 0))
         if one != other:
-            direction = order.less(one[1], other[1]) if one[0] == other[0] else CHANGED
-            yield made("rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction)
+            direction = order.smaller_is_looser(one[1], other[1]) if one[0] == other[0] else CHANGED
+            yield make_difference(
+                "rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction
+            )
 
 
 def _channels(old: Draft, new: Draft) -> Iterator[Difference]:
-    for field, direction, text in fields(old.channels, new.channels, order.CHANNELS):
+    for field, direction, text in compare_fields(old.channels, new.channels, order.CHANNELS):
         if field != "trusts":
-            yield made("channels", text, direction)
+            yield make_difference("channels", text, direction)
     for channel in sorted({*old.channels.trusts, *new.channels.trusts}):
         carried = [draft.channels.trusts.get(channel, frozenset[str]()) for draft in (old, new)]
         if carried[0] != carried[1]:
-            text = f"trust earned on `{channel}` carried to {say(carried[0])}, carries to {say(carried[1])}"
-            yield made("channels", text, order.wider(*carried))
+            before, after = map(format_value, carried)
+            text = f"trust earned on `{channel}` carried to {before}, carries to {after}"
+            yield make_difference("channels", text, order.wider(*carried))
 
 
-def _promises(old: Draft, new: Draft) -> Iterator[Difference]:
+def _invariants(old: Draft, new: Draft) -> Iterator[Difference]:
     promises = [{invariant.name: invariant for invariant in draft.invariants} for draft in (old, new)]
     for name in promises[0].keys() | promises[1].keys():
         was_, becomes_ = promises[0].get(name), promises[1].get(name)
@@ -327,4 +344,6 @@ def _promises(old: Draft, new: Draft) -> Iterator[Difference]:
                 if was_ is None
                 else "says something else"
             )
-            yield made("invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER)
+            yield make_difference(
+                "invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER
+            )

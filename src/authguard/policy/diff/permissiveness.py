@@ -68,13 +68,13 @@ def _number(value: object) -> float:
 
 
 #: a larger number is looser
-more = _by(_number)
+larger_is_looser = _by(_number)
 #: a smaller number is looser
-less = _by(lambda value: -_number(value))
+smaller_is_looser = _by(lambda value: -_number(value))
 #: a larger number is looser, and 0 means that nothing is asked
-unbounded = _by(lambda value: _number(value) or float("inf"))
+zero_is_unbounded = _by(lambda value: _number(value) or float("inf"))
 #: what was not said opened nothing
-said = _by(bool)
+set_is_looser = _by(bool)
 #: what an effect is taken for: a read meets less
 effect = _by(lambda value: value == "read")
 #: what a risk is taken for
@@ -141,17 +141,17 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "jwks_uri": changed,
     "key_file": changed,
     "secret_env": changed,
-    "leeway": more,
-    "stale_keys": more,
+    "leeway": larger_is_looser,
+    "stale_keys": larger_is_looser,
     "token": changed,
     "type": token_type,
-    "max_lifetime": more,
+    "max_lifetime": larger_is_looser,
     "renewal": changed,
     "require": narrower,
     "introspection": changed,
     "sender_constraint": sender,
-    "nonce": less,
-    "proof_window": more,
+    "nonce": smaller_is_looser,
+    "proof_window": larger_is_looser,
 }
 OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
@@ -162,13 +162,13 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "scopes": narrower,
     "roles": wider_or_all,
     "acr": changed,  # compared by rank where it is known
-    "max_age": unbounded,
+    "max_age": zero_is_unbounded,
     "amount_at": changed,
     "currency_at": changed,
     "currency": changed,
     "payee_at": changed,
     "limits": changed,  # each on its own
-    "idempotency": less,
+    "idempotency": smaller_is_looser,
     "failed_on": wider,  # what is in doubt is looked at by a person; what failed is not
     "actor": changed,
     "binds": narrower,  # what is not bound may be another in the repeated request
@@ -179,17 +179,17 @@ FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "status": changed,
     "say": changed,
     "discloses": wider,
-    "attempts": unbounded,
-    "per": less,
+    "attempts": zero_is_unbounded,
+    "per": smaller_is_looser,
     "then": changed,
     "acr": changed,  # compared by rank where it is known
-    "max_age": unbounded,
-    "since_entered": less,
+    "max_age": zero_is_unbounded,
+    "since_entered": smaller_is_looser,
     "methods": wider,
     "role": changed,
-    "count": less,
+    "count": smaller_is_looser,
     "queue": changed,
-    "after": less,
+    "after": smaller_is_looser,
     "effects": wider,
     "scopes": wider_or_all,
     "error": changed,
@@ -202,8 +202,8 @@ ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "url": changed,
     "status_at": changed,
     "true_at": changed,
-    "delegations_at": said,
-    "max_age": more,
+    "delegations_at": set_is_looser,
+    "max_age": larger_is_looser,
     "timeout": changed,
     "failures": changed,
     "open_for": changed,
@@ -220,30 +220,30 @@ CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "claim": changed,
     "paths": changed,
     "trusts": changed,  # each channel on its own
-    "declared": less,
+    "declared": smaller_is_looser,
 }
 CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "declared": more,
+    "declared": larger_is_looser,
     "allow_origins": wider_or_any,
-    "allow_origin_regex": said,
+    "allow_origin_regex": set_is_looser,
     "allow_methods": wider_or_any,
     "allow_headers": wider_or_any,
-    "allow_credentials": more,
+    "allow_credentials": larger_is_looser,
     "expose_headers": wider_or_any,
-    "max_age": more,
+    "max_age": larger_is_looser,
 }
 METHOD: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
     "verifiers": narrower,
-    "need": less,
+    "need": smaller_is_looser,
     "in_order": changed,
     "alternatives": changed,
     "on_contradiction": changed,
     "on_doubt": changed,
     "on_unavailable": changed,
-    "attempts": unbounded,
-    "per": less,
-    "backoff": less,
+    "attempts": zero_is_unbounded,
+    "per": smaller_is_looser,
+    "backoff": smaller_is_looser,
 }
 VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
@@ -252,8 +252,8 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "call": changed,
     "interactive": changed,
     "timeout": changed,
-    "pass_at": less,  # a lower score passes
-    "fail_at": less,  # a lower score is still only doubted
+    "pass_at": smaller_is_looser,  # a lower score passes
+    "fail_at": smaller_is_looser,  # a lower score is still only doubted
     "retries": changed,
     "failures": changed,
     "open_for": changed,
@@ -268,9 +268,9 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "certificate": changed,
     "key": changed,
     "authority": changed,
-    "digits": less,  # fewer are guessed sooner
-    "window": more,
-    "expires": more,
+    "digits": smaller_is_looser,  # fewer are guessed sooner
+    "window": larger_is_looser,
+    "expires": larger_is_looser,
     "questions": narrower,
 }
 #: what of a whole policy is compared as one value
@@ -278,19 +278,19 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "agents": agents,
     "accounts_declared": changed,
     "request_budget": changed,
-    "body_budget": more,
-    "nodes_budget": more,
-    "in_flight_budget": more,
-    "max_held": more,
-    "pseudonymous": less,
-    "public_windows": more,
-    "checkpoint_every": more,
-    "checkpoint_max_interval": more,
+    "body_budget": larger_is_looser,
+    "nodes_budget": larger_is_looser,
+    "in_flight_budget": larger_is_looser,
+    "max_held": larger_is_looser,
+    "pseudonymous": smaller_is_looser,
+    "public_windows": larger_is_looser,
+    "checkpoint_every": larger_is_looser,
+    "checkpoint_max_interval": larger_is_looser,
     "rotate_size": changed,
     "rotate_max_age": changed,
-    "log_retention": less,
+    "log_retention": smaller_is_looser,
     "app_reports": wider,  # what an agent can do to its customer, and only a person undoes
-    "response_retention": more,  # what customers were told lies there longer
+    "response_retention": larger_is_looser,  # what customers were told lies there longer
     "public_url": changed,
     "hosts": wider_or_all,
     "root_path": changed,

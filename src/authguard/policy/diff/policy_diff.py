@@ -17,7 +17,7 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
 from authguard.policy.checks.reachability import Reachability
 from authguard.policy.diff.difference import Difference
-from authguard.policy.diff.part_diff import beyond_the_table, fallback_direction
+from authguard.policy.diff.part_diff import diff_parts, fallback_direction
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 #: the answer to a state that a policy does not have
-STRANGE: Final = "?"
+UNKNOWN_STATE: Final = "?"
 _DIRECTIONS = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diff:
+class PolicyDiff:
     """How two policies differ.
 
     Attributes:
@@ -52,36 +52,39 @@ class Diff:
         return tuple(one for one in self.differences if one.direction is direction)
 
 
-def diff(old: Draft, new: Draft, *, ways: bool = True) -> Diff:
+def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyDiff:
     """Compare two policies, both without errors.
 
     Args:
         old: what was.
         new: what is to be.
-        ways: whether to look for the cell that a request meets first, and for the events that lead there; without, a
-            difference is known as surely, and told with any one of its cells.
+        find_paths: whether to search for the cell that a request reaches first, and for the shortest events to it.
+            Without the search the same differences are found, each with an arbitrary cell.
     """
-    table = _table(old, new, ways=ways)
-    beyond = list(beyond_the_table(old, new))
+    table = _diff_tables(old, new, find_paths=find_paths)
+    beyond = list(diff_parts(old, new))
     found = [*(table or ()), *beyond]
     if not found and table is not None and old.digest != new.digest:
         message = "only what has no order differs: names, thresholds of verifiers, or the order in which things stand"
         found = [Difference(direction=Direction.CHANGED, what="policy", message=message)]
-    return Diff(old=old.name, new=new.name, differences=tuple(sorted(found, key=_weight)), undecided=table is None)
+    return PolicyDiff(
+        old=old.name, new=new.name, differences=tuple(sorted(found, key=_sort_key)), undecided=table is None
+    )
 
 
-def _weight(one: Difference) -> tuple[int, int, bool, int, int, str]:
+def _sort_key(one: Difference) -> tuple[int, int, bool, int, int, str]:
     """Order the worst first: looser first, then by risk, by whether anything is let in, by how far, by how much."""
     risk = RISKS.index(one.risk) if one.risk in RISKS else 2
     return (_DIRECTIONS.index(one.direction), risk, not one.admits, -one.distance, -one.cells, one.message)
 
 
-def _table(old: Draft, new: Draft, *, ways: bool) -> list[Difference] | None:
+def _diff_tables(old: Draft, new: Draft, *, find_paths: bool) -> list[Difference] | None:
     """Compare the tables; nothing where they are too tangled."""
     values = _values(old, new)
     space = Space(values)
     olds, news = (
-        {_answer(item, old): item for item in _fallbacks(draft).values()} | {STRANGE: draft.fallbacks[draft.on_fault]}
+        {_answer_key(item, old): item for item in _fallbacks(draft).values()}
+        | {UNKNOWN_STATE: draft.fallbacks[draft.on_fault]}
         for draft in (old, new)
     )
     tables = (_rules(old, old, space), _rules(new, old, space))
@@ -89,20 +92,20 @@ def _table(old: Draft, new: Draft, *, ways: bool) -> list[Difference] | None:
     compared = compare(space.whole, tables, slices)
     if isinstance(compared, Undecided):
         return None
-    reaches = [(Reachability.of(draft), Space(dimension_values(_states(draft)))) for draft in (new, old) if ways]
+    reaches = [(Reachability.of(draft), Space(dimension_values(_states(draft)))) for draft in (new, old) if find_paths]
     found = []
     for change in compared.changes:
         before, after = olds[change.before], news[change.after]
-        if STRANGE in (change.before, change.after):
-            direction = _by_a_state(before, after, is_new=change.before == STRANGE)
+        if UNKNOWN_STATE in (change.before, change.after):
+            direction = _state_direction(before, after, is_new=change.before == UNKNOWN_STATE)
         else:
             direction = fallback_direction(before, after, old, new)
-        cell, path = _instance(space, change, compared.make_finder(change), reaches)
+        cell, path = _find_example(space, change, compared.make_finder(change), reaches)
         found.append(
             Difference(
                 direction=direction,
                 what="decisions",
-                message=f"{_told(change.before, before)} becomes {_told(change.after, after)}",
+                message=f"{_format_answer(change.before, before)} becomes {_format_answer(change.after, after)}",
                 risk=CONDITIONS["risk"][change.slice],
                 before=before.kind.value,
                 after=after.kind.value,
@@ -117,11 +120,11 @@ def _table(old: Draft, new: Draft, *, ways: bool) -> list[Difference] | None:
     return found
 
 
-def _told(answer: str, item: Fallback) -> str:
-    return "a state that it does not have" if answer == STRANGE else f"{item.name} ({item.kind})"
+def _format_answer(answer: str, item: Fallback) -> str:
+    return "a state that it does not have" if answer == UNKNOWN_STATE else f"{item.name} ({item.kind})"
 
 
-def _by_a_state(before: Fallback, after: Fallback, *, is_new: bool) -> Direction:
+def _state_direction(before: Fallback, after: Fallback, *, is_new: bool) -> Direction:
     """Tell what a state that only one policy has does: by whether it lets anything in."""
     if (after if is_new else before).kind in ADMITTING:
         return Direction.LOOSER if is_new else Direction.STRICTER
@@ -145,12 +148,12 @@ def _rules(draft: Draft, old: Draft, space: Space) -> list[tuple[Box, str]]:
     """Give the rules of a policy over the states of both; what it does not know, it answers by `on_fault`."""
     known = _fallbacks(draft)
     strange = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
-    laid = [(space.box(when), STRANGE) for when in strange]
-    laid += [(space.box(rule.when), _answer(known[rule.do], old)) for rule in draft.rules]
+    laid = [(space.box(when), UNKNOWN_STATE) for when in strange]
+    laid += [(space.box(rule.when), _answer_key(known[rule.do], old)) for rule in draft.rules]
     return [(box, do) for box, do in laid if not is_empty(box)]
 
 
-def _answer(item: Fallback, old: Draft) -> str:
+def _answer_key(item: Fallback, old: Draft) -> str:
     """Name an answer: equal for what answers alike, also where only the name is new."""
     name = item.name
     if name not in old.fallbacks and item.kind is not Outcome.ALLOW:
@@ -158,13 +161,13 @@ def _answer(item: Fallback, old: Draft) -> str:
     return f"{name}/{item.kind}"
 
 
-def _instance(
+def _find_example(
     space: Space, change: TableDifference, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
 ) -> tuple[tuple[str, ...], str]:
     """Give one cell of a change, one that a request can meet where there is any, and the shortest events to it."""
     told = "no events lead there" if reaches else ""
     for (reach, own), whose in zip(reaches, ("", ", under the old policy"), strict=False):
-        met = reach.meeting(_translated(find, own, space))
+        met = reach.find_cell(_translated(find, own, space))
         if isinstance(met, tuple):
             cell, path = met
             return cell, f"{path}{whose}"

@@ -39,7 +39,7 @@ def explain_decision(
     operation: str = "",
     *,
     budget: int = MAX_BOXES,
-    steps: int = attribution.STEPS,
+    steps: int = attribution.MAX_STEPS,
 ) -> Explanation:
     """Explain one decision.
 
@@ -72,7 +72,7 @@ def explain_decision(
     found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, letting, point, possible, budget)
     shown = tuple(found or ())[:SHOWN]
     here = dict(zip(DIMENSIONS, cell, strict=True))
-    routes = attribution.routes(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
+    routes = attribution.find_paths(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
     ways = tuple(
         _way(policy, wanted, (cell, box), index, route) for (index, box), route in zip(shown, routes, strict=True)
     )
@@ -220,18 +220,22 @@ def _way(
         to = tuple(value for bit, value in enumerate(known) if box[place] >> bit & 1)
         if cell[place] in to:
             continue
-        by = attribution.by_hand(operation, dimension, to) if dimension in CONDITIONS else _movers(dimension, route)
+        by = (
+            attribution.condition_actor(operation, dimension, to)
+            if dimension in CONDITIONS
+            else _movers(dimension, route)
+        )
         changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
     return Remedy(
         outcome=policy.fallbacks[rule.do].kind.value,
         rule=rule.name,
         origin=rule.origin,
         changes=tuple(changes),
-        path=tuple(map(attribution.told, route)),
+        path=tuple(map(attribution.format_step, route)),
     )
 
 
 def _movers(machine: str, route: Sequence[Step]) -> str:
     own = [step for step in route if step.event.partition(".")[0] == machine] or list(route)
-    by = dict.fromkeys("the clock" if step.since else attribution.who(step.event) for step in own)
+    by = dict.fromkeys("the clock" if step.since else attribution.event_actor(step.event) for step in own)
     return "; then ".join(by) or "nobody: no events were found that lead there"

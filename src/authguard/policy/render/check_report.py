@@ -14,7 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.checks.checker import Checked
+    from authguard.policy.checks.checker import CheckResult
     from authguard.policy.problem import Problem
 
 #: the version of the JSON document's shape
@@ -39,7 +39,7 @@ def problem_as_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def as_json(checked: Sequence[Checked], *, more: Sequence[dict[str, Any]] = ()) -> str:
+def as_json(checked: Sequence[CheckResult], *, more: Sequence[dict[str, Any]] = ()) -> str:
     """Write one JSON document of all that was checked, indented, keys in a fixed order.
 
     Args:
@@ -51,7 +51,7 @@ def as_json(checked: Sequence[Checked], *, more: Sequence[dict[str, Any]] = ()) 
             "source": one.source,
             "name": one.name,
             "digest": one.digest,
-            "usable": one.usable,
+            "usable": one.is_usable,
             "proved": None
             if one.figures is None
             else {
@@ -65,11 +65,11 @@ def as_json(checked: Sequence[Checked], *, more: Sequence[dict[str, Any]] = ()) 
         }
         for place, one in enumerate(checked)
     ]
-    document = {"format": FORMAT, "usable": all(one.usable for one in checked), "policies": policies}
+    document = {"format": FORMAT, "usable": all(one.is_usable for one in checked), "policies": policies}
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
-def as_github(checked: Sequence[Checked]) -> Iterator[str]:
+def as_github(checked: Sequence[CheckResult]) -> Iterator[str]:
     """Write one workflow command for each problem, so that a pull request shows it at its line."""
     for one in checked:
         for problem in one.problems:

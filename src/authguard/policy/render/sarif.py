@@ -17,7 +17,7 @@ from authguard.policy.render.check_report import problem_as_json, relative_path
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from authguard.policy.checks.checker import Checked
+    from authguard.policy.checks.checker import CheckResult
     from authguard.policy.problem import Problem
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -25,7 +25,7 @@ SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {"error": "error", "note": "note"}
 
 
-def as_sarif(checked: Sequence[Checked], meanings: Mapping[str, str], version: str) -> str:
+def as_sarif(checked: Sequence[CheckResult], meanings: Mapping[str, str], version: str) -> str:
     """Write one SARIF log of all that was checked, indented.
 
     Args:

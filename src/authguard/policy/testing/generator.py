@@ -82,7 +82,7 @@ def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) ->
 
 def _draft_for_transition(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
     place = MACHINES.index(item.machine)
-    path = search.nearest(lambda states: states[place] in item.sources)
+    path = search.find_path(lambda states: states[place] in item.sources)
     if isinstance(path, Unreachable):
         return None
     machine = policy.machines[item.machine]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
-from authguard.policy.checks.machine import unknown
+from authguard.policy.checks.machine import unknown_name
 from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
@@ -178,7 +178,7 @@ class _ScenarioParser:
             self._report("wrong-type", node, "this is not a mapping", f"known keys: {', '.join(known)}")
         for key, entry in node.entries().items():
             if key not in known:
-                self.problems.append(unknown(entry.place, what, key, known))
+                self.problems.append(unknown_name(entry.place, what, key, known))
         return {key: entry for key, entry in node.entries().items() if key in known}
 
     def _text(self, node: Node) -> str:
