@@ -66,7 +66,7 @@ def bare(log: Path) -> int:
 
 def verified(log: Path) -> Measured:
     """Verify with tree and signatures, in turns with the bare hashing."""
-    trust = Trust((parse_key(public_of(log).read_text("ascii")),), signing_key.check)
+    trust = Trust((parse_key(public_of(log).read_text("ascii")),), signing_key.verify_signature)
     ratios, rates = [], []
     for _ in range(ROUNDS):
         begun = process_time()
@@ -149,7 +149,7 @@ def reported(log: Path) -> Measured:
     begun, wall = process_time(), perf_counter()
     with open_index(log) as index:
         data = collect_report(index, float("-inf"), float("inf"))
-    found = verify(log, trust=Trust((parse_key(public_of(log).read_text("ascii")),), signing_key.check))
+    found = verify(log, trust=Trust((parse_key(public_of(log).read_text("ascii")),), signing_key.verify_signature))
     cover = ReportContext(
         log=log.name,
         since=float("-inf"),
@@ -196,7 +196,7 @@ def measure(records: int, run: Callable[[str, Path], Measured], base: Path | Non
     """Make a log of so many records, measure every part, and give the rows."""
     with tempfile.TemporaryDirectory(dir=base) as folder:
         log = Path(folder) / "audit.jsonl"
-        key = signing_key.make("benchmark")
+        key = signing_key.generate_key("benchmark")
         write(log, records, key)
         public_of(log).write_text(key.key.text(), "ascii")
         found = {part: run(part, log) for part in PARTS}

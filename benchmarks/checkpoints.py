@@ -46,7 +46,7 @@ def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[Ch
 
 def cost_of(count: int, folder: Path) -> tuple[float, int]:
     """Sign a line so many times; return the seconds that verifying takes, and the bytes of the checkpoints."""
-    key = signing_key.make("bench")
+    key = signing_key.generate_key("bench")
     log = folder / "audit.jsonl"
     tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""
     for seq in range(count):
@@ -58,7 +58,7 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
     log.write_bytes(b"".join(lines))
     checkpoint_file.checkpoint_path(log).write_bytes(b"".join(map(checkpoint_file.encode_line, notes)))
     begun = perf_counter()
-    found = verify(log, trust=Trust((key.key,), signing_key.check))
+    found = verify(log, trust=Trust((key.key,), signing_key.verify_signature))
     took = perf_counter() - begun
     if not found.ok:
         raise AssertionError(found)

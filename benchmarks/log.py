@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from authguard import signing_key
-from authguard.app_log import AnnouncingSink
+from authguard.app_log import LoggingSink
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.clock import SystemClock
@@ -138,7 +138,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
         rounds: how many.
         size: records of a case in a round; a multiple of `GROUP`.
     """
-    clock, ids, key = SystemClock(), SystemIds(), signing_key.make("bench")
+    clock, ids, key = SystemClock(), SystemIds(), signing_key.generate_key("bench")
 
     def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
         return CheckpointSigner(
@@ -146,7 +146,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
             fd,
             head,
             signers=[(key.key, key.sign)],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=folder / "heads",
             clock=clock,
         )
@@ -166,7 +166,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
         Case("bare", entries, bare.run),
         Case("append", entries, appending(sinks["append"])),  # type: ignore[arg-type]  # an awaitable of nothing
         Case("again", entries, pressing(sinks["again"])),  # type: ignore[arg-type]  # the same
-        Case("announced", entries, appending(AnnouncingSink(sinks["announced"]))),  # type: ignore[arg-type]  # the same
+        Case("announced", entries, appending(LoggingSink(sinks["announced"]))),  # type: ignore[arg-type]  # the same
     ]
     # apart from the others, whose time the thread that signs would be taken for
     sealed = [Case("bare", entries, bare.run), Case("signed", entries, appending(sinks["signed"]))]  # type: ignore[arg-type]  # the same

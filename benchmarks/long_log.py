@@ -218,4 +218,4 @@ def write(path: Path, count: int, key: SigningKey) -> None:
 
 def key() -> SigningKey:
     """Make the key of a run."""
-    return signing_key.make("benchmark")
+    return signing_key.generate_key("benchmark")

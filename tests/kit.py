@@ -14,7 +14,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
 from authguard.core.verification import Failed, Passed
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.policy.compiler import load
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
@@ -276,7 +276,7 @@ class Desk:
             desk=StoreDesk(self.store),
             clock=self.clock,
             ids=self.ids,
-            seal=Sealer((b"k" * 32,)),
+            cipher=PayloadCipher((b"k" * 32,)),
             directories=directories or {},
             verifiers=verifiers or {},
             channel_secrets=channel_secrets,

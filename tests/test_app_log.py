@@ -9,7 +9,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from authguard.app_log import AnnouncingSink
+from authguard.app_log import LoggingSink
 from authguard.audit.write.memory import MemorySink
 from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
 from authguard.errors import AuditError
@@ -42,17 +42,15 @@ def inner() -> MemorySink:
 
 
 @pytest.fixture
-def sink(inner: MemorySink) -> AnnouncingSink:
-    return AnnouncingSink(inner)
+def sink(inner: MemorySink) -> LoggingSink:
+    return LoggingSink(inner)
 
 
 def configure(*processors: Any) -> None:
     structlog.configure(processors=[*processors, structlog.processors.JSONRenderer()])
 
 
-def test_what_moves_is_announced_and_what_is_decided_per_request_is_not(
-    sink: AnnouncingSink, inner: MemorySink
-) -> None:
+def test_what_moves_is_announced_and_what_is_decided_per_request_is_not(sink: LoggingSink, inner: MemorySink) -> None:
     configure()
     with capture_logs() as heard:
         for entry in (*ANNOUNCED, DECIDED, REFUSED):
@@ -68,7 +66,7 @@ def test_what_moves_is_announced_and_what_is_decided_per_request_is_not(
     ]
 
 
-def test_data_goes_in_keys_and_empty_ones_are_left_out(sink: AnnouncingSink) -> None:
+def test_data_goes_in_keys_and_empty_ones_are_left_out(sink: LoggingSink) -> None:
     configure()
     with capture_logs() as heard:
         sink.append(MOVED)
@@ -86,7 +84,7 @@ def test_data_goes_in_keys_and_empty_ones_are_left_out(sink: AnnouncingSink) -> 
     assert heard[1]["records"] == ("2", "3")
 
 
-def test_the_record_is_written_before_it_is_announced(sink: AnnouncingSink, inner: MemorySink) -> None:
+def test_the_record_is_written_before_it_is_announced(sink: LoggingSink, inner: MemorySink) -> None:
     seen: list[int] = []
 
     def look(_logger: object, _name: str, _event: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def test_the_record_is_written_before_it_is_announced(sink: AnnouncingSink, inne
     assert seen == [1]
 
 
-def test_what_was_not_written_is_not_announced(sink: AnnouncingSink, inner: MemorySink) -> None:
+def test_what_was_not_written_is_not_announced(sink: LoggingSink, inner: MemorySink) -> None:
     configure()
     inner.full = True
     with capture_logs() as heard, pytest.raises(AuditError):
@@ -106,18 +104,18 @@ def test_what_was_not_written_is_not_announced(sink: AnnouncingSink, inner: Memo
     assert heard == []
 
 
-def test_a_processor_that_raises_loses_nothing_and_is_counted(sink: AnnouncingSink, inner: MemorySink) -> None:
+def test_a_processor_that_raises_loses_nothing_and_is_counted(sink: LoggingSink, inner: MemorySink) -> None:
     def explode(_logger: object, _name: str, _event: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError("the app's pipeline")
 
     configure(explode)
     assert [sink.append(entry) for entry in (*ANNOUNCED, DECIDED)] == [1, 2, 3, 4, 5]
     assert len(inner.lines) == 5
-    assert sink.unheard == 4
+    assert sink.failed_events == 4
 
 
 def test_an_app_without_structlog_hears_it_through_the_standard_logger(
-    sink: AnnouncingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    sink: LoggingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.INFO, "authguard"):
         for entry in ANNOUNCED:
@@ -130,21 +128,21 @@ def test_an_app_without_structlog_hears_it_through_the_standard_logger(
     ]
     assert vars(caplog.records[0])["trigger"] == "session.accepted"
     assert vars(caplog.records[1])["by"] == "mara"
-    assert sink.unheard == 0
+    assert sink.failed_events == 0
     assert capsys.readouterr().out == ""
 
 
 def test_an_app_without_any_logging_set_up_is_not_spammed(
-    sink: AnnouncingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    sink: LoggingSink, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING, "authguard"):
         sink.append(MOVED)
     assert caplog.records == []
     assert capsys.readouterr() == ("", "")
-    assert sink.unheard == 0
+    assert sink.failed_events == 0
 
 
-async def test_the_rest_is_the_inner_sinks(sink: AnnouncingSink) -> None:
+async def test_the_rest_is_the_inner_sinks(sink: LoggingSink) -> None:
     sink.open()
     await sink.flush(sink.append(DECIDED))
     with pytest.raises(AuditError):

@@ -1,4 +1,4 @@
-"""Names that can be forgotten one by one: whoever has the keys that are left computes every name but those."""
+"""Pseudonyms can be erased one by one: with the remaining keys, every pseudonym but the erased ones is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from authguard import erasable_pseudonym
 from authguard.core.snapshot import account_key
-from authguard.erasable_pseudonym import LEVELS, Names, make
+from authguard.erasable_pseudonym import LEVELS, ErasablePseudonyms, create_key_file
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,39 +28,39 @@ def never() -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "var" / "authguard.db.names"
-    make(made, 1_000.0, before=False)
+    create_key_file(made, 1_000.0, before=False)
     return made
 
 
 def all_of(path: Path, count: int = 60) -> list[str]:
-    opened = Names(path)
+    opened = ErasablePseudonyms(path)
     return [opened.subject(ISSUER, f"s{number}") for number in range(count)]
 
 
 def test_every_name_is_another_and_the_same_in_every_process(path: Path) -> None:
     assert len(set(all_of(path))) == 60
     assert all_of(path) == all_of(path)
-    assert Names(path).subject(ISSUER, "s1") != Names(path).subject("https://other", "s1")
+    assert ErasablePseudonyms(path).subject(ISSUER, "s1") != ErasablePseudonyms(path).subject("https://other", "s1")
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_who_is_forgotten_gets_another_name_and_nobody_else_does(path: Path) -> None:
     before = all_of(path)
-    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
+    ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     after = all_of(path)
     assert [number for number in range(60) if before[number] != after[number]] == [7]
-    known = Names(path).known(account_key(ISSUER, "s7"))
+    known = ErasablePseudonyms(path).look_up(account_key(ISSUER, "s7"))
     assert (known.forgotten, known.pseudonym) == (2_000.0, after[7])
-    assert Names(path).known(account_key(ISSUER, "s8")).forgotten == 0
+    assert ErasablePseudonyms(path).look_up(account_key(ISSUER, "s8")).forgotten == 0
 
 
 def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
     raw = path.read_bytes()
     before = erasable_pseudonym._decode(raw)
     named = account_key(ISSUER, "s7")
-    way = erasable_pseudonym._way(before, named)
+    way = erasable_pseudonym._path(before, named)
     leaf = erasable_pseudonym._leaf(before.trees[0], way)
-    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
+    ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     left = erasable_pseudonym._decode(path.read_bytes())
     # no node that is left stands over the leaf, in any tree, nor is the leaf itself or its root anywhere
     assert not any(way.startswith(node) for node in left.trees[0])
@@ -72,34 +72,34 @@ def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
 def test_the_file_that_held_the_key_is_overwritten(path: Path) -> None:
     with path.open("rb") as old:
         whole = len(old.read())
-        Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
+        ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
         old.seek(0)
         assert old.read() == bytes(whole)
     assert sorted(one.name for one in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
 
 
 def test_a_process_that_runs_hears_of_it(path: Path) -> None:
-    running = Names(path)
+    running = ErasablePseudonyms(path)
     before = running.subject(ISSUER, "s7")
-    Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
+    ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     assert running.subject(ISSUER, "s7") != before
 
 
 def test_who_is_forgotten_twice_has_three_names_and_the_trees_do_not_grow_with_others(path: Path) -> None:
-    seen = {Names(path).subject(ISSUER, "s7")}
+    seen = {ErasablePseudonyms(path).subject(ISSUER, "s7")}
     for at in (2_000.0, 3_000.0):
-        Names(path).forget(account_key(ISSUER, "s7"), at, lambda: None)
-        seen.add(Names(path).subject(ISSUER, "s7"))
+        ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), at, lambda: None)
+        seen.add(ErasablePseudonyms(path).subject(ISSUER, "s7"))
     assert len(seen) == 3
     for number in range(20, 30):
-        Names(path).forget(account_key(ISSUER, f"s{number}"), 4_000.0, lambda: None)
+        ErasablePseudonyms(path).erase(account_key(ISSUER, f"s{number}"), 4_000.0, lambda: None)
     assert len(erasable_pseudonym._decode(path.read_bytes()).trees) == 3
 
 
 def test_nothing_is_destroyed_where_it_cannot_be_recorded(path: Path) -> None:
     raw = path.read_bytes()
     with pytest.raises(AssertionError):
-        Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, never)
+        ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, never)
     assert path.read_bytes() == raw
 
 
@@ -114,14 +114,14 @@ def test_a_folder_that_cannot_be_written_is_said_and_destroys_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(SettingsError, match="No space left"):
-            Names(path).forget(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
+            ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     assert path.read_bytes() == raw
     assert all_of(path) == before
     assert not [one for one in path.parent.iterdir() if one.name.startswith(".")]
 
 
 def _forget(path: Path, number: int) -> None:
-    Names(path).forget(account_key(ISSUER, f"s{number}"), 2_000.0, lambda: None)
+    ErasablePseudonyms(path).erase(account_key(ISSUER, f"s{number}"), 2_000.0, lambda: None)
 
 
 def test_processes_that_forget_at_once_forget_all_of_them(path: Path) -> None:
@@ -135,10 +135,10 @@ def test_processes_that_forget_at_once_forget_all_of_them(path: Path) -> None:
 def test_processes_that_begin_at_once_have_the_same_keys(tmp_path: Path) -> None:
     path = tmp_path / "names"
     with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.starmap(make, [(path, 1_000.0)] * 8 and [])
-    make(path, 1_000.0, before=False)
+        pool.starmap(create_key_file, [(path, 1_000.0)] * 8 and [])
+    create_key_file(path, 1_000.0, before=False)
     first = all_of(path)
-    make(path, 2_000.0, before=True)
+    create_key_file(path, 2_000.0, before=True)
     assert all_of(path) == first
 
 
@@ -146,11 +146,11 @@ def test_processes_that_begin_at_once_have_the_same_keys(tmp_path: Path) -> None
 def test_keys_that_cannot_be_read_stop_the_guard_with_a_word(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SettingsError, match="restore the file"):
-        Names(path)
+        ErasablePseudonyms(path)
 
 
 def test_keys_that_go_away_while_the_guard_runs_name_nobody_wrongly(path: Path) -> None:
-    running = Names(path)
+    running = ErasablePseudonyms(path)
     path.unlink()
     with pytest.raises(SettingsError, match="restore the file"):
         running.subject(ISSUER, "s1")
@@ -166,7 +166,7 @@ def test_a_tree_loses_exactly_the_leaves_that_were_taken_from_it(taken: list[int
     whole = {"": "07" * 32}
     tree = dict(whole)
     for way in ways[:-1]:
-        tree = erasable_pseudonym._punctured(tree, way)
+        tree = erasable_pseudonym._puncture(tree, way)
     assert all(erasable_pseudonym._leaf(tree, way) == b"" for way in ways[:-1])
     if other not in taken:
         assert erasable_pseudonym._leaf(tree, ways[-1]) == erasable_pseudonym._leaf(whole, ways[-1])

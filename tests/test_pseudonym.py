@@ -1,4 +1,4 @@
-"""Pseudonyms are keyed, and the key file is created once."""
+"""KeyedPseudonyms are keyed, and the key file is created once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.errors import SettingsError
-from authguard.pseudonym import Pseudonyms, key_beside
+from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +18,14 @@ KEY = bytes(range(32))
 
 
 def test_a_pseudonym_is_of_issuer_and_subject_and_key() -> None:
-    names = Pseudonyms(KEY)
+    names = KeyedPseudonyms(KEY)
     assert names.subject("https://a", "bob") == names.subject("https://a", "bob")
     others = {
         names.subject("https://b", "bob"),
         names.subject("https://ab", "ob"),
         names.subject("https://a", "alice"),
-        Pseudonyms(KEY[::-1]).subject("https://a", "bob"),
-        Pseudonyms(KEY * 8).subject("https://a", "bob"),
+        KeyedPseudonyms(KEY[::-1]).subject("https://a", "bob"),
+        KeyedPseudonyms(KEY * 8).subject("https://a", "bob"),
         names.fingerprint(b"bob"),
     }
     assert len(others) == 6
@@ -34,21 +34,21 @@ def test_a_pseudonym_is_of_issuer_and_subject_and_key() -> None:
 
 
 def test_a_policy_may_want_subjects_by_their_names() -> None:
-    assert Pseudonyms(KEY, plain=True).subject("https://a", "bob") == "bob"
+    assert KeyedPseudonyms(KEY, plain=True).subject("https://a", "bob") == "bob"
 
 
 def test_where_there_are_several_issuers_a_name_has_its_issuer_beside_it() -> None:
-    names = Pseudonyms(KEY, plain=True, several=True)
+    names = KeyedPseudonyms(KEY, plain=True, several=True)
     assert names.subject("https://a", "bob") == "https%3A%2F%2Fa:bob"
     assert names.subject("https://b", "bob") != names.subject("https://a", "bob")
-    assert names.check != Pseudonyms(KEY, plain=True).check
+    assert names.check != KeyedPseudonyms(KEY, plain=True).check
 
 
 def test_the_key_is_made_once_and_kept_for_its_owner_alone(tmp_path: Path) -> None:
     store = tmp_path / "deep" / "authguard.db"
-    key = key_beside(store)
+    key = load_or_create_key(store)
     assert len(key) == 32
-    assert key_beside(store) == key
+    assert load_or_create_key(store) == key
     kept = store.with_name("authguard.db.key")
     assert kept.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in kept.parent.iterdir()] == ["authguard.db.key"]
@@ -60,11 +60,11 @@ def test_a_damaged_key_is_refused_and_not_replaced(tmp_path: Path, content: str)
     kept = tmp_path / "authguard.db.key"
     kept.write_text(content, "ascii")
     with pytest.raises(SettingsError, match="pseudonym key"):
-        key_beside(store)
+        load_or_create_key(store)
     assert kept.read_text("ascii") == content
 
 
 def test_processes_that_make_the_key_at_once_have_the_same(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        keys = pool.map(key_beside, [tmp_path / "authguard.db"] * 8, chunksize=1)
+        keys = pool.map(load_or_create_key, [tmp_path / "authguard.db"] * 8, chunksize=1)
     assert len(set(keys)) == 1

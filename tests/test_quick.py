@@ -21,7 +21,7 @@ def root(tmp_path: Path) -> Path:
         "tests/core/test_limits.py": "",
         "tests/runtime/test_evaluation.py": "from authguard.core.limits import count\n",
         "tests/asgi/test_door.py": "from authguard.core import limits, walls\n",
-        "tests/test_erasable_pseudonym.py": "from authguard.erasable_pseudonym import Names\nfrom tests import kit\n",
+        "tests/test_erasable_pseudonym.py": "from authguard.erasable_pseudonym import LEVELS\nfrom tests import kit\n",
         "tests/kit.py": "",
     }.items():
         path = tmp_path / name

@@ -25,9 +25,9 @@ SIGNATURE = (
 
 
 def test_signatures_are_those_of_rfc_8032() -> None:
-    made = signing_key.make("n")
+    made = signing_key.generate_key("n")
     assert made.text().startswith("PRIVATE+KEY+n+")
-    assert signing_key.check(bytes.fromhex(PUBLIC), bytes.fromhex(SIGNATURE), bytes.fromhex(MESSAGE))
+    assert signing_key.verify_signature(bytes.fromhex(PUBLIC), bytes.fromhex(SIGNATURE), bytes.fromhex(MESSAGE))
     key = signing_key._of("n", signing_key.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SEED)))
     assert key.key.public.hex() == PUBLIC
     assert key.sign(bytes.fromhex(MESSAGE)).hex() == SIGNATURE
@@ -45,12 +45,12 @@ def test_a_wrong_signature_is_wrong_and_raises_nothing(spoilt: str) -> None:
             public = public[:-1]
         case _:
             signature = signature[:-1]
-    assert not signing_key.check(public, signature, message)
+    assert not signing_key.verify_signature(public, signature, message)
 
 
 def test_a_key_that_is_written_is_read_again_and_is_never_shown() -> None:
-    made = signing_key.make("desk")
-    (read,) = signing_key.read(made.text(), "here")
+    made = signing_key.generate_key("desk")
+    (read,) = signing_key.parse_keys(made.text(), "here")
     assert read.key == made.key
     assert read.text() == made.text()
     assert made.text().split("+", 4)[4] not in repr(made)
@@ -71,19 +71,19 @@ def test_a_key_that_is_written_is_read_again_and_is_never_shown() -> None:
 )
 def test_what_is_no_key_is_refused_and_not_told(spoil: object) -> None:
     assert callable(spoil)
-    text = signing_key.make("desk").text()
+    text = signing_key.generate_key("desk").text()
     with pytest.raises(SettingsError, match="holds no signing key") as raised:
-        signing_key.read(spoil(text), "here")
+        signing_key.parse_keys(spoil(text), "here")
     assert text.split("+", 4)[4] not in str(raised.value)
 
 
 def test_a_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "keys"
-    first = signing_key.keys_at(path)
+    first = signing_key.load_or_create_keys(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [one.key for one in signing_key.keys_at(path)] == [one.key for one in first]
-    assert not signing_key.write_file(path, (signing_key.make(),))
-    assert signing_key.read_file(path)[0].key == first[0].key
+    assert [one.key for one in signing_key.load_or_create_keys(path)] == [one.key for one in first]
+    assert not signing_key.write_key_file(path, (signing_key.generate_key(),))
+    assert signing_key.load_key_file(path)[0].key == first[0].key
     assert [one.name for one in path.parent.iterdir()] == ["keys"]
 
 
@@ -93,7 +93,7 @@ def test_who_makes_it_at_once_gets_the_same(tmp_path: Path) -> None:
 
     def make() -> None:
         ready.wait()
-        found.append(signing_key.keys_at(tmp_path / "keys")[0].key.public)
+        found.append(signing_key.load_or_create_keys(tmp_path / "keys")[0].key.public)
 
     threads = [threading.Thread(target=make) for _ in range(8)]
     for thread in threads:
@@ -106,35 +106,35 @@ def test_who_makes_it_at_once_gets_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o620])
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    signing_key.keys_at(tmp_path / "keys")
+    signing_key.load_or_create_keys(tmp_path / "keys")
     (tmp_path / "keys").chmod(mode)
     with pytest.raises(SettingsError, match="chmod 600"):
-        signing_key.read_file(tmp_path / "keys")
+        signing_key.load_key_file(tmp_path / "keys")
 
 
 def test_a_file_that_cannot_be_read_or_made_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: FileNotFoundError"):
-        signing_key.read_file(tmp_path / "none")
+        signing_key.load_key_file(tmp_path / "none")
     (tmp_path / "file").write_bytes(b"\xff")
     (tmp_path / "file").chmod(0o600)
     with pytest.raises(SettingsError, match="cannot be read: UnicodeDecodeError"):
-        signing_key.read_file(tmp_path / "file")
+        signing_key.load_key_file(tmp_path / "file")
     with pytest.raises(SettingsError, match="cannot be made"):
-        signing_key.keys_at(tmp_path / "file" / "keys")
+        signing_key.load_or_create_keys(tmp_path / "file" / "keys")
 
 
 def test_a_key_comes_from_the_setting_from_its_file_or_from_beside_the_store(tmp_path: Path) -> None:
-    made = signing_key.make("desk")
-    signing_key.write_file(tmp_path / "named", (made,))
+    made = signing_key.generate_key("desk")
+    signing_key.write_key_file(tmp_path / "named", (made,))
     base = str(tmp_path / "store.db")
-    assert signing_key.keys_of(made.text(), base)[0].key == made.key
-    assert signing_key.keys_of(str(tmp_path / "named"), base)[0].key == made.key
+    assert signing_key.load_keys(made.text(), base)[0].key == made.key
+    assert signing_key.load_keys(str(tmp_path / "named"), base)[0].key == made.key
     assert not os.path.exists(f"{base}.signing")  # noqa: PTH110 - a name that was put together
-    assert signing_key.keys_of("", base)[0].key == signing_key.read_file(signing_key.beside(base))[0].key
+    assert signing_key.load_keys("", base)[0].key == signing_key.load_key_file(signing_key.key_file_path(base))[0].key
 
 
 def test_a_replacement_keeps_what_it_is_given(tmp_path: Path) -> None:
-    old, new = signing_key.make("desk"), signing_key.make("desk")
-    signing_key.write_file(tmp_path / "keys", (old,))
-    assert signing_key.write_file(tmp_path / "keys", (old, new), replace=True)
-    assert [one.key for one in signing_key.read_file(tmp_path / "keys")] == [old.key, new.key]
+    old, new = signing_key.generate_key("desk"), signing_key.generate_key("desk")
+    signing_key.write_key_file(tmp_path / "keys", (old,))
+    assert signing_key.write_key_file(tmp_path / "keys", (old, new), replace=True)
+    assert [one.key for one in signing_key.load_key_file(tmp_path / "keys")] == [old.key, new.key]

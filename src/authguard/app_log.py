@@ -42,19 +42,19 @@ _STANDARD: Final = structlog.wrap_logger(
 )
 
 
-class AnnouncingSink:
+class LoggingSink:
     """Implements `authguard.ports.AuditSink`: writes to another sink, then announces what it wrote.
 
     Args:
         inner: the sink that keeps the record.
 
     Attributes:
-        unheard: how many announcements the app's pipeline raised on.
+        failed_events: how many announcements the app's pipeline raised on.
     """
 
     def __init__(self, inner: AuditSink) -> None:
         self._inner: Final = inner
-        self.unheard = 0
+        self.failed_events = 0
         #: writes a decision that was made before; decisions are not announced, so nothing comes in between
         self.append_cached: Final = inner.append_cached
 
@@ -101,10 +101,10 @@ class AnnouncingSink:
             elif _SILENT_BELOW.isEnabledFor(level):  # asked first, since a line that nobody reads costs as much
                 _STANDARD.log(level, name, **_fields(entry))
         except Exception:  # noqa: BLE001 - the record is kept; a processor of the app's must not undo an admission
-            self.unheard += 1
+            self.failed_events += 1
 
 
-def warn_unnamed(route: str, advice: str) -> None:
+def warn_unmapped_route(route: str, advice: str) -> None:
     """Warn a developer of a route of the app that no operation names; whatever the app's pipeline raises stays here.
 
     Args:

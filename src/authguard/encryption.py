@@ -13,7 +13,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from authguard.ports import Unreadable
+from authguard.ports import DecryptionFailure
 
 #: bytes of a key, of a nonce, and of the name that a key has in what it sealed
 KEY: Final = 32
@@ -23,8 +23,8 @@ NAME: Final = 8
 MARK: Final = 16
 
 
-class Sealer:
-    """Implements `authguard.ports.Seal`; the first key seals, all of them open, so that keys can be rotated."""
+class PayloadCipher:
+    """Implements `authguard.ports.Cipher`; the first key seals, all of them open, so that keys can be rotated."""
 
     __slots__ = ("_ciphers", "_first", "_marks")
 
@@ -38,25 +38,25 @@ class Sealer:
         self._first = _name(keys[0])
         self._marks = sha256(b"authguard marks\n" + keys[0]).digest()
 
-    def close(self, content: bytes, about: bytes) -> bytes:
-        """Seal."""
+    def encrypt(self, content: bytes, about: bytes) -> bytes:
+        """Cipher."""
         nonce = secrets.token_bytes(NONCE)
         return self._first + nonce + self._ciphers[self._first].encrypt(nonce, content, self._first + about)
 
-    def mark(self, content: bytes) -> str:
+    def keyed_digest(self, content: bytes) -> str:
         """Return a keyed digest of something that is shown to nobody."""
         return blake2b(content, digest_size=MARK, key=self._marks, person=b"authguard mark").hexdigest()
 
-    def open(self, sealed: bytes, about: bytes) -> bytes | Unreadable:
+    def decrypt(self, sealed: bytes, about: bytes) -> bytes | DecryptionFailure:
         """Open what was sealed about the same thing, with whichever key sealed it."""
         name, nonce, rest = sealed[:NAME], sealed[NAME : NAME + NONCE], sealed[NAME + NONCE :]
         cipher = self._ciphers.get(name)
         if cipher is None or len(nonce) < NONCE:
-            return Unreadable("key")
+            return DecryptionFailure("key")
         try:
             return cipher.decrypt(nonce, rest, name + about)
         except InvalidTag:
-            return Unreadable("changed")
+            return DecryptionFailure("changed")
 
 
 def _name(key: bytes) -> bytes:

@@ -65,7 +65,7 @@ _decode: Final = msgspec.json.Decoder(_File).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PseudonymInfo:
     """What is known of a name.
 
     Attributes:
@@ -79,13 +79,13 @@ class Known:
     before: float
 
 
-def beside(store: Path) -> Path:
+def key_file_path(store: Path) -> Path:
     """Name the file that is kept beside a store."""
     return store.with_name(store.name + ".names")
 
 
-class Names:
-    """Names subjects for the log.
+class ErasablePseudonyms:
+    """ErasablePseudonyms subjects for the log.
 
     Args:
         path: of the file.
@@ -123,23 +123,23 @@ class Names:
         Raises:
             SettingsError: the file of the keys cannot be read any more.
         """
-        return self.known(account).pseudonym
+        return self.look_up(account).pseudonym
 
-    def known(self, account: bytes) -> Known:
+    def look_up(self, account: bytes) -> PseudonymInfo:
         """Tell what is known of the name of an account.
 
         Raises:
             SettingsError: the file cannot be read.
         """
         file = self._current()
-        way = _way(file, account)
+        way = _path(file, account)
         leaf = next(filter(None, (_leaf(tree, way) for tree in file.trees)), b"")
         if not leaf:
             raise _unreadable(self._path, None)
         before = file.since if file.before else 0.0
-        return Known(_pseudonym(leaf, account), file.forgotten.get(way, 0.0), before)
+        return PseudonymInfo(_pseudonym(leaf, account), file.forgotten.get(way, 0.0), before)
 
-    def forget(self, account: bytes, at: float, record: Callable[[], object]) -> None:
+    def erase(self, account: bytes, at: float, record: Callable[[], object]) -> None:
         """Destroy the key of a name.
 
         Args:
@@ -152,13 +152,13 @@ class Names:
         """
         with _locked(self._path):
             file = self._read()
-            way = _way(file, account)
+            way = _path(file, account)
             trees = list(file.trees)
             # the first tree in which the leaf is left names whoever it is; who comes again is named by the next
             place = next((number for number, tree in enumerate(trees) if _leaf(tree, way)), len(trees))
             if place >= len(trees) - 1:
                 trees.append({"": secrets.token_hex(KEY)})
-            trees[place] = _punctured(trees[place], way)
+            trees[place] = _puncture(trees[place], way)
             new = msgspec.structs.replace(file, trees=tuple(trees), forgotten=file.forgotten | {way: at})
             record()
             _replace(self._path, msgspec.json.encode(new))
@@ -205,7 +205,7 @@ def _unreadable(path: Path, error: Exception | None) -> SettingsError:
     return SettingsError(f"the keys of names `{path}` cannot be read ({why}): restore the file from a backup")
 
 
-def make(path: Path, now: float, *, before: bool) -> None:
+def create_key_file(path: Path, now: float, *, before: bool) -> None:
     """Make the file where there is none; processes that do so at once end up with the same.
 
     Args:
@@ -282,7 +282,7 @@ def _replace(path: Path, data: bytes) -> None:
 # --- the trees
 
 
-def _way(file: _File, account: bytes) -> str:
+def _path(file: _File, account: bytes) -> str:
     """Tell the way to a name's leaf, one digit a level."""
     digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.way), person=b"way").digest()
     return "".join(str(byte >> shift & 3) for byte in digest for shift in (6, 4, 2, 0))
@@ -303,7 +303,7 @@ def _leaf(tree: dict[str, str], way: str) -> bytes:
     return b""
 
 
-def _punctured(tree: dict[str, str], way: str) -> dict[str, str]:
+def _puncture(tree: dict[str, str], way: str) -> dict[str, str]:
     """Replace the node over a leaf by those beside the way to it."""
     above = next((way[:length] for length in range(LEVELS + 1) if way[:length] in tree), None)
     if above is None:

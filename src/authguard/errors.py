@@ -3,12 +3,12 @@
     AuthguardError
     ├── PolicyError            a policy file cannot be used; carries every problem found
     ├── SettingsError          an argument or an AUTHGUARD_* variable cannot be used
-    ├── MachineFault           the engine met a state or an event that its tables do not hold
+    ├── MachineFaultError           the engine met a state or an event that its tables do not hold
     ├── StoreError             a store cannot be read or written
     ├── BusyError              others changed the same records first, or a queue was full; try again
     ├── AuditError             the audit log cannot be written, so nothing may be admitted
-    ├── ReportRefused          the app tried to raise an event that loosens
-    ├── VerificationRefused    answers came for a method that is not asked for now
+    ├── ReportRefusedError          the app tried to raise an event that loosens
+    ├── VerificationRefusedError    answers came for a method that is not asked for now
     └── AuthorityError         the caller of an operator's command lacks the authority
 
 Rules: no message holds a credential, a subject or any other personal data; every message says what to do.
@@ -43,7 +43,7 @@ class SettingsError(AuthguardError):
     """An argument or an ``AUTHGUARD_*`` variable cannot be used; the message names it and what it takes."""
 
 
-class MachineFault(AuthguardError):  # noqa: N818 - the glossary's word
+class MachineFaultError(AuthguardError):
     """The engine met a state, an event or a cell that its tables do not hold; the enforcer refuses."""
 
 
@@ -59,11 +59,11 @@ class AuditError(AuthguardError):
     """The audit log cannot be written; without a record there is no admission."""
 
 
-class ReportRefused(AuthguardError):  # noqa: N818 - says what happened, as the glossary's words do
+class ReportRefusedError(AuthguardError):
     """The app reported an event that it may not raise: reports only tighten (DESIGN 2)."""
 
 
-class VerificationRefused(AuthguardError):  # noqa: N818 - as above
+class VerificationRefusedError(AuthguardError):
     """Answers came for a method that the policy does not ask of this customer now, or from nobody who is proven."""
 
 

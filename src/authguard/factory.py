@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
-from authguard.app_log import AnnouncingSink
+from authguard.app_log import LoggingSink
 from authguard.audit import segment_file
 from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
@@ -26,19 +26,19 @@ from authguard.credentials.nonce import NonceGenerator
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.errors import SettingsError
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
-from authguard.pseudonym import Pseudonyms, key_beside
-from authguard.pseudonym_factory import choose_names, deployment_key
+from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
+from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.runtime.pseudonymizer import demand_names
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
-from authguard.settings import MEMORY, beside_store
+from authguard.settings import MEMORY, deployment_file_prefix
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.verification.code import CodeVerifier
@@ -66,7 +66,7 @@ SECRET_MOST: Final = 256
 SECRETS_BOUND: Final = 4
 
 
-def build(
+def build_enforcer(
     settings: Settings,
     *,
     clock: Clock | None = None,
@@ -90,16 +90,16 @@ def build(
         raise SettingsError("proofs of possession name the address that callers use: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
-    store = choose_store(settings, policy)
-    key = deployment_key(settings, make=True)
+    store = create_store(settings, policy)
+    key = load_pseudonym_key(settings, create=True)
     several = len(policy.issuers) > 1
-    named = choose_names(settings, plain=not policy.pseudonymous, several=several, clock=clock)
+    named = create_pseudonyms(settings, plain=not policy.pseudonymous, several=several, clock=clock)
     # read now: what a variable says later is for the next guard
     variables = dict(os.environ if environ is None else environ)
     jwt = JwtValidator(
         policy.issuers,
         pseudonym=named.subject,
-        fingerprint=Pseudonyms(key).fingerprint,
+        fingerprint=KeyedPseudonyms(key).fingerprint,
         environ=variables,
         client=client,
         folder=Path(settings.policy).parent,
@@ -120,14 +120,14 @@ def build(
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids),
+        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,
         ids=ids,
-        seal=choose_seal(settings, key),
-        directories=choose_directories(policy, settings, variables, client),
-        verifiers=choose_verifiers(
+        cipher=create_cipher(settings, key),
+        directories=create_directories(policy, settings, variables, client),
+        verifiers=create_verifiers(
             policy,
             settings,
             clock,
@@ -138,11 +138,11 @@ def build(
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
         naming=named,
-        channel_secrets=channel_secrets(policy, variables),
+        channel_secrets=load_channel_secrets(policy, variables),
     )
 
 
-def channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+def load_channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, ...]:
     """Read the secrets by which a gateway that names the channel proves itself; several while one is being changed.
 
     Raises:
@@ -161,28 +161,28 @@ def channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, 
     return tuple(one.encode() for one in secrets)
 
 
-def operate(settings: Settings) -> tuple[StateRepository, Store, Journal]:
+def build_state_repository(settings: Settings) -> tuple[StateRepository, Store, Journal]:
     """Put together what an operator's command needs: the same store and its own chain of the same log."""
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
-    store = choose_store(settings, policy)
-    journal = Journal(policy.digest, choose_sink(settings, policy, clock, ids), ids)
+    store = create_store(settings, policy)
+    journal = Journal(policy.digest, create_sink(settings, policy, clock, ids), ids)
     return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
-async def choose_lifting(repository: StateRepository, settings: Settings) -> StaffActions:
+async def create_staff_actions(repository: StateRepository, settings: Settings) -> StaffActions:
     """Choose what lifts states for an operator: the same names in the log as the app's own.
 
     Raises:
         SettingsError: they cannot be read, or are not those that the app writes.
     """
     policy = repository.policy
-    named = choose_names(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
+    named = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
     await demand_names(repository.store, named.check)
     return StaffActions(repository, named)
 
 
-def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
+def create_cipher(settings: Settings, key: bytes = b"") -> PayloadCipher:
     """Choose the keys under which what was asked and first answers are sealed.
 
     What was sealed before the deployment named keys of its own still opens with the one that was derived.
@@ -191,22 +191,22 @@ def choose_seal(settings: Settings, key: bytes = b"") -> Sealer:
         settings: of the deployment.
         key: of its pseudonyms, where it was read already.
     """
-    return Sealer((*settings.sealing_keys, _derived(key or deployment_key(settings, make=True))))
+    return PayloadCipher((*settings.sealing_keys, _derived(key or load_pseudonym_key(settings, create=True))))
 
 
-def choose_opener(settings: Settings) -> Sealer:
+def create_decryption_cipher(settings: Settings) -> PayloadCipher:
     """Choose the keys with which an operator's command opens what was sealed; none is made here."""
     beside = Path(settings.store).with_name(Path(settings.store).name + ".key")
     is_kept = not settings.pseudonym_key and settings.store != MEMORY and beside.exists()
-    key = key_beside(Path(settings.store)) if is_kept else settings.pseudonym_key or os.urandom(32)
-    return Sealer((*settings.sealing_keys, _derived(key)))
+    key = load_or_create_key(Path(settings.store)) if is_kept else settings.pseudonym_key or os.urandom(32)
+    return PayloadCipher((*settings.sealing_keys, _derived(key)))
 
 
 def _derived(key: bytes) -> bytes:
     return sha256(b"authguard sealing\n" + key).digest()
 
 
-def choose_directories(
+def create_directories(
     policy: Policy, settings: Settings, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
 ) -> dict[str, AccountDirectory]:
     """Choose an adapter for each source of account states that is asked.
@@ -225,7 +225,7 @@ def choose_directories(
     return {source.name: ResilientDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
 
 
-def choose_verifiers(
+def create_verifiers(
     policy: Policy,
     settings: Settings,
     clock: Clock,
@@ -274,7 +274,7 @@ def choose_verifiers(
     return {name: verifier(declared) for name, declared in policy.verifiers.items() if name in named}
 
 
-def choose_store(settings: Settings, policy: Policy) -> Store:
+def create_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
     keep, answers, ended = policy.retention, policy.response_retention, policy.ended
     if settings.store == MEMORY:
@@ -282,7 +282,7 @@ def choose_store(settings: Settings, policy: Policy) -> Store:
     return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
 
 
-def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
+def create_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
     """Choose the log: chained JSON lines, signed, with what moves announced through structlog.
 
     Raises:
@@ -292,7 +292,7 @@ def choose_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> A
         max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
     every, within = policy.checkpoint_every, policy.checkpoint_max_interval
-    return AnnouncingSink(_chain(settings, clock, ids, retention, policy.digest, every, within))
+    return LoggingSink(_chain(settings, clock, ids, retention, policy.digest, every, within))
 
 
 def _chain(  # noqa: PLR0917 - what a chain is made of
@@ -308,8 +308,8 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
     by_hand: list[CheckpointSigner] | None = None,
 ) -> JsonlSink:
     """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
-    base = beside_store(settings.store, settings.log)
-    signers = [(one.key, one.sign) for one in signing_key.keys_of(settings.signing_key, base)]
+    base = deployment_file_prefix(settings.store, settings.log)
+    signers = [(one.key, one.sign) for one in signing_key.load_keys(settings.signing_key, base)]
 
     def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
         signer = CheckpointSigner(
@@ -317,8 +317,8 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
             fd,
             head,
             signers=signers,
-            check=signing_key.check,
-            memory=signing_key.memory(base),
+            check=signing_key.verify_signature,
+            memory=signing_key.checkpoint_memory_path(base),
             clock=clock,
             every=every,
             within=within,
@@ -331,13 +331,13 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
         return signer
 
     anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
-    publisher = AnchorPublisher(anchors, signing_key.memory(base)) if anchors else None
+    publisher = AnchorPublisher(anchors, signing_key.checkpoint_memory_path(base)) if anchors else None
     return JsonlSink(
         path or Path(settings.log), clock=clock, ids=ids, policy=digest, make_signer=make_signer, retention=retention
     )
 
 
-def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
+def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
     """Keep every chain of a log that no living process writes: sign, close, compress and retire what is due.
 
     Yields:
@@ -366,7 +366,7 @@ def tidy_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[P
             sink.close()
 
 
-def choose_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
+def create_log_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
     """Choose what keeps the app's own lines: a chain of its own, signed and anchored as the log is.
 
     Raises:

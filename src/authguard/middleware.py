@@ -93,10 +93,10 @@ class AuthGuard:
             expose_token=expose_token,
             environ=environ,
         )
-        from authguard.factory import build  # noqa: PLC0415 - adapters load when a guard is built, not with its name
+        from authguard.factory import build_enforcer  # noqa: PLC0415 - adapters load when a guard is built, not with its name
 
         self.app = app
-        self.enforcer = build(settings, clock=clock, client=client, environ=environ)
+        self.enforcer = build_enforcer(settings, clock=clock, client=client, environ=environ)
         self.control = control or Control()
         self.control.bind(self.enforcer)
         guarded = GuardMiddleware(app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token)
@@ -138,6 +138,6 @@ def audit_processor(
         anchors=anchors,
         environ=environ,
     )
-    from authguard.factory import choose_processor  # noqa: PLC0415 - as above
+    from authguard.factory import create_log_processor  # noqa: PLC0415 - as above
 
-    return choose_processor(settings)
+    return create_log_processor(settings)

@@ -277,7 +277,7 @@ class AccountDirectory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class DecryptionFailure:
     """What was sealed cannot be opened.
 
     Attributes:
@@ -287,11 +287,11 @@ class Unreadable:
     cause: str
 
 
-class Seal(Protocol):
+class Cipher(Protocol):
     """Keeps what customers and the app said from whoever reads the store."""
 
-    def close(self, content: bytes, about: bytes) -> bytes:
-        """Seal.
+    def encrypt(self, content: bytes, about: bytes) -> bytes:
+        """Cipher.
 
         Args:
             content: to be kept.
@@ -299,11 +299,11 @@ class Seal(Protocol):
         """
         ...
 
-    def mark(self, content: bytes) -> str:
+    def keyed_digest(self, content: bytes) -> str:
         """Return a keyed digest, hex: equal for equal contents, and no help to whoever guesses them without the key."""
         ...
 
-    def open(self, sealed: bytes, about: bytes) -> bytes | Unreadable:
+    def decrypt(self, sealed: bytes, about: bytes) -> bytes | DecryptionFailure:
         """Open; never gives anything but what was sealed about this."""
         ...
 

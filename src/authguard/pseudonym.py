@@ -22,7 +22,7 @@ FINGERPRINT_BYTES: Final = 8
 NAME_BOUND: Final = 255
 
 
-class Pseudonyms:
+class KeyedPseudonyms:
     """Names subjects and credentials by keyed hashes (RFC 7693), so that the log alone tells nobody's name."""
 
     __slots__ = ("_key", "_plain", "_several")
@@ -44,7 +44,7 @@ class Pseudonyms:
         """Name a subject of an issuer."""
         if not self._plain:
             return self.account(account_key(issuer, subject))
-        return told(encode_identity(issuer, subject) if self._several else subject)
+        return escape_name(encode_identity(issuer, subject) if self._several else subject)
 
     def account(self, account: bytes) -> str:
         """Name the subject of an account, as `subject` does; empty where subjects are called by their names.
@@ -68,8 +68,8 @@ class Pseudonyms:
         return blake2b(credential, digest_size=FINGERPRINT_BYTES, key=self._key, person=b"credential").hexdigest()
 
 
-def told(name: str) -> str:
-    """Write a name so that it forges nothing where it is told again, and so that no two names are written alike.
+def escape_name(name: str) -> str:
+    """Write a name so that it forges nothing where it is escape_name again, and so that no two names are written alike.
 
     Args:
         name: of whatever an issuer says; one that prints, holds no backslash and is not too long stays as it is.
@@ -84,7 +84,7 @@ def told(name: str) -> str:
     return f"{escaped[:NAME_BOUND]}\\{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def key_beside(store: Path) -> bytes:
+def load_or_create_key(store: Path) -> bytes:
     """Read the key that is kept beside a store, making one the first time.
 
     Two processes that make one at the same moment end up with the same: the file appears whole or not at all.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from authguard import erasable_pseudonym
 from authguard.audit.chain_file import chain_paths
-from authguard.erasable_pseudonym import Names
+from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
-from authguard.pseudonym import Pseudonyms, key_beside
+from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
 from authguard.settings import KEY_BYTES, MEMORY
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from authguard.settings import Settings
 
 
-def choose_names(
+def create_pseudonyms(
     settings: Settings, *, plain: bool, several: bool = False, clock: Clock | None = None
-) -> Names | Pseudonyms:
+) -> ErasablePseudonyms | KeyedPseudonyms:
     """Choose what subjects are called: by a key for each, where the file of the keys can be kept beside the store.
 
     Args:
@@ -33,28 +33,28 @@ def choose_names(
         SettingsError: the keys cannot be read or made.
     """
     if plain:
-        return Pseudonyms(b"", plain=True, several=several)
+        return KeyedPseudonyms(b"", plain=True, several=several)
     if settings.pseudonym_key:
-        return Pseudonyms(settings.pseudonym_key)
+        return KeyedPseudonyms(settings.pseudonym_key)
     if settings.store == MEMORY:
-        return Pseudonyms(os.urandom(KEY_BYTES))
-    path = erasable_pseudonym.beside(Path(settings.store))
+        return KeyedPseudonyms(os.urandom(KEY_BYTES))
+    path = erasable_pseudonym.key_file_path(Path(settings.store))
     if clock is not None:
         log = Path(settings.log)
-        erasable_pseudonym.make(
+        erasable_pseudonym.create_key_file(
             path, clock.now(), before=any(chain.stat().st_size for chain in chain_paths(log) if chain.exists())
         )
     elif not path.exists():
-        return Pseudonyms(deployment_key(settings))
-    return Names(path)
+        return KeyedPseudonyms(load_pseudonym_key(settings))
+    return ErasablePseudonyms(path)
 
 
-def deployment_key(settings: Settings, *, make: bool = False) -> bytes:
+def load_pseudonym_key(settings: Settings, *, create: bool = False) -> bytes:
     """Read the key of the whole deployment.
 
     Args:
         settings: of the deployment.
-        make: whether one is made where there is none.
+        create: whether to create the key file if there is none.
 
     Raises:
         SettingsError: it cannot be read or made.
@@ -64,9 +64,9 @@ def deployment_key(settings: Settings, *, make: bool = False) -> bytes:
     if settings.store == MEMORY:
         return os.urandom(KEY_BYTES)
     path = Path(settings.store)
-    if not make and not path.with_name(path.name + ".key").exists():
+    if not create and not path.with_name(path.name + ".key").exists():
         raise SettingsError(
             f"the pseudonym key beside the store `{path}` cannot be read, there is none: name the app's"
             " store with --store, set AUTHGUARD_PSEUDONYM_KEY as the app has it, or start the app, which makes one"
         )
-    return key_beside(path)
+    return load_or_create_key(path)

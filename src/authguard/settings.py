@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from authguard.errors import SettingsError
-from authguard.outbound.http_client import takes_proxies
+from authguard.outbound.http_client import uses_environment_proxies
 from authguard.paths import absolute
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ KEYS_BOUND: Final = 16
 ANCHORS_BOUND: Final = 8
 
 
-def beside_store(store: str, log: str) -> str:
+def deployment_file_prefix(store: str, log: str) -> str:
     """Name what the deployment's own files begin with: the store's, or the log's where the store is in memory."""
     return log if store == MEMORY else store
 
@@ -118,7 +118,7 @@ class Settings:
                 gone.
         """
         variables = os.environ if environ is None else environ
-        takes_proxies(variables)
+        uses_environment_proxies(variables)
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
         if not chosen:
             raise SettingsError("there is no policy: pass `policy=` or set AUTHGUARD_POLICY to a name or a path")

@@ -55,7 +55,7 @@ def _of(name: str, private: Ed25519PrivateKey) -> SigningKey:
     return SigningKey(Key(name, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)), private)
 
 
-def make(name: str = "") -> SigningKey:
+def generate_key(name: str = "") -> SigningKey:
     """Make a key.
 
     Args:
@@ -69,7 +69,7 @@ def _public(public: bytes) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(public)
 
 
-def check(public: bytes, signature: bytes, message: bytes) -> bool:
+def verify_signature(public: bytes, signature: bytes, message: bytes) -> bool:
     """Whether a signature is right."""
     try:
         _public(public).verify(signature, message)
@@ -78,7 +78,7 @@ def check(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def read(text: str, source: str) -> tuple[SigningKey, ...]:
+def parse_keys(text: str, source: str) -> tuple[SigningKey, ...]:
     """Read keys, one a line, the signing one last.
 
     Args:
@@ -105,7 +105,7 @@ def read(text: str, source: str) -> tuple[SigningKey, ...]:
     return tuple(keys)
 
 
-def read_file(path: Path) -> tuple[SigningKey, ...]:
+def load_key_file(path: Path) -> tuple[SigningKey, ...]:
     """Read a key file.
 
     Raises:
@@ -118,10 +118,10 @@ def read_file(path: Path) -> tuple[SigningKey, ...]:
             text = file.read(_FILE_BOUND).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the signing key `{path}` cannot be read: {type(error).__name__}") from error
-    return read(text, f"`{path}`")
+    return parse_keys(text, f"`{path}`")
 
 
-def keys_of(given: str, base: str) -> tuple[SigningKey, ...]:
+def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
     """Read the keys of a deployment, making one the first time.
 
     Args:
@@ -132,21 +132,21 @@ def keys_of(given: str, base: str) -> tuple[SigningKey, ...]:
         SettingsError: they cannot be read or made.
     """
     if given.startswith(_PREFIX):
-        return read(given, "AUTHGUARD_SIGNING_KEY")
-    return read_file(Path(given)) if given else keys_at(beside(base))
+        return parse_keys(given, "AUTHGUARD_SIGNING_KEY")
+    return load_key_file(Path(given)) if given else load_or_create_keys(key_file_path(base))
 
 
-def beside(base: str) -> Path:
+def key_file_path(base: str) -> Path:
     """Name the file of the keys that is kept beside the store."""
     return Path(base + ".signing")
 
 
-def memory(base: str) -> Path:
+def checkpoint_memory_path(base: str) -> Path:
     """Name the folder in which the writers remember their newest checkpoints."""
     return Path(base + ".heads")
 
 
-def write_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = False) -> bool:
+def write_key_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = False) -> bool:
     """Write a key file, whole or not at all, with mode 0600.
 
     Args:
@@ -182,12 +182,12 @@ def write_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = Fals
     return True
 
 
-def keys_at(path: Path) -> tuple[SigningKey, ...]:
+def load_or_create_keys(path: Path) -> tuple[SigningKey, ...]:
     """Read the keys of a file, making one the first time; processes that do so at once get the same.
 
     Raises:
         SettingsError: they cannot be read or made.
     """
     if not path.exists():
-        write_file(path, (make(),))
-    return read_file(path)
+        write_key_file(path, (generate_key(),))
+    return load_key_file(path)

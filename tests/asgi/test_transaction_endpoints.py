@@ -12,8 +12,8 @@ from authguard.asgi.control import Control
 from authguard.core.entries import Acted, Moved
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
-from authguard.encryption import Sealer
-from authguard.errors import ReportRefused
+from authguard.encryption import PayloadCipher
+from authguard.errors import ReportRefusedError
 from tests.asgi.shop import Shop
 from tests.kit import ISSUER, POLICY
 
@@ -286,7 +286,7 @@ async def test_an_answer_whose_key_is_gone_is_told_by_its_status_alone() -> None
     desk = Counter()
     desk.shop.answer = JSONResponse({"refunded": True}, 201)
     await desk.buy(SMALL)
-    desk.shop.desk.enforcer._seal = Sealer((b"another key of thirty-two bytes.",))
+    desk.shop.desk.enforcer._cipher = PayloadCipher((b"another key of thirty-two bytes.",))
     again = await desk.buy(SMALL)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
     assert again.json().keys() == {"outcome", "transaction", "status"}
@@ -314,19 +314,19 @@ async def test_a_first_answer_is_told_as_long_as_the_policy_says_and_it_never_ru
 async def test_a_job_of_the_app_settles_what_it_finds_out(*, happened: bool) -> None:
     desk = Counter()
     control = Control()
-    with pytest.raises(ReportRefused, match="no guard has this Control"):
+    with pytest.raises(ReportRefusedError, match="no guard has this Control"):
         await control.settle("t", happened=happened, by="reconciliation")
     control.bind(desk.shop.desk.enforcer)
     desk.shop.answer = JSONResponse({}, 500)
     await desk.buy(SMALL)
     store: Any = desk.shop.desk.store
     ((name, _),) = await store.transactions(state="in_doubt", limit=9)
-    with pytest.raises(ReportRefused, match="there is no such transaction"):
+    with pytest.raises(ReportRefusedError, match="there is no such transaction"):
         await control.settle("0" * 32, happened=happened, by="reconciliation")
-    with pytest.raises(ReportRefused, match="by whom"):
+    with pytest.raises(ReportRefusedError, match="by whom"):
         await control.settle(name, happened=happened, by=" ")
     await control.settle(name, happened=happened, by="reconciliation", note="the bank says so")
-    with pytest.raises(ReportRefused, match="waits for no such decision any more"):
+    with pytest.raises(ReportRefusedError, match="waits for no such decision any more"):
         await control.settle(name, happened=not happened, by="reconciliation")
     again = await desk.buy(SMALL)
     assert again.json()["outcome"] == ("repeat" if happened else "handoff")

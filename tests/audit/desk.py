@@ -38,7 +38,7 @@ class Desk:
         self.folder = home / "log"
         self.log = self.folder / LOG
         self.memory = home / "heads"
-        self.keys = (signing_key.make("desk"),)
+        self.keys = (signing_key.generate_key("desk"),)
         self.retention = retention or RetentionPolicy(max_bytes=2_000, retention_s=1_000.0)
         self.clock = FakeClock(1_000.0)
         self.ids = CountingIds()
@@ -50,7 +50,7 @@ class Desk:
             fd,
             head,
             signers=[(one.key, one.sign) for one in self.keys],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=self.memory,
             clock=self.clock,
             retention=SegmentRetention(path, self.retention, self.clock.now),
@@ -91,7 +91,7 @@ class Desk:
 
     def trust(self) -> Trust:
         held = group_by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
-        return Trust(tuple(one.key for one in self.keys), signing_key.check, held)
+        return Trust(tuple(one.key for one in self.keys), signing_key.verify_signature, held)
 
     def verify(self) -> Verification:
         return verify(self.log, trust=self.trust(), pause=lambda _: None)

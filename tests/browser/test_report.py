@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    key = signing_key.make("desk")
+    key = signing_key.generate_key("desk")
     write(folder / "audit.jsonl", 3_000, key)
     page = folder / "report.html"
     words = ["report", "--log", str(folder / "audit.jsonl"), "--key", key.key.text(), "--out", str(page)]

@@ -89,5 +89,5 @@ def deploy(folder: Path, capsys: pytest.CaptureFixture[str], *tickets: Ticket) -
     (folder / "policy.yaml").write_text(POLICY, "utf-8")
     made = Deployment(folder, capsys)
     anyio.run(make, made.store)
-    erasable_pseudonym.make(erasable_pseudonym.beside(made.store), 1_700_000_000.0, before=False)
+    erasable_pseudonym.create_key_file(erasable_pseudonym.key_file_path(made.store), 1_700_000_000.0, before=False)
     return made

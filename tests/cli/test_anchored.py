@@ -96,13 +96,13 @@ def owned(served: Anchored, tmp_path: Path) -> Anchored:
     shutil.copytree(served.home, tmp_path, dirs_exist_ok=True)
     made = Anchored(tmp_path)
     made.service = served.service
-    (one,) = signing_key.read_file(signing_key.beside(str(made.store)))
+    (one,) = signing_key.load_key_file(signing_key.key_file_path(str(made.store)))
     lines = rehash([line for line in split(made.log.read_bytes()) if b'"decision"' not in line])
     name = checkpoint_file.chain_origin(one.key.name, lines[0][-67:-3].decode())
     made.log.write_bytes(b"".join(lines))
     text = sign_note(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(one.key, one.sign)])
     checkpoint_file.checkpoint_path(made.log).write_bytes(checkpoint_file.encode_line(text))
-    for memory in signing_key.memory(str(made.store)).iterdir():
+    for memory in signing_key.checkpoint_memory_path(str(made.store)).iterdir():
         memory.unlink()
     return made
 
@@ -138,7 +138,7 @@ def test_who_has_the_key_and_the_machine_is_found_out_by_the_anchors_alone(owned
 
 
 def test_an_anchor_of_another_log_or_of_nothing_is_said_so(served: Anchored, tmp_path: Path) -> None:
-    other = signing_key.make("other")
+    other = signing_key.generate_key("other")
     (tmp_path / "other").write_text(sign_note(Checkpoint("other/00", 1, bytes(32)), 1, [(other.key, other.sign)]))
     (tmp_path / "nothing").write_text("{}\n")
     assert "holds no checkpoint of this log's key" in served.verify(str(tmp_path / "other")).output

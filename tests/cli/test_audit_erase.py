@@ -10,7 +10,7 @@ import pytest
 
 from authguard import erasable_pseudonym
 from authguard.core.snapshot import session_key
-from authguard.pseudonym import Pseudonyms, key_beside
+from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
 from tests.audit.logs import decided, write
 from tests.cli.deployment import Deployment, deploy
 
@@ -28,7 +28,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def named(desk: Deployment, subject: str) -> str:
-    return erasable_pseudonym.Names(erasable_pseudonym.beside(desk.store)).subject(ISSUER, subject)
+    return erasable_pseudonym.ErasablePseudonyms(erasable_pseudonym.key_file_path(desk.store)).subject(ISSUER, subject)
 
 
 def fill(desk: Deployment, *subjects: str, session: str = "5e55") -> None:
@@ -75,10 +75,10 @@ def test_who_comes_again_has_a_new_name_that_is_found(desk: Deployment) -> None:
 
 
 def test_records_from_before_there_were_such_keys_are_told_of(desk: Deployment) -> None:
-    path = erasable_pseudonym.beside(desk.store)
+    path = erasable_pseudonym.key_file_path(desk.store)
     path.unlink()
-    old = Pseudonyms(key_beside(desk.store)).subject(ISSUER, "bob")
-    erasable_pseudonym.make(path, 1_700_000_000.0, before=True)
+    old = KeyedPseudonyms(load_or_create_key(desk.store)).subject(ISSUER, "bob")
+    erasable_pseudonym.create_key_file(path, 1_700_000_000.0, before=True)
     fill(desk, old, named(desk, "bob"))
     assert asked(desk, "bob")[1].count("decision") == 2
     code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)

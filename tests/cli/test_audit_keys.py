@@ -36,7 +36,7 @@ def test_a_key_is_made_for_its_owner_and_its_public_half_is_shown(tmp_path: Path
     key = parse_key(done.stdout)
     assert key.name == "desk.example"
     assert path.stat().st_mode & 0o777 == 0o600
-    (kept,) = signing_key.read_file(path)
+    (kept,) = signing_key.load_key_file(path)
     assert kept.key == key
     assert "PRIVATE" not in done.output
     assert run("keys", "show", "--file", str(path)).stdout == done.stdout
@@ -63,7 +63,7 @@ def test_a_successor_has_the_name_and_signs_last(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     first = run("keys", "generate", "--file", str(path), "--name", "desk").stdout
     second = run("keys", "rotate", "--file", str(path)).stdout
-    assert [one.key.text() + "\n" for one in signing_key.read_file(path)] == [first, second]
+    assert [one.key.text() + "\n" for one in signing_key.load_key_file(path)] == [first, second]
     assert parse_key(second).name == "desk"
     assert run("keys", "show", "--file", str(path)).stdout == first + second
     assert path.stat().st_mode & 0o777 == 0o600
@@ -81,7 +81,7 @@ def test_the_file_is_the_variables_or_beside_the_store(tmp_path: Path, monkeypat
     monkeypatch.setenv("AUTHGUARD_SIGNING_KEY", str(tmp_path / "named"))
     run("keys", "generate")
     assert (tmp_path / "named").exists()
-    monkeypatch.setenv("AUTHGUARD_SIGNING_KEY", signing_key.make().text())
+    monkeypatch.setenv("AUTHGUARD_SIGNING_KEY", signing_key.generate_key().text())
     done = run("keys", "rotate")
     assert "holds the key itself" in str(done.exception)
     assert "PRIVATE" not in str(done.exception)

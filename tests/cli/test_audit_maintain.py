@@ -14,7 +14,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import Acted
 from authguard.core.tombstone import parse_tombstone
-from authguard.factory import choose_sink
+from authguard.factory import create_sink
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
 from authguard.settings import Settings
@@ -46,7 +46,7 @@ def settings(desk: Deployment) -> Settings:
 
 def opened(desk: Deployment, clock: FakeClock) -> AuditSink:
     chosen = settings(desk)
-    sink = choose_sink(chosen, load(chosen.policy), clock, SystemIds())
+    sink = create_sink(chosen, load(chosen.policy), clock, SystemIds())
     sink.open()
     return sink
 
@@ -65,9 +65,9 @@ def lived(desk: Deployment, days: int) -> AuditSink:
 
 def verified(desk: Deployment) -> Verification:
     base = str(desk.store)
-    keys = tuple(one.key for one in signing_key.keys_of("", base))
-    held = group_by_origin(head.note for head in checkpoint_file.load_heads(signing_key.memory(base)))
-    return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing_key.check, held))
+    keys = tuple(one.key for one in signing_key.load_keys("", base))
+    held = group_by_origin(head.note for head in checkpoint_file.load_heads(signing_key.checkpoint_memory_path(base)))
+    return verify(desk.folder / "audit.jsonl", trust=Trust(keys, signing_key.verify_signature, held))
 
 
 def forms(desk: Deployment, chain: str) -> list[str]:
@@ -127,7 +127,7 @@ def test_a_chain_that_is_written_is_left_to_its_writer(desk: Deployment) -> None
 
 def test_a_chain_that_cannot_be_signed_is_told_of_and_keeps_its_lines(desk: Deployment) -> None:
     lived(desk, 20).close()
-    for path in signing_key.memory(str(desk.store)).iterdir():
+    for path in signing_key.checkpoint_memory_path(str(desk.store)).iterdir():
         path.write_bytes(b"{}")
     code, _, err = desk.call("audit", "maintain")
     assert code == 1

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from authguard.audit.query.export import COLUMNS
 from authguard.cli.audit_group import app
-from authguard.pseudonym import Pseudonyms
+from authguard.pseudonym import KeyedPseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write
 from tests.records import by_hand
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEY = bytes(range(32))
 ISSUER = "https://idp.example"
-BOB = Pseudonyms(KEY).subject(ISSUER, "bob")
+BOB = KeyedPseudonyms(KEY).subject(ISSUER, "bob")
 
 
 @pytest.fixture

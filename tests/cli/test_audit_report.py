@@ -23,7 +23,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     path = tmp_path / "audit.jsonl"
-    key = signing_key.make("desk")
+    key = signing_key.generate_key("desk")
     write(path, 300, key)
     path.with_suffix(".pub").write_text(key.key.text(), "ascii")
     monkeypatch.setenv("AUTHGUARD_LOG", str(path))

@@ -41,7 +41,7 @@ COMMANDS = (
     ("replay", "--log", "{log}", "--policy", "standard"),
     ("export", "--log", "{log}", "--format", "jsonl"),
     ("verify", "{log}", "--hashes-only"),
-    ("prove", "d1", "{log}", "--key", signing_key.make("desk").key.text()),
+    ("prove", "d1", "{log}", "--key", signing_key.generate_key("desk").key.text()),
 )
 
 

@@ -13,7 +13,7 @@ from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.canonical import canonical
 from authguard.core.snapshot import Keys, TransactionRecord, blank
-from authguard.factory import choose_seal
+from authguard.factory import create_cipher
 from authguard.policy.compiler import load
 from authguard.runtime.transactions import RequestBinding, about, bound_digest
 from authguard.settings import Settings
@@ -128,8 +128,8 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
 
     async def keep(name: str) -> None:
-        seal = choose_seal(Settings.resolve(app.folder / "policy.yaml", store=app.store))
-        sealed = seal.close(bond.packed(), about(name, DIGEST))
+        cipher = create_cipher(Settings.resolve(app.folder / "policy.yaml", store=app.store))
+        sealed = cipher.encrypt(bond.packed(), about(name, DIGEST))
         record = msgspec.structs.replace(HELD, shown=(), request=sealed)
         store = SqliteStore(app.store)
         await store.open()

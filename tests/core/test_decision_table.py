@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from authguard.core import decision_table
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Rule, Table, dimension_values
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
@@ -42,7 +42,7 @@ def test_the_first_match_decides_and_the_memo_changes_no_answer(
         named = dict(zip(DIMENSIONS, cell, strict=True))
         expected = next((r for r in made if all(named[d] in values for d, values in r.when.items())), None)
         if expected is None:
-            with pytest.raises(MachineFault, match="no rule decides"):
+            with pytest.raises(MachineFaultError, match="no rule decides"):
                 table.decide(cell)
         else:
             assert table.decide(cell) is expected
@@ -64,7 +64,7 @@ def test_a_value_outside_the_closed_sets_is_a_fault_even_where_a_rule_takes_anyt
     good = tuple(VALUES[dimension][0] for dimension in DIMENSIONS)
     assert table.decide(good).do == "allow"
     for place in range(len(DIMENSIONS)):
-        with pytest.raises(MachineFault, match="is no value of"):
+        with pytest.raises(MachineFaultError, match="is no value of"):
             table.decide((*good[:place], "invented", *good[place + 1 :]))
 
 

@@ -15,7 +15,7 @@ from authguard.core import machine as machine_module
 from authguard.core.events import MACHINES, REENTERING, VOCABULARY, Event, triggers
 from authguard.core.machine import CHAIN_BOUND, Line, Machine, Spec, build, engine, expand, step
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from transitions import Machine as TransitionsMachine
@@ -98,7 +98,7 @@ def test_expansion_is_first_match_for_any_lines(spec: Spec) -> None:
 @given(specs())
 def test_any_total_machine_agrees_with_transitions_and_others_are_not_built(spec: Spec) -> None:
     if expand(spec).holes:
-        with pytest.raises(MachineFault, match="has no answer to"):
+        with pytest.raises(MachineFaultError, match="has no answer to"):
             build(spec)
         spec = Spec(
             name=spec.name,
@@ -122,7 +122,7 @@ def test_transitions_refuses_what_no_line_answers() -> None:
 @pytest.mark.parametrize(("initial", "dest"), [("a", "elsewhere"), ("elsewhere", "a")])
 def test_a_machine_that_names_an_undeclared_state_is_not_built(initial: str, dest: str) -> None:
     lines = (Line(triggers=("*",), sources=("*",), dest=dest),)
-    with pytest.raises(MachineFault, match="undeclared state `elsewhere`"):
+    with pytest.raises(MachineFaultError, match="undeclared state `elsewhere`"):
         build(Spec(name="session", initial=initial, states=("a",), lines=lines))
 
 
@@ -133,7 +133,7 @@ def test_a_machine_that_disagrees_with_transitions_is_not_built(monkeypatch: pyt
 
     other = engine(spec("b"))
     monkeypatch.setattr(machine_module, "engine", lambda _: other)
-    with pytest.raises(MachineFault, match="disagrees with its table"):
+    with pytest.raises(MachineFaultError, match="disagrees with its table"):
         build(spec("a"))
 
 
@@ -202,13 +202,13 @@ def test_an_event_moves_the_moments_that_it_carries_even_where_the_state_stays(s
 
 
 def test_a_stored_state_that_the_policy_does_not_know_is_a_fault(standard: Policy) -> None:
-    with pytest.raises(MachineFault, match="stored state `from another policy`"):
+    with pytest.raises(MachineFaultError, match="stored state `from another policy`"):
         step(standard.machines, stand(standard, session="from another policy"), Event(name="session.aged", at=NOW))
 
 
 @pytest.mark.parametrize("name", ["session.to_active", "session.", "session", "nothing.aged", ""])
 def test_an_event_outside_the_vocabulary_is_a_fault(standard: Policy, name: str) -> None:
-    with pytest.raises(MachineFault):
+    with pytest.raises(MachineFaultError):
         step(standard.machines, blank(standard.initial), Event(name=name, at=NOW))
 
 
@@ -225,7 +225,7 @@ def test_a_chain_ends_within_its_bound_or_is_a_fault(standard: Policy) -> None:
     event = Event(name="session.ended", at=NOW)
     _, moved = step(chained(standard, CHAIN_BOUND), before, event)
     assert [t.machine for t in moved] == ["session", "service"]
-    with pytest.raises(MachineFault, match="do not end"):
+    with pytest.raises(MachineFaultError, match="do not end"):
         step(chained(standard, CHAIN_BOUND + 1), before, event)
 
 

@@ -34,7 +34,7 @@ SUMDB = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 #: the root of eight leaves in the test data of RFC 6962's authors
 ROOT = bytes.fromhex("5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328")
 
-DESK, OTHER = signing_key.make("desk.example/log"), signing_key.make("other")
+DESK, OTHER = signing_key.generate_key("desk.example/log"), signing_key.generate_key("other")
 POINT = Checkpoint("desk.example/log/00", 8, ROOT)
 AT = 1_800_000_000
 
@@ -44,7 +44,7 @@ def note(*keys: signing_key.SigningKey, at: int = AT) -> str:
 
 
 def open_it(text: str, *keys: signing_key.SigningKey) -> object:
-    return open_note(text, [key.key for key in keys or (DESK,)], signing_key.check)
+    return open_note(text, [key.key for key in keys or (DESK,)], signing_key.verify_signature)
 
 
 @pytest.mark.parametrize("text", [PETER, SUMDB])
@@ -55,11 +55,11 @@ def test_the_keys_of_others_are_read_and_written(text: str) -> None:
 
 
 def test_a_signature_of_another_implementation_is_ours_to_the_byte() -> None:
-    (key,) = signing_key.read(PETERS_OWN, "here")
+    (key,) = signing_key.parse_keys(PETERS_OWN, "here")
     assert key.key == parse_key(PETER)
     made = key.key.id(NOTE_SIGNATURE) + key.sign(PETERS_TEXT.encode())
     assert f"— {key.key.name} {b64encode(made).decode()}\n" == PETERS_LINE
-    assert signing_key.check(key.key.public, made[4:], PETERS_TEXT.encode())
+    assert signing_key.verify_signature(key.key.public, made[4:], PETERS_TEXT.encode())
 
 
 def test_a_checkpoint_is_three_lines() -> None:
@@ -79,7 +79,7 @@ def test_a_note_is_signed_plainly_and_with_its_time_as_a_witness_does() -> None:
 
 
 def test_a_note_that_is_good_opens_with_its_time_and_its_keys() -> None:
-    found = open_note(note(DESK, OTHER), [DESK.key, OTHER.key], signing_key.check)
+    found = open_note(note(DESK, OTHER), [DESK.key, OTHER.key], signing_key.verify_signature)
     assert found is not None
     assert (found.checkpoint, found.at, found.keys) == (POINT, AT, (DESK.key, OTHER.key))
 

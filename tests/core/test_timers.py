@@ -14,7 +14,7 @@ from authguard.core.events import MACHINES
 from authguard.core.machine import Line, Spec, build
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.core.timers import Timer, Timers
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
@@ -151,5 +151,5 @@ def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> Non
     )
     snapshot = blank({**standard.initial, "service": "live"})
     snapshot = msgspec.structs.replace(snapshot, service=msgspec.structs.replace(snapshot.service, entered=T))
-    with pytest.raises(MachineFault, match="do not come to rest"):
+    with pytest.raises(MachineFaultError, match="do not come to rest"):
         circle.run(machines, snapshot, T + 24 * HOUR)

@@ -63,7 +63,7 @@ def trust_of(life: Life) -> Trust:
     heads = list(checkpoint_file.load_heads(life.folder / "heads"))
     said = ((parse_checkpoint(head.note), head.file) for head in heads)
     files = {one.origin: file for one, file in said if one is not None}
-    return Trust((KEY.key,), signing_key.check, group_by_origin(head.note for head in heads), {}, files)
+    return Trust((KEY.key,), signing_key.verify_signature, group_by_origin(head.note for head in heads), {}, files)
 
 
 # --- the app

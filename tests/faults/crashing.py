@@ -60,7 +60,7 @@ RECORDS: Final = 60
 TEARING: Final = 8
 #: share of the processes whose thread signs all the time
 BUSY: Final = 0.6
-KEY: Final = signing_key.make("crash")
+KEY: Final = signing_key.generate_key("crash")
 _write: Final = os.write
 _fsync: Final = os.fsync
 
@@ -103,7 +103,7 @@ def sink_of(life: Life, clock: FakeClock, *, busy: bool = True) -> JsonlSink:
             fd,
             head,
             signers=[(KEY.key, KEY.sign)],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=life.folder / "heads",
             clock=clock,
             every=5 if busy else 1_000_000,
@@ -197,7 +197,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     """Verify what is left before and after a new process goes on with it; give what was found, or raise."""
     trust = Trust(
         (KEY.key,),
-        signing_key.check,
+        signing_key.verify_signature,
         group_by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     raw = life.log.read_bytes() if life.log.exists() else b""
@@ -215,7 +215,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     sink.close()
     trust = Trust(
         (KEY.key,),
-        signing_key.check,
+        signing_key.verify_signature,
         group_by_origin(head.note for head in checkpoint_file.load_heads(life.folder / "heads")),
     )
     after = verify(life.log, trust=trust, pause=lambda _: None)

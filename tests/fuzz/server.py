@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from authguard import AuthGuard, ReportRefused
+from authguard import AuthGuard, ReportRefusedError
 from authguard.asgi.guard import current_guard
 from authguard.credentials.cache import Cache
 from authguard.runtime import decision_cache, handoff_ticket
@@ -76,7 +76,7 @@ def answering(name: str, *, reads: bool = False) -> Any:
         if said:
             try:
                 await current_guard(request).report(said)
-            except ReportRefused:
+            except ReportRefusedError:
                 return JSONResponse({"route": name}, 422)
         if "x-stream" in request.headers:
             return StreamingResponse(chunks(), media_type="text/plain")

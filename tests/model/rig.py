@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from authguard.core.outcomes import Reason
 from authguard.core.record_codec import SERVICE
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.errors import AuditError, StoreError
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
@@ -344,5 +344,5 @@ class Rig:
             ids=ids,
             directories={},
             verifiers={},
-            seal=Sealer((b"k" * 32,)),
+            cipher=PayloadCipher((b"k" * 32,)),
         )

@@ -10,7 +10,7 @@ import pytest
 
 import authguard
 from authguard.errors import SettingsError
-from authguard.outbound.http_client import make_async_client, make_client, takes_proxies
+from authguard.outbound.http_client import create_async_client, create_client, uses_environment_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def _proxied(client: object, url: str) -> bool:
     return "Proxy" in type(transport._pool).__name__
 
 
-@pytest.mark.parametrize("make", [make_client, make_async_client])
+@pytest.mark.parametrize("make", [create_client, create_async_client])
 def test_no_proxy_of_the_environment_is_taken(make: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     client = make(verify=False)
     assert not _proxied(client, "https://idp.example/keys")
@@ -59,4 +59,4 @@ def test_no_proxy_of_the_environment_is_taken(make: Callable[..., object], monke
 
 def test_another_word_is_refused() -> None:
     with pytest.raises(SettingsError, match="AUTHGUARD_PROXIES has to be `environment`"):
-        takes_proxies({"AUTHGUARD_PROXIES": "yes"})
+        uses_environment_proxies({"AUTHGUARD_PROXIES": "yes"})

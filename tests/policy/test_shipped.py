@@ -13,7 +13,7 @@ from scripts import readmes
 
 from authguard.core.boxes import BoxCoverage, Space, count, intersect, is_empty, reach
 from authguard.core.outcomes import Outcome
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.policy import compiler
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
@@ -102,7 +102,7 @@ def _is_caught(draft: Draft, scenarios: list[Scenario]) -> bool:
     try:
         if run_scenarios(compile_draft(draft), scenarios).failed:
             return True
-    except MachineFault:
+    except MachineFaultError:
         pass  # a hole or a cell without a rule: the checker says so before anything runs
     return any(problem.severity == "error" for problem in run_checks(draft))
 

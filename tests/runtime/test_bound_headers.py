@@ -7,28 +7,28 @@ import pytest
 from authguard.core.canonical import is_secret
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, Body, Bound
 from authguard.runtime.transactions import RequestBinding, about, bind_request, shown
 from tests.kit import CountingIds
 
-SEAL = Sealer((bytes(32),))
+SEAL = PayloadCipher((bytes(32),))
 ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")
 
 
 def binding(
-    *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), seal: Sealer = SEAL
+    *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), cipher: PayloadCipher = SEAL
 ) -> RequestBinding:
     """Bind a payment that came with these headers: name as bound, name as sent, value."""
     bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
     ask = AccessRequest(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
     body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
-    return bind_request(ask, ALICE, body, CountingIds(), "policy", seal)
+    return bind_request(ask, ALICE, body, CountingIds(), "policy", cipher)
 
 
 def lines(one: RequestBinding) -> tuple[str, ...]:
     """Show what an approver sees."""
-    sealed = SEAL.close(one.packed(), about(one.transaction, one.digest))
+    sealed = SEAL.encrypt(one.packed(), about(one.transaction, one.digest))
     return shown(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
 
 
@@ -37,19 +37,19 @@ def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:
     cookie = ("cookie", b"cookie", b"session=hunter2")
     seen = lines(binding(tenant, cookie))
     assert seen[2].startswith('header x-tenant: "acme\\u202e\\n"')
-    assert seen[3] == f'header cookie: "keyed digest {SEAL.mark(b"session=hunter2")}"'
+    assert seen[3] == f'header cookie: "keyed digest {SEAL.keyed_digest(b"session=hunter2")}"'
     assert "hunter2" not in "".join(seen)
     assert b"hunter2" not in binding(tenant, cookie).packed()
 
 
 def test_nobody_guesses_a_short_credential_by_the_digest_that_is_shown() -> None:
     pin, tenant = ("cookie", b"cookie", b"pin=1234"), ("x-tenant", b"x-tenant", b"acme")
-    other = Sealer((bytes(31) + b"1",))
-    assert binding(pin).asked != binding(pin, seal=other).asked, (
+    other = PayloadCipher((bytes(31) + b"1",))
+    assert binding(pin).asked != binding(pin, cipher=other).asked, (
         "without the key, a digest can be computed for each guess"
     )
     assert binding(pin).asked == binding(pin).asked
-    assert binding(tenant).asked == binding(tenant, seal=other).asked, "what is shown needs no key"
+    assert binding(tenant).asked == binding(tenant, cipher=other).asked, "what is shown needs no key"
 
 
 def test_what_was_not_sent_is_told_and_what_was_sent_twice_stands_twice() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from authguard.core.entries import Decided, Faulted, Moved, Withdrawn
 from authguard.core.outcomes import Reason
-from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.errors import AuditError, MachineFaultError, StoreError
 from authguard.runtime.access import Answer, Refusal
 from authguard.runtime.faults import FAULT_ACCOUNTS, FAULT_WINDOW_S
 from authguard.stores.memory import MemoryStore
@@ -56,7 +56,7 @@ class BrokenStore(MemoryStore):
         return await super().commit(keys, before, after)
 
 
-@pytest.mark.parametrize("error", [StoreError("x"), MachineFault("x"), ZeroDivisionError("x"), TimeoutError("x")])
+@pytest.mark.parametrize("error", [StoreError("x"), MachineFaultError("x"), ZeroDivisionError("x"), TimeoutError("x")])
 async def test_whatever_is_raised_becomes_the_policys_on_fault_and_is_recorded(error: Exception) -> None:
     store = BrokenStore()
     desk = Desk(store=store)

@@ -12,7 +12,7 @@ from authguard.audit.write.memory import MemorySink
 from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
-from authguard.pseudonym import NAME_BOUND, told
+from authguard.pseudonym import NAME_BOUND, escape_name
 from authguard.runtime.journal import Journal, escape_text, sanitize_text
 from tests.audit.conftest import CountingIds
 from tests.hostile import TEXTS, is_harmless
@@ -63,16 +63,16 @@ def test_another_systems_word_is_told_in_ascii(word: str) -> None:
 
 @given(TEXTS, TEXTS)
 def test_two_names_are_never_written_alike(one: str, other: str) -> None:
-    assert is_harmless(told(one))
-    assert len(told(one)) <= 2 * NAME_BOUND
-    assert (told(one) == told(other)) == (one == other)
+    assert is_harmless(escape_name(one))
+    assert len(escape_name(one)) <= 2 * NAME_BOUND
+    assert (escape_name(one) == escape_name(other)) == (one == other)
 
 
 @pytest.mark.parametrize("pair", [("a\u202eb", "a\\u202eb"), ("\\", "\\\\"), ("x" * 600, "x" * 601), ("\n", "\\n")])
 def test_names_that_could_be_written_alike_are_not(pair: tuple[str, str]) -> None:
-    assert told(pair[0]) != told(pair[1])
+    assert escape_name(pair[0]) != escape_name(pair[1])
 
 
 @given(st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=91), max_size=NAME_BOUND))
 def test_a_plain_name_stays_as_it_is(name: str) -> None:
-    assert told(name) == name
+    assert escape_name(name) == name

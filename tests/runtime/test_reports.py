@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from authguard.asgi.control import Control
 from authguard.core.entries import Moved
 from authguard.core.events import TIGHTENING, VOCABULARY
-from authguard.errors import ReportRefused, SettingsError
+from authguard.errors import ReportRefusedError, SettingsError
 from authguard.runtime.preview import preview_outcome
 from authguard.runtime.reports import OPEN
 from tests.kit import POLICY, Desk, outcome, states
@@ -36,7 +36,7 @@ async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: st
     desk = Desk()
     verdict = await desk.ask("chat", desk.login())
     before = (await desk.enforcer.repository.load(verdict.keys)).snapshot
-    with pytest.raises(ReportRefused):
+    with pytest.raises(ReportRefusedError):
         await desk.enforcer.reports.report(verdict, event)
     assert (await desk.enforcer.repository.load(verdict.keys)).snapshot == before
 
@@ -44,7 +44,7 @@ async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: st
 async def test_a_report_needs_somebody_whom_it_is_about() -> None:
     desk = Desk()
     verdict = await desk.ask("health", method="GET")
-    with pytest.raises(ReportRefused):
+    with pytest.raises(ReportRefusedError):
         await desk.enforcer.reports.report(verdict, "verification.failed")
 
 
@@ -53,7 +53,7 @@ async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() 
     desk = Desk(listed + "reports: {app: [account.restricted]}\n")
     verdict = await desk.ask("chat", desk.login())
     for state in ("locked", "closed", "minor"):
-        with pytest.raises(ReportRefused, match=f"list it where the app may report it.*account.{state}"):
+        with pytest.raises(ReportRefusedError, match=f"list it where the app may report it.*account.{state}"):
             await desk.enforcer.reports.report(verdict, f"account.{state}")
     after = await desk.enforcer.reports.report(verdict, "account.restricted")
     assert after.account.state == "restricted"
@@ -62,11 +62,11 @@ async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() 
 async def test_what_concerns_everybody_is_reported_by_a_control_alone() -> None:
     desk = Desk()
     verdict = await desk.ask("chat", desk.login())
-    with pytest.raises(ReportRefused, match=r"Control\.report"):
+    with pytest.raises(ReportRefusedError, match=r"Control\.report"):
         await desk.enforcer.reports.report(verdict, "service.impaired")
     control = Control()
     control.bind(desk.enforcer)
-    with pytest.raises(ReportRefused, match=r"there is service\.impaired"):
+    with pytest.raises(ReportRefusedError, match=r"there is service\.impaired"):
         await control.report("account.closed")
     await control.report("service.impaired", "the bank does not answer")
     assert states(await desk.ask("chat", desk.login()))["service"] == "degraded"
@@ -145,7 +145,7 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
         before = (await desk.enforcer.repository.load(verdict.keys)).snapshot
         try:
             await desk.enforcer.reports.report(verdict, event)
-        except ReportRefused:
+        except ReportRefusedError:
             assert (await desk.enforcer.repository.load(verdict.keys)).snapshot == before
             continue
         after = (await desk.enforcer.repository.load(verdict.keys)).snapshot

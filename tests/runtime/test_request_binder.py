@@ -10,7 +10,7 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.access import AccessRequest, Body
@@ -28,7 +28,9 @@ LARGE = Body(b'{"text": "' + b"x" * INLINE_BYTES + b'"}', b"/refund", "applicati
 def binder(budget: str = "60s", nodes: int = 50_000) -> RequestBinder:
     """Make what binds under a policy with these budgets."""
     return RequestBinder(
-        policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"), CountingIds(), Sealer((bytes(32),))
+        policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"),
+        CountingIds(),
+        PayloadCipher((bytes(32),)),
     )
 
 

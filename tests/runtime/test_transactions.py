@@ -11,7 +11,7 @@ from msgspec.structs import replace as change
 from authguard.core.canonical import TEXT_BOUND
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
-from authguard.encryption import Sealer
+from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, Answer, Body, Refusal
 from authguard.runtime.transactions import bind_request
 from tests.kit import POLICY, Desk, signed_in
@@ -19,7 +19,7 @@ from tests.kit import POLICY, Desk, signed_in
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
 ASK = AccessRequest(operation=Operation(name="refund", risk="high"), method="POST")
 ALICE = signed_in(at=1_000.0)
-SEAL = Sealer((bytes(32),))
+SEAL = PayloadCipher((bytes(32),))
 
 
 class OneId:

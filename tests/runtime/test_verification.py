@@ -10,7 +10,7 @@ import pytest
 
 from authguard.core.entries import Acted
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from authguard.errors import VerificationRefused
+from authguard.errors import VerificationRefusedError
 from tests.kit import POLICY, Desk, ScriptedVerifier, outcome, states
 
 if TYPE_CHECKING:
@@ -357,14 +357,14 @@ async def test_only_a_method_that_the_table_names_now_is_taken() -> None:
 
 async def test_answers_are_bounded_and_belong_to_somebody() -> None:
     talk = Talk()
-    with pytest.raises(VerificationRefused):
+    with pytest.raises(VerificationRefusedError):
         await talk.say(RIGHT, "unheard-of")
-    with pytest.raises(VerificationRefused):
+    with pytest.raises(VerificationRefusedError):
         await talk.say({"otp": {"answer": "x" * 513}})
-    with pytest.raises(VerificationRefused):
+    with pytest.raises(VerificationRefusedError):
         await talk.say({f"v{number}": {} for number in range(17)})
     health = await talk.desk.ask("health", method="GET")
-    with pytest.raises(VerificationRefused):
+    with pytest.raises(VerificationRefusedError):
         await talk.desk.enforcer.verifications.answer(health, "default", RIGHT)
 
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from authguard import AuthGuard
-from authguard.testing import DpopClient, RefreshRefused
+from authguard.testing import DpopClient, RefreshRefusedError
 from tests.kit import POLICY
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ async def test_a_step_up_is_a_fresh_sign_in_of_the_same_session(idp: IdentityPro
         said = (await web.post(f"{idp.issuer}/introspect", data=form, auth=("resource-server", "loopback-only"))).json()
     assert (said["acr"], said["amr"], said["sid"]) == ("aal2", ["pwd", "otp"], before.sid)
     assert abs(said["auth_time"] - time.time()) < 60
-    with pytest.raises(RefreshRefused, match="invalid_grant"):
+    with pytest.raises(RefreshRefusedError, match="invalid_grant"):
         idp.step_up(before)
     again = idp.step_up(after, acr="aal1", auth_time=1_000)
     assert again.sid == before.sid

@@ -9,7 +9,7 @@ import httpx2
 import jwt
 import pytest
 
-from authguard.testing import IdentityProvider, RefreshRefused
+from authguard.testing import IdentityProvider, RefreshRefusedError
 from authguard.testing.idp import RESOURCE_SERVER
 
 if TYPE_CHECKING:
@@ -151,9 +151,9 @@ def test_a_refresh_keeps_who_signed_in_how_and_when(idp: IdentityProvider, web: 
 def test_a_reused_refresh_token_is_refused_and_ends_the_sign_in(idp: IdentityProvider, web: httpx2.Client) -> None:
     first = idp.sign_in()
     second = idp.refresh(first)
-    with pytest.raises(RefreshRefused, match="invalid_grant"):
+    with pytest.raises(RefreshRefusedError, match="invalid_grant"):
         idp.refresh(first)
-    with pytest.raises(RefreshRefused) as refused:
+    with pytest.raises(RefreshRefusedError) as refused:
         idp.refresh(second)
     assert refused.value.error == "invalid_grant"
     assert introspected(web, second.access_token) == {"active": False}
@@ -165,7 +165,7 @@ def test_of_parallel_refreshes_with_one_token_one_is_answered(idp: IdentityProvi
     def attempt(_: int) -> bool:
         try:
             idp.refresh(sign_in)
-        except RefreshRefused:
+        except RefreshRefusedError:
             return False
         return True
 
@@ -176,7 +176,7 @@ def test_of_parallel_refreshes_with_one_token_one_is_answered(idp: IdentityProvi
 def test_a_refresh_may_ask_for_less_and_not_for_more(idp: IdentityProvider, web: httpx2.Client) -> None:
     less = idp.refresh(idp.sign_in(scope="read pay"), scope="read")
     assert verified(web, less.access_token)["scope"] == "read"
-    with pytest.raises(RefreshRefused, match="invalid_scope"):
+    with pytest.raises(RefreshRefusedError, match="invalid_scope"):
         idp.refresh(less, scope="read admin")
 
 
@@ -213,7 +213,7 @@ def test_revoking_the_refresh_token_ends_the_whole_sign_in(idp: IdentityProvider
     assert introspected(web, sign_in.access_token)["active"] is True
     idp.revoke(sign_in)
     assert introspected(web, sign_in.access_token) == {"active": False}
-    with pytest.raises(RefreshRefused, match="invalid_grant"):
+    with pytest.raises(RefreshRefusedError, match="invalid_grant"):
         idp.refresh(sign_in)
     idp.revoke(sign_in)
 

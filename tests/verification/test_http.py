@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.verification.http import HttpService
@@ -158,7 +158,7 @@ async def test_what_is_no_answer_never_passes(
     remote: Remote, answer: Response, how: dict[str, Any], cause: str
 ) -> None:
     remote.answer = answer
-    with pytest.raises(NoAnswer) as problem:
+    with pytest.raises(ServiceError) as problem:
         await remote.ask(**how)
     assert problem.value.cause == cause
     assert len(remote.asked) == 1
@@ -166,9 +166,9 @@ async def test_what_is_no_answer_never_passes(
 
 async def test_a_service_that_is_not_there_is_an_error_that_may_pass(remote: Remote) -> None:
     remote.url = "http://127.0.0.1:9/"
-    with pytest.raises(NoAnswer) as problem:
+    with pytest.raises(ServiceError) as problem:
         await remote.ask()
-    assert (problem.value.cause, problem.value.again) == ("error", True)
+    assert (problem.value.cause, problem.value.retryable) == ("error", True)
 
 
 async def test_a_token_that_is_not_set_is_told_at_the_start() -> None:

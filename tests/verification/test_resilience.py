@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from authguard.outbound.circuit_breaker import Breaker
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.circuit_breaker import CircuitBreaker
+from authguard.outbound.error import ServiceError
 from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
@@ -98,7 +98,7 @@ async def never() -> float:
         (1.01, Unavailable("nonsense")),
         (-0.1, Unavailable("nonsense")),
         (Failed(), Failed()),
-        (NoAnswer("too-large"), Unavailable("too-large")),
+        (ServiceError("too-large"), Unavailable("too-large")),
         (RuntimeError("x"), Unavailable("error")),
         (never, Unavailable("timeout")),
     ],
@@ -114,21 +114,21 @@ async def test_no_number_that_is_below_the_threshold_passes(score: float) -> Non
 
 
 async def test_what_may_help_is_asked_again_with_growing_pauses_and_an_answer_never_is() -> None:
-    service = Scripted(NoAnswer("error", again=True), NoAnswer("error", again=True), 0.95)
+    service = Scripted(ServiceError("error", retryable=True), ServiceError("error", retryable=True), 0.95)
     verifier = steady(service, retries=3)
     assert await verifier.verify(QUESTION) == Passed()
     assert (service.asked, verifier.pauses) == (3, [0.05, 0.1])  # type: ignore[attr-defined]
     failing = Scripted(0.1)
     assert await steady(failing, retries=3).verify(QUESTION) == Failed()
     assert failing.asked == 1
-    hopeless = Scripted(NoAnswer("nonsense"))
+    hopeless = Scripted(ServiceError("nonsense"))
     assert await steady(hopeless, retries=3).verify(QUESTION) == Unavailable("nonsense")
     assert hopeless.asked == 1
 
 
 async def test_a_breaker_opens_lets_one_through_and_closes_when_the_service_is_back() -> None:
     clock = FakeClock()
-    service = Scripted(NoAnswer("error"), NoAnswer("error"), NoAnswer("error"), 0.95)
+    service = Scripted(ServiceError("error"), ServiceError("error"), ServiceError("error"), 0.95)
     verifier = steady(service, clock=clock, failures=2, open_for=30.0)
     assert [await verifier.verify(QUESTION) for _ in range(3)][-1] == Unavailable("open")
     assert service.asked == 2
@@ -141,13 +141,13 @@ async def test_a_breaker_opens_lets_one_through_and_closes_when_the_service_is_b
 
 
 def test_a_half_open_breaker_lets_one_through_and_a_clock_that_steps_back_keeps_none_out_for_longer() -> None:
-    breaker = Breaker(failures=1, open_for=30.0)
-    breaker.heard(100.0, answered=False)
-    assert not breaker.lets_through(129.0)
-    assert breaker.lets_through(130.0)
-    assert not breaker.lets_through(131.0), "the probe is under way"
-    breaker.heard(131.0, answered=False)
-    assert breaker.lets_through(50.0)
+    breaker = CircuitBreaker(failures=1, open_for=30.0)
+    breaker.record(100.0, succeeded=False)
+    assert not breaker.allow(129.0)
+    assert breaker.allow(130.0)
+    assert not breaker.allow(131.0), "the probe is under way"
+    breaker.record(131.0, succeeded=False)
+    assert breaker.allow(50.0)
 
 
 async def test_questions_beyond_the_bulkhead_are_told_so_at_once() -> None:
@@ -172,9 +172,9 @@ async def test_questions_beyond_the_bulkhead_are_told_so_at_once() -> None:
     [
         (never, 0.95, Passed()),
         (never, never, Unavailable("timeout")),
-        (NoAnswer("error"), 0.1, Failed()),
+        (ServiceError("error"), 0.1, Failed()),
         (0.1, 0.95, Failed()),
-        (NoAnswer("error"), NoAnswer("nonsense"), Unavailable("nonsense")),
+        (ServiceError("error"), ServiceError("nonsense"), Unavailable("nonsense")),
     ],
 )
 async def test_a_second_service_answers_where_the_first_does_not(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.outcomes import Reason
-from authguard.errors import ReportRefused, SettingsError
+from authguard.errors import ReportRefusedError, SettingsError
 
 if TYPE_CHECKING:
     from authguard.runtime.enforcer import Enforcer
@@ -45,7 +45,7 @@ class Control:
             note: why, for the log; bounded, no personal data.
 
         Raises:
-            ReportRefused: it is another event, or no guard has this object.
+            ReportRefusedError: it is another event, or no guard has this object.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         await (await self._open()).reports.impair(event, note)
@@ -62,19 +62,19 @@ class Control:
             note: how it is known; bounded, no personal data.
 
         Raises:
-            ReportRefused: there is no such transaction, it is not in doubt, or no guard has this object.
+            ReportRefusedError: there is no such transaction, it is not in doubt, or no guard has this object.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         if not by.strip():
-            raise ReportRefused("say by whom a transaction is settled: `by=` is a name for the log")
+            raise ReportRefusedError("say by whom a transaction is settled: `by=` is a name for the log")
         enforcer = await self._open()
         event = "transaction.committed" if happened else "transaction.failed"
         done = await enforcer.approvals.operate(transaction, event, (by.strip(),), note)
         if isinstance(done, Reason):
-            raise ReportRefused(f"this transaction cannot be settled: {done.public}")
+            raise ReportRefusedError(f"this transaction cannot be settled: {done.public}")
 
     async def _open(self) -> Enforcer:
         if self._enforcer is None:
-            raise ReportRefused("no guard has this Control: write `AuthGuard(app, policy, control=control)`")
+            raise ReportRefusedError("no guard has this Control: write `AuthGuard(app, policy, control=control)`")
         await self._enforcer.open()
         return self._enforcer

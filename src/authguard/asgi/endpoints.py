@@ -11,7 +11,7 @@ from authguard.asgi import staff_endpoints, transaction_endpoints
 from authguard.asgi.reply import Reply, json_reply, with_retry_text
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Match, Operation
-from authguard.errors import VerificationRefused
+from authguard.errors import VerificationRefusedError
 from authguard.runtime import sign_out_delay
 from authguard.runtime.preview import preview
 
@@ -70,7 +70,7 @@ async def _verify(request: EndpointRequest) -> Reply | Reason:
         return body
     try:
         step = await request.enforcer.verifications.answer(request.verdict, body.method, expand_answers(body.answers))
-    except VerificationRefused:
+    except VerificationRefusedError:
         return Reason.PROOF_MALFORMED
     if step.attempt:
         following = {"action": "answer", "method": step.method, "wanted": list(step.wanted)}

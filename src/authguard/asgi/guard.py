@@ -178,7 +178,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             note: why, for the log; no personal data.
 
         Raises:
-            ReportRefused: the event is unknown, would loosen or is not listed, or nobody is signed in.
+            ReportRefusedError: the event is unknown, would loosen or is not listed, or nobody is signed in.
             AuditError: it cannot be recorded, so it did not happen.
             StoreError: it cannot be saved, so it did not happen.
             TimeoutError: it did not happen within the policy's budget.
@@ -195,7 +195,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             everywhere: of every session of the account, on whichever device (ASVS 7.4.3).
 
         Raises:
-            ReportRefused: nobody is signed in.
+            ReportRefusedError: nobody is signed in.
             AuditError, StoreError, TimeoutError: as for `report`.
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
@@ -210,7 +210,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             answers: verifier -> what the customer said (or field -> what they said); none has a code sent.
 
         Raises:
-            VerificationRefused: there is no such method, nobody is signed in, or an answer is too large.
+            VerificationRefusedError: there is no such method, nobody is signed in, or an answer is too large.
             AuditError, StoreError, TimeoutError: it cannot be recorded or saved; the attempt stays counted.
         """
         step = await self._enforcer.verifications.answer(self._verdict, method, expand_answers(answers or {}))

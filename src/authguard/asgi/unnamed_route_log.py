@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.app_log import warn_unnamed
+from authguard.app_log import warn_unmapped_route
 from authguard.asgi.app import list_routes
 from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
@@ -60,7 +60,7 @@ class UnnamedRouteLog:
             match = found.match
             what = f"websocket: '{match.websocket}'" if match.websocket else f"path: '{match.path}', method: {method}"
             line = f"- {{name: ..., match: {{{what}}}, risk: ..., effect: ...}}"
-            warn_unnamed(found.name, f"add to `operations`: {line}")
+            warn_unmapped_route(found.name, f"add to `operations`: {line}")
 
     def has_both(self, method: str, path: str, other: str) -> bool:
         """Whether the app routes two paths by themselves, so that it redirects neither to the other.

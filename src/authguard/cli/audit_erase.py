@@ -31,12 +31,12 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.clock import SystemClock
 from authguard.core.snapshot import Keys, session_key
-from authguard.erasable_pseudonym import Names
+from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load
 from authguard.ports import FIRST
-from authguard.pseudonym import Pseudonyms
-from authguard.pseudonym_factory import choose_names, deployment_key
+from authguard.pseudonym import KeyedPseudonyms
+from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.pseudonymizer import demand_names
 from authguard.settings import Settings
@@ -85,9 +85,9 @@ def erase(
             return found, await suggest_option(repository, asked.subject)
 
     account, hint = anyio.run(look)
-    known = keys.known(account.key)
+    known = keys.look_up(account.key)
     count = _count(settings, known.pseudonym)
-    older = _count(settings, Pseudonyms(deployment_key(settings)).account(account.key)) if known.before else 0
+    older = _count(settings, KeyedPseudonyms(load_pseudonym_key(settings)).account(account.key)) if known.before else 0
     if not (count or older or account.record.version):
         print_error(f"nobody of that name is in the log or in the store{hint}; nothing was done")
         raise typer.Exit(FAILED)
@@ -99,7 +99,7 @@ def erase(
             repository.journal.record_act(ACT, repository.clock.now(), by=names, note=note)
 
     # closing the log signs the record and brings it to the disk; only then is the key destroyed
-    keys.forget(account.key, SystemClock().now(), lambda: anyio.run(record))
+    keys.erase(account.key, SystemClock().now(), lambda: anyio.run(record))
 
     async def rename() -> None:
         async with open_deployment(policy, store, log, records=True) as (repository, _):
@@ -121,7 +121,7 @@ def erase(
         raise typer.Exit(FAILED)
 
 
-def _keys(settings: Settings, policy: Policy) -> Names:
+def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
     """Open the keys of the deployment's names.
 
     Raises:
@@ -131,8 +131,8 @@ def _keys(settings: Settings, policy: Policy) -> Names:
         raise SettingsError(
             "the policy writes subjects by their names (`audit: {subjects: plain}`): no key leads to them"
         )
-    found = None if settings.pseudonym_key else choose_names(settings, plain=False)
-    if not isinstance(found, Names):
+    found = None if settings.pseudonym_key else create_pseudonyms(settings, plain=False)
+    if not isinstance(found, ErasablePseudonyms):
         raise SettingsError(
             f"there are no keys of single names beside `{settings.store}`: under AUTHGUARD_PSEUDONYM_KEY one key names"
             " everybody; without that variable the app makes the file when it starts"

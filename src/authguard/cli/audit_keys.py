@@ -24,13 +24,13 @@ def _file(given: Path | None, store: str) -> Path:
     named = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     if named.startswith("PRIVATE+KEY+"):
         raise SettingsError("AUTHGUARD_SIGNING_KEY holds the key itself: name a file with --file")
-    return Path(named) if named else signing_key.beside(file_prefix(store, resolve_log_path(None)))
+    return Path(named) if named else signing_key.key_file_path(file_prefix(store, resolve_log_path(None)))
 
 
 @app.command("show")
 def show(file: KeyFile = None, store: StoreOption = "") -> None:
     """Print the public keys of the log, the signing one last: give them to whoever verifies."""
-    for one in signing_key.read_file(_file(file, store)):
+    for one in signing_key.load_key_file(_file(file, store)):
         typer.echo(one.key.text())
 
 
@@ -44,8 +44,8 @@ def generate(
     path = _file(file, store)
     if name and (set(name) & set("+ \t\n") or not name.isprintable()):
         raise SettingsError("a key's name has no spaces and no plus signs")
-    made = signing_key.make(name)
-    if not signing_key.write_file(path, (made,)):
+    made = signing_key.generate_key(name)
+    if not signing_key.write_key_file(path, (made,)):
         raise SettingsError(f"`{path}` is there already: `authguard audit keys rotate` adds a key to it")
     typer.echo(made.key.text())
 
@@ -54,7 +54,7 @@ def generate(
 def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
     """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
     path = _file(file, store)
-    keys = signing_key.read_file(path)
-    made = signing_key.make(keys[-1].key.name)
-    signing_key.write_file(path, (*keys, made), replace=True)
+    keys = signing_key.load_key_file(path)
+    made = signing_key.generate_key(keys[-1].key.name)
+    signing_key.write_key_file(path, (*keys, made), replace=True)
     typer.echo(made.key.text())

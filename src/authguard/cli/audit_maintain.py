@@ -7,7 +7,7 @@ import typer
 from authguard.cli.operator_session import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape
-from authguard.factory import tidy_log
+from authguard.factory import maintain_log
 from authguard.settings import Settings
 
 
@@ -18,7 +18,7 @@ def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption 
     `audit.retention` is a promise.
     """
     failed = False
-    for chain, why in tidy_log(Settings.resolve(policy, store=store, log=log)):
+    for chain, why in maintain_log(Settings.resolve(policy, store=store, log=log)):
         typer.echo(f"{escape(chain.name)}: {escape(why) or 'kept as the policy says'}")
         failed |= bool(why) and "living process" not in why
     if failed:

@@ -38,7 +38,7 @@ def prove(
     log = find_log(path, store)
     vouching = _demand(load_keys(key, store, log))
     try:
-        proof = inclusion_proof.create_proof(log, record, vouching.keys, signing_key.check)
+        proof = inclusion_proof.create_proof(log, record, vouching.keys, signing_key.verify_signature)
     except inclusion_proof.ProofError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
@@ -59,7 +59,7 @@ def check_proof(
         print_error(f"`{proof}` cannot be read: {type(error).__name__}")
         raise typer.Exit(FAILED) from None
     try:
-        found = inclusion_proof.verify_proof(text, vouching.keys, signing_key.check)
+        found = inclusion_proof.verify_proof(text, vouching.keys, signing_key.verify_signature)
     except AuditError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None

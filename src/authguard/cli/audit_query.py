@@ -31,11 +31,11 @@ from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.core.snapshot import account_key
-from authguard.erasable_pseudonym import Names
+from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.policy.problem import did_you_mean
-from authguard.pseudonym import Pseudonyms
-from authguard.pseudonym_factory import choose_names, deployment_key
+from authguard.pseudonym import KeyedPseudonyms
+from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown unless more are asked for
 SHOWN: Final = 100
 #: how subjects are called where a policy of several issuers writes them by their names
-_BY_NAME: Final = Pseudonyms(b"", plain=True, several=True)
+_BY_NAME: Final = KeyedPseudonyms(b"", plain=True, several=True)
 #: digits of a pseudonym
 _PSEUDONYM: Final = 32
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many, the newest.")]
@@ -107,15 +107,15 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
         return
     issuers = (issuer,) if issuer else _issuers(policy)
     settings = Settings.resolve("unread", store=store)
-    keys = choose_names(settings, plain=False)
+    keys = create_pseudonyms(settings, plain=False)
     for one in issuers:
         account = account_key(one, name)
         yield from (keys.account(account), _BY_NAME.subject(one, name))
-        if not isinstance(keys, Names):
+        if not isinstance(keys, ErasablePseudonyms):
             continue
-        known = keys.known(account)
+        known = keys.look_up(account)
         if known.before:
-            yield Pseudonyms(deployment_key(settings)).account(account)
+            yield KeyedPseudonyms(load_pseudonym_key(settings)).account(account)
         if known.forgotten:
             print_error(
                 f"note: the key of this name was destroyed at {format_time_ms(known.forgotten)}"

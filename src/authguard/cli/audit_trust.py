@@ -19,7 +19,7 @@ from authguard.cli.terminal import escape, resolve_log_path
 from authguard.core.chain import ChainBreak, Violation
 from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import SettingsError
-from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, beside_store
+from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, deployment_file_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,7 +69,7 @@ class LogKeys:
 
 def file_prefix(store: str, log: Path) -> str:
     """Return what the names of the deployment's own files begin with."""
-    return beside_store(store or os.environ.get("AUTHGUARD_STORE") or DEFAULT_STORE, str(log))
+    return deployment_file_prefix(store or os.environ.get("AUTHGUARD_STORE") or DEFAULT_STORE, str(log))
 
 
 def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
@@ -82,11 +82,11 @@ def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
         return LogKeys(tuple(key for one in given for key in _named(one)))
     base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
-    beside = signing_key.beside(base)
+    beside = signing_key.key_file_path(base)
     if not variable and not beside.exists():
         return LogKeys(())
     source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(beside))}`"
-    return LogKeys(tuple(one.key for one in signing_key.keys_of(variable, base)), source)
+    return LogKeys(tuple(one.key for one in signing_key.load_keys(variable, base)), source)
 
 
 def _named(given: str) -> tuple[Key, ...]:
@@ -122,7 +122,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
 def _was_there(log: Path, store: str) -> bool:
     """Whether a writer remembers a file of this name."""
     try:
-        heads = list(checkpoint_file.load_heads(signing_key.memory(file_prefix(store, log))))
+        heads = list(checkpoint_file.load_heads(signing_key.checkpoint_memory_path(file_prefix(store, log))))
     except (OSError, ValueError):
         return False
     return any(head.file == log.name for head in heads)
@@ -137,9 +137,9 @@ def load_trust(log: Path, vouching: LogKeys, anchors: Iterable[str] | None, stor
     keys = vouching.keys
     if not keys:
         return None
-    held, files, blind = _remembered(signing_key.memory(file_prefix(store, log)))
+    held, files, blind = _remembered(signing_key.checkpoint_memory_path(file_prefix(store, log)))
     anchored = group_by_origin(_anchored(anchors or (), {key.name for key in keys}))
-    return Trust(keys, signing_key.check, held, anchored, files, blind)
+    return Trust(keys, signing_key.verify_signature, held, anchored, files, blind)
 
 
 def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Finding, ...]]:

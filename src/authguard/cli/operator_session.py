@@ -15,7 +15,7 @@ import typer
 
 from authguard.core.people import distinct, folded, says_something
 from authguard.errors import AuthorityError, SettingsError
-from authguard.factory import choose_lifting, operate
+from authguard.factory import build_state_repository, create_staff_actions
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
 
@@ -72,7 +72,7 @@ async def open_deployment(
     """
     settings = Settings.resolve(policy, store=store, log=log)
     _demand(settings.store)
-    repository, opened, journal = operate(settings)
+    repository, opened, journal = build_state_repository(settings)
     await opened.open()
     try:
         if records:
@@ -89,7 +89,7 @@ async def open_staff_actions(
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open what an operator needs to lift states, as `open_deployment`."""
     async with open_deployment(policy, store, log, records=records) as (repository, _):
-        yield await choose_lifting(repository, Settings.resolve(policy, store=store, log=log)), repository
+        yield await create_staff_actions(repository, Settings.resolve(policy, store=store, log=log)), repository
 
 
 def pick_issuer(policy: Policy, issuer: str) -> str:

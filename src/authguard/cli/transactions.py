@@ -21,7 +21,7 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
-from authguard.factory import choose_opener
+from authguard.factory import create_decryption_cipher
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import figures
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from authguard.core.snapshot import TransactionRecord
-    from authguard.ports import Seal
+    from authguard.ports import Cipher
     from authguard.runtime.booking import Figure
 
 app = typer.Typer()
@@ -84,8 +84,8 @@ def listing(  # noqa: PLR0917 - a command's parts
 ) -> None:
     """Show what stands in a state (`--state ''`: in any), in the approvers' order. Nothing is changed or recorded."""
 
-    def tell(name: str, record: TransactionRecord, seal: Seal) -> None:
-        typer.echo(_document(name, record, seal) if whole else _told(name, record))
+    def tell(name: str, record: TransactionRecord, cipher: Cipher) -> None:
+        typer.echo(_document(name, record, cipher) if whole else _told(name, record))
 
     filters = {"state": state, "role": role, "operation": operation, "subject": subject}
     anyio.run(_each, tell, policy, store, log, filters, after, limit)
@@ -95,8 +95,8 @@ def listing(  # noqa: PLR0917 - a command's parts
 def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: State = "") -> None:
     """Write every transaction as one JSON document a line, without its first answer. Nothing is changed."""
 
-    def tell(name: str, record: TransactionRecord, seal: Seal) -> None:
-        typer.echo(_document(name, record, seal))
+    def tell(name: str, record: TransactionRecord, cipher: Cipher) -> None:
+        typer.echo(_document(name, record, cipher))
 
     anyio.run(_each, tell, policy, store, log, {"state": state}, "", maxsize)
 
@@ -117,7 +117,7 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
         _refuse(Reason.TRANSACTION_UNKNOWN)
     typer.echo(_told(transaction, record))
     typer.echo(f"digest {record.digest}")
-    lines = shown(record, transaction, _seal(policy, store, log))
+    lines = shown(record, transaction, _cipher(policy, store, log))
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
     for limit in limits:
@@ -174,7 +174,7 @@ def settle(
 
 
 async def _each(  # noqa: PLR0917 - a command's parts
-    tell: Callable[[str, TransactionRecord, Seal], None],
+    tell: Callable[[str, TransactionRecord, Cipher], None],
     policy: str,
     store: str,
     log: str,
@@ -184,7 +184,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
 ) -> None:
     """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
     async with open_deployment(policy, store, log, records=False) as (repository, _):
-        place, seal = FIRST, _seal(policy, store, log)
+        place, cipher = FIRST, _cipher(policy, store, log)
         if after:
             last = (await repository.load(Keys(transaction=after))).snapshot.transaction
             if not last.version:
@@ -193,16 +193,16 @@ async def _each(  # noqa: PLR0917 - a command's parts
         while limit:
             page = await waiting(repository, **filters, after=place, limit=min(limit, PAGE))
             for name, record in page:
-                tell(name, record, seal)
+                tell(name, record, cipher)
             if len(page) < min(limit, PAGE):
                 break
             limit -= len(page)
             place = (page[-1][1].place, page[-1][0])
 
 
-def _seal(policy: str, store: str, log: str) -> Seal:
+def _cipher(policy: str, store: str, log: str) -> Cipher:
     """Give what opens the requests as they were kept."""
-    return choose_opener(Settings.resolve(policy, store=store, log=log))
+    return create_decryption_cipher(Settings.resolve(policy, store=store, log=log))
 
 
 async def _act(  # noqa: PLR0917 - a command's parts
@@ -217,7 +217,7 @@ async def _act(  # noqa: PLR0917 - a command's parts
 ) -> None:
     names = parse_names(by)
     async with open_deployment(policy, store, log, records=True) as (repository, _):
-        approvals = Approvals(repository, _seal(policy, store, log))
+        approvals = Approvals(repository, _cipher(policy, store, log))
         done = await approvals.operate(transaction, event, names, reason, tuple(over))
         limits = await approvals.figures(transaction) if done is Reason.LIMIT_EXCEEDED else ()
     for limit in limits:
@@ -250,7 +250,7 @@ def _limit(limit: Figure) -> str:
     )
 
 
-def _document(name: str, record: TransactionRecord, seal: Seal) -> str:
+def _document(name: str, record: TransactionRecord, cipher: Cipher) -> str:
     told: dict[str, Any] = {
         "transaction": name,
         "operation": record.operation,
@@ -259,7 +259,7 @@ def _document(name: str, record: TransactionRecord, seal: Seal) -> str:
         "created": record.created,
         "subject": record.subject,
         "digest": record.digest,
-        "shown": shown(record, name, seal),
+        "shown": shown(record, name, cipher),
         "role": record.role,
         "count": record.count,
         "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +79,7 @@ class Table:
             cell: one value per dimension, in the order of `DIMENSIONS`.
 
         Raises:
-            MachineFault: no rule takes it, or a value is in no dimension's set.
+            MachineFaultError: no rule takes it, or a value is in no dimension's set.
         """
         return self.find(cell)[0]
 
@@ -87,7 +87,7 @@ class Table:
         """Find the rule that decides a cell, and the one tuple that is kept for all cells equal to it.
 
         Raises:
-            MachineFault: no rule takes it, or a value is in no dimension's set.
+            MachineFaultError: no rule takes it, or a value is in no dimension's set.
         """
         found = self._memo.get(cell)
         if found is None:
@@ -100,11 +100,11 @@ class Table:
     def _first(self, cell: Cell) -> Rule:
         for dimension, value in zip(DIMENSIONS, cell, strict=True):
             if value not in self.values[dimension]:
-                raise MachineFault(f"`{value}` is no value of `{dimension}`")
+                raise MachineFaultError(f"`{value}` is no value of `{dimension}`")
         for rule in self.rules:
             if rule.matches(cell):
                 return rule
-        raise MachineFault("no rule decides this cell")
+        raise MachineFaultError("no rule decides this cell")
 
 
 def dimension_values(states: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from transitions import Machine as TransitionsMachine
 
 from authguard.core.events import REENTERING, Event, triggers
 from authguard.core.snapshot import STATE_FIELDS, Snapshot
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,20 +183,20 @@ def build(spec: Spec) -> Machine:
     """Compile a total machine to its table, reading every answer back from `transitions`.
 
     Raises:
-        MachineFault: the specification has a hole, names what does not exist, or the two disagree.
+        MachineFaultError: the specification has a hole, names what does not exist, or the two disagree.
     """
     expansion = expand(spec)
     if expansion.holes:
         state, trigger = expansion.holes[0]
-        raise MachineFault(f"machine `{spec.name}` has no answer to `{trigger}` in state `{state}`")
+        raise MachineFaultError(f"machine `{spec.name}` has no answer to `{trigger}` in state `{state}`")
     dests = {edge.dest for edge in expansion.edges.values()}
     if strays := dests.union({spec.initial}).difference(spec.states):
-        raise MachineFault(f"machine `{spec.name}` names the undeclared state `{min(strays)}`")
+        raise MachineFaultError(f"machine `{spec.name}` names the undeclared state `{min(strays)}`")
     built = engine(spec)
     for (source, trigger), edge in expansion.edges.items():
         answers = built.events[trigger].transitions[source]
         if [answer.dest for answer in answers] != [edge.dest]:
-            raise MachineFault(f"machine `{spec.name}` disagrees with its table on `{source}` and `{trigger}`")
+            raise MachineFaultError(f"machine `{spec.name}` disagrees with its table on `{source}` and `{trigger}`")
     return Machine(spec=spec, table=dict(expansion.edges))
 
 
@@ -212,7 +212,7 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
         The snapshot afterwards (the same object where nothing moved) and the transitions, in order.
 
     Raises:
-        MachineFault: a record holds a state that this policy does not know, or a chain of events exceeds its bound.
+        MachineFaultError: a record holds a state unknown to this policy, or a chain of events exceeds its bound.
     """
     snapshot, moved, raised = _apply(machines, snapshot, event)
     if moved is None:
@@ -228,7 +228,7 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
             transitions.append(moved)
             pending.extend(raised)
     if pending:
-        raise MachineFault(f"the events raised by `{event.name}` do not end")
+        raise MachineFaultError(f"the events raised by `{event.name}` do not end")
     return snapshot, tuple(transitions)
 
 
@@ -237,13 +237,13 @@ def _apply(
 ) -> tuple[Snapshot, Transition | None, tuple[str, ...]]:
     machine, _, trigger = event.name.partition(".")
     if machine not in STATE_FIELDS:
-        raise MachineFault(f"there is no machine for the event `{event.name}`")
+        raise MachineFaultError(f"there is no machine for the event `{event.name}`")
     record_name, state_field, entered_field = STATE_FIELDS[machine]
     record = getattr(snapshot, record_name)
     source = getattr(record, state_field)
     edge = machines[machine].table.get((source, trigger))
     if edge is None:
-        raise MachineFault(f"machine `{machine}` has no answer to `{trigger}` in the stored state `{source}`")
+        raise MachineFaultError(f"machine `{machine}` has no answer to `{trigger}` in the stored state `{source}`")
     changes: dict[str, str | float] = dict(event.moments)
     if edge.moves:
         changes[state_field] = edge.dest

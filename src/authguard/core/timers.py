@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
 from authguard.core.snapshot import STATE_FIELDS, Snapshot
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ class Timers:
             now: epoch seconds UTC.
 
         Raises:
-            MachineFault: they do not come to rest.
+            MachineFaultError: they do not come to rest.
         """
         transitions: list[Transition] = []
         for _ in range(ROUNDS):
@@ -113,4 +113,4 @@ class Timers:
                 return snapshot, tuple(transitions)
             snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"))
             transitions.extend(moved)
-        raise MachineFault("the timers do not come to rest; a timer leads back to the state that it counts from")
+        raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")

@@ -25,7 +25,7 @@ from authguard.credentials.introspection_client import (
     TokenStatus,
     introspect,
 )
-from authguard.outbound.http_client import make_async_client, trusted_certificates
+from authguard.outbound.http_client import create_async_client, load_trusted_certificates
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -108,7 +108,7 @@ class Introspector:
         self._limits = limits or IntrospectionLimits()
         self._endpoint: IntrospectionEndpoint | None = None
         #: read now: it takes too long for a request, and heeds the environment
-        self._tls: SSLContext | None = None if client is not None else trusted_certificates()
+        self._tls: SSLContext | None = None if client is not None else load_trusted_certificates()
         self._own_client: httpx2.AsyncClient | None = None
         self._own_client_loop: object = None
         self._semaphore: anyio.Semaphore | None = None
@@ -222,6 +222,6 @@ class Introspector:
         loop = concurrency.current_loop_id()
         if self._own_client is None or self._own_client_loop != loop:
             # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
-            self._own_client = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
+            self._own_client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
             self._own_client_loop = loop
         return self._own_client

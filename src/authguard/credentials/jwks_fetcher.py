@@ -19,7 +19,7 @@ import httpx2
 
 from authguard.core.strict_json import parse_object
 from authguard.credentials.jwk import DocumentVersion
-from authguard.outbound.http_client import make_async_client, trusted_certificates
+from authguard.outbound.http_client import create_async_client, load_trusted_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +75,7 @@ class JwksFetcher:
     def prepare(self) -> None:
         """Read the trusted certificates, which takes too long for a request and heeds the environment."""
         if self._client is None and self._tls is None:
-            self._tls = trusted_certificates()
+            self._tls = load_trusted_certificates()
 
     async def fetch_jwks(self, issuer: Issuer, known: DocumentVersion) -> JwksResponse:
         """Fetch the JWK Set of an issuer.
@@ -93,7 +93,7 @@ class JwksFetcher:
             if client is None:
                 # one client for each fetch, which is rare: nothing stays open, nothing is bound to one event loop;
                 # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
-                client = make_async_client(verify=True if self._tls is None else self._tls, timeout=None)
+                client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or await _discover(client, issuer.issuer)
             return await _read(client, address, known)

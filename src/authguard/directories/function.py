@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from authguard.directories.resilience import RawAccountStatus, find_or_none
 from authguard.errors import SettingsError
-from authguard.outbound.thread_pool import Workers
+from authguard.outbound.thread_pool import BoundedThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class FunctionLookup:
         """
         self._mandates_at = mandates_at
         self._function = function
-        self._workers = Workers(at_once)
+        self._workers = BoundedThreadPool(at_once)
 
     async def open(self) -> None:
         """Do nothing: it is the app's."""

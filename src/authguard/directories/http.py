@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.core.json_pointer import Nothing, find
 from authguard.directories.resilience import RawAccountStatus, find_or_none
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ class HttpLookup:
         """Ask once.
 
         Raises:
-            NoAnswer: with its cause.
+            ServiceError: with its cause.
         """
         document = await self._service.ask({"issuer": principal.issuer, "subject": principal.subject})
         try:
             status = find(document, self._source.status_at)
             at = find(document, self._source.true_at) if self._source.true_at else None
         except Nothing as error:
-            raise NoAnswer("nonsense") from error
+            raise ServiceError("nonsense") from error
         if self._source.true_at and at is None:
-            raise NoAnswer("nonsense")
+            raise ServiceError("nonsense")
         return RawAccountStatus(status, at, find_or_none(document, self._source.delegations_at))

@@ -15,8 +15,8 @@ import anyio
 
 from authguard.core.json_pointer import Nothing, find
 from authguard.core.mandates import Unreadable, read
-from authguard.outbound.circuit_breaker import Breaker
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.circuit_breaker import CircuitBreaker
+from authguard.outbound.error import ServiceError
 from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def _believed(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
     """Take an answer that can be one.
 
     Raises:
-        NoAnswer, Unreadable: it cannot.
+        ServiceError, Unreadable: it cannot.
     """
     at = now if said.at is None else said.at
     if not isinstance(said.status, str) or len(said.status) > STATUS_BOUND:
-        raise NoAnswer("nonsense")
+        raise ServiceError("nonsense")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
-        raise NoAnswer("nonsense")
+        raise ServiceError("nonsense")
     # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
     return AccountStatus(said.status, min(float(at), now), read(said.mandates, issuer))
 
@@ -110,7 +110,7 @@ class ResilientDirectory:
         """
         self._source = source
         self._lookup = lookup
-        self._breaker = Breaker(source.failures, source.open_for)
+        self._breaker = CircuitBreaker(source.failures, source.open_for)
         self._known: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
 
@@ -147,20 +147,20 @@ class ResilientDirectory:
         """Ask for all who wait for this account."""
         if len(self._flights) >= self._source.max_concurrency:
             return Unreachable("busy")
-        if not self._breaker.lets_through(now):
+        if not self._breaker.allow(now):
             return Unreachable("open")
         flight = self._flights[principal.account_key] = _Flight()
         heard = False
         try:
             flight.answer = answer = await self._look_up(principal, now)
             heard = True
-            self._breaker.heard(now, answered=isinstance(answer, AccountStatus))
+            self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
             if isinstance(answer, AccountStatus):
                 self._keep(principal.account_key, answer, now)
             return answer
         finally:
             if not heard:
-                self._breaker.left()
+                self._breaker.abandon()
             del self._flights[principal.account_key]
             flight.done.set()
 
@@ -170,13 +170,13 @@ class ResilientDirectory:
                 said = await self._lookup.look_up(principal)
         except TimeoutError:
             return Unreachable("timeout")
-        except NoAnswer as problem:
+        except ServiceError as problem:
             return Unreachable(problem.cause)
         except Exception:  # noqa: BLE001 - the app's function failed: that is an event, not an exception of ours
             return Unreachable("error")
         try:
             return _believed(said, principal.issuer, now)
-        except (NoAnswer, Unreadable):
+        except (ServiceError, Unreadable):
             return Unreachable("nonsense")
 
     def _keep(self, account: bytes, answer: AccountStatus, now: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Stops asking a service that failed again and again, and lets one question through to see whether it is back.
 
     Attributes:
@@ -20,7 +20,7 @@ class Breaker:
     _since: float = field(default=float("-inf"))
     _probing: bool = False
 
-    def lets_through(self, now: float) -> bool:
+    def allow(self, now: float) -> bool:
         """Whether to ask now; where it is half open, only the first is let through."""
         if not self.failures or self._failed < self.failures:
             return True
@@ -30,15 +30,15 @@ class Breaker:
         self._probing = True
         return True
 
-    def heard(self, now: float, *, answered: bool) -> None:
+    def record(self, now: float, *, succeeded: bool) -> None:
         """Take note of how a question ended."""
         self._probing = False
-        if answered:
+        if succeeded:
             self._failed = 0
         else:
             self._failed += 1
             self._since = now
 
-    def left(self) -> None:
+    def abandon(self) -> None:
         """Take note that who asked went away before there was an answer, so that the next may probe."""
         self._probing = False

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from authguard.core.verification import Cause
 
 
-class NoAnswer(Exception):  # noqa: N818 - says what happened; caught by whoever asked
+class ServiceError(Exception):
     """The service gave no answer that can be used.
 
     Attributes:
         cause: closed code.
-        again: whether asking again may help, and cannot have used anything up.
+        retryable: whether asking retryable may help, and cannot have used anything up.
     """
 
-    def __init__(self, cause: Cause, *, again: bool = False) -> None:
+    def __init__(self, cause: Cause, *, retryable: bool = False) -> None:
         """Keep the cause."""
         self.cause: Final[Cause] = cause
-        self.again: Final = again
+        self.retryable: Final = retryable
         super().__init__(cause)

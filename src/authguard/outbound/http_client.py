@@ -22,7 +22,7 @@ VARIABLE: Final = "AUTHGUARD_PROXIES"
 ALLOWED: Final = "environment"
 
 
-def takes_proxies(environ: Mapping[str, str] | None = None) -> bool:
+def uses_environment_proxies(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the environment's proxies may be used.
 
     Args:
@@ -37,7 +37,7 @@ def takes_proxies(environ: Mapping[str, str] | None = None) -> bool:
     return said == ALLOWED
 
 
-def make_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.Client:  # noqa: ANN401 - of httpx2
+def create_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.Client:  # noqa: ANN401 - of httpx2
     """Make a client for a thread of its own.
 
     Args:
@@ -49,14 +49,14 @@ def make_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.C
     return httpx2.Client(verify=verify, **_ways(), **options)
 
 
-def make_async_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401
-    """Make a client for an event loop, as `make_client`."""
+def create_async_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401
+    """Make a client for an event loop, as `create_client`."""
     import httpx2  # noqa: PLC0415
 
     return httpx2.AsyncClient(verify=verify, **_ways(), **options)
 
 
-def trusted_certificates() -> SSLContext:
+def load_trusted_certificates() -> SSLContext:
     """Read the trusted certificates, which takes too long for a request."""
     import httpx2  # noqa: PLC0415
 
@@ -65,4 +65,4 @@ def trusted_certificates() -> SSLContext:
 
 def _ways() -> dict[str, Any]:
     """Return what decides whether a proxy is taken, and that no redirect is followed."""
-    return {"trust_env": takes_proxies(), "mounts": {"http://": None}, "follow_redirects": False}
+    return {"trust_env": uses_environment_proxies(), "mounts": {"http://": None}, "follow_redirects": False}

@@ -18,8 +18,8 @@ import httpx2
 
 from authguard.core.urls import is_safe
 from authguard.errors import SettingsError
-from authguard.outbound.error import NoAnswer
-from authguard.outbound.http_client import make_async_client
+from authguard.outbound.error import ServiceError
+from authguard.outbound.http_client import create_async_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +104,7 @@ class JsonService:
             limits = httpx2.Limits(max_connections=self._at_once)
             # reading the trusted certificates takes long, and this very machine is asked without
             verify = self._tls if self._address.startswith("https:") else False
-            self._client = make_async_client(verify=verify, timeout=None, limits=limits)
+            self._client = create_async_client(verify=verify, timeout=None, limits=limits)
 
     async def close(self) -> None:
         """Close it, if it is our own."""
@@ -116,27 +116,27 @@ class JsonService:
         """Ask once; the caller bounds the time.
 
         Raises:
-            NoAnswer: with its cause.
+            ServiceError: with its cause.
         """
         if self._client is None:
-            raise NoAnswer("error")
+            raise ServiceError("error")
         try:
             async with self._client.stream(
                 "POST", self._address, json=document, headers=self._headers, follow_redirects=False
             ) as answer:
                 if answer.status_code != httpx2.codes.OK:
-                    raise NoAnswer("refused", again=answer.status_code in _AGAIN)
+                    raise ServiceError("refused", retryable=answer.status_code in _AGAIN)
                 if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-                    raise NoAnswer("nonsense")
+                    raise ServiceError("nonsense")
                 if "content-encoding" in answer.headers:
-                    raise NoAnswer("nonsense")
+                    raise ServiceError("nonsense")
                 body = bytearray()
                 async for chunk in answer.aiter_bytes():
                     body += chunk
                     if len(body) > ANSWER_BOUND:
-                        raise NoAnswer("too-large")
+                        raise ServiceError("too-large")
         except httpx2.HTTPError as error:
-            raise NoAnswer("error", again=True) from error
+            raise ServiceError("error", retryable=True) from error
         return _read(bytes(body))
 
 
@@ -144,9 +144,9 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
         document = json.loads(body, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise NoAnswer("nonsense") from error
+        raise ServiceError("nonsense") from error
     if _depth(document) > DEPTH_BOUND:
-        raise NoAnswer("nonsense")
+        raise ServiceError("nonsense")
     return document
 
 

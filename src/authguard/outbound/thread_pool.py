@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Workers:
+class BoundedThreadPool:
     """Runs functions of the app in worker threads of its own, so that none blocks the loop and none pile up.
 
     A function that does not end is left behind in its thread; while as many as may run at once are left behind, no
@@ -31,12 +31,12 @@ class Workers:
         """Call a function in a thread.
 
         Raises:
-            NoAnswer: too many are running still.
+            ServiceError: too many are running still.
         """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._at_once)
         if not self._free.acquire(blocking=False):
-            raise NoAnswer("busy")
+            raise ServiceError("busy")
         turn = threading.Lock()
         begun = left = False
 

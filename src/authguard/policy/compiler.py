@@ -41,7 +41,7 @@ def compile_draft(draft: Draft) -> Policy:
     """Compile a draft in which the checks found no error.
 
     Raises:
-        MachineFault: a machine has a hole after all, or disagrees with its table; nothing is ever assumed.
+        MachineFaultError: a machine has a hole after all, or disagrees with its table; nothing is ever assumed.
     """
     machines = {name: build(spec) for name, spec in draft.machines.items()}
     values = dimension_values({name: machine.spec.states for name, machine in machines.items()})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
-    from authguard.ports import Seal
+    from authguard.ports import Cipher
     from authguard.runtime.access import Verdict
     from authguard.runtime.booking import Figure
     from authguard.runtime.evaluation import Evaluation
@@ -49,16 +49,16 @@ class _RefusedError(Exception):
 class Approvals:
     """Lets people decide on held transactions, and settle those of which nobody knows whether they ran."""
 
-    __slots__ = ("_repository", "_seal")
+    __slots__ = ("_cipher", "_repository")
 
-    def __init__(self, repository: StateRepository, seal: Seal) -> None:
-        """Keep the standing that decisions move, and the seal of what was asked."""
+    def __init__(self, repository: StateRepository, cipher: Cipher) -> None:
+        """Keep the standing that decisions move, and the cipher of what was asked."""
         self._repository = repository
-        self._seal = seal
+        self._cipher = cipher
 
     def shown(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
         """Show the request as it is bound to whoever decides; nothing where it cannot be opened."""
-        return transactions.shown(record, transaction, self._seal)
+        return transactions.shown(record, transaction, self._cipher)
 
     async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""

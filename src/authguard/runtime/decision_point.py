@@ -17,7 +17,7 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.request import NOBODYS, NotProven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import held_for
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.runtime import booking, transactions
 from authguard.runtime.access import Verdict
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation, Principal
     from authguard.core.snapshot import Keys, LedgerEntry, Report, Snapshot
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import Seal
+    from authguard.ports import Cipher
     from authguard.runtime.access import AccessRequest
 
 
@@ -154,7 +154,7 @@ NEEDS_BODY: Final = NeedsBody()
 
 
 def evaluate(  # noqa: PLR0917 - what a request is judged by
-    policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, now: float, seal: Seal
+    policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, now: float, cipher: Cipher
 ) -> Plan | Reason | NeedsBody:
     """Judge a request.
 
@@ -164,7 +164,7 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
         facts: what was found out about it.
         before: where the machines stand.
         now: epoch seconds UTC.
-        seal: of what is kept of the request.
+        cipher: of what is kept of the request.
 
     Returns:
         A plan; or the reason why this request has no cell; or that its body has to be read.
@@ -173,7 +173,7 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     evaluation.run_timers()
     if isinstance(facts.credential, NotProven):
         cell = _unproven_cell(request.operation, facts.credential, evaluation)
-        return _plan(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, seal=seal)
+        return _plan(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
     principal = facts.credential.principal
     record = before.transaction
     if transactions.is_foreign(facts.binding, record, principal):
@@ -207,7 +207,14 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     )
     lacks_role = not conditions.has_role(request.operation, held) and request.operation.scopes <= principal.token_scopes
     return _plan(
-        evaluation, request, facts, cell=cell, principal=principal, measured=measured, seal=seal, lacks_role=lacks_role
+        evaluation,
+        request,
+        facts,
+        cell=cell,
+        principal=principal,
+        measured=measured,
+        cipher=cipher,
+        lacks_role=lacks_role,
     )
 
 
@@ -269,7 +276,7 @@ def _plan(
     cell: tuple[str, ...],
     principal: Principal | None,
     measured: Measure,
-    seal: Seal,
+    cipher: Cipher,
     lacks_role: bool = False,
 ) -> Plan | Reason | NeedsBody:
     policy = evaluation.policy
@@ -284,7 +291,7 @@ def _plan(
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:
             reason = transactions.void_reason(evaluation, facts.binding)
-        opened = _open(evaluation, request, facts, principal, fallback, seal, measured)
+        opened = _open(evaluation, request, facts, principal, fallback, cipher, measured)
         if not isinstance(opened, bool):
             return opened
         running = opened
@@ -314,7 +321,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
     facts: RequestFacts,
     principal: Principal,
     fallback: Fallback,
-    seal: Seal,
+    cipher: Cipher,
     measured: Measure,
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
@@ -328,12 +335,12 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
     held = transactions.Held(measured.costs, tripped, facts.ledgers)
-    transactions.open_transaction(evaluation, facts.binding, request, principal, fallback, seal, held)
+    transactions.open_transaction(evaluation, facts.binding, request, principal, fallback, cipher, held)
     if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG
     moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
     if admits and not moved and request.operation.transactional:
-        raise MachineFault("a rule admits a transaction that cannot run any more")
+        raise MachineFaultError("a rule admits a transaction that cannot run any more")
     return moved and admits
 
 

@@ -19,7 +19,7 @@ from authguard.core.ledger_keys import ledger_keys
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
-from authguard.errors import AuditError, BusyError, MachineFault, StoreError
+from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
 from authguard.runtime import transactions
 from authguard.runtime.access import NOBODY, NoBody, Refusal, Verdict
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import AccountDirectory, Clock, CredentialCheck, HandoffDesk, Ids, Seal, Store, Verifier
+    from authguard.ports import AccountDirectory, Cipher, Clock, CredentialCheck, HandoffDesk, Ids, Store, Verifier
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
@@ -69,7 +69,7 @@ class Enforcer:
         ids: Ids,
         directories: Mapping[str, AccountDirectory],
         verifiers: Mapping[str, Verifier],
-        seal: Seal,
+        cipher: Cipher,
         naming: Pseudonymizer | None = None,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
@@ -86,7 +86,7 @@ class Enforcer:
             ids: the only source of randomness.
             directories: the name of an account source that is asked -> its adapter.
             verifiers: by the name that the policy gives them; one for each that a method combines.
-            seal: of what is kept of requests and answers.
+            cipher: of what is kept of requests and answers.
             channel_secrets: by any of which a gateway that names the channel proves itself.
         """
         self.policy: Final = policy
@@ -94,11 +94,11 @@ class Enforcer:
         self.journal: Final = journal
         self.repository: Final = StateRepository(policy=policy, store=store, journal=journal, clock=clock)
         self.faults: Final = Faults(self.repository)
-        self.reports: Final = Reports(self.repository, self.faults, seal)
+        self.reports: Final = Reports(self.repository, self.faults, cipher)
         self.verifications: Final = Verifications(self.repository, verifiers, ids)
-        self.approvals: Final = Approvals(self.repository, seal)
+        self.approvals: Final = Approvals(self.repository, cipher)
         self.staff_actions: Final = StaffActions(self.repository, naming or NullPseudonymizer())
-        self._seal = seal
+        self._cipher = cipher
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
         self._checker = checker
@@ -111,7 +111,7 @@ class Enforcer:
         self._in_flight = AccountBulkhead(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
         self.queue: Final = HoldQueue(self.repository)
-        self._binder = RequestBinder(policy, ids, seal)
+        self._binder = RequestBinder(policy, ids, cipher)
         self.apart: Final = FairWorker()
         self._opening = anyio.Lock()
         self._opened = False
@@ -279,7 +279,7 @@ class Enforcer:
                 facts, keys = self._with_ledgers(request, facts, keys)
             decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody):
-            raise MachineFault("a request whose body was read needs it again")
+            raise MachineFaultError("a request whose body was read needs it again")
         return decided
 
     @staticmethod
@@ -307,7 +307,7 @@ class Enforcer:
             current = replace(facts, lacks_quorum=True) if missing else facts
             if is_signed_out(self.policy, current.credential, before.snapshot):
                 current = replace(current, credential=NotProven("rejected", Reason.SIGNED_OUT))
-            plan = evaluate(self.policy, request, current, before.snapshot, now, self._seal)
+            plan = evaluate(self.policy, request, current, before.snapshot, now, self._cipher)
             if isinstance(plan, NeedsBody):
                 return plan
             if isinstance(plan, Reason):
@@ -384,7 +384,7 @@ class Enforcer:
         saved_now = with_bumped_versions(before.snapshot, plan.after) if plan.running else None
         verdict = plan.verdict(request, facts, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
-            told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._seal)
+            told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._cipher)
             verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
         if not verdict.admits:
             self._ticket_opener.remember(keys.session, now, request.operation.name, plan.fallback.kind.value, record)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
-from authguard.errors import AuditError, MachineFault, StoreError
+from authguard.errors import AuditError, MachineFaultError, StoreError
 from authguard.runtime.access import NOBODY, Verdict
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FAULT_WINDOW_S: Final = 60.0
 _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuditError, "audit"),
     (StoreError, "store"),
-    (MachineFault, "machine"),
+    (MachineFaultError, "machine"),
     (TimeoutError, "deadline"),
 )
 #: parts that everybody depends on

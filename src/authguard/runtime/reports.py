@@ -13,7 +13,7 @@ import msgspec
 from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
-from authguard.errors import ReportRefused
+from authguard.errors import ReportRefusedError
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
 from authguard.runtime.evaluation import APP, apply_reports, end
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import Seal
+    from authguard.ports import Cipher
     from authguard.runtime.access import Answer, Verdict
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.faults import Faults
@@ -43,13 +43,13 @@ CANCELLED: Final = 8
 class Reports:
     """Lets the app report what it learned of a customer, and settles what it answered."""
 
-    __slots__ = ("_faults", "_repository", "_seal")
+    __slots__ = ("_cipher", "_faults", "_repository")
 
-    def __init__(self, repository: StateRepository, faults: Faults, seal: Seal) -> None:
+    def __init__(self, repository: StateRepository, faults: Faults, cipher: Cipher) -> None:
         """Keep the standing that reports move."""
         self._repository = repository
         self._faults = faults
-        self._seal = seal
+        self._cipher = cipher
 
     async def report(self, verdict: Verdict, event: str, note: str = "") -> Snapshot:
         """Let an event happen that the app reports of the customer of an admitted request.
@@ -64,7 +64,7 @@ class Reports:
             Where the machines stand now.
 
         Raises:
-            ReportRefused: the event is unknown, would loosen or is not listed, or nobody is proven whom it is about.
+            ReportRefusedError: the event is unknown, would loosen or is not listed, or no subject is proven.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         return await self._change(verdict, self._maker(verdict, event), note)
@@ -78,21 +78,21 @@ class Reports:
     def _maker(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
         machine, _, trigger = event.partition(".")
         if event in SERVICE_REPORTS:
-            raise ReportRefused(
+            raise ReportRefusedError(
                 f"`{event}` concerns everybody: report it by `Control.report`, from a check of your own"
             )
         if verdict.principal is None:
-            raise ReportRefused("a report needs a signed-in customer whom it is about")
+            raise ReportRefusedError("a report needs a signed-in customer whom it is about")
         if machine == "account":
             if trigger in {"normal", *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
-                raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
+                raise ReportRefusedError(f"`{event}` is no report that an app may make; reports only tighten")
             if event not in self._repository.policy.app_reports:
-                raise ReportRefused(
+                raise ReportRefusedError(
                     f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
                 )
             return lambda evaluation: _take(evaluation, verdict, trigger)
         if event not in TIGHTENING:
-            raise ReportRefused(f"`{event}` is no report that an app may make; reports only tighten")
+            raise ReportRefusedError(f"`{event}` is no report that an app may make; reports only tighten")
         return lambda evaluation: _happen(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
@@ -104,7 +104,7 @@ class Reports:
                 this moment is taken again.
 
         Raises:
-            ReportRefused: nobody is proven.
+            ReportRefusedError: nobody is proven.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         if not everywhere:
@@ -121,11 +121,13 @@ class Reports:
         """Let the app report of everything that all customers depend on.
 
         Raises:
-            ReportRefused: the event is no such report.
+            ReportRefusedError: the event is no such report.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
         if event not in SERVICE_REPORTS:
-            raise ReportRefused(f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}")
+            raise ReportRefusedError(
+                f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}"
+            )
         return await self._repository.change(Keys(), lambda evaluation: _happen(evaluation, event), note=note)
 
     async def settle(self, verdict: Verdict, answer: Answer) -> None:
@@ -152,7 +154,7 @@ class Reports:
             await self._repository.change(
                 verdict.keys,
                 lambda evaluation: transactions.settle(
-                    evaluation, verdict.transaction, answer, verdict.operation.failed_on, self._seal
+                    evaluation, verdict.transaction, answer, verdict.operation.failed_on, self._cipher
                 ),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,

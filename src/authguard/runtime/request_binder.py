@@ -22,7 +22,7 @@ from authguard.runtime.fair_worker import FairWorker
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import Ids, Seal
+    from authguard.ports import Cipher, Ids
     from authguard.runtime.access import AccessRequest, Body
     from authguard.runtime.transactions import RequestBinding
 
@@ -33,13 +33,13 @@ INLINE_BYTES: Final = 2_048
 class RequestBinder:
     """Binds requests for one guard."""
 
-    __slots__ = ("_apart", "_ids", "_policy", "_seal")
+    __slots__ = ("_apart", "_cipher", "_ids", "_policy")
 
-    def __init__(self, policy: Policy, ids: Ids, seal: Seal) -> None:
+    def __init__(self, policy: Policy, ids: Ids, cipher: Cipher) -> None:
         """Keep the parts; the first large body starts the thread."""
         self._policy = policy
         self._ids = ids
-        self._seal = seal
+        self._cipher = cipher
         self._apart = FairWorker()
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class RequestBinder:
         def work() -> RequestBinding | Reason:
             if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
                 return Reason.BODY_TOO_COMPLEX
-            return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._seal)
+            return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._cipher)
 
         if len(body.content) <= INLINE_BYTES:
             return work()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
-    from authguard.ports import Ids, Seal
+    from authguard.ports import Cipher, Ids
     from authguard.runtime.access import AccessRequest, Answer, Body, Bound
     from authguard.runtime.evaluation import Evaluation
 
@@ -126,7 +126,7 @@ class Held:
 
 
 def bind_request(  # noqa: PLR0917 - the parts of one binding
-    request: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, seal: Seal
+    request: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, cipher: Cipher
 ) -> RequestBinding:
     """Bind a request whose body was read.
 
@@ -136,12 +136,12 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
         body: as sent, with the target that it was sent to.
         ids: for the id of a transaction that nobody named.
         policy: digest of the policy that decides.
-        seal: marks headers whose values are shown to nobody.
+        cipher: marks headers whose values are shown to nobody.
     """
     form, sent = without_boundary(body.form, body.content)
     content = canonical(sent, body.content_type, form)
     named = bool(request.evidence.transaction)
-    bound = tuple((name, _unread(name, sent, seal)) for name, sent in body.bound)
+    bound = tuple((name, _unread(name, sent, cipher)) for name, sent in body.bound)
     asked = request_digest(request, principal, body.target, form, content, bound)
     return RequestBinding(
         transaction=request.evidence.transaction or _transaction_of(request, principal) or ids.secret(),
@@ -153,22 +153,22 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
         target=body.target,
         form=form,
         body=content,
-        headers=tuple(_shown(name, sent, seal) for name, sent in body.bound),
+        headers=tuple(_shown(name, sent, cipher) for name, sent in body.bound),
     )
 
 
-def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], seal: Seal) -> tuple[tuple[bytes, bytes], ...]:
+def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> tuple[tuple[bytes, bytes], ...]:
     """Return a bound header as it is digested: of what may be a credential a keyed digest.
 
     Approvers and the log's readers see the digest of the request, and could else guess a short value.
     """
-    return tuple((key, seal.mark(value).encode()) for key, value in sent) if is_secret(name) else tuple(sent)
+    return tuple((key, cipher.keyed_digest(value).encode()) for key, value in sent) if is_secret(name) else tuple(sent)
 
 
-def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], seal: Seal) -> Header:
+def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> Header:
     """Return a bound header as it is kept and shown; of what may be a credential a keyed digest only."""
     if is_secret(name):
-        return name, tuple(f"keyed digest {seal.mark(value)}".encode() for _, value in sent)
+        return name, tuple(f"keyed digest {cipher.keyed_digest(value)}".encode() for _, value in sent)
     return name, tuple(value if key == name.encode() else key + b": " + value for key, value in sent)
 
 
@@ -267,7 +267,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
     request: AccessRequest,
     principal: Principal,
     fallback: Fallback,
-    seal: Seal,
+    cipher: Cipher,
     held: Held,
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
@@ -280,7 +280,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
             account=principal.account_key,
             session=principal.session_key,
             created=evaluation.now,
-            request=seal.close(packed, about(binding.transaction, binding.digest)) if packed else b"",
+            request=cipher.encrypt(packed, about(binding.transaction, binding.digest)) if packed else b"",
             asked=binding.asked,
             subject=principal.pseudonym,
         )
@@ -299,7 +299,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
         )
 
 
-def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], seal: Seal) -> None:
+def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], cipher: Cipher) -> None:
     """Let the app's answer move its transaction.
 
     2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
@@ -309,7 +309,7 @@ def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: 
         if evaluation.send("transaction.committed", "app"):
             fits = sum(len(name) + len(value) for name, value in answer.headers) <= MAX_HEADER_BYTES
             kept = answer.whole and len(answer.body) <= MAX_RESPONSE_BYTES and fits
-            body = seal.close(answer.body, about(transaction, "answer")) if kept else b""
+            body = cipher.encrypt(answer.body, about(transaction, "answer")) if kept else b""
             packed = _pack(answer.headers) if answer.headers and fits else b""
             evaluation.update_record(
                 "transaction",
@@ -317,7 +317,7 @@ def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: 
                 content_type=answer.content_type if kept else "",
                 answer=body,
                 kept=kept,
-                headers=seal.close(packed, about(transaction, "headers")) if packed else b"",
+                headers=cipher.encrypt(packed, about(transaction, "headers")) if packed else b"",
             )
     elif answer.status in failed_on:
         evaluation.send("transaction.failed", "app")
@@ -337,14 +337,14 @@ def about(transaction: str, what: str) -> bytes:
     return f"{what}\n{transaction}".encode()
 
 
-def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str, ...]:
+def shown(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[str, ...]:
     """Show the exact request to whoever decides, made anew from the sealed bytes.
 
     They open only as those of this transaction and of its digest; where they do not, nothing is shown.
     """
     if not record.request:
         return record.shown
-    opened = seal.open(record.request, about(transaction, record.digest))
+    opened = cipher.decrypt(record.request, about(transaction, record.digest))
     if not isinstance(opened, bytes):
         return ()
     headers: tuple[Header, ...] = ()
@@ -355,17 +355,17 @@ def shown(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[str,
     return render(method, target, form, Canonical(content, is_json), headers)
 
 
-def decrypt_response(record: TransactionRecord, transaction: str, seal: Seal) -> tuple[TransactionRecord, Headers]:
+def decrypt_response(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[TransactionRecord, Headers]:
     """Open the first answer and its headers, for `repeat`; one that cannot be opened is told by its status alone."""
     headers: Headers = ()
     if record.headers:
-        opened = seal.open(record.headers, about(transaction, "headers"))
+        opened = cipher.decrypt(record.headers, about(transaction, "headers"))
         if not isinstance(opened, bytes):
             return replace(record, answer=b"", kept=False), ()
         headers = _headers(opened)
     if not record.kept:
         return record, headers
-    opened = seal.open(record.answer, about(transaction, "answer"))
+    opened = cipher.decrypt(record.answer, about(transaction, "answer"))
     if isinstance(opened, bytes):
         return replace(record, answer=opened), headers
     return replace(record, answer=b"", kept=False), ()

@@ -19,7 +19,7 @@ from authguard.core.outcomes import ALLOW, Fallback, Outcome
 from authguard.core.request import Match, Operation
 from authguard.core.snapshot import Attempt, Keys
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable, Wanting, combine
-from authguard.errors import VerificationRefused
+from authguard.errors import VerificationRefusedError
 from authguard.ports import Question
 from authguard.runtime import attempts
 from authguard.runtime.preview import preview_outcome
@@ -110,15 +110,15 @@ class Verifications:
             What comes next.
 
         Raises:
-            VerificationRefused: there is no such method, nobody is proven, or the answers are too large.
+            VerificationRefusedError: there is no such method, nobody is proven, or the answers are too large.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; the attempt stays counted.
         """
         declared = self._repository.policy.methods.get(method)
         principal = verdict.principal
         if declared is None:
-            raise VerificationRefused("there is no such method: take one that the reply names")
+            raise VerificationRefusedError("there is no such method: take one that the reply names")
         if principal is None:
-            raise VerificationRefused("only somebody who is signed in can prove who they are")
+            raise VerificationRefusedError("only somebody who is signed in can prove who they are")
         _check_size(answers)
         gate = preview_outcome(self._repository.policy, verdict, SAYING)
         if gate.kind is not Outcome.ALLOW:
@@ -373,9 +373,9 @@ def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
 
 def _check_size(answers: Answers) -> None:
     if len(answers) > ANSWERS_BOUND or any(len(fields) > ANSWERS_BOUND for fields in answers.values()):
-        raise VerificationRefused(f"at most {ANSWERS_BOUND} answers are taken at once")
+        raise VerificationRefusedError(f"at most {ANSWERS_BOUND} answers are taken at once")
     if any(max(len(name), len(text)) > FIELD_BOUND for fields in answers.values() for name, text in fields.items()):
-        raise VerificationRefused(f"an answer has at most {FIELD_BOUND} characters")
+        raise VerificationRefusedError(f"an answer has at most {FIELD_BOUND} characters")
 
 
 def _word(amount: Amount | Wanting) -> str:

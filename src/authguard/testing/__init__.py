@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from authguard.testing.keys import SigningKey
     from authguard.testing.minting import Mint
     from authguard.testing.process import IdentityProvider
-    from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn
+    from authguard.testing.sign_ins import IdentityProviderError, RefreshRefusedError, SignIn
 
 __all__ = [
     "DpopClient",
@@ -21,7 +21,7 @@ __all__ = [
     "IdentityProvider",
     "IdentityProviderError",
     "Mint",
-    "RefreshRefused",
+    "RefreshRefusedError",
     "SignIn",
     "SigningKey",
     "forge",
@@ -34,7 +34,7 @@ _HOME = {
     "IdentityProvider": "process",
     "IdentityProviderError": "sign_ins",
     "Mint": "minting",
-    "RefreshRefused": "sign_ins",
+    "RefreshRefusedError": "sign_ins",
     "SignIn": "sign_ins",
     "SigningKey": "keys",
     "forge": "forging",

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import httpx2
 
-from authguard.outbound.http_client import make_client
-from authguard.testing.sign_ins import IdentityProviderError, RefreshRefused, SignIn, signed_in
+from authguard.outbound.http_client import create_client
+from authguard.testing.sign_ins import IdentityProviderError, RefreshRefusedError, SignIn, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ class IdentityProvider:
                 said = errors.read().decode(errors="replace").strip()[-2000:] or "no word"
                 raise IdentityProviderError(f"no identity provider within {self._ready_within} s: {said}") from problem
         # Neither a proxy nor a .netrc of the environment has a say about loopback.
-        self._client = make_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
+        self._client = create_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
         return self
 
     def stop(self) -> int | None:
@@ -191,7 +191,7 @@ class IdentityProvider:
         """Trade the refresh token for new tokens of the same sign-in (RFC 6749 section 6), for fewer scopes if named.
 
         Raises:
-            RefreshRefused: it was used before, revoked, or asked for more than was granted.
+            RefreshRefusedError: it was used before, revoked, or asked for more than was granted.
         """
         form = {
             "grant_type": "refresh_token",
@@ -200,7 +200,7 @@ class IdentityProvider:
         } | ({} if scope is None else {"scope": scope})
         answer = self._http().post("/token", data=form)
         if answer.status_code == httpx2.codes.BAD_REQUEST:
-            raise RefreshRefused(answer.json()["error"])
+            raise RefreshRefusedError(answer.json()["error"])
         return signed_in(_checked(answer).json(), sign_in.subject, sign_in.client_id)
 
     def step_up(
@@ -220,12 +220,12 @@ class IdentityProvider:
             auth_time: seconds since the epoch; None for the provider's now. An old one is single sign-on answering.
 
         Raises:
-            RefreshRefused: the sign-in has ended, or its refresh token was used before.
+            RefreshRefusedError: the sign-in has ended, or its refresh token was used before.
         """
         order = {"refresh_token": sign_in.refresh_token, "acr": acr, "amr": list(amr), "auth_time": auth_time}
         answer = self._http().post("/control/step-up", json=order)
         if answer.status_code == httpx2.codes.BAD_REQUEST and "error" in answer.text:
-            raise RefreshRefused(answer.json()["error"])
+            raise RefreshRefusedError(answer.json()["error"])
         return signed_in(_checked(answer).json(), sign_in.subject, sign_in.client_id)
 
     def answer_introspection(

@@ -15,7 +15,7 @@ class IdentityProviderError(AuthguardError):
     """The test identity provider did not start, does not run, or refused what a test asked of it."""
 
 
-class RefreshRefused(AuthguardError):  # noqa: N818 - says what happened, as the glossary's words do
+class RefreshRefusedError(AuthguardError):
     """The token endpoint refused a refresh.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.outbound.thread_pool import Workers
+from authguard.outbound.thread_pool import BoundedThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ class AppFunction:
     def __init__(self, function: Callable[..., Any], at_once: int = AT_ONCE) -> None:
         """Keep the function, and how many threads it may have at the same time."""
         self._function = function
-        self._workers = Workers(at_once)
+        self._workers = BoundedThreadPool(at_once)
 
     async def __call__(self, *arguments: object) -> object:
         """Call it; one that is not waited for any longer is left behind in its thread."""

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from authguard.core.verification import Failed, Passed, Unavailable
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.verification.app_function import AppFunction
 from authguard.verification.resilience import ResilientVerifier
 
@@ -136,14 +136,14 @@ class _Sending:
         """Send one code; where there were enough, the last one is still on its way.
 
         Raises:
-            NoAnswer: the sender says that it could not.
+            ServiceError: the sender says that it could not.
         """
         # 128 bits over at most 10 digits: no code is likelier than another by more than one in 2**94
         code = f"{int(self._ids.secret(), 16) % 10**self._digits:0{self._digits}}"
         if await self._codes.keep(question, code):
             sent = await self._send(question.issuer, question.subject, question.channel, code)
             if sent is False:
-                raise NoAnswer("refused")
+                raise ServiceError("refused")
         return Passed()
 
 

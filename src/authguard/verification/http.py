@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.json_pointer import Nothing, find, put
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class HttpService:
         """Ask once; the caller bounds the time.
 
         Raises:
-            NoAnswer: with its cause.
+            ServiceError: with its cause.
         """
         return self._read(await self._service.ask(self._shape(question)))
 
@@ -107,7 +107,7 @@ class HttpService:
         try:
             said = find(document, declared.answer_at)
         except Nothing as error:
-            raise NoAnswer("nonsense") from error
+            raise ServiceError("nonsense") from error
         match declared.answer_as:
             case "score" if isinstance(said, int | float) and not isinstance(said, bool):
                 return float(said)
@@ -116,4 +116,4 @@ class HttpService:
             case "verdict" if isinstance(said, str) and said in declared.map:
                 return _VERDICTS[declared.map[said]]
             case _:
-                raise NoAnswer("nonsense")
+                raise ServiceError("nonsense")

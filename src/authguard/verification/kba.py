@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.verification import Failed, Passed
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:
@@ -53,16 +53,16 @@ class KbaService:
         """Compare every answer, whatever the first ones were.
 
         Raises:
-            NoAnswer: the app's records make no sense.
+            ServiceError: the app's records make no sense.
         """
         known = await self._records(question.issuer, question.subject)
         if known is not None and not isinstance(known, Mapping):
-            raise NoAnswer("nonsense")
+            raise ServiceError("nonsense")
         wrong = 0
         for name in self._questions:
             right = "" if known is None else known.get(name, "")
             if not isinstance(right, str) or len(right) > ANSWER_BOUND:
-                raise NoAnswer("nonsense")
+                raise ServiceError("nonsense")
             said = question.answers.get(name, question.answers.get("answer", "") if len(self._questions) == 1 else "")
             same = hmac.compare_digest(self._digest(said), self._digest(right))
             wrong += not (same & bool(normal(right)))

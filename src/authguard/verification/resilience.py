@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from authguard.core.verification import Cause, Doubted, Failed, Passed, Unavailable
-from authguard.outbound.circuit_breaker import Breaker
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.circuit_breaker import CircuitBreaker
+from authguard.outbound.error import ServiceError
 from authguard.policy.deployment import RETRY_PAUSE_S
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ TIMEOUT: Final[Cause] = "timeout"
 class Service(Protocol):
     """One outside service, asked once: gives a score from 0 to 1, or its own verdict.
 
-    Raises `NoAnswer` where there is none.
+    Raises `ServiceError` where there is none.
     """
 
     async def open(self) -> None:
@@ -70,7 +70,7 @@ class ResilientVerifier:
         """
         self._declared = declared
         self._services = tuple(services)
-        self._breakers = tuple(Breaker(declared.failures, declared.open_for) for _ in services)
+        self._breakers = tuple(CircuitBreaker(declared.failures, declared.open_for) for _ in services)
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
@@ -136,7 +136,7 @@ class ResilientVerifier:
         """Ask one service, again where that may help, until it answers or the retries are over."""
         breaker, declared = self._breakers[place], self._declared
         for turn in range(declared.retries + 1):
-            if not breaker.lets_through(self._clock.now()):
+            if not breaker.allow(self._clock.now()):
                 return Unavailable("open")
             answered, cause, again = False, TIMEOUT, True
             try:
@@ -146,12 +146,12 @@ class ResilientVerifier:
                 return self._judge(said)
             except TimeoutError:
                 pass
-            except NoAnswer as problem:
-                cause, again = problem.cause, problem.again
+            except ServiceError as problem:
+                cause, again = problem.cause, problem.retryable
             except Exception:  # noqa: BLE001 - the app's own function, or a library, failed: an event, not our exception
                 cause, again = "error", False
             finally:
-                breaker.heard(self._clock.now(), answered=answered)
+                breaker.record(self._clock.now(), succeeded=answered)
             if not again or turn == declared.retries:
                 break
             await self._sleep(RETRY_PAUSE_S * 2**turn * self._chance())  # by chance, so that not all come at once

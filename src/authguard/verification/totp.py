@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyotp
 
 from authguard.core.verification import Failed, Passed
-from authguard.outbound.error import NoAnswer
+from authguard.outbound.error import ServiceError
 from authguard.verification.app_function import AppFunction
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TotpService:
         """Check one code.
 
         Raises:
-            NoAnswer: the app gave a secret that is none.
+            ServiceError: the app gave a secret that is none.
             StoreError: the used step could not be kept, so nobody may take it for unused.
         """
         secret = await self._secret(question.issuer, question.subject)
@@ -91,15 +91,15 @@ def _generator(secret: object, digits: int) -> pyotp.TOTP:
     """Make what gives the codes of a secret.
 
     Raises:
-        NoAnswer: it is no base32 (RFC 4648 6) of at least 128 bits.
+        ServiceError: it is no base32 (RFC 4648 6) of at least 128 bits.
     """
     if not isinstance(secret, str) or len(secret) > SECRET_BOUND:
-        raise NoAnswer("nonsense")
+        raise ServiceError("nonsense")
     try:
         otp = pyotp.TOTP(secret.replace(" ", ""), digits=digits, interval=STEP)
         raw = otp.byte_secret()
     except (binascii.Error, ValueError) as error:
-        raise NoAnswer("nonsense") from error
+        raise ServiceError("nonsense") from error
     if len(raw) < SECRET_BYTES:
-        raise NoAnswer("nonsense")
+        raise ServiceError("nonsense")
     return otp

@@ -93,7 +93,7 @@ def swap(one: bytes, other: bytes) -> Callable[[bytes], bytes]:
 def resigned(folder: Path, lines: Lines, *, own_name: bool) -> None:
     """Write lines anew with checkpoints by a key of the attacker's own, under its name or under ours."""
     ours = json.loads(read(folder, SIGNED)[0])["note"].partition("/")[0]
-    key = signing_key.make("" if own_name else ours)
+    key = signing_key.generate_key("" if own_name else ours)
     lines = rehash(lines)
     name = chain_origin(key.key.name, lines[0][-67:-3].decode())
     note = sign_note(Checkpoint(name, len(lines), root(lines)), 1_800_000_000, [(key.key, key.sign)])
@@ -180,7 +180,7 @@ def empty(*names: str) -> Callable[[Path], None]:
 def endorse(folder: Path) -> None:
     """Claim in the log that the key was rotated to the attacker's, and sign with that."""
     ours = json.loads(read(folder, SIGNED)[0])["note"].partition("/")[0]
-    key = signing_key.make(ours)
+    key = signing_key.generate_key(ours)
     said = {"kind": "act", "id": "z", "at": 1, "policy": "ab", "act": "key.rotated", "by": "audit"}
     lines = read(folder)
     claim = json.dumps(said | {"note": key.key.text()}, separators=(",", ":"))[:-1].encode() + b"}\n"

@@ -38,7 +38,7 @@ PUBLISHED = {
         "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
     ),
 }
-KEY, OTHER = signing_key.make("desk"), signing_key.make("desk")
+KEY, OTHER = signing_key.generate_key("desk"), signing_key.generate_key("desk")
 KEYS = (KEY.key,)
 LINES = 11
 
@@ -72,7 +72,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("index", range(10))
 def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(log: Path, index: int) -> None:
-    found = verify_proof(create_proof(log, f"r{index}", KEYS, signing_key.check), [KEY.key], signing_key.check)
+    found = verify_proof(
+        create_proof(log, f"r{index}", KEYS, signing_key.verify_signature), [KEY.key], signing_key.verify_signature
+    )
     assert (found.index, found.size) == (index, 4 if index < 4 else 10)
     assert found.line == log.read_bytes().splitlines(keepends=True)[index]
     assert found.key == KEY.key
@@ -80,13 +82,13 @@ def test_each_signed_record_is_proved_under_the_first_checkpoint_that_covers_it(
 
 def test_what_is_not_signed_yet_or_not_there_is_said_so(log: Path, tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no checkpoint covers"):
-        create_proof(log, "r10", KEYS, signing_key.check)
+        create_proof(log, "r10", KEYS, signing_key.verify_signature)
     with pytest.raises(AuditError, match="no chain"):
-        create_proof(log, "none", KEYS, signing_key.check)
+        create_proof(log, "none", KEYS, signing_key.verify_signature)
     (tmp_path / "audit.jsonl").write_bytes(log.read_bytes())
     by_hand(tmp_path)
     with pytest.raises(AuditError, match="not signed"):
-        create_proof(tmp_path / "audit.jsonl", "r1", KEYS, signing_key.check)
+        create_proof(tmp_path / "audit.jsonl", "r1", KEYS, signing_key.verify_signature)
 
 
 def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> None:
@@ -96,28 +98,30 @@ def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> Non
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
     checkpoint_file.checkpoint_path(path).write_bytes(checkpoint_file.checkpoint_path(log).read_bytes())
     with pytest.raises(AuditError, match="does not lead"):
-        create_proof(path, "r9", KEYS, signing_key.check)
+        create_proof(path, "r9", KEYS, signing_key.verify_signature)
 
 
 def test_another_key_of_the_same_name_proves_nothing(log: Path) -> None:
     with pytest.raises(AuditError, match="not signed by the key"):
-        verify_proof(create_proof(log, "r5", KEYS, signing_key.check), [OTHER.key], signing_key.check)
+        verify_proof(
+            create_proof(log, "r5", KEYS, signing_key.verify_signature), [OTHER.key], signing_key.verify_signature
+        )
     with pytest.raises(ProofError, match="not signed by the key"):
-        create_proof(log, "r5", (OTHER.key,), signing_key.check)
+        create_proof(log, "r5", (OTHER.key,), signing_key.verify_signature)
 
 
 def test_no_change_of_a_proof_is_taken(log: Path) -> None:
-    text = create_proof(log, "r5", KEYS, signing_key.check)
-    assert verify_proof(text, [KEY.key], signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.verify_signature)
+    assert verify_proof(text, [KEY.key], signing_key.verify_signature)
     for place in range(len(text)):
         spoilt = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
         with pytest.raises(AuditError):
-            verify_proof(spoilt, [KEY.key], signing_key.check)
+            verify_proof(spoilt, [KEY.key], signing_key.verify_signature)
 
 
 @pytest.mark.parametrize("hashes", ["none", "one less", "one more", "turned round"])
 def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
-    text = create_proof(log, "r5", KEYS, signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.verify_signature)
     head, body = text.split("\nindex 5\n")
     path, _, note = body.partition("\n\n")
     lines = path.split("\n")
@@ -133,19 +137,19 @@ def test_a_path_of_another_form_is_not_taken(log: Path, hashes: str) -> None:
     path = "".join(line + "\n" for line in lines)
     spoilt = f"{head}\nindex 5\n{path}\n{note}"
     with pytest.raises(AuditError):
-        verify_proof(spoilt, [KEY.key], signing_key.check)
+        verify_proof(spoilt, [KEY.key], signing_key.verify_signature)
 
 
 def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
-    text = create_proof(log, "r5", KEYS, signing_key.check)
+    text = create_proof(log, "r5", KEYS, signing_key.verify_signature)
     line = b64decode(text.splitlines()[1].removeprefix("extra "))
     forged, _ = format_line(acted("r5", 5, "stopped"), 5, decode_line(line)["prev"])
     spoilt = text.replace(b64encode(line).decode(), b64encode(forged).decode())
     with pytest.raises(AuditError, match="does not cover"):
-        verify_proof(spoilt, [KEY.key], signing_key.check)
+        verify_proof(spoilt, [KEY.key], signing_key.verify_signature)
 
 
 @pytest.mark.parametrize("text", ["", HEADER, "x" * (MAX_PROOF_CHARS + 1), HEADER + "\nextra !!\nindex 0\n\n"])
 def test_what_is_no_proof_is_said_so(text: str) -> None:
     with pytest.raises(AuditError, match="no proof"):
-        verify_proof(text, [KEY.key], signing_key.check)
+        verify_proof(text, [KEY.key], signing_key.verify_signature)

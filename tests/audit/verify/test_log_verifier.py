@@ -154,11 +154,13 @@ def test_a_log_that_begins_while_its_siblings_are_verified_is_not_called_emptied
         log.write_bytes(b"".join(chain("allow")))
         log.with_suffix(".checkpoints").write_bytes(b"")
 
-    found = verify(log, trust=Trust((), signing_key.check, {}, {}), pause=begin)
+    found = verify(log, trust=Trust((), signing_key.verify_signature, {}, {}), pause=begin)
     assert found.chains[0].result == IntactChain(0, GENESIS)
 
 
 def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
     log.write_bytes(b"")
     log.with_suffix(".checkpoints").write_bytes(b"")
-    assert verify(log, trust=Trust((), signing_key.check, {}, {})).chains[0].result == ChainBreak(0, Violation.EMPTY)
+    assert verify(log, trust=Trust((), signing_key.verify_signature, {}, {})).chains[0].result == ChainBreak(
+        0, Violation.EMPTY
+    )

@@ -58,10 +58,10 @@ def test_what_is_kept_no_longer_leaves_stubs_and_the_rest_verifies(desk: Desk) -
 
 def test_a_later_record_is_proved_over_stubs_and_one_that_is_gone_says_why(desk: Desk) -> None:
     retired(desk)
-    proof = inclusion_proof.create_proof(desk.log, "r79", desk.trust().keys, signing_key.check)
-    assert b'"r79"' in inclusion_proof.verify_proof(proof, [desk.keys[0].key], signing_key.check).line
+    proof = inclusion_proof.create_proof(desk.log, "r79", desk.trust().keys, signing_key.verify_signature)
+    assert b'"r79"' in inclusion_proof.verify_proof(proof, [desk.keys[0].key], signing_key.verify_signature).line
     with pytest.raises(AuditError, match="their time was over"):
-        inclusion_proof.create_proof(desk.log, "r3", desk.trust().keys, signing_key.check)
+        inclusion_proof.create_proof(desk.log, "r3", desk.trust().keys, signing_key.verify_signature)
 
 
 def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
@@ -112,14 +112,14 @@ def test_a_process_that_dies_between_stub_and_segment_is_followed_by_one_that_en
 def test_who_trusts_the_old_key_follows_over_a_stub_in_which_it_was_rotated(desk: Desk) -> None:
     filled(desk, 20)
     old = desk.keys
-    desk.keys = (*old, signing_key.make(old[0].key.name))
+    desk.keys = (*old, signing_key.generate_key(old[0].key.name))
     stubs = retired(desk)
     assert stubs
     trust = desk.trust()
     held = checkpoint_file.load_heads(desk.memory)
     assert list(held)
 
-    found = verify(desk.log, trust=Trust((old[0].key,), signing_key.check, trust.remembered))
+    found = verify(desk.log, trust=Trust((old[0].key,), signing_key.verify_signature, trust.remembered))
     assert found.ok, found
 
 

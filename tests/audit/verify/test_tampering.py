@@ -40,7 +40,7 @@ class Deployment:
     def __init__(self, home: Path, name: str) -> None:
         self.folder = home / name
         self.memory = home / f"{name}.heads"
-        self.keys = (signing_key.make(f"desk-{name}"),)
+        self.keys = (signing_key.generate_key(f"desk-{name}"),)
         self.clock = FakeClock()
         self.signer: CheckpointSigner | None = None
 
@@ -50,7 +50,7 @@ class Deployment:
             fd,
             head,
             signers=[(one.key, one.sign) for one in self.keys],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=self.memory,
             clock=self.clock,
         )
@@ -97,7 +97,7 @@ class Deployment:
 
     def trust(self) -> Trust:
         held = group_by_origin(head.note for head in checkpoint_file.load_heads(self.memory))
-        return Trust(tuple(one.key for one in self.keys), signing_key.check, held)
+        return Trust(tuple(one.key for one in self.keys), signing_key.verify_signature, held)
 
     def verify(self) -> Verification:
         return verify(self.folder / LOG, trust=self.trust(), pause=lambda _: None)
@@ -205,7 +205,7 @@ def test_a_log_that_was_not_signed_is_adopted_and_says_so(tmp_path: Path) -> Non
 
 def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> None:
     old, trusted = tampered.keys[0], tampered.trust().keys
-    tampered.keys = (old, signing_key.make(old.key.name))
+    tampered.keys = (old, signing_key.generate_key(old.key.name))
     for number in range(2):
         sink = tampered.sink()
         sink.open()
@@ -213,7 +213,7 @@ def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> 
         tampered.clock.advance(10)
         sink.close()
     held = tampered.trust().remembered
-    found = verify(tampered.folder / LOG, trust=Trust(trusted, signing_key.check, held))
+    found = verify(tampered.folder / LOG, trust=Trust(trusted, signing_key.verify_signature, held))
     assert found.ok, found
     assert found.chains[0].ranges.signed == LINES + 7
 
@@ -228,7 +228,7 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
             fd,
             head,
             signers=[(one.key, one.sign) for one in desk.keys],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=desk.memory,
             clock=desk.clock,
             within=0.01,

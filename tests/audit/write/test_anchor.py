@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KEY = signing_key.make("desk")
+KEY = signing_key.generate_key("desk")
 
 
 def note(size: int = 1) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.anchor import Anchor
 
-KEY = signing_key.make("desk")
+KEY = signing_key.generate_key("desk")
 WAIT = 300.0
 
 
@@ -207,7 +207,7 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
             fd,
             head,
             signers=[(KEY.key, KEY.sign)],
-            check=signing_key.check,
+            check=signing_key.verify_signature,
             memory=tmp_path / "heads",
             clock=clock,
             within=0.01,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import authguard
-from authguard.app_log import AnnouncingSink
+from authguard.app_log import LoggingSink
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
@@ -144,13 +144,13 @@ def test_what_the_guard_announces_is_not_written_twice(name: str, inner: MemoryS
 def test_the_guards_own_announcements_have_these_names(chained: ChainProcessor, inner: MemorySink) -> None:
     structlog.configure(processors=[chained, structlog.processors.JSONRenderer()])
     try:
-        outer = AnnouncingSink(MemorySink())
+        outer = LoggingSink(MemorySink())
         outer.append(Acted(id="a", at=1.0, policy="ab", act="started"))
         outer.append(Withdrawn(id="b", at=1.0, policy="ab", records=("a",)))
     finally:
         structlog.reset_defaults()
     assert not inner.lines
-    assert not outer.unheard
+    assert not outer.failed_events
 
 
 def test_a_full_disk_costs_the_app_nothing_and_is_told_when_it_is_over(inner: MemorySink, log: Any) -> None:

@@ -17,7 +17,7 @@ from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.core.snapshot import STATE_FIELDS, blank
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.checks.reachability import Path, Reachability
 from authguard.policy.compiler import load
@@ -236,12 +236,12 @@ def test_every_account_is_normal_where_the_policy_says_that_there_are_no_sources
 
 @pytest.mark.parametrize("bad", [{"sesion": "idle"}, {"session": "idel"}])
 def test_what_the_policy_does_not_have_is_a_fault(bad: dict[str, str]) -> None:
-    with pytest.raises((MachineFault, KeyError)):
+    with pytest.raises((MachineFaultError, KeyError)):
         explain(POLICY, {**bad} if "session" in bad else {"session": "x"}, "refund")
 
 
 def test_an_unknown_operation_is_a_fault() -> None:
-    with pytest.raises(MachineFault, match="`refnd` is no operation"):
+    with pytest.raises(MachineFaultError, match="`refnd` is no operation"):
         explain(POLICY, {}, "refnd")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.machine import Line
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.policy.testing.scenario import (
     DEFAULT_CONDITIONS,
     DEFAULT_STATES,
@@ -114,7 +114,7 @@ def test_no_scenario_takes_nothing(support_desk: Policy) -> None:
 
 
 def test_a_scenario_in_an_unknown_state_is_a_fault_and_no_pass(support_desk: Policy) -> None:
-    with pytest.raises(MachineFault):
+    with pytest.raises(MachineFaultError):
         run_scenarios(
             support_desk, [scenario_of(support_desk, Step(ask=asking(support_desk)), given={"session": "nowhere"})]
         )

@@ -18,7 +18,7 @@ from authguard.audit.query.search import count_by_template
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.permissiveness import outcome as direction_of
 
@@ -160,7 +160,7 @@ class Replay:
             cell[MACHINES.index(machine)] = state
         try:
             rule = self._policy.table.decide(tuple(cell))
-        except MachineFault as fault:
+        except MachineFaultError as fault:
             return ReplayedDecision("", "", "", str(fault))
         fallback = self._policy.fallbacks[rule.do]
         if template.reason == Reason.ATTEMPTS_SPENT.code and fallback.attempts:

@@ -147,11 +147,11 @@ class HttpAnchor:
         """
         import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
-        from authguard.outbound.http_client import make_client  # noqa: PLC0415
+        from authguard.outbound.http_client import create_client  # noqa: PLC0415
 
         try:
             with (
-                make_client(verify=self._tls, timeout=TIMEOUT_S / 2) as client,
+                create_client(verify=self._tls, timeout=TIMEOUT_S / 2) as client,
                 client.stream("POST", self._url, content=note.encode(), headers=self._headers) as answer,
             ):
                 good = answer.is_success
@@ -164,9 +164,9 @@ class HttpAnchor:
 
 def _make_tls_context() -> ssl.SSLContext:
     """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
-    from authguard.outbound.http_client import trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
+    from authguard.outbound.http_client import load_trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
 
-    return trusted_certificates()
+    return load_trusted_certificates()
 
 
 class FunctionAnchor:
@@ -265,14 +265,14 @@ def read_anchor(given: str, token: str = "") -> Iterator[str]:
 def _fetch(url: str, token: str) -> bytes:
     import httpx2  # noqa: PLC0415 - loads where there is such an anchor
 
-    from authguard.outbound.http_client import make_client  # noqa: PLC0415
+    from authguard.outbound.http_client import create_client  # noqa: PLC0415
 
     name = f"{parse_url(url).scheme}://{parse_url(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     data = bytearray()
     try:
         with (
-            make_client(verify=_make_tls_context(), timeout=TIMEOUT_S) as client,
+            create_client(verify=_make_tls_context(), timeout=TIMEOUT_S) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if not answer.is_success:

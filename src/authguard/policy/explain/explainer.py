@@ -14,7 +14,7 @@ from authguard.core.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, WIRE, Outcome
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
 from authguard.policy.explain.nearest import SETTLED, find_nearest
@@ -52,7 +52,7 @@ def explain_decision(
         steps: events to look at for the paths, at the most.
 
     Raises:
-        MachineFault: a dimension, a value or the operation is not in this policy.
+        MachineFaultError: a dimension, a value or the operation is not in this policy.
     """
     wanted = _operation(policy, operation)
     asked = dict(given)
@@ -104,7 +104,7 @@ def _operation(policy: Policy, name: str) -> Operation:
     for operation in policy.judged:
         if operation.name == name:
             return operation
-    raise MachineFault(f"`{name}` is no operation of this policy")
+    raise MachineFaultError(f"`{name}` is no operation of this policy")
 
 
 def _defaults(policy: Policy) -> dict[str, str]:

@@ -130,7 +130,7 @@ def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
         scenarios: whose names resolve in it (`authguard.policy.testing.parser.parse_scenarios`).
 
     Raises:
-        MachineFault: a scenario names a state, event or value that the policy does not have.
+        MachineFaultError: a scenario names a state, event or value that the policy does not have.
     """
     edges: set[tuple[str, int, str]] = set()
     rules: set[int] = set()

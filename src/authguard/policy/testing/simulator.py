@@ -18,7 +18,7 @@ from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.core.timers import ROUNDS
-from authguard.errors import MachineFault
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ class Simulator:
         """Let time pass, and every timer that falls due in it; first of all what the last answer moved.
 
         Raises:
-            MachineFault: the timers do not come to rest.
+            MachineFaultError: the timers do not come to rest.
         """
         for event in self._pending_events:
             self._step(event, self._now)
@@ -103,7 +103,7 @@ class Simulator:
             if due > self._now:
                 return
             self._step(event, due)
-        raise MachineFault("the timers do not come to rest; a timer leads back to the state that it counts from")
+        raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")
 
     def raise_event(self, event: str) -> None:
         """Let one event happen now, with the moments that it moves."""
