@@ -18,7 +18,7 @@ from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.checkpoint_retention import CheckpointInfo, select_retained
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import Checkpoint, sign_note
 
@@ -50,7 +50,7 @@ def cost_of(count: int, folder: Path) -> tuple[float, int]:
     log = folder / "audit.jsonl"
     tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""
     for seq in range(count):
-        line, head = format_line(Acted(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
+        line, head = format_line(ActEntry(id=f"r{seq}", at=float(BEGAN + seq), policy="ab", act="started"), seq, head)
         lines.append(line)
         tree.add(leaf(line[:-1]))
         origin = origin or checkpoint_file.chain_origin(key.key.name, head)

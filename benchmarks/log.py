@@ -25,7 +25,7 @@ from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.clock import SystemClock
 from authguard.core.chain import make_template
-from authguard.core.entries import Decided
+from authguard.core.entries import DecisionEntry
 from authguard.ids import SystemIds
 from benchmarks.limit import Line
 from benchmarks.rounds import Case, play
@@ -41,7 +41,7 @@ GROUP: Final = 64
 #: what must be reached (issue 8)
 APPEND: Final = 2.0
 SHARE: Final = 0.5
-DECIDED: Final = Decided(
+DECIDED: Final = DecisionEntry(
     id="01a3186577c0a32b9848785500000007",
     at=1_800_000_000.25,
     policy="4d" * 32,
@@ -71,7 +71,7 @@ class Bare:
         self._fd: Final = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._head = "0" * 64
 
-    async def run(self, batch: Sequence[Decided]) -> None:
+    async def run(self, batch: Sequence[DecisionEntry]) -> None:
         """Write a line for each."""
         encode, write, fd, line, head = self._encode, os.write, self._fd, self._line, self._head
         for entry in batch:
@@ -82,14 +82,14 @@ class Bare:
             write(fd, raw + b"\n")
         self._head = head
 
-    async def group(self, batch: Sequence[Decided]) -> None:
+    async def group(self, batch: Sequence[DecisionEntry]) -> None:
         """Write them in groups, with one fsync for each."""
         for begin in range(0, len(batch), GROUP):
             await self.run(batch[begin : begin + GROUP])
             os.fsync(self._fd)
 
 
-def entries(number: int) -> list[Decided]:
+def entries(number: int) -> list[DecisionEntry]:
     """Make decisions of one moment each."""
     return [replace(DECIDED, at=DECIDED.at + place / 1e6) for place in range(number)]
 
@@ -97,7 +97,7 @@ def entries(number: int) -> list[Decided]:
 def appending(sink: AuditSink) -> Callable[..., object]:
     """Give what appends whole records."""
 
-    async def run(batch: Sequence[Decided]) -> None:
+    async def run(batch: Sequence[DecisionEntry]) -> None:
         append = sink.append
         for entry in batch:
             append(entry)
@@ -109,7 +109,7 @@ def pressing(sink: AuditSink) -> Callable[..., object]:
     """Give what appends decisions that were made before."""
     stencil = make_template(DECIDED)
 
-    async def run(batch: Sequence[Decided]) -> None:
+    async def run(batch: Sequence[DecisionEntry]) -> None:
         again = sink.append_cached
         for entry in batch:
             again(stencil, entry.id, entry.at, entry.trace_id)
@@ -120,10 +120,10 @@ def pressing(sink: AuditSink) -> Callable[..., object]:
 def waiting(sink: AuditSink) -> Callable[..., object]:
     """Give what appends and waits for the disk, so many requests at once."""
 
-    async def one(entry: Decided) -> None:
+    async def one(entry: DecisionEntry) -> None:
         await sink.flush(sink.append(entry))
 
-    async def run(batch: Sequence[Decided]) -> None:
+    async def run(batch: Sequence[DecisionEntry]) -> None:
         for begin in range(0, len(batch), GROUP):
             await asyncio.gather(*map(one, batch[begin : begin + GROUP]))
 

@@ -14,7 +14,7 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import Acted, Decided, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.policy.compiler import load
@@ -91,8 +91,8 @@ class Teller:
                 entry = next(live[place])
             yield entry
 
-    def _act(self, act: str, by: str = "", note: str = "") -> Acted:
-        return Acted(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note)
+    def _act(self, act: str, by: str = "", note: str = "") -> ActEntry:
+        return ActEntry(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note)
 
     def session(self) -> Iterator[Entry]:
         """Tell one session: it is accepted, asks, fails and proves, buys, and goes idle."""
@@ -104,7 +104,7 @@ class Teller:
         for _ in range(self.dice.randint(3, 40)):
             match self._one_of({"ask": 80, "expired": 3, "unscoped": 3, "buy": 6, "prove": 4, "refused": 4}):
                 case "refused":
-                    yield Refused(
+                    yield RefusalEntry(
                         id=self.id(), at=self.at, policy=self.policy.digest, reason="body-too-large", status=413
                     )
                 case "prove":
@@ -147,7 +147,7 @@ class Teller:
             return
         yield from self.move(states, "transaction.started", "decision", whose, asked.id)
         if self._one_of({"": 49, "withdrawn": 1}):
-            yield Withdrawn(id=self.id(), at=self.at, policy=self.policy.digest, records=(asked.id,))
+            yield WithdrawalEntry(id=self.id(), at=self.at, policy=self.policy.digest, records=(asked.id,))
         word = self._one_of({"committed": 8, "failed": 1, "lost": 1})
         yield from self.move(states, f"transaction.{word}", "app", whose)
 
@@ -159,7 +159,7 @@ class Teller:
         edge = self.policy.machines[name].table[states[name], trigger]
         if edge.moves:
             source, states[name] = states[name], edge.dest
-            yield Moved(
+            yield TransitionEntry(
                 id=self.id(),
                 at=self.at,
                 policy=self.policy.digest,
@@ -172,7 +172,7 @@ class Teller:
                 **whose,
             )
 
-    def ask(self, states: dict[str, str], operation: Operation, trust: dict[str, str], **odd: str) -> Decided:
+    def ask(self, states: dict[str, str], operation: Operation, trust: dict[str, str], **odd: str) -> DecisionEntry:
         """Decide a request by the policy's own rules."""
         met = {**states, "credential": "good", "scope": "granted", "assurance": "met", "limit": "within"}
         met |= {"channel": "same", "actor": "subject", "risk": operation.risk, "effect": operation.effect}
@@ -180,7 +180,7 @@ class Teller:
         cell = tuple(met[name] for name in DIMENSIONS)
         rule = self.policy.table.decide(cell)
         fallback = self.policy.fallbacks[rule.do]
-        return Decided(
+        return DecisionEntry(
             id=self.id(),
             at=self.at,
             policy=self.policy.digest,

@@ -17,7 +17,7 @@ import httpx2
 import jwt
 
 from authguard.core.request import Evidence, Proven, Unseen
-from authguard.core.urls import normal
+from authguard.core.urls import normalize
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.credentials.token_validator import TokenValidator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Times
 
 URL: Final = "https://agent.test/chat"
-ADDRESS: Final = normal(URL)
+ADDRESS: Final = normalize(URL)
 
 
 class Desk:

@@ -24,7 +24,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from authguard.core.canonical import canonical, render
+from authguard.core.canonical import canonicalize, render_request
 from authguard.core.limits import measure
 from authguard.core.record_codec import transaction_key
 from authguard.core.request import Limit, Operation
@@ -197,10 +197,12 @@ def parts(rounds: int) -> list[Row]:
     )
     before = {"subject": tuple(LedgerEntry("", NOW - index, "12.5", f"t{index}") for index in range(20))}
     headers = (b"application/json", b"")
-    made = canonical(BODY, "application/json", headers[0])
+    made = canonicalize(BODY, "application/json", headers[0])
     return [
-        _timed("the canonical form of a purchase", rounds, lambda: canonical(BODY, "application/json", headers[0])),
-        _timed("its lines for an approver", rounds, lambda: render("POST", b"/orders/7/refund", headers[0], made)),
+        _timed("the canonical form of a purchase", rounds, lambda: canonicalize(BODY, "application/json", headers[0])),
+        _timed(
+            "its lines for an approver", rounds, lambda: render_request("POST", b"/orders/7/refund", headers[0], made)
+        ),
         _timed("its limits, 20 purchases before it", rounds, lambda: measure(limits, BODY, ledgers=before, now=NOW)),
     ]
 

@@ -21,7 +21,7 @@ from authguard.cli import GROUPS, build
 from authguard.core import entries
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
-from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
+from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome, Reason
 from authguard.core.record_schema import schema_text
 from authguard.middleware import AuthGuard
 from authguard.policy.checks import registry, route_coverage
@@ -86,7 +86,7 @@ def outcomes() -> Iterator[str]:
         if outcome in ADMITTING:
             rows.append((code(outcome), "the app's own", "", "", "", ""))
             continue
-        status, title, action = WIRE[outcome]
+        status, title, action = RESPONSES[outcome]
         if outcome is Outcome.REPEAT:
             rows.append((code(outcome), "that of the first answer", "", "", "", ""))
             continue

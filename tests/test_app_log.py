@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from authguard.app_log import LoggingSink
 from authguard.audit.write.memory import MemorySink
-from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.errors import AuditError
 from tests.audit.logs import CELL
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMON: dict[str, Any] = {"id": "1", "at": 5.0, "policy": "ab"}
-MOVED = Moved(machine="session", event="session.accepted", source="absent", dest="active", cause="request", **COMMON)
-ACTED = Acted(act="rollback.engaged", by="mara", note="name and msg and level", **COMMON)
-FAULTED = Faulted(reason="guard-fault", where="load", error="StoreError", **COMMON)
-WITHDRAWN = Withdrawn(records=("2", "3"), **COMMON)
-DECIDED = Decided(operation="pay", cell=CELL, rule="1:x", outcome="deny", fallback="x", **COMMON)
-REFUSED = Refused(reason="body-too-large", status=413, **COMMON)
+MOVED = TransitionEntry(
+    machine="session", event="session.accepted", source="absent", dest="active", cause="request", **COMMON
+)
+ACTED = ActEntry(act="rollback.engaged", by="mara", note="name and msg and level", **COMMON)
+FAULTED = FaultEntry(reason="guard-fault", where="load", error="StoreError", **COMMON)
+WITHDRAWN = WithdrawalEntry(records=("2", "3"), **COMMON)
+DECIDED = DecisionEntry(operation="pay", cell=CELL, rule="1:x", outcome="deny", fallback="x", **COMMON)
+REFUSED = RefusalEntry(reason="body-too-large", status=413, **COMMON)
 ANNOUNCED = (MOVED, ACTED, FAULTED, WITHDRAWN)
 
 

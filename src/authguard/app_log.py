@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from authguard.core.entries import Acted, Faulted, Moved, Withdrawn
+from authguard.core.entries import ActEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
@@ -26,10 +26,10 @@ WITHDRAWN: Final = "authguard.withdrawn"
 UNNAMED: Final = "authguard.unnamed"
 
 _ANNOUNCED: Final[dict[type, tuple[str, int]]] = {
-    Moved: (TRANSITIONED, logging.INFO),
-    Acted: (ACTED, logging.INFO),
-    Faulted: (FAULTED, logging.ERROR),
-    Withdrawn: (WITHDRAWN, logging.INFO),
+    TransitionEntry: (TRANSITIONED, logging.INFO),
+    ActEntry: (ACTED, logging.INFO),
+    FaultEntry: (FAULTED, logging.ERROR),
+    WithdrawalEntry: (WITHDRAWN, logging.INFO),
 }
 
 #: where the app has not configured structlog, records go to the standard logger, which is silent below a warning

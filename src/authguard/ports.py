@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
     from authguard.core.request import Credential, Evidence, Principal, Unseen
-    from authguard.core.snapshot import Keys, Mandate, Snapshot, TransactionRecord
+    from authguard.core.snapshot import Delegation, Keys, Snapshot, TransactionRecord
     from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 
 
@@ -246,7 +246,7 @@ class AccountStatus:
 
     status: str
     at: float
-    mandates: tuple[Mandate, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard import AuthGuard
-from authguard.core.outcomes import WIRE, Outcome, Reason
+from authguard.core.outcomes import RESPONSES, Outcome, Reason
 from authguard.testing import FakeClock, Mint
 from tests.kit import POLICY
 
@@ -256,7 +256,7 @@ def _same(answer: Answer, reply: Reply) -> None:
     else:
         assert set(body) == {"type", "title", "status", "detail", "outcome", "operation", "next"}
         assert body["type"] == f"urn:authguard:outcome:{reply.outcome}"
-        assert (body["outcome"], body["title"]) == (reply.outcome, WIRE[Outcome(reply.outcome)][1])
+        assert (body["outcome"], body["title"]) == (reply.outcome, RESPONSES[Outcome(reply.outcome)][1])
     assert body["status"] == reply.status
     assert body["next"]["action"] == reply.action
     assert len(body["next"]) == (2 if reply.outcome == "retry" else 1)

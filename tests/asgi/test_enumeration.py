@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import authguard
-from authguard.core.entries import Decided
+from authguard.core.entries import DecisionEntry
 from tests.asgi.shop import Shop
 from tests.kit import POLICY
 
@@ -90,8 +90,8 @@ async def test_the_log_tells_them_apart() -> None:
     told = set()
     for state in ALIKE:
         _, _, shop = await met(state)
-        last = shop.desk.sink.of(Decided)[-1]
-        assert isinstance(last, Decided)
+        last = shop.desk.sink.of(DecisionEntry)[-1]
+        assert isinstance(last, DecisionEntry)
         told.add(last.cell[1])
     assert told == set(ALIKE)
 

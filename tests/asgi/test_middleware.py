@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from authguard.core.entries import Decided, Refused
+from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.errors import AuditError, AuthguardError
@@ -214,7 +214,7 @@ async def test_a_refund_over_the_limit_waits_and_its_address_can_be_polled_by_it
     assert foreign.status_code == missing.status_code == 404
     strip = [answer.text.replace(answer.json()["instance"], "") for answer in (foreign, missing)]
     assert strip[0] == strip[1]
-    assert [entry.reason for entry in shop.desk.sink.of(Refused)] == ["transaction-unknown"] * 2  # type: ignore[union-attr]
+    assert [entry.reason for entry in shop.desk.sink.of(RefusalEntry)] == ["transaction-unknown"] * 2  # type: ignore[union-attr]
     assert shop.runs == []
 
 
@@ -274,7 +274,7 @@ async def test_a_malformed_request_is_refused_recorded_and_never_reaches_the_app
         answer = await client.get("/healthz", headers=headers)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert len(shop.desk.sink.of(Refused)) == 1
+    assert len(shop.desk.sink.of(RefusalEntry)) == 1
     assert shop.runs == []
 
 
@@ -325,8 +325,8 @@ async def test_no_request_passes_by_its_shape_and_a_preflight_is_an_options_like
         assert (await client.options("/export", headers=preflight)).status_code == 401
         assert (await client.options("/chat", headers={"Origin": "https://a.test"})).status_code == 404
         assert (await client.post("/chat", headers=preflight)).status_code == 401
-    assert len(shop.desk.sink.of(Decided)) == 2
-    assert len(shop.desk.sink.of(Refused)) == 1
+    assert len(shop.desk.sink.of(DecisionEntry)) == 2
+    assert len(shop.desk.sink.of(RefusalEntry)) == 1
     assert not shop.runs
 
 
@@ -338,7 +338,9 @@ async def test_a_method_that_a_framework_may_write_otherwise_is_malformed_and_re
     sent = await talk(shop, "/chat", bearer(shop.desk.login()), [], method)
     assert sent[0]["status"] == 400
     assert shop.runs == ["healthz"]
-    assert [entry.reason for entry in shop.desk.sink.entries if isinstance(entry, Refused)] == ["request-malformed"]
+    assert [entry.reason for entry in shop.desk.sink.entries if isinstance(entry, RefusalEntry)] == [
+        "request-malformed"
+    ]
 
 
 async def test_a_head_request_is_the_get_and_a_refusal_of_it_has_no_body() -> None:
@@ -523,7 +525,7 @@ async def test_a_request_that_is_malformed_can_be_found_by_its_trace(kind: str, 
         """Hear nothing of it."""
 
     await shop.app(scope | {"headers": headers}, receive, send)
-    refused = [entry for entry in shop.desk.sink.entries if isinstance(entry, Refused)]
+    refused = [entry for entry in shop.desk.sink.entries if isinstance(entry, RefusalEntry)]
     assert [(entry.reason, entry.trace_id) for entry in refused] == [(reason, trace.decode())]
 
 
@@ -581,7 +583,7 @@ async def test_whatever_comes_there_is_one_defined_answer_and_the_app_runs_only_
     assert sent
     status = sent[0].get("status", 403)
     assert status < 500 or status == 503
-    admitted = [entry for entry in shop.desk.sink.of(Decided) if entry.outcome in {"allow", "restrict"}]
+    admitted = [entry for entry in shop.desk.sink.of(DecisionEntry) if entry.outcome in {"allow", "restrict"}]
     assert not shop.runs or admitted
-    decided = len(shop.desk.sink.of(Decided)) + len(shop.desk.sink.of(Refused))
+    decided = len(shop.desk.sink.of(DecisionEntry)) + len(shop.desk.sink.of(RefusalEntry))
     assert decided == 1

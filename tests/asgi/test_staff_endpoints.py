@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from authguard.core.entries import Acted, Moved
+from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.snapshot import Keys, account_key, session_key
 from tests.asgi.shop import Shop
 from tests.kit import ISSUER, POLICY
@@ -61,9 +61,9 @@ async def test_a_person_lifts_a_state_and_old_reports_count_no_more(status: str)
     assert await desk.state() == "normal"
     await desk.chat(customer)  # its claim is from before the decision
     assert await desk.state() == "normal"
-    (act,) = [one for one in desk.shop.desk.sink.of(Acted) if one.act == "account.reinstated"]  # type: ignore[union-attr]
+    (act,) = [one for one in desk.shop.desk.sink.of(ActEntry) if one.act == "account.reinstated"]  # type: ignore[union-attr]
     assert (act.note, act.by != "", act.decision != "") == (WHY["reason"], True, True)  # type: ignore[union-attr]
-    moved = [one for one in desk.shop.desk.sink.of(Moved) if one.event == "reinstated"]  # type: ignore[union-attr]
+    moved = [one for one in desk.shop.desk.sink.of(TransitionEntry) if one.event == "reinstated"]  # type: ignore[union-attr]
     assert [one.cause for one in moved] == ["person"]  # type: ignore[union-attr]
 
 
@@ -102,7 +102,7 @@ async def test_nobody_lifts_anything_without_the_role(
     reply = await desk.lift(path, desk.staff("ines", *roles, **facts), **body)
     assert reply.status_code == 403
     assert await desk.state() == "suspended"
-    assert not [one for one in desk.shop.desk.sink.of(Moved) if one.cause == "person"]  # type: ignore[union-attr]
+    assert not [one for one in desk.shop.desk.sink.of(TransitionEntry) if one.cause == "person"]  # type: ignore[union-attr]
 
 
 async def test_nobody_lifts_anything_of_their_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from authguard.asgi.control import Control
-from authguard.core.entries import Acted, Moved
+from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.encryption import PayloadCipher
@@ -93,7 +93,7 @@ async def test_what_a_supervisor_approved_runs_once_and_is_answered_again_from_t
     assert again.json() == {"refunded": True}
     assert again.headers["idempotency-replayed"] == "true"
     assert desk.shop.runs == ["refund"]
-    (act,) = [line for line in desk.shop.desk.sink.of(Acted) if isinstance(line, Acted) and line.transaction]
+    (act,) = [line for line in desk.shop.desk.sink.of(ActEntry) if isinstance(line, ActEntry) and line.transaction]
     assert (act.act, act.transaction, act.note) == ("transaction.approved", name, "the customer called")
 
 
@@ -163,7 +163,7 @@ async def test_an_approver_who_may_approve_no_more_counts_no_more_when_it_is_to_
         await desk.refresh("/" + "0" * 32, token)
     assert (await desk.buy()).json()["outcome"] == "deny"
     assert desk.shop.runs == []
-    assert any(isinstance(line, Moved) and line.cause == "approvers" for line in desk.shop.desk.sink.entries)
+    assert any(isinstance(line, TransitionEntry) and line.cause == "approvers" for line in desk.shop.desk.sink.entries)
 
 
 async def test_an_older_credential_does_not_bring_a_lost_role_back() -> None:
@@ -331,7 +331,7 @@ async def test_a_job_of_the_app_settles_what_it_finds_out(*, happened: bool) -> 
     again = await desk.buy(SMALL)
     assert again.json()["outcome"] == ("repeat" if happened else "handoff")
     assert desk.shop.runs == ["refund"]
-    acts = [one for one in desk.shop.desk.sink.of(Acted) if isinstance(one, Acted) and one.by == "reconciliation"]
+    acts = [one for one in desk.shop.desk.sink.of(ActEntry) if isinstance(one, ActEntry) and one.by == "reconciliation"]
     assert [(one.act, one.note) for one in acts][1] == (
         f"transaction.settled_{'done' if happened else 'failed'}",
         "the bank says so",

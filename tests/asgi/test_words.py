@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from authguard.asgi.reply import DEFAULT_TEXTS, ReplyBuilder, customer_text
-from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Words
+from authguard.core.outcomes import ADMITTING, Fallback, LocalizedText, Outcome
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError
 from authguard.policy.compiler import load
@@ -61,7 +61,7 @@ SAID = st.dictionaries(st.sampled_from(["default", "voice", "web"]), TEXTS, min_
 ACCEPTED = st.one_of(st.text(max_size=40), st.sampled_from(["de-AT, en;q=0.5", "*", "de", "", "xx", ",,;q=,de;q=0"]))
 
 
-def saying(said: Any) -> Words:
+def saying(said: Any) -> LocalizedText:
     """Give the words of a policy that says something when it denies."""
     text = f"{POLICY}fallbacks: {{refuse: {{kind: deny, message: {json.dumps(said, ensure_ascii=False)}}}}}\n"
     return load("words.yaml", text=text.encode("utf-8", "surrogatepass")).fallbacks["refuse"].say
@@ -81,7 +81,7 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
     verdict: Verdict, kind: Outcome, shape: str, text: str
 ) -> None:
     texts = {"{}": ("", "default"), "default": ("", "default"), "voice": ("", "voice"), "de": ("de", "default")}
-    fallback = Fallback(name="x", kind=kind, say=Words({texts[shape]: text}))
+    fallback = Fallback(name="x", kind=kind, say=LocalizedText({texts[shape]: text}))
     ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
     reply = ReplyBuilder("realm", "", "/.authguard").of_verdict(
         replace(verdict, fallback=fallback, channel="voice"), ask

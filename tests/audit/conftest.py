@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -64,6 +64,6 @@ def sink(new_sink: Callable[[], JsonlSink]) -> JsonlSink:
 
 
 @pytest.fixture
-def act(clock: FakeClock) -> Callable[[str], Acted]:
+def act(clock: FakeClock) -> Callable[[str], ActEntry]:
     """Make an entry by its note."""
-    return lambda note: Acted(id="x", at=clock.now(), policy="ab", act="started", note=note)
+    return lambda note: ActEntry(id="x", at=clock.now(), policy="ab", act="started", note=note)

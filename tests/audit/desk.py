@@ -13,7 +13,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 
@@ -75,7 +75,7 @@ class Desk:
         """Write a record a second for each note."""
         for note in notes:
             self.clock.advance(1)
-            sink.append(Acted(id=f"r{note}", at=self.clock.now(), policy="ab", act="started", by="dana", note=note))
+            sink.append(ActEntry(id=f"r{note}", at=self.clock.now(), policy="ab", act="started", by="dana", note=note))
 
     def work(self) -> None:
         """Do what the thread does when it wakes: sign, then keep."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from tests.records import by_hand
 
 if TYPE_CHECKING:
@@ -20,37 +20,37 @@ CELL = (
 )
 
 
-def decided(record: str, at: float = 0.0, outcome: str = "allow", **more: Any) -> Decided:
+def decided(record: str, at: float = 0.0, outcome: str = "allow", **more: Any) -> DecisionEntry:
     """Make a decision, so many seconds after `AT`."""
     fallback = "allow" if outcome == "allow" else "no"
     said: dict[str, Any] = {"policy": "ab", "operation": "pay", "cell": CELL, "rule": f"3:{fallback}"}
     said |= {"subject": "anna", "session": "5e55", "events": ("session.accepted",), "fallback": fallback}
-    return Decided(id=record, at=AT + at, outcome=outcome, **(said | more))
+    return DecisionEntry(id=record, at=AT + at, outcome=outcome, **(said | more))
 
 
-def moved(record: str, at: float, step: str, **more: Any) -> Moved:
+def moved(record: str, at: float, step: str, **more: Any) -> TransitionEntry:
     """Make a transition from ``machine.event: source -> dest``."""
     event, _, states = step.partition(": ")
     source, _, dest = states.partition(" -> ")
     machine, _, trigger = event.partition(".")
     said = {"policy": "ab", "cause": "credential", "subject": "anna", "session": "5e55"} | more
-    return Moved(id=record, at=AT + at, machine=machine, event=trigger, source=source, dest=dest, **said)
+    return TransitionEntry(id=record, at=AT + at, machine=machine, event=trigger, source=source, dest=dest, **said)
 
 
-def withdrawn(record: str, at: float, *records: str) -> Withdrawn:
-    return Withdrawn(id=record, at=AT + at, policy="ab", records=records)
+def withdrawn(record: str, at: float, *records: str) -> WithdrawalEntry:
+    return WithdrawalEntry(id=record, at=AT + at, policy="ab", records=records)
 
 
-def acted(record: str, at: float, act: str, **more: Any) -> Acted:
-    return Acted(id=record, at=AT + at, policy="ab", act=act, **more)
+def acted(record: str, at: float, act: str, **more: Any) -> ActEntry:
+    return ActEntry(id=record, at=AT + at, policy="ab", act=act, **more)
 
 
-def refused(record: str, at: float, reason: str = "body-too-large") -> Refused:
-    return Refused(id=record, at=AT + at, policy="ab", reason=reason, status=413)
+def refused(record: str, at: float, reason: str = "body-too-large") -> RefusalEntry:
+    return RefusalEntry(id=record, at=AT + at, policy="ab", reason=reason, status=413)
 
 
-def faulted(record: str, at: float) -> Faulted:
-    return Faulted(id=record, at=AT + at, policy="ab", reason="guard-fault", where="store", error="OSError")
+def faulted(record: str, at: float) -> FaultEntry:
+    return FaultEntry(id=record, at=AT + at, policy="ab", reason="guard-fault", where="store", error="OSError")
 
 
 def write(path: Path, *entries: Entry) -> bytes:

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from authguard.cli.audit_group import app
 from authguard.cli.terminal import escape, format_record_line
 from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import Acted, Decided, Moved
+from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry
 from tests.records import by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 AT = 1_800_000_000.0
-DECIDED = Decided(
+DECIDED = DecisionEntry(
     id="d1",
     at=AT + 1,
     policy="ab",
@@ -34,7 +34,7 @@ DECIDED = Decided(
 )
 
 
-def write(path: Path, *entries: Acted | Decided | Moved) -> list[bytes]:
+def write(path: Path, *entries: ActEntry | DecisionEntry | TransitionEntry) -> list[bytes]:
     """Chain entries into a file."""
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
@@ -44,8 +44,8 @@ def write(path: Path, *entries: Acted | Decided | Moved) -> list[bytes]:
     return lines
 
 
-def act(note: str, at: float = AT) -> Acted:
-    return Acted(id="a", at=at, policy="ab", act="started", by="bank", note=note)
+def act(note: str, at: float = AT) -> ActEntry:
+    return ActEntry(id="a", at=at, policy="ab", act="started", by="bank", note=note)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_without_a_key_nothing_vouches_for_a_log(run: CliRunner, log: Path) -> N
 
 
 def test_verify_tells_repairs(run: CliRunner, log: Path) -> None:
-    write(log, Acted(id="a", at=AT, policy="ab", act="repaired", note="9 bytes"))
+    write(log, ActEntry(id="a", at=AT, policy="ab", act="repaired", note="9 bytes"))
     assert "1 torn line cut off" in run.invoke(app, ["verify", str(log)]).output
 
 
@@ -152,7 +152,9 @@ def test_the_log_is_named_by_argument_then_variable_then_default(
 
 def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: Path) -> None:
     write(log, act("one"), DECIDED)
-    moved = Moved(id="m", at=AT + 0.5, policy="ab", machine="session", event="e.x", source="a", dest="b", cause="timer")
+    moved = TransitionEntry(
+        id="m", at=AT + 0.5, policy="ab", machine="session", event="e.x", source="a", dest="b", cause="timer"
+    )
     write(log.with_name("audit.1.jsonl"), moved)
     done = run.invoke(app, ["tail", str(log), "-n", "2"])
     assert done.exit_code == 0

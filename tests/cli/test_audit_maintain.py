@@ -12,7 +12,7 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.tombstone import parse_tombstone
 from authguard.factory import create_sink
 from authguard.ids import SystemIds
@@ -57,9 +57,9 @@ def lived(desk: Deployment, days: int) -> AuditSink:
     first, second = opened(desk, clock), opened(desk, clock)
     for _ in range(5):
         clock.advance(DAY + 1)
-        second.append(Acted(id="old", at=clock.now(), policy="ab", act="started", by="dana"))
+        second.append(ActEntry(id="old", at=clock.now(), policy="ab", act="started", by="dana"))
     second.close()
-    first.append(Acted(id="held", at=clock.now(), policy="ab", act="started", by="dana"))
+    first.append(ActEntry(id="held", at=clock.now(), policy="ab", act="started", by="dana"))
     return first
 
 

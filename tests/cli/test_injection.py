@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from authguard import signing_key
 from authguard.cli.audit_group import app
 from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
 from tests.hostile import MARKS
@@ -74,7 +74,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     lines = write(path, *map(hostile, entries)).splitlines(keepends=True)
     # halves of characters come as escapes, under a hash that is right
-    half = Acted(id="h1", at=AT + 6, policy="ab", act="started", note="HALF")
+    half = ActEntry(id="h1", at=AT + 6, policy="ab", act="started", note="HALF")
     plain, _ = format_line(half, len(lines), lines[-1][-67:-3].decode())
     path.write_bytes(b"".join(lines) + plain.replace(b"HALF", rb"\ud800\udfff\u202e"))
     assert GENESIS.encode() in lines[0]

@@ -10,7 +10,7 @@ import pytest
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.cli import main
 from authguard.cli.output import FAILED, INVALID, OK, USAGE
-from authguard.core.entries import Decided, Moved
+from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.policy.compiler import load
 from authguard.testing import FakeClock
 from tests.kit import CountingIds
@@ -41,10 +41,10 @@ def log(tmp_path: Path) -> Path:
     sink = JsonlSink(path, clock=FakeClock(), ids=CountingIds())
     sink.open()
     try:
-        sink.append(Decided(id="one", policy=digest, rule="8:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
-        sink.append(Decided(id="old", policy="0" * 64, rule="6:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(DecisionEntry(id="one", policy=digest, rule="8:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(DecisionEntry(id="old", policy="0" * 64, rule="6:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
         sink.append(
-            Moved(
+            TransitionEntry(
                 id="moved",
                 at=1.0,
                 policy=digest,

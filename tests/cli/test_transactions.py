@@ -11,7 +11,7 @@ import pytest
 
 from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, USAGE
-from authguard.core.canonical import canonical
+from authguard.core.canonical import canonicalize
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.factory import create_cipher
 from authguard.policy.compiler import load
@@ -123,7 +123,7 @@ def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment)
 def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     app: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bond = RequestBinding(method="POST", target=b"/pay", body=canonical(b'{"amount": 901}', "application/json"))
+    bond = RequestBinding(method="POST", target=b"/pay", body=canonicalize(b'{"amount": 901}', "application/json"))
     newer, new = "22" * 32, "11" * 32
     stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.core.conditions import actor
+from authguard.core.conditions import classify_actor
 from tests.kit import ISSUER, signed_in
 
 PARTNER = "https://partner.test"
@@ -39,7 +39,7 @@ AGENTS = frozenset({Agent(ISSUER, "concierge"), Agent(ISSUER, "robot", alone=Tru
     ],
 )
 def test_who_acts(facts: dict[str, object], acting: str) -> None:
-    assert actor(signed_in(at=0.0, **facts).principal, AGENTS) == acting
+    assert classify_actor(signed_in(at=0.0, **facts).principal, AGENTS) == acting
 
 
 def test_a_name_says_whose_it_is() -> None:

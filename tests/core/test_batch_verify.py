@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from authguard.core.batch_verify import verify_batch
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, iter_chain
-from authguard.core.entries import Acted, Decided, Entry
+from authguard.core.entries import ActEntry, DecisionEntry, Entry
 from authguard.core.merkle import leaf
 from tests.audit.logs import acted, decided, faulted, moved, refused, withdrawn
 
@@ -44,7 +44,7 @@ def one_by_one(lines: list[bytes]) -> list[ChainedLine]:
 @given(entries)
 def test_a_stride_says_what_its_lines_say_one_by_one_up_to_what_the_log_says_of_itself(made: list[Entry]) -> None:
     lines = chained(made)
-    own = [place for place, one in enumerate(made) if isinstance(one, Acted) and one.by == "audit"]
+    own = [place for place, one in enumerate(made) if isinstance(one, ActEntry) and one.by == "audit"]
     plain = one_by_one(lines[: own[0] if own else None])
     found = verify_batch(lines, 0, GENESIS, tree=True)
     if not plain:
@@ -54,13 +54,13 @@ def test_a_stride_says_what_its_lines_say_one_by_one_up_to_what_the_log_says_of_
     assert (found.lines, found.head, found.size) == (len(plain), plain[-1].hash, sum(map(len, lines[: len(plain)])))
     assert list(found.leaves) == [leaf(line[:-1]) for line in lines[: len(plain)]]
     assert found.kinds == Counter(str(type(one.entry).__struct_config__.tag) for one in plain)
-    assert found.outcomes == Counter(one.entry.outcome for one in plain if isinstance(one.entry, Decided))
+    assert found.outcomes == Counter(one.entry.outcome for one in plain if isinstance(one.entry, DecisionEntry))
     assert (found.first, found.last) == (min(one.entry.at for one in plain), max(one.entry.at for one in plain))
 
 
 @given(entries.filter(bool), st.data())
 def test_nothing_is_taken_of_lines_that_do_not_all_follow(made: list[Entry], data: st.DataObject) -> None:
-    lines = chained([one for one in made if not isinstance(one, Acted)] or [decided("a")])
+    lines = chained([one for one in made if not isinstance(one, ActEntry)] or [decided("a")])
     place = data.draw(st.integers(0, len(lines) - 1), "line")
     match data.draw(st.sampled_from(("edit", "drop", "swap", "twice", "cut", "empty", "prev", "seq")), "how"):
         case "edit":

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.canonical import BEGINNING, LINES_BOUND, TEXT_BOUND, VALUE_SHOWN, canonical, render
-from authguard.core.limits import UNREAD
+from authguard.core.canonical import (
+    MAX_LINES,
+    MAX_TEXT_CHARS,
+    MAX_VALUE_CHARS,
+    PREFIX_CHARS,
+    canonicalize,
+    render_request,
+)
+from authguard.core.limits import NO_DOCUMENT
 
 JSON = "application/json"
 PRINTABLE = set(string.printable[:95])
@@ -27,7 +34,7 @@ values = st.recursive(
 
 
 def shown(content: bytes, media_type: str = JSON, form: bytes = b"") -> tuple[str, ...]:
-    return render("POST", b"/pay?", form, canonical(content, media_type, form))
+    return render_request("POST", b"/pay?", form, canonicalize(content, media_type, form))
 
 
 def whole(content: bytes) -> str:
@@ -43,15 +50,15 @@ def test_white_space_and_the_order_of_names_alone_change_nothing(value: Any) -> 
             return {name: turned(member) for name, member in reversed(inner.items())}
         return [turned(member) for member in inner] if isinstance(inner, list) else inner
 
-    plain = canonical(json.dumps(value).encode(), JSON)
-    spaced = canonical(json.dumps(turned(value), indent=3, ensure_ascii=False).encode(errors="surrogatepass"), JSON)
+    plain = canonicalize(json.dumps(value).encode(), JSON)
+    spaced = canonicalize(json.dumps(turned(value), indent=3, ensure_ascii=False).encode(errors="surrogatepass"), JSON)
     assert plain == spaced
 
 
 @given(values, values)
 def test_two_documents_look_alike_only_where_they_are_one(one: Any, other: Any) -> None:
-    forms = [canonical(json.dumps(value).encode(), JSON) for value in (one, other)]
-    lines = [render("POST", b"/pay?", b"", form) for form in forms]
+    forms = [canonicalize(json.dumps(value).encode(), JSON) for value in (one, other)]
+    lines = [render_request("POST", b"/pay?", b"", form) for form in forms]
     assert (forms[0] == forms[1]) == (lines[0] == lines[1])
 
 
@@ -89,7 +96,7 @@ def test_whatever_is_sent_is_shown_in_printable_ascii_line_by_line(content: byte
     ],
 )
 def test_of_what_parsers_read_differently_every_byte_counts_and_is_shown_as_bytes(content: bytes) -> None:
-    form = canonical(content, JSON)
+    form = canonicalize(content, JSON)
     assert (form.content, form.is_json) == (content, False)
     assert shown(content)[1].startswith("the body, byte by byte" if content else "no body")
 
@@ -107,12 +114,12 @@ def test_of_what_parsers_read_differently_every_byte_counts_and_is_shown_as_byte
     ],
 )
 def test_a_body_that_is_to_be_read_in_another_way_is_bound_byte_by_byte(form: bytes, *, is_json: bool) -> None:
-    assert canonical(b'{"a": 1}', JSON, form).is_json is is_json
+    assert canonicalize(b'{"a": 1}', JSON, form).is_json is is_json
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/xjson"])
 def test_what_is_not_json_is_never_read_as_json(media_type: str) -> None:
-    assert canonical(b'{"b": 1, "a": 2}', media_type).content == b'{"b": 1, "a": 2}'
+    assert canonicalize(b'{"b": 1, "a": 2}', media_type).content == b'{"b": 1, "a": 2}'
 
 
 def test_the_lines_name_each_value_by_its_place() -> None:
@@ -145,17 +152,17 @@ def test_what_could_deceive_is_an_escape_and_is_named(text: str, expected: str) 
 
 
 def test_a_long_value_is_shown_by_its_beginning_its_length_and_its_hash() -> None:
-    kept = "a" * VALUE_SHOWN
+    kept = "a" * MAX_VALUE_CHARS
     assert f'"{kept}"' in whole(json.dumps({"note": kept}).encode())
     one, other = (whole(json.dumps({"note": kept + tail}).encode()) for tail in "xy")
     assert one != other
-    assert f'"{"a" * BEGINNING}"... {VALUE_SHOWN + 1} characters, SHA-256 ' in one
+    assert f'"{"a" * PREFIX_CHARS}"... {MAX_VALUE_CHARS + 1} characters, SHA-256 ' in one
 
 
 def test_more_than_a_person_can_read_is_not_shown_at_all_rather_than_in_part() -> None:
-    assert len(shown(json.dumps(list(range(LINES_BOUND - 1))).encode())) == LINES_BOUND
-    assert shown(json.dumps(list(range(LINES_BOUND))).encode()) == ()
-    assert shown(json.dumps({"a" * TEXT_BOUND: 1}).encode()) == ()
+    assert len(shown(json.dumps(list(range(MAX_LINES - 1))).encode())) == MAX_LINES
+    assert shown(json.dumps(list(range(MAX_LINES))).encode()) == ()
+    assert shown(json.dumps({"a" * MAX_TEXT_CHARS: 1}).encode()) == ()
     deep: Any = 1
     for _ in range(50):
         deep = {"k" * 20_000: deep}
@@ -183,9 +190,9 @@ def test_more_than_a_person_can_read_is_not_shown_at_all_rather_than_in_part() -
     ],
 )
 def test_a_body_is_measured_only_where_its_headers_say_json_in_utf_8(form: bytes, plain: bool) -> None:  # noqa: FBT001
-    assert (canonical(b'{"amount": 1}', JSON, form).document is not UNREAD) == plain
+    assert (canonicalize(b'{"amount": 1}', JSON, form).document is not NO_DOCUMENT) == plain
 
 
 def test_a_number_that_javascript_rounds_leaves_a_body_plain_though_every_byte_counts() -> None:
-    form = canonical(b'{"order": 9007199254740993}', JSON)
+    form = canonicalize(b'{"order": 9007199254740993}', JSON)
     assert (form.document, form.is_json) == ({"order": 9007199254740993}, False)

@@ -23,7 +23,7 @@ from authguard.core.chain import (
     parse_line,
     verify_chain,
 )
-from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,12 +38,14 @@ def of_each_kind(number: int) -> Entry:
     """Make an entry; six in a row are of six kinds."""
     common = {"id": f"{number:032x}", "at": 1_800_000_000.25 + number, "policy": POLICY}
     return (
-        lambda: Acted(act="started", by="bank", note='a "quoted", {odd} note \\ with ,"hash":" in it', **common),
-        lambda: Decided(operation="pay", cell=CELL, rule="3:allow", outcome="allow", fallback="allow", **common),
-        lambda: Moved(machine="session", event="session.accepted", source="absent", dest="active", cause="x", **common),
-        lambda: Refused(reason="body-too-large", status=413, operation="übertragen", **common),
-        lambda: Faulted(reason="store", where="load", error="StoreError", **common),
-        lambda: Withdrawn(records=("1", "2"), **common),
+        lambda: ActEntry(act="started", by="bank", note='a "quoted", {odd} note \\ with ,"hash":" in it', **common),
+        lambda: DecisionEntry(operation="pay", cell=CELL, rule="3:allow", outcome="allow", fallback="allow", **common),
+        lambda: TransitionEntry(
+            machine="session", event="session.accepted", source="absent", dest="active", cause="x", **common
+        ),
+        lambda: RefusalEntry(reason="body-too-large", status=413, operation="übertragen", **common),
+        lambda: FaultEntry(reason="store", where="load", error="StoreError", **common),
+        lambda: WithdrawalEntry(records=("1", "2"), **common),
     )[number % 6]()
 
 
@@ -133,12 +135,14 @@ def test_a_line_said_twice_is_found(number: int, place: int) -> None:
 
 @given(st.integers(1, 18))
 def test_a_forged_line_that_fits_its_predecessor_is_found_at_its_successor(place: int) -> None:
-    forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), place, json.loads(LOG[place - 1])["hash"])
+    forged, _ = format_line(
+        ActEntry(id="f", at=1.0, policy="", act="started"), place, json.loads(LOG[place - 1])["hash"]
+    )
     assert verify_chain([*LOG[:place], forged, *LOG[place + 1 :]]) == ChainBreak(place + 2, Violation.MISPLACED)
 
 
 def test_a_forged_last_line_that_skips_places_is_found() -> None:
-    forged, _ = format_line(Acted(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
+    forged, _ = format_line(ActEntry(id="f", at=1.0, policy="", act="started"), 25, json.loads(LOG[-1])["hash"])
     assert verify_chain([*LOG, forged]) == ChainBreak(21, Violation.MISPLACED)
 
 
@@ -186,7 +190,7 @@ def test_a_place_is_written_in_one_way_only(number: bytes) -> None:
 
 
 def test_a_line_longer_than_a_line_may_be_is_foreign() -> None:
-    line, _ = format_line(Acted(id="x", at=1.0, policy="", act="a", note="n" * MAX_LINE_BYTES), 0, GENESIS)
+    line, _ = format_line(ActEntry(id="x", at=1.0, policy="", act="a", note="n" * MAX_LINE_BYTES), 0, GENESIS)
     assert parse_line(line) is Violation.NOT_A_RECORD
 
 
@@ -203,4 +207,4 @@ def test_every_flaw_is_told_in_words() -> None:
 
 def test_text_that_is_not_unicode_does_not_become_a_line() -> None:
     with pytest.raises(UnicodeEncodeError):
-        format_line(Acted(id="x", at=1.0, policy="", act="\ud800"), 0, GENESIS)
+        format_line(ActEntry(id="x", at=1.0, policy="", act="\ud800"), 0, GENESIS)

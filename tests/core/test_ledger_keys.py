@@ -7,8 +7,8 @@ import json
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.core.ledger_keys import SCOPED, ledger_keys
-from authguard.core.limits import UNREAD, UnreadableError, parse_json
+from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys
+from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
 from authguard.core.request import Limit, Operation
 from tests.kit import ISSUER, signed_in
 
@@ -17,8 +17,8 @@ def parsed(raw: bytes) -> object:
     """Parse a body as the guard does."""
     try:
         return parse_json(raw)
-    except UnreadableError:
-        return UNREAD
+    except AmountError:
+        return NO_DOCUMENT
 
 
 def keys(by: str, body: object = None, *, name: str = "pay", agents: tuple[str, ...] = (), **facts: object) -> bytes:
@@ -26,7 +26,7 @@ def keys(by: str, body: object = None, *, name: str = "pay", agents: tuple[str, 
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     who = signed_in(at=1_000.0, **facts).principal
     known = frozenset(Agent(ISSUER, agent) for agent in agents)
-    found = ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, parsed(raw), known)
+    found = find_ledger_keys(Operation(name=name, payee_at="/to", limits=(limit,)), who, parsed(raw), known)
     return dict(found).get(by, b"")
 
 
@@ -40,7 +40,7 @@ def test_each_has_one_ledger_of_its_own(by: str) -> None:
         "service": b"",
     }
     assert keys(by) == keys(by, sid="s2") != others[by]
-    assert len({keys(one) for one in SCOPED if one != "payee"}) == 5
+    assert len({keys(one) for one in LEDGER_DIMENSIONS if one != "payee"}) == 5
 
 
 def test_an_actor_is_whoever_acts_whether_by_act_or_as_a_client() -> None:
@@ -76,8 +76,8 @@ def test_a_payee_that_cannot_be_read_has_no_ledger(body: object) -> None:
 
 def test_a_client_that_is_not_named_has_none_and_the_widest_ledger_comes_first() -> None:
     assert keys("client", client="") == b""
-    limits = tuple(Limit(name=f"pay/{by}", calls=1, per=60.0, by=by) for by in reversed(SCOPED))
-    found = ledger_keys(
+    limits = tuple(Limit(name=f"pay/{by}", calls=1, per=60.0, by=by) for by in reversed(LEDGER_DIMENSIONS))
+    found = find_ledger_keys(
         Operation(name="pay", payee_at="/to", limits=limits), signed_in(at=1.0).principal, {"to": 1}, ()
     )
-    assert tuple(by for by, _ in found) == SCOPED
+    assert tuple(by for by, _ in found) == LEDGER_DIMENSIONS

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from authguard.core.limits import (
     EXACT_ENTRIES,
-    LEDGER_BOUND,
-    UNREAD,
-    UnreadableError,
-    has_more_nodes,
+    MAX_LEDGER_ENTRIES,
+    NO_DOCUMENT,
+    AmountError,
+    exceeds_node_limit,
     measure,
     parse_json,
     release,
@@ -37,8 +37,8 @@ def parsed(raw: bytes) -> object:
     """Parse a body as the guard does."""
     try:
         return parse_json(raw)
-    except UnreadableError:
-        return UNREAD
+    except AmountError:
+        return NO_DOCUMENT
 
 
 def measured(body: object, **given: object) -> str:
@@ -115,7 +115,7 @@ def test_a_transactions_own_reservation_does_not_count_against_it() -> None:
 
 
 def test_a_full_ledger_is_exceeded_and_not_forgotten() -> None:
-    ledger = tuple(LedgerEntry("other/0", NOW, "1", f"t{place}") for place in range(LEDGER_BOUND))
+    ledger = tuple(LedgerEntry("other/0", NOW, "1", f"t{place}") for place in range(MAX_LEDGER_ENTRIES))
     assert measured({"amount": 1, "currency": "EUR"}, by_subject=ledger) == "exceeded"
 
 
@@ -154,7 +154,7 @@ def test_no_sequence_of_reservations_and_releases_exceeds_the_budget(
 def test_any_bytes_are_either_read_or_refused(body: bytes) -> None:
     try:
         parse_json(body)
-    except UnreadableError:
+    except AmountError:
         return
     json.loads(body)
 
@@ -164,14 +164,14 @@ def test_whose_limit_it_is_where_that_cannot_be_told_is_unmeasured(by: str) -> N
     limit = Limit(name="pay/0", calls=2, per=60.0, by=by)
     pay = Operation(name="pay", limits=(limit,))
     spent = (LedgerEntry("pay/0", NOW, "1"), LedgerEntry("pay/0", NOW, "1"))
-    assert measure(pay, UNREAD, ledgers={}, now=NOW).condition == "unmeasured"
-    assert measure(pay, UNREAD, ledgers={by: spent[:1]}, now=NOW).condition == "within"
-    assert measure(pay, UNREAD, ledgers={by: spent}, now=NOW).condition == "exceeded"
+    assert measure(pay, NO_DOCUMENT, ledgers={}, now=NOW).condition == "unmeasured"
+    assert measure(pay, NO_DOCUMENT, ledgers={by: spent[:1]}, now=NOW).condition == "within"
+    assert measure(pay, NO_DOCUMENT, ledgers={by: spent}, now=NOW).condition == "exceeded"
 
 
 def test_a_count_that_two_limits_share_is_counted_once() -> None:
     limits = tuple(Limit(name="service/calls/60", calls=calls, per=60.0, by="service") for calls in (5, 9))
-    found = measure(Operation(name="pay", limits=limits), UNREAD, ledgers={"service": ()}, now=NOW)
+    found = measure(Operation(name="pay", limits=limits), NO_DOCUMENT, ledgers={"service": ()}, now=NOW)
     assert len(found.spends["service"]) == 1
 
 
@@ -253,8 +253,8 @@ def test_a_ledger_of_very_many_stays_small_and_never_counts_too_little(gaps: lis
     ],
 )
 def test_values_are_counted_outside_of_texts_and_never_too_few(body: bytes, values: int) -> None:
-    assert has_more_nodes(body, values - 1)
-    assert not has_more_nodes(body, values)
+    assert exceeds_node_limit(body, values - 1)
+    assert not exceeds_node_limit(body, values)
 
 
 @given(
@@ -270,4 +270,4 @@ def test_a_document_never_has_more_values_than_are_counted(document: object) -> 
             return 1 + sum(map(count, value.values()))
         return 1 + sum(map(count, value)) if isinstance(value, list) else 1
 
-    assert has_more_nodes(json.dumps(document).encode(), count(document) - 1)
+    assert exceeds_node_limit(json.dumps(document).encode(), count(document) - 1)

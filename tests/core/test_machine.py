@@ -13,7 +13,7 @@ from transitions import MachineError
 
 from authguard.core import machine as machine_module
 from authguard.core.events import MACHINES, REENTERING, VOCABULARY, Event, triggers
-from authguard.core.machine import CHAIN_BOUND, Line, Machine, Spec, build, engine, expand, step
+from authguard.core.machine import MAX_CHAIN_LENGTH, Line, Machine, Spec, build_engine, compile_machine, expand, step
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.errors import MachineFaultError
 
@@ -53,7 +53,7 @@ def stand(policy: Policy, **states: str) -> Snapshot:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_standard_table_agrees_with_transitions_and_with_its_lines(standard: Policy, machine: str) -> None:
     built = standard.machines[machine]
-    reference = engine(built.spec)
+    reference = build_engine(built.spec)
     assert set(built.table) == {(s, t) for s in built.spec.states for t in built.spec.triggers}
     for (state, trigger), edge in built.table.items():
         assert edge.dest == ask(reference, state, trigger) == answer(built.spec, state, trigger), (state, trigger)
@@ -66,7 +66,7 @@ def test_the_standard_policy_answers_411_pairs(standard: Policy) -> None:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_transitions_knows_no_trigger_beyond_the_vocabulary(standard: Policy, machine: str) -> None:
     spec = standard.machines[machine].spec
-    names = set(engine(spec).events)
+    names = set(build_engine(spec).events)
     assert names == set(spec.triggers)
     assert not any(name.startswith("to_") for name in names), "auto transitions would bypass every check"
 
@@ -99,15 +99,15 @@ def test_expansion_is_first_match_for_any_lines(spec: Spec) -> None:
 def test_any_total_machine_agrees_with_transitions_and_others_are_not_built(spec: Spec) -> None:
     if expand(spec).holes:
         with pytest.raises(MachineFaultError, match="has no answer to"):
-            build(spec)
+            compile_machine(spec)
         spec = Spec(
             name=spec.name,
             initial=spec.initial,
             states=spec.states,
             lines=(*spec.lines, Line(triggers=("*",), sources=("*",), dest="=")),
         )
-    reference = engine(spec)
-    for (state, trigger), edge in build(spec).table.items():
+    reference = build_engine(spec)
+    for (state, trigger), edge in compile_machine(spec).table.items():
         assert edge.dest == ask(reference, state, trigger)
 
 
@@ -116,14 +116,14 @@ def test_transitions_refuses_what_no_line_answers() -> None:
         name="session", initial="a", states=("a", "b"), lines=(Line(triggers=("aged",), sources=("a",), dest="b"),)
     )
     with pytest.raises(MachineError):
-        engine(spec).events["aged"].trigger(SimpleNamespace(state="b"))
+        build_engine(spec).events["aged"].trigger(SimpleNamespace(state="b"))
 
 
 @pytest.mark.parametrize(("initial", "dest"), [("a", "elsewhere"), ("elsewhere", "a")])
 def test_a_machine_that_names_an_undeclared_state_is_not_built(initial: str, dest: str) -> None:
     lines = (Line(triggers=("*",), sources=("*",), dest=dest),)
     with pytest.raises(MachineFaultError, match="undeclared state `elsewhere`"):
-        build(Spec(name="session", initial=initial, states=("a",), lines=lines))
+        compile_machine(Spec(name="session", initial=initial, states=("a",), lines=lines))
 
 
 def test_a_machine_that_disagrees_with_transitions_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,10 +131,10 @@ def test_a_machine_that_disagrees_with_transitions_is_not_built(monkeypatch: pyt
         lines = (Line(triggers=("*",), sources=("*",), dest=dest),)
         return Spec(name="session", initial="a", states=("a", "b"), lines=lines)
 
-    other = engine(spec("b"))
-    monkeypatch.setattr(machine_module, "engine", lambda _: other)
+    other = build_engine(spec("b"))
+    monkeypatch.setattr(machine_module, "build_engine", lambda _: other)
     with pytest.raises(MachineFaultError, match="disagrees with its table"):
-        build(spec("a"))
+        compile_machine(spec("a"))
 
 
 def test_an_added_account_state_is_a_report_of_its_own_name() -> None:
@@ -217,16 +217,16 @@ def chained(standard: Policy, follow_ups: int) -> dict[str, Machine]:
     spec = standard.machines["session"].spec
     line = Line(triggers=("ended",), sources=("*",), dest="revoked", raises=("service.impaired",) * follow_ups)
     longer = Spec(name="session", initial=spec.initial, states=spec.states, lines=(line, *spec.lines))
-    return {**standard.machines, "session": build(longer)}
+    return {**standard.machines, "session": compile_machine(longer)}
 
 
 def test_a_chain_ends_within_its_bound_or_is_a_fault(standard: Policy) -> None:
     before = stand(standard, session="active")
     event = Event(name="session.ended", at=NOW)
-    _, moved = step(chained(standard, CHAIN_BOUND), before, event)
+    _, moved = step(chained(standard, MAX_CHAIN_LENGTH), before, event)
     assert [t.machine for t in moved] == ["session", "service"]
     with pytest.raises(MachineFaultError, match="do not end"):
-        step(chained(standard, CHAIN_BOUND + 1), before, event)
+        step(chained(standard, MAX_CHAIN_LENGTH + 1), before, event)
 
 
 # Stories: a total table can still be wrong, so the paths are walked too.

@@ -18,6 +18,7 @@ from authguard.core.record_codec import (
 )
 from authguard.core.snapshot import (
     AccountRecord,
+    AttemptCount,
     Keys,
     LedgerEntry,
     Record,
@@ -25,7 +26,6 @@ from authguard.core.snapshot import (
     ServiceRecord,
     SessionRecord,
     Snapshot,
-    Tally,
     TransactionRecord,
 )
 from authguard.errors import StoreError
@@ -60,7 +60,7 @@ def test_a_session_that_spent_since_is_not_over() -> None:
 
 @pytest.mark.parametrize("state", ["unknown", "normal"])
 def test_an_account_is_over_where_a_sign_in_would_put_it_again(state: str) -> None:
-    reports, tallies = {"claims": Report("normal", PAST)}, {"verify": Tally(PAST, 2)}
+    reports, tallies = {"claims": Report("normal", PAST)}, {"verify": AttemptCount(PAST, 2)}
     assert over(AccountRecord(state, PAST, PAST, PAST, 0.0, reports, tallies, (LedgerEntry("day", PAST, "9.99"),)))
 
 
@@ -74,7 +74,7 @@ def test_an_account_is_over_where_a_sign_in_would_put_it_again(state: str) -> No
         AccountRecord("normal", reported=SINCE),
         AccountRecord("normal", decided=SINCE),
         AccountRecord("normal", reports={"claims": Report("normal", SINCE)}),
-        AccountRecord("normal", tallies={"verify": Tally(SINCE, 1)}),
+        AccountRecord("normal", tallies={"verify": AttemptCount(SINCE, 1)}),
         AccountRecord("normal", ledger=(LedgerEntry("day", SINCE, "9.99"),)),
     ],
 )

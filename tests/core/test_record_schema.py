@@ -19,7 +19,16 @@ from authguard.core.chain import (
     parse_line,
     render_line,
 )
-from authguard.core.entries import Acted, Decided, Entry, Faulted, Logged, Moved, Refused, Withdrawn
+from authguard.core.entries import (
+    ActEntry,
+    AppLogEntry,
+    DecisionEntry,
+    Entry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
 from authguard.core.record_schema import record_schema
 from tests.audit.logs import CELL
 
@@ -27,7 +36,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SAID: dict[str, Any] = {"id": "01a3186577c0a32b9848785500000007", "at": 1_800_000_000.25, "policy": "ab" * 32}
 #: one of each kind, every member filled
 FULL: dict[str, Entry] = {
-    "decision": Decided(
+    "decision": DecisionEntry(
         **SAID,
         operation="refund",
         cell=CELL,
@@ -45,7 +54,7 @@ FULL: dict[str, Entry] = {
         ticket="k-1",
         trace_id=TRACE,
     ),
-    "transition": Moved(
+    "transition": TransitionEntry(
         **SAID,
         machine="session",
         event="idled",
@@ -58,7 +67,7 @@ FULL: dict[str, Entry] = {
         transaction="t-1",
         note="asked for by phone",
     ),
-    "refusal": Refused(
+    "refusal": RefusalEntry(
         **SAID,
         reason="body-too-large",
         status=413,
@@ -69,9 +78,11 @@ FULL: dict[str, Entry] = {
         window="r-1",
         count=17,
     ),
-    "fault": Faulted(**SAID, reason="guard-fault", where="load", error="OSError", operation="refund", outcome="retry"),
-    "withdrawn": Withdrawn(**SAID, records=("d-1", "d-2")),
-    "act": Acted(
+    "fault": FaultEntry(
+        **SAID, reason="guard-fault", where="load", error="OSError", operation="refund", outcome="retry"
+    ),
+    "withdrawn": WithdrawalEntry(**SAID, records=("d-1", "d-2")),
+    "act": ActEntry(
         **SAID,
         act="approval.given",
         by="dana",
@@ -83,7 +94,7 @@ FULL: dict[str, Entry] = {
         transaction="t-1",
         over=("refund/1",),
     ),
-    "log": Logged(
+    "log": AppLogEntry(
         **SAID, level="warning", message="slow", trace_id=TRACE, fields={"ms": 12, "late": True}, refused=("token",)
     ),
 }
@@ -158,7 +169,7 @@ def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
 
 def test_a_pressed_decision_has_its_trace_and_its_place_under_the_hash_too() -> None:
     decided = FULL["decision"]
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, DecisionEntry)
     line, _ = render_line(make_template(decided), decided.id, decided.at, TRACE, 0, GENESIS)
     assert line == format_line(decided, 0, GENESIS)[0]
     CHECK.validate(json.loads(line))

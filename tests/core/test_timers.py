@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.events import MACHINES
-from authguard.core.machine import Line, Spec, build
+from authguard.core.machine import Line, Spec, compile_machine
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.core.timers import Timer, Timers
 from authguard.errors import MachineFaultError
@@ -44,22 +44,22 @@ def active(policy: Policy, **fields: object) -> Snapshot:
 def test_nothing_is_due_for_what_was_never_seen(standard: Policy) -> None:
     snapshot = blank(standard.initial)
     assert standard.timers.next_due(snapshot) == (math.inf, "")
-    assert standard.timers.run(standard.machines, snapshot, T) == (snapshot, ())
+    assert standard.timers.fire_due(standard.machines, snapshot, T) == (snapshot, ())
 
 
 def test_a_timer_is_due_at_its_moment_and_not_before(standard: Policy) -> None:
     snapshot = active(standard)
     assert standard.timers.next_due(snapshot) == (T + 15 * MINUTE, "session.idled")
-    early, moved = standard.timers.run(standard.machines, snapshot, T + 15 * MINUTE - 0.001)
+    early, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE - 0.001)
     assert early is snapshot
     assert moved == ()
-    late, moved = standard.timers.run(standard.machines, snapshot, T + 15 * MINUTE)
+    late, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE)
     assert late.session.state == "idle"
     assert [(t.event, t.at, t.cause) for t in moved] == [("idled", T + 15 * MINUTE, "timer")]
 
 
 def test_a_long_silence_is_told_in_the_order_in_which_it_happened(standard: Policy) -> None:
-    after, moved = standard.timers.run(standard.machines, active(standard), T + 30 * 24 * HOUR)
+    after, moved = standard.timers.fire_due(standard.machines, active(standard), T + 30 * 24 * HOUR)
     assert [(t.machine, t.event, t.at - T) for t in moved] == [
         ("session", "idled", 15 * MINUTE),
         ("verification", "aged", 30 * MINUTE),
@@ -78,7 +78,7 @@ def test_a_held_transaction_lapses_and_a_run_that_nobody_answered_is_in_doubt(st
     for state, minutes, then in (("held", 15, "lapsed"), ("approved", 5, "lapsed"), ("running", 2, "in_doubt")):
         due = T + minutes * MINUTE
         assert standard.timers.next_due(transaction(state))[0] == due
-        assert standard.timers.run(standard.machines, transaction(state), due)[0].transaction.state == then
+        assert standard.timers.fire_due(standard.machines, transaction(state), due)[0].transaction.state == then
     for state in ("none", "denied", "lapsed", "done", "failed", "in_doubt"):
         assert standard.timers.next_due(transaction(state)) == (math.inf, "")
 
@@ -131,11 +131,11 @@ def test_the_next_timer_is_the_earliest_by_definition_and_running_them_comes_to_
     due, name = standard.timers.next_due(snapshot)
     assert due == due_by_definition(standard, snapshot)
     assert bool(name) == math.isfinite(due)
-    rested, moved = standard.timers.run(standard.machines, snapshot, T)
+    rested, moved = standard.timers.fire_due(standard.machines, snapshot, T)
     assert due_by_definition(standard, rested) > T
     assert all(t.at <= T for t in moved)
     assert all(t.cause == "timer" or "." in t.cause for t in moved)
-    assert standard.timers.run(standard.machines, rested, T) == (rested, ()), "a second look finds nothing"
+    assert standard.timers.fire_due(standard.machines, rested, T) == (rested, ()), "a second look finds nothing"
 
 
 def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> None:
@@ -145,11 +145,11 @@ def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> Non
         Line(triggers=("*",), sources=("*",), dest="="),
     )
     spec = Spec(name="service", initial="live", states=("live", "degraded"), lines=lines)
-    machines = {**standard.machines, "service": build(spec)}
-    circle = Timers.arrange(
+    machines = {**standard.machines, "service": compile_machine(spec)}
+    circle = Timers.compile(
         [Timer(event=f"service.{trigger}", after=60, since="entered") for trigger in ("impaired", "repaired")], machines
     )
     snapshot = blank({**standard.initial, "service": "live"})
     snapshot = msgspec.structs.replace(snapshot, service=msgspec.structs.replace(snapshot.service, entered=T))
     with pytest.raises(MachineFaultError, match="do not come to rest"):
-        circle.run(machines, snapshot, T + 24 * HOUR)
+        circle.fire_due(machines, snapshot, T + 24 * HOUR)

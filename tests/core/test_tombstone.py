@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.merkle import Tree, leaf, prove
 from authguard.core.tombstone import (
     format_retired_note,
@@ -23,7 +23,7 @@ from authguard.core.tombstone import (
 def chain(count: int) -> list[bytes]:
     lines, head = [], GENESIS
     for seq in range(count):
-        line, head = format_line(Acted(id=str(seq), at=100.0 + seq, policy="ab", act="started"), seq, head)
+        line, head = format_line(ActEntry(id=str(seq), at=100.0 + seq, policy="ab", act="started"), seq, head)
         lines.append(line)
     return lines
 

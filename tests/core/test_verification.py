@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.verification import Doubted, Failed, Method, Passed, Unavailable, Wanting, combine
+from authguard.core.verification import Doubted, Failed, IncompleteMethod, Method, Passed, Unavailable, combine
 
 if TYPE_CHECKING:
     from authguard.core.verification import VerifierVerdict
@@ -33,8 +33,8 @@ SAID = st.dictionaries(st.sampled_from("abc"), st.sampled_from([P, F, D, U]))
 @pytest.mark.parametrize(
     ("method", "said", "amount"),
     [
-        (BOTH, {}, Wanting(("a", "b"))),
-        (BOTH, {"a": P}, Wanting(("b",))),
+        (BOTH, {}, IncompleteMethod(("a", "b"))),
+        (BOTH, {"a": P}, IncompleteMethod(("b",))),
         (BOTH, {"a": P, "b": P}, "passed"),
         (BOTH, {"a": P, "b": F}, "failed"),
         (BOTH, {"a": P, "b": D}, "doubted"),
@@ -45,20 +45,20 @@ SAID = st.dictionaries(st.sampled_from("abc"), st.sampled_from([P, F, D, U]))
         (BOTH, {"a": F}, "failed"),
         (ANY, {"a": P}, "passed"),
         (ANY, {"a": F}, "failed"),
-        (ANY, {"a": U}, Wanting(("b",))),
+        (ANY, {"a": U}, IncompleteMethod(("b",))),
         (ANY, {"a": F, "b": P}, "contradicted"),
         (ANY, {"a": U, "b": P}, "passed"),
         (ANY, {"a": U, "b": U}, "unavailable"),
         (ANY, {"a": U, "b": F}, "failed"),
         (QUORUM, {"a": P, "b": P}, "passed"),
         (QUORUM, {"a": P, "b": F}, "contradicted"),
-        (QUORUM, {"a": P, "b": D}, Wanting(("c",))),
+        (QUORUM, {"a": P, "b": D}, IncompleteMethod(("c",))),
         (QUORUM, {"a": P, "b": D, "c": P}, "passed"),
         (QUORUM, {"a": P, "b": D, "c": U}, "doubted"),
         (QUORUM, {"a": F, "b": F}, "failed"),
         (QUORUM, {"a": U, "b": U}, "unavailable"),
-        (ROW, {}, Wanting(("a",))),
-        (ROW, {"a": P}, Wanting(("b",))),
+        (ROW, {}, IncompleteMethod(("a",))),
+        (ROW, {"a": P}, IncompleteMethod(("b",))),
     ],
 )
 def test_what_answers_amount_to(method: Method, said: dict[str, VerifierVerdict], amount: object) -> None:
@@ -84,7 +84,7 @@ def test_an_outage_alone_is_never_held_against_the_customer(method: Method, said
 @given(METHODS, SAID)
 def test_when_all_have_answered_there_is_an_amount(method: Method, said: dict[str, VerifierVerdict]) -> None:
     amount = combine(method, {**dict.fromkeys(method.verifiers, U), **said})
-    assert not isinstance(amount, Wanting)
+    assert not isinstance(amount, IncompleteMethod)
 
 
 @given(METHODS, SAID)
@@ -92,7 +92,7 @@ def test_who_is_wanting_was_not_asked_yet_and_could_still_make_it_pass(
     method: Method, said: dict[str, VerifierVerdict]
 ) -> None:
     amount = combine(method, said)
-    if isinstance(amount, Wanting):
+    if isinstance(amount, IncompleteMethod):
         assert amount.verifiers
         assert not set(amount.verifiers) & set(said)
         others = [name for name in method.verifiers if name not in said]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven
-from authguard.core.urls import normal
+from authguard.core.urls import normalize
 from authguard.credentials import dpop
 from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
 from authguard.credentials.nonce import NonceGenerator
@@ -34,7 +34,7 @@ GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
 
 def shown(proof: str | bytes, thumbprint: str = CLIENT.thumbprint, **asked: Any) -> _Shown | NotProven:
     raw = proof.encode("utf-8", "surrogatepass") if isinstance(proof, str) else proof
-    evidence = Evidence(proof=raw, **({"method": "POST", "address": normal(URL)} | asked))
+    evidence = Evidence(proof=raw, **({"method": "POST", "address": normalize(URL)} | asked))
     digest = sha256(TOKEN.encode()).digest()
     return verify_proof(evidence, digest, thumbprint, issuer=ISSUER, nonces=NONCES, now=CLOCK.now())
 
@@ -81,7 +81,7 @@ def test_whatever_is_sent_is_a_bad_proof_and_never_an_error(raw: bytes) -> None:
     assert shown(raw) == NotProven("rejected", Reason.PROOF_INVALID)
 
 
-@pytest.mark.parametrize("asked", [{"method": "GET"}, {"address": normal("https://agent.test/x")}, {"address": ""}])
+@pytest.mark.parametrize("asked", [{"method": "GET"}, {"address": normalize("https://agent.test/x")}, {"address": ""}])
 def test_a_proof_is_for_one_request(asked: dict[str, str]) -> None:
     assert shown(GOOD, **asked) == NotProven("rejected", Reason.PROOF_INVALID)
 

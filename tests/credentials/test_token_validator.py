@@ -10,7 +10,7 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
-from authguard.core.urls import normal
+from authguard.core.urls import normalize
 from authguard.credentials.introspection import IntrospectionLimits
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.credentials.token_validator import TokenValidator, is_jwt, needs_token_validator, opaque_token_issuer
@@ -64,7 +64,7 @@ class Door:
     async def knock(self, authorization: str, proof: str = "") -> Credential:
         """Ask as the enforcer does."""
         evidence = Evidence(
-            authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normal(URL)
+            authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normalize(URL)
         )
         found: Credential | Unseen = self.gate.recall(evidence, self.clock.now())
         if found is UNSEEN:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.core.snapshot import Mandate, account_key
+from authguard.core.snapshot import Delegation, account_key
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.resilience import REMEMBERED, ResilientDirectory
 from authguard.errors import SettingsError
@@ -219,7 +219,7 @@ async def test_a_function_names_who_may_act_in_a_document_with_the_status() -> N
 
     source = AccountSource(name="python:m:f", delegations_at="/mandates", timeout=5.0)
     directory = ResilientDirectory(source, FunctionLookup(status, source.max_concurrency, source.delegations_at))
-    mandate = Mandate(account_key(person().issuer, "gus"), ("chat",))
+    mandate = Delegation(account_key(person().issuer, "gus"), ("chat",))
     assert await directory.ask(person(), 1_000.0) == AccountStatus("kid", 1_000.0, (mandate,))
     bare = ResilientDirectory(source, FunctionLookup(lambda *_: "kid", source.max_concurrency, source.delegations_at))
     assert await bare.ask(person(), 1_000.0) == Unreachable("nonsense")

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from authguard.core.snapshot import Mandate, account_key
+from authguard.core.snapshot import Delegation, account_key
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
@@ -133,7 +133,7 @@ async def test_who_may_act_is_read_where_the_policy_says(remote: Remote) -> None
         b'{"status": "kid", "family": {"may_act": {"sub": "gus", "for": ["chat"]}}}', media_type=JSON
     )
     answer = await remote.ask(delegations_at="/family/may_act")
-    assert answer == AccountStatus("kid", NOW, (Mandate(account_key(ISSUER, "gus"), ("chat",)),))
+    assert answer == AccountStatus("kid", NOW, (Delegation(account_key(ISSUER, "gus"), ("chat",)),))
     assert await remote.ask() == AccountStatus("kid", NOW)
     assert await remote.ask(delegations_at="/nowhere") == AccountStatus("kid", NOW)
 

@@ -13,7 +13,7 @@ from authguard.asgi.reply import CLOSE_CODES, FORBIDDEN_CLOSE_CODE, RETRYABLE_ST
 from authguard.cli import GROUPS
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import ADMITTING, WIRE, Outcome, Reason
+from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome, Reason
 from authguard.policy.compiler import load
 from authguard.policy.schema.document import KIND_KEYS, Document
 from authguard.settings import DEFAULT_PREFIX
@@ -60,14 +60,14 @@ def test_every_outcome_has_a_row() -> None:
     assert documented - {"no cell"} == {outcome.value for outcome in Outcome} - {"allow"}
 
 
-@pytest.mark.parametrize("outcome", [one for one in WIRE if one not in ADMITTING and one is not Outcome.REPEAT])
+@pytest.mark.parametrize("outcome", [one for one in RESPONSES if one not in ADMITTING and one is not Outcome.REPEAT])
 def test_the_status_and_the_close_code_of_an_outcome(outcome: Outcome) -> None:
     lines = [line for line in WIRING.splitlines() if line.startswith(f"| `{outcome.value}`")]
     assert lines
     for line in lines:
         status, _, handshake = line.strip("| ").split(" | ")[1:]
-        assert status.startswith(str(WIRE[outcome][0]))
-        assert handshake == f"{WIRE[outcome][0]}, or close {CLOSE_CODES.get(outcome, FORBIDDEN_CLOSE_CODE)}"
+        assert status.startswith(str(RESPONSES[outcome][0]))
+        assert handshake == f"{RESPONSES[outcome][0]}, or close {CLOSE_CODES.get(outcome, FORBIDDEN_CLOSE_CODE)}"
 
 
 def test_the_statuses_of_requests_without_a_cell() -> None:

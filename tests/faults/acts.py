@@ -83,7 +83,7 @@ def full(size: int) -> Iterator[None]:
 async def store_locked(scene: Scene) -> None:
     """Hold the lock for longer than the guard waits."""
     store: Any = scene.house.guard.enforcer.repository.store
-    store._patience = 0.1
+    store._lock_timeout_s = 0.1
     await scene.house.chat()
     with locked(STORE):
         scene.begin()

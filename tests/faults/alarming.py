@@ -30,7 +30,7 @@ from authguard.audit.query.stats import collect_stats
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import Violation
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.signed_note import parse_checkpoint
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
@@ -112,7 +112,7 @@ class App:
         """Write a record, if the disk takes it."""
         note = "x" * self.chance.choice((0, 10, 300))
         try:
-            sink.append(Acted(id=f"r{number}", at=self.clock.now(), policy="ab", act="started", by="app", note=note))
+            sink.append(ActEntry(id=f"r{number}", at=self.clock.now(), policy="ab", act="started", by="app", note=note))
             os.fsync(sink._fd)  # as an app that waits for the disk: its thread signs and keeps files meanwhile
         except (AuditError, OSError):
             return

@@ -24,7 +24,7 @@ import anyio
 from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
-from authguard.core.entries import Acted, Decided, Moved, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry, WithdrawalEntry
 from tests.faults import house as houses
 from tests.faults import remains
 from tests.faults.afterwards import once, served
@@ -173,15 +173,17 @@ def check(house: House) -> None:
     """Hold the log and the store against each other: what stands is what happened, all of it."""
     lines, torn = remains.log()
     entries = [line.entry for line in lines]
-    void = {name for entry in entries if isinstance(entry, Withdrawn) for name in entry.records}
-    known = {entry.id for entry in entries if not isinstance(entry, Withdrawn)}
+    void = {name for entry in entries if isinstance(entry, WithdrawalEntry) for name in entry.records}
+    known = {entry.id for entry in entries if not isinstance(entry, WithdrawalEntry)}
     assert void <= known, "what was never written is withdrawn"
     admitted = {
         entry.id
         for entry in entries
-        if isinstance(entry, Decided) and entry.outcome in {"allow", "restrict"} and entry.id not in void
+        if isinstance(entry, DecisionEntry) and entry.outcome in {"allow", "restrict"} and entry.id not in void
     }
-    own = {entry.id for entry in entries if isinstance(entry, Decided) and entry.operation.startswith("authguard.")}
+    own = {
+        entry.id for entry in entries if isinstance(entry, DecisionEntry) and entry.operation.startswith("authguard.")
+    }
     ran = Counter(record for record, _ in runs())
     assert set(ran) == admitted - own, "a decision that stands was not carried out, or one that does not was"
     assert max(ran.values(), default=0) <= 1, "one decision admitted twice"
@@ -189,16 +191,20 @@ def check(house: House) -> None:
     records = remains.rows()
     standing: dict[tuple[str, str], str] = {}
     for entry in entries:
-        if isinstance(entry, Moved) and entry.id not in void:
+        if isinstance(entry, TransitionEntry) and entry.id not in void:
             place = (
                 entry.transaction or entry.session or (entry.machine == "account" and entry.subject) or "",
                 entry.machine,
             )
             assert standing.get(place, initial[entry.machine]) == entry.source, f"the log leaps at {entry}"
             standing[place] = entry.dest
-    moved = {(entry.decision, entry.event) for entry in entries if isinstance(entry, Moved) and entry.id not in void}
+    moved = {
+        (entry.decision, entry.event)
+        for entry in entries
+        if isinstance(entry, TransitionEntry) and entry.id not in void
+    }
     for entry in entries:
-        if isinstance(entry, Acted) and entry.decision and entry.transaction and entry.id not in void:
+        if isinstance(entry, ActEntry) and entry.decision and entry.transaction and entry.id not in void:
             does = entry.act.replace("withdrawn", "denied").partition(".")[2]
             assert (entry.decision, does) in moved, f"the log says {entry.act}, and nothing of it is saved"
     stored = Counter((machine, state) for (_, machine), state in remains.standing(records).items())

@@ -37,7 +37,7 @@ from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.core.chain import ChainBreak, Violation
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.ids import SystemIds
 from authguard.testing import FakeClock
 
@@ -157,7 +157,7 @@ async def work(life: Life, seed: int, told: int) -> None:
             clock.advance(1.0)
             size = chance.choice((0, 10, 300))
             position = sink.append(
-                Acted(id=str(number), at=clock.now(), policy="ab", act="started", by="crash", note="x" * size)
+                ActEntry(id=str(number), at=clock.now(), policy="ab", act="started", by="crash", note="x" * size)
             )
             if chance.random() < 0.7:
                 await sink.flush(position)
@@ -211,7 +211,7 @@ def look(life: Life, way: str) -> dict[str, Any]:
     clock = FakeClock(life.now + 2 * RECORDS)
     sink = sink_of(life, clock)
     sink.open()
-    sink.append(Acted(id="survivor", at=clock.now(), policy="ab", act="started", by="survivor"))
+    sink.append(ActEntry(id="survivor", at=clock.now(), policy="ab", act="started", by="survivor"))
     sink.close()
     trust = Trust(
         (KEY.key,),

@@ -120,7 +120,7 @@ async def run(
 ) -> Any:
     """Open the guard, wait for the other process, race; give the replies, and how often each row was replaced."""
     store: Any = house.guard.enforcer.repository.store
-    store._patience = PATIENCE
+    store._lock_timeout_s = PATIENCE
     replaced: Counter[str] = Counter()
     commit = store.commit
 

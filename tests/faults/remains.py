@@ -13,7 +13,7 @@ import msgspec
 
 from authguard.core import record_codec
 from authguard.core.chain import ChainedLine, parse_line
-from authguard.core.entries import Decided, Moved, Withdrawn
+from authguard.core.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.snapshot import AccountRecord, LedgerRecord, Record, SessionRecord, TransactionRecord
 from tests.faults.house import LOG, STORE, Reply, runs
 
@@ -136,15 +136,17 @@ def check(initial: dict[str, str], *, account: bytes, alone: bool) -> None:
     before, records = armed(), rows()
     lines, _ = log()
     news: list[Entry] = [line.entry for line in lines[before.lines :]]
-    withdrawn = {name for line in lines if isinstance(line.entry, Withdrawn) for name in line.entry.records}
-    decided = {line.entry.id: line.entry for line in lines if isinstance(line.entry, Decided)}
+    withdrawn = {name for line in lines if isinstance(line.entry, WithdrawalEntry) for name in line.entry.records}
+    decided = {line.entry.id: line.entry for line in lines if isinstance(line.entry, DecisionEntry)}
     for record, _ in runs():
         assert record in decided, "the app ran without a decision on the disk"
         assert decided[record].outcome in {"allow", "restrict"}, "the app ran though it was not admitted"
         assert record not in withdrawn, "the app ran by a decision that was withdrawn"
     assert max(Counter(record for record, _ in runs()).values(), default=0) <= 1, "one decision admitted twice"
     stand = [entry for entry in news if entry.id not in withdrawn]
-    assert sum(isinstance(entry, Decided) for entry in stand) <= (1 if alone else 2), "a request has two decisions"
+    assert sum(isinstance(entry, DecisionEntry) for entry in stand) <= (1 if alone else 2), (
+        "a request has two decisions"
+    )
     moved = any(record.version > before.versions.get(name, 0) for name, record in records.items())
     assert not moved or stand, "something was saved and nothing recorded"
     base: States = {(place.split()[0], place.split()[1]): state for place, state in before.states.items()}
@@ -167,18 +169,18 @@ def _same(one: States, other: States, initial: dict[str, str]) -> bool:
     return begun | one == begun | other
 
 
-def steps(news: Iterable[Entry]) -> list[list[Moved]]:
+def steps(news: Iterable[Entry]) -> list[list[TransitionEntry]]:
     """Split the lines into steps: transitions that follow each other are one, for they are saved as one."""
-    found: list[list[Moved]] = [[]]
+    found: list[list[TransitionEntry]] = [[]]
     for entry in news:
-        if isinstance(entry, Moved):
+        if isinstance(entry, TransitionEntry):
             found[-1].append(entry)
         elif found[-1]:
             found.append([])
     return [step for step in found if step]
 
 
-def _after(states: States, step: list[Moved], account: bytes) -> States:
+def _after(states: States, step: list[TransitionEntry], account: bytes) -> States:
     """Give where the machines stand after a step."""
     after = dict(states)
     for entry in step:

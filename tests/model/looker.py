@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import structs
 
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Proven
 from authguard.policy.loading.loader import read_draft
 from authguard.runtime.access import Refusal, Verdict
@@ -95,8 +95,12 @@ class Looker:
     def standing(self) -> list[str]:
         """Give the ids of what was decided, refused or failed since the last look, and was not withdrawn."""
         lines = [entry for kind, entry in self.rig.tape.events if kind == "line"]
-        void = {record for entry in lines if isinstance(entry, Withdrawn) for record in entry.records}
-        return [entry.id for entry in lines if isinstance(entry, Decided | Refused | Faulted) and entry.id not in void]
+        void = {record for entry in lines if isinstance(entry, WithdrawalEntry) for record in entry.records}
+        return [
+            entry.id
+            for entry in lines
+            if isinstance(entry, DecisionEntry | RefusalEntry | FaultEntry) and entry.id not in void
+        ]
 
     def in_order(self, answer: Verdict | Refusal) -> None:
         """One record stands for the request; it was written before anything was saved, and saved before it was told."""
@@ -106,7 +110,7 @@ class Looker:
         if _admits(answer) and "saved" in places:
             assert places["line"] < places["saved"], "something was saved before it was recorded"
         for place, (kind, entry) in enumerate(self.rig.tape.events):
-            if kind == "line" and isinstance(entry, Moved) and entry.decision == answer.record:
+            if kind == "line" and isinstance(entry, TransitionEntry) and entry.decision == answer.record:
                 assert any(later == "saved" for later, _ in self.rig.tape.events[place:]) or not _admits(answer)
 
     def look(self, one: AccessRequest, answer: Verdict | Refusal, key: str, amount: object) -> None:

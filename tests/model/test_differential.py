@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, Event
-from authguard.core.machine import engine, step
+from authguard.core.machine import build_engine, step
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
@@ -25,7 +25,7 @@ LONG = 400
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_state_answers_every_event_as_transitions_does(name: str, machine: str) -> None:
     built = SHIPPED[name].machines[machine]
-    reference = engine(built.spec)
+    reference = build_engine(built.spec)
     assert set(built.table) == set(itertools.product(built.spec.states, built.spec.triggers))
     for (state, trigger), edge in built.table.items():
         cursor = SimpleNamespace(state=state)
@@ -39,7 +39,7 @@ def test_every_state_answers_every_event_as_transitions_does(name: str, machine:
 def test_a_long_walk_of_all_machines_goes_where_five_engines_of_transitions_go(name: str, random: object) -> None:
     """The engines know nothing of raised events: the walk tells them, as each transition of the log names its own."""
     policy = SHIPPED[name]
-    engines = {machine: engine(policy.machines[machine].spec) for machine in MACHINES}
+    engines = {machine: build_engine(policy.machines[machine].spec) for machine in MACHINES}
     cursors = {machine: SimpleNamespace(state=policy.initial[machine]) for machine in MACHINES}
     events = [f"{m}.{trigger}" for m in MACHINES for trigger in policy.machines[m].spec.triggers]
     snapshot = blank(policy.initial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.canonical import is_secret
+from authguard.core.canonical import is_secret_header
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
@@ -81,5 +81,5 @@ def test_headers_longer_than_a_person_reads_are_not_held() -> None:
     "name", ["cookie", "authorization", "proxy-authorization", "x-api-key", "x-csrf-token", "dpop"]
 )
 def test_what_may_hold_a_credential_is_secret(name: str) -> None:
-    assert is_secret(name)
-    assert not is_secret("x-tenant")
+    assert is_secret_header(name)
+    assert not is_secret_header("x-tenant")

@@ -8,7 +8,7 @@ from weakref import ref
 import pytest
 
 from authguard.core.chain import LineTemplate
-from authguard.core.entries import Decided
+from authguard.core.entries import DecisionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.runtime import enforcer as module
@@ -44,7 +44,7 @@ async def test_a_settled_conversation_is_judged_twice_and_recorded_each_time(jud
     token = desk.login()
     verdicts = [await desk.ask("chat", token) for _ in range(10)]
     assert len(judged) == 2, "the first sight moves the session; the second is the steady state"
-    entries = desk.sink.of(Decided)
+    entries = desk.sink.of(DecisionEntry)
     assert [entry.id for entry in entries] == [verdict.record for verdict in verdicts]
     assert len({entry.id for entry in entries}) == 10
 

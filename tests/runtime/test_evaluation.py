@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace as amended
 
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.snapshot import Keys, Report
 from authguard.ports import AccountStatus, Unreachable
 from authguard.runtime.evaluation import Evaluation, apply_reports
@@ -61,12 +61,12 @@ async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() 
     directory = Directory(AccountStatus('on\nleave\u202e"' + "x" * 100, 0.0))
     desk = Desk(DIRECTORY, directories={SOURCE: directory})
     verdict = await desk.ask("chat", desk.login())
-    told = [entry for entry in desk.sink.of(Acted) if entry.act == "account.unrecognised"]
+    told = [entry for entry in desk.sink.of(ActEntry) if entry.act == "account.unrecognised"]
     assert [(entry.by, entry.note, entry.subject, entry.decision) for entry in told] == [
         (SOURCE, 'on\\nleave\\u202e"' + "x" * 54, "pseudonym-5", verdict.record)
     ]
     await desk.ask("chat", desk.login())  # the same report, looked at again
-    assert len([entry for entry in desk.sink.of(Acted) if entry.act == "account.unrecognised"]) == 1
+    assert len([entry for entry in desk.sink.of(ActEntry) if entry.act == "account.unrecognised"]) == 1
 
 
 async def test_a_directory_that_is_down_leaves_what_is_known() -> None:

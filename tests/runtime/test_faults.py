@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.core.entries import Decided, Faulted, Moved, Withdrawn
+from authguard.core.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFaultError, StoreError
 from authguard.runtime.access import Answer, Refusal
@@ -66,8 +66,8 @@ async def test_whatever_is_raised_becomes_the_policys_on_fault_and_is_recorded(e
     verdict = await desk.ask("chat", token)
     assert outcome(verdict) == ("retry", "try_later")
     assert verdict.reason in {Reason.GUARD_FAULT, Reason.GUARD_TIMEOUT}
-    fault = desk.sink.of(Faulted)[-1]
-    assert isinstance(fault, Faulted)
+    fault = desk.sink.of(FaultEntry)[-1]
+    assert isinstance(fault, FaultEntry)
     assert fault.error == type(error).__name__
     store.broken = None
     assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
@@ -155,7 +155,7 @@ async def test_a_queue_over_its_time_is_busy_while_the_store_answers_others() ->
     refused = await slow
     assert isinstance(refused, Refusal)
     assert refused.reason is Reason.BUSY
-    assert not desk.sink.of(Faulted)
+    assert not desk.sink.of(FaultEntry)
 
 
 async def test_without_a_record_nothing_is_admitted_and_nothing_is_saved() -> None:
@@ -176,11 +176,11 @@ async def test_a_lost_race_is_withdrawn_and_judged_again() -> None:
     store.losing = 2
     verdict = await desk.ask("chat", desk.login())
     assert outcome(verdict) == ("allow", "allow")
-    withdrawn = [record for entry in desk.sink.of(Withdrawn) for record in entry.records]
-    written = {entry.id for entry in desk.sink.entries if isinstance(entry, Decided | Moved)}
+    withdrawn = [record for entry in desk.sink.of(WithdrawalEntry) for record in entry.records]
+    written = {entry.id for entry in desk.sink.entries if isinstance(entry, DecisionEntry | TransitionEntry)}
     assert set(withdrawn) < written
     assert verdict.record not in withdrawn
-    assert len([entry for entry in desk.sink.of(Decided) if entry.id not in withdrawn]) == 1
+    assert len([entry for entry in desk.sink.of(DecisionEntry) if entry.id not in withdrawn]) == 1
 
 
 async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alone_stands() -> None:
@@ -194,12 +194,16 @@ async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alo
 
     desk = Desk(store=Failing())
     assert outcome(await desk.ask("chat", desk.login())) == ("retry", "try_later")
-    (decided,) = desk.sink.of(Decided)
-    (withdrawn,) = desk.sink.of(Withdrawn)
-    moved = {entry.id for entry in desk.sink.of(Moved) if isinstance(entry, Moved) and entry.decision == decided.id}
-    assert isinstance(withdrawn, Withdrawn)
+    (decided,) = desk.sink.of(DecisionEntry)
+    (withdrawn,) = desk.sink.of(WithdrawalEntry)
+    moved = {
+        entry.id
+        for entry in desk.sink.of(TransitionEntry)
+        if isinstance(entry, TransitionEntry) and entry.decision == decided.id
+    }
+    assert isinstance(withdrawn, WithdrawalEntry)
     assert set(withdrawn.records) == {decided.id} | moved
-    assert len(desk.sink.of(Faulted)) == 1
+    assert len(desk.sink.of(FaultEntry)) == 1
 
 
 async def test_a_race_that_is_lost_again_and_again_is_busy_and_no_fault() -> None:
@@ -209,7 +213,7 @@ async def test_a_race_that_is_lost_again_and_again_is_busy_and_no_fault() -> Non
     refused = await desk.ask_any("chat", desk.login())
     assert isinstance(refused, Refusal)
     assert refused.reason is Reason.BUSY
-    assert not desk.sink.of(Faulted)
+    assert not desk.sink.of(FaultEntry)
 
 
 async def test_a_store_that_never_answers_is_cut_off_by_the_budget() -> None:
@@ -231,7 +235,7 @@ async def test_a_check_that_never_answers_leaves_the_credential_unproven() -> No
     desk.check.check = hanging  # type: ignore[method-assign]
     verdict = await desk.ask("chat", b"Bearer x")
     assert verdict.reason is Reason.KEYS_UNREACHABLE
-    assert not desk.sink.of(Faulted)
+    assert not desk.sink.of(FaultEntry)
 
 
 async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_once() -> None:
@@ -239,8 +243,8 @@ async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_on
     token = desk.login()
     verdicts = await asyncio.gather(*(desk.ask("chat", token) for _ in range(64)))
     assert {outcome(verdict) for verdict in verdicts} == {("allow", "allow")}
-    withdrawn = {record for entry in desk.sink.of(Withdrawn) for record in entry.records}
-    standing = [entry for entry in desk.sink.of(Decided) if entry.id not in withdrawn]
+    withdrawn = {record for entry in desk.sink.of(WithdrawalEntry) for record in entry.records}
+    standing = [entry for entry in desk.sink.of(DecisionEntry) if entry.id not in withdrawn]
     assert len(standing) == 64
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from authguard.core.entries import Moved
+from authguard.core.entries import TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.runtime.access import Refusal, Verdict
 from authguard.runtime.hold_queue import FAIR_DELAY_S, SWEPT_WHEN_LISTED
@@ -47,7 +47,11 @@ async def test_what_lapsed_is_filed_and_counts_no_more() -> None:
         await hold(desk, "mallory", str(number))
     desk.clock.advance(30 * 86_400)
     assert isinstance(await hold(desk, "mallory", "later"), Verdict)
-    lapsed = [entry for entry in desk.sink.of(Moved) if isinstance(entry, Moved) and entry.event == "lapsed"]
+    lapsed = [
+        entry
+        for entry in desk.sink.of(TransitionEntry)
+        if isinstance(entry, TransitionEntry) and entry.event == "lapsed"
+    ]
     assert len(lapsed) == 5
     assert {entry.subject for entry in lapsed} == {"pseudonym of mallory"}
 

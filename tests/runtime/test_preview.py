@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.outcomes import WIRE, Outcome
+from authguard.core.outcomes import RESPONSES, Outcome
 from authguard.runtime.preview import briefing, preview
 from tests.kit import Desk, outcome
 
@@ -20,7 +20,7 @@ async def test_each_operation_meets_what_was_foretold(status: str, acr: str) -> 
     assert set(told) == {"health", "chat", "live", "balance", "refund"}
     for operation, step in told.items():
         kind = Outcome(outcome(await desk.ask(operation, token, body=REFUND, idempotency="k"))[0])
-        assert step == ("now" if kind in {Outcome.ALLOW, Outcome.RESTRICT} else WIRE[kind][2]), operation
+        assert step == ("now" if kind in {Outcome.ALLOW, Outcome.RESTRICT} else RESPONSES[kind][2]), operation
 
 
 async def test_who_proved_nothing_is_told_to_sign_in() -> None:

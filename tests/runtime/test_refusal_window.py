@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.entries import Decided, Refused
+from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
 from authguard.runtime.refusal_window import MAX_COVERED, RATE, WINDOW_S
 from tests.kit import POLICY, Desk, outcome
 
 
-def refusals(desk: Desk) -> list[Refused]:
+def refusals(desk: Desk) -> list[RefusalEntry]:
     """Return the refusals that were recorded."""
-    return [entry for entry in desk.sink.of(Refused) if isinstance(entry, Refused)]
+    return [entry for entry in desk.sink.of(RefusalEntry) if isinstance(entry, RefusalEntry)]
 
 
 async def flood(desk: Desk, count: int) -> list[str]:
@@ -24,7 +24,7 @@ async def flood(desk: Desk, count: int) -> list[str]:
 async def test_up_to_the_rate_each_refusal_has_a_record_of_its_own() -> None:
     desk = Desk()
     assert len(set(await flood(desk, RATE))) == RATE
-    assert len(desk.sink.of(Decided)) == RATE
+    assert len(desk.sink.of(DecisionEntry)) == RATE
     assert not refusals(desk)
 
 
@@ -81,7 +81,7 @@ async def test_public_admissions_are_covered_only_where_the_policy_says_so(polic
     desk = Desk(text=POLICY + policy)
     for _ in range(2 * RATE):
         assert outcome(await desk.ask("health", method="GET")) == ("allow", "allow")
-    assert len(desk.sink.of(Decided)) == records
+    assert len(desk.sink.of(DecisionEntry)) == records
 
 
 async def test_a_guard_that_closes_counts_what_is_open() -> None:

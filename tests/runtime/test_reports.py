@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.asgi.control import Control
-from authguard.core.entries import Moved
+from authguard.core.entries import TransitionEntry
 from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefusedError, SettingsError
 from authguard.runtime.preview import preview_outcome
@@ -88,8 +88,8 @@ async def test_a_note_is_bounded_and_cannot_forge_a_line() -> None:
     verdict = await desk.ask("chat", desk.login())
     note = 'x\n{"kind":"decision"}\u202e' + "y" * 2_000
     await desk.enforcer.reports.report(verdict, "verification.doubted", note)
-    moved = desk.sink.of(Moved)[-1]
-    assert isinstance(moved, Moved)
+    moved = desk.sink.of(TransitionEntry)[-1]
+    assert isinstance(moved, TransitionEntry)
     assert "\n" not in moved.note
     assert "\u202e" not in moved.note
     assert len(moved.note) == 500

@@ -41,8 +41,8 @@ class Threads:
         self.names: list[str] = []
         self.entered = threading.Semaphore(0)
         self.leave = threading.Event()
-        self._canonical = transactions.canonical
-        monkeypatch.setattr(transactions, "canonical", self.canonical)
+        self._canonical = transactions.canonicalize
+        monkeypatch.setattr(transactions, "canonicalize", self.canonical)
 
     def canonical(self, *arguments: bytes | str) -> object:
         """Note the thread, and wait where told to."""

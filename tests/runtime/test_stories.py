@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from authguard.core.entries import Decided, Moved
+from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.runtime.access import Answer, Refusal
@@ -21,7 +21,7 @@ async def test_a_customer_without_a_token_is_asked_to_sign_in_and_moves_nothing(
     verdict = await desk.ask("chat")
     assert outcome(verdict) == ("challenge", "sign_in")
     assert states(verdict)["session"] == "absent"
-    assert not desk.sink.of(Moved)
+    assert not desk.sink.of(TransitionEntry)
 
 
 async def test_a_signed_in_customer_chats_and_every_request_has_exactly_one_decision() -> None:
@@ -29,7 +29,7 @@ async def test_a_signed_in_customer_chats_and_every_request_has_exactly_one_deci
     token = desk.login()
     for _ in range(3):
         assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
-    assert len(desk.sink.of(Decided)) == 3
+    assert len(desk.sink.of(DecisionEntry)) == 3
 
 
 async def test_a_token_that_expired_mid_conversation_is_refreshed_and_the_conversation_goes_on() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as change
 
-from authguard.core.canonical import TEXT_BOUND
+from authguard.core.canonical import MAX_TEXT_CHARS
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
@@ -103,7 +103,7 @@ async def test_what_is_shown_is_what_is_bound_or_nothing(change_it: dict[str, An
 
 async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
     desk = Desk()
-    large = {"amount": 501, "currency": "EUR", "a" * TEXT_BOUND: ""}
+    large = {"amount": 501, "currency": "EUR", "a" * MAX_TEXT_CHARS: ""}
     refusal = await desk.ask_any("refund", desk.login(), body=large, idempotency="k1")
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.TRANSACTION_TOO_LONG

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.asgi.transaction_endpoints import own_operations
-from authguard.core.entries import Decided, Moved, Withdrawn
+from authguard.core.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
@@ -86,10 +86,14 @@ async def test_an_approver_who_is_lost_while_the_run_is_saved_lets_nothing_run(l
     assert not verdict.admits
     assert (verdict.fallback.kind.value, states(verdict)["transaction"]) == ("handoff", "failed")
     assert verdict.snapshot.account.ledger == verdict.snapshot.session.ledger == (), "what it reserved is given back"
-    void = {name for entry in desk.sink.of(Withdrawn) for name in getattr(entry, "records", ())}
-    allowed = [entry for entry in desk.sink.of(Decided) if getattr(entry, "operation", "") == "refund"]
+    void = {name for entry in desk.sink.of(WithdrawalEntry) for name in getattr(entry, "records", ())}
+    allowed = [entry for entry in desk.sink.of(DecisionEntry) if getattr(entry, "operation", "") == "refund"]
     assert [entry.id in void for entry in allowed if getattr(entry, "outcome", "") == "allow"] == [True]
-    causes = [entry.cause for entry in desk.sink.of(Moved) if isinstance(entry, Moved) and entry.dest == "failed"]
+    causes = [
+        entry.cause
+        for entry in desk.sink.of(TransitionEntry)
+        if isinstance(entry, TransitionEntry) and entry.dest == "failed"
+    ]
     assert causes == ["approvers"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import VerificationRefusedError
 from tests.kit import POLICY, Desk, ScriptedVerifier, outcome, states
@@ -138,7 +138,7 @@ async def test_a_verifier_that_raises_is_unavailable_and_no_fault() -> None:
     talk = Talk()
     talk.otp.script = [RuntimeError("down")]
     assert await talk.word(RIGHT) == "try_later"
-    acts = [entry for entry in talk.desk.sink.of(Acted) if isinstance(entry, Acted)]
+    acts = [entry for entry in talk.desk.sink.of(ActEntry) if isinstance(entry, ActEntry)]
     assert (acts[-1].act, acts[-1].by, acts[-1].note) == (
         "verification.unavailable",
         "default",
@@ -205,7 +205,7 @@ async def test_an_answer_of_another_type_is_none(said: object) -> None:
     talk = Talk()
     talk.otp.script = [said]  # type: ignore[list-item]  # on purpose
     assert await talk.word(RIGHT) == "try_later"
-    assert talk.desk.sink.of(Acted)[-1].note == "otp unavailable (nonsense)"  # type: ignore[union-attr]
+    assert talk.desk.sink.of(ActEntry)[-1].note == "otp unavailable (nonsense)"  # type: ignore[union-attr]
 
 
 async def test_doubt_in_every_method_ends_with_a_person() -> None:
@@ -225,7 +225,7 @@ async def test_a_doubt_that_the_app_reports_voids_an_attempt_under_way() -> None
     talk.otp.gate.set()
     assert (await running).fallback.name == "prove_otherwise"
     assert states(await talk.balance())["verification"] == "ambiguous"
-    assert talk.desk.sink.of(Acted)[-1].act == "verification.superseded"  # type: ignore[union-attr]
+    assert talk.desk.sink.of(ActEntry)[-1].act == "verification.superseded"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("sessions", [1, 50])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from authguard.core.snapshot import (
     AccountRecord,
+    AttemptCount,
     Keys,
     LedgerEntry,
     LedgerRecord,
@@ -16,7 +17,6 @@ from authguard.core.snapshot import (
     ServiceRecord,
     SessionRecord,
     Snapshot,
-    Tally,
     TransactionRecord,
     account_key,
     blank,
@@ -74,7 +74,8 @@ account = st.builds(
     AccountRecord,
     *(_text, _moment, _moment, _moment, _moment),
     reports=st.none() | st.dictionaries(_text, st.builds(Report, _text, _moment), max_size=3),
-    tallies=st.none() | st.dictionaries(_text, st.builds(Tally, _moment, st.integers(0, 2**63), _text), max_size=3),
+    tallies=st.none()
+    | st.dictionaries(_text, st.builds(AttemptCount, _moment, st.integers(0, 2**63), _text), max_size=3),
     ledger=_ledger,
 )
 session = st.builds(SessionRecord, _text, _moment, _moment, _moment, _text, _moment, _text, _ledger)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec.structs import replace
 
-from authguard.core.urls import normal
+from authguard.core.urls import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -52,7 +52,7 @@ class ProofReader:
         if not sent:
             return evidence
         try:
-            address = normal(self._base + self._request_path(scope))
+            address = normalize(self._base + self._request_path(scope))
         except ValueError:
             address = ""  # no proof can name it
         # several fields are one list (RFC 9110 5.3), and no proof is a list

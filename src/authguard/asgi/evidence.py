@@ -53,12 +53,12 @@ def read_evidence(
         that may come once, or a name of a transaction that no server gave out.
     """
     authorization: bytes | None = None
-    names_own = False
+    has_reserved_headers = False
     further: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name not in looked:  # most headers are nobody's business, and one look tells
             if name[:_PREFIXED] == PREFIX or b"_" in name:
-                names_own = True
+                has_reserved_headers = True
         elif name != AUTHORIZATION:
             further.append((name, value))
         elif authorization is not None:
@@ -66,12 +66,12 @@ def read_evidence(
         else:
             authorization = value
     if further:
-        return _read_further(further, wanted, authorization or b"", names_own=names_own)
-    return Evidence(authorization=authorization or b"", names_own=names_own)
+        return _read_further(further, wanted, authorization or b"", has_reserved_headers=has_reserved_headers)
+    return Evidence(authorization=authorization or b"", has_reserved_headers=has_reserved_headers)
 
 
 def _read_further(
-    sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, *, names_own: bool
+    sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, *, has_reserved_headers: bool
 ) -> Evidence | Reason:
     """Read the headers beside the credential's."""
     once: dict[bytes, str] = {}
@@ -99,7 +99,8 @@ def _read_further(
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        names_own=names_own or any(name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS for name, _ in sent),
+        has_reserved_headers=has_reserved_headers
+        or any(name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS for name, _ in sent),
     )
 
 

@@ -15,7 +15,7 @@ from authguard.asgi.metadata import schemes
 from authguard.asgi.reply import customer_text, with_retry_text
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
-from authguard.core.outcomes import WIRE, Outcome
+from authguard.core.outcomes import RESPONSES, Outcome
 from authguard.runtime import sign_out_delay
 from authguard.runtime.preview import briefing
 
@@ -221,7 +221,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         if fallback.kind is Outcome.ALLOW:
             return NextStep("continue")
         return NextStep(
-            WIRE[fallback.kind][2],
+            RESPONSES[fallback.kind][2],
             methods=fallback.methods,
             queue=fallback.queue,
             after=fallback.after,

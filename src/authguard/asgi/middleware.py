@@ -279,7 +279,7 @@ class GuardMiddleware:
         """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
         guard = Guard(self._enforcer, verdict, request.evidence.languages)
         inner = scope.copy()
-        if request.evidence.names_own or self._secret:
+        if request.evidence.has_reserved_headers or self._secret:
             inner["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
         state = scope.get("state")
         inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}

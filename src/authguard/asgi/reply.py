@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.asgi.evidence import parse_languages
-from authguard.core.outcomes import WIRE, Outcome, Reason, Words
+from authguard.core.outcomes import RESPONSES, LocalizedText, Outcome, Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class ReplyBuilder:
 
     def _build(self, verdict: Verdict, text: str, record: str, root: str) -> Reply:
         kind = verdict.fallback.kind
-        status, title, action = WIRE[kind]
+        status, title, action = RESPONSES[kind]
         status = verdict.fallback.status or status
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
@@ -291,7 +291,7 @@ def with_retry_text(fallback: Fallback, method: str) -> Fallback:
     """Let whoever answered by a method in vain read so, where the same may be tried again and the policy is silent."""
     if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.say.texts:
         return fallback
-    return replace(fallback, say=Words({("", "default"): RETRY_TEXT}))
+    return replace(fallback, say=LocalizedText({("", "default"): RETRY_TEXT}))
 
 
 def _quotable(text: str) -> str:
@@ -312,7 +312,7 @@ def _build_repeat(verdict: Verdict) -> Reply:
         return Reply.of(record.status, headers, record.answer, FORBIDDEN_CLOSE_CODE, "repeat")
     headers += [header for header in verdict.headers if header[0] in BODYLESS_HEADERS]
     headers.append((b"content-type", b"application/json"))
-    status = record.status or WIRE[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
+    status = record.status or RESPONSES[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
     body = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "repeat")
 

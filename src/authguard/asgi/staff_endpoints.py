@@ -12,7 +12,7 @@ import msgspec
 
 from authguard.asgi.reply import Reply, json_reply
 from authguard.core.outcomes import Reason
-from authguard.core.people import says_something
+from authguard.core.person_name import has_letters
 from authguard.core.request import Match, Operation
 from authguard.core.snapshot import KEY_BYTES
 
@@ -64,7 +64,7 @@ async def _reinstate(request: EndpointRequest) -> Reply | Reason:
     )
     if isinstance(body, Reason):
         return body
-    if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not says_something(body.reason):
+    if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not has_letters(body.reason):
         return Reason.BODY_MALFORMED
     done = await request.enforcer.staff_actions.staff_reinstates(request.verdict, body.issuer, subject, body.reason)
     return json_reply(200, {"reinstated": True}) if done is Reason.DECIDED else done
@@ -79,7 +79,7 @@ async def _reset(request: EndpointRequest) -> Reply | Reason:
     except ValueError:
         session = b""
     account = bytes.fromhex(body.account)
-    if len(session) != KEY_BYTES or not says_something(body.reason):
+    if len(session) != KEY_BYTES or not has_letters(body.reason):
         return Reason.BODY_MALFORMED
     done = await request.enforcer.staff_actions.staff_resets(request.verdict, session, account, body.reason)
     return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done

@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from authguard.asgi.reply import Reply, json_reply
 from authguard.core.outcomes import Reason
-from authguard.core.people import says_something
+from authguard.core.person_name import has_letters
 from authguard.core.request import Match, Operation
 from authguard.ports import FIRST
 from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
@@ -117,7 +117,7 @@ async def _approve(request: EndpointRequest) -> Reply | Reason:
     body = await request.parse_body(ApprovalBody)
     if isinstance(body, Reason):
         return body
-    if not says_something(body.reason):
+    if not has_letters(body.reason):
         return Reason.BODY_MALFORMED
     name = _path_segment(request.path, 2)
     return _decision_reply(
@@ -144,7 +144,7 @@ async def _decide(
     body = await request.parse_body(DecisionBody)
     if isinstance(body, Reason):
         return body
-    if demands_reason and not says_something(body.reason):
+    if demands_reason and not has_letters(body.reason):
         return Reason.BODY_MALFORMED
     name = _path_segment(request.path, 2)
     return _decision_reply(name, await decide(request.verdict, name, body.reason))

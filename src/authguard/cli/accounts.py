@@ -140,8 +140,8 @@ def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
     yield f"{pseudonym} {record.state}, {seen}"
     for source, report in sorted((record.reports or {}).items()):
         yield f"  {source} said {report.state} at {format_time(report.at)}"
-        for mandate in report.mandates:
-            yield f"    {mandate.actor.hex()} may act for {', '.join(sanitize_text(name) for name in mandate.names)}"
+        for one in report.delegations:
+            yield f"    {one.actor.hex()} may act for {', '.join(sanitize_text(name) for name in one.names)}"
     if record.decided:
         yield f"  a person reinstated it at {format_time(record.decided)}; earlier reports count no more"
     if record.not_before:
@@ -167,7 +167,7 @@ def _document(account: Account) -> str:
             source: {
                 "state": one.state,
                 "at": one.at,
-                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in one.mandates],
+                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in one.delegations],
             }
             for source, one in (record.reports or {}).items()
         },

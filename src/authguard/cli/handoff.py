@@ -18,7 +18,7 @@ from authguard.cli.operator_session import (
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
-from authguard.core.people import folded
+from authguard.core.person_name import normalize_name
 from authguard.runtime.handoff import NoTicket, StoreDesk
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _trouble(act: Literal["take", "close"], filed: Filed, name: str) -> str:
     """Say why it could not be done; nothing where it was."""
     if filed.state == "open":
         return "nobody has taken the ticket: take it first, or say --override"
-    if folded(filed.by) != folded(name):
+    if normalize_name(filed.by) != normalize_name(name):
         return f"{filed.by} has taken it already" + (": let them close it, or say --override" if act == "close" else "")
     return ""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.core.people import distinct, folded, says_something
+from authguard.core.person_name import distinct_names, has_letters, normalize_name
 from authguard.errors import AuthorityError, SettingsError
 from authguard.factory import build_state_repository, create_staff_actions
 from authguard.runtime.journal import sanitize_text
@@ -34,7 +34,7 @@ def parse_reason(word: str) -> str:
     Raises:
         typer.BadParameter: it says nothing.
     """
-    if not says_something(word):
+    if not has_letters(word):
         raise typer.BadParameter("say why, in words: it is kept in the log")
     return word
 
@@ -133,7 +133,7 @@ def parse_names(names: list[str]) -> tuple[str, ...]:
     Raises:
         typer.BadParameter: one is empty or too long.
     """
-    given = distinct(" ".join(sanitize_text(name).split()) for name in names)
-    if any(not folded(name) or len(name) > NAME_BOUND for name in given):
+    given = distinct_names(" ".join(sanitize_text(name).split()) for name in names)
+    if any(not normalize_name(name) or len(name) > NAME_BOUND for name in given):
         raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters, and a letter or a digit", param_hint="--by")
     return given

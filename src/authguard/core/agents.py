@@ -31,6 +31,6 @@ def is_registered(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
     return bool(client) and (Agent(issuer, client) in agents or Agent(issuer, client, alone=True) in agents)
 
 
-def may_come_alone(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
+def can_act_alone(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
     """Whether an issuer's client may be its own subject."""
     return bool(client) and Agent(issuer, client, alone=True) in agents

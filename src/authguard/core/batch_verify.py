@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core.chain import HASH_SUFFIX_BYTES, MAX_LINE_BYTES
-from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.handover import ACCEPTED, AUDIT_ACTOR
 
 if TYPE_CHECKING:
@@ -28,34 +28,34 @@ def _tag(kind: type[msgspec.Struct]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-class _Decided(msgspec.Struct, frozen=True, gc=False, tag=_tag(Decided), tag_field="kind"):
+class _Decision(msgspec.Struct, frozen=True, gc=False, tag=_tag(DecisionEntry), tag_field="kind"):
     at: float
     outcome: str
 
 
-class _Moved(msgspec.Struct, frozen=True, gc=False, tag=_tag(Moved), tag_field="kind"):
+class _Transition(msgspec.Struct, frozen=True, gc=False, tag=_tag(TransitionEntry), tag_field="kind"):
     at: float
 
 
-class _Refused(msgspec.Struct, frozen=True, gc=False, tag=_tag(Refused), tag_field="kind"):
+class _Refusal(msgspec.Struct, frozen=True, gc=False, tag=_tag(RefusalEntry), tag_field="kind"):
     at: float
 
 
-class _Faulted(msgspec.Struct, frozen=True, gc=False, tag=_tag(Faulted), tag_field="kind"):
+class _Fault(msgspec.Struct, frozen=True, gc=False, tag=_tag(FaultEntry), tag_field="kind"):
     at: float
 
 
-class _Withdrawn(msgspec.Struct, frozen=True, gc=False, tag=_tag(Withdrawn), tag_field="kind"):
+class _Withdrawal(msgspec.Struct, frozen=True, gc=False, tag=_tag(WithdrawalEntry), tag_field="kind"):
     at: float
 
 
-class _Acted(msgspec.Struct, frozen=True, gc=False, tag=_tag(Acted), tag_field="kind"):
+class _Act(msgspec.Struct, frozen=True, gc=False, tag=_tag(ActEntry), tag_field="kind"):
     at: float
     act: str
     by: str = ""
 
 
-_decode: Final = msgspec.json.Decoder(_Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted).decode_lines
+_decode: Final = msgspec.json.Decoder(_Decision | _Transition | _Refusal | _Fault | _Withdrawal | _Act).decode_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +101,8 @@ def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     kinds = Counter(map(type, said))
-    if kinds[_Acted]:
-        own = next((place for place, one in enumerate(said) if type(one) is _Acted and _needs_single_check(one)), None)
+    if kinds[_Act]:
+        own = next((place for place, one in enumerate(said) if type(one) is _Act and _needs_single_check(one)), None)
         if own is not None:
             lines, said = lines[:own], said[:own]
             kinds, whole = Counter(map(type, said)), b"".join(lines)
@@ -123,13 +123,13 @@ def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> 
         head=prev,
         leaves=_leaves(lines) if tree else (),
         kinds={_tag(kind): count for kind, count in kinds.items()},
-        outcomes=Counter([one.outcome for one in said if type(one) is _Decided]),
+        outcomes=Counter([one.outcome for one in said if type(one) is _Decision]),
         first=min(times),
         last=max(times),
     )
 
 
-def _needs_single_check(one: _Acted) -> bool:
+def _needs_single_check(one: _Act) -> bool:
     return one.by == AUDIT_ACTOR or one.act == ACCEPTED
 
 

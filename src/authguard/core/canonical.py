@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from authguard.core.limits import UNREAD, UnreadableError, parse_json
+from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 #: characters of one value that are shown whole; a longer one is shown by its beginning, its length and its hash
-VALUE_SHOWN: Final = 512
+MAX_VALUE_CHARS: Final = 512
 #: characters of a longer value that are shown
-BEGINNING: Final = 64
+PREFIX_CHARS: Final = 64
 #: lines, and characters in all of them, that an approver is asked to read
-LINES_BOUND: Final = 256
-TEXT_BOUND: Final = 16_384
+MAX_LINES: Final = 256
+MAX_TEXT_CHARS: Final = 16_384
 #: characters beyond ASCII that are called by their names on one line
-NAMED: Final = 4
+MAX_NAMED_CHARS: Final = 4
 #: levels of a document that every parser is believed to take
-DEPTH: Final = 64
+MAX_DEPTH: Final = 64
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9a-z-]+"
 #: the one form of a media type that says JSON in UTF-8 to every reader: no parameter can be taken for another charset
@@ -51,23 +51,23 @@ Header = tuple[str, tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Canonical:
+class CanonicalBody:
     """A body in the one form in which it is digested and shown.
 
     Attributes:
         content: RFC 8785 where it `is_json`, else as sent.
         is_json: whether every parser reads it alike, so that `content` is its canonical form.
         document: what it says, with exact decimals, where it is JSON in UTF-8 and nothing else by its headers and its
-            bytes, so that an amount or a payee can be read; else `UNREAD`. A number that JavaScript rounds leaves it
-            readable, though every byte counts then.
+            bytes, so that an amount or a payee can be read; else `NO_DOCUMENT`. A number that JavaScript rounds leaves
+            it readable, though every byte counts then.
     """
 
     content: bytes
     is_json: bool
-    document: object = field(default=UNREAD, repr=False, compare=False)
+    document: object = field(default=NO_DOCUMENT, repr=False, compare=False)
 
 
-def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
+def canonicalize(content: bytes, media_type: str, form: bytes = b"") -> CanonicalBody:
     """Give the canonical form of a body.
 
     Args:
@@ -76,19 +76,19 @@ def canonical(content: bytes, media_type: str, form: bytes = b"") -> Canonical:
         form: the headers that say how the body is to be read, as sent; several types, a coding, or a character set
             beside UTF-8 make every byte count.
     """
-    if not says_json(media_type, form):
-        return Canonical(content, is_json=False)
+    if not is_json(media_type, form):
+        return CanonicalBody(content, is_json=False)
     try:
         document = parse_json(content)
-    except UnreadableError:
-        return Canonical(content, is_json=False)
+    except AmountError:
+        return CanonicalBody(content, is_json=False)
     try:
-        return Canonical(rfc8785.dumps(_exactly(document, DEPTH)), is_json=True, document=document)
+        return CanonicalBody(rfc8785.dumps(_exactly(document, MAX_DEPTH)), is_json=True, document=document)
     except (ValueError, RecursionError):
-        return Canonical(content, is_json=False, document=document)
+        return CanonicalBody(content, is_json=False, document=document)
 
 
-def says_json(media_type: str, form: bytes) -> bool:
+def is_json(media_type: str, form: bytes) -> bool:
     """Return whether the headers say JSON in UTF-8 (RFC 8259 8.1) to every reader, and no coding (RFC 9110 8.4)."""
     if media_type != "application/json" and not media_type.endswith("+json"):
         return False
@@ -99,7 +99,7 @@ def says_json(media_type: str, form: bytes) -> bool:
 def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON library takes is a private type of its own
     """Give a parsed document the types that RFC 8785 knows, refusing what others may read otherwise."""
     if not depth:
-        raise UnreadableError
+        raise AmountError
     match value:
         case dict():
             return {name: _exactly(member, depth - 1) for name, member in value.items()}
@@ -107,25 +107,27 @@ def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON 
             return [_exactly(member, depth - 1) for member in value]
         case Decimal():
             if Decimal(repr(float(value))) != value:
-                raise UnreadableError
+                raise AmountError
             return float(value)
         case _:
             return value
 
 
-def is_secret(name: str) -> bool:
+def is_secret_header(name: str) -> bool:
     """Whether a header of this name may hold a credential, so that its value is shown to nobody."""
     return _SECRET.search(name) is not None
 
 
-def render(method: str, target: bytes, form: bytes, body: Canonical, headers: Sequence[Header] = ()) -> tuple[str, ...]:
+def render_request(
+    method: str, target: bytes, form: bytes, body: CanonicalBody, headers: Sequence[Header] = ()
+) -> tuple[str, ...]:
     """Show a request to whoever approves it: method and target, how the body is to be read, then each value.
 
     Args:
         method: as sent.
         target: path and query, as sent.
         form: the headers that say how the body is to be read, as sent.
-        body: from `canonical`.
+        body: from `canonicalize`.
         headers: that the operation binds, with what is to be shown of each value.
 
     Returns:
@@ -144,9 +146,9 @@ def render(method: str, target: bytes, form: bytes, body: Canonical, headers: Se
     for line in _values(json.loads(body.content)) if body.is_json else ():
         lines.append(line)
         size += len(line)
-        if len(lines) > LINES_BOUND or size > TEXT_BOUND:
+        if len(lines) > MAX_LINES or size > MAX_TEXT_CHARS:
             return ()
-    return () if size > TEXT_BOUND else tuple(lines)
+    return () if size > MAX_TEXT_CHARS else tuple(lines)
 
 
 def _values(document: object) -> Iterator[str]:
@@ -154,11 +156,11 @@ def _values(document: object) -> Iterator[str]:
     ways = [iter([("", document)])]
     while ways:
         for pointer, value in ways[-1]:
-            if value and isinstance(value, dict | list) and len(pointer) <= TEXT_BOUND:
+            if value and isinstance(value, dict | list) and len(pointer) <= MAX_TEXT_CHARS:
                 ways.append(_members(pointer, value))
                 break
             # what is not a text is a number, a word, something empty, or lies too deep to be shown
-            shown = _text(value) if isinstance(value, str) else json.dumps(value)[:TEXT_BOUND]
+            shown = _text(value) if isinstance(value, str) else json.dumps(value)[:MAX_TEXT_CHARS]
             yield f"{_quoted(pointer)}{_remark(pointer)}: {shown}"
         else:
             ways.pop()
@@ -172,17 +174,19 @@ def _members(pointer: str, value: dict[str, object] | list[object]) -> Iterator[
 
 def _text(value: str) -> str:
     """Show a text whole, or by its beginning, its length and its hash."""
-    if len(value) <= VALUE_SHOWN:
+    if len(value) <= MAX_VALUE_CHARS:
         return _quoted(value) + _remark(value)
     digest = sha256(value.encode("utf-8")).hexdigest()
-    beginning = value[:BEGINNING]
+    beginning = value[:PREFIX_CHARS]
     return f"{_quoted(beginning)}... {len(value)} characters, SHA-256 {digest}{_remark(beginning)}"
 
 
 def _raw(value: bytes) -> str:
     """Show bytes: text as it is, and each byte that is none as an escape of its own."""
-    text = value[: VALUE_SHOWN if len(value) <= VALUE_SHOWN else BEGINNING].decode("utf-8", "surrogateescape")
-    more = f"... {len(value)} bytes, SHA-256 {sha256(value).hexdigest()}" if len(value) > VALUE_SHOWN else ""
+    text = value[: MAX_VALUE_CHARS if len(value) <= MAX_VALUE_CHARS else PREFIX_CHARS].decode(
+        "utf-8", "surrogateescape"
+    )
+    more = f"... {len(value)} bytes, SHA-256 {sha256(value).hexdigest()}" if len(value) > MAX_VALUE_CHARS else ""
     return f"{_quoted(text)}{more}{_remark(text)}"
 
 
@@ -195,7 +199,9 @@ def _remark(text: str) -> str:
     """Name what is not ASCII, since a letter may look like another; a few by name, the rest by number."""
     if text.isascii():
         return ""
-    foreign = sorted({character for character in text[:VALUE_SHOWN] if not character.isascii()})
-    names = [f"U+{ord(character):04X} {unicodedata.name(character, 'no name')}" for character in foreign[:NAMED]]
-    more = f" and {len(foreign) - NAMED} more" if len(foreign) > NAMED else ""
+    foreign = sorted({character for character in text[:MAX_VALUE_CHARS] if not character.isascii()})
+    names = [
+        f"U+{ord(character):04X} {unicodedata.name(character, 'no name')}" for character in foreign[:MAX_NAMED_CHARS]
+    ]
+    more = f" and {len(foreign) - MAX_NAMED_CHARS} more" if len(foreign) > MAX_NAMED_CHARS else ""
     return f"  [not ASCII: {', '.join(names)}{more}]"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.entries import Decided, Entry
+from authguard.core.entries import DecisionEntry, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -170,7 +170,7 @@ class LineTemplate(msgspec.Struct, frozen=True, gc=False):
     about: bytes
 
 
-def make_template(entry: Decided) -> LineTemplate:
+def make_template(entry: DecisionEntry) -> LineTemplate:
     """Keep of a decision's line what does not change from one to the next."""
     whole = _encode(replace(entry, trace_id=""))
     begins = whole.index(b',"policy":')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.agents import is_registered, may_come_alone
+from authguard.core.agents import can_act_alone, is_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
 
 
-def scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
+def check_scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
     """Compare what the token permits with what the operation needs (RFC 6750 3.1).
 
     Args:
@@ -36,7 +36,7 @@ def has_role(operation: Operation, held: frozenset[str]) -> bool:
     return not operation.roles or not operation.roles.isdisjoint(held)
 
 
-def assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:
+def check_assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:
     """``insufficient`` by level, ``stale`` by age, else ``met`` (RFC 9470; ASVS 10.3.4).
 
     Args:
@@ -52,7 +52,7 @@ def assurance(operation: Operation, principal: Principal, rank: Callable[[str], 
     return "met"
 
 
-def channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> str:
+def compare_channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> str:
     """Compare where the customer speaks from with where trust was earned.
 
     Args:
@@ -67,7 +67,7 @@ def channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> s
     return "switched"
 
 
-def actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
+def classify_actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
     """Tell who acts: the outermost ``act`` (RFC 8693 4.1), else the client if it is a registered agent.
 
     An agent counts in the tokens of the issuer that it is registered with. A token that names no person (RFC 6749 4.4,
@@ -81,16 +81,16 @@ def actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
     if principal.actor and (principal.actor_issuer or not is_registered(agents, issuer, principal.actor)):
         return "stranger"
     if not principal.person or principal.subject == client:
-        return "agent" if may_come_alone(agents, issuer, client) else "stranger"
+        return "agent" if can_act_alone(agents, issuer, client) else "stranger"
     return "agent" if principal.actor or is_registered(agents, issuer, client) else "subject"
 
 
-def actor_for(operation: Operation, acting: str) -> str:
+def restrict_actor(operation: Operation, acting: str) -> str:
     """Hold who acts against whom the operation takes: one that it does not take is a stranger to it.
 
     Args:
         operation: that may demand an agent, or forbid one (RFC 8693 1.1: impersonation and delegation differ).
-        acting: from `actor`.
+        acting: from `classify_actor`.
     """
     taken = _TAKEN[operation.actor]
     return acting if acting in taken else "stranger"

@@ -12,7 +12,7 @@ import msgspec
 from authguard.core import record_types  # noqa: TC001 - msgspec reads the types when the classes are made
 
 
-class Decided(
+class DecisionEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="decision", tag_field="kind", omit_defaults=True, gc=False
 ):
     """One request that met a cell: who, in what state, by which rule, with what outcome.
@@ -58,7 +58,7 @@ class Decided(
     trace_id: record_types.TraceId = ""
 
 
-class Moved(
+class TransitionEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="transition", tag_field="kind", omit_defaults=True, gc=False
 ):
     """One machine that moved.
@@ -94,7 +94,9 @@ class Moved(
     note: record_types.Text = ""
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False):
+class RefusalEntry(
+    msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False
+):
     """One request refused before there was a cell: malformed, too large, an unknown transaction.
 
     Above a rate, one record covers many requests of nobody (`authguard.runtime.refusal_window`): `most` is then not 0,
@@ -127,7 +129,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_fiel
     count: record_types.Count = 0
 
 
-class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False):
+class FaultEntry(
+    msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False
+):
     """The guard itself failed; nothing passed.
 
     Attributes:
@@ -151,7 +155,7 @@ class Faulted(msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field=
     outcome: record_types.Result = ""
 
 
-class Withdrawn(
+class WithdrawalEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="withdrawn", tag_field="kind", omit_defaults=True, gc=False
 ):
     """Records that did not come to pass, because another request changed the same standing first.
@@ -169,7 +173,7 @@ class Withdrawn(
     records: tuple[record_types.Id, ...]
 
 
-class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
+class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
     """Something a person or the deployment did: rollback, hand-off, start, stop, policy loaded.
 
     Attributes:
@@ -201,7 +205,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kin
     over: tuple[record_types.Text, ...] = ()
 
 
-class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
+class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
     """A line of the app's own log, kept in a chain by `authguard.audit.write.processor`.
 
     Attributes:
@@ -225,4 +229,4 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="ki
     refused: tuple[record_types.Text, ...] = ()
 
 
-Entry = Decided | Moved | Refused | Faulted | Withdrawn | Acted | Logged
+Entry = DecisionEntry | TransitionEntry | RefusalEntry | FaultEntry | WithdrawalEntry | ActEntry | AppLogEntry

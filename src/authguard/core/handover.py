@@ -12,7 +12,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.signed_note import NOTE_SIGNATURE, decode_base64
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def is_opened(found: ChainedLine, keys: Collection[Key] | None, check: Check | N
         check: of signatures.
     """
     entry = found.entry
-    said = _OPENED.fullmatch(entry.note) if _is_own(entry, OPENED) and isinstance(entry, Acted) else None
+    said = _OPENED.fullmatch(entry.note) if _is_own(entry, OPENED) and isinstance(entry, ActEntry) else None
     if said is None or said[1] != found.prev:
         return False
     if keys is None or check is None:
@@ -110,7 +110,7 @@ def is_closed(found: ChainedLine) -> bool:
 
 
 def _is_own(entry: object, act: str) -> bool:
-    return type(entry) is Acted and entry.act == act and entry.by == AUDIT_ACTOR
+    return type(entry) is ActEntry and entry.act == act and entry.by == AUDIT_ACTOR
 
 
 def format_recovered_note(first: int, last: int, seconds: float, every: int, within: float) -> str:
@@ -136,7 +136,7 @@ def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
         chain: name of the chain's file.
     """
     entry = found.entry
-    if type(entry) is not Acted or entry.by != AUDIT_ACTOR:
+    if type(entry) is not ActEntry or entry.by != AUDIT_ACTOR:
         return None
     if entry.act == ADOPTED:
         words = f"adopted: lines 1 to {found.seq} were signed later than they were written"
@@ -154,7 +154,7 @@ def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
 
 def parse_accepted_note(entry: object) -> str:
     """Read which record a person accepted; empty where the entry is no such act."""
-    if type(entry) is not Acted or entry.act != ACCEPTED or entry.by in {"", AUDIT_ACTOR}:
+    if type(entry) is not ActEntry or entry.act != ACCEPTED or entry.by in {"", AUDIT_ACTOR}:
         return ""
     said = _ACCEPTED.fullmatch(entry.note)
     return said[1] if said else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
-class Nothing(ValueError):  # noqa: N818 - says what was found
+class PointerError(ValueError):
     """There is nothing where the pointer leads."""
 
 
-def find(document: object, pointer: str) -> object:
+def resolve_pointer(document: object, pointer: str) -> object:
     """Follow a pointer; the empty one is the whole document.
 
     Raises:
@@ -21,14 +21,14 @@ def find(document: object, pointer: str) -> object:
             found = found[name]
         elif isinstance(found, list) and name.isascii() and name.isdigit() and str(int(name)) == name:
             if int(name) >= len(found):
-                raise Nothing("there is nothing there")
+                raise PointerError("there is nothing there")
             found = found[int(name)]
         else:
-            raise Nothing("there is nothing there")
+            raise PointerError("there is nothing there")
     return found
 
 
-def put(document: dict[str, Any], pointer: str, value: object) -> None:
+def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
     """Put a value where a pointer leads, making objects on the way.
 
     Raises:
@@ -36,12 +36,12 @@ def put(document: dict[str, Any], pointer: str, value: object) -> None:
     """
     *way, last = _names(pointer) or [""]
     if not pointer:
-        raise Nothing("the whole document cannot be put into itself")
+        raise PointerError("the whole document cannot be put into itself")
     place = document
     for name in way:
         inner = place.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise Nothing("another value stands in the way")
+            raise PointerError("another value stands in the way")
         place = inner
     place[last] = value
 

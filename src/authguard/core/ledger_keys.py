@@ -11,8 +11,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import is_registered
-from authguard.core.json_pointer import Nothing, find
-from authguard.core.limits import UNREAD
+from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.core.limits import NO_DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
 
 #: characters of a payee that are believed
-PAYEE_BOUND: Final = 256
+MAX_PAYEE_CHARS: Final = 256
 #: what needs a ledger of its own, widest first: who loses a race for several waits for the turn of the widest
-SCOPED: Final = ("service", "issuer", "operation", "client", "payee", "actor")
+LEDGER_DIMENSIONS: Final = ("service", "issuer", "operation", "client", "payee", "actor")
 
 
-def ledger_keys(
+def find_ledger_keys(
     operation: Operation, principal: Principal, document: object, agents: AbstractSet[Agent]
 ) -> tuple[tuple[str, bytes], ...]:
     """Name the ledgers that an operation's limits count in, beside the account's and the session's own.
@@ -34,17 +34,17 @@ def ledger_keys(
     Args:
         operation: with its limits.
         principal: proven.
-        document: of the body, from `authguard.core.limits.parse_json`; `UNREAD` where there is none.
+        document: of the body, from `authguard.core.limits.parse_json`; `NO_DOCUMENT` where there is none.
         agents: registered actors: a client that is one acts itself (RFC 8693 4.1).
 
     Returns:
         What it counts by and the key of the record, widest first; nothing for what cannot be told.
     """
-    wanted = operation.scoped
+    wanted = operation.ledger_dimensions
     if not wanted:
         return ()
     found: list[tuple[str, bytes]] = []
-    for by in SCOPED:
+    for by in LEDGER_DIMENSIONS:
         if by not in wanted:
             continue
         match by:
@@ -77,15 +77,15 @@ def _actor(principal: Principal, agents: AbstractSet[Agent]) -> tuple[str, ...]:
 
 def _payee(operation: Operation, document: object) -> str:
     """Read the payee so that no other spelling is another payee: compatible forms, no case, letters and digits only."""
-    if document is UNREAD:
+    if document is NO_DOCUMENT:
         return ""
     try:
-        value = find(document, operation.payee_at)
-    except Nothing:
+        value = resolve_pointer(document, operation.payee_at)
+    except PointerError:
         return ""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
         return str(value)
-    if not isinstance(value, str) or len(value) > PAYEE_BOUND:
+    if not isinstance(value, str) or len(value) > MAX_PAYEE_CHARS:
         return ""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
     return "".join(character for character in folded if character.isalnum())

@@ -13,7 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.json_pointer import Nothing, find
+from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.snapshot import Cost, LedgerEntry
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from authguard.core.request import Limit, Operation
 
 #: entries kept per ledger; a fuller one counts as exceeded
-LEDGER_BOUND: Final = 512
+MAX_LEDGER_ENTRIES: Final = 512
 #: entries up to which each keeps its own moment; of more, old ones that lie close together are merged
 EXACT_ENTRIES: Final = 256
 #: youngest entries whose transactions may still be running, so that they can be released
-STILL_OPEN: Final = 128
+MAX_RELEASABLE: Final = 128
 #: digits before and after the decimal point of an amount that is believed
-DIGITS: Final = 18
+MAX_DIGITS: Final = 18
 #: sums of amounts are exact or an error, never rounded
 EXACT: Final = Context(prec=200, traps=[Inexact])
 ONE: Final = Decimal(1)
@@ -39,18 +39,18 @@ NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-class Unread(Enum):
+class NoDocument(Enum):
     """Stands for the document of a body that is not plainly JSON, or that was not read."""
 
-    UNREAD = 0
+    NO_DOCUMENT = 0
 
 
-UNREAD: Final = Unread.UNREAD
+NO_DOCUMENT: Final = NoDocument.NO_DOCUMENT
 #: a text of JSON, up to its end or to the end of a body that does not end it
 _TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
-def has_more_nodes(body: bytes, most: int) -> bool:
+def exceeds_node_limit(body: bytes, most: int) -> bool:
     """Return whether a JSON body may hold more values than `most`, without parsing it.
 
     A value follows a comma or an opening bracket, so those outside of texts bound their number.
@@ -62,7 +62,7 @@ def has_more_nodes(body: bytes, most: int) -> bool:
     return bound(body) > most and bound(_TEXT.sub(b"", body)) > most
 
 
-class UnreadableError(ValueError):
+class AmountError(ValueError):
     """The body is not JSON that every parser reads alike, or holds no amount where the policy says."""
 
 
@@ -115,7 +115,7 @@ def measure(
 
     Args:
         operation: with its limits and where its amount stands.
-        document: of the body, from `parse_json`; `UNREAD` where there is none that every reader reads alike.
+        document: of the body, from `parse_json`; `NO_DOCUMENT` where there is none that every reader reads alike.
         ledgers: what limits count by -> what was spent there; whose is missing cannot be told.
         now: epoch seconds UTC.
         transaction: its own earlier reservation does not count against it.
@@ -124,7 +124,7 @@ def measure(
         return WITHIN
     try:
         amount, currency = _amount(operation, document) if operation.amount_at else (ONE, "")
-    except UnreadableError:
+    except AmountError:
         return Measure("unmeasured")
     tripped: dict[str, None] = {}
     costs: dict[str, Cost] = {}
@@ -169,11 +169,11 @@ def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: flo
             booked = EXACT.add(booked, Decimal(entry.amount))
         else:
             spent = EXACT.add(spent, Decimal(entry.amount))
-    over = EXACT.add(EXACT.add(spent, booked), cost) > most or len(ledger) >= LEDGER_BOUND
+    over = EXACT.add(EXACT.add(spent, booked), cost) > most or len(ledger) >= MAX_LEDGER_ENTRIES
     return Usage(f"{spent:f}", f"{booked:f}", over)
 
 
-def is_booked(ledger: tuple[LedgerEntry, ...], limit: str, transaction: str, now: float) -> bool:
+def has_booking(ledger: tuple[LedgerEntry, ...], limit: str, transaction: str, now: float) -> bool:
     """Whether a transaction has a booking in force against a limit."""
     return any(entry.transaction == transaction and entry.limit == limit and now < entry.expires for entry in ledger)
 
@@ -211,7 +211,7 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
     Each window is cut into pieces, as few as are needed; plain calls are merged first, then what transactions reserved,
     but for the youngest, which the app may still be about to release. What was merged cannot be released any more.
     """
-    open_from = len(ledger) - STILL_OPEN
+    open_from = len(ledger) - MAX_RELEASABLE
     for pieces, named in ((64, False), (64, True), (16, True), (4, True)):
         merged: dict[tuple[str, float, str], LedgerEntry] = {}
         for place, entry in enumerate(ledger):
@@ -234,12 +234,12 @@ def release(ledger: tuple[LedgerEntry, ...], transaction: str) -> tuple[LedgerEn
 
 
 def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
-    if document is UNREAD:
-        raise UnreadableError
+    if document is NO_DOCUMENT:
+        raise AmountError
     amount = _number(_at(document, operation.amount_at))
     currency = _at(document, operation.currency_at) if operation.currency_at else operation.currency
     if not isinstance(currency, str):
-        raise UnreadableError
+        raise AmountError
     return amount, currency
 
 
@@ -257,7 +257,7 @@ def parse_json(body: bytes) -> object:
         if _SURROGATE.search(body):
             _refuse_halves(document)
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise UnreadableError from error
+        raise AmountError from error
     return document
 
 
@@ -275,13 +275,13 @@ def _refuse_halves(document: object) -> None:
 
 
 def _refuse_constant(_: str) -> object:
-    raise UnreadableError
+    raise AmountError
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = dict(pairs)
     if len(names) != len(pairs):
-        raise UnreadableError
+        raise AmountError
     return names
 
 
@@ -292,21 +292,21 @@ _strictly: Final = json.JSONDecoder(
 
 def _at(document: object, pointer: str) -> object:
     try:
-        return find(document, pointer)
-    except Nothing as error:
-        raise UnreadableError from error
+        return resolve_pointer(document, pointer)
+    except PointerError as error:
+        raise AmountError from error
 
 
 def _number(value: object) -> Decimal:
     """Take whole and decimal numbers only: strings, booleans, negatives and monsters are not amounts."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise UnreadableError
-    if isinstance(value, int) and not 0 <= value < 10**DIGITS:
-        raise UnreadableError
+        raise AmountError
+    if isinstance(value, int) and not 0 <= value < 10**MAX_DIGITS:
+        raise AmountError
     amount = Decimal(value)
     if not amount.is_finite() or amount.is_signed():
-        raise UnreadableError
+        raise AmountError
     exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -DIGITS or amount.adjusted() >= DIGITS:
-        raise UnreadableError
+    if not isinstance(exponent, int) or exponent < -MAX_DIGITS or amount.adjusted() >= MAX_DIGITS:
+        raise AmountError
     return amount

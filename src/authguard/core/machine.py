@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STAY: Final = "="
 ANY: Final = "*"
 #: the longest chain of raised events; the checker refuses loops, this bounds what it could miss
-CHAIN_BOUND: Final = 8
+MAX_CHAIN_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def _edge(machine: str, line: Line, index: int, source: str, trigger: str) -> Ed
     return Edge(dest=line.dest, moves=moves, raises=line.raises if moves else (), line=index)
 
 
-def engine(spec: Spec) -> TransitionsMachine:
+def build_engine(spec: Spec) -> TransitionsMachine:
     """Build the `transitions` machine of a specification.
 
     It answers no more than its lines say: no ``to_STATE`` triggers, no callbacks, no queue, no model. The differential
@@ -179,7 +179,7 @@ def engine(spec: Spec) -> TransitionsMachine:
     )
 
 
-def build(spec: Spec) -> Machine:
+def compile_machine(spec: Spec) -> Machine:
     """Compile a total machine to its table, reading every answer back from `transitions`.
 
     Raises:
@@ -192,7 +192,7 @@ def build(spec: Spec) -> Machine:
     dests = {edge.dest for edge in expansion.edges.values()}
     if strays := dests.union({spec.initial}).difference(spec.states):
         raise MachineFaultError(f"machine `{spec.name}` names the undeclared state `{min(strays)}`")
-    built = engine(spec)
+    built = build_engine(spec)
     for (source, trigger), edge in expansion.edges.items():
         answers = built.events[trigger].transitions[source]
         if [answer.dest for answer in answers] != [edge.dest]:
@@ -219,7 +219,7 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
         return snapshot, ()
     transitions = [moved]
     pending = list(raised)
-    for _ in range(CHAIN_BOUND):
+    for _ in range(MAX_CHAIN_LENGTH):
         if not pending:
             break
         follow = Event(name=pending.pop(0), at=event.at, cause=event.name)

@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 ADMITTING: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT})
 
 #: outcome -> (HTTP status, title, next action) (WIRE 2); an admitted request has the app's own status.
-WIRE: Final[dict[Outcome, tuple[int, str, str]]] = {
+RESPONSES: Final[dict[Outcome, tuple[int, str, str]]] = {
     Outcome.REPEAT: (200, "Already done", "stop"),
     Outcome.CHALLENGE: (401, "Sign-in needed", "authenticate"),
     Outcome.STEP_UP: (401, "Stronger or fresher sign-in needed", "authenticate"),
@@ -134,7 +134,7 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class LocalizedText:
     """What the customer is told, per language and channel.
 
     Attributes:
@@ -190,7 +190,7 @@ class Fallback:
     name: str
     kind: Outcome
     status: int = 0
-    say: Words = Words()
+    say: LocalizedText = LocalizedText()
     discloses: frozenset[str] = frozenset()
     attempts: int = 0
     per: float = 0.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: a redirect that keeps the method says that it was not done here (RFC 9110 15.4.8, 15.4.9)
 NO_EFFECT: Final = frozenset({307, 308, *range(400, 500)})
 
-NotGood = Literal["missing", "expired", "rejected", "unproven"]
+CredentialFailure = Literal["missing", "expired", "rejected", "unproven"]
 
 #: with which a proof of possession may be signed: asymmetric, and sound (RFC 9449 4.3, 5; RFC 9864)
 PROOF_ALGORITHMS: Final = ("ES256", "ES384", "Ed25519", "EdDSA", "PS256", "RS256")
@@ -51,7 +51,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     idempotency: str = ""
     languages: str = ""
     trace: str = ""
-    names_own: bool = False
+    has_reserved_headers: bool = False
     proof: bytes = b""
     method: str = ""
     address: str = ""
@@ -136,7 +136,7 @@ class NotProven:
         nonce: what a proof of possession has to name, where that is what it lacks (RFC 9449 9); empty else.
     """
 
-    condition: NotGood
+    condition: CredentialFailure
     reason: Reason
     nonce: str = field(default="", compare=False)
 
@@ -186,7 +186,7 @@ class Match:
     websocket: str = ""
 
 
-NOBODYS: Final = frozenset[str]()
+NO_LEDGERS: Final = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,10 +252,10 @@ class Operation:
         return self.transactional or bool(self.amount_at or self.payee_at)
 
     @property
-    def scoped(self) -> frozenset[str]:
+    def ledger_dimensions(self) -> frozenset[str]:
         """What its limits count by that has a ledger of its own."""
         if not self.limits:
-            return NOBODYS
+            return NO_LEDGERS
         return frozenset(limit.by for limit in self.limits if limit.per and limit.by not in {"subject", "session"})
 
 

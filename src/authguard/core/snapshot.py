@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEY_BYTES: Final = 16
 
 
-class Mandate(msgspec.Struct, frozen=True, array_like=True):
+class Delegation(msgspec.Struct, frozen=True, array_like=True):
     """Somebody who may act for an account.
 
     Attributes:
@@ -41,10 +41,10 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 
     state: str
     at: float
-    mandates: tuple[Mandate, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
 
 
-class Tally(msgspec.Struct, frozen=True, array_like=True):
+class AttemptCount(msgspec.Struct, frozen=True, array_like=True):
     """Attempts spent within one window.
 
     Attributes:
@@ -149,7 +149,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     decided: float = 0.0
     not_before: float = 0.0
     reports: dict[str, Report] | None = None
-    tallies: dict[str, Tally] | None = None
+    tallies: dict[str, AttemptCount] | None = None
     ledger: tuple[LedgerEntry, ...] = ()
     version: int = 0
     roles: tuple[str, ...] = ()
@@ -353,7 +353,7 @@ STATE_FIELDS: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 #: record -> the fields that a change of it is stored under
-RECORDS: Final = ("service", "account", "session", "transaction")
+RECORD_FIELDS: Final = ("service", "account", "session", "transaction")
 
 
 def blank(initial: Mapping[str, str]) -> Snapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.json_pointer import Nothing, find
+from authguard.core.json_pointer import PointerError, resolve_pointer
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
@@ -14,7 +14,7 @@ ROLES_BOUND: Final = 256
 ROLE_CHARACTERS: Final = 256
 
 
-def roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
+def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
     """Read the roles out of verified claims (RFC 9068 2.2.3.1).
 
     Args:
@@ -30,8 +30,8 @@ def roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozense
     if not claim or principal.issuer not in issuers or not principal.person:
         return frozenset()
     try:
-        found = find(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
-    except Nothing:
+        found = resolve_pointer(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
+    except PointerError:
         return frozenset()
     listed = [found] if isinstance(found, str) else found
     if not isinstance(listed, list | tuple) or len(listed) > ROLES_BOUND:
@@ -41,7 +41,7 @@ def roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozense
     return frozenset(listed)
 
 
-def held_for(
+def effective_roles(
     operation: Operation, principal: Principal, acting: str, claim: str, issuers: frozenset[str]
 ) -> frozenset[str]:
     """Read the roles that count for an operation.
@@ -49,11 +49,11 @@ def held_for(
     Args:
         operation: asked for.
         principal: proven.
-        acting: from `authguard.core.conditions.actor`; while an agent acts, no role of its customer's counts.
-        claim: as for `roles`.
-        issuers: as for `roles`.
+        acting: from `authguard.core.conditions.classify_actor`; while an agent acts, no role of its customer's counts.
+        claim: as for `parse_roles`.
+        issuers: as for `parse_roles`.
 
     Returns:
         The roles; none where the operation asks for none.
     """
-    return roles(principal, claim, issuers) if operation.roles and acting == "subject" else frozenset()
+    return parse_roles(principal, claim, issuers) if operation.roles and acting == "subject" else frozenset()

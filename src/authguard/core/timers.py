@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: more timers than this falling due on one look is a loop in the policy
-ROUNDS: Final = 32
+MAX_ROUNDS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Timers:
     _running: dict[tuple[str, ...], tuple[_Armed, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def arrange(cls, declared: Sequence[Timer], machines: Mapping[str, Machine]) -> Timers:
+    def compile(cls, declared: Sequence[Timer], machines: Mapping[str, Machine]) -> Timers:
         """Arrange timers over total machines."""
         armed: dict[tuple[str, str], tuple[_Armed, ...]] = {}
         for timer in declared:
@@ -93,7 +93,7 @@ class Timers:
                 earliest, name = moment + timer.after, timer.event
         return earliest, name
 
-    def run(
+    def fire_due(
         self, machines: Mapping[str, Machine], snapshot: Snapshot, now: float
     ) -> tuple[Snapshot, tuple[Transition, ...]]:
         """Let every timer happen that is due at a moment, in the order in which they fell due.
@@ -107,7 +107,7 @@ class Timers:
             MachineFaultError: they do not come to rest.
         """
         transitions: list[Transition] = []
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             due, name = self.next_due(snapshot)
             if due > now:
                 return snapshot, tuple(transitions)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core.chain import ChainedLine, parse_line
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.merkle import LEVELS, Tree, leaf
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def make_tombstone(lines: Iterable[bytes], base: int, count: int) -> Tombstone |
             roots.append(tree.root().hex())
             tree = Tree()
         entry = found.entry
-        if type(entry) is Acted and entry.by == "audit":
+        if type(entry) is ActEntry and entry.by == "audit":
             if entry.act == "key.rotated" and len(offered) < MAX_OFFERED_KEYS:
                 offered.append(entry.note)
             elif entry.act == "adopted":

@@ -11,18 +11,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 #: characters of an address at the most
-ADDRESS_BOUND: Final = 2_048
+MAX_URL_CHARS: Final = 2_048
 
 _PORTS: Final = {"https": 443, "http": 80}
 #: a handshake is an HTTP request, by whichever scheme its address is named (RFC 6455 3)
 _SCHEMES: Final = {"wss": "https", "ws": "http", "https": "https", "http": "http"}
-_WRITTEN: Final = re.compile(rf"[\x21-\x7e]{{1,{ADDRESS_BOUND}}}")
+_WRITTEN: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_URL_CHARS}}}")
 _ENCODED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _STRAY: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-def normal(address: str) -> str:
+def normalize(address: str) -> str:
     """Write an address in its normal form: ``https://host/path``, the port where it is not the scheme's own.
 
     Raises:
@@ -46,7 +46,7 @@ def _plain(found: re.Match[str]) -> str:
     return character if character in _UNRESERVED else found[0].upper()
 
 
-def is_safe(address: str) -> bool:
+def is_secure(address: str) -> bool:
     """Whether what is asked at an address goes over TLS, or stays on this very machine."""
     try:
         parts = urlsplit(address)

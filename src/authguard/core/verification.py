@@ -48,10 +48,10 @@ class Unavailable(msgspec.Struct, frozen=True):
 VerifierVerdict = Passed | Failed | Doubted | Unavailable
 
 #: what a method amounts to: the trigger that it raises in the machine ``verification``
-Amount = Literal["passed", "failed", "doubted", "contradicted", "unavailable"]
+MethodResult = Literal["passed", "failed", "doubted", "contradicted", "unavailable"]
 
 
-class Wanting(msgspec.Struct, frozen=True):
+class IncompleteMethod(msgspec.Struct, frozen=True):
     """The method is not through yet.
 
     Attributes:
@@ -91,12 +91,12 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     backoff: float = 0.0
 
 
-_CONTRADICTED: Final[Mapping[str, Amount]] = {"ambiguous": "contradicted", "failed": "failed"}
-_UNAVAILABLE: Final[Mapping[str, Amount]] = {"ambiguous": "doubted", "unavailable": "unavailable"}
-_DOUBTED: Final[Mapping[str, Amount]] = {"ambiguous": "doubted", "failed": "failed"}
+_CONTRADICTED: Final[Mapping[str, MethodResult]] = {"ambiguous": "contradicted", "failed": "failed"}
+_UNAVAILABLE: Final[Mapping[str, MethodResult]] = {"ambiguous": "doubted", "unavailable": "unavailable"}
+_DOUBTED: Final[Mapping[str, MethodResult]] = {"ambiguous": "doubted", "failed": "failed"}
 
 
-def combine(method: Method, said: Mapping[str, VerifierVerdict]) -> Amount | Wanting:
+def combine(method: Method, said: Mapping[str, VerifierVerdict]) -> MethodResult | IncompleteMethod:
     """Tell what the answers so far amount to.
 
     Args:
@@ -117,7 +117,7 @@ def combine(method: Method, said: Mapping[str, VerifierVerdict]) -> Amount | Wan
         return "passed"
     hopeless = method.alternatives and fails  # whatever the others say, it would contradict
     if passes + len(waiting) >= method.need and not hopeless:
-        return Wanting(waiting[:1] if method.in_order else waiting)
+        return IncompleteMethod(waiting[:1] if method.in_order else waiting)
     if doubts:
         return _DOUBTED[method.on_doubt]
     return "failed" if fails else _UNAVAILABLE[method.on_unavailable]

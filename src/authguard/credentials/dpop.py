@@ -20,7 +20,7 @@ from msgspec import Meta
 from authguard.core.outcomes import Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 from authguard.core.strict_json import decode_base64url, parse_object
-from authguard.core.urls import normal
+from authguard.core.urls import normalize
 from authguard.credentials.jwk import load_jwks
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def verify_proof(  # noqa: PLR0911 - as many ways out as there are checks
         holder = _proof_key(parts[1])  # 4 to 7
         claims = msgspec.convert(parse_object(decode_base64url(parts[2])), _Claims)  # 3
         signed = holder.verifier.verify(evidence.proof[: parts.end(2)], decode_base64url(parts[3]))
-        address = normal(claims.htu)
+        address = normalize(claims.htu)
     except Exception:  # noqa: BLE001 - a proof that makes a library stumble is a bad proof and no fault of the guard
         return INVALID
     if not signed or claims.htm != evidence.method or address != evidence.address:  # 6, 8, 9

@@ -49,7 +49,7 @@ class FunctionLookup:
             said = await self._workers.run(self._function, principal.issuer, principal.subject)
         if not self._mandates_at:
             return RawAccountStatus(said)
-        return RawAccountStatus(find_or_none(said, "/status"), mandates=find_or_none(said, self._mandates_at))
+        return RawAccountStatus(find_or_none(said, "/status"), delegations=find_or_none(said, self._mandates_at))
 
 
 def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:

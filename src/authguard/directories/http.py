@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.json_pointer import Nothing, find
+from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.directories.resilience import RawAccountStatus, find_or_none
 from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
@@ -68,9 +68,9 @@ class HttpLookup:
         """
         document = await self._service.ask({"issuer": principal.issuer, "subject": principal.subject})
         try:
-            status = find(document, self._source.status_at)
-            at = find(document, self._source.true_at) if self._source.true_at else None
-        except Nothing as error:
+            status = resolve_pointer(document, self._source.status_at)
+            at = resolve_pointer(document, self._source.true_at) if self._source.true_at else None
+        except PointerError as error:
             raise ServiceError("nonsense") from error
         if self._source.true_at and at is None:
             raise ServiceError("nonsense")

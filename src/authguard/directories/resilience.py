@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from authguard.core.json_pointer import Nothing, find
-from authguard.core.mandates import Unreadable, read
+from authguard.core.delegations import DelegationError, parse_delegations
+from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
 from authguard.ports import AccountStatus, Unreachable
@@ -43,14 +43,14 @@ class RawAccountStatus:
 
     status: object
     at: object = None
-    mandates: object = None
+    delegations: object = None
 
 
 def find_or_none(document: object, pointer: str) -> object:
     """Find what a pointer names; ``None`` where there is nothing, or no pointer."""
     try:
-        return find(document, pointer) if pointer else None
-    except Nothing:
+        return resolve_pointer(document, pointer) if pointer else None
+    except PointerError:
         return None
 
 
@@ -66,7 +66,7 @@ def _believed(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
         raise ServiceError("nonsense")
     # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
-    return AccountStatus(said.status, min(float(at), now), read(said.mandates, issuer))
+    return AccountStatus(said.status, min(float(at), now), parse_delegations(said.delegations, issuer))
 
 
 class Lookup(Protocol):
@@ -176,7 +176,7 @@ class ResilientDirectory:
             return Unreachable("error")
         try:
             return _believed(said, principal.issuer, now)
-        except (ServiceError, Unreadable):
+        except (ServiceError, DelegationError):
             return Unreachable("nonsense")
 
     def _keep(self, account: bytes, answer: AccountStatus, now: float) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from authguard.core.urls import is_safe
+from authguard.core.urls import is_secure
 from authguard.errors import SettingsError
 from authguard.outbound.error import ServiceError
 from authguard.outbound.http_client import create_async_client
@@ -76,7 +76,7 @@ class JsonService:
             SettingsError: it would be asked without TLS on another machine, the variable with the token is not set, or
                 a certificate cannot be read.
         """
-        if not is_safe(address):
+        if not is_secure(address):
             raise SettingsError(f"{who} would be asked without TLS: use https, or this very machine")
         self._address = address
         self._given = client

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from authguard.core.cors import NO_CORS, Cors
-from authguard.core.outcomes import Words
+from authguard.core.outcomes import LocalizedText
 from authguard.core.record_codec import FINAL_TRANSACTION_STATES
 from authguard.policy.deployment import Assurance, Channels
 
@@ -138,7 +138,7 @@ class Policy:
     root_path: str = ""
     cors: Cors = NO_CORS
     rollback_roles: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    rollback_message: Words = field(default_factory=Words)
+    rollback_message: LocalizedText = field(default_factory=LocalizedText)
     staff_claim: str = ""
     staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)

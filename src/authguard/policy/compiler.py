@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.decision_table import Table, dimension_values
-from authguard.core.machine import build
+from authguard.core.machine import compile_machine
 from authguard.core.outcomes import ALLOW
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
@@ -43,7 +43,7 @@ def compile_draft(draft: Draft) -> Policy:
     Raises:
         MachineFaultError: a machine has a hole after all, or disagrees with its table; nothing is ever assumed.
     """
-    machines = {name: build(spec) for name, spec in draft.machines.items()}
+    machines = {name: compile_machine(spec) for name, spec in draft.machines.items()}
     values = dimension_values({name: machine.spec.states for name, machine in machines.items()})
     fallbacks = {ALLOW.name: ALLOW} | dict(draft.fallbacks)
     origins = {f"rule:{rule.index}": rule.origin for rule in draft.rules}
@@ -58,7 +58,7 @@ def compile_draft(draft: Draft) -> Policy:
         name=draft.name,
         digest=draft.digest,
         machines=machines,
-        timers=Timers.arrange(draft.timers, machines),
+        timers=Timers.compile(draft.timers, machines),
         table=Table(values, draft.rules),
         fallbacks=fallbacks,
         on_fault=draft.on_fault,

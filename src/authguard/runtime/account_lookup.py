@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.json_pointer import Nothing, find
-from authguard.core.mandates import Unreadable, read
+from authguard.core.delegations import DelegationError, parse_delegations
+from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.request import Proven
 from authguard.core.snapshot import Report
 from authguard.ports import AccountStatus
@@ -70,7 +70,7 @@ class AccountLookup:
             status = stated.status[:STATUS_BOUND]
             state = source.map.get(status, "unrecognised") if source.map else status
             known_state = state in policy.strictness and state != policy.initial["account"]
-            said[source.name] = Report(state if known_state else "unrecognised", stated.at, stated.mandates)
+            said[source.name] = Report(state if known_state else "unrecognised", stated.at, stated.delegations)
             if not known_state:
                 unmapped[source.name] = status
         if not said and not unreachable:
@@ -82,14 +82,16 @@ def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
     """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
     status = principal.claims[source.claim]
     try:
-        mandates = (
-            read(find(principal.claims, source.delegations_at), principal.issuer) if source.delegations_at else ()
+        delegations = (
+            parse_delegations(resolve_pointer(principal.claims, source.delegations_at), principal.issuer)
+            if source.delegations_at
+            else ()
         )
-    except Nothing:
-        mandates = ()
-    except Unreadable:
+    except PointerError:
+        delegations = ()
+    except DelegationError:
         return AccountStatus("", principal.issued_at)
-    return AccountStatus(status if isinstance(status, str) else "", principal.issued_at, mandates)
+    return AccountStatus(status if isinstance(status, str) else "", principal.issued_at, delegations)
 
 
 def record_unmapped(  # noqa: PLR0917 - the parts of one record

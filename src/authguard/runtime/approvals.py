@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
 from authguard.core.outcomes import Reason
-from authguard.core.people import distinct, folded
+from authguard.core.person_name import distinct_names, normalize_name
 from authguard.core.snapshot import Approval, Keys
-from authguard.core.staff import roles
+from authguard.core.staff import parse_roles
 from authguard.ports import FIRST
 from authguard.runtime import booking, transactions
 from authguard.runtime.journal import sanitize_text
@@ -186,7 +186,9 @@ class Approvals:
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
                 named = self._known_limits(evaluation, over)
-                added = tuple(Approval(b"", name, evaluation.now, sanitize_text(note), named) for name in distinct(by))
+                added = tuple(
+                    Approval(b"", name, evaluation.now, sanitize_text(note), named) for name in distinct_names(by)
+                )
                 self._add_approvals(evaluation, transaction, record.approvals, added, "operator")
                 return
             evaluation.send(event, "operator")
@@ -281,9 +283,9 @@ class Approvals:
     def _roles(self, principal: Principal) -> frozenset[str]:
         """Return the roles that count: while an agent acts, none of its customer's."""
         policy = self._repository.policy
-        if conditions.actor(principal, policy.agents) != "subject":
+        if conditions.classify_actor(principal, policy.agents) != "subject":
             return frozenset()
-        return roles(principal, policy.staff_claim, policy.staff_issuers)
+        return parse_roles(principal, policy.staff_claim, policy.staff_issuers)
 
     def _check_may_decide(self, evaluation: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Demand that a person may decide on a transaction, and that it waits for it."""
@@ -292,7 +294,10 @@ class Approvals:
         if not self._is_approver(record, principal) or lost:
             raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
-        if conditions.actor(principal, evaluation.policy.agents) != "subject" or principal.account_key in involved:
+        if (
+            conditions.classify_actor(principal, evaluation.policy.agents) != "subject"
+            or principal.account_key in involved
+        ):
             raise _RefusedError(Reason.APPROVER_INVOLVED)
         if record.acr and rank(principal.acr) < rank(record.acr):
             raise _RefusedError(Reason.APPROVER_WEAK)
@@ -358,7 +363,7 @@ def _abort(evaluation: Evaluation) -> None:
 
 def _person(one: Approval) -> bytes | str:
     """Return what is the same in all approvals of one person: the account, or what of an operator's name counts."""
-    return one.account or folded(one.by)
+    return one.account or normalize_name(one.by)
 
 
 def _is_settlement(event: str) -> bool:

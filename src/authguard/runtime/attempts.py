@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.outcomes import Fallback, Outcome, Reason
-from authguard.core.snapshot import AccountRecord, Tally
+from authguard.core.snapshot import AccountRecord, AttemptCount
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
@@ -52,7 +52,7 @@ def spend_attempts(
         again = tally.mark == principal.fingerprint
         spent = tally.count >= fallback.attempts and not again
         if not spent and not again:
-            _keep(evaluation, name, Tally(tally.since or evaluation.now, tally.count + 1, principal.fingerprint))
+            _keep(evaluation, name, AttemptCount(tally.since or evaluation.now, tally.count + 1, principal.fingerprint))
     if not spent:
         return fallback, Reason.DECIDED
     return evaluation.policy.fallbacks[fallback.then], Reason.ATTEMPTS_SPENT
@@ -99,7 +99,7 @@ def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doub
     count = _current_tally(
         evaluation.snapshot.account, f"method:{method.name}", method.per or _window(evaluation), evaluation.now
     ).count
-    _keep(evaluation, f"wait:{method.name}", Tally(evaluation.now, max(1, count)))
+    _keep(evaluation, f"wait:{method.name}", AttemptCount(evaluation.now, max(1, count)))
     if doubted:
         mark_in_doubt(evaluation, method, attempt)
 
@@ -107,7 +107,7 @@ def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doub
 def mark_in_doubt(evaluation: Evaluation, method: Method, attempt: str) -> None:
     """Let no other attempt of a method begin, nor pass that is under way, in whichever session."""
     others = is_doubted_elsewhere(evaluation, method, attempt)
-    _keep(evaluation, f"doubt:{method.name}", Tally(evaluation.now, 1, "" if others else attempt))
+    _keep(evaluation, f"doubt:{method.name}", AttemptCount(evaluation.now, 1, "" if others else attempt))
 
 
 def is_doubted_elsewhere(evaluation: Evaluation, method: Method, attempt: str) -> bool:
@@ -178,10 +178,10 @@ def _window(evaluation: Evaluation) -> float:
     return max(windows, default=0.0)
 
 
-def _current_tally(account: AccountRecord, name: str, per: float, now: float) -> Tally:
+def _current_tally(account: AccountRecord, name: str, per: float, now: float) -> AttemptCount:
     """Give the tally of the running window; an empty one where none runs."""
     tally = (account.tallies or {}).get(name)
-    return tally if tally is not None and now - tally.since < per else Tally(0.0, 0)
+    return tally if tally is not None and now - tally.since < per else AttemptCount(0.0, 0)
 
 
 def _is_counted(evaluation: Evaluation, name: str, per: float, begun: float) -> bool:
@@ -193,10 +193,10 @@ def _is_counted(evaluation: Evaluation, name: str, per: float, begun: float) -> 
 def _add(evaluation: Evaluation, name: str, per: float, number: int, *, renew: bool = False) -> None:
     tally = _current_tally(evaluation.snapshot.account, name, per, evaluation.now)
     since = evaluation.now if renew else tally.since or evaluation.now
-    _keep(evaluation, name, Tally(since, max(0, tally.count + number)))
+    _keep(evaluation, name, AttemptCount(since, max(0, tally.count + number)))
 
 
-def _keep(evaluation: Evaluation, name: str, tally: Tally) -> None:
+def _keep(evaluation: Evaluation, name: str, tally: AttemptCount) -> None:
     kept = dict(evaluation.snapshot.account.tallies or {})
     if tally.count:
         kept[name] = tally

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.limits import is_booked, release, reserve, usage
+from authguard.core.limits import has_booking, release, reserve, usage
 from authguard.core.snapshot import EMPTY_LEDGER, LedgerEntry, blank
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
     if not record.costs or not record.approvals or not evaluation.can("transaction.started"):
         return False
     return any(
-        not is_booked(_ledger(evaluation.snapshot, limit.by), limit.name, transaction, evaluation.now)
+        not has_booking(_ledger(evaluation.snapshot, limit.by), limit.name, transaction, evaluation.now)
         for limit in _limits(evaluation.policy, record)
         if limit.per
     )

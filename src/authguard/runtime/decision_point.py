@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core import conditions, mandates
+from authguard.core import conditions, delegations
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
-from authguard.core.request import NOBODYS, NotProven
+from authguard.core.request import NO_LEDGERS, NotProven
 from authguard.core.snapshot import EMPTY_LEDGER
-from authguard.core.staff import held_for
+from authguard.core.staff import effective_roles
 from authguard.errors import MachineFaultError
 from authguard.runtime import booking, transactions
 from authguard.runtime.access import Verdict
@@ -178,11 +178,11 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     record = before.transaction
     if transactions.is_foreign(facts.binding, record, principal):
         return Reason.TRANSACTION_UNKNOWN
-    acting = conditions.actor(principal, policy.agents)
+    acting = conditions.classify_actor(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.said, unreachable=facts.unreachable)
-    if acting == "stranger" and mandates.covers(evaluation.snapshot.account, principal, request.operation):
+    if acting == "stranger" and delegations.covers(evaluation.snapshot.account, principal, request.operation):
         acting = "agent"
     if is_new and principal.person and not is_in_doubt(evaluation):
         apply_identity(evaluation, principal, facts.channel)
@@ -193,17 +193,17 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     if refused is not None:
         return refused
     measured = _measure(evaluation, request.operation, facts)
-    held = held_for(request.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
+    held = effective_roles(request.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
     cell = (
         *evaluation.snapshot.states(),
         "good",
         request.operation.risk,
         request.operation.effect,
-        conditions.scope(request.operation, principal.token_scopes, held),
-        conditions.assurance(request.operation, principal, policy.assurance.rank, now),
+        conditions.check_scope(request.operation, principal.token_scopes, held),
+        conditions.check_assurance(request.operation, principal, policy.assurance.rank, now),
         measured.condition,
         channel,
-        conditions.actor_for(request.operation, acting),
+        conditions.restrict_actor(request.operation, acting),
     )
     lacks_role = not conditions.has_role(request.operation, held) and request.operation.scopes <= principal.token_scopes
     return _plan(
@@ -245,7 +245,7 @@ def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Eval
         credential.condition,
         operation.risk,
         operation.effect,
-        conditions.scope(operation, NOBODYS, NOBODYS),
+        conditions.check_scope(operation, NO_LEDGERS, NO_LEDGERS),
         "insufficient" if operation.acr or operation.max_age else "met",
         "unmeasured" if operation.limits else "within",
         "unknown" if evaluation.policy.channels.declared else "same",

@@ -15,7 +15,7 @@ import anyio
 from msgspec.structs import replace
 
 from authguard.core.chain import make_template
-from authguard.core.ledger_keys import ledger_keys
+from authguard.core.ledger_keys import find_ledger_keys
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
@@ -262,7 +262,7 @@ class Enforcer:
         if isinstance(credential, Proven):
             facts = await self._account_lookup.look_up(facts, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
-            if request.operation.scoped and decided is None:
+            if request.operation.ledger_dimensions and decided is None:
                 facts, keys = self._with_ledgers(request, facts, keys)
         if decided is None:
             decided = await self._evaluate_and_commit(request, facts, keys, now)
@@ -275,7 +275,7 @@ class Enforcer:
                 return self.refuse(request, binding, credential)
             facts = replace(facts, has_body=True, binding=binding)
             keys = Keys(keys.account, keys.session, binding.transaction)
-            if request.operation.scoped:
+            if request.operation.ledger_dimensions:
                 facts, keys = self._with_ledgers(request, facts, keys)
             decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody):
@@ -292,7 +292,7 @@ class Enforcer:
         if not isinstance(facts.credential, Proven):
             return facts, keys
         document = facts.binding.body.document
-        ledgers = ledger_keys(request.operation, facts.credential.principal, document, self.policy.agents)
+        ledgers = find_ledger_keys(request.operation, facts.credential.principal, document, self.policy.agents)
         return replace(facts, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
     async def _evaluate_and_commit(

@@ -15,7 +15,7 @@ from authguard.core.events import Event
 from authguard.core.machine import Transition, step
 from authguard.core.request import Proven
 from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Report, Snapshot
-from authguard.core.staff import roles
+from authguard.core.staff import parse_roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ class Evaluation:
 
     def run_timers(self) -> None:
         """Let every timer happen that is due."""
-        self.snapshot, transitions = self.policy.timers.run(self.policy.machines, self.snapshot, self.now)
+        self.snapshot, transitions = self.policy.timers.fire_due(self.policy.machines, self.snapshot, self.now)
         for transition in transitions:
             if transition.cause == "timer":
                 self.events.append(f"{transition.machine}.{transition.event}")
@@ -162,7 +162,7 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     Its time is kept though it names the same as the one before, or an older one that names another would be taken.
     """
     account, issued = evaluation.snapshot.account, principal.issued_at
-    named = tuple(sorted(roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
+    named = tuple(sorted(parse_roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
     if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
         evaluation.update_record("account", roles=named, roles_at=issued)
 
@@ -209,7 +209,7 @@ def _is_newer_report(report: Report, last: Report | None, rank: Mapping[str, int
         return True
     if report.at < last.at or rank[report.state] < rank[last.state]:
         return False
-    return rank[report.state] > rank[last.state] or report.mandates != last.mandates
+    return rank[report.state] > rank[last.state] or report.delegations != last.delegations
 
 
 def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -> None:
@@ -239,7 +239,7 @@ def apply_channel(evaluation: Evaluation, current: str) -> str:
     channels = evaluation.policy.channels
     if not channels.declared:
         return "same"
-    condition = conditions.channel(current, evaluation.snapshot.session.channel, channels.trusts)
+    condition = conditions.compare_channel(current, evaluation.snapshot.session.channel, channels.trusts)
     if condition == "switched":
         evaluation.send("verification.moved", "channel")
     return condition

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from authguard.core.people import folded
+from authguard.core.person_name import normalize_name
 from authguard.errors import StoreError
 from authguard.ports import Ticket
 
@@ -129,7 +129,7 @@ class StoreDesk:
             if not kept:
                 return NoTicket(id)
             filed = _decode(kept)
-            if not override and (filed.state != "taken" or folded(filed.by) != folded(by)):
+            if not override and (filed.state != "taken" or normalize_name(filed.by) != normalize_name(by)):
                 return filed
             if await self._store.replace(NAMESPACE, name, kept, b""):
                 return replace(filed, state="closed", by=by, at=at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.entries import Acted, Decided, Faulted, Moved, Refused, Withdrawn
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Proven
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Journal:
 
     def record_decision(  # noqa: PLR0917 - the parts of one line
         self, record: str, request: AccessRequest, facts: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
-    ) -> tuple[Decided, int]:
+    ) -> tuple[DecisionEntry, int]:
         """Write the decision on a request; give the line and its position."""
         credential = facts.credential
         principal = credential.principal if isinstance(credential, Proven) else None
-        entry = Decided(
+        entry = DecisionEntry(
             id=record,
             at=now,
             policy=self._policy,
@@ -104,7 +104,7 @@ class Journal:
             record = self._ids.record(transition.at)
             personal = transition.machine != "service"
             self._sink.append(
-                Moved(
+                TransitionEntry(
                     id=record,
                     at=transition.at,
                     policy=self._policy,
@@ -126,7 +126,7 @@ class Journal:
     def record_withdrawal(self, records: Sequence[str], now: float) -> None:
         """Say that lines are void, because another request changed the same standing first."""
         self._sink.append(
-            Withdrawn(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
+            WithdrawalEntry(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
         )
 
     def record_refusal(
@@ -135,7 +135,7 @@ class Journal:
         """Write a refusal that has no cell; give its id."""
         record = self._ids.record(now)
         self._sink.append(
-            Refused(
+            RefusalEntry(
                 id=record,
                 at=now,
                 policy=self._policy,
@@ -151,7 +151,7 @@ class Journal:
     def open_window(self, reason: Reason, now: float, operation: str, most: int) -> str:
         """Write a record that covers up to `most` requests of nobody; return its id."""
         record = self._ids.record(now)
-        entry = Refused(
+        entry = RefusalEntry(
             id=record,
             at=now,
             policy=self._policy,
@@ -165,7 +165,7 @@ class Journal:
 
     def close_window(self, reason: Reason, now: float, operation: str, window: str, count: int) -> None:
         """Write how many requests a window covered."""
-        entry = Refused(
+        entry = RefusalEntry(
             id=self._ids.record(now),
             at=now,
             policy=self._policy,
@@ -181,7 +181,7 @@ class Journal:
         """Write a fault of the guard: the class of what was raised, never its message."""
         record = self._ids.record(now)
         self._sink.append(
-            Faulted(
+            FaultEntry(
                 id=record,
                 at=now,
                 policy=self._policy,
@@ -210,7 +210,7 @@ class Journal:
         """Write what a person or the deployment did; give its id."""
         record = self._ids.record(now)
         self._sink.append(
-            Acted(
+            ActEntry(
                 id=record,
                 at=now,
                 policy=self._policy,

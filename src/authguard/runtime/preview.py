@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import conditions, mandates
-from authguard.core.outcomes import ADMITTING, WIRE, Outcome
-from authguard.core.staff import held_for
+from authguard.core import conditions, delegations
+from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
+from authguard.core.staff import effective_roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
 
 def _next(policy: Policy, verdict: Verdict, operation: Operation) -> str:
     kind = preview_outcome(policy, verdict, operation).kind
-    return _NOW if kind in ADMITTING else WIRE[kind][2]
+    return _NOW if kind in ADMITTING else RESPONSES[kind][2]
 
 
 def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
@@ -70,20 +70,22 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
         credential = ("missing", operation.risk, operation.effect)
         cell = (*states, *credential, "missing", "insufficient", "within", "same", "subject")
     else:
-        acting, channel = conditions.actor(principal, policy.agents), "same"
-        if acting == "stranger" and mandates.covers(verdict.snapshot.account, principal, operation):
+        acting, channel = conditions.classify_actor(principal, policy.agents), "same"
+        if acting == "stranger" and delegations.covers(verdict.snapshot.account, principal, operation):
             acting = "agent"
         if policy.channels.declared:
-            channel = conditions.channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts)
-        held = held_for(operation, principal, acting, policy.staff_claim, policy.staff_issuers)
+            channel = conditions.compare_channel(
+                verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts
+            )
+        held = effective_roles(operation, principal, acting, policy.staff_claim, policy.staff_issuers)
         cell = (
             *states,
             "good",
             operation.risk,
             operation.effect,
             # what a restriction cut is back in the next request
-            conditions.scope(operation, principal.token_scopes, held),
-            conditions.assurance(operation, principal, policy.assurance.rank, verdict.at),
+            conditions.check_scope(operation, principal.token_scopes, held),
+            conditions.check_assurance(operation, principal, policy.assurance.rank, verdict.at),
             "within",
             channel,
             acting,

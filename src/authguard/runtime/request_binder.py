@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from authguard.core.canonical import says_json
-from authguard.core.limits import has_more_nodes
+from authguard.core.canonical import is_json
+from authguard.core.limits import exceeds_node_limit
 from authguard.core.outcomes import Reason
 from authguard.errors import BusyError
 from authguard.runtime import transactions
@@ -57,7 +57,7 @@ class RequestBinder:
         """
 
         def work() -> RequestBinding | Reason:
-            if says_json(body.content_type, body.form) and has_more_nodes(body.content, self._policy.nodes_budget):
+            if is_json(body.content_type, body.form) and exceeds_node_limit(body.content, self._policy.nodes_budget):
                 return Reason.BODY_TOO_COMPLEX
             return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._cipher)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
-from authguard.core.staff import roles
+from authguard.core.staff import parse_roles
 from authguard.runtime.evaluation import Evaluation, end
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class StaffActions:
     def _may(self, principal: Principal, act: str) -> bool:
         policy = self._repository.policy
         role = policy.staff_roles.get(act, "")
-        acts = conditions.actor(principal, policy.agents) == "subject"
-        return bool(role) and acts and role in roles(principal, policy.staff_claim, policy.staff_issuers)
+        acts = conditions.classify_actor(principal, policy.agents) == "subject"
+        return bool(role) and acts and role in parse_roles(principal, policy.staff_claim, policy.staff_issuers)
 
     async def reinstate(self, account: bytes, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reinstate an account: what was reported before counts no more, what is reported later does.

@@ -25,7 +25,7 @@ PAGE: Final = 500
 
 def as_of(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
     """Count the timers that are due in all machines, without recording or saving anything."""
-    return repository.policy.timers.run(repository.policy.machines, snapshot, repository.clock.now())[0]
+    return repository.policy.timers.fire_due(repository.policy.machines, snapshot, repository.clock.now())[0]
 
 
 def as_of_now(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:

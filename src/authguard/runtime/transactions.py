@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.canonical import TEXT_BOUND, Canonical, Header, canonical, is_secret, render
+from authguard.core.canonical import (
+    MAX_TEXT_CHARS,
+    CanonicalBody,
+    Header,
+    canonicalize,
+    is_secret_header,
+    render_request,
+)
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import NO_RESPONSE, account_key
@@ -58,7 +65,7 @@ VOID: Final = frozenset({"denied", "lapsed"})
 RUNNABLE_EVENTS: Final = ("transaction.altered", "transaction.started")
 #: stands for a limit where an amount cannot be read
 UNMEASURED: Final = "unmeasured"
-NO_BODY: Final = Canonical(b"", is_json=False)
+NO_BODY: Final = CanonicalBody(b"", is_json=False)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _headers: Final = msgspec.msgpack.Decoder(tuple[tuple[bytes, bytes], ...]).decode
@@ -91,17 +98,19 @@ class RequestBinding:
     method: str = ""
     target: bytes = b""
     form: bytes = b""
-    body: Canonical = NO_BODY
+    body: CanonicalBody = NO_BODY
     headers: tuple[Header, ...] = ()
 
     def is_readable(self) -> bool:
         """Whether a person can be asked to read the exact request."""
-        return bool(self.packed()) and bool(render(self.method, self.target, self.form, self.body, self.headers))
+        return bool(self.packed()) and bool(
+            render_request(self.method, self.target, self.form, self.body, self.headers)
+        )
 
     def packed(self) -> bytes:
         """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""
         size = sum(len(value) for _, values in self.headers for value in values)
-        if size + len(self.target) + len(self.form) + len(self.body.content) > TEXT_BOUND:
+        if size + len(self.target) + len(self.form) + len(self.body.content) > MAX_TEXT_CHARS:
             return b""
         whole = (self.method, self.target, self.form, self.body.content, self.body.is_json)
         return _pack((*whole, self.headers) if self.headers else whole)
@@ -139,7 +148,7 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
         cipher: marks headers whose values are shown to nobody.
     """
     form, sent = without_boundary(body.form, body.content)
-    content = canonical(sent, body.content_type, form)
+    content = canonicalize(sent, body.content_type, form)
     named = bool(request.evidence.transaction)
     bound = tuple((name, _unread(name, sent, cipher)) for name, sent in body.bound)
     asked = request_digest(request, principal, body.target, form, content, bound)
@@ -162,12 +171,16 @@ def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> t
 
     Approvers and the log's readers see the digest of the request, and could else guess a short value.
     """
-    return tuple((key, cipher.keyed_digest(value).encode()) for key, value in sent) if is_secret(name) else tuple(sent)
+    return (
+        tuple((key, cipher.keyed_digest(value).encode()) for key, value in sent)
+        if is_secret_header(name)
+        else tuple(sent)
+    )
 
 
 def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> Header:
     """Return a bound header as it is kept and shown; of what may be a credential a keyed digest only."""
-    if is_secret(name):
+    if is_secret_header(name):
         return name, tuple(f"keyed digest {cipher.keyed_digest(value)}".encode() for _, value in sent)
     return name, tuple(value if key == name.encode() else key + b": " + value for key, value in sent)
 
@@ -188,7 +201,7 @@ def _transaction_of(request: AccessRequest, principal: Principal) -> str:
 
 
 def request_digest(  # noqa: PLR0917 - the parts of a request
-    request: AccessRequest, principal: Principal, target: bytes, form: bytes, content: Canonical, bound: Bound = ()
+    request: AccessRequest, principal: Principal, target: bytes, form: bytes, content: CanonicalBody, bound: Bound = ()
 ) -> str:
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
@@ -352,7 +365,7 @@ def shown(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[
         method, target, form, content, is_json = _unpack(opened)
     except msgspec.ValidationError:
         method, target, form, content, is_json, headers = _unpack_bound(opened)
-    return render(method, target, form, Canonical(content, is_json), headers)
+    return render_request(method, target, form, CanonicalBody(content, is_json), headers)
 
 
 def decrypt_response(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[TransactionRecord, Headers]:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
 from authguard.core.request import Match, Operation
 from authguard.core.snapshot import Attempt, Keys
-from authguard.core.verification import Doubted, Failed, Passed, Unavailable, Wanting, combine
+from authguard.core.verification import Doubted, Failed, IncompleteMethod, Passed, Unavailable, combine
 from authguard.errors import VerificationRefusedError
 from authguard.ports import Question
 from authguard.runtime import attempts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.core.verification import Amount, Method, VerifierVerdict
+    from authguard.core.verification import Method, MethodResult, VerifierVerdict
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Ids, Verifier
     from authguard.runtime.access import Verdict
@@ -147,12 +147,12 @@ class Verifications:
             if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
                 amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
             superseded.append(not _settle(evaluation, method, claimed.attempt, said, amount, verdict.channel))
-            if not superseded[-1] and not isinstance(amount, Wanting):
+            if not superseded[-1] and not isinstance(amount, IncompleteMethod):
                 self._exhaust(evaluation, verdict)
 
         verdict = replace(verdict, snapshot=await self._change(verdict, settle))
         self._record(verdict, method, said, "superseded" if superseded[-1] else _word(amount))
-        if isinstance(amount, Wanting) and not superseded[-1]:
+        if isinstance(amount, IncompleteMethod) and not superseded[-1]:
             return self._step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
         return self._step(verdict, before, method, down=amount == "unavailable")
 
@@ -222,7 +222,7 @@ class Verifications:
         said: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
         said |= {name: Doubted(DOUBTED_BEFORE) for name in claimed.attempt.doubted}
         begun: set[str] = set()
-        while isinstance(wanting := combine(method, said), Wanting):
+        while isinstance(wanting := combine(method, said), IncompleteMethod):
             turns: dict[str, str] = {}
             for name in wanting.verifiers:
                 verifier = self._verifiers[name]
@@ -316,7 +316,7 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     method: Method,
     attempt: Attempt,
     said: Mapping[str, VerifierVerdict],
-    amount: Amount | Wanting,
+    amount: MethodResult | IncompleteMethod,
     channel: str,
 ) -> bool:
     """Let an answer happen; tell whether it was to the attempt that is under way."""
@@ -325,16 +325,16 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     attempts.clear_in_flight(evaluation)
     if amount in {"passed", "unavailable"}:
         attempts.refund_attempt(evaluation, method, attempt.begun)
-    elif not isinstance(amount, Wanting):
+    elif not isinstance(amount, IncompleteMethod):
         attempts.record_failure(evaluation, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
     doubted = tuple(name for name, answer in said.items() if isinstance(answer, Doubted))
-    if doubted and isinstance(amount, Wanting) and method.on_doubt == "ambiguous":
+    if doubted and isinstance(amount, IncompleteMethod) and method.on_doubt == "ambiguous":
         attempts.mark_in_doubt(
             evaluation, method, attempt.id
         )  # this attempt may go on; no other one of this method may begin
     if not current:
         return False
-    if isinstance(amount, Wanting):
+    if isinstance(amount, IncompleteMethod):
         passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
         begun = attempt.begun
         if not doubted and any(isinstance(answer, Unavailable) for answer in said.values()):
@@ -378,8 +378,8 @@ def _check_size(answers: Answers) -> None:
         raise VerificationRefusedError(f"an answer has at most {FIELD_BOUND} characters")
 
 
-def _word(amount: Amount | Wanting) -> str:
-    return "asked" if isinstance(amount, Wanting) else amount
+def _word(amount: MethodResult | IncompleteMethod) -> str:
+    return "asked" if isinstance(amount, IncompleteMethod) else amount
 
 
 def _told(answer: VerifierVerdict) -> str:

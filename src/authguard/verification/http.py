@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.json_pointer import Nothing, find, put
+from authguard.core.json_pointer import PointerError, resolve_pointer, set_pointer
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
@@ -98,15 +98,15 @@ class HttpService:
         document: dict[str, Any] = {}
         for pointer, word in self._request.items():
             source, _, name = word.partition(".")
-            put(document, pointer, question.answers.get(name, "") if name else known[source])
+            set_pointer(document, pointer, question.answers.get(name, "") if name else known[source])
         return document
 
     def _read(self, document: object) -> float | VerifierVerdict:
         """Read the answer as the policy says; whatever it does not say is nonsense."""
         declared = self._declared
         try:
-            said = find(document, declared.answer_at)
-        except Nothing as error:
+            said = resolve_pointer(document, declared.answer_at)
+        except PointerError as error:
             raise ServiceError("nonsense") from error
         match declared.answer_as:
             case "score" if isinstance(said, int | float) and not isinstance(said, bool):

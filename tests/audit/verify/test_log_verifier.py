@@ -12,7 +12,7 @@ from authguard.audit.verify.chain_verifier import MAX_READ_ATTEMPTS
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line
-from authguard.core.entries import Acted, Decided, Faulted, Refused
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry
 from tests.audit.logs import CELL
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def chain(*outcomes: str, start: float = 100.0) -> list[bytes]:
     at = iter(range(len(outcomes) + 2))
     common = {"policy": "ab"}
     entries = [
-        Acted(id="s", at=start + next(at), act="started", **common),
+        ActEntry(id="s", at=start + next(at), act="started", **common),
         *(
-            Decided(
+            DecisionEntry(
                 id="d",
                 at=start + next(at),
                 operation="pay",
@@ -38,7 +38,7 @@ def chain(*outcomes: str, start: float = 100.0) -> list[bytes]:
             )
             for said in outcomes
         ),
-        Faulted(id="f", at=start + next(at), reason="guard-fault", where="load", error="StoreError", **common),
+        FaultEntry(id="f", at=start + next(at), reason="guard-fault", where="load", error="StoreError", **common),
     ]
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
@@ -135,13 +135,13 @@ def test_a_line_whose_writer_is_at_it_is_not_called_torn(log: Path) -> None:
 
 
 def test_repairs_are_counted(log: Path) -> None:
-    line, _ = format_line(Acted(id="r", at=1.0, policy="", act="repaired", note="3 bytes"), 0, GENESIS)
+    line, _ = format_line(ActEntry(id="r", at=1.0, policy="", act="repaired", note="3 bytes"), 0, GENESIS)
     log.write_bytes(line)
     assert verify(log).repairs == 1
 
 
 def test_a_refusal_is_counted_by_its_kind(log: Path) -> None:
-    line, _ = format_line(Refused(id="r", at=1.0, policy="", reason="body-too-large", status=413), 0, GENESIS)
+    line, _ = format_line(RefusalEntry(id="r", at=1.0, policy="", reason="body-too-large", status=413), 0, GENESIS)
     log.write_bytes(line)
     assert verify(log).kinds == {"refusal": 1}
 

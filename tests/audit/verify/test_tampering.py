@@ -18,7 +18,7 @@ from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.chain import ChainBreak
-from authguard.core.entries import Acted, Decided
+from authguard.core.entries import ActEntry, DecisionEntry
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.audit.logs import CELL
@@ -73,10 +73,10 @@ class Deployment:
         for number in range(1, LINES - 1):
             at, name = 1000.0 + number, f"{first}{number}"
             if number == 24:
-                sink.append(Acted(id=name, at=at, policy="ab", act="approval.given", by="dana"))
+                sink.append(ActEntry(id=name, at=at, policy="ab", act="approval.given", by="dana"))
             else:
                 sink.append(
-                    Decided(
+                    DecisionEntry(
                         id=name,
                         at=at,
                         policy="ab",
@@ -160,16 +160,16 @@ def test_at_least_forty_manipulations_are_tried() -> None:
 def test_a_restart_goes_on_and_never_signs_what_was_changed_meanwhile(tampered: Deployment) -> None:
     sink = tampered.sink()
     sink.open()
-    sink.append(Acted(id="more", at=2000.0, policy="ab", act="stopped"))
+    sink.append(ActEntry(id="more", at=2000.0, policy="ab", act="stopped"))
     sink.close()
     assert tampered.verify().chains[0].ranges.signed == LINES + 3, "with the writer's first and last line"
     MANIPULATIONS["the log and its checkpoints cut alike"][0](tampered.folder)
     sink = tampered.sink()
     sink.open()
-    sink.append(Acted(id="after", at=3000.0, policy="ab", act="started"))
+    sink.append(ActEntry(id="after", at=3000.0, policy="ab", act="started"))
     assert tampered.signer is not None
     tampered.signer.stop()
-    sink.append(Acted(id="later", at=3005.0, policy="ab", act="started"))
+    sink.append(ActEntry(id="later", at=3005.0, policy="ab", act="started"))
     sink.close()
     assert b'"act":"unsealed"' in (tampered.folder / LOG).read_bytes()
     assert not tampered.verify().ok
@@ -178,7 +178,7 @@ def test_a_restart_goes_on_and_never_signs_what_was_changed_meanwhile(tampered: 
 def test_lines_that_were_put_in_behind_the_writer_are_not_signed(tampered: Deployment) -> None:
     sink = tampered.sink()
     sink.open()
-    sink.append(Acted(id="more", at=2000.0, policy="ab", act="stopped"))
+    sink.append(ActEntry(id="more", at=2000.0, policy="ab", act="stopped"))
     lines = (tampered.folder / LOG).read_bytes().splitlines(keepends=True)
     with (tampered.folder / LOG).open("r+b") as file:
         file.write(b"".join(rehash([*lines[:-1], lines[-1].replace(b"stopped", b"started")])))
@@ -193,7 +193,7 @@ def test_a_log_that_was_not_signed_is_adopted_and_says_so(tmp_path: Path) -> Non
     desk = Deployment(tmp_path, "desk")
     plain = JsonlSink(desk.folder / LOG, clock=desk.clock, ids=CountingIds(), policy="ab")
     plain.open()
-    plain.append(Acted(id="a", at=1000.0, policy="ab", act="started"))
+    plain.append(ActEntry(id="a", at=1000.0, policy="ab", act="started"))
     plain.close()
     sink = desk.sink()
     sink.open()
@@ -209,7 +209,7 @@ def test_who_trusts_the_old_key_follows_to_the_new_one(tampered: Deployment) -> 
     for number in range(2):
         sink = tampered.sink()
         sink.open()
-        sink.append(Acted(id=f"n{number}", at=2000.0, policy="ab", act="started"))
+        sink.append(ActEntry(id=f"n{number}", at=2000.0, policy="ab", act="started"))
         tampered.clock.advance(10)
         sink.close()
     held = tampered.trust().remembered
@@ -237,7 +237,7 @@ def test_a_thread_signs_a_log_that_nobody_adds_to(tmp_path: Path) -> None:
 
     sink = JsonlSink(desk.folder / LOG, clock=desk.clock, ids=CountingIds(), policy="ab", make_signer=make_signer)
     sink.open()
-    sink.append(Acted(id="a", at=1000.0, policy="ab", act="started"))
+    sink.append(ActEntry(id="a", at=1000.0, policy="ab", act="started"))
     assert made.wait(300)
     assert desk.verify().ok
     sink.close()

@@ -17,7 +17,7 @@ from authguard.audit.write.anchor import FileAnchor, HttpAnchor, read_anchor
 from authguard.audit.write.anchor_publisher import SCAN_INTERVAL_S, STALE_AFTER_S, AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
@@ -219,7 +219,7 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
 
     def say() -> None:
         clock.advance(2)
-        sink.append(Acted(id="x", at=clock.now(), policy="ab", act="started"))
+        sink.append(ActEntry(id="x", at=clock.now(), policy="ab", act="started"))
 
     say()
     assert not anchor.next()[1]

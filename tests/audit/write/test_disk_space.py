@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.audit.write.disk_space import CHECK_INTERVAL_S, ENOUGH_BYTES, LOW_BYTES, DiskSpaceMonitor
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.testing import FakeClock
 from tests.kit import CountingIds
 
@@ -60,7 +60,7 @@ def test_the_log_says_so_once_and_again_when_there_is_room(monkeypatch: pytest.M
     for free in (ENOUGH_BYTES, LOW_BYTES // 2, LOW_BYTES // 4, ENOUGH_BYTES):
         disk.free = free
         clock.advance(CHECK_INTERVAL_S)
-        sink.append(Acted(id=ids.record(clock.now()), at=clock.now(), policy="ab", act="started"))
+        sink.append(ActEntry(id=ids.record(clock.now()), at=clock.now(), policy="ab", act="started"))
     sink.close()
     acts = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]
     said = [(act["act"], act.get("note", "")) for act in acts if act["act"].startswith("space")]

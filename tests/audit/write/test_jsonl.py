@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.write.jsonl import JsonlSink
-    from authguard.core.entries import Acted
+    from authguard.core.entries import ActEntry
     from authguard.testing import FakeClock
 
-    Act = Callable[[str], Acted]
+    Act = Callable[[str], ActEntry]
     NewSink = Callable[[], JsonlSink]
 
 

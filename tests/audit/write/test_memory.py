@@ -6,7 +6,7 @@ import pytest
 
 from authguard.audit.write.memory import MemorySink
 from authguard.core.chain import IntactChain, verify_chain
-from authguard.core.entries import Acted, Refused
+from authguard.core.entries import ActEntry, RefusalEntry
 from authguard.errors import AuditError
 
 
@@ -14,8 +14,8 @@ async def test_it_keeps_chained_lines_that_decode() -> None:
     sink = MemorySink()
     sink.open()
     positions = [
-        sink.append(Acted(id="1", at=1.0, policy="ab", act="started")),
-        sink.append(Refused(id="2", at=2.0, policy="ab", reason="body-too-large", status=413)),
+        sink.append(ActEntry(id="1", at=1.0, policy="ab", act="started")),
+        sink.append(RefusalEntry(id="2", at=2.0, policy="ab", reason="body-too-large", status=413)),
     ]
     await sink.flush(positions[-1])
     sink.close()
@@ -29,7 +29,7 @@ async def test_it_keeps_chained_lines_that_decode() -> None:
 
 async def test_it_fails_when_it_is_told_to_and_goes_on_after() -> None:
     sink = MemorySink()
-    entry = Acted(id="1", at=1.0, policy="ab", act="started")
+    entry = ActEntry(id="1", at=1.0, policy="ab", act="started")
     sink.append(entry)
     sink.full = True
     with pytest.raises(AuditError):

@@ -18,7 +18,7 @@ from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
 from authguard.audit.write.processor import GUARD_EVENTS, RESERVED, ChainProcessor, make_entry
 from authguard.core.chain import GENESIS, IntactChain, format_line, verify_chain
-from authguard.core.entries import Acted, Withdrawn
+from authguard.core.entries import ActEntry, WithdrawalEntry
 from authguard.core.record_types import FIELDS, TEXT_BOUND
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
@@ -145,8 +145,8 @@ def test_the_guards_own_announcements_have_these_names(chained: ChainProcessor, 
     structlog.configure(processors=[chained, structlog.processors.JSONRenderer()])
     try:
         outer = LoggingSink(MemorySink())
-        outer.append(Acted(id="a", at=1.0, policy="ab", act="started"))
-        outer.append(Withdrawn(id="b", at=1.0, policy="ab", records=("a",)))
+        outer.append(ActEntry(id="a", at=1.0, policy="ab", act="started"))
+        outer.append(WithdrawalEntry(id="b", at=1.0, policy="ab", records=("a",)))
     finally:
         structlog.reset_defaults()
     assert not inner.lines
@@ -190,7 +190,7 @@ def test_the_lines_stand_in_the_guards_log_or_in_one_of_their_own(tmp_path: Path
     environ = {"AUTHGUARD_STORE": str(tmp_path / "store.db"), "AUTHGUARD_LOG": str(tmp_path / "audit.jsonl")}
     guards = JsonlSink(tmp_path / "audit.jsonl", clock=FakeClock(), ids=CountingIds(), policy="ab")
     guards.open()
-    guards.append(Acted(id="a", at=1.0, policy="ab", act="started"))
+    guards.append(ActEntry(id="a", at=1.0, policy="ab", act="started"))
     beside = authguard.audit_processor(environ=environ)
     beside(None, "info", {"event": "said"})
     beside.close()

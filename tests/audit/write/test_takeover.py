@@ -11,7 +11,7 @@ import pytest
 from authguard.audit import segment_file
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import ChainBreak, Violation, format_line
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from tests.audit.desk import Desk, numbers
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def append(desk: Desk, *notes: str) -> None:
         for note in notes:
             seq += 1
             line, head = format_line(
-                Acted(id="f", at=2_000.0, policy="", act="forged", by="erik", note=note), seq, head
+                ActEntry(id="f", at=2_000.0, policy="", act="forged", by="erik", note=note), seq, head
             )
             file.write(line)
 
@@ -160,7 +160,7 @@ def test_a_long_range_needs_a_person_and_one_is_enough(desk: Desk) -> None:
     assert (mark.kind, mark.place) == ("recovered", "audit.jsonl:3-31"), "29 seconds where a checkpoint covers ten"
     sink = desk.open()
     note = f"{mark.id} {mark.place}: seen"
-    sink.append(Acted(id="ok", at=desk.clock.now(), policy="ab", act="accepted", by="dana", note=note))
+    sink.append(ActEntry(id="ok", at=desk.clock.now(), policy="ab", act="accepted", by="dana", note=note))
     assert list(desk.verify().unaccepted()), "it counts when it is signed"
     sink.close()
     assert not list(desk.verify().unaccepted())
@@ -172,7 +172,7 @@ def test_nobody_accepts_by_a_line_that_a_crash_left(desk: Desk) -> None:
     (mark,) = desk.verify().unaccepted()
     crashed(desk, "again", signed=1)
     last = json.loads(desk.log.read_bytes().splitlines()[-1])
-    forged = Acted(id="f", at=2_000.0, policy="", act="accepted", by="erik", note=f"{mark.id} {mark.place}: fine")
+    forged = ActEntry(id="f", at=2_000.0, policy="", act="accepted", by="erik", note=f"{mark.id} {mark.place}: fine")
     with desk.log.open("ab") as file:
         file.write(format_line(forged, last["seq"] + 1, last["hash"])[0])
     written(desk, "after")

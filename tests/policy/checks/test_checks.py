@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from authguard.core.cors import Cors
 from authguard.core.coverage import compute_coverage
 from authguard.core.decision_table import Rule
-from authguard.core.machine import Line, build
+from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
@@ -348,7 +348,9 @@ def test_every_hole_comes_with_the_line_that_fills_it(standard_draft: Draft) -> 
             if (found := re.search(r"trigger: (\[.*?\]|\w+), source: (\[.*?\]|'\*'|\w+), dest", problem.advice))
         ]
         assert len(lines) == len(holes)
-        build(replace(spec, lines=(*draft.machines["session"].lines, *lines)))  # total again, or it would not build
+        compile_machine(
+            replace(spec, lines=(*draft.machines["session"].lines, *lines))
+        )  # total again, or it would not build
 
 
 @given(st.sets(st.integers(0, 37), min_size=1, max_size=4), st.data())

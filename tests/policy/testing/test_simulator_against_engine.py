@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import Decided
+from authguard.core.entries import DecisionEntry
 from authguard.core.events import MACHINES
 from authguard.policy.testing import simulator
 from tests.kit import Desk, policy_of
@@ -36,11 +36,11 @@ TURNS = st.lists(
 )
 
 
-async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[Decided]:
+async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[DecisionEntry]:
     """Let somebody talk to a real enforcer; every request bears a token of its own, and the refunds are one refund."""
     desk = Desk()
     signed_in, level = desk.clock.now(), "aal2"
-    decided: list[Decided] = []
+    decided: list[DecisionEntry] = []
     # it begins with the sign-in itself: whoever is first seen by an old one was last there when they signed in
     for number, (minutes, acr, by_agent, operation) in enumerate([(0, "", False, "chat"), *turns]):
         desk.clock.advance(minutes * 60)
@@ -53,7 +53,7 @@ async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[Dec
         await desk.ask_any(
             "balance" if by_agent and operation == "refund" else operation, sent, body=body, idempotency=key
         )
-        decided += [entry for entry in desk.sink.of(Decided)[len(decided) :] if isinstance(entry, Decided)]
+        decided += [entry for entry in desk.sink.of(DecisionEntry)[len(decided) :] if isinstance(entry, DecisionEntry)]
     return decided
 
 

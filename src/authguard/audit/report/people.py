@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.search import Query, find
 from authguard.core.handover import ACCEPTED
-from authguard.core.people import folded
+from authguard.core.person_name import normalize_name
 
 if TYPE_CHECKING:
     from authguard.audit.query.index import Index
@@ -54,7 +54,7 @@ def count_people(index: Index, since: float, until: float) -> People:
         for found in find(index, Query(kinds=("act",), since=since, until=until))
         if found.template.act in BY_STAFF and not found.void
     }
-    people = {folded(name) for several in names for name in several.split(", ")} - {""}
+    people = {normalize_name(name) for several in names for name in several.split(", ")} - {""}
     sql = f"SELECT 1 {of} AND subject = ? LIMIT 1"
     both = sum(1 for name in names if index.db.execute(sql, (since, until, name)).fetchone())
     return People(customers - both, agents, len(people))

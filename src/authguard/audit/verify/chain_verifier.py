@@ -15,7 +15,7 @@ from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
 from authguard.core.batch_verify import verify_batch
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Violation, iter_chain
 from authguard.core.checkpoint_retention import THINNED, parse_retention_note
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.handover import AUDIT_ACTOR, is_closed, is_opened, parse_accepted_note, parse_anomaly
 from authguard.core.tombstone import RETIRED, parse_retired_note
 
@@ -234,7 +234,7 @@ class ChainVerifier:
         """Keep what a line says of other lines."""
         self._closed = is_closed(found)
         entry = found.entry
-        if type(entry) is not Acted:
+        if type(entry) is not ActEntry:
             return
         if entry.act == RETIRED and entry.by == AUDIT_ACTOR:
             self._retired_by[parse_retired_note(entry.note)] = found.seq

@@ -20,7 +20,7 @@ from authguard.core.checkpoint_retention import (
     longest_gap,
     select_retained,
 )
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import count_signatures, open_note, parse_checkpoint, parse_key
 
@@ -224,7 +224,7 @@ class CheckpointVerifier:
         """Take one line that the chain let pass."""
         self._tree.add(leaf(line[:-1]))
         entry = found.entry
-        if type(entry) is Acted and entry.by == "audit":
+        if type(entry) is ActEntry and entry.by == "audit":
             self._on_record(entry)
         if self._tree.size != self._next_size:
             return None
@@ -258,7 +258,7 @@ class CheckpointVerifier:
         signed = self._next is not None and self._next.checkpoint.size == end
         return self._compare_roots() if signed or end in self._outside_roots else None
 
-    def _on_record(self, entry: Acted) -> None:
+    def _on_record(self, entry: ActEntry) -> None:
         """Hear what the log says of itself."""
         if entry.act == "adopted":
             self._adopted = self._tree.size - 1

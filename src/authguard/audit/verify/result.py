@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
 from authguard.core.chain import ChainBreak, IntactChain, Violation
-from authguard.core.entries import Acted, Decided
+from authguard.core.entries import ActEntry, DecisionEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -137,9 +137,9 @@ class RecordCounter:
         self.first = min(self.first, entry.at)
         self.last = max(self.last, entry.at)
         match entry:
-            case Decided():
+            case DecisionEntry():
                 self.outcomes[entry.outcome] += 1
-            case Acted(act="repaired"):
+            case ActEntry(act="repaired"):
                 self.repairs += 1
             case _:
                 pass

@@ -30,7 +30,7 @@ from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth
 from authguard.audit.write.takeover import find_start
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, parse_line, render_line
-from authguard.core.entries import Acted, Moved
+from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
 
@@ -157,7 +157,9 @@ class JsonlSink:
             AuditError: it was not written whole; the next call repairs first.
         """
         # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
-        is_check_due = type(entry) is not Moved and not abs(entry.at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
+        is_check_due = (
+            type(entry) is not TransitionEntry and not abs(entry.at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
+        )
         try:
             if not self._writable or self._forks != fork_counter.forks or is_check_due:
                 self._ensure_writable(entry.at)
@@ -295,7 +297,7 @@ class JsonlSink:
         """Record something that the log has to say of itself."""
         self._record_opened()
         now = self._clock.now()
-        self._link(Acted(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
+        self._link(ActEntry(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
 
     def _record_opened(self) -> None:
         """Record, before this writer's first line, behind which line it goes on; signed, where the log is."""
@@ -306,7 +308,7 @@ class JsonlSink:
         record = self._ids.record(now)
         note = self._signer.opened_note(self._head, record, now)
         try:
-            self._link(Acted(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
+            self._link(ActEntry(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
         except AuditError:
             self._announced = False
             raise

@@ -13,7 +13,7 @@ import threading
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.entries import Acted, Logged
+from authguard.core.entries import ActEntry, AppLogEntry
 from authguard.core.record_types import FIELD, FIELDS, NAME_BOUND, TEXT_BOUND
 from authguard.errors import AuditError
 
@@ -99,7 +99,7 @@ class ChainProcessor:
             now = self._clock.now()
             if self.dropped:
                 self._sink.append(
-                    Acted(
+                    ActEntry(
                         id=self._ids.record(now),
                         at=now,
                         policy="",
@@ -116,7 +116,7 @@ class ChainProcessor:
             self._lock.release()
 
 
-def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) -> Logged:
+def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) -> AppLogEntry:
     """Make a record of a line, within its bounds.
 
     Args:
@@ -140,7 +140,7 @@ def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) ->
     if raised and len(fields) < FIELDS:
         fields.setdefault("exception", raised)
     trace = event.get("trace_id")
-    return Logged(
+    return AppLogEntry(
         id=record,
         at=now,
         policy="",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
 from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
-from authguard.core.entries import Moved
+from authguard.core.entries import TransitionEntry
 from authguard.core.handover import (
     ADOPTED,
     FOREIGN,
@@ -317,7 +317,7 @@ class _Continuation:
             return False
         self.seq, self.last, self._closed = self.seq + 1, found.hash, is_closed(found)
         # a transition bears the time at which it fell due, which may be long ago
-        if type(found.entry) is not Moved:
+        if type(found.entry) is not TransitionEntry:
             at = found.entry.at
             self._first_at = min(self._first_at, at) if self._timed else at
             self._last_at = max(self._last_at, at) if self._timed else at

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
-from authguard.core.urls import is_safe
+from authguard.core.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
 
@@ -103,7 +103,7 @@ def check_issuers(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
         fetched = [issuer.jwks_uri] if issuer.jwks_uri else [issuer.issuer] if issuer.discovery else []
         for address in fetched:
-            if not is_safe(address):
+            if not is_secure(address):
                 message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
                 yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
 
@@ -113,7 +113,7 @@ def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
     asked = issuer.introspection
     if asked is None:
         return
-    if not is_safe(asked.url):
+    if not is_secure(asked.url):
         message = f"issuer `{issuer.issuer}` would be asked at `{asked.url}` without TLS, and tokens told to anybody"
         yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
     if asked.cache > issuer.max_lifetime:
@@ -129,7 +129,7 @@ def check_service_urls(draft: Draft) -> Iterator[Problem]:
         hedge = verifier.hedge if verifier.type == "http" else ""
         asked += [(f"verifiers.{name}", "verifiers", address) for address in (verifier.url, hedge)]
     for path, above, address in asked:
-        if address and not is_safe(address):
+        if address and not is_secure(address):
             message = f"customers would be told of to `{address}` without TLS"
             yield Problem(code="service-insecure", place=draft.place(path, above), message=message, advice="use https")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES, MOMENTS, REENTERING
-from authguard.core.machine import ANY, CHAIN_BOUND, STAY, Spec, expand
+from authguard.core.machine import ANY, MAX_CHAIN_LENGTH, STAY, Spec, expand
 from authguard.policy.problem import Place, Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -191,8 +191,8 @@ def check_raised_events(draft: Draft) -> Iterator[Problem]:
     if not looping:
         for event in sorted(raised):
             total = _follow_ups(raised, widest, event)
-            if total > CHAIN_BOUND:
-                message = f"`{event}` can raise {total} further events, more than the {CHAIN_BOUND} of one step"
+            if total > MAX_CHAIN_LENGTH:
+                message = f"`{event}` can raise {total} further events, more than the {MAX_CHAIN_LENGTH} of one step"
                 yield Problem(code="chain-loop", place=places[event], message=message)
 
 

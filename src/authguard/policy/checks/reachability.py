@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
-from authguard.core.machine import CHAIN_BOUND, expand
+from authguard.core.machine import MAX_CHAIN_LENGTH, expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.event_sources import PossibleEvent, machine_specs, possible_events
 from authguard.policy.schema.units import written
@@ -335,7 +335,7 @@ class Reachability:
         standing = list(states)
         standing[index] = move.edge.dest
         pending = list(move.edge.raises)
-        for _ in range(CHAIN_BOUND):
+        for _ in range(MAX_CHAIN_LENGTH):
             if not pending:
                 break
             machine, _, trigger = pending.pop(0).partition(".")

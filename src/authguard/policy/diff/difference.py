@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authguard.core.outcomes import Words
+from authguard.core.outcomes import LocalizedText
 from authguard.policy.diff.permissiveness import Direction
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
 
 def format_value(value: object) -> str:
     """Write a value as a person reads it."""
-    if isinstance(value, Words):
+    if isinstance(value, LocalizedText):
         return f"{len(value.texts)} texts"
     if isinstance(value, frozenset | set | tuple | list):
         return "[" + ", ".join(sorted(map(str, value))) + "]"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import ADMITTING, WIRE, Outcome
+from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from authguard.core.decision_table import Rule
-    from authguard.core.outcomes import Fallback, Words
+    from authguard.core.outcomes import Fallback, LocalizedText
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import Step
     from authguard.policy.compiled_policy import Policy
@@ -162,10 +162,10 @@ def _when(policy: Policy, rule: Rule) -> dict[str, tuple[str, ...]]:
 def _status(fallback: Fallback) -> int:
     if fallback.kind in (*ADMITTING, Outcome.REPEAT):  # the app's answer, now or the first time
         return 0
-    return fallback.status or WIRE[fallback.kind][0]
+    return fallback.status or RESPONSES[fallback.kind][0]
 
 
-def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> Words:
+def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> LocalizedText:
     rolled_back = fallback.kind is Outcome.HANDOFF and cell[0] == policy.pulled_back
     return policy.rollback_message if rolled_back and policy.rollback_message.texts else fallback.say
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, Spec
-from authguard.core.outcomes import Fallback, Outcome, Words
+from authguard.core.outcomes import Fallback, LocalizedText, Outcome
 from authguard.core.timers import Timer
 from authguard.policy.deployment import Assurance
 from authguard.policy.draft import Draft, Invariant
@@ -106,7 +106,7 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         root_path=document.settings.root_path,
         cors=deployment_builder.cors(document.cors),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
-        rollback_message=Words(rollback.message or {}),
+        rollback_message=LocalizedText(rollback.message or {}),
         staff_claim=document.staff.claim if document.staff else "",
         staff_issuers=party_builder.staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
@@ -136,7 +136,7 @@ def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallbac
         name=name,
         kind=Outcome(fallback.kind),
         status=fallback.status,
-        say=Words(fallback.message or {}),
+        say=LocalizedText(fallback.message or {}),
         discloses=frozenset(fallback.discloses),
         attempts=fallback.attempts,
         per=fallback.per,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
 
 
-def folded(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return what of a name tells people apart: its letters and digits, whatever their case and width (UAX 15, NFKC).
 
     Args:
@@ -25,14 +25,14 @@ def folded(name: str) -> str:
     return "".join(character for character in plain if character.isalnum() and character not in _BLANK)
 
 
-def says_something(text: str) -> bool:
+def has_letters(text: str) -> bool:
     """Whether a reason or a note holds at least one letter or digit."""
-    return bool(folded(text))
+    return bool(normalize_name(text))
 
 
-def distinct(names: Iterable[str]) -> tuple[str, ...]:
+def distinct_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of different people, the first spelling of each, in order."""
     found: dict[str, str] = {}
     for name in names:
-        found.setdefault(folded(name), name)
+        found.setdefault(normalize_name(name), name)
     return tuple(found.values())

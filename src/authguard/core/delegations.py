@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.snapshot import Mandate, account_key
+from authguard.core.snapshot import Delegation, account_key
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord
 
 #: states of an account for which somebody else may act
-MANDATED: Final = frozenset({"minor", "delegated"})
+DELEGATED_STATES: Final = frozenset({"minor", "delegated"})
 #: mandates of one account, names in one of them, and characters of a name at the most
-MANDATES: Final = 16
-NAMES: Final = 32
-NAME_CHARACTERS: Final = 255
+MAX_DELEGATIONS: Final = 16
+MAX_NAMES: Final = 32
+MAX_NAME_CHARS: Final = 255
 
 
-class Unreadable(Exception):  # noqa: N818 - says what happened; caught by whoever reads a report
+class DelegationError(Exception):
     """What a source says of who may act is not in the form that is read."""
 
 
-def read(said: object, issuer: str) -> tuple[Mandate, ...]:
+def parse_delegations(said: object, issuer: str) -> tuple[Delegation, ...]:
     """Read mandates: ``{"sub": ..., "for": [...]}``, or a list of them; ``iss`` where it is not the account's own.
 
     Args:
@@ -39,24 +39,28 @@ def read(said: object, issuer: str) -> tuple[Mandate, ...]:
     if said is None:
         return ()
     listed = said if isinstance(said, list) else [said]
-    if len(listed) > MANDATES:
-        raise Unreadable
-    return tuple(_mandate(one, issuer) for one in listed)
+    if len(listed) > MAX_DELEGATIONS:
+        raise DelegationError
+    return tuple(_parse_delegation(one, issuer) for one in listed)
 
 
-def _mandate(said: object, issuer: str) -> Mandate:
+def _parse_delegation(said: object, issuer: str) -> Delegation:
     if not isinstance(said, dict) or not set(said) <= {"sub", "iss", "for"}:
-        raise Unreadable
+        raise DelegationError
     names, home = said.get("for"), said.get("iss", issuer)
-    if not isinstance(names, list) or not 0 < len(names) <= NAMES or not all(map(_is_name, (*names, said.get("sub")))):
-        raise Unreadable
+    if (
+        not isinstance(names, list)
+        or not 0 < len(names) <= MAX_NAMES
+        or not all(map(_is_name, (*names, said.get("sub"))))
+    ):
+        raise DelegationError
     if not _is_name(home):
-        raise Unreadable
-    return Mandate(account_key(home, said["sub"]), tuple(sorted(set(names))))
+        raise DelegationError
+    return Delegation(account_key(home, said["sub"]), tuple(sorted(set(names))))
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= NAME_CHARACTERS
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS
 
 
 def covers(account: AccountRecord, principal: Principal, operation: Operation) -> bool:
@@ -67,16 +71,16 @@ def covers(account: AccountRecord, principal: Principal, operation: Operation) -
         principal: with the outermost actor; a subject who acts alone needs no mandate.
         operation: asked for.
     """
-    if not principal.actor or not principal.person or account.state not in MANDATED:
+    if not principal.actor or not principal.person or account.state not in DELEGATED_STATES:
         return False
     actor = account_key(principal.actor_issuer or principal.issuer, principal.actor)
     return any(
-        mandate.actor == actor and _names(mandate, operation)
+        delegation.actor == actor and _names(delegation, operation)
         for report in (account.reports or {}).values()
         if report.state == account.state
-        for mandate in report.mandates
+        for delegation in report.delegations
     )
 
 
-def _names(mandate: Mandate, operation: Operation) -> bool:
-    return operation.name in mandate.names or (bool(operation.scopes) and operation.scopes <= set(mandate.names))
+def _names(delegation: Delegation, operation: Operation) -> bool:
+    return operation.name in delegation.names or (bool(operation.scopes) and operation.scopes <= set(delegation.names))

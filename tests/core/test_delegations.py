@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.mandates import MANDATES, NAMES, Unreadable, covers, read
+from authguard.core.delegations import MAX_DELEGATIONS, MAX_NAMES, DelegationError, covers, parse_delegations
 from authguard.core.request import Match, Operation, Principal
-from authguard.core.snapshot import AccountRecord, Mandate, Report, account_key
+from authguard.core.snapshot import AccountRecord, Delegation, Report, account_key
 
 HOME = "https://issuer.test"
 PAY = Operation(
@@ -28,16 +28,16 @@ def acting(actor: str, **facts: Any) -> Principal:
 
 
 def account(*names: str, state: str = "delegated", said: str = "delegated") -> AccountRecord:
-    (mandate,) = read({"sub": "gus", "for": list(names)}, HOME)
+    (mandate,) = parse_delegations({"sub": "gus", "for": list(names)}, HOME)
     return AccountRecord(state=state, reports={"claim:status": Report(said, 1.0, (mandate,))})
 
 
 def test_one_document_or_a_list_of_them_is_read_and_nobody_is_kept_by_name() -> None:
     one = {"sub": "gus", "for": ["pay", "see"]}
-    mandate = Mandate(account_key(HOME, "gus"), ("pay", "see"))
-    assert read(one, HOME) == read([one], HOME) == (mandate,)
-    assert read(None, HOME) == read([], HOME) == ()
-    assert "gus" not in repr(read(one, HOME))
+    mandate = Delegation(account_key(HOME, "gus"), ("pay", "see"))
+    assert parse_delegations(one, HOME) == parse_delegations([one], HOME) == (mandate,)
+    assert parse_delegations(None, HOME) == parse_delegations([], HOME) == ()
+    assert "gus" not in repr(parse_delegations(one, HOME))
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,24 @@ def test_one_document_or_a_list_of_them_is_read_and_nobody_is_kept_by_name() -> 
         {"sub": "gus", "for": ["x" * 256]},
         {"sub": "gus", "for": ["pay"], "until": 7},
         {"sub": "gus", "for": ["pay"], "iss": 7},
-        {"sub": "gus", "for": [str(each) for each in range(NAMES + 1)]},
-        [{"sub": "gus", "for": ["pay"]}] * (MANDATES + 1),
+        {"sub": "gus", "for": [str(each) for each in range(MAX_NAMES + 1)]},
+        [{"sub": "gus", "for": ["pay"]}] * (MAX_DELEGATIONS + 1),
         [{"sub": "gus", "for": ["pay"]}, None],
     ],
 )
 def test_what_is_not_of_the_form_names_nobody_at_all(said: object) -> None:
-    with pytest.raises(Unreadable):
-        read(said, HOME)
+    with pytest.raises(DelegationError):
+        parse_delegations(said, HOME)
 
 
 @given(JSON)
 def test_anything_is_read_or_refused_and_what_is_read_is_bounded(said: Any) -> None:
     try:
-        found = read(said, HOME)
-    except Unreadable:
+        found = parse_delegations(said, HOME)
+    except DelegationError:
         return
-    assert len(found) <= MANDATES
-    assert all(0 < len(mandate.names) <= NAMES for mandate in found)
+    assert len(found) <= MAX_DELEGATIONS
+    assert all(0 < len(mandate.names) <= MAX_NAMES for mandate in found)
 
 
 @pytest.mark.parametrize("names", [("pay",), ("invoices", "payments"), ("see", "pay")])
@@ -102,7 +102,7 @@ def test_an_operation_without_scopes_is_not_covered_by_naming_none_of_them() -> 
 
 
 def test_an_actor_of_another_issuer_is_named_with_it() -> None:
-    (mandate,) = read({"sub": "gus", "iss": "https://other.test", "for": ["pay"]}, HOME)
+    (mandate,) = parse_delegations({"sub": "gus", "iss": "https://other.test", "for": ["pay"]}, HOME)
     record = AccountRecord(state="minor", reports={"x": Report("minor", 1.0, (mandate,))})
     assert covers(record, acting("gus", actor_issuer="https://other.test"), PAY)
     assert not covers(record, acting("https://other.test gus"), PAY)
