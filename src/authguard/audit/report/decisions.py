@@ -9,7 +9,7 @@ from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import columns, lines
 from authguard.audit.report.data import GROUPS, LISTED
 from authguard.audit.report.markup import code, counted, format_duration, ordered, outcome_of, quiet, row
-from authguard.policy.render.html_document import shown, table
+from authguard.policy.render.html_document import escape_text, render_table
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData
@@ -46,8 +46,12 @@ def decisions(data: ReportData) -> str:
     return (
         columns("Decisions over time", words, times, series)
         + quiet(words)
-        + table(("outcome", "decisions", "share", "in proportion"), by_outcome, "what was decided", numbers=(1, 2))
-        + table(("operation", "decisions", "outcomes"), rows, f"by operation, the {LISTED} busiest", numbers=(1,))
+        + render_table(
+            ("outcome", "decisions", "share", "in proportion"), by_outcome, "what was decided", numbers=(1, 2)
+        )
+        + render_table(
+            ("operation", "decisions", "outcomes"), rows, f"by operation, the {LISTED} busiest", numbers=(1,)
+        )
     )
 
 
@@ -57,7 +61,7 @@ def denials(context: ReportContext, data: ReportData) -> str:
     several = len({one.policy for one in data.denials}) > 1
     rows = [
         row(
-            code(one.rule) + (f' <span class="quiet">{shown(one.policy[:12])}</span>' if several else ""),
+            code(one.rule) + (f' <span class="quiet">{escape_text(one.policy[:12])}</span>' if several else ""),
             outcome_of(one.outcome),
             *counted(one.count, whole),
             "".join(f'<span class="v">{code(name)} {count:,}</span>' for name, count in ordered(one.operations)[:5]),
@@ -70,7 +74,7 @@ def denials(context: ReportContext, data: ReportData) -> str:
         f", of which the {LISTED} with the most are shown" if len(data.denials) > LISTED else ""
     )
     heads = ("rule", "outcome", "denials", "share", "in proportion", "operations", "written in")
-    denied = table(heads, rows, told, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
+    denied = render_table(heads, rows, told, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
     reasons = data.stats.reasons
     others = [
         row(code(reason), *counted(count, sum(reasons.values())), numbers=(1, 2)) for reason, count in ordered(reasons)
@@ -78,7 +82,7 @@ def denials(context: ReportContext, data: ReportData) -> str:
     if not others:
         return denied + quiet("No request was refused before it was judged, and the guard never failed.")
     told = "refused before they were judged, or because the guard itself failed"
-    return denied + table(("reason", "requests", "share", "in proportion"), others, told, numbers=(1, 2))
+    return denied + render_table(("reason", "requests", "share", "in proportion"), others, told, numbers=(1, 2))
 
 
 def _line(context: ReportContext, rule: str, policy: str) -> str:
@@ -95,9 +99,9 @@ def identity(data: ReportData) -> str:
     stats = data.stats
     verdicts = sum(stats.verdicts.values())
     sent = {name: count for name, count in stats.credentials.items() if name not in {"", "missing"}}
-    credentials = table(
+    credentials = render_table(
         ("condition", "requests", "share", "in proportion"),
-        [row(shown(name), *counted(count, sum(sent.values())), numbers=(1, 2)) for name, count in ordered(sent)],
+        [row(escape_text(name), *counted(count, sum(sent.values())), numbers=(1, 2)) for name, count in ordered(sent)],
         f"credentials that were sent; {stats.credentials.get('missing', 0):,} requests brought none",
         numbers=(1, 2),
     )
@@ -112,10 +116,14 @@ def identity(data: ReportData) -> str:
         f"Of {verdicts:,} verdicts {stats.failure_rate:.1%} were failures, and {stats.ambiguity_rate:.1%} doubt or"
         f" contradiction; a point is {format_duration(data.width)}."
     )
-    rows = [row(shown(name), *counted(count, verdicts), numbers=(1, 2)) for name, count in ordered(stats.verdicts)]
+    rows = [
+        row(escape_text(name), *counted(count, verdicts), numbers=(1, 2)) for name, count in ordered(stats.verdicts)
+    ]
     return (
         lines("Failures and doubt over time", words, times, series)
         + quiet(words)
-        + table(("verdict", "times", "share", "in proportion"), rows, "verdicts on who somebody is", numbers=(1, 2))
+        + render_table(
+            ("verdict", "times", "share", "in proportion"), rows, "verdicts on who somebody is", numbers=(1, 2)
+        )
         + credentials
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.render.html_document import shown
+from authguard.policy.render.html_document import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,10 +136,10 @@ def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
     left, top, right, low = _extent(taken)
     told = "; ".join(f"{one.source} to {one.dest}: {', '.join(one.words)}" for one in busiest)
     return (
-        f'<div class="scroll machine" role="region" aria-label="{shown(title)}, drawn" tabindex="0">'
+        f'<div class="scroll machine" role="region" aria-label="{escape_text(title)}, drawn" tabindex="0">'
         f'<svg viewBox="{left:.0f} {top:.0f} {right - left:.0f} {low - top:.0f}" width="{right - left:.0f}"'
-        f' role="img" aria-labelledby="machine-{number}"><title id="machine-{number}">{shown(title)}</title>'
-        f"<desc>{shown(told)}</desc>"
+        f' role="img" aria-labelledby="machine-{number}"><title id="machine-{number}">{escape_text(title)}</title>'
+        f"<desc>{escape_text(told)}</desc>"
         f'<defs><marker id="tip-{number}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="11" markerHeight="11"'
         ' markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0L10 5L0 10z"/></marker></defs>'
         f"{''.join(paths)}{drawn}{''.join(words)}</svg></div>"
@@ -210,7 +210,7 @@ def _text(spot: Point, words: Sequence[str]) -> str:
     left, high, right, low = _around(spot, words)
     under = f'<rect class="under" x="{left:.1f}" y="{high:.1f}" width="{right - left:.1f}" height="{low - high:.1f}"/>'
     return under + "".join(
-        f'<text class="on" x="{spot[0]:.1f}" y="{top + LINE * row:.1f}">{shown(word)}</text>'
+        f'<text class="on" x="{spot[0]:.1f}" y="{top + LINE * row:.1f}">{escape_text(word)}</text>'
         for row, word in enumerate(words)
     )
 
@@ -220,7 +220,7 @@ def _state(state: str, box: Area, *, first: bool) -> str:
     kind = "state first" if first else "state"
     return (
         f'<rect class="{kind}" x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{HIGH}" rx="9"/>'
-        f'<text class="in" x="{x:.1f}" y="{y + 5:.1f}">{shown(_short(state))}</text>'
+        f'<text class="in" x="{x:.1f}" y="{y + 5:.1f}">{escape_text(_short(state))}</text>'
     )
 
 

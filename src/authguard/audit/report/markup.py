@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import bar
-from authguard.policy.render.html_document import shown
+from authguard.policy.render.html_document import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,12 +27,12 @@ def row(*cells: str, numbers: Iterable[int] = ()) -> str:
 
 def code(text: str) -> str:
     """Show text as it stands in the log."""
-    return f'<span class="m">{shown(text)}</span>'
+    return f'<span class="m">{escape_text(text)}</span>'
 
 
 def outcome_of(outcome: str) -> str:
     """Show an outcome, in the colour of its kind."""
-    return f'<span class="o {shown(outcome)}">{shown(outcome)}</span>'
+    return f'<span class="o {escape_text(outcome)}">{escape_text(outcome)}</span>'
 
 
 def counted(count: int, whole: int) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - It fetches nothing and runs nothing: there is no script in it.
-- Whatever stands in a log may be forged: every text of it goes through `authguard.policy.render.html_document.shown`.
+- Whatever stands in a log may be forged: every text of it goes through `html_document.escape_text`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from authguard.audit.report.decisions import decisions, denials, identity
 from authguard.audit.report.markup import code, quiet, row
 from authguard.audit.report.transitions import acts, held, machines, policies
 from authguard.core.chain import ChainBreak
-from authguard.policy.render.html_document import document, shown, style, table
+from authguard.policy.render.html_document import escape_text, load_style, render_document, render_table
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData
@@ -46,8 +46,8 @@ def render_page(context: ReportContext, data: ReportData) -> str:
         )
     )
     header = (
-        f'<p class="lead">Log <span class="m">{shown(context.log)}</span>, {asked}.</p>'
-        f'<p class="quiet">Made {utc(context.made)} by {shown(context.by)}. All times are UTC.</p>'
+        f'<p class="lead">Log <span class="m">{escape_text(context.log)}</span>, {asked}.</p>'
+        f'<p class="quiet">Made {utc(context.made)} by {escape_text(context.by)}. All times are UTC.</p>'
     )
     sections = (
         ("summary", "At a glance", _summary(context, data)),
@@ -60,7 +60,9 @@ def render_page(context: ReportContext, data: ReportData) -> str:
         ("acts", "What people did", acts(data)),
         ("policies", "Policies in force", policies(context, data)),
     )
-    return document("Audit report", header=header, sections=sections, look=style() + _LOOK.read_text("utf-8"))
+    return render_document(
+        "Audit report", header=header, sections=sections, look=load_style() + _LOOK.read_text("utf-8")
+    )
 
 
 def _summary(context: ReportContext, data: ReportData) -> str:
@@ -85,7 +87,7 @@ def _summary(context: ReportContext, data: ReportData) -> str:
         f'<dd>{escape(value)}<span class="quiet">{escape(more)}</span></dd></div>'
         for name, value, more, kind in tiles
     )
-    kinds = ", ".join(f"{count:,} {shown(_KINDS.get(kind, kind))}" for kind, count in sorted(stats.kinds.items()))
+    kinds = ", ".join(f"{count:,} {escape_text(_KINDS.get(kind, kind))}" for kind, count in sorted(stats.kinds.items()))
     span = (
         f"The records run from {utc(stats.since)} to {utc(stats.until)}: {kinds}."
         if kinds
@@ -129,7 +131,7 @@ def _integrity(context: ReportContext) -> str:
         )
     verdict = f'<p class="verdict {"good" if found.ok and context.signed else "bad"}">{words}</p>'
     if context.caveat:
-        verdict += quiet(shown(context.caveat[:1].upper() + context.caveat[1:] + "."))
+        verdict += quiet(escape_text(context.caveat[:1].upper() + context.caveat[1:] + "."))
     heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
     rows = [_chain(one, signed=context.signed) for one in found.chains]
     rows += [
@@ -141,12 +143,12 @@ def _integrity(context: ReportContext) -> str:
             "",
             "",
             "",
-            f'<span class="o deny">{shown(one.broken.violation.message)}</span>',
+            f'<span class="o deny">{escape_text(one.broken.violation.message)}</span>',
         )
         for one in found.missing
     ]
     told = "chains of the log, and how far each is vouched for, in lines"
-    return verdict + table(heads, rows, told, numbers=(1, 2, 3, 4, 5))
+    return verdict + render_table(heads, rows, told, numbers=(1, 2, 3, 4, 5))
 
 
 def _chain(one: ChainReport, *, signed: bool) -> str:
@@ -155,7 +157,7 @@ def _chain(one: ChainReport, *, signed: bool) -> str:
     finding = '<span class="o allow">intact</span>'
     if isinstance(one.result, ChainBreak):
         where = f"{one.where.name}, line {one.result.line}: " if one.result.line else f"{one.where.name}: "
-        finding = f'<span class="o deny">{shown(where + one.result.violation.message)}</span>'
+        finding = f'<span class="o deny">{escape_text(where + one.result.violation.message)}</span>'
     vouched = (
         (f"{ranges.anchored:,}", f"{upto - ranges.anchored:,}", f"{one.lines - upto:,}")
         if signed

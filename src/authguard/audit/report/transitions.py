@@ -9,7 +9,7 @@ from authguard.audit.report.data import LISTED
 from authguard.audit.report.machine import ARROWS, Arrow, draw
 from authguard.audit.report.markup import code, counted, format_duration, ordered, quiet, row
 from authguard.core.events import MACHINES
-from authguard.policy.render.html_document import shown, table
+from authguard.policy.render.html_document import escape_text, render_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,16 +47,18 @@ def held(data: ReportData) -> str:
     rows = []
     for state, waits in sorted(data.ends.items(), key=lambda item: (-item[1].count, item[0])):
         waited = ("", "") if state == "held" else (format_duration(waits.mean), format_duration(waits.longest))
-        rows.append(row(shown(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5)))
+        rows.append(
+            row(escape_text(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5))
+        )
     heads = ("what became of it", "transactions", "share", "in proportion", "decided after, mean", "longest")
-    ends = table(
+    ends = render_table(
         heads, rows, f"{whole:,} transactions were held; as they stood at the period's end", numbers=(1, 2, 4, 5)
     )
     waiting = [_transaction(one) for one in data.waiting]
     held = [_transaction(one) for one in data.held]
     lists = (
-        table(_TRANSACTION, waiting, f"wait still: the {len(waiting)} that wait the longest") if waiting else "",
-        table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
+        render_table(_TRANSACTION, waiting, f"wait still: the {len(waiting)} that wait the longest") if waiting else "",
+        render_table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
     )
     return ends + "".join(lists)
 
@@ -65,9 +67,9 @@ _TRANSACTION: Final = ("transaction", "held", "decided after", "what became of i
 
 
 def _transaction(one: HeldTransaction) -> str:
-    people = "".join(f'<span class="v">{shown(who)}</span>' for who in one.people)
+    people = "".join(f'<span class="v">{escape_text(who)}</span>' for who in one.people)
     waited = format_duration(one.decided - one.at) if one.decided else ""
-    return row(code(one.id), utc(one.at), waited, shown(_ENDS.get(one.state, one.state)), people)
+    return row(code(one.id), utc(one.at), waited, escape_text(_ENDS.get(one.state, one.state)), people)
 
 
 def machines(context: ReportContext, data: ReportData) -> str:
@@ -98,11 +100,11 @@ def _machine(
     rows = []
     for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * LISTED]:
         for event, count in ordered(one.events):
-            way = f'{shown(one.source)} <span aria-label="to">→</span> {shown(one.dest)}'
+            way = f'{escape_text(one.source)} <span aria-label="to">→</span> {escape_text(one.dest)}'
             rows.append(row(way, code(event), *counted(count, whole), numbers=(2, 3)))
     stays = [
         row(
-            shown(state),
+            escape_text(state),
             f"{stay.count:,}",
             format_duration(stay.mean),
             format_duration(stay.longest),
@@ -113,11 +115,11 @@ def _machine(
     ]
     told = f"Machine {name}: {whole:,} transitions"
     return (
-        f"<h3>{shown(name)}</h3>{draw(number, told, arrows, initial)}"
+        f"<h3>{escape_text(name)}</h3>{draw(number, told, arrows, initial)}"
         f"{''.join(quiet(note) for note in notes)}"
-        f"{table(('from, to', 'event', 'times', 'share', 'in proportion'), rows, told, tall=True, numbers=(2, 3))}"
+        + render_table(("from, to", "event", "times", "share", "in proportion"), rows, told, tall=True, numbers=(2, 3))
         + (
-            table(
+            render_table(
                 ("state", "stays", "mean", "longest"),
                 stays,
                 f"time in a state of {name}, of stays that ended",
@@ -135,23 +137,25 @@ def acts(data: ReportData) -> str:
         return quiet("Nobody did anything by hand.")
     totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(data.acts)]
     people = (
-        table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
+        render_table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
         if data.by_people
         else quiet("Nobody did anything by hand.")
     )
     itself = (
-        table(_ACT, map(_act, data.by_system), f"by the guard and the log, the newest {len(data.by_system)}", tall=True)
+        render_table(
+            _ACT, map(_act, data.by_system), f"by the guard and the log, the newest {len(data.by_system)}", tall=True
+        )
         if data.by_system
         else ""
     )
-    return people + itself + table(("act", "times"), totals, "all acts", numbers=(1,))
+    return people + itself + render_table(("act", "times"), totals, "all acts", numbers=(1,))
 
 
 _ACT: Final = ("time", "act", "by", "note", "record")
 
 
 def _act(one: Act) -> str:
-    return row(utc(one.at), code(one.act), shown(one.by), shown(one.note), code(one.id))
+    return row(utc(one.at), code(one.act), escape_text(one.by), escape_text(one.note), code(one.id))
 
 
 def policies(context: ReportContext, data: ReportData) -> str:
@@ -159,10 +163,12 @@ def policies(context: ReportContext, data: ReportData) -> str:
     rows = []
     for one in data.in_force:
         name = context.policy.name if context.policy and context.policy.digest == one.digest else ""
-        rows.append(row(code(one.digest), shown(name), utc(one.first), utc(one.last), f"{one.count:,}", numbers=(4,)))
+        rows.append(
+            row(code(one.digest), escape_text(name), utc(one.first), utc(one.last), f"{one.count:,}", numbers=(4,))
+        )
     heads = ("digest", "name", "first record", "last record", "records")
     return (
-        table(heads, rows, "policies under which the records were made, by digest", numbers=(4,))
+        render_table(heads, rows, "policies under which the records were made, by digest", numbers=(4,))
         if rows
         else quiet("None.")
     )

@@ -1,7 +1,7 @@
 """What the HTML pages share: one document that fetches nothing, its tables and its look; every text is escaped here.
 
 Rules of this file:
-- Text that somebody else wrote goes through `shown`, into text or a quoted attribute, and nowhere else.
+- Text that somebody else wrote goes through `escape_text`, into text or a quoted attribute, and nowhere else.
 - A page's policy for the browser (CSP) allows its own style and script, by hash, and nothing else.
 """
 
@@ -21,18 +21,20 @@ _STYLE: Final = Path(__file__).parent / "page" / "style.css"
 TEXT_BOUND: Final = 300
 
 
-def style() -> str:
+def load_style() -> str:
     """Read the look that all pages have."""
     return _STYLE.read_text("utf-8")
 
 
-def shown(text: str) -> str:
+def escape_text(text: str) -> str:
     """Escape text of somebody else's: as markup, and what does not print or turns the writing round by its code."""
     bounded = text if len(text) <= TEXT_BOUND else text[: TEXT_BOUND - 1] + "…"
     return escape("".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in bounded))
 
 
-def document(title: str, *, header: str, sections: Sequence[tuple[str, str, str]], look: str, script: str = "") -> str:
+def render_document(
+    title: str, *, header: str, sections: Sequence[tuple[str, str, str]], look: str, script: str = ""
+) -> str:
     """Write a whole page, which works from a file as from a server.
 
     Args:
@@ -55,8 +57,8 @@ def document(title: str, *, header: str, sections: Sequence[tuple[str, str, str]
         f'<meta http-equiv="Content-Security-Policy" content="{guard}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{shown(title)}</title>\n<style>{look}</style>\n</head>\n<body>\n"
-        f"<header><h1>{shown(title)}</h1>{header}"
+        f"<title>{escape_text(title)}</title>\n<style>{look}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape_text(title)}</h1>{header}"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n'
         f"<main>\n{body}</main>\n{f'<script>{script}</script>' if script else ''}\n</body>\n</html>\n"
     )
@@ -66,7 +68,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def table(
+def render_table(
     heads: Sequence[str],
     lines: Iterable[str],
     caption: str,
@@ -86,10 +88,10 @@ def table(
         numbers: places of the columns that hold numbers.
     """
     opens = ['<th scope="col" class="n">' if place in numbers else '<th scope="col">' for place in range(len(heads))]
-    head = "".join(f"{opening}{shown(title)}</th>" for opening, title in zip(opens, heads, strict=True))
+    head = "".join(f"{opening}{escape_text(title)}</th>" for opening, title in zip(opens, heads, strict=True))
     opened = f'<table id="{mark}">' if mark else "<table>"
     return (
-        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{shown(caption)}" tabindex="0">'
-        f"{opened}<caption>{shown(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{escape_text(caption)}" tabindex="0">'
+        f"{opened}<caption>{escape_text(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )

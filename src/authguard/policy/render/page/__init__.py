@@ -16,7 +16,7 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.explain.nearest import rule_regions
-from authguard.policy.render.html_document import document, style, table
+from authguard.policy.render.html_document import load_style, render_document, render_table
 from authguard.policy.render.matrix import ANY, abbreviate, build_rows
 from authguard.policy.schema.units import written
 
@@ -48,7 +48,7 @@ def render_page(policy: Policy) -> str:
     )
     script = _HERE.joinpath("filter.js").read_text("utf-8")
     digest = f'<p class="quiet">digest <span class="m">{escape(policy.digest)}</span></p>'
-    return document(f"Policy {policy.name}", header=digest, sections=parts, look=style(), script=script)
+    return render_document(f"Policy {policy.name}", header=digest, sections=parts, look=load_style(), script=script)
 
 
 def _decisions(policy: Policy) -> str:
@@ -71,7 +71,7 @@ def _decisions(policy: Policy) -> str:
     return (
         "<p>Choose where things stand: the rules that decide it stay, with how many cells each of them decides.</p>"
         + _form(policy)
-        + table(heads, lines, told, mark="rules", tall=True)
+        + render_table(heads, lines, told, mark="rules", tall=True)
     )
 
 
@@ -133,7 +133,9 @@ def _operations(policy: Policy) -> str:
             '<tr><th scope="row" class="m">otherwise</th><td class="m">whatever nobody named</td>'
             "<td></td><td></td><td></td><td></td><td>refused with 404</td></tr>"
         )
-    return table(("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "what can be asked")
+    return render_table(
+        ("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "what can be asked"
+    )
 
 
 def _request(operation: Operation) -> str:
@@ -151,7 +153,7 @@ def _need(operation: Operation) -> str:
 def _fallbacks(policy: Policy) -> str:
     lines = [_fallback(policy, one) for one in policy.fallbacks.values()]
     heads = ("fallback", "outcome", "status", "attempts", "words for the customer", "written in")
-    return table(heads, lines, "the named responses, and what they say")
+    return render_table(heads, lines, "the named responses, and what they say")
 
 
 def _fallback(policy: Policy, one: Fallback) -> str:
@@ -193,7 +195,7 @@ def _machine(policy: Policy, name: str) -> str:
             cells.append(told if edge.moves else '<td class="same">stays</td>')
         lines.append(f'<tr><th scope="row" class="m">{escape(event)}</th>{"".join(cells)}</tr>')
     told = f"{name}: what each event does in each state; it begins in {machine.spec.initial}"
-    return f"<h3>{escape(name)}</h3>{table(('event', *machine.spec.states), lines, told)}"
+    return f"<h3>{escape(name)}</h3>{render_table(('event', *machine.spec.states), lines, told)}"
 
 
 def _timers(policy: Policy) -> str:
@@ -202,4 +204,4 @@ def _timers(policy: Policy) -> str:
         f"<td>{escape(one.since)}</td><td>{escape(', '.join(one.states) or 'any')}</td></tr>"
         for one in policy.timers.declared
     ]
-    return table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")
+    return render_table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")
