@@ -104,8 +104,8 @@ $(FRAMEWORKS): $(READY)
 	@touch $@
 
 # how long the soak takes; make soak AUTHGUARD_SOAK_SECONDS=30 is a slice of it, which plants no bugs into the project's
-# own checks (AUTHGUARD_PLANTED=): that takes a quarter of an hour
-soak: export AUTHGUARD_PLANTED ?= all
+# own checks (AUTHGUARD_MUTATION=): that takes a quarter of an hour
+soak: export AUTHGUARD_MUTATION ?= all
 soak: export AUTHGUARD_SOAK_SECONDS ?= 600
 soak: export HYPOTHESIS_PROFILE ?= soak
 soak: export AUTHGUARD_MODEL_STEPS ?= 100000
@@ -117,7 +117,7 @@ soak: $(READY) $(FRAMEWORKS)  ## the model for 100,000 steps, the fuzz and broke
 	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_wire.py \
 		tests/differential/test_differential.py tests/differential/further
 	@$(BIN)/python -m tests.soak.saturate
-	@test -z "$(AUTHGUARD_PLANTED)" || $(BIN)/python -m tests.planted.planting
+	@test -z "$(AUTHGUARD_MUTATION)" || $(BIN)/python -m tests.mutation.runner
 
 $(PEERS): $(READY)
 	@echo "fetching the peers to be measured against (once) ..."

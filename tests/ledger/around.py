@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.requirements import Requirement
 
-_WAYS: Final = "tests/around/test_ways.py::test_every_way_of_saying_it_meets_its_limit_or_moves_nothing"
-_APPROVED: Final = "tests/around/test_approved.py::"
+_WAYS: Final = "tests/bypass/test_request_variants.py::test_every_way_of_saying_it_meets_its_limit_or_moves_nothing"
+_APPROVED: Final = "tests/bypass/test_approved_request.py::"
 _CRASHES: Final = "tests/faults/test_crashes.py::"
 
 REQUIREMENTS: Final = (

@@ -21,13 +21,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.model.book import PER_CALL, PER_CALLS, PER_DAY, ROLE
-from tests.model.counter import SESSIONS, Counter, Request
+from tests.model.approval_harness import SESSIONS, Counter, Request
+from tests.model.reference_model import PER_CALL, PER_CALLS, PER_DAY, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.model.counter import Act
+    from tests.model.approval_harness import Act
 
 STEPS = int(os.environ.get("AUTHGUARD_MODEL_STEPS", "1000"))
 AT_A_TIME = 50

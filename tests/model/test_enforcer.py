@@ -28,7 +28,10 @@ from authguard.errors import AuditError, StoreError
 from authguard.runtime.access import Answer
 from authguard.runtime.rollback import Rollback
 from authguard.stores import memory, sqlite
-from tests.model.choices import (
+from tests.model.enforcer_harness import Killed, Rig
+from tests.model.invariants import Promises
+from tests.model.observer import Looker
+from tests.model.strategies import (
     AMOUNTS,
     BACK,
     BAD,
@@ -44,9 +47,6 @@ from tests.model.choices import (
     SKEWS,
     SUBJECTS,
 )
-from tests.model.looker import Looker
-from tests.model.promises import Promises
-from tests.model.rig import Killed, Rig
 
 if TYPE_CHECKING:
     from authguard.core.request import NotProven

@@ -2,7 +2,7 @@
 
 So is a plant that no longer has its one place in the source.
 
-``python -m tests.planted.planting [WORD...]`` takes the plants whose words hold one of these; `make soak` takes all.
+``python -m tests.mutation.runner [WORD...]`` takes the plants whose words hold one of these; `make soak` takes all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.planted.plants import PLANTS, SOAK, Plant
+from tests.mutation.mutants import MUTANTS, SOAK, Mutant
 
 ROOT: Final = Path(__file__).parents[2]
 #: what a check of this project needs of it
@@ -31,24 +31,24 @@ QUICK: Final = {
 }
 
 
-def caught(plant: Plant, copy: Path) -> str:
+def caught(mutant: Mutant, copy: Path) -> str:
     """Plant a bug, run its check, and take the bug out again; give what the check said of it, or nothing."""
-    file = copy / plant.file
+    file = copy / mutant.file
     whole = file.read_text("utf-8")
-    if whole.count(plant.right) != 1:
+    if whole.count(mutant.right) != 1:
         return ""  # the source has changed: a plant that has no place has proved nothing
-    file.write_text(whole.replace(plant.right, plant.wrong), "utf-8")
+    file.write_text(whole.replace(mutant.right, mutant.wrong), "utf-8")
     environ = os.environ | QUICK | {"PYTHONPATH": f"{copy / 'src'}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter and checks of this project
-            [sys.executable, *plant.check], cwd=copy, env=environ, capture_output=True, text=True, check=False
+            [sys.executable, *mutant.check], cwd=copy, env=environ, capture_output=True, text=True, check=False
         )
     finally:
         file.write_text(whole, "utf-8")
     if done.returncode == 0:
         return ""
-    assert done.returncode == FOUND, f"{plant.words}: {(done.stdout + done.stderr)[-3_000:]}"
-    return reason(done.stderr if plant.check == SOAK else done.stdout)
+    assert done.returncode == FOUND, f"{mutant.words}: {(done.stdout + done.stderr)[-3_000:]}"
+    return reason(done.stderr if mutant.check == SOAK else done.stdout)
 
 
 def reason(said: str) -> str:
@@ -62,7 +62,7 @@ def reason(said: str) -> str:
 
 def main() -> int:
     """Plant what was asked for, or all; 0 where every bug was caught."""
-    wanted = [plant for plant in PLANTS if not sys.argv[1:] or any(word in plant.words for word in sys.argv[1:])]
+    wanted = [mutant for mutant in MUTANTS if not sys.argv[1:] or any(word in mutant.words for word in sys.argv[1:])]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="authguard-planted-") as folder:
         copy = Path(folder)
@@ -72,10 +72,10 @@ def main() -> int:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / name)
-        for plant in wanted:
-            found = caught(plant, copy)
+        for mutant in wanted:
+            found = caught(mutant, copy)
             missed += not found
-            print(f"{'caught' if found else 'MISSED'}: {plant.words}: {found}", flush=True)  # noqa: T201 - a report for a person
+            print(f"{'caught' if found else 'MISSED'}: {mutant.words}: {found}", flush=True)  # noqa: T201 - a report for a person
     return 1 if missed else 0
 
 

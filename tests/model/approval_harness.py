@@ -16,8 +16,8 @@ from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.runtime.access import AccessRequest, Answer, Body, Verdict
 from tests.kit import ISSUER, POLICY
-from tests.model.book import LASTS, ROLE, Book, Sheet, filed_as
-from tests.model.rig import Killed, Rig
+from tests.model.enforcer_harness import Killed, Rig
+from tests.model.reference_model import LASTS, ROLE, Book, Sheet, filed_as
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.around.attacks import UPGRADE
-from tests.around.door import Answer, Door, Sent
+from tests.bypass.app import Answer, Door, Sent
+from tests.bypass.request_variants import UPGRADE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.around.attacks import ROOTED, UPGRADE, WAYS, Way
-from tests.around.door import Answer, Door, Sent
+from tests.bypass.app import Answer, Door, Sent
+from tests.bypass.request_variants import ROOTED, UPGRADE, WAYS, Way
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tests.around.door import OVERRIDES
+from tests.bypass.app import OVERRIDES
 
 UPGRADE: Final = (
     (b"connection", b"Upgrade"),

@@ -7,7 +7,7 @@ from typing import Final
 
 MODEL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_enforcer.py")
 APPROVALS: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_approvals.py")
-AROUND: Final = ("-m", "pytest", "-q", "-x", "tests/around")
+BYPASS: Final = ("-m", "pytest", "-q", "-x", "tests/bypass")
 DIFFERENTIAL: Final = ("-m", "pytest", "-q", "-x", "tests/model/test_differential.py")
 FUZZ: Final = ("-m", "pytest", "-q", "-x", "tests/fuzz")
 SOAK: Final = ("-m", "tests.soak.saturate")
@@ -21,14 +21,14 @@ STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k",
 
 SOURCE: Final = "src/authguard/"
 WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "enforcer"))
-MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operations", "evidence"))
+MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operation_index", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
 TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
 BOOKING, LIMITS = f"{SOURCE}runtime/booking.py", f"{SOURCE}core/limits.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
+class Mutant:
     """One bug.
 
     Attributes:
@@ -46,65 +46,65 @@ class Plant:
     wrong: str
 
 
-PLANTS: Final = (
+MUTANTS: Final = (
     # the model
-    Plant(
+    Mutant(
         "a refreshed token revives a session that ended",
         MODEL,
         WALK,
         "    proof = authenticated_at(policy, principal)\n    return proof > snapshot",
         "    proof = principal.issued_at\n    return proof > snapshot",
     ),
-    Plant(
+    Mutant(
         "what was said of a person in one session is not held against them in another",
         MODEL,
         ATTEMPTS,
         "VERIFICATIONS, _window(evaluation), evaluation.now).count > 0",
         "VERIFICATIONS, _window(evaluation), evaluation.now).count > 99",
     ),
-    Plant(
+    Mutant(
         "a limit is reserved after the app ran, and not before",
         MODEL,
         JUDGE,
         "        if fallback.kind in ADMITTING:\n            _reserve(",
         "        if fallback.kind in ADMITTING and not running:\n            _reserve(",
     ),
-    Plant(
+    Mutant(
         "`not_before` of an account is ignored",
         MODEL,
         WALK,
         "    if account.not_before and (proof",
         "    if account.not_before < 0 and (proof",
     ),
-    Plant(
+    Mutant(
         "a stale claim lifts what a newer one said",
         MODEL,
         WALK,
         "    if last is None or report.at > last.at:\n        return True",
         "    if last is None or report.at != last.at:\n        return True",
     ),
-    Plant(
+    Mutant(
         "every timer counts from when its state began",
         MODEL,
         f"{SOURCE}core/timers.py",
         '            moment = entered if timer.since == "entered" else timer.since',
         "            moment = entered",
     ),
-    Plant(
+    Mutant(
         "what was remembered is good beyond the next timer",
         MODEL,
         f"{SOURCE}runtime/decision_cache.py",
         "    until, _ = policy.timers.next_due(verdict.snapshot)",
         '    until = float("inf")',
     ),
-    Plant(
+    Mutant(
         "a race that was lost is not withdrawn",
         MODEL,
         ENFORCER,
         "        if not saved:\n            self.journal.record_withdrawal((*written, record), now)\n",
         "        if not saved:\n",
     ),
-    Plant(
+    Mutant(
         "an agent's traffic keeps a session awake",
         MODEL,
         JUDGE,
@@ -112,112 +112,112 @@ PLANTS: Final = (
         "apply_credential(evaluation, principal, acts=True)",
     ),
     # the model of what is held
-    Plant(
+    Mutant(
         "one approver counts as often as they say yes",
         APPROVALS,
         DECIDING,
         "for one in added if _person(one) not in givers]",
         "for one in added if givers is not None]",
     ),
-    Plant(
+    Mutant(
         "whoever asked may approve it",
         APPROVALS,
         DECIDING,
         "        involved = {record.account, *record.actors}\n",
         "        involved = {*record.actors}\n",
     ),
-    Plant(
+    Mutant(
         "an approval holds though its approver lost the role",
         APPROVALS,
         DECIDING,
         "            record.role in account.roles\n            and rank[",
         "            record.role\n            and rank[",
     ),
-    Plant(
+    Mutant(
         "an older credential brings a lost role back",
         APPROVALS,
         WALK,
         "    if issued > account.roles_at or (issued == account.roles_at and named != account.roles):\n",
         "    if named != account.roles and issued >= account.roles_at:\n",
     ),
-    Plant(
+    Mutant(
         "what was approved in one session runs in another",
         APPROVALS,
         TRANSACTIONS,
         'f"{asked}\\n{session.hex()}\\n{policy}"',
         'f"{asked}\\n{policy}"',
     ),
-    Plant(
+    Mutant(
         "a changed byte is passed over",
         APPROVALS,
         TRANSACTIONS,
         "    if not record.digest or not binding.digest or record.digest == binding.digest:\n",
         "    if not record.digest or not binding.digest or len(record.digest) == len(binding.digest):\n",
     ),
-    Plant(
+    Mutant(
         "whoever knows the id of a transaction has it run",
         APPROVALS,
         TRANSACTIONS,
         "    return binding.named and (not record.version or record.account != principal.account_key)",
         "    return binding.named and not record.version",
     ),
-    Plant(
+    Mutant(
         "what failed is still counted against the budget",
         APPROVALS,
         BOOKING,
         '"altered", "failed"})',
         '"altered"})',
     ),
-    Plant(
+    Mutant(
         "what was approved and denied stays booked",
         APPROVALS,
         BOOKING,
         'frozenset({"denied", "lapsed"',
         'frozenset({"lapsed"',
     ),
-    Plant(
+    Mutant(
         "what is approved is not booked",
         APPROVALS,
         DECIDING,
         "            booking.book(evaluation, transaction, over)",
         "            booking.book",
     ),
-    Plant(
+    Mutant(
         "a booking counts no longer than its window",
         APPROVALS,
         LIMITS,
         "return now < entry.expires if entry.expires else now - entry.at < per",
         "return now - entry.at < per",
     ),
-    Plant(
+    Mutant(
         "who agreed within a limit has agreed to go over it",
         TOLD_TWICE,
         DECIDING,
         "[one for one in earlier if over <= {*one.over, *record.tripped}]",
         "list(earlier)",
     ),
-    Plant(
+    Mutant(
         "what is not booked any more runs",
         BOOKED,
         JUDGE,
         "    if booking.is_unbooked(evaluation, facts.binding.transaction):",
         "    if not booking.is_unbooked:",
     ),
-    Plant(
+    Mutant(
         "an approval is good for ever",
         APPROVALS,
         f"{SOURCE}policy/standard.yaml",
         "  - {event: transaction.lapsed,  after: 5m,  since: entered, states: [approved]}",
         "  - {event: transaction.lapsed,  after: 500d,  since: entered, states: [approved]}",
     ),
-    Plant(
+    Mutant(
         "who comes second to the store is told that they were first",
         APPROVALS,
         ENFORCER,
         "            saved = await self.repository.save(keys, before.snapshot, plan.after)\n",
         "            saved = await self.repository.save(keys, before.snapshot, plan.after) or True\n",
     ),
-    Plant(
+    Mutant(
         "who approved is not looked at again when what they approved is to begin",
         UNDONE,
         DECIDING,
@@ -225,14 +225,14 @@ PLANTS: Final = (
         "            undone = False\n",
     ),
     # the differential
-    Plant(
+    Mutant(
         "a wildcard line wins over a specific one",
         DIFFERENTIAL,
         f"{SOURCE}core/machine.py",
         "    edge = machines[machine].table.get((source, trigger))",
         "    edge = machines[machine].table.get((machines[machine].spec.initial, trigger))",
     ),
-    Plant(
+    Mutant(
         "the table's memo tells two cells apart by less than all they hold",
         DIFFERENTIAL,
         f"{SOURCE}core/decision_table.py",
@@ -240,7 +240,7 @@ PLANTS: Final = (
         "        for rule in reversed(self.rules):\n            if rule.matches(cell):",
     ),
     # the fuzz
-    Plant(
+    Mutant(
         "a method override header is honoured",
         FUZZ,
         MIDDLEWARE,
@@ -250,35 +250,35 @@ PLANTS: Final = (
         "            if name == b'x-http-method-override':\n"
         "                method = value.decode('latin-1')\n",
     ),
-    Plant(
+    Mutant(
         "the path is decoded twice",
         FUZZ,
         OPERATIONS,
-        '    return without(path, scope.get("root_path", ""))\n',
-        '    from urllib.parse import unquote\n\n    return without(unquote(path), scope.get("root_path", ""))\n',
+        '    return strip_root(path, scope.get("root_path", ""))\n',
+        '    from urllib.parse import unquote\n\n    return strip_root(unquote(path), scope.get("root_path", ""))\n',
     ),
-    Plant(
+    Mutant(
         "a `HEAD` is not taken for a `GET`",
         FUZZ,
         OPERATIONS,
         'if not wanted or wanted == method or (wanted == "GET" and method == "HEAD"):',
         "if not wanted or wanted == method:",
     ),
-    Plant(
+    Mutant(
         "of two credentials the first is taken",
         FUZZ,
         EVIDENCE,
         "            return Reason.CREDENTIAL_AMBIGUOUS\n",
         "            continue\n",
     ),
-    Plant(
+    Mutant(
         "a trailing slash is passed over",
         FUZZ,
         OPERATIONS,
         '        segments = path.split("/")\n',
         '        segments = path.rstrip("/").split("/")\n',
     ),
-    Plant(
+    Mutant(
         "a method in small letters is a method",
         FUZZ,
         OPERATIONS,
@@ -286,37 +286,37 @@ PLANTS: Final = (
         're.compile(r"[A-Za-z-]{1,32}")',
     ),
     # other ways of saying it
-    Plant(
+    Mutant(
         "what changes the method reaches the app",
-        AROUND,
+        BYPASS,
         EVIDENCE,
-        "    return name.startswith(PREFIX) or name in OVERRIDES\n",
+        "    return name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS\n",
         "    return name.startswith(PREFIX)\n",
     ),
-    Plant(
+    Mutant(
         "a request that no operation names is admitted by its method",
-        AROUND,
+        BYPASS,
         OPERATIONS,
         "if not wanted or wanted == method or",
         'if not wanted or wanted == method or method == "PUT" or',
     ),
-    Plant(
+    Mutant(
         "an approval is good for any path of its operation",
-        AROUND,
+        BYPASS,
         TRANSACTIONS,
         "        request.method.encode(),\n        target,\n",
         "        request.method.encode(),\n",
     ),
-    Plant(
+    Mutant(
         "an approval is good for whoever acts for its customer",
-        AROUND,
+        BYPASS,
         TRANSACTIONS,
         '        principal.actor.encode("utf-8", "surrogatepass"),\n',
         "",
     ),
-    Plant(
+    Mutant(
         "what is foreign is forbidden, and not unknown",
-        AROUND,
+        BYPASS,
         DECIDING,
         "        if record.account != principal.account_key and not self._is_approver(record, principal):\n"
         "            return Reason.TRANSACTION_UNKNOWN\n",
@@ -324,7 +324,7 @@ PLANTS: Final = (
         "            return Reason.TRANSACTION_OVER if record.version else Reason.TRANSACTION_UNKNOWN\n",
     ),
     # the soak
-    Plant(
+    Mutant(
         "a list grows with each request",
         SOAK,
         MIDDLEWARE,
@@ -334,7 +334,7 @@ PLANTS: Final = (
         '        scope["app"].append({"path": [path]})\n'
         "        operation = self._resolver.find(method, path, scope)\n",
     ),
-    Plant(
+    Mutant(
         "a task is left behind by some requests",
         SOAK,
         REPORTS,
@@ -343,7 +343,7 @@ PLANTS: Final = (
         "        import asyncio\n\n"
         '        globals().setdefault("TASKS", []).append(asyncio.ensure_future(anyio.sleep_forever()))\n',
     ),
-    Plant(
+    Mutant(
         "a file is left open by some requests",
         SOAK,
         REPORTS,
@@ -352,7 +352,7 @@ PLANTS: Final = (
         "        import os\n\n"
         '        os.open("/dev/null", os.O_RDONLY)\n',
     ),
-    Plant(
+    Mutant(
         "a decision and its credential keep each other",
         SOAK,
         ENFORCER,
@@ -360,46 +360,46 @@ PLANTS: Final = (
         "            answer = replace(verdict, snapshot=met.snapshot)\n",
     ),
     # cancellation
-    Plant(
+    Mutant(
         "a decision whose request was cancelled leaves its transitions standing",
         CANCELLATION,
         ENFORCER,
         "            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)\n",
         "            unsaved = failed\n",
     ),
-    Plant(
+    Mutant(
         "a cancelled request is not withdrawn",
         CANCELLATION,
         ENFORCER,
         "        except BaseException as error:\n",
         "        except Exception as error:\n",
     ),
-    Plant(
+    Mutant(
         "a person's act whose request was cancelled stands in the log",
         CANCELLATION,
         CHANGES,
         "            if unsaved:\n                self._withdraw((act,)",
         "            if False:\n                self._withdraw((act,)",
     ),
-    Plant(
+    Mutant(
         "a turn is not given back by who leaves",
         TURNS,
         CHANGES,
         "        finally:\n            turn.release()\n",
         "        except Exception:\n            turn.release()\n            raise\n",
     ),
-    Plant(
+    Mutant(
         "a settlement ends where its task is cancelled",
         CANCELLATION,
         REPORTS,
         "            for _ in range(CANCELLED):\n",
         "            for _ in range(1):\n",
     ),
-    Plant(
+    Mutant(
         "a write that was given up is made all the same",
         STORE,
         f"{SOURCE}stores/sqlite.py",
-        "                commits = answer is not False and fate.seal()\n",
-        "                commits = answer is not False and (fate.seal() or True)\n",
+        "                commits = answer is not False and guard.decide()\n",
+        "                commits = answer is not False and (guard.decide() or True)\n",
     ),
 )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.runtime.access import AccessRequest
-    from tests.model.promises import Promises
-    from tests.model.rig import Rig
+    from tests.model.enforcer_harness import Rig
+    from tests.model.invariants import Promises
 
 _DRAFT = read_draft("test-desk.yaml", text=POLICY.encode()).draft
 assert _DRAFT is not None
