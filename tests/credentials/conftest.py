@@ -184,8 +184,8 @@ def reach(
 
     def build(timeout: float = 10.0) -> Door:
         described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)
-        pace = RefreshPolicy(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
-        return Door(make(described, client=network.client(), pace=pace), authguard_clock)
+        refresh_policy = RefreshPolicy(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
+        return Door(make(described, client=network.client(), refresh_policy=refresh_policy), authguard_clock)
 
     return build
 

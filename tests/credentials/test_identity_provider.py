@@ -44,7 +44,7 @@ def door_to(
             algorithms=("ES256", "RS256", "EdDSA"),
             **(keys or {"discovery": True}),
         )
-        return Door(make(described, pace=RefreshPolicy(timeout=timeout)), authguard_clock)
+        return Door(make(described, refresh_policy=RefreshPolicy(timeout=timeout)), authguard_clock)
 
     return build
 

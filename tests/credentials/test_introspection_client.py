@@ -80,7 +80,7 @@ async def test_nobody_is_asked_without_tls() -> None:
 
 
 async def test_a_secret_that_is_not_set_is_told_by_its_variables_name_alone() -> None:
-    with pytest.raises(SettingsError, match="set S to the secret"):
+    with pytest.raises(SettingsError, match="set S to the introspection secret"):
         endpoint(secret="")
 
 

@@ -51,8 +51,8 @@ class Issuer:
         self.gate = anyio.Event()
         return self.gate
 
-    def ring(self, stale: float = STALE, pace: RefreshPolicy = PACE) -> JwksCache:
-        return JwksCache(self.read, stale, pace)
+    def ring(self, stale: float = STALE, refresh_policy: RefreshPolicy = PACE) -> JwksCache:
+        return JwksCache(self.read, stale, refresh_policy)
 
 
 async def _landed(ring: JwksCache) -> None:
@@ -422,7 +422,7 @@ def test_an_issuer_that_hangs_is_an_outage_after_the_time_out(run: Callable[...,
     async def scene() -> None:
         issuer = Issuer("a")
         issuer.hold()
-        ring = issuer.ring(pace=RefreshPolicy(timeout=0.01))
+        ring = issuer.ring(refresh_policy=RefreshPolicy(timeout=0.01))
         assert await _ask(ring, "a", NOW) == UNREACHABLE
         assert issuer.fetches == 1
 

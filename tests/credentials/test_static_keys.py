@@ -50,7 +50,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_without_a_sound_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [SigningKey.generate().jwk() | {"d": "AAAA"}]}))
-    with pytest.raises(SettingsError, match="holds no sound public key for ES256"):
+    with pytest.raises(SettingsError, match="contains no strong public key for ES256"):
         load_key_file(_FILE, tmp_path, frozenset({"ES256"}))
 
 

@@ -295,7 +295,7 @@ async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
             return why
 
     door = await validate_response(sender_constraint="dpop")
-    door.gate._jwt._keyrings[door.mint.issuer] = Nobody()
+    door.gate._jwt._jwks_caches[door.mint.issuer] = Nobody()
     assert await door.prove(door.bound()) == NotProven(condition, why)
 
 

@@ -1,7 +1,7 @@
-"""JSON and base64url as a security token may spell them: one spelling for each value, everything bounded.
+"""Strict parsers of JSON and base64url for security tokens: one spelling for each value, everything bounded.
 
-Stricter than the libraries: a name given twice, ``NaN``, ``Infinity``, a number beyond a double, a lone surrogate, too
-deep a nesting, padding or loose bits in base64url are all refused (RFC 8725 2.4 and 3.14, RFC 7515 2, RFC 7519 4).
+Stricter than the libraries: duplicate names, ``NaN``, ``Infinity``, numbers beyond a double, lone surrogates, deep
+nesting, and padding or non-zero trailing bits in base64url are refused (RFC 8725 2.4 and 3.14, RFC 7515 2, RFC 7519 4).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import math
 from binascii import a2b_base64
 from typing import Final
 
-#: levels of nesting at the most
+#: maximum depth of nesting
 MAX_DEPTH: Final = 16
-#: objects and arrays at the most, in all; it also bounds the recursion of the reader
+#: maximum number of objects and arrays in total; it also bounds the recursion of the parser
 MAX_NODES: Final = 512
 
 _TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-#: what a canonical segment may end in, by its length modulo 4: the bits past the last byte are zero
+#: allowed last characters of a canonical segment by its length modulo 4: the trailing bits are zero
 _ENDS: Final = (frozenset(_ALPHABET), frozenset[int](), frozenset(_ALPHABET[::16]), frozenset(_ALPHABET[::4]))
 
 
@@ -26,10 +26,10 @@ def decode_base64url(segment: bytes) -> bytes:
     """Decode canonical base64url without padding (RFC 7515 2).
 
     Args:
-        segment: of the alphabet ``A-Z a-z 0-9 - _``, which the caller has made sure of; not empty.
+        segment: not empty, of the alphabet ``A-Z a-z 0-9 - _``; the caller has validated both.
 
     Raises:
-        ValueError: it is another spelling of what it decodes to, or spells nothing.
+        ValueError: the segment is not the canonical encoding of its bytes, or has an impossible length.
     """
     if segment[-1] not in _ENDS[len(segment) % 4]:
         raise ValueError("not canonical base64url")
@@ -37,14 +37,14 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
-    """Read one JSON object, encoded as UTF-8.
+    """Parse one JSON object, encoded as UTF-8.
 
     Args:
-        raw: its bytes, whose length the caller has bounded.
-        nodes: objects and arrays at the most.
+        raw: the bytes, of a length that the caller has bounded.
+        nodes: maximum number of objects and arrays.
 
     Raises:
-        ValueError: it is not one, or not strictly; the message holds nothing of it.
+        ValueError: the bytes are not a JSON object, or not a strict one; the message contains no part of them.
     """
     opened = raw.count(b"{") + raw.count(b"[")
     if opened > nodes:
@@ -52,16 +52,16 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
     try:
         value = _DECODER.decode(raw.decode())
         if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log could hold
+            json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log can contain
     except (ValueError, RecursionError):
-        raise ValueError("not JSON, or not strictly") from None
+        raise ValueError("not strict JSON") from None
     if not isinstance(value, dict) or (opened > MAX_DEPTH and _depth(value) > MAX_DEPTH):
         raise ValueError("not an object, or nested too deeply")
     return value
 
 
 def _depth(value: object) -> int:
-    """Measure nesting, level by level; no deeper than it takes to know that it is too deep."""
+    """Return the depth of nesting; stop one level beyond the limit."""
     level, depth = [value], 0
     while level and depth <= MAX_DEPTH:
         inner: list[object] = []
@@ -78,7 +78,7 @@ def _depth(value: object) -> int:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is given twice")
+        raise ValueError("duplicate name")
     return found
 
 

@@ -1,7 +1,8 @@
-"""Is the credential good? PyJWT, key sets and discovery; only this folder imports ``jwt``.
+"""Credential validation: JWT, JWK Sets, introspection, DPoP; only this package imports ``jwt``.
 
-Rules of this folder:
-- What an attacker sent is bounded before anything is computed from it, and never moves anything but this request.
-- The answer is closed: `Proven` or one of four ways of not being so. An outage is `unproven`, never `rejected`.
-- No token, claim or secret is in a message, an exception that leaves, or a ``repr``; time is given, never read.
+Rules of this package:
+- Input of an attacker is bounded before anything is computed from it, and affects only its request.
+- A result is `Proven` or one of the four conditions of `NotProven`. An outage is ``unproven``, never ``rejected``.
+- No message, exception or ``repr`` that leaves the package contains a token, a claim or a secret.
+- The caller passes the time; no module reads a clock.
 """

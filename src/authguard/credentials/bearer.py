@@ -1,4 +1,4 @@
-"""Reads a bearer token out of an ``Authorization`` header (RFC 6750 2.1); nothing in it is believed yet."""
+"""Parser for bearer tokens in an ``Authorization`` header (RFC 6750 2.1); the token is not verified here."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Final
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 
-#: bytes of a token at the most (WIRE 1)
+#: maximum length of a token (WIRE 1)
 MAX_TOKEN_BYTES: Final = 16_384
-#: bytes of a header at the most: the token, and room for a scheme's name and blanks
+#: maximum length of a header: the token, the scheme and blanks
 MAX_HEADER_BYTES: Final = MAX_TOKEN_BYTES + 64
 
-#: the scheme of tokens that come with a proof of possession (RFC 9449 7.1)
+#: scheme of a token with a proof of possession (RFC 9449 7.1)
 DPOP: Final = b"dpop"
 
 MISSING: Final = NotProven("missing", Reason.CREDENTIAL_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 TOO_LARGE: Final = NotProven("rejected", Reason.TOKEN_TOO_LARGE)
-#: RFC 6750 3.1 and RFC 9110 11.6.2: a scheme that is not taken here is as if nothing was sent
+#: a scheme that is not accepted counts as no credential (RFC 6750 3.1, RFC 9110 11.6.2)
 _OTHER_SCHEME: Final = NotProven("missing", Reason.SCHEME_UNKNOWN)
-#: how every header begins in the one form in which a credential is remembered
+#: prefix of the canonical header, under which a credential is cached
 _BEARER: Final = b"Bearer "
 _BLANKS: Final = b" \t"
 
@@ -30,14 +30,14 @@ _TOKEN68: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
 def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
-    """Take the token out of a header.
+    """Parse the token in a header.
 
     Args:
-        header: the raw value; empty where none was sent.
-        wanted: the scheme that it has to be of, lower-case.
+        header: the raw value; empty if the request has none.
+        wanted: the required scheme, lower-case.
 
     Returns:
-        The token, which is of the form ``token68`` (RFC 9110 11.2) and not too long, or why there is none.
+        The token in the form ``token68`` (RFC 9110 11.2) and within `MAX_TOKEN_BYTES`, or the reason why there is none.
     """
     if len(header) > MAX_HEADER_BYTES:
         return TOO_LARGE
@@ -53,13 +53,13 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
 
 
 def canonical(header: bytes) -> bytes:
-    """Return a bearer credential in the one spelling in which it is remembered.
+    """Return a bearer credential in the canonical form, under which it is cached.
 
     Args:
         header: the raw value, of any scheme.
 
     Returns:
-        The scheme as RFC 6750 writes it, one blank and the token; the header itself where it holds no bearer token.
+        The scheme as in RFC 6750, one blank and the token; the header unchanged if it contains no bearer token.
     """
     if header[:7] == _BEARER and header[7:8] not in _BLANKS and header[-1:] not in _BLANKS:
         return header

@@ -1,7 +1,7 @@
-"""Remembers which credentials are good, so that a warm request verifies nothing; bad ones leave nothing behind.
+"""Cache of verified credentials: a request with a cached credential verifies no signature.
 
-An entry counts only within its token's own times, only while the key that verified it is published, and only while that
-issuer's keys are known to be fresh enough: `recall` looks at all of these each time.
+Rejected credentials are not cached. An entry is valid only within the times of its token, while the key that verified
+it is published, and while the issuer's keys are fresh enough. `recall` checks all three each time.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import msgspec
 if TYPE_CHECKING:
     from authguard.core.request import Proven
 
-#: credentials at the most, unless told otherwise
+#: default limit of cached credentials
 MAX_ENTRIES: Final = 65_536
-#: bytes of header for each of them, on average: what is kept of one grows with it
+#: average size of a header per entry; the memory of an entry grows with its header
 MEAN_ENTRY_BYTES: Final = 1_024
-#: times that entries share, at the most
+#: maximum number of interned times
 MAX_TIMES: Final = 16_384
-#: entries that are looked at to find one to forget
+#: number of entries compared to choose one to evict
 EVICTION_SAMPLES: Final = 4
 
 
 class ValidityKey(Protocol):
-    """What a verdict stands on: the key that verified it, or an issuer's word.
+    """What an entry depends on: the key that verified the token, or an introspection response.
 
     Attributes:
-        retired: whether it is gone, and every verdict with it.
+        retired: whether the key is no longer published; its entries are then invalid.
     """
 
     retired: bool
 
 
 class Freshness(Protocol):
-    """For how long no other look is needed.
+    """The interval in which an entry is used without another check of its issuer.
 
     Attributes:
-        since: epoch seconds UTC; from then, ...
-        due: ... until then.
+        since: start in epoch seconds UTC.
+        due: end in epoch seconds UTC, exclusive.
     """
 
     since: float
@@ -46,35 +46,35 @@ class Freshness(Protocol):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One good credential.
+    """One verified credential.
 
     Attributes:
-        proven: the verdict.
-        since: epoch seconds UTC from which it holds.
-        until: epoch seconds UTC from which it no longer does.
-        key: what it stands on.
-        keyring: for how long that need not be looked at again: the keys of its issuer, or when it was asked.
-        weight: bytes of the header, or of the claims where an issuer told them apart from it.
+        proven: the result.
+        since: epoch seconds UTC from which the token is valid.
+        until: epoch seconds UTC from which it is expired.
+        key: the key or introspection response that the entry depends on.
+        freshness: the interval in which the issuer's keys or its response need no new check.
+        weight: size of the header, or of the introspected claims if they are larger, in bytes.
     """
 
     proven: Proven
     since: float
     until: float
     key: ValidityKey
-    keyring: Freshness
+    freshness: Freshness
     weight: int
 
 
 class Cache:
-    """Good credentials by the SHA-256 of their header.
+    """Verified credentials by the SHA-256 of their header.
 
-    Where there is no room, of a few entries the one goes that ends first. Which few is as good as random, so that more
-    live credentials than there is room for cost what is missing, and no more: an order of age would forget each of them
-    just before it comes again.
+    If the cache is full, it evicts the entry that expires first among a few that are chosen by the new entry's digest.
+    That choice is as good as random: with more live credentials than entries, only the excess misses. An LRU order
+    would evict each credential just before its next use.
 
     Args:
-        entries: at the most.
-        weight: bytes of headers at the most; a kilobyte for each entry unless told.
+        entries: maximum number of entries.
+        weight: maximum size of all headers in bytes; 0 for one kilobyte per entry.
     """
 
     __slots__ = ("_bound", "_entries", "_moments", "_order", "_places", "_weight", "_weight_bound", "find")
@@ -86,22 +86,22 @@ class Cache:
         self._bound = entries
         self._weight_bound = weight or entries * MEAN_ENTRY_BYTES
         self._weight = 0
-        #: tokens of one second share their times, so that a warm request finds them in the processor's caches
+        #: tokens of one second share their time objects, which stay in the processor's caches
         self._moments: dict[float, float] = {}
-        #: digest -> entry or ``None``; the dictionary's own method, since every request goes through it
+        #: digest -> entry or ``None``; the bound method of the dictionary, since every request calls it
         self.find = self._entries.get
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def intern_time(self, at: float) -> float:
-        """Give a time that equals this one, the same object to all who ask, for the times of an entry."""
+        """Return an equal time; all entries with that time share one object."""
         if len(self._moments) >= MAX_TIMES:
             self._moments.clear()
         return self._moments.setdefault(at, at)
 
     def put(self, digest: bytes, entry: Entry) -> None:
-        """Remember a good credential, and forget others where there is no room."""
+        """Store a verified credential; evict others if the cache is full."""
         self.remove(digest)
         if entry.weight > self._weight_bound or self._bound < 1:
             return
@@ -113,7 +113,7 @@ class Cache:
         self._weight += entry.weight
 
     def remove(self, digest: bytes) -> None:
-        """Forget a credential, where it is remembered."""
+        """Remove a credential if it is cached."""
         gone = self._entries.pop(digest, None)
         if gone is None:
             return
@@ -124,7 +124,7 @@ class Cache:
             self._places[last] = place
 
     def _eviction_candidate(self, digest: bytes) -> bytes:
-        """Choose what to forget; a digest is as good as random, and nobody chooses one that an issuer signs."""
+        # a digest is as good as random, and no caller can choose the digest of a token that an issuer signs
         number, size = int.from_bytes(digest), len(self._order)
-        few = [self._order[(number >> 32 * look) % size] for look in range(EVICTION_SAMPLES)]
+        few = [self._order[(number >> 32 * sample) % size] for sample in range(EVICTION_SAMPLES)]
         return min(few, key=lambda one: self._entries[one].until)

@@ -1,6 +1,6 @@
-"""Judges the claims of a token whose signature is good: their shapes, their times, whose they are (RFC 9068 2.2).
+"""Validation of the claims of a token with a verified signature: types, times, client and actors (RFC 9068 2.2).
 
-The order is the meaning: ``expired`` is said only of a token that would otherwise be good.
+The checks run in a fixed order: ``expired`` is returned only for a token that is otherwise valid.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from authguard.policy.deployment import Issuer
 
-#: actors in a chain of delegation at the most (RFC 8693 4.1)
+#: maximum length of a delegation chain (RFC 8693 4.1)
 MAX_ACTORS: Final = 8
-#: scopes at the most
+#: maximum number of scopes
 MAX_SCOPES: Final = 512
 
-#: no control character, line break, mark that turns the direction of text, or half of a surrogate pair: names of
-#: persons, clients and sessions are shown and logged
+#: text without control characters, line breaks, bidirectional marks and lone surrogates: names of persons, clients and
+#: sessions are displayed and logged
 _SHOWN: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*\Z"
 _Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=_SHOWN)]
 _Loose = Annotated[str, Meta(max_length=255, pattern=_SHOWN)]
@@ -45,7 +45,7 @@ EXPIRED: Final = NotProven("expired", Reason.TOKEN_EXPIRED)
 
 
 class _Act(msgspec.Struct):
-    """Who acts (RFC 8693 4.1); an actor without a name would be nobody."""
+    """An actor (RFC 8693 4.1); a name is required, since an actor without one cannot be identified."""
 
     sub: _Text
     iss: _Text | UnsetType = UNSET
@@ -53,13 +53,13 @@ class _Act(msgspec.Struct):
 
 
 class _Confirmation(msgspec.Struct, forbid_unknown_fields=True):
-    """What a token is bound to (RFC 7800 3.1): the thumbprint of a key and nothing else (RFC 9449 6.1)."""
+    """The binding of a token (RFC 7800 3.1): the thumbprint of a key and nothing else (RFC 9449 6.1)."""
 
     jkt: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
 class _Shape(msgspec.Struct):
-    """The claims that anything is made of; what is there has its type, or the token is refused."""
+    """The claims that are used; a token with a claim of another type is refused."""
 
     sub: _Text
     exp: _Moment
@@ -80,11 +80,11 @@ class _Shape(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogNames:
-    """How persons and credentials are named in the log.
+    """Functions that build the names of persons and credentials in the log.
 
     Attributes:
-        pseudonym: ``(issuer, subject)`` -> a keyed hash, or the subject itself where the policy says so.
-        fingerprint: a credential -> a short keyed hash of it.
+        pseudonym: ``(issuer, subject)`` -> a keyed hash, or the subject itself if the policy has ``subjects: plain``.
+        fingerprint: credential -> a short keyed hash.
     """
 
     pseudonym: Callable[[str, str], str]
@@ -93,14 +93,14 @@ class LogNames:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedToken:
-    """A good credential and how long it is.
+    """A valid token and its validity period.
 
     Attributes:
-        proven: what is proven.
-        since: epoch seconds UTC from which it is good, the leeway taken off.
-        until: epoch seconds UTC from which it is no longer, the leeway added.
-        thumbprint: of the key that has to be proven to be the caller's (RFC 7638); empty for a bearer token.
-        weight: bytes of the claims where they are not in the token itself; 0 where they are.
+        proven: the result.
+        since: epoch seconds UTC from which the token is valid, minus the leeway.
+        until: epoch seconds UTC from which it is expired, plus the leeway.
+        thumbprint: of the key that the caller must prove to hold (RFC 7638); empty for a bearer token.
+        weight: size of the claims in bytes if they are not part of the token; 0 if they are.
     """
 
     proven: Proven
@@ -113,12 +113,12 @@ class ValidatedToken:
 def validate_claims(
     claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
 ) -> ValidatedToken | NotProven:
-    """Tell what verified claims prove.
+    """Build the principal of a token from its verified claims.
 
     Args:
         claims: verified by `authguard.credentials.signature`.
-        issuer: whose token it is; its leeway and longest lifetime count.
-        names: for the log.
+        issuer: the issuer of the token, with its leeway and maximum lifetime.
+        names: functions for the names in the log.
         token: the credential, for its fingerprint.
         now: epoch seconds UTC.
     """
@@ -152,8 +152,8 @@ def validate_claims(
         token_scopes=scopes,
         acr=shape.acr,
         amr=shape.amr,
-        # as sent, though the issuer's clock may run ahead within the leeway: moved towards our clock, one sign-in would
-        # look later each time that it is checked, and revive what was ended since
+        # unchanged, even if the issuer's clock runs ahead within the leeway: clamped to our clock, one sign-in would
+        # appear later at each check, and revive a session that ended in between
         auth_time=shape.auth_time,
         issued_at=shape.iat or 0.0,
         expires_at=shape.exp,
@@ -168,11 +168,9 @@ def validate_claims(
 
 
 def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
-    """Tell which key a token is bound to (RFC 9449 6.1); by its issuer's policy it has to be, or must not be.
-
-    A certificate (RFC 8705 3.1) or anything else that it may be bound to is not checked here, so it is not taken for a
-    bearer token either.
-    """
+    """Return the thumbprint of the key that a token is bound to (RFC 9449 6.1), as the issuer's policy requires."""
+    # Bindings to a certificate (RFC 8705 3.1) or to anything else are not checked, so such a token is not accepted as a
+    # bearer token either.
     if issuer.sender_constraint == "none":
         return BOUND_TOKEN if "cnf" in claims else ""
     if "cnf" not in claims:
@@ -184,7 +182,7 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
 
 
 def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
-    """Tell from when until when a token is good, leeway included, where it is now (RFC 7519 4.1.4 to 4.1.6)."""
+    """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6)."""
     if issuer.max_lifetime > 0:
         if shape.iat is UNSET:
             return _MISSING
@@ -198,13 +196,13 @@ def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] 
 
 
 def _scopes(shape: _Shape) -> frozenset[str]:
-    """Read ``scope`` (RFC 9068 2.2.3), else ``scp`` as some issuers write it; never both, which would add."""
+    """Read ``scope`` (RFC 9068 2.2.3), else ``scp`` of other issuers; never both, since the scopes would add up."""
     listed = shape.scp if shape.scope is UNSET else shape.scope
     return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))
 
 
 def _chain(act: _Act | UnsetType, issuer: str) -> tuple[tuple[str, str], ...]:
-    """List who acts, each with its issuer: the same name at another issuer is somebody else (RFC 8693 4.1)."""
+    """Return the actors, each with its issuer: a name at another issuer is another actor (RFC 8693 4.1)."""
     actors: list[tuple[str, str]] = []
     while act is not UNSET:
         actors.append((issuer if act.iss is UNSET else act.iss, act.sub))

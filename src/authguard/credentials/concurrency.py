@@ -1,7 +1,7 @@
-"""Starts work that outlives the request that asked for it, under asyncio and under trio.
+"""Background tasks that outlive the request that started them, under asyncio and trio.
 
-anyio has no such thing on purpose: a task group ends with the request that opened it, and one that the lifespan opened
-is missing where an app is mounted under another and its lifespan never runs.
+anyio offers none on purpose: a task group ends with its request. A task group of the lifespan is no substitute, since
+an app that is mounted under another may never get a lifespan.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 def spawn(work: Callable[[], Coroutine[object, object, None]]) -> object:
-    """Start work on the running event loop.
+    """Start a task on the running event loop.
 
     Args:
-        work: never raises, and ends by itself within bounded time.
+        work: a coroutine function that never raises and ends within bounded time.
 
     Returns:
-        What the caller holds on to until the work has ended: asyncio itself only holds tasks weakly.
+        A handle that the caller keeps until the task has ended: asyncio holds tasks only weakly.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        import trio  # noqa: PLC0415 - not a dependency: whoever runs under trio has it
+        import trio  # noqa: PLC0415 - not a dependency: a deployment under trio has it installed
 
         return trio.lowlevel.spawn_system_task(work)
     return loop.create_task(work())
 
 
 def current_loop_id() -> int:
-    """Name the running event loop, to which connections and locks belong."""
+    """Return the id of the running event loop, to which connections and locks belong."""
     try:
         return id(asyncio.get_running_loop())
     except RuntimeError:
-        import trio  # noqa: PLC0415 - as above
+        import trio  # noqa: PLC0415 - not a dependency
 
         return id(trio.lowlevel.current_trio_token())

@@ -1,7 +1,8 @@
-"""Proofs of possession: the twelve checks of RFC 9449 4.3, but for the one that needs the store (`jti`, 11.1).
+"""Verification of DPoP proofs: the checks of RFC 9449 4.3; the replay check of ``jti`` (11.1) is up to the store.
 
-Rules: a proof's own key is believed for nothing but that its holder signed this; which key it has to be, the token
-says. Nothing of a proof is in a message, and the caller is not told which check failed.
+Rules:
+- The key in a proof only shows that its holder signed the proof. Which key is required comes from the token.
+- No message contains any part of a proof, and the caller does not learn which check failed.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from authguard.credentials.nonce import NonceGenerator
     from authguard.policy.deployment import Issuer
 
-#: bytes of a proof at the most: a key of 4096 bits takes less than two thousand
+#: maximum length of a proof: one with a key of 4096 bits has less than two thousand bytes
 MAX_PROOF_BYTES: Final = 4_096
-#: of the keys that signed lately, how many are remembered; one takes about two kilobytes
+#: number of cached keys of recent proofs; one takes about two kilobytes
 MAX_PROOF_KEYS: Final = 1_024
 
 INVALID: Final = NotProven("rejected", Reason.PROOF_INVALID)
@@ -44,7 +45,7 @@ _PARTS: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]
 
 
 class _Claims(msgspec.Struct):
-    """What a proof says (RFC 9449 4.2)."""
+    """The claims of a proof (RFC 9449 4.2)."""
 
     jti: Annotated[str, Meta(min_length=1, max_length=255)]
     htm: Annotated[str, Meta(max_length=32)]
@@ -56,11 +57,11 @@ class _Claims(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _ProofKey:
-    """Who signs proofs with one header.
+    """The key in the header of a proof.
 
     Attributes:
-        thumbprint: of the key (RFC 7638), base64url.
-        verifier: the key under the algorithm that the header names.
+        thumbprint: SHA-256 thumbprint (RFC 7638), base64url.
+        verifier: the key with the algorithm of the header.
     """
 
     thumbprint: str
@@ -69,12 +70,12 @@ class _ProofKey:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """A proof that is good, if it was not used before.
+    """A valid proof; the caller must still check that it was not used before.
 
     Attributes:
-        name: under which its use is remembered, 32 bytes.
-        until: epoch seconds UTC to which it could be used again.
-        nonce: to use next, where that changed; empty else.
+        name: 32 bytes that identify the proof in the store.
+        until: epoch seconds UTC until which the proof could be replayed.
+        nonce: the nonce for the next proof; empty if it has not changed.
     """
 
     name: bytes = field(repr=False)
@@ -82,62 +83,58 @@ class VerifiedProof:
     nonce: str = ""
 
 
-def verify_proof(  # noqa: PLR0911 - as many ways out as there are checks
+def verify_proof(  # noqa: PLR0911 - one return for each check
     evidence: Evidence, token_digest: bytes, thumbprint: str, *, issuer: Issuer, nonces: NonceGenerator, now: float
 ) -> VerifiedProof | NotProven:
-    """Check that the caller holds the key that a token is bound to (RFC 9449 4.3 and 7.1).
+    """Verify that the caller holds the key that a token is bound to (RFC 9449 4.3 and 7.1).
 
     Args:
-        evidence: the proof, and what it has to be for.
-        token_digest: SHA-256 of the access token as it was sent.
+        evidence: the proof, and the method and address that it must name.
+        token_digest: SHA-256 of the access token as sent.
         thumbprint: of the key that the token is bound to.
-        issuer: whose policy counts: the window, the leeway, the nonce.
-        nonces: ours.
+        issuer: the issuer of the token; its policy sets the proof window, the leeway and whether a nonce is required.
+        nonces: the generator of this deployment's nonces.
         now: epoch seconds UTC.
     """
-    # 1: one field; several are joined by commas, which no part of a proof holds. 2: well-formed
+    # check 1: one header field; several are joined by commas, which no part contains. check 2: well-formed
     parts = _PARTS.fullmatch(evidence.proof) if len(evidence.proof) <= MAX_PROOF_BYTES else None
     if parts is None or not evidence.address:
         return INVALID
     try:
-        holder = _proof_key(parts[1])  # 4 to 7
+        key = _proof_key(parts[1])  # 4 to 7
         claims = msgspec.convert(parse_object(decode_base64url(parts[2])), _Claims)  # 3
-        signed = holder.verifier.verify(evidence.proof[: parts.end(2)], decode_base64url(parts[3]))
+        signed = key.verifier.verify(evidence.proof[: parts.end(2)], decode_base64url(parts[3]))
         address = normalize(claims.htu)
-    except Exception:  # noqa: BLE001 - a proof that makes a library stumble is a bad proof and no fault of the guard
+    except Exception:  # noqa: BLE001 - if a library raises, the proof is invalid, not the guard
         return INVALID
     if not signed or claims.htm != evidence.method or address != evidence.address:  # 6, 8, 9
         return INVALID
     if not hmac.compare_digest(claims.ath.encode(), urlsafe_b64encode(token_digest).rstrip(b"=")):  # 12
         return INVALID
-    if not hmac.compare_digest(holder.thumbprint.encode(), thumbprint.encode()):
-        return _OTHER_KEY  # a good proof of another key: the token is not this caller's (RFC 9449 7.1)
+    if not hmac.compare_digest(key.thumbprint.encode(), thumbprint.encode()):
+        return _OTHER_KEY  # a valid proof of another key: the token does not belong to this caller (RFC 9449 7.1)
     is_ours, following = nonces.validate(claims.nonce, now) if issuer.nonce else (True, "")
     if not is_ours:  # 10
         return NotProven("rejected", Reason.NONCE_WANTED, following)
     if not now - issuer.proof_window <= claims.iat <= now + issuer.leeway:  # 11
         return INVALID
-    name = sha256(holder.thumbprint.encode() + b"\n" + claims.jti.encode("utf-8", "surrogatepass")).digest()
+    name = sha256(key.thumbprint.encode() + b"\n" + claims.jti.encode("utf-8", "surrogatepass")).digest()
     return VerifiedProof(name, claims.iat + issuer.proof_window + 1.0, following)
 
 
-@lru_cache(maxsize=MAX_PROOF_KEYS)  # one client signs all its proofs under the same header
+@lru_cache(maxsize=MAX_PROOF_KEYS)  # a client uses the same header for all its proofs
 def _proof_key(segment: bytes) -> _ProofKey:
-    """Read a proof's header and build its key.
-
-    Raises:
-        ValueError: it is not of a proof, brings a private or symmetric key, or a key that is not sound.
-    """
+    """Build the key in the header of a proof; raise `ValueError` for a private, symmetric or weak key."""
     header = parse_object(decode_base64url(segment))
     algorithm, member = header.get("alg"), header.get("jwk")
     if header.get("typ") != "dpop+jwt" or algorithm not in _ALGORITHMS or not isinstance(member, dict):
-        raise ValueError("not the header of a proof")
+        raise ValueError("not the header of a DPoP proof")
     if "crit" in header or "b64" in header:
-        raise ValueError("an extension, and no extension is understood")
+        raise ValueError("no extension is supported")
     named: dict[str, Any] = {name: value for name, value in member.items() if name != "kid"}
     found = load_jwks({"keys": [named]}, frozenset({algorithm})).keys
     if len(found) != 1:
-        raise ValueError("no sound public key for this algorithm")
+        raise ValueError("no strong public key for this algorithm")
     numbers = {name: str(member[name]) for name in _MEMBERS[str(member["kty"])]}
     thumbprint = sha256(msgspec.json.encode(numbers)).digest()
     return _ProofKey(urlsafe_b64encode(thumbprint).rstrip(b"=").decode(), found[0].verifiers[algorithm])

@@ -1,10 +1,10 @@
-"""What an issuer says of its tokens: asked once for all who wait, remembered for a while, left alone while it is out.
+"""Introspection client of one issuer with single-flight requests, a cache of inactive tokens and a circuit breaker.
 
 Rules:
-- Each token has one question on its way at the most, and it belongs to nobody: a request that gives up cancels nothing.
+- Each token has at most one request in flight. No caller owns it: a caller that is cancelled does not cancel it.
 - At most `IntrospectionLimits.max_concurrency` requests run at a time; others wait, and beyond `max_pending` they fail.
-- An issuer that did not answer several times in a row is not asked for a while: an outage costs a bounded wait.
-- What is remembered is named by the token's hash, and bounded by ``cache``; a good answer also by the token's ``exp``.
+- After several consecutive failures no request is sent for a while, so that an outage costs a bounded wait.
+- Results are cached by the hash of the token for ``cache`` seconds; a positive result also at most until its ``exp``.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
     import httpx2
 
-#: tokens known not to be active that are remembered, per issuer; one takes about two hundred bytes
+#: number of cached inactive tokens per issuer; one takes about two hundred bytes
 MAX_INACTIVE_TOKENS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntrospectionLimits:
-    """How an issuer is asked.
+    """Limits of the requests to one issuer.
 
     Attributes:
-        timeout: seconds that a question may take, waiting for its turn included.
-        at_once: questions on their way.
-        waiting: tokens that are asked about or wait for their turn; beyond, the issuer counts as out of reach.
-        failures: questions without an answer, one after the other, after which it is not asked.
-        rest: seconds for which it is then not asked; afterwards one question shows whether it is back.
+        timeout: seconds for a request, including the wait for its turn.
+        max_concurrency: number of requests in flight.
+        max_pending: number of tokens in flight or waiting; beyond it, the issuer counts as unreachable.
+        failure_threshold: number of consecutive failures that opens the circuit breaker.
+        cooldown: seconds for which the breaker stays open; then one request probes the issuer.
     """
 
     timeout: float = 1.5
@@ -57,14 +57,14 @@ class IntrospectionLimits:
 
 @dataclass(slots=True, eq=False)
 class _PendingRequest:
-    """One question on its way.
+    """One request in flight or waiting.
 
     Attributes:
-        scope: ends it, at its time-out or when called back.
+        scope: cancels it at its timeout or on close.
         sent: whether its turn came.
-        answered: set when it is over, however it ended.
-        answer: to it.
-        handle: keeps it alive.
+        done: set when it has ended, in whatever way.
+        result: of the request.
+        handle: keeps the task alive.
     """
 
     scope: anyio.CancelScope
@@ -75,12 +75,12 @@ class _PendingRequest:
 
 
 class Introspector:
-    """Asks one issuer.
+    """Introspects the tokens of one issuer (RFC 7662).
 
     Args:
-        cache: seconds for which an answer is used again.
-        client: to ask with, which its owner closes; without it there is one of our own.
-        manners: how it is asked.
+        cache: seconds for which a result is cached.
+        client: the HTTP client, closed by its owner; by default the introspector has one.
+        limits: of the requests.
     """
 
     __slots__ = (
@@ -107,7 +107,7 @@ class Introspector:
         self._client = client
         self._limits = limits or IntrospectionLimits()
         self._endpoint: IntrospectionEndpoint | None = None
-        #: read now: it takes too long for a request, and heeds the environment
+        #: loaded at construction: it takes too long for a request, and depends on the environment
         self._tls: SSLContext | None = None if client is not None else load_trusted_certificates()
         self._own_client: httpx2.AsyncClient | None = None
         self._own_client_loop: object = None
@@ -119,22 +119,22 @@ class Introspector:
         self._opened_at = self._open_until = -inf
 
     def open(self, endpoint: IntrospectionEndpoint) -> None:
-        """Get ready to ask."""
+        """Set the endpoint; requests before that count as unreachable."""
         self._endpoint = endpoint
 
     async def close(self) -> None:
-        """Call back the questions that are on their way, and let go of the connections."""
+        """Cancel the requests in flight and close the connections."""
         for pending in list(self._pending.values()):
             pending.scope.cancel()
             with anyio.move_on_after(self._limits.timeout):
                 await pending.done.wait()
         own, self._own_client = self._own_client, None
         if own is not None:
-            with suppress(Exception):  # connections of an event loop that is gone are gone with it
+            with suppress(Exception):  # if their event loop has ended, the connections are closed already
                 await own.aclose()
 
     def is_known_inactive(self, digest: bytes, now: float) -> bool:
-        """Whether a token was said not to be active a moment ago; never waits.
+        """Return whether a recent response called a token inactive; never waits.
 
         Args:
             digest: the token's SHA-256.
@@ -149,10 +149,10 @@ class Introspector:
         return False
 
     async def introspect(self, token: bytes, digest: bytes, now: float) -> IntrospectionResult:
-        """Ask about a token, or wait for the answer to the same question.
+        """Introspect a token, or wait for the request in flight for the same token.
 
         Args:
-            token: as it was sent.
+            token: as sent.
             digest: its SHA-256.
             now: epoch seconds UTC.
         """
@@ -165,10 +165,10 @@ class Introspector:
         return pending.result
 
     def _is_open(self, now: float) -> bool:
-        """Whether the issuer is given a rest; where that is over, the next question is the one that shows."""
+        """Return whether the breaker is open; after the cooldown, the next request probes the issuer."""
         if not self._opened_at <= now < self._open_until:
             if self._failed >= self._limits.failure_threshold:
-                self._open_breaker(now)  # whoever comes while that question is on its way need not wait for it
+                self._open_breaker(now)  # requests during the probe fail without a wait
             return False
         return True
 
@@ -183,7 +183,7 @@ class Introspector:
 
     async def _run(self, pending: _PendingRequest, token: bytes, digest: bytes, now: float) -> None:
         try:
-            with suppress(Exception), pending.scope:  # whatever went wrong, there is no answer: that is the event
+            with suppress(Exception), pending.scope:  # any error leaves the result UNREACHABLE, which is recorded
                 async with self._get_semaphore():
                     if self._endpoint is not None:
                         pending.sent = True
@@ -191,7 +191,7 @@ class Introspector:
         finally:
             if self._pending.get(digest) is pending:
                 del self._pending[digest]
-            if pending.sent:  # that a turn did not come says nothing of the issuer
+            if pending.sent:  # a request that was never sent is no failure of the issuer
                 self._record_result(pending.result, digest, now)
             pending.done.set()
 
@@ -209,19 +209,19 @@ class Introspector:
                 self._inactive.popitem(last=False)
 
     def _get_semaphore(self) -> anyio.Semaphore:
-        """Give what lets so many through at once; it belongs to one event loop."""
+        """Return the semaphore of the running event loop."""
         loop = concurrency.current_loop_id()
         if self._semaphore is None or self._semaphore_loop != loop:
             self._semaphore, self._semaphore_loop = anyio.Semaphore(self._limits.max_concurrency), loop
         return self._semaphore
 
     def _get_client(self) -> httpx2.AsyncClient:
-        """Give the client; our own keeps its connections, which belong to one event loop."""
+        """Return the client; the connections of an own client belong to one event loop."""
         if self._client is not None:
             return self._client
         loop = concurrency.current_loop_id()
         if self._own_client is None or self._own_client_loop != loop:
-            # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
+            # proxies of the environment do not apply to an issuer on this machine; the caller sets a deadline
             self._own_client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
             self._own_client_loop = loop
         return self._own_client

@@ -1,7 +1,7 @@
-"""Judges what an authorization server said of a token: for an opaque one all that is known, for a JWT a second opinion.
+"""Validation of introspection responses: for an opaque token its only claims, for a JWT a second check (RFC 7662 2.2).
 
-Rule: a server that is believed at all must say what it means. What it leaves out, or says of another token, of another
-service or of a time that is over, is no refusal of the token: nobody knows, so nobody passes (WIRE 1).
+Rule: a response must be complete. If it lacks a claim, or is about another token, another audience or a time in the
+past, the token is not refused but ``unproven``, and is not accepted either (WIRE 1).
 """
 
 from __future__ import annotations
@@ -19,59 +19,60 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import Issuer
 
 TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
-#: findings that contradict a server's "active", which then cannot be meant
+#: findings that contradict ``active: true``; such a response is unclear
 _CONTRADICTIONS: Final = frozenset(
     {Reason.TOKEN_EXPIRED, Reason.TOKEN_NOT_YET_VALID, Reason.CLAIM_MISSING, Reason.CLAIM_MALFORMED}
 )
 _KINDS: Final = frozenset({"bearer", "dpop", "access_token"})
-#: what a JWT and the answer about it have to say alike, where the answer says it
-_ALIKE: Final = ("iss", "client_id", "cnf", "jti")
+#: claims that must be equal in a JWT and its introspection response, if the response has them
+_EQUAL_CLAIMS: Final = ("iss", "client_id", "cnf", "jti")
 
 
 def validate_response(
-    said: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
+    response: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
 ) -> ValidatedToken | NotProven:
-    """Tell what an active opaque token proves (RFC 7662 2.2).
+    """Build the principal of an opaque token from its introspection response (RFC 7662 2.2).
 
     Args:
-        said: the answer, strictly read, without ``active``.
-        issuer: who said it.
-        names: for the log.
+        response: the parsed response without ``active``, which was true.
+        issuer: the issuer that sent the response.
+        names: functions for the names in the log.
         token: the credential, for its fingerprint.
         now: epoch seconds UTC.
     """
-    kind = said.get("token_type", "bearer")
-    if not isinstance(kind, str) or kind.lower() not in _KINDS or not _is_for(issuer.audience, said.get("aud")):
+    kind = response.get("token_type", "bearer")
+    if not isinstance(kind, str) or kind.lower() not in _KINDS or not _is_for(issuer.audience, response.get("aud")):
         return UNCLEAR
-    if said.get("iss") != issuer.issuer or any(said.get(name) is None for name in ("sub", "exp", *issuer.require)):
+    required = ("sub", "exp", *issuer.require)
+    if response.get("iss") != issuer.issuer or any(response.get(name) is None for name in required):
         return UNCLEAR
-    if not has_claims(issuer.token, "", said):
-        return TYPE_REFUSED  # a refresh token is active too, and no access token (RFC 7662 4)
+    if not has_claims(issuer.token, "", response):
+        return TYPE_REFUSED  # a refresh token is active too, but no access token (RFC 7662 4)
     if kind.lower() == "dpop" and issuer.sender_constraint == "none":
         return BOUND_TOKEN
-    validated = validate_claims(said, issuer, names, token, now)
+    validated = validate_claims(response, issuer, names, token, now)
     return UNCLEAR if isinstance(validated, NotProven) and validated.reason in _CONTRADICTIONS else validated
 
 
-def matches_jwt(said: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: float) -> bool:
-    """Whether an issuer vouches for the very token that its key signed.
+def matches_jwt(response: dict[str, Any], claims: dict[str, Any], issuer: Issuer, now: float) -> bool:
+    """Return whether an introspection response is about the JWT that the issuer signed.
 
     Args:
-        said: the answer, strictly read, without ``active``.
-        claims: of the token, verified.
-        issuer: who said it.
+        response: the parsed response without ``active``, which was true.
+        claims: of the verified JWT.
+        issuer: the issuer that sent the response.
         now: epoch seconds UTC.
     """
-    if said.get("sub") != claims["sub"] or not has_claims(issuer.token, "", said):
+    if response.get("sub") != claims["sub"] or not has_claims(issuer.token, "", response):
         return False
-    if "aud" in said and not _is_for(issuer.audience, said["aud"]):
+    if "aud" in response and not _is_for(issuer.audience, response["aud"]):
         return False
-    if any(said.get(name) is not None and said[name] != claims.get(name) for name in _ALIKE):
+    if any(response.get(name) is not None and response[name] != claims.get(name) for name in _EQUAL_CLAIMS):
         return False
-    ends = said.get("exp", claims["exp"])
-    return isinstance(ends, int | float) and not isinstance(ends, bool) and now < ends + issuer.leeway
+    expires_at = response.get("exp", claims["exp"])
+    return isinstance(expires_at, int | float) and not isinstance(expires_at, bool) and now < expires_at + issuer.leeway
 
 
-def _is_for(audience: str, said: object) -> bool:
-    """Whether an answer names us, alone or among others (RFC 7662 2.2)."""
-    return said == audience or (isinstance(said, list) and audience in said)
+def _is_for(audience: str, named: object) -> bool:
+    """Return whether ``aud`` contains our audience (RFC 7662 2.2)."""
+    return named == audience or (isinstance(named, list) and audience in named)

@@ -1,7 +1,8 @@
-"""Asks an authorization server whether a token is active: one HTTP exchange and its closed result (RFC 7662 2).
+"""HTTP client for token introspection: one request and its closed result (RFC 7662 2).
 
-Rules: TLS, or this very machine; no redirect is followed; our secret goes to that one address and nowhere else; an
-answer that is not exactly what it should be is no answer, and never a refusal of the token (WIRE 1).
+Rules:
+- Requests use TLS, or stay on this machine. No redirect is followed; our secret is sent to the configured URL only.
+- A response that deviates from the specification is unclear, and never refuses the token (WIRE 1).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
     from authguard.policy.deployment import Introspection, Issuer
 
-#: bytes of an answer at the most
+#: maximum size of a response
 MAX_RESPONSE_BYTES: Final = 65_536
-#: what a gateway answers in the place of a server that is down or overrun
+#: statuses that a gateway sends if its server is down or overloaded
 _OUT: Final = frozenset({429, 502, 503, 504})
 
 UNREACHABLE: Final = NotProven("unproven", Reason.INTROSPECTION_UNREACHABLE)
@@ -36,7 +37,7 @@ SIGNED: Final = NotProven("unproven", Reason.INTROSPECTION_SIGNED)
 
 
 class TokenStatus(Enum):
-    """What a server says of a token that it does not vouch for: it gives no reason, and none is read into it."""
+    """A status other than active; the server gives no reason, so none is assumed."""
 
     INACTIVE = auto()
 
@@ -46,38 +47,40 @@ IntrospectionResult = dict[str, object] | TokenStatus | NotProven
 
 @dataclass(frozen=True, slots=True)
 class IntrospectionEndpoint:
-    """Where an issuer is asked, and as whom.
+    """The introspection endpoint of an issuer, with our credentials.
 
     Attributes:
-        address: of the endpoint.
-        authorization: our credentials, as a header's value (RFC 6749 2.3.1).
+        address: URL of the endpoint.
+        authorization: our credentials as a header value (RFC 6749 2.3.1).
     """
 
     address: str
     authorization: str = field(repr=False)
 
     @classmethod
-    def of(cls, issuer: Issuer, asked: Introspection, environ: Mapping[str, str]) -> IntrospectionEndpoint:
-        """Read our secret.
+    def of(cls, issuer: Issuer, introspection: Introspection, environ: Mapping[str, str]) -> IntrospectionEndpoint:
+        """Build the endpoint with the secret in the environment.
 
         Raises:
-            SettingsError: there is no such variable.
+            SettingsError: the variable of the secret is not set.
         """
-        secret = environ.get(asked.secret_env, "")
+        secret = environ.get(introspection.secret_env, "")
         if not secret:
-            raise SettingsError(f"set {asked.secret_env} to the secret with which issuer `{issuer.issuer}` is asked")
-        # each is encoded as in a form before they are joined, so that a colon in either stays theirs
-        pair = f"{quote_plus(asked.client_id)}:{quote_plus(secret.encode('utf-8', 'surrogateescape'))}"
-        return cls(asked.url, f"Basic {b64encode(pair.encode()).decode()}")
+            raise SettingsError(
+                f"set {introspection.secret_env} to the introspection secret of issuer `{issuer.issuer}`"
+            )
+        # both parts are form-encoded before they are joined, so that a colon in either is not the separator
+        pair = f"{quote_plus(introspection.client_id)}:{quote_plus(secret.encode('utf-8', 'surrogateescape'))}"
+        return cls(introspection.url, f"Basic {b64encode(pair.encode()).decode()}")
 
 
 async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint, token: bytes) -> IntrospectionResult:
-    """Ask about one token; whatever goes wrong is an answer too. The caller sets the time that it may take.
+    """Introspect one token. Errors become a result too; the caller sets the timeout.
 
     Args:
-        client: that sends it.
-        endpoint: where and as whom.
-        token: of the form ``token68``.
+        client: the HTTP client.
+        endpoint: URL and credentials.
+        token: in the form ``token68``.
     """
     if not is_secure_url(endpoint.address):
         return UNCLEAR
@@ -90,33 +93,33 @@ async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint
                 "Authorization": endpoint.authorization,
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",
-                "Accept-Encoding": "identity",  # an encoded body could grow beyond the bound in one step
-                "Connection": "close",  # a second answer to one question would else be the answer about the next token
+                "Accept-Encoding": "identity",  # a compressed body could grow beyond the limit in one step
+                "Connection": "close",  # else a second response to one request would be read as that of the next token
             },
             follow_redirects=False,
-        ) as answer:
-            return await _read(answer)
+        ) as response:
+            return await _read(response)
     except (httpx2.HTTPError, OSError):
         return UNREACHABLE
-    except Exception:  # noqa: BLE001 - an answer that makes a library stumble is no answer
+    except Exception:  # noqa: BLE001 - a response that makes a library raise is unclear
         return UNCLEAR
 
 
-async def _read(answer: httpx2.Response) -> IntrospectionResult:
-    if answer.status_code in _OUT:
+async def _read(response: httpx2.Response) -> IntrospectionResult:
+    if response.status_code in _OUT:
         return UNREACHABLE
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/token-introspection+jwt":
-        return SIGNED  # RFC 9701: nobody asked for it, and this release does not verify it
-    if answer.status_code != httpx2.codes.OK or kind != "application/json" or "content-encoding" in answer.headers:
+        return SIGNED  # RFC 9701: the request did not ask for a signed response, and signatures are not supported
+    if response.status_code != httpx2.codes.OK or kind != "application/json" or "content-encoding" in response.headers:
         return UNCLEAR
     body = bytearray()
-    async for chunk in answer.aiter_bytes():
+    async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
             return UNCLEAR
-    said = parse_object(bytes(body))
-    active = said.pop("active", None)
+    document = parse_object(bytes(body))
+    active = document.pop("active", None)
     if active is True:
-        return said
+        return document
     return TokenStatus.INACTIVE if active is False else UNCLEAR

@@ -1,9 +1,8 @@
-"""JWK Sets: which keys may verify what, screened when they are loaded; a key that is not sound is not there.
+"""JWK Sets: the keys that may verify a signature, checked at load time; weak or unusable keys are left out.
 
-Refused (RFC 8725 3.2 and 3.5, RFC 7517 4): symmetric keys in a set, keys that bring their private half, all keys that
-share a ``kid``, keys that anybody could sign with (`soundness`), ``use`` or ``key_ops`` for something else, and an
-``alg`` that does not go with the key's type. PyJWT's own key set checks none of these and silently drops keys named
-``Ed25519`` (RFC 9864).
+Refused (RFC 8725 3.2 and 3.5, RFC 7517 4): symmetric keys in a set, keys with private members, all keys that share a
+``kid``, weak keys (`weak_keys`), a ``use`` or ``key_ops`` for another purpose, and an ``alg`` that does not fit the key
+type. PyJWT's own key set checks none of these, and silently drops keys named ``Ed25519`` (RFC 9864).
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ if TYPE_CHECKING:
 
     from jwt.algorithms import Algorithm
 
-#: keys of one set at the most
+#: maximum number of keys in a set
 MAX_KEYS: Final = 100
 MAX_NAME_CHARS: Final = 255
 
-#: bytes of a secret at the least: the hash's own length (RFC 7518 3.2)
+#: minimum length of a secret: that of the hash (RFC 7518 3.2)
 MIN_SECRET_BYTES: Final[dict[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-#: one key under two names (RFC 9864 2.2)
+#: two names of one algorithm (RFC 9864 2.2)
 _EDWARDS: Final = frozenset({"Ed25519", "EdDSA"})
-#: (kty, crv) -> the algorithms that such a key can verify
-_FITTING: Final[dict[tuple[object, object], frozenset[str]]] = {
+#: (kty, crv) -> the algorithms of such a key
+_ALGORITHMS_BY_TYPE: Final[dict[tuple[object, object], frozenset[str]]] = {
     ("RSA", None): _RSA,
     ("EC", "P-256"): frozenset({"ES256"}),
     ("EC", "P-384"): frozenset({"ES384"}),
@@ -45,17 +44,17 @@ _FITTING: Final[dict[tuple[object, object], frozenset[str]]] = {
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-#: what the key of a signature may be for (RFC 7517 4.3: nothing unrelated beside it)
+#: allowed ``key_ops`` of a signature key (RFC 7517 4.3: no unrelated operations)
 _OPERATIONS: Final = frozenset({"sign", "verify"})
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifier:
-    """One key under one algorithm's name.
+    """One key with one algorithm.
 
     Attributes:
         algorithm: PyJWT's implementation.
-        key: as that implementation wants it.
+        key: in the form that the implementation requires.
     """
 
     algorithm: Algorithm = field(repr=False)
@@ -63,11 +62,11 @@ class SignatureVerifier:
 
     @classmethod
     def of(cls, member: Mapping[str, object], name: str) -> SignatureVerifier:
-        """Build one of a JWK.
+        """Build the verifier of a JWK.
 
         Raises:
             ValueError: the key is too short for the algorithm (RFC 7518 3.2 and 3.3).
-            Exception: whatever PyJWT and cryptography say of a key that cannot be built.
+            Exception: any error of PyJWT or cryptography for a key that cannot be built.
         """
         built = PyJWK(dict(member), name)
         key = built.Algorithm.prepare_key(built.key)
@@ -76,19 +75,19 @@ class SignatureVerifier:
         return cls(built.Algorithm, key)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether the signature over the message is this key's."""
+        """Return whether the signature of the message was made with this key."""
         return self.algorithm.verify(message, self.key, signature)
 
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """One sound key; the only thing that ever changes is that it is retired.
+    """One strong key; its only mutable field is `retired`.
 
     Attributes:
-        name: ``kid``; empty where the set gives none.
-        identity: the public numbers, to know the same key again in a later set.
-        verifiers: algorithm -> the key under that name.
-        retired: whether its issuer no longer publishes it; what it verified counts no more.
+        name: ``kid``; empty if the set gives none.
+        identity: the public numbers, to recognize the key in a later set.
+        verifiers: algorithm -> the key with that algorithm.
+        retired: whether the issuer no longer publishes the key; tokens that it verified are then no longer valid.
     """
 
     name: str
@@ -99,20 +98,19 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """An issuer's keys: they verify for this issuer and for no other (RFC 8725 3.8)."""
+    """The keys of one issuer; they verify tokens of no other issuer (RFC 8725 3.8)."""
 
     keys: tuple[Key, ...] = ()
 
     def choose(self, name: str | None, algorithm: str) -> Key | Reason:
-        """Choose the key that should have signed a token.
+        """Select the key for the signature of a token.
 
         Args:
-            name: the token's ``kid``, compared exactly; ``None`` where it names none, which takes exactly one key that
-                fits.
+            name: the token's ``kid``, compared exactly; ``None`` if it has none, then exactly one key must fit.
             algorithm: the token's ``alg``, which the policy allows.
 
         Returns:
-            The key, ``KEY_UNKNOWN``, or ``ALGORITHM_REFUSED`` where the key of that name is for something else.
+            The key, ``KEY_UNKNOWN``, or ``ALGORITHM_REFUSED`` if the key of that name is for another algorithm.
         """
         if name is None:
             fitting = [key for key in self.keys if algorithm in key.verifiers]
@@ -123,20 +121,20 @@ class KeySet:
         return Reason.KEY_UNKNOWN
 
     def replace_with(self, fresh: KeySet) -> KeySet:
-        """Let a newly published set take this one's place: what is in both goes on, what is gone is retired."""
+        """Return the newly published set with the known `Key` objects; retire the keys that it lacks."""
         known = {(key.name, key.identity, frozenset(key.verifiers)): key for key in self.keys}
         kept = tuple(known.pop((key.name, key.identity, frozenset(key.verifiers)), key) for key in fresh.keys)
-        for gone in known.values():
-            gone.retired = True
+        for removed in known.values():
+            removed.retired = True
         return KeySet(kept)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """Which answer of an issuer it was, so that the next request need not bring it again (RFC 9110 8.8.3).
+    """Identifies a response of an issuer, so that an unchanged document is not sent again (RFC 9110 8.8.3).
 
     Attributes:
-        address: where it came from.
+        address: URL of the document.
         tag: its ``ETag``; empty for none.
     """
 
@@ -146,12 +144,12 @@ class DocumentVersion:
 
 @dataclass(frozen=True, slots=True)
 class PublishedKeys:
-    """What an issuer publishes now.
+    """The keys that an issuer publishes at present.
 
     Attributes:
-        keys: the sound ones; ``None`` where they are still those of the version that was named.
-        lifetime: seconds for which the answer says that it is fresh (RFC 9111 4.2.1); negative where it says nothing.
-        version: of the answer.
+        keys: the strong keys; ``None`` if the document has not changed.
+        lifetime: freshness lifetime of the response in seconds (RFC 9111 4.2.1); negative if it gives none.
+        version: of the response.
     """
 
     keys: KeySet | None
@@ -160,20 +158,20 @@ class PublishedKeys:
 
 
 def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
-    """Give the ``alg`` names that a policy's list lets in: ``none`` never, and Ed25519 under both its names."""
+    """Return the accepted ``alg`` names of a policy's list: never ``none``, and Ed25519 under both its names."""
     named = frozenset(name for name in algorithms if name.lower() != "none")
     return named | _EDWARDS if named & _EDWARDS else named
 
 
 def load_jwks(document: Mapping[str, object], algorithms: frozenset[str]) -> KeySet:
-    """Build the sound keys of a JWK Set (RFC 7517 5).
+    """Build the strong keys of a JWK Set (RFC 7517 5).
 
     Args:
         document: the parsed set.
-        algorithms: `allowed_algorithms` for this issuer; keys are built for no others.
+        algorithms: from `allowed_algorithms`; keys for other algorithms are left out.
 
     Raises:
-        ValueError: it is not a JWK Set, or holds too many keys.
+        ValueError: the document is not a JWK Set, or contains too many keys.
     """
     listed = document.get("keys")
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
@@ -185,46 +183,46 @@ def load_jwks(document: Mapping[str, object], algorithms: frozenset[str]) -> Key
 
 
 def build_secret_key(value: bytes, algorithms: frozenset[str]) -> KeySet:
-    """Build the one key of an issuer that shares a secret with us (development only).
+    """Build the single key of an issuer that shares a secret with us (development only).
 
     Raises:
-        ValueError: the secret is too short for one of the algorithms, or looks like a public key or a JWK; the message
-            holds nothing of it.
+        ValueError: the secret is too short for one of the algorithms, or is a public key or a JWK; the message contains
+            no part of it.
     """
     least = max((MIN_SECRET_BYTES[name] for name in algorithms if name in MIN_SECRET_BYTES), default=0)
     if not least:
-        raise ValueError("a secret goes with HS256, HS384 or HS512")
+        raise ValueError("a secret requires HS256, HS384 or HS512")
     if len(value) < least:
         raise ValueError(f"the secret has to be at least {least} bytes long")
     member = {"kty": "oct", "k": urlsafe_b64encode(value).rstrip(b"=").decode()}
     try:
         verifiers = {name: SignatureVerifier.of(member, name) for name in algorithms if name in MIN_SECRET_BYTES}
-    except Exception:  # noqa: BLE001 - whatever PyJWT or cryptography say of a key, it may hold the key
+    except Exception:  # noqa: BLE001 - an error of PyJWT or cryptography may contain the key
         raise ValueError("the secret is a key or a certificate, not a secret") from None
     return KeySet((Key("", (), verifiers),))
 
 
 def _build(member: dict[str, object], algorithms: frozenset[str]) -> tuple[Key, ...]:
-    """Build one key; none where it is not sound or not for us."""
+    """Build one key; return no key if it is weak or not for an accepted algorithm."""
     name = member.get("kid", "")
     fitting = algorithms & _fitting(member)
     if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not fitting:
         return ()
     try:
-        # PyJWT knows Ed25519 by its older name alone
+        # PyJWT supports Ed25519 only under its older name
         verifiers = {
             each: SignatureVerifier.of(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)
         }
         if any(is_weak(verifier.key) for verifier in verifiers.values()):
             return ()
-    except Exception:  # noqa: BLE001 - a key that cannot be built, for whatever reason, is not there
+    except Exception:  # noqa: BLE001 - a key that cannot be built, for whatever reason, is left out
         return ()
     identity = tuple(str(member.get(part)) for part in ("kty", "crv", "x", "y", "n", "e"))
     return (Key(name, identity, verifiers),)
 
 
 def _fitting(member: dict[str, object]) -> frozenset[str]:
-    """Tell what a key is for, by its type, curve, ``alg``, ``use`` and ``key_ops``; nothing where it is not sound."""
+    """Return the algorithms of a key by its type, curve, ``alg``, ``use`` and ``key_ops``; none if it is refused."""
     kty, crv, alg, ops = member.get("kty"), member.get("crv"), member.get("alg"), member.get("key_ops", ["verify"])
     if not isinstance(kty, str) or not isinstance(crv, str | None) or not isinstance(alg, str | None):
         return frozenset()
@@ -237,7 +235,7 @@ def _fitting(member: dict[str, object]) -> frozenset[str]:
         or len(ops) != len(set(ops))
     ):
         return frozenset()
-    fitting = _FITTING.get((kty, crv), frozenset[str]())
+    fitting = _ALGORITHMS_BY_TYPE.get((kty, crv), frozenset[str]())
     if alg is None:
         return fitting
     return fitting & (_EDWARDS if alg in _EDWARDS else {alg})

@@ -1,12 +1,12 @@
-"""An issuer's keys over time: fetched once for all who wait, refreshed while nobody waits, kept in outages.
+"""Cache of the keys of one issuer: single-flight fetches, refresh in the background, use of known keys in outages.
 
 Rules:
-- Whoever asks, one fetch is on its way at the most, and it belongs to nobody: a request that gives up cancels nothing.
-- A name is unknown only after a fetch that began when a token with it had come: whoever signs with a key has published
-  it. Made-up names share a few fetches (RFC 8725 3.10); beyond those nobody knows, and that is no verdict.
-- When the last fetch failed, or brought no key at all, nobody knows what the issuer publishes now: an outage.
-- Keys are refreshed before they are old; old ones wait for a fetch, unless the issuer is known to be down.
-- Ages are measured on the clock that the requests bring; one that stepped back makes everything old, never young.
+- At most one fetch is in flight. No caller owns it: a caller that is cancelled does not cancel it.
+- A ``kid`` is unknown only after a fetch that began after a token with it arrived, since an issuer publishes a key
+  before it signs with it. Made-up names share a few fetches (RFC 8725 3.10); beyond those the result is ``KEYS_BUSY``.
+- If the last fetch failed, or returned no key, the keys of the issuer are unknown: an outage.
+- Keys are refreshed before they are stale. A request with stale keys waits for a fetch, unless the last one failed.
+- Ages are measured by the clock of the requests. After a step back of that clock all keys are stale.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-#: seconds by which a request's time may lie before another's without the clock having stepped back
+#: seconds by which the times of two requests may be out of order without a step back of the clock
 CLOCK_TOLERANCE_S: Final = 1.0
-#: a fetch that has not landed after this many times its time-out was lost with its event loop
+#: a fetch that has not ended after this multiple of its timeout was lost with its event loop
 LOST_AFTER_TIMEOUTS: Final = 4
-#: unknown names that are remembered; a forgotten one costs another fetch and nothing else
+#: maximum number of unknown names; a name that was evicted costs another fetch
 MAX_UNKNOWN_NAMES: Final = 1_024
-#: the part of their lifetime after which keys are fetched again while nobody waits
+#: fraction of the lifetime of keys after which they are refreshed in the background
 REFRESH_AT_FRACTION: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshPolicy:
-    """How often an issuer is asked for its keys.
+    """How often the keys of an issuer are fetched.
 
     Attributes:
-        timeout: seconds that a whole fetch may take, discovery included.
-        refresh: seconds after which keys are fetched again, without anybody waiting, where the issuer does not say.
-        least: seconds of freshness at the least, whatever the issuer says.
-        most: seconds at the most; a key that is withdrawn serves no longer than that.
-        cooldown: seconds after which one more fetch may be made for an unknown ``kid``.
-        burst: such fetches at once, at the most.
-        retry: seconds after a failed fetch before the next.
+        timeout: seconds for a whole fetch, including discovery.
+        refresh: seconds after which keys are refreshed in the background if the response has no lifetime.
+        min_lifetime: lower bound of the lifetime in seconds.
+        max_lifetime: upper bound in seconds; a withdrawn key is used no longer than that.
+        cooldown: seconds after which one more fetch for an unknown ``kid`` is allowed.
+        burst: maximum number of such fetches in a row.
+        retry: seconds between a failed fetch and the next.
     """
 
     timeout: float = 1.5
@@ -63,13 +63,13 @@ class RefreshPolicy:
 
 @dataclass(slots=True, eq=False)
 class _Fetch:
-    """One fetch on its way.
+    """One fetch in flight.
 
     Attributes:
-        number: counts the fetches.
-        scope: ends it, at its time-out or when called back.
-        landed: set when it is over, however it ended.
-        handle: keeps it alive.
+        number: sequence number.
+        scope: cancels it at its timeout or on close.
+        done: set when it has ended, in whatever way.
+        handle: keeps the task alive.
     """
 
     number: int
@@ -82,14 +82,14 @@ class JwksCache:
     """The keys of one issuer.
 
     Args:
-        read: fetches and screens the keys, given the known version; may raise anything; ``None`` if `set_static`
+        read: fetches and checks the keys, given the known version; may raise anything; ``None`` if `set_static`
             provides them.
-        stale: seconds that known keys outlive an issuer that cannot be reached.
-        pace: of fetching.
+        stale: seconds for which known keys are used while the issuer is unreachable.
+        policy: how often keys are fetched.
 
     Attributes:
-        since: epoch seconds UTC; from then, ...
-        due: ... and until then, what these keys verified counts without another look at them.
+        since: epoch seconds UTC from which results of these keys need no new check.
+        due: epoch seconds UTC until which they need none.
     """
 
     __slots__ = (
@@ -103,7 +103,7 @@ class JwksCache:
         "_keys",
         "_last_failed",
         "_names",
-        "_pace",
+        "_policy",
         "_read",
         "_stale",
         "_started",
@@ -113,30 +113,30 @@ class JwksCache:
     )
 
     def __init__(
-        self, read: Callable[[DocumentVersion], Awaitable[PublishedKeys]] | None, stale: float, pace: RefreshPolicy
+        self, read: Callable[[DocumentVersion], Awaitable[PublishedKeys]] | None, stale: float, policy: RefreshPolicy
     ) -> None:
         self._read = read
-        self._stale = max(stale, pace.retry)
-        self._pace = pace
+        self._stale = max(stale, policy.retry)
+        self._policy = policy
         self._keys = KeySet()
         self._version = DocumentVersion()
         self._fetch: _Fetch | None = None
         self._started = self._completed = 0
-        #: unknown name -> how many fetches had begun when it first came
+        #: unknown name -> number of fetches that had started when it first arrived
         self._names: OrderedDict[str | None, int] = OrderedDict()
-        self._budget, self._budget_at = float(pace.burst), -inf
+        self._budget, self._budget_at = float(policy.burst), -inf
         self._fetched_at = self._attempted_at = self._fresh_until = -inf
         self._last_failed = True
         self.since = self.due = -inf
 
     def set_static(self, keys: KeySet) -> None:
-        """Hold these keys for good."""
+        """Set keys that never expire."""
         self._keys = self._keys.replace_with(keys)
         self._last_failed = False
         self._fetched_at = self._attempted_at = self._fresh_until = self.due = inf
 
     def get_cached(self, name: str | None, algorithm: str, now: float) -> Key | Unseen:
-        """Give the key that should have signed a token where that needs no look at the issuer now."""
+        """Return the key of a token if the cached keys need no check; never waits."""
         if self.since <= now < self.due:
             found = self._get(name, algorithm, now)
             if isinstance(found, Key):
@@ -144,7 +144,7 @@ class JwksCache:
         return UNSEEN
 
     async def find(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        """Find the key that should have signed a token, and fetch where it takes that.
+        """Find the key of a token; fetch keys if necessary.
 
         Args:
             name: the token's ``kid``, or ``None``.
@@ -152,8 +152,8 @@ class JwksCache:
             now: epoch seconds UTC.
 
         Returns:
-            The key, or why there is none: ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are no fault of the token, anything
-            else is.
+            The key, or why there is none. ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are outages; any other reason refuses
+            the token.
         """
         found = self._get(name, algorithm, now)
         if self._read is None:
@@ -163,7 +163,7 @@ class JwksCache:
         if found is Reason.KEYS_UNREACHABLE:
             if (
                 self._fetch is None
-                and self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.retry
+                and self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
             ):
                 return found
             found = await self._fetch_and_get(name, algorithm, now)
@@ -176,11 +176,11 @@ class JwksCache:
         return await self._find_unknown(name, algorithm, now) if found is Reason.KEY_UNKNOWN else found
 
     async def close(self) -> None:
-        """Call back the fetch that is on its way."""
+        """Cancel the fetch in flight."""
         fetch = self._fetch
         if fetch is not None:
             fetch.scope.cancel()
-            with anyio.move_on_after(self._pace.timeout):
+            with anyio.move_on_after(self._policy.timeout):
                 await fetch.done.wait()
 
     def _get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
@@ -189,12 +189,12 @@ class JwksCache:
         return self._keys.choose(name, algorithm)
 
     async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        """Wait for the fetch that is on its way, or for one of our own, and look again."""
+        """Wait for the fetch in flight or a new one, and return its key."""
         await self._start_fetch(now, wait=True).done.wait()
         return self._get(name, algorithm, now)
 
     async def _find_unknown(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        """Look for a name that the keys at hand do not have: with the issuer, where that has not been done."""
+        """Find a name that the cached keys lack; fetch unless a fetch since its arrival has answered already."""
         noted = self._note_unknown(name, self._started)
         found: Key | Reason = Reason.KEY_UNKNOWN
         while found is Reason.KEY_UNKNOWN:
@@ -206,43 +206,43 @@ class JwksCache:
             found = await self._fetch_and_get(name, algorithm, now)
             if found is Reason.KEY_UNKNOWN and self._last_failed:
                 return Reason.KEYS_UNREACHABLE
-            if self._completed == before:  # closed meanwhile, or lost
+            if self._completed == before:  # the fetch was cancelled or lost
                 return Reason.KEYS_BUSY if found is Reason.KEY_UNKNOWN else found
             if self._completed > noted:
                 break
         return found
 
     def _may_fetch(self, noted: int, now: float) -> bool:
-        """Whether one more fetch may be made for an unknown name."""
+        """Return whether one more fetch is allowed for an unknown name."""
         if self._last_failed:
-            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.retry
+            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
         if self._completed > noted:
-            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._pace.cooldown
+            return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.cooldown
         elapsed = max(0.0, now - self._budget_at)
-        self._budget = min(float(self._pace.burst), self._budget + elapsed / self._pace.cooldown)
+        self._budget = min(float(self._policy.burst), self._budget + elapsed / self._policy.cooldown)
         self._budget_at = now
         if self._budget < 1:
             return False
         self._budget -= 1
         return True
 
-    def _note_unknown(self, name: str | None, begun: int) -> int:
-        """Remember when an unknown name first came, by the fetches begun before; forget the oldest."""
-        noted = self._names.setdefault(name, begun)
+    def _note_unknown(self, name: str | None, started: int) -> int:
+        """Return how many fetches had started when an unknown name first arrived; store it if it is new."""
+        noted = self._names.setdefault(name, started)
         if len(self._names) > MAX_UNKNOWN_NAMES:
             self._names.popitem(last=False)
         return noted
 
     def _start_fetch(self, now: float, *, wait: bool) -> _Fetch:
-        """Join the fetch that is on its way, or send one; meanwhile what is known serves, unless all have to wait."""
-        if self._fetch is not None and now < self._attempted_at + LOST_AFTER_TIMEOUTS * self._pace.timeout:
+        """Join the fetch in flight, or start one; without `wait`, the cached keys are used in the meantime."""
+        if self._fetch is not None and now < self._attempted_at + LOST_AFTER_TIMEOUTS * self._policy.timeout:
             return self._fetch
         self._attempted_at = now
         self._started += 1
-        self._fetched_at = min(self._fetched_at, now)  # where the clock stepped back, the time that is left begins anew
+        self._fetched_at = min(self._fetched_at, now)  # after a step back of the clock the remaining time starts again
         if not wait:
-            self._schedule(now + self._pace.timeout + self._pace.retry, now)
-        scope = anyio.move_on_after(self._pace.timeout)
+            self._schedule(now + self._policy.timeout + self._policy.retry, now)
+        scope = anyio.move_on_after(self._policy.timeout)
         self._fetch = fetch = _Fetch(self._started, scope)
         fetch.handle = concurrency.spawn(lambda: self._run_fetch(fetch, now))
         return fetch
@@ -250,7 +250,7 @@ class JwksCache:
     async def _run_fetch(self, fetch: _Fetch, now: float) -> None:
         published: PublishedKeys | None = None
         try:
-            with suppress(Exception), fetch.scope:  # whatever went wrong, there are no keys: that is the event
+            with suppress(Exception), fetch.scope:  # after any error `published` is None, which `_apply` handles
                 published = await self._read(self._version) if self._read is not None else None
         finally:
             if self._fetch is fetch:
@@ -262,24 +262,24 @@ class JwksCache:
         keys = None if published is None else published.keys
         self._last_failed = published is None or (keys is None and not self._keys.keys)
         if published is None or self._last_failed:
-            self._schedule(now + self._pace.retry, now)
+            self._schedule(now + self._policy.retry, now)
             return
         if keys is not None:
             before, self._keys = self._keys, self._keys.replace_with(keys)
-            for gone in before.keys:
-                if gone.retired:  # the issuer has just said so
-                    self._note_unknown(gone.name or None, number - 1)
+            for old in before.keys:
+                if old.retired:  # the fetch is proof that the issuer no longer publishes it
+                    self._note_unknown(old.name or None, number - 1)
             for key in keys.keys:
                 self._names.pop(key.name, None)
         self._version = published.version
         self._fetched_at, self._completed = now, number
-        lifetime = self._pace.refresh / REFRESH_AT_FRACTION
+        lifetime = self._policy.refresh / REFRESH_AT_FRACTION
         if published.lifetime >= 0:
-            lifetime = min(max(published.lifetime, self._pace.min_lifetime), self._pace.max_lifetime)
+            lifetime = min(max(published.lifetime, self._policy.min_lifetime), self._policy.max_lifetime)
         self._fresh_until = now + lifetime
         self._schedule(now + min(lifetime * REFRESH_AT_FRACTION, self._stale / 2), now)
 
     def _schedule(self, until: float, now: float) -> None:
-        """Need no look at the keys until then, or until they are too old to be used."""
+        """Set the time until which the keys need no check, at most until they are too old to be used."""
         self.since = now - CLOCK_TOLERANCE_S
         self.due = min(until, self._fetched_at + self._stale)

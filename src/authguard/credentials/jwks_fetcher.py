@@ -1,8 +1,10 @@
-"""Fetches an issuer's published keys over HTTP: discovery, then the JWK Set (RFC 8414 3, OpenID Connect Discovery 4).
+"""HTTP client for the keys of an issuer: discovery, then the JWK Set (RFC 8414 3, OpenID Connect Discovery 4).
 
-Rules: TLS, or this very machine; no redirect is followed, to nobody; no more than a quarter megabyte is read of any
-answer, as it was sent; an answer that is not exactly what it should be is no answer. What has not changed is not sent
-again (``ETag``), and how long it is fresh is told, not believed. The caller sets the time that all may take.
+Rules:
+- Requests use TLS, or stay on this machine. No redirect is followed.
+- At most 256 KiB of an uncompressed response are read. A response that deviates from the specification is an error.
+- An unchanged document is not sent again (``ETag``). Its freshness lifetime is reported; the caller bounds it.
+- The caller sets the timeout for all requests of a fetch.
 """
 
 from __future__ import annotations
@@ -27,17 +29,17 @@ if TYPE_CHECKING:
 
     from authguard.policy.deployment import Issuer
 
-#: bytes of an answer at the most
+#: maximum size of a response
 MAX_RESPONSE_BYTES: Final = 262_144
-#: objects and arrays in an answer at the most: a hundred keys with certificates, or a provider's metadata
+#: maximum number of objects and arrays in a response: a hundred keys with certificates, or a provider's metadata
 MAX_RESPONSE_NODES: Final = 4_096
-#: an encoded body could grow beyond the bound in one step, so none is asked for and none is taken
+#: a compressed body could grow beyond the limit in one step, so none is requested and none is accepted
 _HEADERS: Final = {
     "Accept": "application/json, application/jwk-set+json",
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-#: RFC 9110 8.8.3, weak or strong, and not without end
+#: RFC 9110 8.8.3, weak or strong, bounded in length
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 #: RFC 9111 1.2.2
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
@@ -45,12 +47,12 @@ _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 @dataclass(frozen=True, slots=True)
 class JwksResponse:
-    """What an issuer answered.
+    """The response of an issuer.
 
     Attributes:
-        document: the JWK Set, read and not screened; ``None`` where it is still the version that was named.
-        lifetime: seconds for which the answer says that it is fresh; negative where it says nothing.
-        version: to name next time.
+        document: the parsed JWK Set, its keys unchecked; ``None`` if the known version is unchanged.
+        lifetime: freshness lifetime in seconds; negative if the response gives none.
+        version: for the next request.
     """
 
     document: dict[str, object] | None
@@ -59,10 +61,10 @@ class JwksResponse:
 
 
 class JwksFetcher:
-    """Reads key sets from their issuers.
+    """Fetches JWK Sets.
 
     Args:
-        client: to use instead of a new one for each fetch; its owner closes it. The place for a proxy or a private
+        client: used instead of a new client for each fetch, and closed by its owner; may have a proxy or a private
             certificate authority.
     """
 
@@ -73,7 +75,7 @@ class JwksFetcher:
         self._tls: SSLContext | None = None
 
     def prepare(self) -> None:
-        """Read the trusted certificates, which takes too long for a request and heeds the environment."""
+        """Load the trusted certificates, which takes too long for a request and depends on the environment."""
         if self._client is None and self._tls is None:
             self._tls = load_trusted_certificates()
 
@@ -81,18 +83,18 @@ class JwksFetcher:
         """Fetch the JWK Set of an issuer.
 
         Args:
-            issuer: whose.
-            known: the version at hand, of which nothing is sent again.
+            issuer: of the policy.
+            known: the version of the known document, which is not sent again if it is unchanged.
 
         Raises:
-            ValueError: an answer is not what it should be.
-            httpx2.HTTPError: there is no answer.
+            ValueError: a response is not usable.
+            httpx2.HTTPError: the issuer cannot be reached.
         """
         async with AsyncExitStack() as stack:
             client = self._client
             if client is None:
-                # one client for each fetch, which is rare: nothing stays open, nothing is bound to one event loop;
-                # no proxy of the environment has a say about an issuer on this machine; the caller has a deadline
+                # a client for each fetch, which is rare: no connection stays open, none belongs to an event loop;
+                # proxies of the environment do not apply to an issuer on this machine; the caller sets a deadline
                 client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or await _discover(client, issuer.issuer)
@@ -100,23 +102,23 @@ class JwksFetcher:
 
 
 async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
-    """Find the address of the key set in the issuer's metadata, under the first of the usual addresses that has it."""
+    """Return the ``jwks_uri`` of the issuer's metadata, from the first well-known URL that has it."""
     for address in _metadata_addresses(issuer):
         try:
             metadata = (await _read(client, address, DocumentVersion())).document or {}
         except ValueError:
             continue
         found = metadata.get("jwks_uri")
-        # a document that names another issuer is another issuer's (RFC 8414 3.3)
+        # metadata that names another issuer must not be used (RFC 8414 3.3)
         if metadata.get("issuer") == issuer and isinstance(found, str):
             if urlsplit(issuer).scheme == "https" and urlsplit(found).scheme != "https":
-                raise ValueError("the metadata leads from TLS to an address without")
+                raise ValueError("the metadata of an https issuer names a jwks_uri without TLS")
             return found
     raise ValueError("the issuer publishes no metadata")
 
 
 def _metadata_addresses(issuer: str) -> Iterator[str]:
-    """Name the places of the metadata: OpenID Connect Discovery 4, RFC 8414 3.1, and RFC 8414 5 for a path."""
+    """Return the URLs of the metadata (OpenID Connect Discovery 4, RFC 8414 3.1, and 5 for an issuer with a path)."""
     yield issuer.rstrip("/") + "/.well-known/openid-configuration"
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/")
@@ -126,29 +128,29 @@ def _metadata_addresses(issuer: str) -> Iterator[str]:
 
 async def _read(client: httpx2.AsyncClient, address: str, known: DocumentVersion) -> JwksResponse:
     if not is_secure_url(address):
-        raise ValueError("keys come over TLS or from this machine")
+        raise ValueError("keys are fetched over TLS or from this machine only")
     is_known = bool(known.tag) and known.address == address
     headers = _HEADERS | ({"If-None-Match": known.tag} if is_known else {})
-    async with client.stream("GET", address, headers=headers, follow_redirects=False) as answer:
-        lifetime = _lifetime(answer.headers)
-        if is_known and answer.status_code == httpx2.codes.NOT_MODIFIED:
+    async with client.stream("GET", address, headers=headers, follow_redirects=False) as response:
+        lifetime = _lifetime(response.headers)
+        if is_known and response.status_code == httpx2.codes.NOT_MODIFIED:
             return JwksResponse(None, lifetime, known)
-        if answer.status_code != httpx2.codes.OK or "content-encoding" in answer.headers:
-            raise ValueError("not an answer that can be used")
+        if response.status_code != httpx2.codes.OK or "content-encoding" in response.headers:
+            raise ValueError("the response is not usable")
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
-                raise ValueError("the answer is too large")
-    tag = answer.headers.get("etag", "")
+                raise ValueError("the response is too large")
+    tag = response.headers.get("etag", "")
     version = DocumentVersion(address, tag if _ETAG.fullmatch(tag) else "")
     return JwksResponse(parse_object(bytes(body), nodes=MAX_RESPONSE_NODES), lifetime, version)
 
 
 def _lifetime(headers: Mapping[str, str]) -> float:
-    """Tell for how many seconds more an answer says to be fresh (RFC 9111 4.2.1); negative where it says nothing."""
-    told = [part.strip().lower().partition("=") for part in headers.get("cache-control", "").split(",")]
-    directives = {name: value.strip('"') for name, _, value in told if name}
+    """Return the remaining freshness lifetime in seconds (RFC 9111 4.2.1); negative if the response gives none."""
+    parts = [part.strip().lower().partition("=") for part in headers.get("cache-control", "").split(",")]
+    directives = {name: value.strip('"') for name, _, value in parts if name}
     if "no-store" in directives or "no-cache" in directives:
         return 0.0
     if "max-age" in directives:
@@ -156,16 +158,16 @@ def _lifetime(headers: Mapping[str, str]) -> float:
         seconds = float(directives["max-age"]) if _SECONDS.fullmatch(directives["max-age"]) else 0.0
         return max(0.0, seconds - (float(age) if _SECONDS.fullmatch(age) else 0.0))
     if "expires" in headers:
-        try:  # both by the issuer's clock, so that ours does not matter
+        try:  # both times are of the issuer's clock, so our clock does not matter
             ends, began = (parsedate_to_datetime(headers.get(name, "")) for name in ("expires", "date"))
             return max(0.0, (ends - began).total_seconds())
         except (ValueError, TypeError):
-            return 0.0  # RFC 9111 5.3: what is no date is in the past
+            return 0.0  # RFC 9111 5.3: an invalid date is in the past
     return -1.0
 
 
 def is_secure_url(address: str) -> bool:
-    """Whether an address is read over TLS, or on this very machine, and names no user."""
+    """Return whether a URL uses TLS or names this machine, and contains no user name."""
     try:
         parts = urlsplit(address)
         if not parts.hostname or parts.username is not None:

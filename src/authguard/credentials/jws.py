@@ -1,7 +1,7 @@
-"""Takes a signed token apart, unverified, as far as it takes to know which key should have signed it.
+"""Parser for the JWS compact serialization (RFC 7515 7.1); the result is unverified.
 
-Nothing here is believed: the header and ``iss`` only choose among the issuers and keys that the policy names. ``jku``,
-``x5u``, ``jwk`` and ``x5c`` are never looked at (RFC 8725 3.10).
+The header and ``iss`` only select among the issuers and keys of the policy. ``jku``, ``x5u``, ``jwk`` and ``x5c`` are
+ignored (RFC 8725 3.10).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.core.strict_json import decode_base64url, parse_object
 
-#: characters of a ``kid`` or an ``alg`` at the most
+#: maximum length of ``kid`` and ``alg``
 MAX_NAME_CHARS: Final = 255
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
-#: three parts, none empty; five parts would be encrypted, which nobody here asked for (8725bis 3.14)
+#: three non-empty parts; five would be an encrypted token, which is not supported (8725bis 3.14)
 _PARTS: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a token's header says of its signature.
+    """The members of a header that select the key.
 
     Attributes:
         algorithm: ``alg``.
-        key: ``kid``; ``None`` where it names no key.
-        kind: ``typ``, lower-case, without ``application/``; empty where it has none.
+        key: ``kid``; ``None`` if the header has none.
+        kind: ``typ``, lower-case, without ``application/``; empty if the header has none.
     """
 
     algorithm: str
@@ -40,14 +40,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """What a token says of itself.
+    """The parts of a token, unverified.
 
     Attributes:
-        token: all of it.
-        header: of its signature.
-        issuer: ``iss``; empty where it is missing or no text.
-        claims: all of them, unverified as they are.
-        signature: over the header and the payload.
+        token: the whole token.
+        header: of the signature.
+        issuer: ``iss``; empty if it is missing or not a string.
+        claims: all claims, unverified.
+        signature: of the header and the payload.
     """
 
     token: bytes = field(repr=False)
@@ -58,15 +58,15 @@ class UnverifiedToken:
 
     @property
     def signed(self) -> bytes:
-        """Give what the signature is over (RFC 7515 5.2): both parts as they were sent, never encoded anew."""
+        """Return the signing input (RFC 7515 5.2): header and payload exactly as sent, never re-encoded."""
         return self.token[: self.token.rindex(b".")]
 
 
 def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
-    """Read the header, the claims and the signature (RFC 7515 7.1), strictly, and each of them once.
+    """Parse the header, the claims and the signature strictly (RFC 7515 7.1), each only once.
 
     Args:
-        token: bounded in length.
+        token: of bounded length.
     """
     parts = _PARTS.fullmatch(token)
     if parts is None:
@@ -81,18 +81,14 @@ def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
     return UnverifiedToken(token, header, issuer if isinstance(issuer, str) else "", claims, signature)
 
 
-@lru_cache(maxsize=64)  # all tokens that one key signs have the same header
+@lru_cache(maxsize=64)  # all tokens of one key have the same header
 def _header(segment: bytes) -> Header:
-    """Read a header.
-
-    Raises:
-        ValueError: it is none that we understand. No extension is (``crit``, RFC 7515 4.1.11), and ``b64`` is one (RFC
-            7797 6).
-    """
+    """Parse a header; raise `ValueError` if it is not supported."""
+    # No extension is supported (``crit``, RFC 7515 4.1.11), and ``b64`` is one (RFC 7797 6).
     header = parse_object(decode_base64url(segment))
     algorithm, key, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "")
     if not isinstance(algorithm, str) or not isinstance(key, str) or not isinstance(kind, str):
-        raise ValueError("a member is not a text")  # noqa: TRY004 - it is the token that is malformed
+        raise ValueError("a header member is not a string")  # noqa: TRY004 - it is the token that is malformed
     if "crit" in header or "b64" in header or max(len(algorithm), len(key)) > MAX_NAME_CHARS:
-        raise ValueError("an extension, or a name without end")
+        raise ValueError("an extension, or a name that is too long")
     return Header(algorithm, key if "kid" in header else None, kind.lower().removeprefix("application/"))

@@ -1,4 +1,4 @@
-"""The port `authguard.ports.CredentialCheck` for JWT bearer tokens of the policy's issuers (RFC 6750, RFC 9068)."""
+"""Validator for JWT bearer tokens; implements the port `authguard.ports.CredentialCheck` (RFC 6750, RFC 9068)."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ if TYPE_CHECKING:
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
 _ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)
-#: nobody can tell now whether the token is good
+#: reasons that are outages, which leave the token ``unproven``
 _OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY})
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 
 
 class JwtValidator:
-    """Checks bearer JWTs of several issuers, each with its own keys.
+    """Validates the bearer JWTs of several issuers, each with separate keys.
 
     Args:
-        issuers: ``iss`` -> what the policy says of that issuer.
-        pseudonym: ``(issuer, subject)`` -> how the log names a subject.
-        fingerprint: a credential -> a short keyed hash of it.
-        environ: where the secrets of ``secret_env`` are read.
-        folder: the policy's, against which ``key_file`` is resolved.
-        client: the HTTP client for keys, which its owner closes; without it a new one is made for each fetch.
-        pace: how often issuers are asked for their keys.
-        cache: where good credentials are remembered.
+        issuers: ``iss`` -> the policy of that issuer.
+        pseudonym: ``(issuer, subject)`` -> the name of the subject in the log.
+        fingerprint: credential -> a short keyed hash.
+        environ: the environment with the secrets of ``secret_env``.
+        folder: folder of the policy, against which ``key_file`` is resolved.
+        client: the HTTP client for keys, closed by its owner; by default each fetch makes a new one.
+        refresh_policy: how often keys are fetched.
+        cache: of verified credentials.
 
     Attributes:
-        names: how persons and credentials are named in the log.
+        names: functions for the names of persons and credentials in the log.
     """
 
-    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_keyrings", "names")
+    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_jwks_caches", "names")
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class JwtValidator:
         environ: Mapping[str, str],
         folder: Path,
         client: httpx2.AsyncClient | None = None,
-        pace: RefreshPolicy | None = None,
+        refresh_policy: RefreshPolicy | None = None,
         cache: Cache | None = None,
     ) -> None:
         self._issuers = dict(issuers)
@@ -75,34 +75,35 @@ class JwtValidator:
         self._fetcher = JwksFetcher(client)
         self._cache = Cache() if cache is None else cache
         self._algorithms = {name: jwk.allowed_algorithms(issuer.algorithms) for name, issuer in self._issuers.items()}
-        self._keyrings = {
-            name: self._keyring(issuer, pace or RefreshPolicy()) for name, issuer in self._issuers.items()
+        self._jwks_caches = {
+            name: self._build_jwks_cache(issuer, refresh_policy or RefreshPolicy())
+            for name, issuer in self._issuers.items()
         }
         if any(_is_fetched(issuer) for issuer in self._issuers.values()):
             self._fetcher.prepare()
 
     async def open(self) -> None:
-        """Load key files and secrets; issuers need not be up. Safe to call again, which reads them anew.
+        """Load key files and secrets; issuers may be down. A second call loads them again.
 
         Raises:
-            SettingsError: a key file or a secret cannot be used.
+            SettingsError: a key file or a secret is not usable.
         """
         for name, issuer in self._issuers.items():
             if issuer.key_file:
-                self._keyrings[name].set_static(load_key_file(issuer, self._folder, self._algorithms[name]))
+                self._jwks_caches[name].set_static(load_key_file(issuer, self._folder, self._algorithms[name]))
             elif issuer.secret_env:
-                self._keyrings[name].set_static(load_secret(issuer, self._environ, self._algorithms[name]))
+                self._jwks_caches[name].set_static(load_secret(issuer, self._environ, self._algorithms[name]))
 
     async def close(self) -> None:
-        """Call back fetches that are on their way."""
-        for keyring in self._keyrings.values():
-            await keyring.close()
+        """Cancel the fetches in flight."""
+        for jwks_cache in self._jwks_caches.values():
+            await jwks_cache.close()
 
     def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Give a verdict that is remembered, or that needs no more than a look at the header; never waits.
+        """Return the cached result, or a rejection that only takes the header; never waits.
 
         Args:
-            evidence: whose ``authorization`` is read.
+            evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
         header = evidence.authorization
@@ -113,8 +114,8 @@ class JwtValidator:
         digest = sha256(bearer.canonical(header)).digest()
         entry = self._cache.find(digest)
         if entry is not None:
-            keyring = entry.keyring
-            if entry.since <= now < entry.until and not entry.key.retired and keyring.since <= now < keyring.due:
+            jwks_cache = entry.freshness
+            if entry.since <= now < entry.until and not entry.key.retired and jwks_cache.since <= now < jwks_cache.due:
                 return entry.proven
             if entry.key.retired:
                 self._cache.remove(digest)
@@ -126,23 +127,25 @@ class JwtValidator:
         return token if isinstance(token, NotProven) else UNSEEN
 
     def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Check a credential with the keys that are at hand; never waits.
+        """Validate a credential with the cached keys; never waits.
 
         Args:
-            evidence: whose ``authorization`` is read.
+            evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
         unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
-        key = self._keyrings[unverified.issuer].get_cached(self._key_id(unverified), unverified.header.algorithm, now)
+        key = self._jwks_caches[unverified.issuer].get_cached(
+            self._key_id(unverified), unverified.header.algorithm, now
+        )
         return key if isinstance(key, Unseen) else self._verify_bearer(evidence.authorization, unverified, key, now)
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        """Check a credential; wait for its issuer's keys where they are not known.
+        """Validate a credential; fetch the keys of its issuer if they are not cached.
 
         Args:
-            evidence: whose ``authorization`` is read.
+            evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
         unverified = self._read(evidence.authorization)
@@ -152,9 +155,9 @@ class JwtValidator:
         return key if isinstance(key, NotProven) else self._verify_bearer(evidence.authorization, unverified, key, now)
 
     async def _find(self, unverified: UnverifiedToken, now: float) -> Key | NotProven:
-        """Find the key that should have signed a token; where nobody can say, it is an outage."""
-        keyring = self._keyrings[unverified.issuer]
-        key = await keyring.find(self._key_id(unverified), unverified.header.algorithm, now)
+        """Find the key of a token; an outage makes the token ``unproven``."""
+        jwks_cache = self._jwks_caches[unverified.issuer]
+        key = await jwks_cache.find(self._key_id(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
             return NotProven("unproven" if key in _OUTAGES else "rejected", key)
         return key
@@ -164,14 +167,14 @@ class JwtValidator:
         return token if isinstance(token, NotProven) else self._check_policy(token)
 
     def _key_id(self, unverified: UnverifiedToken) -> str | None:
-        """Give the name of the key; a shared secret is the only key there is, by whatever name."""
+        # a shared secret is the only key of its issuer, so the ``kid`` does not matter
         return None if self._issuers[unverified.issuer].secret_env else unverified.header.key
 
     async def validate(self, token: bytes, now: float) -> tuple[ValidatedToken, Key, JwksCache] | NotProven:
-        """Check a token without its scheme, bound or not, and remember nothing; wait for keys where they are not known.
+        """Validate a token without its scheme, bound or not, and cache nothing; fetch keys if necessary.
 
         Args:
-            token: of the form ``token68``, bounded.
+            token: in the form ``token68``, of bounded length.
             now: epoch seconds UTC.
         """
         unverified = self._check_policy(token)
@@ -181,23 +184,23 @@ class JwtValidator:
         if isinstance(key, NotProven):
             return key
         validated = self._verify_claims(unverified, key, now)
-        return validated if isinstance(validated, NotProven) else (validated, key, self._keyrings[unverified.issuer])
+        return validated if isinstance(validated, NotProven) else (validated, key, self._jwks_caches[unverified.issuer])
 
-    def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, lease: Freshness) -> None:
-        """Remember a good bearer credential, once for all spellings of its header."""
+    def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, freshness: Freshness) -> None:
+        """Cache a valid bearer credential, one entry for all spellings of its header."""
         intern_time, header = self._cache.intern_time, bearer.canonical(header)
         entry = Entry(
             validated.proven,
             intern_time(validated.since),
             intern_time(validated.until),
             key,
-            lease,
+            freshness,
             max(len(header), validated.weight),
         )
         self._cache.put(sha256(header).digest(), entry)
 
     def _verify_claims(self, unverified: UnverifiedToken, key: Key, now: float) -> ValidatedToken | NotProven:
-        """Verify the signature and judge the claims."""
+        """Verify the signature and validate the claims."""
         issuer = self._issuers[unverified.issuer]
         claims = verify_signature(unverified, key, issuer)
         if isinstance(claims, NotProven):
@@ -207,17 +210,17 @@ class JwtValidator:
         return validate_claims(claims, issuer, self.names, unverified.token, now)
 
     def _verify_bearer(self, header: bytes, unverified: UnverifiedToken, key: Key, now: float) -> Credential:
-        """Verify and judge a bearer token; remember what is good."""
+        """Validate a bearer token and cache it if it is valid."""
         validated = self._verify_claims(unverified, key, now)
         if isinstance(validated, NotProven):
             return validated
         if validated.thumbprint:
-            return BOUND_TOKEN  # good only with a proof of possession, never as a bearer token (RFC 9449 7.2)
-        self.cache_token(header, validated, key, self._keyrings[unverified.issuer])
+            return BOUND_TOKEN  # valid only with a proof of possession, never as a bearer token (RFC 9449 7.2)
+        self.cache_token(header, validated, key, self._jwks_caches[unverified.issuer])
         return validated.proven
 
     def _check_policy(self, token: bytes) -> UnverifiedToken | NotProven:
-        """Refuse what the policy refuses whatever the signature: another issuer, algorithm or kind of token."""
+        """Parse a token; refuse an issuer, algorithm or kind that the policy does not allow."""
         unverified = parse_compact(token)
         if isinstance(unverified, NotProven):
             return unverified
@@ -228,14 +231,15 @@ class JwtValidator:
             return _ALGORITHM_REFUSED
         return unverified if has_type(issuer.token, issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
-    def _keyring(self, issuer: Issuer, pace: RefreshPolicy) -> JwksCache:
+    def _build_jwks_cache(self, issuer: Issuer, refresh_policy: RefreshPolicy) -> JwksCache:
         read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
-        return JwksCache(read, issuer.stale_keys, pace)
+        return JwksCache(read, issuer.stale_keys, refresh_policy)
 
     async def _from_issuer(self, issuer: Issuer, known: jwk.DocumentVersion) -> jwk.PublishedKeys:
-        answer = await self._fetcher.fetch_jwks(issuer, known)
-        screened = None if answer.document is None else jwk.load_jwks(answer.document, self._algorithms[issuer.issuer])
-        return jwk.PublishedKeys(screened, answer.lifetime, answer.version)
+        response = await self._fetcher.fetch_jwks(issuer, known)
+        document = response.document
+        published = None if document is None else jwk.load_jwks(document, self._algorithms[issuer.issuer])
+        return jwk.PublishedKeys(published, response.lifetime, response.version)
 
 
 def _is_fetched(issuer: Issuer) -> bool:

@@ -1,7 +1,7 @@
-"""Nonces for proofs of possession (RFC 9449 8 and 9): derived from the time and a key, so that nothing is kept of them.
+"""Nonces for DPoP proofs (RFC 9449 8 and 9), derived from the time and a key, so that none is stored.
 
-All processes that share the key give out and take the same ones. A nonce says no more than that a proof that names it
-was made within the last ten minutes.
+All processes with the same key issue and accept the same nonces. A valid nonce shows that the proof was made within the
+last ten minutes, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Final
 
-#: seconds for which one is given out; it is taken for as long again
+#: seconds for which a nonce is issued; it is accepted for one more step
 NONCE_STEP_S: Final = 300.0
 _BYTES: Final = 18
 
 
 class NonceGenerator:
-    """Gives out nonces, and knows its own.
+    """Issues and validates nonces.
 
     Args:
         key: secret, shared by all processes of the deployment.
@@ -29,7 +29,7 @@ class NonceGenerator:
         self._key = key
 
     def current(self, now: float) -> str:
-        """Give the nonce of this moment.
+        """Return the nonce to issue now.
 
         Args:
             now: epoch seconds UTC.
@@ -37,14 +37,14 @@ class NonceGenerator:
         return self._derive(int(now // NONCE_STEP_S))
 
     def validate(self, nonce: str, now: float) -> tuple[bool, str]:
-        """Tell whether a nonce is one of ours that still counts, and which to use next where that is another one.
+        """Return whether a nonce is valid, and the nonce to use next.
 
         Args:
-            nonce: as the proof names it.
+            nonce: the nonce in the proof.
             now: epoch seconds UTC.
 
         Returns:
-            Whether it counts; and the nonce of this moment, empty where it is the same.
+            Whether it is valid; and the current nonce, empty if the proof has it already.
         """
         step = int(now // NONCE_STEP_S)
         if hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._derive(step).encode()):

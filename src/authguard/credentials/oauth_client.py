@@ -1,4 +1,4 @@
-"""Which client a token was issued to, and whether it names a person: read in the claims that providers document."""
+"""The OAuth client of a token, and whether its subject is a person: from the claims that providers document."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: claims that name the client: RFC 9068 2.2 and RFC 8693 4.3, OpenID Connect Core 2, Okta, Entra ID v1
+#: claims with the client: RFC 9068 2.2 and RFC 8693 4.3, OpenID Connect Core 2, Okta, Entra ID v1
 CLIENT_CLAIMS: Final = ("client_id", "azp", "cid", "appid")
-#: claims that name the grant, as Auth0 and others write it
+#: claims with the grant type, at Auth0 and others
 _GRANT_CLAIMS: Final = ("gty", "grant_type")
 _CLIENT_CREDENTIALS: Final = "client-credentials"
 
@@ -19,13 +19,13 @@ class AmbiguousClientError(Exception):
 
 
 def find_client(named: tuple[str, ...]) -> str:
-    """Return the client of a token; empty where it names none.
+    """Return the client of a token; empty if it names none.
 
     Args:
-        named: values of `CLIENT_CLAIMS`; empty for those that are missing.
+        named: values of `CLIENT_CLAIMS`; empty for missing claims.
 
     Raises:
-        AmbiguousClientError: two of them disagree, so nobody can tell who acts.
+        AmbiguousClientError: two claims disagree, so the actor is not known.
     """
     clients = {name for name in named if name}
     if len(clients) > 1:
@@ -34,10 +34,10 @@ def find_client(named: tuple[str, ...]) -> str:
 
 
 def is_person(claims: Mapping[str, Any], client: str) -> bool:
-    """Whether the subject of verified claims is a person, and not the client itself (RFC 9068 5, RFC 9700 4.15).
+    """Return whether the subject of verified claims is a person, not the client itself (RFC 9068 5, RFC 9700 4.15).
 
-    A client that signs in by its own credentials (RFC 6749 4.4) is known by: a subject that is the client, also as
-    ``CLIENT@clients`` (Auth0); ``idtyp: app`` (Entra ID), or there a subject that is the object id in a token without
+    A token of the client credentials grant (RFC 6749 4.4) is recognized by any of: a subject that equals the client, or
+    ``CLIENT@clients`` (Auth0); ``idtyp: app`` (Entra ID), or a subject that equals the object id in a token without
     delegated scopes; ``gty`` or ``grant_type`` (Auth0, FusionAuth); ``aut: APPLICATION`` (WSO2); the name of a service
     account (Keycloak).
 

@@ -1,7 +1,7 @@
-"""Is a token signed by a key, for us, by its issuer? The times are `claims`' to judge.
+"""Verification of the signature, issuer and audience of a JWT; `claims` validates the times.
 
-PyJWT's algorithms verify the signature with the one key and under the one name that were chosen for it. The token was
-taken apart by `compact`, which is stricter than PyJWT's own reader, so nothing is read twice (docs/adr/0005).
+PyJWT's algorithms verify the signature with the selected key and algorithm. `jws` has parsed the token, more strictly
+than PyJWT's own parser, so nothing is parsed twice (docs/adr/0005).
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ _CLAIM_MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
 
 
 def verify_signature(unverified: UnverifiedToken, key: Key, issuer: Issuer) -> dict[str, Any] | NotProven:
-    """Check the signature, ``iss`` and ``aud``, and that what has to be there is (RFC 7519 7.2, RFC 9068 4).
+    """Verify the signature, ``iss``, ``aud`` and that all required claims are present (RFC 7519 7.2, RFC 9068 4).
 
     Args:
-        unverified: from this issuer by its own words, with an algorithm that the policy allows.
-        key: chosen for that algorithm.
-        issuer: whose key it is.
+        unverified: a token that names this issuer, with an algorithm that the policy allows.
+        key: for that algorithm.
+        issuer: the issuer of the key.
 
     Returns:
-        The claims, in which the times are not judged yet.
+        The claims; their times are not validated yet.
     """
     try:
         is_signed = key.verifiers[unverified.header.algorithm].verify(unverified.signed, unverified.signature)
-    except Exception:  # noqa: BLE001 - a token that makes a library stumble is a bad token and no fault of the guard
+    except Exception:  # noqa: BLE001 - if a library raises, the token is malformed, not the guard
         return _MALFORMED
     if not is_signed:
         return _SIGNATURE_INVALID
-    return _for_us(unverified.claims, issuer)
+    return _validate_recipients(unverified.claims, issuer)
 
 
-def _for_us(claims: dict[str, Any], issuer: Issuer) -> dict[str, Any] | NotProven:
-    """Check who says it, to whom, and that nothing is missing (RFC 7519 4.1); what is ``null`` is missing."""
+def _validate_recipients(claims: dict[str, Any], issuer: Issuer) -> dict[str, Any] | NotProven:
+    """Validate ``iss``, ``aud`` and the presence of required claims (RFC 7519 4.1); a ``null`` claim is missing."""
     for name in ("iss", "exp", "sub", *issuer.require):
         if claims.get(name) is None:
             return _CLAIM_MISSING

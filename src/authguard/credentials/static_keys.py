@@ -1,4 +1,4 @@
-"""Keys that the deployment holds itself: a JWK Set in a file, or a secret in a variable (development only)."""
+"""Keys from the configuration: a JWK Set in a file, or a secret in the environment (development only)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySet:
-    """Load an issuer's ``key_file``.
+    """Load the ``key_file`` of an issuer.
 
     Args:
-        issuer: whose keys they are.
-        folder: against which the path is resolved.
-        algorithms: that the keys are for.
+        issuer: of the policy.
+        folder: folder against which the path is resolved.
+        algorithms: that the keys may be used with.
 
     Raises:
-        SettingsError: the file cannot be read, is no JWK Set or larger than a fetched one may be, or holds no key that
-            can be used.
+        SettingsError: the file cannot be read, is not a JWK Set, exceeds the limit of a fetched one, or contains no
+            usable key.
     """
     named = f"the key file `{issuer.key_file}` of issuer `{issuer.issuer}`"
     try:
@@ -38,20 +38,20 @@ def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> K
             f"{named} cannot be used as a JWK Set of at most {MAX_RESPONSE_BYTES} bytes: {type(error).__name__}"
         ) from None
     if not found.keys:
-        raise SettingsError(f"{named} holds no sound public key for {', '.join(issuer.algorithms)}")
+        raise SettingsError(f"{named} contains no strong public key for {', '.join(issuer.algorithms)}")
     return found
 
 
 def load_secret(issuer: Issuer, environ: Mapping[str, str], algorithms: frozenset[str]) -> KeySet:
-    """Read an issuer's ``secret_env``.
+    """Load the secret in the ``secret_env`` of an issuer.
 
     Args:
-        issuer: who shares the secret.
-        environ: the variables.
-        algorithms: that it is for.
+        issuer: of the policy.
+        environ: the environment.
+        algorithms: that the secret may be used with.
 
     Raises:
-        SettingsError: there is no such variable, or its value is too short or a key of another kind.
+        SettingsError: the variable is not set, or its value is too short or a key of another kind.
     """
     value = environ.get(issuer.secret_env, "")
     if not value:

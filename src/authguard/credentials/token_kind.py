@@ -1,7 +1,7 @@
-"""Which kind of token it is: only the kind that its issuer's policy declares is taken (RFC 8725 3.11, 3.12).
+"""The kind of a token: only the kind that the issuer's policy declares is accepted (RFC 8725 3.11, 3.12).
 
-Rule: what says its kind is believed against itself. A token that says another kind is refused; one that says none is
-known by the claims that only another kind has.
+Rule: a token that declares another kind is refused. A token that declares no kind is refused for a claim that only
+another kind has.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 ACCESS_TYPE: Final = "at+jwt"
 #: ``typ`` of assertions: ID-JAG (Identity Assertion Authorization Grant), and RFC 7523bis
 ASSERTION_TYPES: Final = frozenset({"oauth-id-jag+jwt", "authorization-grant+jwt"})
-#: ``typ`` of ID tokens; most have that of any JWT
+#: ``typ`` of ID tokens; most have the one of any JWT
 ID_TYPES: Final = frozenset({"", "jwt", "id+jwt"})
-#: ``typ`` that say no more than that it is a JWT, or a signed one (RFC 7519 5.1, RFC 7515 4.1.9)
+#: ``typ`` that only mean JWT or JWS (RFC 7519 5.1, RFC 7515 4.1.9)
 PLAIN_TYPES: Final = frozenset({"", "jwt", "jws", "jose"})
-#: claims by which providers say what a token is for: Cognito and others, Keycloak
+#: claims in which providers state the use of a token: Cognito and others, Keycloak
 _USE_CLAIMS: Final = ("token_use", "typ")
-#: declared kind -> what these claims may say
+#: declared kind -> accepted values of these claims
 _USES: Final[Mapping[str, frozenset[str]]] = {
     "access": frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt", "jwt"}),
     "id": frozenset({"id", "id_token", "id+jwt", "jwt"}),
     "assertion": frozenset({"assertion", "jwt"}),
 }
-#: claims of ID tokens alone (OpenID Connect Core 2, 3.3.2.11; FAPI), of access tokens alone, of events (RFC 8417 2.2)
+#: claims only of ID tokens (OpenID Connect Core 2, 3.3.2.11; FAPI), of access tokens, of event tokens (RFC 8417 2.2)
 _ID_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 _ACCESS_CLAIMS: Final = frozenset({"scope", "scp"})
 _EVENT_CLAIMS: Final = frozenset({"events"})
@@ -40,13 +40,13 @@ _FOREIGN: Final[Mapping[str, frozenset[str]]] = {
 
 
 def has_type(token: str, wanted: str, kind: str) -> bool:
-    """Whether the header's ``typ`` is one of the declared kind.
+    """Return whether the header's ``typ`` fits the declared kind.
 
     Args:
         token: ``access``, ``id`` or ``assertion``, as the policy declares.
-        wanted: of access tokens: ``at+jwt``, or ``any`` for issuers that do not say it. A ``typ`` that names another
-            kind (``logout+jwt``, ``refresh``) is never taken for an access token.
-        kind: the header's ``typ``, lower-case, without ``application/``; empty where it has none.
+        wanted: for access tokens: ``at+jwt``, or ``any`` for issuers that do not set it. A ``typ`` of another kind
+            (``logout+jwt``, ``refresh``) never fits an access token.
+        kind: the header's ``typ``, lower-case, without ``application/``; empty if the header has none.
     """
     if token == "assertion":  # noqa: S105 - a kind of token
         return kind in ASSERTION_TYPES
@@ -58,16 +58,16 @@ def has_type(token: str, wanted: str, kind: str) -> bool:
 
 
 def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
-    """Whether verified claims are those of the declared kind.
+    """Return whether verified claims fit the declared kind.
 
     Args:
         token: as for `has_type`.
         kind: as for `has_type`.
-        claims: of the token, or of an answer about it (RFC 7662 2.2).
+        claims: of the token, or of its introspection response (RFC 7662 2.2).
     """
     if not _EVENT_CLAIMS.isdisjoint(claims):
         return False
-    said = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
-    if said:
-        return all(isinstance(use, str) and use.lower() in _USES[token] for use in said)
+    uses = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
+    if uses:
+        return all(isinstance(use, str) and use.lower() in _USES[token] for use in uses)
     return kind == ACCESS_TYPE or _FOREIGN[token].isdisjoint(claims)

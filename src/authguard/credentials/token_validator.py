@@ -1,9 +1,9 @@
-"""The port `authguard.ports.CredentialCheck` where a policy asks for more than JWTs: opaque tokens, revocation, proofs.
+"""Validator for opaque tokens, token revocation and DPoP; implements the port `authguard.ports.CredentialCheck`.
 
 Rules:
-- A JWT is checked first, and asked about only where its issuer's policy says so; both have to agree.
-- An opaque token is shown to one issuer only (RFC 7662 4), a JWT at most to the one whose key signed it.
-- A bound token counts with a proof and never without; that a proof is used once, the store decides for all processes.
+- A JWT is validated first, and introspected only if its issuer's policy requires it; both results must agree.
+- An opaque token is sent to one issuer only (RFC 7662 4), a JWT at most to the issuer that signed it.
+- A bound token is valid only with a proof. The store decides for all processes that a proof is used once.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _INACTIVE: Final = NotProven("rejected", Reason.TOKEN_INACTIVE)
 _REPLAYED: Final = NotProven("rejected", Reason.PROOF_REPLAYED)
-#: with what a JSON object begins in base64url: the header of whatever may be taken for a JWT
+#: base64url of the start of a JSON object, which is the header of any JWT
 _BEGINNINGS: Final = (b"ew", b"ex", b"ey", b"ez")
-#: seconds by which a request's time may lie before another's without the clock having stepped back
+#: seconds by which the times of two requests may be out of order without a step back of the clock
 CLOCK_TOLERANCE_S: Final = 1.0
 
 
 class OneTimeStore(Protocol):
-    """What decides that something is used once: the part of `authguard.ports.Store` that is needed here."""
+    """The store of names that can be used once; the required part of `authguard.ports.Store`."""
 
     async def claim(self, name: bytes, until: float, now: float) -> bool:
-        """Take a name; false where it was taken before."""
+        """Claim a name; return whether it was not claimed before."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class _Validity:
-    """An issuer's word for a token, and for how long it is taken.
+    """Validity of an introspection response; both a `ValidityKey` and a `Freshness`.
 
     Attributes:
-        since: epoch seconds UTC; from then, ...
-        due: ... until then.
-        retired: never; it ends by its time alone.
+        since: start in epoch seconds UTC.
+        due: end in epoch seconds UTC, exclusive.
+        retired: always false; a response ends only by time.
     """
 
     since: float
@@ -66,17 +66,17 @@ class _Validity:
 
 
 class TokenValidator:
-    """Checks bearer tokens and bound ones, JWTs and opaque ones.
+    """Validates bearer tokens and bound tokens, both JWTs and opaque tokens.
 
     Args:
-        jwt: checks JWTs, and remembers what is good as a bearer token.
-        issuers: ``iss`` -> what the policy says of that issuer.
-        environ: where the secrets are read.
-        nonces: for proofs.
+        jwt: the validator of JWTs, which caches valid bearer tokens.
+        issuers: ``iss`` -> the policy of that issuer.
+        environ: the environment with the secrets.
+        nonces: the generator of nonces for proofs.
         store: decides that a proof is used once.
-        client: the HTTP client for questions, which its owner closes.
-        manners: how issuers are asked.
-        cache: where good bound tokens are remembered; one of its own.
+        client: the HTTP client for introspection, closed by its owner.
+        limits: of the introspection requests.
+        cache: of valid bound tokens; by default the validator has one.
     """
 
     __slots__ = (
@@ -120,16 +120,16 @@ class TokenValidator:
         )
         self._bound = any(issuer.sender_constraint == "dpop" for issuer in self._issuers.values())
         self._opaque_issuer = opaque_token_issuer(self._issuers)
-        #: where no token is bound, the memory of bearer tokens is asked as if there were no gate before it
+        #: without bound tokens the method of the JWT validator itself, which saves a call for each request
         self.recall: Callable[[Evidence, float], Credential | Unseen] = self._recall if self._bound else jwt.recall
-        #: good bound tokens by the SHA-256 of the token; apart from those that are good by themselves
+        #: valid bound tokens by the SHA-256 of the token; separate from the cache of bearer tokens
         self._bound_tokens = Cache() if cache is None else cache
 
     async def open(self) -> None:
-        """Load keys and secrets; issuers need not be up. Safe to call again.
+        """Load keys and secrets; issuers may be down. May be called again.
 
         Raises:
-            SettingsError: a key file or a secret cannot be used.
+            SettingsError: a key file or a secret is not usable.
         """
         await self._jwt.open()
         for name, introspector in self._introspectors.items():
@@ -138,27 +138,22 @@ class TokenValidator:
                 introspector.open(IntrospectionEndpoint.of(issuer, issuer.introspection, self._environ))
 
     async def close(self) -> None:
-        """Call back what is on its way."""
+        """Cancel all requests in flight."""
         await self._jwt.close()
         for introspector in self._introspectors.values():
             await introspector.close()
 
     def _recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Give a verdict that is remembered; a bound token has none without its proof. Never waits.
-
-        Args:
-            evidence: whose ``authorization`` is read.
-            now: epoch seconds UTC.
-        """
+        """Return the cached result; a bound token has none, since each request needs a proof. Never waits."""
         if self._bound and _is_bound(evidence.authorization):
             return UNSEEN
         return self._jwt.recall(evidence, now)
 
     def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Check a credential where that takes neither an issuer's word nor the store; never waits.
+        """Validate a credential unless that takes introspection or the store; never waits.
 
         Args:
-            evidence: whose ``authorization`` is read.
+            evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
         if self._bound and _is_bound(evidence.authorization):
@@ -170,18 +165,18 @@ class TokenValidator:
             return UNSEEN if self._introspects_jwts else self._jwt.examine(evidence, now)
         if self._opaque_issuer is None:
             return _MALFORMED
-        refused = self._introspectors[self._opaque_issuer.issuer].is_known_inactive(sha256(token).digest(), now)
-        return _INACTIVE if refused else UNSEEN
+        inactive = self._introspectors[self._opaque_issuer.issuer].is_known_inactive(sha256(token).digest(), now)
+        return _INACTIVE if inactive else UNSEEN
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        """Check a credential; wait for keys, for an issuer's word and for the store where it takes them.
+        """Validate a credential; fetch keys, introspect and query the store if necessary.
 
         Args:
-            evidence: whose ``authorization``, ``proof``, ``method`` and ``address`` are read.
+            evidence: its ``authorization``, ``proof``, ``method`` and ``address`` are read.
             now: epoch seconds UTC.
 
         Raises:
-            StoreError: it cannot be told whether a proof was used before.
+            StoreError: the store cannot decide whether a proof was used before.
         """
         header = evidence.authorization
         if self._bound and _is_bound(header):
@@ -189,17 +184,17 @@ class TokenValidator:
         token = bearer.read(header)
         if isinstance(token, NotProven):
             return token
-        weighed = await self._validate(token, sha256(token).digest(), now)
-        if isinstance(weighed, NotProven):
-            return weighed
-        validated, ground, lease = weighed
+        result = await self._validate(token, sha256(token).digest(), now)
+        if isinstance(result, NotProven):
+            return result
+        validated, key, freshness = result
         if validated.thumbprint:
             return BOUND_TOKEN
-        self._jwt.cache_token(header, validated, ground, lease)
+        self._jwt.cache_token(header, validated, key, freshness)
         return validated.proven
 
     async def _check_bound(self, evidence: Evidence, now: float) -> Credential:
-        """Check a token that comes with a proof, and the proof (RFC 9449 7.1)."""
+        """Validate a bound token and its proof (RFC 9449 7.1)."""
         token = bearer.read(evidence.authorization, bearer.DPOP)
         if isinstance(token, NotProven):
             return token
@@ -209,40 +204,39 @@ class TokenValidator:
             return entry
         principal = entry.proven.principal
         if evidence.shown:
-            return entry.proven  # a proof is for one request (RFC 9449 4.3), and this one's was the handshake
+            return entry.proven  # a proof is for one request (RFC 9449 4.3): that was the handshake of this WebSocket
         issuer = self._issuers[principal.issuer]
-        shown = dpop.verify_proof(
+        proof = dpop.verify_proof(
             evidence, digest, _thumbprint(principal.claims), issuer=issuer, nonces=self._nonces, now=now
         )
-        if isinstance(shown, NotProven):
-            return shown
-        if not await self._store.claim(shown.name, shown.until, now):
+        if isinstance(proof, NotProven):
+            return proof
+        if not await self._store.claim(proof.name, proof.until, now):
             return _REPLAYED
-        return replace(entry.proven, nonce=shown.nonce) if shown.nonce else entry.proven
+        return replace(entry.proven, nonce=proof.nonce) if proof.nonce else entry.proven
 
     async def _validate_bound(self, token: bytes, digest: bytes, now: float) -> Entry | NotProven:
-        """Check a token that has to be bound, and remember it where it is good."""
-        weighed = await self._validate(token, digest, now)
-        if isinstance(weighed, NotProven):
-            return weighed
-        validated, ground, lease = weighed
+        """Validate a token that must be bound; cache it if it is valid."""
+        result = await self._validate(token, digest, now)
+        if isinstance(result, NotProven):
+            return result
+        validated, key, freshness = result
         if not validated.thumbprint:
             return UNBOUND_TOKEN
-        entry = Entry(
-            validated.proven, validated.since, validated.until, ground, lease, max(len(token), validated.weight)
-        )
+        weight = max(len(token), validated.weight)
+        entry = Entry(validated.proven, validated.since, validated.until, key, freshness, weight)
         self._bound_tokens.put(digest, entry)
         return entry
 
     def _find(self, digest: bytes, now: float) -> Entry | NotProven | None:
-        """Find a bound token that is known to be good; ``None`` says that it has to be checked, and is no verdict."""
+        """Return the cached entry of a valid bound token; ``None`` means that the token must be validated."""
         entry = self._bound_tokens.find(digest)
         if entry is None:
             return None
         if (
             entry.since <= now < entry.until
             and not entry.key.retired
-            and entry.keyring.since <= now < entry.keyring.due
+            and entry.freshness.since <= now < entry.freshness.due
         ):
             return entry
         if entry.key.retired or now >= entry.until:
@@ -252,23 +246,24 @@ class TokenValidator:
     async def _validate(
         self, token: bytes, digest: bytes, now: float
     ) -> tuple[ValidatedToken, ValidityKey, Freshness] | NotProven:
-        """Check a token, bound or not, with all that its issuer's policy asks for."""
+        """Validate a token, bound or not, in all ways that its issuer's policy requires."""
         if not is_jwt(token):
             return await self._validate_opaque(token, digest, now)
-        weighed = await self._jwt.validate(token, now)
-        if isinstance(weighed, NotProven):
-            return weighed
-        validated, key, keyring = weighed
+        result = await self._jwt.validate(token, now)
+        if isinstance(result, NotProven):
+            return result
+        validated, key, jwks_cache = result
         claims = validated.proven.principal.claims
         issuer = self._issuers[validated.proven.principal.issuer]
         if issuer.introspection is None or not issuer.introspection.always:
-            return weighed
-        said = await self._introspect(issuer, token, digest, now)
-        if isinstance(said, NotProven):
-            return said
-        if not introspection_claims.matches_jwt(said, dict(claims), issuer, now):
+            return result
+        response = await self._introspect(issuer, token, digest, now)
+        if isinstance(response, NotProven):
+            return response
+        if not introspection_claims.matches_jwt(response, dict(claims), issuer, now):
             return UNCLEAR
-        return validated, key, _Validity(now - CLOCK_TOLERANCE_S, min(keyring.due, now + issuer.introspection.cache))
+        due = min(jwks_cache.due, now + issuer.introspection.cache)
+        return validated, key, _Validity(now - CLOCK_TOLERANCE_S, due)
 
     async def _validate_opaque(
         self, token: bytes, digest: bytes, now: float
@@ -276,45 +271,45 @@ class TokenValidator:
         issuer = self._opaque_issuer
         if issuer is None or issuer.introspection is None:
             return _MALFORMED
-        said = await self._introspect(issuer, token, digest, now)
-        if isinstance(said, NotProven):
-            return said
-        validated = introspection_claims.validate_response(said, issuer, self._jwt.names, token, now)
+        response = await self._introspect(issuer, token, digest, now)
+        if isinstance(response, NotProven):
+            return response
+        validated = introspection_claims.validate_response(response, issuer, self._jwt.names, token, now)
         if isinstance(validated, NotProven):
             return validated
         validity = _Validity(now - CLOCK_TOLERANCE_S, now + issuer.introspection.cache)
-        # what an issuer says may be far longer than the token that it says it of, and is remembered with it
-        return replace(validated, weight=len(msgspec.json.encode(said))), validity, validity
+        # a response may be far longer than its token, and is cached with it
+        return replace(validated, weight=len(msgspec.json.encode(response))), validity, validity
 
     async def _introspect(
         self, issuer: Issuer, token: bytes, digest: bytes, now: float
     ) -> dict[str, object] | NotProven:
-        """Give what an issuer says of an active token."""
+        """Return the introspection response of an active token."""
         introspector = self._introspectors[issuer.issuer]
         if introspector.is_known_inactive(digest, now):
             return _INACTIVE
-        said = await introspector.introspect(token, digest, now)
-        return _INACTIVE if isinstance(said, TokenStatus) else said
+        response = await introspector.introspect(token, digest, now)
+        return _INACTIVE if isinstance(response, TokenStatus) else response
 
 
 def opaque_token_issuer(issuers: Mapping[str, Issuer]) -> Issuer | None:
-    """Tell which issuer an opaque token is shown to: the one that says ``on: opaque``, else the only one that is asked.
+    """Return the issuer of opaque tokens: the one with ``on: opaque``, else the only one with introspection.
 
-    ``None`` where there is none, or no telling: such a token is then refused.
+    ``None`` if there is none or no unique one: opaque tokens are then refused.
     """
-    asked = [issuer for issuer in issuers.values() if issuer.introspection is not None]
-    opaque = [issuer for issuer in asked if issuer.introspection is not None and not issuer.introspection.always]
-    found = opaque or asked
+    introspecting = [issuer for issuer in issuers.values() if issuer.introspection is not None]
+    opaque = [issuer for issuer in introspecting if issuer.introspection and not issuer.introspection.always]
+    found = opaque or introspecting
     return found[0] if len(found) == 1 else None
 
 
 def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
-    """Whether a policy asks for more than JWTs as bearer tokens."""
+    """Return whether a policy requires more than the validation of JWT bearer tokens."""
     return any(issuer.introspection is not None or issuer.sender_constraint != "none" for issuer in issuers.values())
 
 
 def is_jwt(token: bytes) -> bool:
-    """Whether a token may be taken for a JWT: three parts, of which the first is a JSON object's beginning."""
+    """Return whether a token has the form of a JWT: three parts, the first the start of a JSON object."""
     return token.startswith(_BEGINNINGS) and token.count(b".") == 2  # noqa: PLR2004 - RFC 7515 7.1
 
 
@@ -323,7 +318,7 @@ def _is_bound(header: bytes) -> bool:
 
 
 def _thumbprint(claims: Mapping[str, object]) -> str:
-    """Give what `claims.validate_claims` found to be there."""
+    # `validate_claims` has validated the type of ``cnf``
     bound = claims.get("cnf")
     found = bound.get("jkt") if isinstance(bound, dict) else None
     return found if isinstance(found, str) else ""

@@ -1,8 +1,8 @@
-"""Could anybody but its owner sign with a key? What is known to be weak about public keys, looked for once per key.
+"""Checks of public keys for known weaknesses, with which others could sign too; run once for each key.
 
-RSA: fewer than 2048 bits, an exponent that is even, small or huge (FIPS 186-5 5.4), a modulus with a small factor or of
-two primes next to each other (CVE-2022-26320), or made by the generator of CVE-2017-15361 (ROCA). Ed25519: a point of
-small order, under which signatures of anything can be made up (RFC 8032 5.1.7 does not look for it).
+RSA: fewer than 2048 bits, an exponent that is even, small or huge (FIPS 186-5 5.4), a modulus with a small factor or
+with two close primes (CVE-2022-26320), or from the generator of CVE-2017-15361 (ROCA). Ed25519: a point of small order,
+for which anyone can forge signatures (RFC 8032 5.1.7 does not check for it).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RSA_MIN_BITS: Final = 2_048
-#: a larger modulus or exponent costs the verifier more than it gives anyone
+#: a larger modulus or exponent only costs the verifier more time
 RSA_MAX_BITS: Final = 8_192
 RSA_MAX_EXPONENT_BITS: Final = 64
 RSA_MIN_EXPONENT: Final = 65_537
-#: how far Fermat's factoring goes: primes that differ by less are found
+#: rounds of Fermat's factorization: primes with a smaller difference are found
 FERMAT_ROUNDS: Final = 100
 
 
@@ -32,15 +32,15 @@ def _primes(below: int) -> Iterator[int]:
             yield number
 
 
-#: no prime of a real key is among these
+#: product of the small primes; no real modulus has one as a factor
 _SMALL: Final = prod(_primes(1_000))
-#: prime -> what the powers of 65537 leave; all primes of the weak generator are such powers modulo all of these
+#: prime -> residues of the powers of 65537; all primes of the weak generator are such residues modulo all these primes
 _FINGERPRINT: Final = {
     prime: frozenset(pow(65_537, power, prime) for power in range(prime))
     for prime in _primes(168)
     if prime > 2  # noqa: PLR2004 - all numbers are odd
 }
-#: y of the points whose order divides eight, canonical or not, without the sign of x
+#: y of the points of an order that divides eight, canonical or not, without the sign of x
 _SMALL_ORDER: Final = frozenset(
     bytes.fromhex(text)
     for text in (
@@ -59,7 +59,7 @@ def is_weak(key: object) -> bool:
     """Return whether a public key has a known weakness.
 
     Args:
-        key: of cryptography; keys of elliptic curves of NIST have passed all there is to check when they are built.
+        key: a key of cryptography; it validates keys of NIST elliptic curves when it builds them.
     """
     if isinstance(key, RSAPublicKey):
         numbers = key.public_numbers()
@@ -70,7 +70,7 @@ def is_weak(key: object) -> bool:
     return False
 
 
-@lru_cache(maxsize=512)  # a set is loaded again and again, and seldom changes
+@lru_cache(maxsize=512)  # a set is loaded often, and seldom changes
 def is_weak_rsa(modulus: int, exponent: int) -> bool:
     """Return whether an RSA key has a known weakness.
 
@@ -90,12 +90,12 @@ def is_weak_rsa(modulus: int, exponent: int) -> bool:
 
 
 def _has_fingerprint(modulus: int) -> bool:
-    """Whether the modulus comes from the generator of CVE-2017-15361 (Nemec et al., CCS 2017, section 3.3)."""
+    """Return whether the modulus is from the generator of CVE-2017-15361 (Nemec et al., CCS 2017, section 3.3)."""
     return all(modulus % prime in powers for prime, powers in _FINGERPRINT.items())
 
 
 def _has_close_primes(modulus: int) -> bool:
-    """Whether Fermat's factoring finds the primes at once."""
+    """Return whether a few rounds of Fermat's factorization find the primes."""
     middle = isqrt(modulus - 1) + 1
     for number in range(middle, middle + FERMAT_ROUNDS):
         rest = number * number - modulus
