@@ -25,7 +25,7 @@ HOW: Final = "python scripts/catalogue.py"
 ROOT: Final = Path(__file__).resolve().parents[1]
 INTRODUCTION: Final = f"""\
 This page is generated from the code by `{HOW}`; do not edit it. `authguard policy check --explain CODE`
-prints any entry. [The policy workshop](policies.md) explains the language.
+prints any entry. [Writing policies](policies.md) explains the language.
 
 A problem is one line: `file:line:column: severity[code]: what is wrong; what to type instead`. An error refuses the
 policy, a note informs. Every bad example here has its code and every mended one has not: a test runs them all."""

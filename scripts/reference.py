@@ -46,7 +46,7 @@ SCHEMA = ROOT / "src" / "authguard" / "audit" / "record.schema.json"
 HOW = "python scripts/reference.py"
 INTRODUCTION = f"""\
 This page is generated from the code by `{HOW}`; do not edit it. [The guide](guide.md),
-[the policy workshop](policies.md) and [the operator's page](operations.md) explain what it lists."""
+[writing policies](policies.md) and [operations](operations.md) explain what it lists."""
 #: columns of a command's help, whatever terminal this runs in
 COLUMNS = 100
 #: reasons of a credential: its condition goes through the table

@@ -25,7 +25,7 @@ INTRODUCTION = f"""\
 # What happens when something breaks
 
 This page is written by `{HOW}` from a run in which each of these things was broken; do not edit it. The same
-run is part of the tests. [The operator's page](operations.md) says what to do; this one says what the guard
+run is part of the tests. [Operations](operations.md) says what to do; this one says what the guard
 does by itself.
 
 In every row these hold, or the run fails: no caller gets a 500 or no answer; the app never ran without a
