@@ -32,7 +32,7 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="The file to write; mode 0600. Else it is printed.")
 ]
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="ErasablePseudonyms the lines of rules; else AUTHGUARD_POLICY, else none.")
+    str, typer.Option("--policy", help="File and line for each rule; else AUTHGUARD_POLICY, else none.")
 ]
 
 
