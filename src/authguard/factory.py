@@ -35,7 +35,7 @@ from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.pseudonymizer import demand_names
+from authguard.runtime.pseudonymizer import require_same_pseudonyms
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
 from authguard.settings import MEMORY, deployment_file_prefix
@@ -178,7 +178,7 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
     """
     policy = repository.policy
     named = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
-    await demand_names(repository.store, named.check)
+    await require_same_pseudonyms(repository.store, named.check)
     return StaffActions(repository, named)
 
 

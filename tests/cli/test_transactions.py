@@ -15,7 +15,7 @@ from authguard.core.canonical import canonicalize
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.factory import create_cipher
 from authguard.policy.compiler import load
-from authguard.runtime.transactions import RequestBinding, about, bound_digest
+from authguard.runtime.transactions import RequestBinding, associated_data, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import POLICY, Deployment, deploy
@@ -129,7 +129,7 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
 
     async def keep(name: str) -> None:
         cipher = create_cipher(Settings.resolve(app.folder / "policy.yaml", store=app.store))
-        sealed = cipher.encrypt(bond.packed(), about(name, DIGEST))
+        sealed = cipher.encrypt(bond.pack(), associated_data(name, DIGEST))
         record = msgspec.structs.replace(HELD, shown=(), request=sealed)
         store = SqliteStore(app.store)
         await store.open()

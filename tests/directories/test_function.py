@@ -12,7 +12,7 @@ import pytest
 
 from authguard.core.snapshot import Delegation, account_key
 from authguard.directories.function import FunctionLookup, find_function
-from authguard.directories.resilience import REMEMBERED, ResilientDirectory
+from authguard.directories.resilience import MAX_CACHED_ACCOUNTS, ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
@@ -81,11 +81,11 @@ async def test_what_is_remembered_is_bounded() -> None:
         return "normal"
 
     directory = directory_of(status)
-    for number in range(REMEMBERED + 10):
+    for number in range(MAX_CACHED_ACCOUNTS + 10):
         await directory.ask(signed_in(f"s{number}", at=NOW).principal, NOW)
-    assert len(directory._known) == REMEMBERED
-    assert person("s9").account_key not in directory._known  # the longest unused goes, and not all at once
-    assert person("s10").account_key in directory._known
+    assert len(directory._cached) == MAX_CACHED_ACCOUNTS
+    assert person("s9").account_key not in directory._cached  # the longest unused goes, and not all at once
+    assert person("s10").account_key in directory._cached
 
 
 async def test_an_account_is_asked_about_once_at_a_time_however_many_wait() -> None:

@@ -94,7 +94,7 @@ async def have_approved(house: House) -> None:
 async def approve_by_command(house: House, heard: Any) -> None:
     """Approve what is held, as the operator's command does."""
     name, _ = await afterwards.asked_for(house)
-    await house.guard.enforcer.approvals.operate(name, "transaction.approved", ("dana",), "why")
+    await house.guard.enforcer.approvals.decide_as_operator(name, "transaction.approved", ("dana",), "why")
     await heard({"type": "told", "status": 200})
 
 

@@ -78,7 +78,7 @@ async def approve(house: House) -> list[Reply]:
     """Have one held, and approved."""
     reply = await house.refund(amount=600)
     name = reply.next["transaction"]
-    await house.guard.enforcer.approvals.operate(name, "transaction.approved", ("dana",), "why")
+    await house.guard.enforcer.approvals.decide_as_operator(name, "transaction.approved", ("dana",), "why")
     return [reply]
 
 

@@ -157,7 +157,7 @@ async def main() -> None:
         environ={},
     )
     if given.remember:
-        decision_cache.REMEMBERED = handoff_ticket.REMEMBERED = given.remember  # type: ignore[misc]  # a bound for this process
+        decision_cache.MAX_ENTRIES = handoff_ticket.MAX_SESSIONS = given.remember  # type: ignore[misc]  # a bound for this process
         guard.enforcer._checker._cache = Cache(entries=given.remember)  # type: ignore[attr-defined]  # the same
     server = uvicorn.Server(
         uvicorn.Config(

@@ -14,7 +14,7 @@ from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
-from authguard.runtime.access import AccessRequest, Answer, Body, Verdict
+from authguard.runtime.access import AccessRequest, AppResponse, Body, Verdict
 from tests.kit import ISSUER, POLICY
 from tests.model.enforcer_harness import Killed, Rig
 from tests.model.reference_model import LASTS, ROLE, Book, Sheet, filed_as
@@ -314,7 +314,9 @@ class Counter:
 
         async def do() -> str:
             known = self.ids.get(paper, "0" * 32)
-            return said(await self.rig.enforcer.approvals.operate(known, EVENTS[word], names, "because", over))
+            return said(
+                await self.rig.enforcer.approvals.decide_as_operator(known, EVENTS[word], names, "because", over)
+            )
 
         return Act(do, (lambda book: book.operate(word, paper, names, self.rig.clock.now(), frozenset(over)),))
 
@@ -338,7 +340,7 @@ class Counter:
         body = f'{{"of": "{paper}"}}'.encode()
 
         async def settle() -> str:
-            await self.rig.enforcer.reports.settle(verdict, Answer(status, "application/json", body))
+            await self.rig.enforcer.reports.settle(verdict, AppResponse(status, "application/json", body))
             if 200 <= status < 300:
                 self.answers[paper] = body
             return "answered"
@@ -356,7 +358,7 @@ class Counter:
         async def see() -> str:
             found = self.rig.check.evaluate(header, self.rig.clock.now())
             assert isinstance(found, Proven)
-            return said(await self.rig.enforcer.approvals.see(found.principal, self.ids.get(paper, "0" * 32)))
+            return said(await self.rig.enforcer.approvals.get(found.principal, self.ids.get(paper, "0" * 32)))
 
         return Act(see, (lambda book: book.see(who, paper, self.rig.clock.now()),))
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, StoreError
-from authguard.runtime.access import Answer
+from authguard.runtime.access import AppResponse
 from authguard.runtime.rollback import Rollback
 from authguard.stores import memory, sqlite
 from tests.model.enforcer_harness import Killed, Rig
@@ -255,7 +255,7 @@ class Deployment(RuleBasedStateMachine):
 
     def the_app_answers(self, verdict: Verdict, status: int) -> None:
         if verdict.running:
-            self.act(self.rig.enforcer.reports.settle(verdict, Answer(status, "application/json", b"{}")))
+            self.act(self.rig.enforcer.reports.settle(verdict, AppResponse(status, "application/json", b"{}")))
             if 400 <= status < 500 and verdict.principal is not None:
                 self.promises.refused(verdict.principal, verdict.transaction)
 

@@ -356,7 +356,7 @@ MUTANTS: Final = (
         "a decision and its credential keep each other",
         SOAK,
         ENFORCER,
-        "            answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)\n",
+        "            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=met.snapshot)\n",
         "            answer = replace(verdict, snapshot=met.snapshot)\n",
     ),
     # cancellation
@@ -392,7 +392,7 @@ MUTANTS: Final = (
         "a settlement ends where its task is cancelled",
         CANCELLATION,
         REPORTS,
-        "            for _ in range(CANCELLED):\n",
+        "            for _ in range(MAX_CANCELLATIONS):\n",
         "            for _ in range(1):\n",
     ),
     Mutant(

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.runtime.access import Answer
+from authguard.runtime.access import AppResponse
 from authguard.stores.sqlite import SqliteStore
 from tests.kit import POLICY, Desk
 
@@ -51,7 +51,7 @@ async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
     ran()
     if stage == "running":
         die()
-    await desk.enforcer.reports.settle(verdict, Answer(201, "text/plain", b"bought"))
+    await desk.enforcer.reports.settle(verdict, AppResponse(201, "text/plain", b"bought"))
     die()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, TransactionRecord
-from authguard.runtime.access import Answer, Verdict
+from authguard.runtime.access import AppResponse, Verdict
 from tests.kit import ISSUER, POLICY, Desk
 
 #: one limit for each ledger, and a hold of whatever an agent asks
@@ -39,7 +39,7 @@ class Teller:
         return await self.desk.ask("refund", self.agent, body={**BODY, "amount": amount}, idempotency=key)
 
     async def say(self, held: Verdict, event: str = "transaction.approved", over: tuple[str, ...] = ()) -> Any:
-        return await self.desk.enforcer.approvals.operate(held.transaction, event, ("ines",), "why", over)
+        return await self.desk.enforcer.approvals.decide_as_operator(held.transaction, event, ("ines",), "why", over)
 
     async def booked(self, held: Verdict) -> list[tuple[str, float, float]]:
         """List what stands in all ledgers of a transaction: limit, when, and until when."""
@@ -65,7 +65,7 @@ async def test_each_ledger_has_the_booking_until_it_runs_and_the_spending_from_t
     ran = await teller.ask("k")
     assert ran.running
     assert await teller.booked(held) == [(name, now + 61, 0.0) for name in names]
-    await teller.desk.enforcer.reports.settle(ran, Answer(422))
+    await teller.desk.enforcer.reports.settle(ran, AppResponse(422))
     assert await teller.booked(held) == []
 
 
@@ -105,7 +105,7 @@ async def test_what_was_booked_within_stays_within_whatever_is_booked_since() ->
     teller = Teller(TEXT + refuse)
     within, over = await teller.hold("within", 900), await teller.hold("over", 900)
     await teller.say(within)
-    figures = await teller.desk.enforcer.approvals.figures(over.transaction)
+    figures = await teller.desk.enforcer.approvals.limit_usages(over.transaction)
     names = tuple(figure.limit for figure in figures if figure.exceeded)
     assert len(names) == 3
     approved = await teller.say(over, over=names)

@@ -8,8 +8,8 @@ from authguard.core.canonical import is_secret_header
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
-from authguard.runtime.access import AccessRequest, Body, Bound
-from authguard.runtime.transactions import RequestBinding, about, bind_request, shown
+from authguard.runtime.access import AccessRequest, Body, BoundHeaders
+from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, shown
 from tests.kit import CountingIds
 
 SEAL = PayloadCipher((bytes(32),))
@@ -20,7 +20,9 @@ def binding(
     *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), cipher: PayloadCipher = SEAL
 ) -> RequestBinding:
     """Bind a payment that came with these headers: name as bound, name as sent, value."""
-    bound: Bound = tuple((name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names)
+    bound: BoundHeaders = tuple(
+        (name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names
+    )
     ask = AccessRequest(operation=Operation(name="pay", binds=names), evidence=Evidence(idempotency="k"), method="POST")
     body = Body(b"{}", b"/pay?", "application/json", b"application/json", bound)
     return bind_request(ask, ALICE, body, CountingIds(), "policy", cipher)
@@ -28,7 +30,7 @@ def binding(
 
 def lines(one: RequestBinding) -> tuple[str, ...]:
     """Show what an approver sees."""
-    sealed = SEAL.encrypt(one.packed(), about(one.transaction, one.digest))
+    sealed = SEAL.encrypt(one.pack(), associated_data(one.transaction, one.digest))
     return shown(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
 
 

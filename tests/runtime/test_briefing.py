@@ -14,7 +14,7 @@ from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Proven
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.runtime.access import NOBODY
+from authguard.runtime.access import NO_CREDENTIAL
 from authguard.runtime.preview import briefing, preview
 from tests.kit import POLICY, Desk, policy_of
 
@@ -52,7 +52,7 @@ async def customers(policy: Policy) -> list[Verdict]:
         verdicts.append(await desk.ask("chat", token))
     for verdict in verdicts:
         assert isinstance(verdict.credential, Proven)
-    return [*verdicts, replace(verdicts[0], credential=NOBODY)]
+    return [*verdicts, replace(verdicts[0], credential=NO_CREDENTIAL)]
 
 
 def everywhere(policy: Policy, verdict: Verdict) -> Iterator[Verdict]:

@@ -12,7 +12,7 @@ from authguard.core.entries import DecisionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.runtime import enforcer as module
-from authguard.runtime.decision_cache import REMEMBERED, CachedDecision, DecisionCache
+from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, DecisionCache
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -183,10 +183,10 @@ async def test_a_store_that_is_far_away_is_asked_each_time(judged: list[str]) ->
 
 
 def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
-    recollections = DecisionCache()
+    cache = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
-    for number in range(3 * REMEMBERED):
-        recollections.keep(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
-    assert len(recollections._lacking) <= REMEMBERED
-    assert recollections.find(lacking, f"operation {3 * REMEMBERED - 1}") is not None
-    assert recollections.find(lacking, "operation 0") is None
+    for number in range(3 * MAX_ENTRIES):
+        cache.keep(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
+    assert len(cache._unproven) <= MAX_ENTRIES
+    assert cache.find(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
+    assert cache.find(lacking, "operation 0") is None

@@ -10,8 +10,8 @@ import pytest
 from authguard.core.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFaultError, StoreError
-from authguard.runtime.access import Answer, Refusal
-from authguard.runtime.faults import FAULT_ACCOUNTS, FAULT_WINDOW_S
+from authguard.runtime.access import AppResponse, Refusal
+from authguard.runtime.faults import FAULT_WINDOW_S, MIN_FAULT_ACCOUNTS
 from authguard.stores.memory import MemoryStore
 from tests.kit import POLICY, Desk, outcome, states
 
@@ -120,7 +120,7 @@ async def test_the_accounts_that_met_an_exception_are_forgotten_after_the_window
         desk.enforcer._account_lookup = BrokenSources()  # type: ignore[assignment]
         await desk.ask("chat", token)
         desk.enforcer._account_lookup = sound
-        desk.clock.advance(FAULT_WINDOW_S / (FAULT_ACCOUNTS - 1))
+        desk.clock.advance(FAULT_WINDOW_S / (MIN_FAULT_ACCOUNTS - 1))
         assert states(await desk.ask("chat", token))["service"] == "live"
 
 
@@ -290,7 +290,7 @@ async def test_settling_survives_a_store_that_fails_and_leaves_the_rest_to_the_c
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k")
     store.broken = StoreError("gone")
-    await desk.enforcer.reports.settle(verdict, Answer(200, "", b""))
+    await desk.enforcer.reports.settle(verdict, AppResponse(200, "", b""))
     store.broken = None
     desk.clock.advance(121)
     again = await desk.ask("refund", token, body=REFUND, idempotency="k")

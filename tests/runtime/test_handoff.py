@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from authguard.errors import StoreError
 from authguard.ports import Ticket
-from authguard.runtime.handoff import NAMESPACE, Filed, NoTicket, StoreDesk
+from authguard.runtime.handoff import NAMESPACE, FiledTicket, NoTicket, StoreDesk
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 
@@ -60,7 +60,7 @@ def desk(store: MemoryStore | SqliteStore) -> StoreDesk:
 
 async def test_a_ticket_is_kept_whole(desk: StoreDesk) -> None:
     assert await desk.open_ticket(TICKET) == TICKET
-    assert await desk.tickets(10) == (Filed(TICKET, "open", "", NOW),)
+    assert await desk.tickets(10) == (FiledTicket(TICKET, "open", "", NOW),)
 
 
 async def test_a_flood_of_refused_requests_makes_one_ticket(desk: StoreDesk) -> None:
@@ -104,7 +104,7 @@ async def test_tickets_come_oldest_first_and_no_more_than_asked_for(desk: StoreD
 
 async def test_whoever_takes_a_ticket_first_keeps_it(desk: StoreDesk) -> None:
     await desk.open_ticket(TICKET)
-    taken = Filed(TICKET, "taken", "ada", NOW + 5)
+    taken = FiledTicket(TICKET, "taken", "ada", NOW + 5)
     assert await desk.take("first", "ada", NOW + 5) == taken
     assert await desk.take("first", "bob", NOW + 6) == taken
     assert await desk.tickets(10) == (taken,)
@@ -113,7 +113,7 @@ async def test_whoever_takes_a_ticket_first_keeps_it(desk: StoreDesk) -> None:
 async def test_of_many_who_take_at_once_one_does(desk: StoreDesk) -> None:
     await desk.open_ticket(TICKET)
     answers = await asyncio.gather(*(desk.take("first", f"agent {n}", NOW) for n in range(16)))
-    assert len({answer.by for answer in answers if isinstance(answer, Filed)}) == 1
+    assert len({answer.by for answer in answers if isinstance(answer, FiledTicket)}) == 1
     assert not [answer for answer in answers if isinstance(answer, NoTicket)]
 
 
@@ -129,7 +129,9 @@ async def test_after_closing_the_next_hand_off_opens_a_new_ticket(desk: StoreDes
     await desk.open_ticket(TICKET)
     if taken:
         await desk.take("first", "Ada", NOW + 5)
-    assert await desk.close("first", "ada", NOW + 9, override=not taken) == Filed(TICKET, "closed", "ada", NOW + 9)
+    assert await desk.close("first", "ada", NOW + 9, override=not taken) == FiledTicket(
+        TICKET, "closed", "ada", NOW + 9
+    )
     assert await desk.tickets(10) == ()
     new = another()
     assert await desk.open_ticket(new) == new
@@ -137,7 +139,7 @@ async def test_after_closing_the_next_hand_off_opens_a_new_ticket(desk: StoreDes
 
 async def test_only_who_took_a_ticket_closes_it(desk: StoreDesk) -> None:
     await desk.open_ticket(TICKET)
-    assert await desk.close("first", "ada", NOW) == Filed(TICKET, "open", "", NOW)
+    assert await desk.close("first", "ada", NOW) == FiledTicket(TICKET, "open", "", NOW)
     taken = await desk.take("first", "ada", NOW)
     assert await desk.close("first", "omar", NOW + 1) == taken
     assert await desk.tickets(10) == (taken,)
@@ -151,7 +153,7 @@ async def test_what_is_closed_or_was_never_there_cannot_be_taken_or_closed(desk:
     await desk.open_ticket(new)
     for answer in (await desk.take("first", "ada", NOW), await desk.close("first", "ada", NOW)):
         assert answer == NoTicket("first")
-    assert await desk.tickets(10) == (Filed(new, "open", "", NOW + 1),)
+    assert await desk.tickets(10) == (FiledTicket(new, "open", "", NOW + 1),)
 
 
 async def test_of_many_who_close_at_once_one_does_and_no_new_ticket_goes_with_it(desk: StoreDesk) -> None:
@@ -159,7 +161,7 @@ async def test_of_many_who_close_at_once_one_does_and_no_new_ticket_goes_with_it
     closing = [desk.close("first", f"agent {n}", NOW, override=True) for n in range(16)]
     opening = [desk.open_ticket(another()) for _ in range(16)]
     answers = await asyncio.gather(*closing, *opening)
-    assert len([answer for answer in answers if isinstance(answer, Filed)]) == 1
+    assert len([answer for answer in answers if isinstance(answer, FiledTicket)]) == 1
     given_out = {answer.id for answer in answers if isinstance(answer, Ticket)} - {"first"}
     assert {filed.ticket.id for filed in await desk.tickets(10)} == given_out
 
@@ -210,10 +212,10 @@ def test_any_sequence_leaves_at_most_one_ticket_an_account_and_loses_none(steps:
                 assert kept.id == waiting.setdefault(account, new.id)
                 every.append(kept.id)
             elif step == "take":
-                assert isinstance(await desk.take(chosen, "ada", NOW), Filed) == (chosen in waiting.values())
+                assert isinstance(await desk.take(chosen, "ada", NOW), FiledTicket) == (chosen in waiting.values())
             else:
                 closed = await desk.close(chosen, "ada", NOW, override=True)
-                assert isinstance(closed, Filed) == (chosen in waiting.values())
+                assert isinstance(closed, FiledTicket) == (chosen in waiting.values())
                 waiting = {at: id_ for at, id_ in waiting.items() if id_ != chosen}
             assert {filed.ticket.id for filed in await desk.tickets(10)} == set(waiting.values())
 

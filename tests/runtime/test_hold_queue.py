@@ -9,7 +9,7 @@ import pytest
 from authguard.core.entries import TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.runtime.access import Refusal, Verdict
-from authguard.runtime.hold_queue import FAIR_DELAY_S, SWEPT_WHEN_LISTED
+from authguard.runtime.hold_queue import FAIR_DELAY_S, MAX_SWEPT_ON_LIST
 from tests.kit import POLICY, Desk, outcome
 
 TEXT = POLICY + "transactions: {max_held: 5}\nbudget: {request: 60s}\n"
@@ -67,11 +67,11 @@ async def test_approvers_see_each_subjects_first_before_anybodys_second() -> Non
     assert [record.subject.rpartition(" ")[2] for _, record in waiting] == ["mallory", "alice", "bob", *["mallory"] * 3]
 
 
-@pytest.mark.parametrize("most", [3, SWEPT_WHEN_LISTED])
+@pytest.mark.parametrize("most", [3, MAX_SWEPT_ON_LIST])
 async def test_a_sweep_files_at_most_so_many(most: int) -> None:
     desk = Desk(text=TEXT)
     for number in range(10):
         await hold(desk, f"customer {number}", "k")
     desk.clock.advance(30 * 86_400)
-    await desk.enforcer.queue.sweep("held", most)
+    await desk.enforcer.hold_queue.sweep("held", most)
     assert len(await desk.store.transactions(state="held", limit=20)) == max(10 - most, 0)

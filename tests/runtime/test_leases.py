@@ -60,9 +60,9 @@ async def is_charged(desk: Desk, key: str) -> bool:
     assert one.running
     for verdict in (one, two):
         if verdict.running:
-            await desk.enforcer.approvals.operate(verdict.transaction, "transaction.failed", ("Omar",), "")
+            await desk.enforcer.approvals.decide_as_operator(verdict.transaction, "transaction.failed", ("Omar",), "")
             desk.clock.advance(121)
-            await desk.enforcer.approvals.operate(verdict.transaction, "transaction.failed", ("Omar",), "")
+            await desk.enforcer.approvals.decide_as_operator(verdict.transaction, "transaction.failed", ("Omar",), "")
     return not two.running
 
 
@@ -94,10 +94,10 @@ async def test_a_persons_word_settles_the_money_of_the_dead(tmp_path: Path, even
     kill_at(tmp_path, "running")
     async with afterwards(tmp_path) as desk:
         ((name, _),) = await desk.store.transactions(state="running", limit=2)
-        early = await desk.enforcer.approvals.operate(name, event, ("Omar",), "too early")
+        early = await desk.enforcer.approvals.decide_as_operator(name, event, ("Omar",), "too early")
         assert early is Reason.TRANSACTION_OVER
         desk.clock.advance(121)
-        settled = await desk.enforcer.approvals.operate(name, event, ("Omar",), "asked the bank")
+        settled = await desk.enforcer.approvals.decide_as_operator(name, event, ("Omar",), "asked the bank")
         assert not isinstance(settled, Reason)
         assert await is_charged(desk, "others") == stays
         again = await desk.ask("refund", desk.login(), body=BODY, idempotency="k")

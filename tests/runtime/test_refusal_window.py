@@ -7,7 +7,7 @@ import pytest
 from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
-from authguard.runtime.refusal_window import MAX_COVERED, RATE, WINDOW_S
+from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
 from tests.kit import POLICY, Desk, outcome
 
 
@@ -23,14 +23,14 @@ async def flood(desk: Desk, count: int) -> list[str]:
 
 async def test_up_to_the_rate_each_refusal_has_a_record_of_its_own() -> None:
     desk = Desk()
-    assert len(set(await flood(desk, RATE))) == RATE
-    assert len(desk.sink.of(DecisionEntry)) == RATE
+    assert len(set(await flood(desk, MAX_RECORDED_PER_S))) == MAX_RECORDED_PER_S
+    assert len(desk.sink.of(DecisionEntry)) == MAX_RECORDED_PER_S
     assert not refusals(desk)
 
 
 async def test_above_the_rate_one_record_covers_them_and_a_second_one_counts_them() -> None:
     desk = Desk()
-    covered = (await flood(desk, RATE + 300))[RATE:]
+    covered = (await flood(desk, MAX_RECORDED_PER_S + 300))[MAX_RECORDED_PER_S:]
     (opened,) = refusals(desk)
     assert set(covered) == {opened.id}
     assert (opened.reason, opened.most) == ("credential-missing", MAX_COVERED)
@@ -42,7 +42,7 @@ async def test_above_the_rate_one_record_covers_them_and_a_second_one_counts_the
 
 async def test_a_window_that_is_full_is_counted_and_followed_by_another() -> None:
     desk = Desk()
-    await flood(desk, RATE + MAX_COVERED + 1)
+    await flood(desk, MAX_RECORDED_PER_S + MAX_COVERED + 1)
     first, closed, second = refusals(desk)
     assert (closed.window, closed.count) == (first.id, MAX_COVERED)
     assert second.most
@@ -51,7 +51,7 @@ async def test_a_window_that_is_full_is_counted_and_followed_by_another() -> Non
 
 async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers() -> None:
     desk = Desk()
-    await flood(desk, RATE)
+    await flood(desk, MAX_RECORDED_PER_S)
     desk.sink.broken = AuditError("disk full")
     verdict = await desk.ask("chat")
     assert verdict.record == ""
@@ -62,7 +62,7 @@ async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers(
 
 async def test_each_reason_has_a_window_of_its_own() -> None:
     desk = Desk()
-    await flood(desk, RATE + 1)
+    await flood(desk, MAX_RECORDED_PER_S + 1)
     refused = [desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record for _ in range(5)]
     assert len(set(refused)) == 1
     assert [entry.reason for entry in refusals(desk)] == ["credential-missing", "request-malformed"]
@@ -71,21 +71,23 @@ async def test_each_reason_has_a_window_of_its_own() -> None:
 async def test_requests_of_the_proven_are_never_covered() -> None:
     desk = Desk()
     token = desk.login()
-    await flood(desk, RATE + 1)
-    records = [(await desk.ask("chat", token)).record for _ in range(RATE + 5)]
-    assert len(set(records)) == RATE + 5
+    await flood(desk, MAX_RECORDED_PER_S + 1)
+    records = [(await desk.ask("chat", token)).record for _ in range(MAX_RECORDED_PER_S + 5)]
+    assert len(set(records)) == MAX_RECORDED_PER_S + 5
 
 
-@pytest.mark.parametrize(("policy", "records"), [("", 2 * RATE), ("audit: {public: windows}\n", RATE)])
+@pytest.mark.parametrize(
+    ("policy", "records"), [("", 2 * MAX_RECORDED_PER_S), ("audit: {public: windows}\n", MAX_RECORDED_PER_S)]
+)
 async def test_public_admissions_are_covered_only_where_the_policy_says_so(policy: str, records: int) -> None:
     desk = Desk(text=POLICY + policy)
-    for _ in range(2 * RATE):
+    for _ in range(2 * MAX_RECORDED_PER_S):
         assert outcome(await desk.ask("health", method="GET")) == ("allow", "allow")
     assert len(desk.sink.of(DecisionEntry)) == records
 
 
 async def test_a_guard_that_closes_counts_what_is_open() -> None:
     desk = Desk()
-    await flood(desk, RATE + 7)
+    await flood(desk, MAX_RECORDED_PER_S + 7)
     await desk.enforcer.close()
     assert refusals(desk)[-1].count == 7

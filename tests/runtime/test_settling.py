@@ -8,7 +8,7 @@ import pytest
 
 from authguard.asgi.control import Control
 from authguard.core.outcomes import Reason
-from authguard.runtime.access import Answer
+from authguard.runtime.access import AppResponse
 from tests.kit import POLICY, Desk
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ async def charged(desk: Desk, verdict: Verdict) -> dict[str, int]:
 
 
 async def by_its_answer(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
-    await desk.enforcer.reports.settle(verdict, Answer(201 if happened else 422))
+    await desk.enforcer.reports.settle(verdict, AppResponse(201 if happened else 422))
 
 
 async def late_by_the_app(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
-    await desk.enforcer.reports.settle(verdict, Answer(500))
+    await desk.enforcer.reports.settle(verdict, AppResponse(500))
     assert set((await charged(desk, verdict)).values()) == {1}, "nobody knows yet, so it counts"
     control = Control()
     control.bind(desk.enforcer)
@@ -46,7 +46,7 @@ async def late_by_the_app(desk: Desk, verdict: Verdict, *, happened: bool) -> No
 async def by_an_operator(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
     desk.clock.advance(121)  # nothing was heard of it: its process died
     event = "transaction.committed" if happened else "transaction.failed"
-    done = await desk.enforcer.approvals.operate(verdict.transaction, event, ("Omar",), "asked the bank")
+    done = await desk.enforcer.approvals.decide_as_operator(verdict.transaction, event, ("Omar",), "asked the bank")
     assert not isinstance(done, Reason), done
 
 

@@ -9,7 +9,7 @@ import pytest
 from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.runtime.access import Answer, Refusal
+from authguard.runtime.access import AppResponse, Refusal
 from authguard.runtime.rollback import Rollback
 from tests.kit import POLICY, Desk, fingerprint, outcome, states
 
@@ -233,7 +233,7 @@ async def test_a_refund_runs_once_and_its_repeat_gets_the_first_answer() -> None
     assert (outcome(verdict), verdict.running) == (("allow", "allow"), True)
     busy = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     assert outcome(busy) == ("retry", "busy")
-    await desk.enforcer.reports.settle(verdict, Answer(200, "application/json", b'{"refunded": true}'))
+    await desk.enforcer.reports.settle(verdict, AppResponse(200, "application/json", b'{"refunded": true}'))
     again = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     assert outcome(again) == ("repeat", "say_again")
     assert again.snapshot.transaction.answer == b'{"refunded": true}'
@@ -243,7 +243,7 @@ async def test_the_same_key_with_another_body_is_refused() -> None:
     desk = Desk()
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k1")
-    await desk.enforcer.reports.settle(verdict, Answer(200, "application/json", b"{}"))
+    await desk.enforcer.reports.settle(verdict, AppResponse(200, "application/json", b"{}"))
     refusal = await desk.ask_any("refund", token, body={"amount": 13, "currency": "EUR"}, idempotency="k1")
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.TRANSACTION_ALTERED
@@ -282,7 +282,7 @@ async def test_a_refund_that_the_app_refused_gives_the_budget_back() -> None:
         body = {"amount": 400, "currency": "EUR"}
         verdict = await desk.ask("refund", token, body=body, idempotency=f"k{number}")
         assert outcome(verdict) == ("allow", "allow"), number
-        await desk.enforcer.reports.settle(verdict, Answer(409, "", b""))
+        await desk.enforcer.reports.settle(verdict, AppResponse(409, "", b""))
 
 
 async def test_the_daily_budget_counts_all_of_a_persons_refunds() -> None:
@@ -294,7 +294,7 @@ async def test_the_daily_budget_counts_all_of_a_persons_refunds() -> None:
         verdict = await desk.ask("refund", token, body=body, idempotency=f"k{number}")
         kinds.append(verdict.fallback.kind.value)
         if verdict.running:
-            await desk.enforcer.reports.settle(verdict, Answer(200, "", b""))
+            await desk.enforcer.reports.settle(verdict, AppResponse(200, "", b""))
     assert kinds == ["allow", "allow", "hold"]
 
 
@@ -323,7 +323,7 @@ async def test_an_app_that_died_over_a_refund_leaves_it_in_doubt_and_with_a_pers
     again = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     assert states(again)["transaction"] == "in_doubt"
     assert outcome(again) == ("handoff", "to_a_person")
-    await desk.enforcer.reports.settle(verdict, Answer(200, "", b""))
+    await desk.enforcer.reports.settle(verdict, AppResponse(200, "", b""))
     late = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     assert outcome(late) == ("repeat", "say_again")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.runtime.transaction_list import waiting
+from authguard.runtime.transaction_list import list_transactions
 from tests.kit import Desk
 
 SMALL = {"amount": 5, "currency": "EUR"}
@@ -12,7 +12,7 @@ LARGE = {"amount": 501, "currency": "EUR"}
 
 
 async def listed(desk: Desk, state: str, **wanted: object) -> list[tuple[str, str]]:
-    found = await waiting(desk.enforcer.repository, state=state, limit=9, **wanted)  # type: ignore[arg-type]  # of a test
+    found = await list_transactions(desk.enforcer.repository, state=state, limit=9, **wanted)  # type: ignore[arg-type]  # of a test
     return [(name, record.state) for name, record in found]
 
 
@@ -34,7 +34,7 @@ async def test_what_a_dead_process_ran_is_found_in_doubt_though_nobody_asked_for
 async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("authguard.runtime.transaction_list.PAGE", page)
+    monkeypatch.setattr("authguard.runtime.transaction_list.PAGE_SIZE", page)
     desk = Desk()
     old = [(await desk.ask("refund", desk.login(), body=LARGE, idempotency=f"old-{n}")).transaction for n in range(3)]
     desk.clock.advance(899)
@@ -43,6 +43,6 @@ async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     desk.clock.advance(1)
     assert sorted(await listed(desk, "held")) == sorted((name, "held") for name in new)
     assert sorted(await listed(desk, "lapsed")) == sorted((name, "lapsed") for name in old)
-    one = await waiting(desk.enforcer.repository, state="held", limit=1)
-    two = await waiting(desk.enforcer.repository, state="held", after=(one[0][1].place, one[0][0]), limit=9)
+    one = await list_transactions(desk.enforcer.repository, state="held", limit=1)
+    two = await list_transactions(desk.enforcer.repository, state="held", after=(one[0][1].place, one[0][0]), limit=9)
     assert sorted(name for name, _ in (*one, *two)) == sorted(new)

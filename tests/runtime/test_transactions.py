@@ -12,7 +12,7 @@ from authguard.core.canonical import MAX_TEXT_CHARS
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
-from authguard.runtime.access import AccessRequest, Answer, Body, Refusal
+from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal
 from authguard.runtime.transactions import bind_request
 from tests.kit import POLICY, Desk, signed_in
 
@@ -83,7 +83,7 @@ async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
     verdict = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     record = verdict.snapshot.transaction
     assert b"ypal" not in record.request
-    assert desk.enforcer.approvals.shown(verdict.transaction, record) == (
+    assert desk.enforcer.approvals.render_request(verdict.transaction, record) == (
         'POST "/refund"',
         '"/amount": 501',
         '"/currency": "EUR"',
@@ -96,9 +96,9 @@ async def test_what_is_shown_is_what_is_bound_or_nothing(change_it: dict[str, An
     desk = Desk()
     verdict = await desk.ask("refund", desk.login(), body={"amount": 501, "currency": "EUR"}, idempotency="k1")
     record = verdict.snapshot.transaction
-    assert desk.enforcer.approvals.shown(verdict.transaction, record)
-    assert desk.enforcer.approvals.shown(verdict.transaction, change(record, **change_it)) == ()
-    assert desk.enforcer.approvals.shown("another", record) == ()
+    assert desk.enforcer.approvals.render_request(verdict.transaction, record)
+    assert desk.enforcer.approvals.render_request(verdict.transaction, change(record, **change_it)) == ()
+    assert desk.enforcer.approvals.render_request("another", record) == ()
 
 
 async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
@@ -128,13 +128,13 @@ async def test_after_a_new_policy_what_is_done_is_answered_again_and_what_waits_
     new.check.known, new.ids = old.check.known, old.ids
     token = old.login()
     done = await old.ask("refund", token, body=small, idempotency="done")
-    await old.enforcer.reports.settle(done, Answer(201, "text/plain", b"first"))
+    await old.enforcer.reports.settle(done, AppResponse(201, "text/plain", b"first"))
     running = await old.ask("refund", token, body=small, idempotency="running")
     held = await old.ask("refund", token, body=large, idempotency="held")
     approved = await old.ask("refund", token, body=large, idempotency="approved")
     by = ("Ines",)
     assert not isinstance(
-        await old.enforcer.approvals.operate(approved.transaction, "transaction.approved", by, ""), Reason
+        await old.enforcer.approvals.decide_as_operator(approved.transaction, "transaction.approved", by, ""), Reason
     )
     assert running.running
 
@@ -160,7 +160,7 @@ async def test_what_the_app_says_did_not_happen_is_given_back_to_everybody() -> 
     loaded = await desk.enforcer.repository.load(verdict.keys)
     assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [1, 1]
     assert loaded.snapshot.transaction.keys(verdict.transaction) == verdict.keys
-    await desk.enforcer.reports.settle(verdict, Answer(422))
+    await desk.enforcer.reports.settle(verdict, AppResponse(422))
     loaded = await desk.enforcer.repository.load(verdict.keys)
     assert [len(record.ledger) for record in loaded.snapshot.ledgers.values()] == [0, 0]
     nobody = await desk.ask("refund", token, body={"amount": 1, "currency": "EUR"}, idempotency="k2")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.runtime.access import Verdict
-    from authguard.runtime.verification import Step
+    from authguard.runtime.verification import NextStep
 
 TWO = POLICY.replace(
     '  otp: {type: http, url: "http://127.0.0.1:9/otp", pass_at: 0.9, fail_at: 0.4}\n',
@@ -47,7 +47,7 @@ class Talk:
 
     async def say(
         self, answers: Mapping[str, Mapping[str, str]], method: str = "default", token: bytes | None = None
-    ) -> Step:
+    ) -> NextStep:
         """Answer in the middle of a talk, as the app hands it on."""
         chat = await self.desk.ask("chat", token or self.token)
         return await self.desk.enforcer.verifications.answer(chat, method, answers)
@@ -378,7 +378,7 @@ async def until(holds: object) -> None:
     raise AssertionError("it never came to hold")
 
 
-async def settled(running: list[asyncio.Task[Step]]) -> None:
+async def settled(running: list[asyncio.Task[NextStep]]) -> None:
     """Let other tasks run until no more of them ends."""
     for _ in range(500):
         await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.snapshot import Keys, session_key
-from authguard.runtime.access import Answer
+from authguard.runtime.access import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
@@ -72,7 +72,7 @@ async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_a
     desk = Desk(store=store)
     small = {"amount": 5, "currency": "EUR"}
     verdict = await desk.ask("refund", desk.login(), body=small, idempotency="k")
-    await desk.enforcer.reports.settle(verdict, Answer(201, "text/plain", b"first"))
+    await desk.enforcer.reports.settle(verdict, AppResponse(201, "text/plain", b"first"))
 
     async def kept() -> TransactionRecord:
         ((_, record),) = await store.transactions(limit=9)

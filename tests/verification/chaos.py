@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from authguard.core.verification import Method
     from authguard.ports import Question
-    from authguard.runtime.verification import Step
+    from authguard.runtime.verification import NextStep
 
     Make = Callable[[int, "World"], Desk]
 
@@ -217,7 +217,7 @@ class Run:
             await self.desk.ask("balance", token, method="GET")
         await self._say(token, method, {name: {"answer": "x"} for name in names})
 
-    async def _say(self, token: bytes, method: str, answers: dict[str, dict[str, str]]) -> Step:
+    async def _say(self, token: bytes, method: str, answers: dict[str, dict[str, str]]) -> NextStep:
         chat = await self.desk.ask("chat", token)
         return await self.desk.enforcer.verifications.answer(chat, method, answers)
 

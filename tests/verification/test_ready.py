@@ -20,9 +20,9 @@ from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from authguard.testing import FakeClock
 from authguard.verification import kba, totp
-from authguard.verification.code import COMPARTMENT, NAMESPACE, SENDS, CodeVerifier
-from authguard.verification.kba import KbaService, normal
-from authguard.verification.totp import STEP, TotpService
+from authguard.verification.code import BUCKET_S, MAX_SENDS, NAMESPACE, CodeVerifier
+from authguard.verification.kba import KbaService, normalize_answer
+from authguard.verification.totp import STEP_S, TotpService
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +71,8 @@ async def test_the_codes_of_the_rfc_pass(at: int, code: str) -> None:
 async def test_a_clock_may_be_off_by_the_window_and_no_more() -> None:
     code = pyotp.TOTP(RFC).at(1_000_000)
     for off, said in ((-2, Failed()), (-1, Passed()), (0, Passed()), (1, Passed()), (2, Failed())):
-        assert await an_authenticator().ask(asked(1_000_000 + off * STEP, answer=code)) == said
-    assert await an_authenticator(window=0).ask(asked(1_000_000 + STEP, answer=code)) == Failed()
+        assert await an_authenticator().ask(asked(1_000_000 + off * STEP_S, answer=code)) == said
+    assert await an_authenticator(window=0).ask(asked(1_000_000 + STEP_S, answer=code)) == Failed()
 
 
 async def test_a_code_counts_once_in_whichever_process(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_a_code_counts_once_in_whichever_process(tmp_path: Path) -> None:
     services = [an_authenticator(store=store) for store in (one, other)] * 10
     said = await asyncio.gather(*(service.ask(asked(answer=code)) for service in services))
     assert sorted(type(one).__name__ for one in said) == ["Failed"] * 19 + ["Passed"]
-    assert await services[0].ask(asked(1_000_000 + STEP, answer=code)) == Failed(), "nor in the next step"
+    assert await services[0].ask(asked(1_000_000 + STEP_S, answer=code)) == Failed(), "nor in the next step"
     await one.close()
     await other.close()
 
@@ -92,7 +92,7 @@ async def test_the_code_of_one_account_is_not_used_up_by_another_s_and_nothing_r
     store = MemoryStore(capacity=64)
     made = TotpService(Verifier(name="app", type="totp", call="a:b"), lambda *_: RFC, store, KEY)
     for number in range(500):
-        at = 1_000_000 + number * STEP * 4
+        at = 1_000_000 + number * STEP_S * 4
         code = pyotp.TOTP(RFC).at(at)
         for subject in ("alice", "bob"):
             assert await made.ask(asked(at, subject, answer=code)) == Passed()
@@ -123,7 +123,7 @@ async def test_a_secret_that_is_none_is_an_outage_of_the_app(secret: object) -> 
 @given(st.text(max_size=40))
 async def test_only_the_right_digits_pass(said: str) -> None:
     code = pyotp.TOTP(RFC).at(1_000_000)
-    right = said.replace(" ", "") in {pyotp.TOTP(RFC).at(1_000_000 + off * STEP) for off in (-1, 0, 1)}
+    right = said.replace(" ", "") in {pyotp.TOTP(RFC).at(1_000_000 + off * STEP_S) for off in (-1, 0, 1)}
     assert (await an_authenticator().ask(asked(answer=said)) == Passed()) == right
     assert await an_authenticator().ask(asked(answer=f"{code[:3]} {code[3:]}")) == Passed()
 
@@ -191,7 +191,7 @@ async def test_records_that_make_no_sense_are_an_outage_of_the_app(known: object
 
 @given(st.text(max_size=60))
 def test_writing_an_answer_in_its_usual_form_changes_nothing_more(answer: str) -> None:
-    assert normal(normal(answer)) == normal(answer)
+    assert normalize_answer(normalize_answer(answer)) == normalize_answer(answer)
 
 
 class Post:
@@ -262,7 +262,7 @@ async def test_a_code_counts_for_its_attempt_its_subject_and_its_time(other: dic
 async def test_a_code_is_found_over_the_hour() -> None:
     post = Post()
     made = codes(post)
-    end = (1_000_000 // COMPARTMENT + 1) * COMPARTMENT
+    end = (1_000_000 // BUCKET_S + 1) * BUCKET_S
     await made.begin(asked(end - 1.0))
     assert await made.verify(asked(end + 1.0, answer=post.sent[0][3])) == Passed()
 
@@ -272,7 +272,7 @@ async def test_asking_again_sends_another_code_a_few_times_and_then_no_more() ->
     made = codes(post)
     for _ in range(10):
         assert await made.begin(asked()) == Passed()
-    assert len(post.sent) == SENDS
+    assert len(post.sent) == MAX_SENDS
     assert await made.verify(asked(answer=post.sent[-1][3])) == Passed()
     await made.begin(asked(attempt="a2"))
     await made.begin(asked(attempt="a2"))
@@ -293,7 +293,7 @@ async def test_codes_that_nobody_answers_are_swept() -> None:
     made = codes(post, store)
     for number in range(2_000):
         assert await made.begin(asked(1_000_000.0 + 100 * number, attempt=f"a{number}")) == Passed()
-    assert len(await store.list_keys(NAMESPACE, 1_000)) <= 2 * COMPARTMENT // 100 + 1
+    assert len(await store.list_keys(NAMESPACE, 1_000)) <= 2 * BUCKET_S // 100 + 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import anyio
 
 from authguard.asgi.evidence import bound_headers, content_type, representation_headers, request_target
 from authguard.core.outcomes import Reason
-from authguard.runtime.access import Body, NoBody
+from authguard.runtime.access import Body, BodyFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -47,29 +47,29 @@ class BodyReader:
         self._binds = binds
         self._seconds = seconds
         self._messages: list[Message] | None = None
-        self._result: Body | NoBody | None = None
+        self._result: Body | BodyFailure | None = None
 
-    async def read(self) -> Body | NoBody:
+    async def read(self) -> Body | BodyFailure:
         """Read the whole body, once; later calls give the same answer."""
         if self._result is None:
             self._messages = []
             self._result = await self._read(self._messages)
         return self._result
 
-    async def _read(self, messages: list[Message]) -> Body | NoBody:
+    async def _read(self, messages: list[Message]) -> Body | BodyFailure:
         declared = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"")
         if declared.isdigit() and (len(declared) > len(str(self._bound)) or int(declared) > self._bound):
-            return NoBody(Reason.BODY_TOO_LARGE)
+            return BodyFailure(Reason.BODY_TOO_LARGE)
         size = whole = 0
         with anyio.move_on_after(self._seconds):
             while True:
                 message = await self._receive()
                 if message["type"] != "http.request":
-                    return NoBody(Reason.BODY_CUT)
+                    return BodyFailure(Reason.BODY_CUT)
                 messages.append(message)
                 size += len(message.get("body", b""))
                 if size > self._bound:
-                    return NoBody(Reason.BODY_TOO_LARGE)
+                    return BodyFailure(Reason.BODY_TOO_LARGE)
                 if len(messages) - whole == MAX_PARTS:
                     messages[whole:] = [{**message, "body": _joined(messages[whole:])}]
                     whole += 1
@@ -83,7 +83,7 @@ class BodyReader:
                         representation_headers(scope),
                         headers,
                     )
-        return NoBody(Reason.BODY_TIMEOUT)
+        return BodyFailure(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:
         """Give the app a channel on which it hears the body as it came, and then whatever follows."""

@@ -48,7 +48,7 @@ class Control:
             ReportRefusedError: it is another event, or no guard has this object.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
-        await (await self._open()).reports.impair(event, note)
+        await (await self._open()).reports.report_service(event, note)
 
     async def settle(self, transaction: str, *, happened: bool, by: str, note: str = "") -> None:
         """Say what came of a transaction that is in doubt, once the app has found out.
@@ -69,7 +69,7 @@ class Control:
             raise ReportRefusedError("say by whom a transaction is settled: `by=` is a name for the log")
         enforcer = await self._open()
         event = "transaction.committed" if happened else "transaction.failed"
-        done = await enforcer.approvals.operate(transaction, event, (by.strip(),), note)
+        done = await enforcer.approvals.decide_as_operator(transaction, event, (by.strip(),), note)
         if isinstance(done, Reason):
             raise ReportRefusedError(f"this transaction cannot be settled: {done.public}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core.outcomes import Reason
-from authguard.runtime.access import NoBody
+from authguard.runtime.access import BodyFailure
 
 if TYPE_CHECKING:
     from authguard.asgi.reply import ReplyBuilder
@@ -39,7 +39,7 @@ class EndpointRequest:
     async def parse_body(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
         """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
         body = await self.access_request.read_body()
-        if isinstance(body, NoBody):
+        if isinstance(body, BodyFailure):
             return body.reason
         try:
             return msgspec.json.decode(body.content or b"{}", type=shape)

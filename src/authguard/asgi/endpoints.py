@@ -51,13 +51,15 @@ async def _session(request: EndpointRequest) -> Reply:
 
 async def _session_end(request: EndpointRequest) -> Reply:
     """Sign out."""
-    await sign_out_delay.over(request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict))
+    await sign_out_delay.wait_for_next_second(
+        request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict)
+    )
     return json_reply(200, {"ended": True})
 
 
 async def _sessions_end(request: EndpointRequest) -> Reply:
     """Sign out everywhere: every session of the account, on whichever device."""
-    await sign_out_delay.over(
+    await sign_out_delay.wait_for_next_second(
         request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict, everywhere=True)
     )
     return json_reply(200, {"ended": True})

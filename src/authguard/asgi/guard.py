@@ -200,7 +200,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
         self._current = replace(after, transaction=self._snapshot.transaction)
-        await sign_out_delay.over(self._enforcer.clock, after)
+        await sign_out_delay.wait_for_next_second(self._enforcer.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Prove who the customer is in the middle of a talk, where the answers arrive.

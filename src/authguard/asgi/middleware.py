@@ -39,7 +39,7 @@ from authguard.asgi.user import build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.access import AccessRequest, Answer, Body, Refusal, Verdict
+from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal, Verdict
 from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class GuardMiddleware:
             else:
                 await wrap_app(inner["user"], self._app)(inner, receive, send)
 
-        run_in_thread = partial(self._enforcer.apart.run, verdict.keys.account)
+        run_in_thread = partial(self._enforcer.fair_worker.run, verdict.keys.account)
         await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
     async def _answer_verification(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
@@ -329,7 +329,7 @@ class GuardMiddleware:
             await wrap_app(scope["user"], self._app)(scope, receive, watch)
         finally:
             if not settled:
-                await self._enforcer.reports.settle(verdict, Answer(0))
+                await self._enforcer.reports.settle(verdict, AppResponse(0))
 
 
 class _ResponseRecorder:
@@ -365,9 +365,9 @@ class _ResponseRecorder:
             self._whole = False
         return not message.get("more_body", False)
 
-    def answer(self) -> Answer:
+    def answer(self) -> AppResponse:
         """Give what was answered."""
-        return Answer(self._status, self._content_type, self._body, self._whole, self._headers)
+        return AppResponse(self._status, self._content_type, self._body, self._whole, self._headers)
 
 
 async def _send(reply: Reply, send: Send, scope: Scope) -> None:

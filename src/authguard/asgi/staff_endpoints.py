@@ -66,7 +66,7 @@ async def _reinstate(request: EndpointRequest) -> Reply | Reason:
         return body
     if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not has_letters(body.reason):
         return Reason.BODY_MALFORMED
-    done = await request.enforcer.staff_actions.staff_reinstates(request.verdict, body.issuer, subject, body.reason)
+    done = await request.enforcer.staff_actions.reinstate_as_staff(request.verdict, body.issuer, subject, body.reason)
     return json_reply(200, {"reinstated": True}) if done is Reason.DECIDED else done
 
 
@@ -81,7 +81,7 @@ async def _reset(request: EndpointRequest) -> Reply | Reason:
     account = bytes.fromhex(body.account)
     if len(session) != KEY_BYTES or not has_letters(body.reason):
         return Reason.BODY_MALFORMED
-    done = await request.enforcer.staff_actions.staff_resets(request.verdict, session, account, body.reason)
+    done = await request.enforcer.staff_actions.reset_as_staff(request.verdict, session, account, body.reason)
     return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done
 
 

@@ -19,7 +19,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.person_name import has_letters
 from authguard.core.request import Match, Operation
 from authguard.ports import FIRST
-from authguard.runtime.hold_queue import SWEPT_WHEN_LISTED
+from authguard.runtime.hold_queue import MAX_SWEPT_ON_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -62,12 +62,12 @@ async def _get(request: EndpointRequest) -> Reply | Reason:
     name, principal = _path_segment(request.path, 1), request.verdict.principal
     if principal is None:
         return Reason.TRANSACTION_UNKNOWN
-    found = await request.enforcer.approvals.see(principal, name)
+    found = await request.enforcer.approvals.get(principal, name)
     if isinstance(found, Reason):
         return found
     if found.account == principal.account_key:
         return json_reply(200, {"transaction": name, "operation": found.operation, "state": found.state})
-    limits = await request.enforcer.approvals.figures(name)
+    limits = await request.enforcer.approvals.limit_usages(name)
     return json_reply(200, _render(request, name, found) | {"limits": [asdict(figure) for figure in limits]})
 
 
@@ -85,8 +85,8 @@ async def _list(request: EndpointRequest) -> Reply | Reason:
     count = min(int(limit[:9]), MAX_LISTED)
     state = wanted.get("state", "held")
     if after == FIRST and state in request.enforcer.policy.machines["transaction"].spec.states:
-        await request.enforcer.queue.sweep(state, SWEPT_WHEN_LISTED)
-    found = await request.enforcer.approvals.listed(
+        await request.enforcer.hold_queue.sweep(state, MAX_SWEPT_ON_LIST)
+    found = await request.enforcer.approvals.list_decidable(
         principal,
         state=state,
         operation=wanted.get("operation", ""),
@@ -170,7 +170,7 @@ def _render(request: EndpointRequest, name: str, record: TransactionRecord) -> d
         "agent": bool(record.actors),
         "created": record.created,
         "digest": record.digest,
-        "shown": request.enforcer.approvals.shown(name, record),
+        "shown": request.enforcer.approvals.render_request(name, record),
         "approvers": {"role": record.role, "count": record.count},
         "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
         "note": record.note,

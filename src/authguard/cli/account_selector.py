@@ -14,7 +14,7 @@ from authguard.cli.operator_session import pick_issuer
 from authguard.cli.output import FAILED, print_error
 from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
 from authguard.runtime.handoff import StoreDesk
-from authguard.runtime.transaction_list import as_of
+from authguard.runtime.transaction_list import effective_snapshot
 
 if TYPE_CHECKING:
     from authguard.runtime.pseudonymizer import Pseudonymizer
@@ -86,7 +86,7 @@ async def find_account(repository: StateRepository, naming: Pseudonymizer, asked
         key, name = await _led_to(repository, asked)
         name = naming.account(key) or name
     found = (await repository.load(Keys(account=key))).snapshot
-    return Account(key, name, as_of(repository, found).account if found.account.version else found.account)
+    return Account(key, name, effective_snapshot(repository, found).account if found.account.version else found.account)
 
 
 async def find_known_account(repository: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:

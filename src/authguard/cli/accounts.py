@@ -129,7 +129,7 @@ def sign_out(
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
             found = await (find_account if unseen else find_known_account)(repository, lifts.naming, asked)
             after = await lifts.sign_out(found.key, found.name, name, reason)
-            await sign_out_delay.over(repository.clock, after)
+            await sign_out_delay.wait_for_next_second(repository.clock, after)
             return after.account.not_before
 
     typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is taken")

@@ -38,7 +38,7 @@ from authguard.ports import FIRST
 from authguard.pseudonym import KeyedPseudonyms
 from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.runtime.handoff import StoreDesk
-from authguard.runtime.pseudonymizer import demand_names
+from authguard.runtime.pseudonymizer import require_same_pseudonyms
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def erase(
 
     async def look() -> tuple[Account, str]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
-            await demand_names(repository.store, keys.check)
+            await require_same_pseudonyms(repository.store, keys.check)
             found = await find_account(repository, keys, asked)
             return found, await suggest_option(repository, asked.subject)
 

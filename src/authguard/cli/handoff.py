@@ -22,7 +22,7 @@ from authguard.core.person_name import normalize_name
 from authguard.runtime.handoff import NoTicket, StoreDesk
 
 if TYPE_CHECKING:
-    from authguard.runtime.handoff import Filed
+    from authguard.runtime.handoff import FiledTicket
 
 app = typer.Typer()
 
@@ -46,7 +46,7 @@ def show(
 ) -> None:
     """Show who waits or is being helped, whoever has waited the longest first. Nothing is changed or recorded."""
 
-    async def look() -> tuple[Filed, ...]:
+    async def look() -> tuple[FiledTicket, ...]:
         async with open_deployment(policy, store, log, records=False) as (_, opened):
             return await StoreDesk(opened).tickets(MOST)
 
@@ -115,7 +115,7 @@ async def _act(  # noqa: PLR0917 - a command's parts
         typer.echo(_told(filed))
 
 
-def _trouble(act: Literal["take", "close"], filed: Filed, name: str) -> str:
+def _trouble(act: Literal["take", "close"], filed: FiledTicket, name: str) -> str:
     """Say why it could not be done; nothing where it was."""
     if filed.state == "open":
         return "nobody has taken the ticket: take it first, or say --override"
@@ -124,7 +124,7 @@ def _trouble(act: Literal["take", "close"], filed: Filed, name: str) -> str:
     return ""
 
 
-def _told(filed: Filed) -> str:
+def _told(filed: FiledTicket) -> str:
     ticket = filed.ticket
     how = f"{filed.state} by {filed.by}" if filed.by else filed.state
     states = " ".join(f"{machine}={state}" for machine, state in ticket.states.items())

@@ -26,7 +26,7 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
 from authguard.core.snapshot import KEY_BYTES, Keys
 from authguard.runtime import sign_out_delay
-from authguard.runtime.transaction_list import as_of
+from authguard.runtime.transaction_list import effective_snapshot
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import SessionRecord
@@ -56,7 +56,7 @@ def show(
     async def look() -> SessionRecord:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             found = (await repository.load(Keys(session=session))).snapshot
-            return as_of(repository, found).session if found.session.version else found.session
+            return effective_snapshot(repository, found).session if found.session.version else found.session
 
     record = _known(anyio.run(look))
     if whole:
@@ -103,10 +103,10 @@ async def _act(  # noqa: PLR0917 - a command's parts
     (name,) = parse_names([by])
     async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
         record = _known((await repository.load(Keys(session=session))).snapshot.session)
-        lift = lifts.reset if resets else lifts.end
+        lift = lifts.reset if resets else lifts.end_session
         after = await lift(session, record.account, name, reason)
         if not resets:
-            await sign_out_delay.over(repository.clock, after)
+            await sign_out_delay.wait_for_next_second(repository.clock, after)
         return after.session
 
 

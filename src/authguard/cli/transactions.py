@@ -24,9 +24,9 @@ from authguard.core.snapshot import Keys
 from authguard.factory import create_decryption_cipher
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
-from authguard.runtime.booking import figures
-from authguard.runtime.transaction_list import as_of_now, waiting
-from authguard.runtime.transactions import shown
+from authguard.runtime.booking import limit_usages
+from authguard.runtime.transaction_list import effective_record, list_transactions
+from authguard.runtime.transactions import decrypt_request
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from authguard.core.snapshot import TransactionRecord
     from authguard.ports import Cipher
-    from authguard.runtime.booking import Figure
+    from authguard.runtime.booking import LimitUsage
 
 app = typer.Typer()
 
@@ -105,19 +105,19 @@ def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = 
 def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
     """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
 
-    async def look() -> tuple[TransactionRecord, tuple[Figure, ...]]:
+    async def look() -> tuple[TransactionRecord, tuple[LimitUsage, ...]]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
             snapshot = (await repository.load(record.keys(transaction))).snapshot
-            limits = figures(repository.policy, snapshot, repository.clock.now(), transaction)
-            return as_of_now(repository, record), limits
+            limits = limit_usages(repository.policy, snapshot, repository.clock.now(), transaction)
+            return effective_record(repository, record), limits
 
     record, limits = anyio.run(look)
     if not record.version:
         _refuse(Reason.TRANSACTION_UNKNOWN)
     typer.echo(_told(transaction, record))
     typer.echo(f"digest {record.digest}")
-    lines = shown(record, transaction, _cipher(policy, store, log))
+    lines = decrypt_request(record, transaction, _cipher(policy, store, log))
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
     for limit in limits:
@@ -191,7 +191,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
                 _refuse(Reason.TRANSACTION_UNKNOWN)
             place = (last.place, after)
         while limit:
-            page = await waiting(repository, **filters, after=place, limit=min(limit, PAGE))
+            page = await list_transactions(repository, **filters, after=place, limit=min(limit, PAGE))
             for name, record in page:
                 tell(name, record, cipher)
             if len(page) < min(limit, PAGE):
@@ -218,8 +218,8 @@ async def _act(  # noqa: PLR0917 - a command's parts
     names = parse_names(by)
     async with open_deployment(policy, store, log, records=True) as (repository, _):
         approvals = Approvals(repository, _cipher(policy, store, log))
-        done = await approvals.operate(transaction, event, names, reason, tuple(over))
-        limits = await approvals.figures(transaction) if done is Reason.LIMIT_EXCEEDED else ()
+        done = await approvals.decide_as_operator(transaction, event, names, reason, tuple(over))
+        limits = await approvals.limit_usages(transaction) if done is Reason.LIMIT_EXCEEDED else ()
     for limit in limits:
         if limit.exceeded and not limit.tripped:
             print_error(f"{_limit(limit)}; add `--over {limit.limit}` where it may")
@@ -239,7 +239,7 @@ def _told(name: str, record: TransactionRecord) -> str:
     return f"{name} {record.operation} {record.state} since {format_time(record.entered)}{wanted}"
 
 
-def _limit(limit: Figure) -> str:
+def _limit(limit: LimitUsage) -> str:
     """Tell where one limit stands."""
     unit = f" {limit.currency}" if limit.currency else " calls"
     window = f"in {limit.per:g} s by {limit.by}" if limit.per else "a call"
@@ -259,7 +259,7 @@ def _document(name: str, record: TransactionRecord, cipher: Cipher) -> str:
         "created": record.created,
         "subject": record.subject,
         "digest": record.digest,
-        "shown": shown(record, name, cipher),
+        "shown": decrypt_request(record, name, cipher),
         "role": record.role,
         "count": record.count,
         "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class FunctionLookup:
     """Asks a function of the app ``(issuer, subject) -> status``, sync or async."""
 
-    def __init__(self, function: Callable[[str, str], Any], at_once: int, mandates_at: str = "") -> None:
+    def __init__(self, function: Callable[[str, str], Any], max_concurrency: int, mandates_at: str = "") -> None:
         """Keep the function.
 
         Args:
             function: called in a worker thread where it is not async.
-            at_once: threads at the most, those counted that it was left behind in.
+            max_concurrency: threads at the most, those counted that it was left behind in.
             mandates_at: JSON Pointer to who may act, in a document that then also has ``status``; empty where the
                 function gives the status alone.
         """
         self._mandates_at = mandates_at
         self._function = function
-        self._workers = BoundedThreadPool(at_once)
+        self._workers = BoundedThreadPool(max_concurrency)
 
     async def open(self) -> None:
         """Do nothing: it is the app's."""

@@ -41,7 +41,7 @@ class HttpLookup:
         self._service = JsonService(
             source.url,
             who=f"the account source `{source.name}`",
-            at_once=source.max_concurrency,
+            max_concurrency=source.max_concurrency,
             auth=ServiceAuth(
                 bearer_env=source.bearer_env,
                 certificate=source.certificate,

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import AccountSource
 
 #: accounts whose last answer is remembered; the longest unused goes first
-REMEMBERED: Final = 10_000
+MAX_CACHED_ACCOUNTS: Final = 10_000
 #: characters of a status that is believed to be one
-STATUS_BOUND: Final = 256
+MAX_STATUS_LENGTH: Final = 256
 #: epoch seconds that are believed to be a moment; milliseconds, infinity and what is no number are none
-LATEST: Final = 100_000_000_000
+MAX_TIMESTAMP_S: Final = 100_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,16 @@ def find_or_none(document: object, pointer: str) -> object:
         return None
 
 
-def _believed(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
+def _validate_status(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
     """Take an answer that can be one.
 
     Raises:
         ServiceError, Unreadable: it cannot.
     """
     at = now if said.at is None else said.at
-    if not isinstance(said.status, str) or len(said.status) > STATUS_BOUND:
+    if not isinstance(said.status, str) or len(said.status) > MAX_STATUS_LENGTH:
         raise ServiceError("nonsense")
-    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < LATEST:
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < MAX_TIMESTAMP_S:
         raise ServiceError("nonsense")
     # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
     return AccountStatus(said.status, min(float(at), now), parse_delegations(said.delegations, issuer))
@@ -86,7 +86,7 @@ class Lookup(Protocol):
 
 
 @dataclass(slots=True)
-class _Flight:
+class _PendingQuery:
     """One question that is under way.
 
     Attributes:
@@ -111,8 +111,8 @@ class ResilientDirectory:
         self._source = source
         self._lookup = lookup
         self._breaker = CircuitBreaker(source.failures, source.open_for)
-        self._known: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
-        self._flights: dict[bytes, _Flight] = {}
+        self._cached: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
+        self._pending: dict[bytes, _PendingQuery] = {}
 
     async def open(self) -> None:
         """Make ready."""
@@ -124,35 +124,35 @@ class ResilientDirectory:
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for an account's status; never raises but for cancellation, never waits longer than the time-out."""
-        known = self._recall(principal.account_key, now)
+        known = self._get_cached(principal.account_key, now)
         if known is not None:
             return known
         with anyio.move_on_after(
             self._source.timeout
         ) as waiting:  # for another's question no longer than for one's own
-            while (flight := self._flights.get(principal.account_key)) is not None:
-                await flight.done.wait()
-                if flight.answer is not None:
-                    return flight.answer
-        return Unreachable("timeout") if waiting.cancelled_caught else await self._lead(principal, now)
+            while (pending := self._pending.get(principal.account_key)) is not None:
+                await pending.done.wait()
+                if pending.answer is not None:
+                    return pending.answer
+        return Unreachable("timeout") if waiting.cancelled_caught else await self._query(principal, now)
 
-    def _recall(self, account: bytes, now: float) -> AccountStatus | None:
-        found = self._known.get(account)
+    def _get_cached(self, account: bytes, now: float) -> AccountStatus | None:
+        found = self._cached.get(account)
         if found is None or not 0 <= now - found[1] < self._source.max_age:
             return None
-        self._known.move_to_end(account)
+        self._cached.move_to_end(account)
         return found[0]
 
-    async def _lead(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
+    async def _query(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Ask for all who wait for this account."""
-        if len(self._flights) >= self._source.max_concurrency:
+        if len(self._pending) >= self._source.max_concurrency:
             return Unreachable("busy")
         if not self._breaker.allow(now):
             return Unreachable("open")
-        flight = self._flights[principal.account_key] = _Flight()
+        pending = self._pending[principal.account_key] = _PendingQuery()
         heard = False
         try:
-            flight.answer = answer = await self._look_up(principal, now)
+            pending.answer = answer = await self._look_up(principal, now)
             heard = True
             self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
             if isinstance(answer, AccountStatus):
@@ -161,8 +161,8 @@ class ResilientDirectory:
         finally:
             if not heard:
                 self._breaker.abandon()
-            del self._flights[principal.account_key]
-            flight.done.set()
+            del self._pending[principal.account_key]
+            pending.done.set()
 
     async def _look_up(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         try:
@@ -175,12 +175,12 @@ class ResilientDirectory:
         except Exception:  # noqa: BLE001 - the app's function failed: that is an event, not an exception of ours
             return Unreachable("error")
         try:
-            return _believed(said, principal.issuer, now)
+            return _validate_status(said, principal.issuer, now)
         except (ServiceError, DelegationError):
             return Unreachable("nonsense")
 
     def _keep(self, account: bytes, answer: AccountStatus, now: float) -> None:
-        self._known[account] = (answer, now)
-        self._known.move_to_end(account)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._cached[account] = (answer, now)
+        self._cached.move_to_end(account)
+        while len(self._cached) > MAX_CACHED_ACCOUNTS:
+            self._cached.popitem(last=False)

@@ -57,7 +57,7 @@ class JsonService:
         address: str,
         *,
         who: str,
-        at_once: int,
+        max_concurrency: int,
         auth: ServiceAuth,
         environ: Mapping[str, str],
         client: httpx2.AsyncClient | None = None,
@@ -67,7 +67,7 @@ class JsonService:
         Args:
             address: of the service.
             who: it is, for what is wrong with its settings: ``the verifier `otp```.
-            at_once: connections at the most.
+            max_concurrency: connections at the most.
             auth: how the guard shows itself.
             environ: where the bearer token is.
             client: to use instead of one of its own; its owner closes it.
@@ -81,7 +81,7 @@ class JsonService:
         self._address = address
         self._given = client
         self._client = client
-        self._at_once = at_once
+        self._at_once = max_concurrency
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
         if auth.bearer_env:
             token = environ.get(auth.bearer_env, "")

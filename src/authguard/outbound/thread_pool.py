@@ -21,10 +21,10 @@ class BoundedThreadPool:
     further one is begun. The app's own thread pool is not touched.
     """
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, max_concurrency: int) -> None:
         """Allow so many at once, counting those that were left behind."""
-        self._free = threading.BoundedSemaphore(at_once)
-        self._at_once = at_once
+        self._free = threading.BoundedSemaphore(max_concurrency)
+        self._at_once = max_concurrency
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the app's own

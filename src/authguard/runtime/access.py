@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot
 
 #: where nobody is proven and nothing was looked at
-NOBODY = NotProven("missing", Reason.CREDENTIAL_MISSING)
+NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 
 #: a header name, and each header that was sent under it, name and value
-Bound = tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
+BoundHeaders = tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Body:
     target: bytes = b""
     content_type: str = ""
     form: bytes = b""
-    bound: Bound = ()
+    bound: BoundHeaders = ()
 
 
 @dataclass(frozen=True, slots=True)
-class NoBody:
+class BodyFailure:
     """A body that did not.
 
     Attributes:
@@ -54,7 +54,7 @@ class NoBody:
     reason: Reason
 
 
-async def no_body() -> Body:
+async def read_empty_body() -> Body:
     """Read the body of something that has none (a WebSocket handshake)."""
     return Body(b"")
 
@@ -74,7 +74,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence = Evidence()
     method: str = "GET"
     channel: str = ""
-    read_body: Callable[[], Awaitable[Body | NoBody]] = no_body
+    read_body: Callable[[], Awaitable[Body | BodyFailure]] = read_empty_body
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -155,7 +155,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AppResponse:
     """What the app answered to a transaction.
 
     Attributes:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 #: characters of a status that are looked at
-STATUS_BOUND: Final = 64
+MAX_STATUS_LENGTH: Final = 64
 
 
 class AccountLookup:
@@ -61,13 +61,13 @@ class AccountLookup:
             if not source.claim:
                 stated = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
             elif source.claim in principal.claims:
-                stated = _claimed(source, principal)
+                stated = _status_from_claim(source, principal)
             else:
                 continue
             if not isinstance(stated, AccountStatus):
                 unreachable = True
                 continue
-            status = stated.status[:STATUS_BOUND]
+            status = stated.status[:MAX_STATUS_LENGTH]
             state = source.map.get(status, "unrecognised") if source.map else status
             known_state = state in policy.strictness and state != policy.initial["account"]
             said[source.name] = Report(state if known_state else "unrecognised", stated.at, stated.delegations)
@@ -78,7 +78,7 @@ class AccountLookup:
         return replace(facts, said=said, unmapped=unmapped, unreachable=unreachable)
 
 
-def _claimed(source: AccountSource, principal: Principal) -> AccountStatus:
+def _status_from_claim(source: AccountSource, principal: Principal) -> AccountStatus:
     """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
     status = principal.claims[source.claim]
     try:

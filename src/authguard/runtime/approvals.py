@@ -16,7 +16,7 @@ from authguard.core.staff import parse_roles
 from authguard.ports import FIRST
 from authguard.runtime import booking, transactions
 from authguard.runtime.journal import sanitize_text
-from authguard.runtime.transaction_list import as_of_now, waiting
+from authguard.runtime.transaction_list import effective_record, list_transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.ports import Cipher
     from authguard.runtime.access import Verdict
-    from authguard.runtime.booking import Figure
+    from authguard.runtime.booking import LimitUsage
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
@@ -56,19 +56,19 @@ class Approvals:
         self._repository = repository
         self._cipher = cipher
 
-    def shown(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
+    def render_request(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
         """Show the request as it is bound to whoever decides; nothing where it cannot be opened."""
-        return transactions.shown(record, transaction, self._cipher)
+        return transactions.decrypt_request(record, transaction, self._cipher)
 
-    async def see(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
+    async def get(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
         stored = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
-        record = as_of_now(self._repository, stored)
+        record = effective_record(self._repository, stored)
         if record.account != principal.account_key and not self._is_approver(record, principal):
             return Reason.TRANSACTION_UNKNOWN
         return record
 
-    async def listed(
+    async def list_decidable(
         self,
         principal: Principal,
         *,
@@ -90,7 +90,7 @@ class Approvals:
         """
         found: list[tuple[str, TransactionRecord]] = []
         for role in sorted(self._roles(principal)):
-            listing = waiting(
+            listing = list_transactions(
                 self._repository,
                 state=state,
                 role=role,
@@ -102,12 +102,12 @@ class Approvals:
             found += await self._repository.with_deadline(listing)
         return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
-    async def figures(self, transaction: str) -> tuple[Figure, ...]:
+    async def limit_usages(self, transaction: str) -> tuple[LimitUsage, ...]:
         """Give the limits of a transaction as they stand now, for whoever decides."""
         repository = self._repository
         record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
         snapshot = (await repository.load(record.keys(transaction))).snapshot
-        return booking.figures(repository.policy, snapshot, repository.clock.now(), transaction)
+        return booking.limit_usages(repository.policy, snapshot, repository.clock.now(), transaction)
 
     async def approve(
         self, verdict: Verdict, transaction: str, note: str, over: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Approvals:
 
         return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
 
-    async def operate(
+    async def decide_as_operator(
         self, transaction: str, event: str, by: tuple[str, ...], note: str, over: tuple[str, ...] = ()
     ) -> TransactionRecord | Reason:
         """Let operators decide, who are known by the names that they give and by their right to write the store.
@@ -253,7 +253,7 @@ class Approvals:
             raise _RefusedError(Reason.POLICY_CHANGED)
         if transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account):
             raise _RefusedError(Reason.SESSION_CHANGED)
-        over = booking.exceeded(evaluation, transaction)
+        over = booking.exceeded_limits(evaluation, transaction)
         if any(not over <= {*one.over, *record.tripped} for one in added):
             raise _RefusedError(Reason.LIMIT_EXCEEDED)
         kept = [one for one in earlier if over <= {*one.over, *record.tripped}]

@@ -52,7 +52,9 @@ def spend_attempts(
         again = tally.mark == principal.fingerprint
         spent = tally.count >= fallback.attempts and not again
         if not spent and not again:
-            _keep(evaluation, name, AttemptCount(tally.since or evaluation.now, tally.count + 1, principal.fingerprint))
+            _store_tally(
+                evaluation, name, AttemptCount(tally.since or evaluation.now, tally.count + 1, principal.fingerprint)
+            )
     if not spent:
         return fallback, Reason.DECIDED
     return evaluation.policy.fallbacks[fallback.then], Reason.ATTEMPTS_SPENT
@@ -99,7 +101,7 @@ def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doub
     count = _current_tally(
         evaluation.snapshot.account, f"method:{method.name}", method.per or _window(evaluation), evaluation.now
     ).count
-    _keep(evaluation, f"wait:{method.name}", AttemptCount(evaluation.now, max(1, count)))
+    _store_tally(evaluation, f"wait:{method.name}", AttemptCount(evaluation.now, max(1, count)))
     if doubted:
         mark_in_doubt(evaluation, method, attempt)
 
@@ -107,7 +109,7 @@ def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doub
 def mark_in_doubt(evaluation: Evaluation, method: Method, attempt: str) -> None:
     """Let no other attempt of a method begin, nor pass that is under way, in whichever session."""
     others = is_doubted_elsewhere(evaluation, method, attempt)
-    _keep(evaluation, f"doubt:{method.name}", AttemptCount(evaluation.now, 1, "" if others else attempt))
+    _store_tally(evaluation, f"doubt:{method.name}", AttemptCount(evaluation.now, 1, "" if others else attempt))
 
 
 def is_doubted_elsewhere(evaluation: Evaluation, method: Method, attempt: str) -> bool:
@@ -193,10 +195,10 @@ def _is_counted(evaluation: Evaluation, name: str, per: float, begun: float) -> 
 def _add(evaluation: Evaluation, name: str, per: float, number: int, *, renew: bool = False) -> None:
     tally = _current_tally(evaluation.snapshot.account, name, per, evaluation.now)
     since = evaluation.now if renew else tally.since or evaluation.now
-    _keep(evaluation, name, AttemptCount(since, max(0, tally.count + number)))
+    _store_tally(evaluation, name, AttemptCount(since, max(0, tally.count + number)))
 
 
-def _keep(evaluation: Evaluation, name: str, tally: AttemptCount) -> None:
+def _store_tally(evaluation: Evaluation, name: str, tally: AttemptCount) -> None:
     kept = dict(evaluation.snapshot.account.tallies or {})
     if tally.count:
         kept[name] = tally

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from authguard.runtime.evaluation import Evaluation
 
 #: events of a transaction after which it can never run, and did not
-VOIDING: Final = frozenset({"denied", "lapsed", "altered", "failed"})
+VOIDING_EVENTS: Final = frozenset({"denied", "lapsed", "altered", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class LimitUsage:
     """One limit, as an approver sees it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Figure:
     tripped: bool
 
 
-def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) -> tuple[Figure, ...]:
+def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: str) -> tuple[LimitUsage, ...]:
     """Give the limits of a transaction as they stand now, its own booking left out.
 
     Args:
@@ -69,14 +69,14 @@ def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) ->
     """
     record = snapshot.transaction
     costs = {cost.limit: cost.amount for cost in record.costs}
-    found: list[Figure] = []
+    found: list[LimitUsage] = []
     for limit in _limits(policy, record):
         if limit.name not in costs:
             continue
         ledger = _ledger(snapshot, limit.by) if limit.per else ()
         told = usage(limit, Decimal(costs[limit.name]), ledger, now, transaction)
         found.append(
-            Figure(
+            LimitUsage(
                 limit=limit.name,
                 most=limit.amount or str(limit.calls),
                 currency=limit.currency if limit.amount else "",
@@ -92,9 +92,9 @@ def figures(policy: Policy, snapshot: Snapshot, now: float, transaction: str) ->
     return tuple(found)
 
 
-def exceeded(evaluation: Evaluation, transaction: str) -> frozenset[str]:
+def exceeded_limits(evaluation: Evaluation, transaction: str) -> frozenset[str]:
     """Name the limits that a transaction would go over if it were approved now."""
-    told = figures(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
+    told = limit_usages(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
     return frozenset(figure.limit for figure in told if figure.exceeded)
 
 
@@ -118,7 +118,7 @@ def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> No
         if cost.limit in windows:
             entry = LedgerEntry(cost.limit, evaluation.now, cost.amount, transaction, until)
             by = windows[cost.limit].by
-            _keep(
+            _store_ledger(
                 evaluation,
                 by,
                 reserve(_ledger(evaluation.snapshot, by), (entry,), evaluation.policy.windows, evaluation.now),
@@ -138,13 +138,13 @@ def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
     )
 
 
-def free_void(evaluation: Evaluation, transaction: str) -> None:
+def release_if_void(evaluation: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds, if it became void on this walk."""
-    if any(moved.machine == "transaction" and moved.event in VOIDING for moved in evaluation.transitions):
-        free(evaluation, transaction)
+    if any(moved.machine == "transaction" and moved.event in VOIDING_EVENTS for moved in evaluation.transitions):
+        release_bookings(evaluation, transaction)
 
 
-def free(evaluation: Evaluation, transaction: str) -> None:
+def release_bookings(evaluation: Evaluation, transaction: str) -> None:
     """Give back what a transaction holds in the ledgers that the walk has loaded."""
     for name in ("account", "session"):
         ledger = getattr(evaluation.snapshot, name).ledger
@@ -167,7 +167,7 @@ def _ledger(snapshot: Snapshot, by: str) -> tuple[LedgerEntry, ...]:
     return snapshot.ledgers.get(key, EMPTY_LEDGER).ledger
 
 
-def _keep(evaluation: Evaluation, by: str, ledger: tuple[LedgerEntry, ...]) -> None:
+def _store_ledger(evaluation: Evaluation, by: str, ledger: tuple[LedgerEntry, ...]) -> None:
     if by in {"subject", "session"}:
         evaluation.update_record("account" if by == "subject" else "session", ledger=ledger)
     else:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from authguard.runtime.decision_point import Plan, RequestFacts
 
 #: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
-REMEMBERED: Final = 4_096
+MAX_ENTRIES: Final = 4_096
 #: outcomes whose reply does not depend on the moment
-STEADY: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
+TIME_INDEPENDENT: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
 
 
 class CachedDecision(msgspec.Struct, frozen=True, gc=False):
@@ -51,12 +51,12 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
 class DecisionCache:
     """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
 
-    __slots__ = ("_decided", "_lacking", "_scopes")
+    __slots__ = ("_decided", "_scopes", "_unproven")
 
     def __init__(self) -> None:
         """Begin with none."""
         #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
-        self._lacking: dict[tuple[str, str, bytes], CachedDecision] = {}
+        self._unproven: dict[tuple[str, str, bytes], CachedDecision] = {}
         #: what many remembered decisions hold is held once: the beginnings of their lines, and their scopes
         self._decided: dict[bytes, bytes] = {}
         self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
@@ -69,24 +69,24 @@ class DecisionCache:
             about: identity of the operation, and the channel.
         """
         if isinstance(credential, NotProven):
-            return self._lacking.get((credential.condition, credential.reason.code, about))
+            return self._unproven.get((credential.condition, credential.reason.code, about))
         found = credential.notes.get(about)
         return found if isinstance(found, CachedDecision) else None
 
     def keep(self, credential: Credential, about: bytes, recollection: CachedDecision) -> None:
         """Remember a decision."""
         if isinstance(credential, Proven):
-            credential.notes[about] = self._slim(recollection)
+            credential.notes[about] = self._intern(recollection)
             return
-        if len(self._lacking) >= REMEMBERED:
-            self._lacking.clear()
-        self._lacking[credential.condition, credential.reason.code, about] = recollection
+        if len(self._unproven) >= MAX_ENTRIES:
+            self._unproven.clear()
+        self._unproven[credential.condition, credential.reason.code, about] = recollection
 
-    def _slim(self, recollection: CachedDecision) -> CachedDecision:
+    def _intern(self, recollection: CachedDecision) -> CachedDecision:
         """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
         verdict, template = recollection.verdict, recollection.template
         for shared in (self._decided, self._scopes):
-            if len(shared) >= REMEMBERED:
+            if len(shared) >= MAX_ENTRIES:
                 shared.clear()
         decided = self._decided.setdefault(template.decided, template.decided)
         scopes, token_scopes = self._scopes.setdefault(verdict.scopes, (verdict.scopes, frozenset(verdict.scopes)))
@@ -97,7 +97,7 @@ class DecisionCache:
         )
 
 
-def is_only_seen(before: Snapshot, after: Snapshot) -> bool:
+def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:
     """Whether a step only wrote the session's last own act, of which no decision hears but by its timers."""
     return (
         after.service is before.service
@@ -110,9 +110,9 @@ def is_only_seen(before: Snapshot, after: Snapshot) -> bool:
 def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, plan: Plan, before: Snapshot) -> bool:
     """Whether judging again, with nothing changed, could only give the same plan."""
     return (
-        (plan.after is before or is_only_seen(before, plan.after))
+        (plan.after is before or is_last_seen_only(before, plan.after))
         and not facts.has_body
-        and plan.fallback.kind in STEADY
+        and plan.fallback.kind in TIME_INDEPENDENT
         and not plan.fallback.attempts
         and not request.operation.limits
         and not request.operation.idempotency
@@ -121,7 +121,7 @@ def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, p
     )
 
 
-def good_until(policy: Policy, verdict: Verdict) -> float:
+def expires_at(policy: Policy, verdict: Verdict) -> float:
     """Tell when time alone would change a decision that moved nothing: a timer, an age, the write of an own act.
 
     Returns:

@@ -234,7 +234,7 @@ def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, princip
         evaluation.send("transaction.denied", "approvers")
     if booking.is_unbooked(evaluation, facts.binding.transaction):
         evaluation.send("transaction.lapsed", "guard")
-    booking.free_void(evaluation, facts.binding.transaction)
+    booking.release_if_void(evaluation, facts.binding.transaction)
     return None
 
 
@@ -334,7 +334,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
     if not binds:
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
-    held = transactions.Held(measured.costs, tripped, facts.ledgers)
+    held = transactions.HeldCosts(measured.costs, tripped, facts.ledgers)
     transactions.open_transaction(evaluation, facts.binding, request, principal, fallback, cipher, held)
     if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG

@@ -21,19 +21,19 @@ from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
 from authguard.runtime import transactions
-from authguard.runtime.access import NOBODY, NoBody, Refusal, Verdict
+from authguard.runtime.access import NO_CREDENTIAL, BodyFailure, Refusal, Verdict
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.channel import ChannelFinder
-from authguard.runtime.decision_cache import CachedDecision, DecisionCache, good_until, is_repeatable
+from authguard.runtime.decision_cache import CachedDecision, DecisionCache, expires_at, is_repeatable
 from authguard.runtime.decision_point import NEEDS_BODY, NeedsBody, Plan, RequestFacts, evaluate
 from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
-from authguard.runtime.hold_queue import SWEPT_WHEN_PLACED, HoldQueue
-from authguard.runtime.pseudonymizer import NullPseudonymizer, tell_names
+from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE, HoldQueue
+from authguard.runtime.pseudonymizer import NullPseudonymizer, store_pseudonym_check
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
 from authguard.runtime.request_binder import RequestBinder
@@ -110,9 +110,9 @@ class Enforcer:
         self._declares_channels = policy.channels.declared
         self._in_flight = AccountBulkhead(policy.in_flight_budget)
         self._windows = RefusalWindows(journal)
-        self.queue: Final = HoldQueue(self.repository)
+        self.hold_queue: Final = HoldQueue(self.repository)
         self._binder = RequestBinder(policy, ids, cipher)
-        self.apart: Final = FairWorker()
+        self.fair_worker: Final = FairWorker()
         self._opening = anyio.Lock()
         self._opened = False
         self._begun = False  # whether a part may be open
@@ -132,7 +132,7 @@ class Enforcer:
             self._begun = True
             self.journal.open()
             await self._store.open()
-            await tell_names(self._store, self.staff_actions.naming.check)
+            await store_pseudonym_check(self._store, self.staff_actions.naming.check)
             await self._checker.open()
             for service in self._services:
                 await service.open()
@@ -148,7 +148,7 @@ class Enforcer:
             parts.callback(self.journal.close)
             for part in (self._store, self._checker, *self._services):
                 parts.push_async_callback(part.close)
-            for thread in (self._binder, self.apart):
+            for thread in (self._binder, self.fair_worker):
                 parts.callback(thread.close)
             if opened:
                 self._windows.close(self.clock.now(), everything=True)
@@ -164,7 +164,7 @@ class Enforcer:
             What happens, recorded and saved; the shell only carries it out.
         """
         pending_error, self._pending_error = self._pending_error, None
-        credential: Credential = NOBODY
+        credential: Credential = NO_CREDENTIAL
         try:
             if pending_error is not None:
                 raise pending_error  # noqa: TRY301 - answered in the one place where faults are
@@ -182,7 +182,7 @@ class Enforcer:
             return await self.faults.verdict(request.operation, error, credential)
 
     def refuse(
-        self, request: AccessRequest | None, reason: Reason, credential: Credential = NOBODY, *, trace: str = ""
+        self, request: AccessRequest | None, reason: Reason, credential: Credential = NO_CREDENTIAL, *, trace: str = ""
     ) -> Refusal:
         """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
 
@@ -223,7 +223,7 @@ class Enforcer:
         try:
             now = self.clock.now()
             operation = request.operation
-            credential = NOBODY if operation.risk == "public" else self._checker.recall(request.evidence, now)
+            credential = NO_CREDENTIAL if operation.risk == "public" else self._checker.recall(request.evidence, now)
             if isinstance(credential, Unseen):
                 return None
             channel = self._channels.find(request, credential) if self._declares_channels else ""
@@ -268,7 +268,7 @@ class Enforcer:
             decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
             body = await request.read_body()
-            if isinstance(body, NoBody):
+            if isinstance(body, BodyFailure):
                 return self.refuse(request, body.reason, credential)
             binding = await self._binder.bind(request, credential.principal, body)
             if isinstance(binding, Reason):
@@ -328,19 +328,19 @@ class Enforcer:
         if not isinstance(facts.credential, Proven):
             return await self._commit(request, facts, keys, before, plan, now)
         state = plan.after.transaction.state
-        async with self.queue.place(facts.credential.principal, state, now) as place:
+        async with self.hold_queue.place(facts.credential.principal, state, now) as place:
             if place < 0:
                 return self.refuse(request, Reason.TOO_MANY_HELD, facts.credential)
             placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
             decided = await self._commit(request, facts, keys, before, placed, now)
         with suppress(AuditError, BusyError, StoreError, TimeoutError):  # this request is decided, whoever sweeps next
-            await self.queue.sweep(state, SWEPT_WHEN_PLACED)
+            await self.hold_queue.sweep(state, MAX_SWEPT_ON_PLACE)
         return decided
 
     async def _verify_credential(self, request: AccessRequest, now: float) -> Credential:
         """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
         if request.operation.risk == "public":
-            return NOBODY
+            return NO_CREDENTIAL
         credential = self._checker.recall(request.evidence, now)
         if isinstance(credential, Unseen):
             credential = self._checker.examine(request.evidence, now)
@@ -399,6 +399,6 @@ class Enforcer:
         except StoreError:
             return
         if met is not None:
-            answer = replace(verdict, credential=NOBODY, snapshot=met.snapshot)
-            recollection = CachedDecision(met.places, met.seen, good_until(self.policy, verdict), template, answer)
+            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=met.snapshot)
+            recollection = CachedDecision(met.places, met.seen, expires_at(self.policy, verdict), template, answer)
             self._decision_cache.keep(verdict.credential, about, recollection)

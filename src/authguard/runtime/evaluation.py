@@ -29,7 +29,7 @@ APP: Final = "app"
 #: the source where the policy declares that there are no accounts to ask
 NO_SOURCE: Final = "none"
 #: events after which nothing that the session waited for may run
-ENDING: Final = frozenset({"revoked", "ended"})
+ENDING_EVENTS: Final = frozenset({"revoked", "ended"})
 
 
 class Evaluation:
@@ -51,7 +51,7 @@ class Evaluation:
         event = Event(name=name, at=self.now, cause=cause, moments=moments)
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
         self.transitions.extend(transitions)
-        if any(moved.machine == "session" and moved.event in ENDING for moved in transitions):
+        if any(moved.machine == "session" and moved.event in ENDING_EVENTS for moved in transitions):
             self.update_record("session", ended=max(self.snapshot.session.ended, self.now))
         return bool(transitions)
 
@@ -81,7 +81,7 @@ class Evaluation:
         self.transitions.extend(transitions)
 
 
-def end(evaluation: Evaluation, event: str, cause: str) -> None:
+def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
     """End the session, or end it once more: what was signed in between the two is void as well."""
     if not evaluation.send(event, cause):
         session = evaluation.snapshot.session

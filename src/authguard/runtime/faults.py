@@ -14,7 +14,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFaultError, StoreError
-from authguard.runtime.access import NOBODY, Verdict
+from authguard.runtime.access import NO_CREDENTIAL, Verdict
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 #: seconds between two writes of `service.faulted`, so that a storm of faults is no storm of writes
-QUIET: Final = 1.0
+FAULT_INTERVAL_S: Final = 1.0
 #: accounts that an exception of the guard's own code has to meet within `FAULT_WINDOW_S` to count against the service
-FAULT_ACCOUNTS: Final = 3
+MIN_FAULT_ACCOUNTS: Final = 3
 FAULT_WINDOW_S: Final = 60.0
 
 _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -34,7 +34,7 @@ _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (TimeoutError, "deadline"),
 )
 #: parts that everybody depends on
-SHARED: Final = frozenset({"audit", "store", "deadline"})
+SHARED_PARTS: Final = frozenset({"audit", "store", "deadline"})
 
 
 class Faults:
@@ -46,10 +46,10 @@ class Faults:
         """Keep the standing that a fault moves."""
         self._repository = repository
         self._last = float("-inf")
-        #: account that met an exception of the guard's own code -> when it last did; at most `FAULT_ACCOUNTS`
+        #: account that met an exception of the guard's own code -> when it last did; at most `MIN_FAULT_ACCOUNTS`
         self._accounts: dict[bytes, float] = {}
 
-    async def verdict(self, operation: Operation, error: Exception, credential: Credential = NOBODY) -> Verdict:
+    async def verdict(self, operation: Operation, error: Exception, credential: Credential = NO_CREDENTIAL) -> Verdict:
         """Refuse a request whose judging failed.
 
         Args:
@@ -65,13 +65,15 @@ class Faults:
             operation=operation,
             fallback=policy.fallbacks[policy.on_fault],
             reason=reason,
-            credential=NOBODY,
+            credential=NO_CREDENTIAL,
             snapshot=self._repository.blank,
             keys=Keys(),
             at=self._repository.clock.now(),
         )
 
-    async def record(self, reason: Reason, error: Exception, operation: str, credential: Credential = NOBODY) -> str:
+    async def record(
+        self, reason: Reason, error: Exception, operation: str, credential: Credential = NO_CREDENTIAL
+    ) -> str:
         """Record a fault and raise `service.faulted`, as far as log and store still work.
 
         Returns:
@@ -83,21 +85,21 @@ class Faults:
         record = ""
         try:
             record = self._repository.journal.record_fault(reason, where, error, operation, now)
-            if self._counts(where, credential, now) and abs(now - self._last) >= QUIET:
+            if self._affects_service(where, credential, now) and abs(now - self._last) >= FAULT_INTERVAL_S:
                 self._last = now
                 await self._repository.change(Keys(), _fault)
         except Exception:  # noqa: BLE001 - the last resort (ASVS 16.5.4): the refusal stands whatever fails here
             return record
         return record
 
-    def _counts(self, where: str, credential: Credential, now: float) -> bool:
+    def _affects_service(self, where: str, credential: Credential, now: float) -> bool:
         """Return whether a fault counts against the service, and not only against the request that met it."""
-        if where in SHARED:
+        if where in SHARED_PARTS:
             return True
         account = credential.principal.account_key if isinstance(credential, Proven) else b""
         recent = {key: at for key, at in self._accounts.items() if abs(now - at) < FAULT_WINDOW_S and key != account}
-        self._accounts = dict(list(recent.items())[1 - FAULT_ACCOUNTS :]) | {account: now}
-        return len(self._accounts) >= FAULT_ACCOUNTS
+        self._accounts = dict(list(recent.items())[1 - MIN_FAULT_ACCOUNTS :]) | {account: now}
+        return len(self._accounts) >= MIN_FAULT_ACCOUNTS
 
 
 def _fault(evaluation: Evaluation) -> None:

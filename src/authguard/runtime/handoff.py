@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "handoff"
 #: tickets looked through for one id
-MOST: Final = 100_000
+MAX_TICKETS: Final = 100_000
 #: how often a ticket that others keep changing is looked at again
 MAX_ATTEMPTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class FiledTicket:
     """A ticket, and how far people have come with it.
 
     Attributes:
@@ -67,10 +67,10 @@ class StoreDesk:
         name = _name(ticket)
         kept = await self._store.get(NAMESPACE, name)
         if not kept:
-            kept = await self._store.add(NAMESPACE, name, _encode(Filed(ticket, "open", "", ticket.opened)))
+            kept = await self._store.add(NAMESPACE, name, _encode(FiledTicket(ticket, "open", "", ticket.opened)))
         return _decode(kept).ticket
 
-    async def tickets(self, limit: int) -> tuple[Filed, ...]:
+    async def tickets(self, limit: int) -> tuple[FiledTicket, ...]:
         """List the tickets that are open or taken, at most `limit`, the oldest of them first.
 
         Raises:
@@ -79,7 +79,7 @@ class StoreDesk:
         found = [await self._store.get(NAMESPACE, name) for name in await self._store.list_keys(NAMESPACE, limit)]
         return tuple(sorted((_decode(kept) for kept in found if kept), key=lambda filed: filed.ticket.opened))
 
-    async def take(self, id: str, by: str, at: float) -> Filed | NoTicket:  # noqa: A002 - the ticket's own word
+    async def take(self, id: str, by: str, at: float) -> FiledTicket | NoTicket:  # noqa: A002 - the ticket's own word
         """Take a ticket; whoever took it first keeps it, as the answer's `by` says.
 
         Args:
@@ -109,7 +109,7 @@ class StoreDesk:
         at: float,
         *,
         override: bool = False,
-    ) -> Filed | NoTicket:
+    ) -> FiledTicket | NoTicket:
         """Close a ticket that this person took; the next hand-off of its account and queue opens a new one.
 
         Args:
@@ -145,7 +145,7 @@ class StoreDesk:
         Raises:
             StoreError: it cannot be read or written now.
         """
-        for name in await self._store.list_keys(NAMESPACE, MOST):
+        for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
             for _ in range(MAX_ATTEMPTS):
                 kept = await self._store.get(NAMESPACE, name)
                 filed = _decode(kept) if kept else None
@@ -159,7 +159,7 @@ class StoreDesk:
 
     async def _find(self, id: str) -> tuple[str, bytes]:  # noqa: A002 - the ticket's own word
         """Look for a ticket's place; an operator's command may, a request never does."""
-        for name in await self._store.list_keys(NAMESPACE, MOST):
+        for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
             kept = await self._store.get(NAMESPACE, name)
             if kept and _decode(kept).ticket.id == id:
                 return name, kept
@@ -171,11 +171,11 @@ def _name(ticket: Ticket) -> str:
     return blake2b(f"{len(ticket.account)}:{ticket.account}{ticket.queue}".encode(), digest_size=16).hexdigest()
 
 
-def _encode(filed: Filed) -> bytes:
+def _encode(filed: FiledTicket) -> bytes:
     return msgspec.json.encode(filed)
 
 
-def _decode(kept: bytes) -> Filed:
+def _decode(kept: bytes) -> FiledTicket:
     """Read a document back.
 
     Raises:
@@ -184,7 +184,7 @@ def _decode(kept: bytes) -> Filed:
     try:
         filed = msgspec.json.decode(kept)
         decisions = tuple(map(tuple, filed["ticket"].pop("decisions")))
-        return Filed(**filed | {"ticket": Ticket(**filed["ticket"], decisions=decisions)})
+        return FiledTicket(**filed | {"ticket": Ticket(**filed["ticket"], decisions=decisions)})
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
         raise StoreError("a hand-off ticket cannot be read back: restore the store from a copy") from None
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from authguard.runtime.journal import Journal
 
 #: sessions whose last decisions are remembered, and how many of each
-REMEMBERED: Final = 4_096
-DECISIONS: Final = 5
+MAX_SESSIONS: Final = 4_096
+MAX_DECISIONS: Final = 5
 
-Decision = tuple[float, str, str, str]
+RecentDecision = tuple[float, str, str, str]
 
 
 class TicketOpener:
@@ -32,7 +32,7 @@ class TicketOpener:
         self._desk = desk
         self._journal = journal
         self._ids = ids
-        self._recent: OrderedDict[bytes, deque[Decision]] = OrderedDict()
+        self._recent: OrderedDict[bytes, deque[RecentDecision]] = OrderedDict()
 
     def remember(self, session: bytes, now: float, operation: str, outcome: str, record: str) -> None:
         """Remember a decision of a session; the sessions that were quiet the longest are forgotten first."""
@@ -40,9 +40,9 @@ class TicketOpener:
             return
         decisions = self._recent.get(session)
         if decisions is None:
-            if len(self._recent) >= REMEMBERED:
+            if len(self._recent) >= MAX_SESSIONS:
                 self._recent.popitem(last=False)
-            decisions = self._recent[session] = deque(maxlen=DECISIONS)
+            decisions = self._recent[session] = deque(maxlen=MAX_DECISIONS)
         else:
             self._recent.move_to_end(session)
         decisions.append((now, operation, outcome, record))

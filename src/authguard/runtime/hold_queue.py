@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from authguard.errors import BusyError
-from authguard.runtime.transaction_list import as_of_now
+from authguard.runtime.transaction_list import effective_record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 FAIR_DELAY_S: Final = 60.0
 #: lapsed transactions that are filed at most when one is placed, and when the queue is listed
-SWEPT_WHEN_PLACED: Final = 4
-SWEPT_WHEN_LISTED: Final = 256
+MAX_SWEPT_ON_PLACE: Final = 4
+MAX_SWEPT_ON_LIST: Final = 256
 
 
 class HoldQueue:
@@ -97,7 +97,7 @@ class HoldQueue:
         return await self._repository.with_deadline(listing)
 
     def _has_lapsed(self, record: TransactionRecord) -> bool:
-        return as_of_now(self._repository, record).state != record.state
+        return effective_record(self._repository, record).state != record.state
 
     async def _file(self, lapsed: list[tuple[str, TransactionRecord]]) -> None:
         for name, record in lapsed:

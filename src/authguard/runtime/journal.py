@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authguard.runtime.decision_point import Plan, RequestFacts
 
 #: characters of a note that are kept
-NOTE_BOUND = 500
+MAX_NOTE_LENGTH = 500
 #: machines whose moves name the session; a transaction's is the one in which it was asked for
 _OF_SESSIONS = frozenset({"session", "verification", "transaction"})
 
@@ -235,9 +235,9 @@ def _status(reason: Reason) -> int:
 
 def escape_text(text: str) -> str:
     """Write another system's word so that it can be told again and forges nothing: as ASCII, the rest as escapes."""
-    return text.encode("unicode_escape").decode("ascii")[:NOTE_BOUND]
+    return text.encode("unicode_escape").decode("ascii")[:MAX_NOTE_LENGTH]
 
 
 def sanitize_text(text: str) -> str:
     """Bound a person's text and take out what could forge a line or turn its direction (ASVS 16.4.1)."""
-    return "".join(character if character.isprintable() else " " for character in text[:NOTE_BOUND])
+    return "".join(character if character.isprintable() else " " for character in text[:MAX_NOTE_LENGTH])

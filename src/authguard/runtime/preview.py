@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from authguard.runtime.access import Verdict
 
 #: operations that are told of at the most, so that a prompt stays short
-SHOWN: Final = 40
+MAX_OPERATIONS: Final = 40
 
 _NOW: Final = "now"
 #: next step -> how to ask for what needs it
-_WAYS: Final[Mapping[str, str]] = {
+_INSTRUCTIONS: Final[Mapping[str, str]] = {
     "authenticate": "for {names} they have to sign in again, or more strongly (point to it)",
     "retry": "for {names} they have to come back a little later (say so)",
     "talk_to_person": "for {names} a colleague takes over: offer to connect them",
@@ -46,7 +46,7 @@ def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
     """
     return {
         operation.name: _next(policy, verdict, operation)
-        for operation in policy.operations[:SHOWN]
+        for operation in policy.operations[:MAX_OPERATIONS]
         if operation.risk not in {"self", "staff"}
     }
 
@@ -105,7 +105,7 @@ def briefing(policy: Policy, verdict: Verdict) -> str:
     allowed = ", ".join(groups.pop(_NOW, [])) or "nothing that needs the guard's consent"
     refused = ", ".join(groups.pop(_STOP, []))
     only = " (reading only)" if verdict.fallback.kind is Outcome.RESTRICT else ""
-    ways = "; ".join(_WAYS[step].format(names=", ".join(names)) for step, names in sorted(groups.items()))
+    ways = "; ".join(_INSTRUCTIONS[step].format(names=", ".join(names)) for step, names in sorted(groups.items()))
     sentences = [f"This customer may now use: {allowed}{only}."]
     if ways:
         sentences.append(f"{ways[0].upper()}{ways[1:]}.")

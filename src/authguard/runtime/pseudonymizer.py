@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: where the store keeps which names the app writes
 NAMESPACE: Final = "names"
-PLACE: Final = "check"
+CHECK_KEY: Final = "check"
 
 
 class Pseudonymizer(Protocol):
@@ -49,25 +49,25 @@ class NullPseudonymizer:
         return ""
 
 
-async def tell_names(store: Store, check: str) -> None:
+async def store_pseudonym_check(store: Store, check: str) -> None:
     """Keep in the store which names the app writes, so that no command writes others.
 
     Args:
         store: opened.
         check: of the names; empty where nobody is named.
     """
-    if check and await store.get(NAMESPACE, PLACE) != check.encode():
-        await store.put(NAMESPACE, PLACE, check.encode())
+    if check and await store.get(NAMESPACE, CHECK_KEY) != check.encode():
+        await store.put(NAMESPACE, CHECK_KEY, check.encode())
 
 
-async def demand_names(store: Store, check: str) -> None:
+async def require_same_pseudonyms(store: Store, check: str) -> None:
     """Demand that these are the names that the app writes.
 
     Raises:
         SettingsError: the app writes others.
         StoreError: the store cannot be read.
     """
-    kept = await store.get(NAMESPACE, PLACE)
+    kept = await store.get(NAMESPACE, CHECK_KEY)
     if kept and kept != check.encode():
         raise SettingsError(
             "the app names subjects by other keys than this command would: set AUTHGUARD_PSEUDONYM_KEY as the app has"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authguard.runtime.journal import Journal
 
 #: requests of nobody that are recorded one by one in each second
-RATE: Final = 20
+MAX_RECORDED_PER_S: Final = 20
 #: seconds for which a window covers requests
 WINDOW_S: Final = 1.0
 #: requests that a window covers at most
@@ -70,7 +70,7 @@ class RefusalWindows:
             return window.record
         if not 0.0 <= now - self._since < WINDOW_S:
             self._since, self._recorded = now, 0
-        if self._recorded < RATE:
+        if self._recorded < MAX_RECORDED_PER_S:
             self._recorded += 1
             return ""
         record = self._journal.open_window(reason, now, operation, MAX_COVERED)

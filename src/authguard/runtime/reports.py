@@ -16,7 +16,7 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefusedError
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
-from authguard.runtime.evaluation import APP, apply_reports, end
+from authguard.runtime.evaluation import APP, apply_reports, end_session
 from authguard.runtime.preview import preview_outcome
 
 if TYPE_CHECKING:
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher
-    from authguard.runtime.access import Answer, Verdict
+    from authguard.runtime.access import AppResponse, Verdict
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.faults import Faults
     from authguard.runtime.state_repository import StateRepository
 
 #: verdicts of a verification service that are no pass: each is an attempt (DESIGN 2, "Attempts")
-ATTEMPTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
+FAILED_VERIFICATIONS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
 #: reports that end a session: only a later sign-in counts as fresh
-ENDING: Final = frozenset({"session.ended", "session.revoked"})
+ENDING_REPORTS: Final = frozenset({"session.ended", "session.revoked"})
 #: outcome -> how far it lets somebody
-OPEN: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
+OPENNESS: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
 #: how often a task may be cancelled anew while it settles a transaction
-CANCELLED: Final = 8
+MAX_CANCELLATIONS: Final = 8
 
 
 class Reports:
@@ -67,7 +67,7 @@ class Reports:
             ReportRefusedError: the event is unknown, would loosen or is not listed, or no subject is proven.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
         """
-        return await self._change(verdict, self._maker(verdict, event), note)
+        return await self._change(verdict, self._make_change(verdict, event), note)
 
     async def _change(self, verdict: Verdict, make: Callable[[Evaluation], None], note: str) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
@@ -75,7 +75,7 @@ class Reports:
         subject = principal.pseudonym if principal else ""
         return await self._repository.change(keys, make, subject=subject, decision=verdict.record, note=note)
 
-    def _maker(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
+    def _make_change(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
         machine, _, trigger = event.partition(".")
         if event in SERVICE_REPORTS:
             raise ReportRefusedError(
@@ -90,10 +90,10 @@ class Reports:
                 raise ReportRefusedError(
                     f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
                 )
-            return lambda evaluation: _take(evaluation, verdict, trigger)
+            return lambda evaluation: _apply_account_report(evaluation, verdict, trigger)
         if event not in TIGHTENING:
             raise ReportRefusedError(f"`{event}` is no report that an app may make; reports only tighten")
-        return lambda evaluation: _happen(evaluation, event)
+        return lambda evaluation: _send_report(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
         """Sign the customer of an admitted request out.
@@ -109,15 +109,15 @@ class Reports:
         """
         if not everywhere:
             return await self.report(verdict, "session.ended")
-        end = self._maker(verdict, "session.ended")
+        sign_out = self._make_change(verdict, "session.ended")
 
         def make(evaluation: Evaluation) -> None:
-            end(evaluation)
+            sign_out(evaluation)
             evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
 
         return await self._change(verdict, make, "signed out everywhere")
 
-    async def impair(self, event: str, note: str = "") -> Snapshot:
+    async def report_service(self, event: str, note: str = "") -> Snapshot:
         """Let the app report of everything that all customers depend on.
 
         Raises:
@@ -128,9 +128,9 @@ class Reports:
             raise ReportRefusedError(
                 f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}"
             )
-        return await self._repository.change(Keys(), lambda evaluation: _happen(evaluation, event), note=note)
+        return await self._repository.change(Keys(), lambda evaluation: _send_report(evaluation, event), note=note)
 
-    async def settle(self, verdict: Verdict, answer: Answer) -> None:
+    async def settle(self, verdict: Verdict, answer: AppResponse) -> None:
         """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
 
         What cannot be settled now stays `running`, and the policy's timer makes it `in_doubt`. A cancelled scope waits;
@@ -139,7 +139,7 @@ class Reports:
         cancelled = anyio.get_cancelled_exc_class()
         leaving: BaseException | None = None
         with anyio.CancelScope(shield=True):
-            for _ in range(CANCELLED):
+            for _ in range(MAX_CANCELLATIONS):
                 try:
                     await self._settle(verdict, answer)
                     break
@@ -148,7 +148,7 @@ class Reports:
         if leaving is not None:
             raise leaving
 
-    async def _settle(self, verdict: Verdict, answer: Answer) -> None:
+    async def _settle(self, verdict: Verdict, answer: AppResponse) -> None:
         principal = verdict.principal
         try:
             await self._repository.change(
@@ -164,12 +164,12 @@ class Reports:
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
 
 
-def _take(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
+def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
     """Take the app's report of an account; one that would open anything is kept, and counts beside the next source's.
 
     What is not known yet may be treated more strictly than what the app knows a little of.
     """
-    report = _newer(evaluation, state)
+    report = _stricter_report(evaluation, state)
     account = evaluation.snapshot.account
     after = msgspec.structs.replace(evaluation.snapshot, account=msgspec.structs.replace(account, state=report.state))
     before = zip(
@@ -186,10 +186,10 @@ def _take(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
 def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Tell for each operation how far the customer would get: not at all, restricted, or in."""
     told = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPEN.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.judged]
+    return [OPENNESS.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.judged]
 
 
-def _newer(evaluation: Evaluation, state: str) -> Report:
+def _stricter_report(evaluation: Evaluation, state: str) -> Report:
     """Make the app's report; a laxer one than its last keeps the stricter state."""
     last = (evaluation.snapshot.account.reports or {}).get(APP)
     if last is None or last.at <= evaluation.snapshot.account.decided:
@@ -199,13 +199,13 @@ def _newer(evaluation: Evaluation, state: str) -> Report:
     return Report(max(last.state, state, key=rank.__getitem__), max(last.at, evaluation.now))
 
 
-def _happen(evaluation: Evaluation, event: str) -> None:
-    if event in ENDING:
-        end(evaluation, event, APP)
+def _send_report(evaluation: Evaluation, event: str) -> None:
+    if event in ENDING_REPORTS:
+        end_session(evaluation, event, APP)
         return
     machine = event.partition(".")[0]
     evaluation.send(event, APP, (("faulted", evaluation.now),) if machine == "service" else ())
     if machine == "verification":
         evaluation.update_record("session", attempt=None)  # what is under way answers a question that stands no more
-    if event in ATTEMPTS:
+    if event in FAILED_VERIFICATIONS:
         count_attempt(evaluation)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from authguard.ports import Clock
 
 #: seconds beyond, for timers that ring early
-MARGIN: Final = 0.002
+MARGIN_S: Final = 0.002
 
 
-async def over(clock: Clock, after: Snapshot) -> None:
+async def wait_for_next_second(clock: Clock, after: Snapshot) -> None:
     """Wait until the clock second of a sign-out is over: one second at most.
 
     Args:
@@ -28,4 +28,4 @@ async def over(clock: Clock, after: Snapshot) -> None:
         after: where the machines stand since.
     """
     at = max(after.session.entered, after.account.not_before)
-    await anyio.sleep(min(1.0, max(0.0, floor(at) + 1 - clock.now())) + MARGIN)
+    await anyio.sleep(min(1.0, max(0.0, floor(at) + 1 - clock.now())) + MARGIN_S)

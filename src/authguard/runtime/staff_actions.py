@@ -13,7 +13,7 @@ from authguard.core import conditions
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, account_key
 from authguard.core.staff import parse_roles
-from authguard.runtime.evaluation import Evaluation, end
+from authguard.runtime.evaluation import Evaluation, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 #: the cause of what a person decided
-PERSON: Final = "person"
+PERSON_CAUSE: Final = "person"
 
 
 class StaffActions:
@@ -43,7 +43,7 @@ class StaffActions:
         self._repository = repository
         self.naming: Final = naming
 
-    async def staff_reinstates(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
+    async def reinstate_as_staff(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
         """Let a member of staff reinstate an account.
 
         Args:
@@ -56,7 +56,7 @@ class StaffActions:
             `Reason.DECIDED` where it was done, else why it cannot be.
         """
         principal = verdict.principal
-        if principal is None or not self._may(principal, "reinstate"):
+        if principal is None or not self._has_role_for(principal, "reinstate"):
             return Reason.STAFF_UNAUTHORISED
         issuer = issuer or principal.issuer
         if issuer not in self._repository.policy.issuers:
@@ -68,8 +68,8 @@ class StaffActions:
         await self.reinstate(account, name, principal.pseudonym, why, decision=verdict.record)
         return Reason.DECIDED
 
-    async def staff_resets(self, verdict: Verdict, session: bytes, account: bytes, why: str) -> Reason:
-        """Let a member of staff reset a verification, as `staff_reinstates`.
+    async def reset_as_staff(self, verdict: Verdict, session: bytes, account: bytes, why: str) -> Reason:
+        """Let a member of staff reset a verification, as `reinstate_as_staff`.
 
         Args:
             verdict: of the request of staff, which the table admitted.
@@ -78,7 +78,7 @@ class StaffActions:
             why: kept in the log.
         """
         principal = verdict.principal
-        if principal is None or not self._may(principal, "reset"):
+        if principal is None or not self._has_role_for(principal, "reset"):
             return Reason.STAFF_UNAUTHORISED
         # the session itself says whose it is; what was sent counts only for one from before that was kept
         found = (await self._repository.load(Keys(session=session))).snapshot.session.account
@@ -90,7 +90,7 @@ class StaffActions:
         await self.reset(session, account, principal.pseudonym, why, decision=verdict.record)
         return Reason.DECIDED
 
-    def _may(self, principal: Principal, act: str) -> bool:
+    def _has_role_for(self, principal: Principal, act: str) -> bool:
         policy = self._repository.policy
         role = policy.staff_roles.get(act, "")
         acts = conditions.classify_actor(principal, policy.agents) == "subject"
@@ -113,7 +113,7 @@ class StaffActions:
         def make(evaluation: Evaluation) -> None:
             table = evaluation.policy.machines["account"].table
             lifted = table[evaluation.policy.initial["account"], "reinstated"].dest
-            evaluation.send("account.reinstated", PERSON, (("reported", evaluation.now),))
+            evaluation.send("account.reinstated", PERSON_CAUSE, (("reported", evaluation.now),))
             if evaluation.snapshot.account.state == lifted:
                 evaluation.update_record("account", decided=evaluation.now)
 
@@ -127,7 +127,7 @@ class StaffActions:
         """
 
         def make(evaluation: Evaluation) -> None:
-            evaluation.send("verification.reset", PERSON)
+            evaluation.send("verification.reset", PERSON_CAUSE)
             evaluation.update_record(
                 "session", attempt=None
             )  # what is under way answers a question that stands no more
@@ -138,7 +138,7 @@ class StaffActions:
         subject = self.naming.account(account) if account else ""
         return await self._act("verification.reset", keys, subject, by, why, make, decision)
 
-    async def end(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
+    async def end_session(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
         """End a session: only a sign-in after this moment opens it again (ASVS 7.4.5).
 
         Raises:
@@ -147,7 +147,13 @@ class StaffActions:
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
         return await self._act(
-            "session.revoked", keys, subject, by, why, lambda evaluation: end(evaluation, "session.revoked", PERSON), ""
+            "session.revoked",
+            keys,
+            subject,
+            by,
+            why,
+            lambda evaluation: end_session(evaluation, "session.revoked", PERSON_CAUSE),
+            "",
         )
 
     async def sign_out(self, account: bytes, subject: str, by: str, why: str) -> Snapshot:

@@ -205,7 +205,7 @@ class StateRepository:
             evaluation = Evaluation(self.policy, before, self.clock.now())
             evaluation.run_timers()
             make(evaluation)
-            booking.free_void(evaluation, keys.transaction)
+            booking.release_if_void(evaluation, keys.transaction)
             written = self.journal.record_transitions(
                 evaluation.transitions, keys, subject=subject, decision=decision, note=note
             )

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     Listed = tuple[str, TransactionRecord]
 
 #: read at a time once what was asked for is not among the first
-PAGE: Final = 500
+PAGE_SIZE: Final = 500
 
 
-def as_of(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
+def effective_snapshot(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
     """Count the timers that are due in all machines, without recording or saving anything."""
     return repository.policy.timers.fire_due(repository.policy.machines, snapshot, repository.clock.now())[0]
 
 
-def as_of_now(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:
+def effective_record(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:
     """Count the timers that are due, without recording or saving anything."""
     if not record.version:
         return record
-    return as_of(repository, replace(repository.blank, transaction=record)).transaction
+    return effective_snapshot(repository, replace(repository.blank, transaction=record)).transaction
 
 
-async def waiting(
+async def list_transactions(
     repository: StateRepository,
     *,
     state: str,
@@ -60,23 +60,23 @@ async def waiting(
         StoreError: they cannot be read now.
     """
     found: list[Listed] = []
-    for stored in _stored_as(repository.policy, state):
+    for stored in _stored_states(repository.policy, state):
         taken: list[Listed] = []
         place, size = after, limit
         while len(taken) < limit:
             page = await repository.store.transactions(
                 state=stored, role=role, operation=operation, subject=subject, after=place, limit=size
             )
-            seen = ((name, as_of_now(repository, record)) for name, record in page)
+            seen = ((name, effective_record(repository, record)) for name, record in page)
             taken += [one for one in seen if state in {"", one[1].state}]
             if len(page) < size:
                 break
-            place, size = (page[-1][1].place, page[-1][0]), max(size, PAGE)
+            place, size = (page[-1][1].place, page[-1][0]), max(size, PAGE_SIZE)
         found += taken
     return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
 
-def _stored_as(policy: Policy, state: str) -> tuple[str, ...]:
+def _stored_states(policy: Policy, state: str) -> tuple[str, ...]:
     """Name the states as which one is stored that stands in a state now: the same, and those that time leads from."""
     if not state:
         return ("",)

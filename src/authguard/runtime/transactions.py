@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.access import AccessRequest, Answer, Body, Bound
+    from authguard.runtime.access import AccessRequest, AppResponse, Body, BoundHeaders
     from authguard.runtime.evaluation import Evaluation
 
     Headers = tuple[tuple[bytes, bytes], ...]
@@ -60,7 +60,7 @@ KEPT_HEADERS: Final = frozenset(
 #: bytes of those headers that are kept; an answer that has more is told by its status alone
 MAX_HEADER_BYTES: Final = 8_192
 #: states of what waited and will never run
-VOID: Final = frozenset({"denied", "lapsed"})
+VOID_STATES: Final = frozenset({"denied", "lapsed"})
 #: where one of these leads on, a transaction may still be run
 RUNNABLE_EVENTS: Final = ("transaction.altered", "transaction.started")
 #: stands for a limit where an amount cannot be read
@@ -103,11 +103,9 @@ class RequestBinding:
 
     def is_readable(self) -> bool:
         """Whether a person can be asked to read the exact request."""
-        return bool(self.packed()) and bool(
-            render_request(self.method, self.target, self.form, self.body, self.headers)
-        )
+        return bool(self.pack()) and bool(render_request(self.method, self.target, self.form, self.body, self.headers))
 
-    def packed(self) -> bytes:
+    def pack(self) -> bytes:
         """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""
         size = sum(len(value) for _, values in self.headers for value in values)
         if size + len(self.target) + len(self.form) + len(self.body.content) > MAX_TEXT_CHARS:
@@ -120,7 +118,7 @@ UNBOUND: Final = RequestBinding()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldCosts:
     """What a transaction would spend when it is held.
 
     Attributes:
@@ -150,7 +148,7 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
     form, sent = without_boundary(body.form, body.content)
     content = canonicalize(sent, body.content_type, form)
     named = bool(request.evidence.transaction)
-    bound = tuple((name, _unread(name, sent, cipher)) for name, sent in body.bound)
+    bound = tuple((name, _digest_form(name, sent, cipher)) for name, sent in body.bound)
     asked = request_digest(request, principal, body.target, form, content, bound)
     return RequestBinding(
         transaction=request.evidence.transaction or _transaction_of(request, principal) or ids.secret(),
@@ -162,11 +160,11 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
         target=body.target,
         form=form,
         body=content,
-        headers=tuple(_shown(name, sent, cipher) for name, sent in body.bound),
+        headers=tuple(_display_form(name, sent, cipher) for name, sent in body.bound),
     )
 
 
-def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> tuple[tuple[bytes, bytes], ...]:
+def _digest_form(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> tuple[tuple[bytes, bytes], ...]:
     """Return a bound header as it is digested: of what may be a credential a keyed digest.
 
     Approvers and the log's readers see the digest of the request, and could else guess a short value.
@@ -178,7 +176,7 @@ def _unread(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> t
     )
 
 
-def _shown(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> Header:
+def _display_form(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> Header:
     """Return a bound header as it is kept and shown; of what may be a credential a keyed digest only."""
     if is_secret_header(name):
         return name, tuple(f"keyed digest {cipher.keyed_digest(value)}".encode() for _, value in sent)
@@ -201,13 +199,18 @@ def _transaction_of(request: AccessRequest, principal: Principal) -> str:
 
 
 def request_digest(  # noqa: PLR0917 - the parts of a request
-    request: AccessRequest, principal: Principal, target: bytes, form: bytes, content: CanonicalBody, bound: Bound = ()
+    request: AccessRequest,
+    principal: Principal,
+    target: bytes,
+    form: bytes,
+    content: CanonicalBody,
+    bound: BoundHeaders = (),
 ) -> str:
     """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
 
     Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor,
     operation, and the headers that the operation binds, in the order in which they were sent; of credentials among
-    them a keyed digest (`_unread`). Parts are hashed with their lengths, so that no two requests run together. The
+    them a keyed digest (`_digest_form`). Parts are hashed with their lengths, so that no two requests run together. The
     session is not among them: a client that signs the subject in again and repeats its request gets the first answer
     (`bound_digest` has it).
     """
@@ -266,7 +269,7 @@ def refusal_reason(record: TransactionRecord, binding: RequestBinding) -> Reason
 def void_reason(evaluation: Evaluation, binding: RequestBinding) -> Reason:
     """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
     record = evaluation.snapshot.transaction
-    if record.state not in VOID or record.asked != binding.asked or record.by or not binding.digest:
+    if record.state not in VOID_STATES or record.asked != binding.asked or record.by or not binding.digest:
         return Reason.DECIDED
     if is_outdated(record, binding.policy):
         return Reason.POLICY_CHANGED
@@ -281,11 +284,11 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
     principal: Principal,
     fallback: Fallback,
     cipher: Cipher,
-    held: Held,
+    held: HeldCosts,
 ) -> None:
     """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
     if not evaluation.snapshot.transaction.digest:
-        packed = binding.packed()
+        packed = binding.pack()
         evaluation.update_record(
             "transaction",
             digest=binding.digest,
@@ -293,7 +296,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
             account=principal.account_key,
             session=principal.session_key,
             created=evaluation.now,
-            request=cipher.encrypt(packed, about(binding.transaction, binding.digest)) if packed else b"",
+            request=cipher.encrypt(packed, associated_data(binding.transaction, binding.digest)) if packed else b"",
             asked=binding.asked,
             subject=principal.pseudonym,
         )
@@ -312,7 +315,9 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
         )
 
 
-def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: frozenset[int], cipher: Cipher) -> None:
+def settle(
+    evaluation: Evaluation, transaction: str, answer: AppResponse, failed_on: frozenset[int], cipher: Cipher
+) -> None:
     """Let the app's answer move its transaction.
 
     2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
@@ -322,7 +327,7 @@ def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: 
         if evaluation.send("transaction.committed", "app"):
             fits = sum(len(name) + len(value) for name, value in answer.headers) <= MAX_HEADER_BYTES
             kept = answer.whole and len(answer.body) <= MAX_RESPONSE_BYTES and fits
-            body = cipher.encrypt(answer.body, about(transaction, "answer")) if kept else b""
+            body = cipher.encrypt(answer.body, associated_data(transaction, "answer")) if kept else b""
             packed = _pack(answer.headers) if answer.headers and fits else b""
             evaluation.update_record(
                 "transaction",
@@ -330,7 +335,7 @@ def settle(evaluation: Evaluation, transaction: str, answer: Answer, failed_on: 
                 content_type=answer.content_type if kept else "",
                 answer=body,
                 kept=kept,
-                headers=cipher.encrypt(packed, about(transaction, "headers")) if packed else b"",
+                headers=cipher.encrypt(packed, associated_data(transaction, "headers")) if packed else b"",
             )
     elif answer.status in failed_on:
         evaluation.send("transaction.failed", "app")
@@ -345,19 +350,19 @@ def expire_response(evaluation: Evaluation) -> None:
         evaluation.update_record("transaction", **NO_RESPONSE)
 
 
-def about(transaction: str, what: str) -> bytes:
+def associated_data(transaction: str, what: str) -> bytes:
     """Name what is sealed: one thing of one transaction, which opens as nothing else."""
     return f"{what}\n{transaction}".encode()
 
 
-def shown(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[str, ...]:
+def decrypt_request(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[str, ...]:
     """Show the exact request to whoever decides, made anew from the sealed bytes.
 
     They open only as those of this transaction and of its digest; where they do not, nothing is shown.
     """
     if not record.request:
         return record.shown
-    opened = cipher.decrypt(record.request, about(transaction, record.digest))
+    opened = cipher.decrypt(record.request, associated_data(transaction, record.digest))
     if not isinstance(opened, bytes):
         return ()
     headers: tuple[Header, ...] = ()
@@ -372,13 +377,13 @@ def decrypt_response(record: TransactionRecord, transaction: str, cipher: Cipher
     """Open the first answer and its headers, for `repeat`; one that cannot be opened is told by its status alone."""
     headers: Headers = ()
     if record.headers:
-        opened = cipher.decrypt(record.headers, about(transaction, "headers"))
+        opened = cipher.decrypt(record.headers, associated_data(transaction, "headers"))
         if not isinstance(opened, bytes):
             return replace(record, answer=b"", kept=False), ()
         headers = _headers(opened)
     if not record.kept:
         return record, headers
-    opened = cipher.decrypt(record.answer, about(transaction, "answer"))
+    opened = cipher.decrypt(record.answer, associated_data(transaction, "answer"))
     if isinstance(opened, bytes):
         return replace(record, answer=opened), headers
     return replace(record, answer=b"", kept=False), ()

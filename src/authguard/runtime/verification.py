@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     Answers = Mapping[str, Mapping[str, str]]
 
 #: what saying who one is amounts to, in whichever way: the guard's own, which no agent does for a customer (WIRE 5)
-SAYING: Final = Operation(name="authguard.verify", match=Match(), risk="self", effect="write")
+VERIFY_OPERATION: Final = Operation(name="authguard.verify", match=Match(), risk="self", effect="write")
 #: bounds of what a customer may answer: verifiers, fields of one, characters of a field
-ANSWERS_BOUND: Final = 16
-FIELD_BOUND: Final = 512
+MAX_ANSWERS: Final = 16
+MAX_FIELD_LENGTH: Final = 512
 #: seconds after which something is tried again that only another request stands in the way of
-SOON: Final = 1.0
+RETRY_SOON_S: Final = 1.0
 #: the score by which a doubt of an earlier answer to the same attempt is kept
-DOUBTED_BEFORE: Final = 0.5
+EARLIER_DOUBT_SCORE: Final = 0.5
 #: risks of operations for which identity is proved
-PROVING: Final = frozenset({"routine", "sensitive", "high"})
+PROVABLE_RISKS: Final = frozenset({"routine", "sensitive", "high"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class NextStep:
     """What comes next for the customer.
 
     Attributes:
@@ -81,7 +81,7 @@ class _Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class _Later:
+class _RetryLater:
     """Nothing can be tried now; after so many seconds it can."""
 
     after: float
@@ -98,7 +98,7 @@ class Verifications:
         self._verifiers = verifiers
         self._ids = ids
 
-    async def answer(self, verdict: Verdict, method: str, answers: Answers) -> Step:
+    async def answer(self, verdict: Verdict, method: str, answers: Answers) -> NextStep:
         """Begin or go on with proving identity; a caller that goes away stops nothing.
 
         Args:
@@ -120,15 +120,15 @@ class Verifications:
         if principal is None:
             raise VerificationRefusedError("only somebody who is signed in can prove who they are")
         _check_size(answers)
-        gate = preview_outcome(self._repository.policy, verdict, SAYING)
+        gate = preview_outcome(self._repository.policy, verdict, VERIFY_OPERATION)
         if gate.kind is not Outcome.ALLOW:
-            return Step(fallback=gate, operation=SAYING, snapshot=verdict.snapshot, method=method)
+            return NextStep(fallback=gate, operation=VERIFY_OPERATION, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
             step = await self._answer(verdict, principal, declared, answers)
         return step  # noqa: RET504 - a scope may swallow what is raised in it, so the value leaves it first
 
-    async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> Step:
-        claims: list[_Claim | _Later] = []
+    async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> NextStep:
+        claims: list[_Claim | _RetryLater] = []
 
         def claim(evaluation: Evaluation) -> None:
             claims.append(self._claim(evaluation, verdict, method))
@@ -136,9 +136,9 @@ class Verifications:
         before = verdict
         verdict = replace(verdict, snapshot=await self._change(verdict, claim))
         claimed = claims[-1]
-        if isinstance(claimed, _Later):
-            return self._step(verdict, before, method, after=claimed.after)
-        said = await self._ask(principal, verdict, method, claimed, answers)
+        if isinstance(claimed, _RetryLater):
+            return self._next_step(verdict, before, method, after=claimed.after)
+        said = await self._call_verifiers(principal, verdict, method, claimed, answers)
         amount = combine(method, said)
         superseded: list[bool] = []
 
@@ -146,15 +146,15 @@ class Verifications:
             nonlocal amount
             if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
                 amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
-            superseded.append(not _settle(evaluation, method, claimed.attempt, said, amount, verdict.channel))
+            superseded.append(not _apply_result(evaluation, method, claimed.attempt, said, amount, verdict.channel))
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
                 self._exhaust(evaluation, verdict)
 
         verdict = replace(verdict, snapshot=await self._change(verdict, settle))
-        self._record(verdict, method, said, "superseded" if superseded[-1] else _word(amount))
+        self._record(verdict, method, said, "superseded" if superseded[-1] else _result_code(amount))
         if isinstance(amount, IncompleteMethod) and not superseded[-1]:
-            return self._step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
-        return self._step(verdict, before, method, down=amount == "unavailable")
+            return self._next_step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
+        return self._next_step(verdict, before, method, down=amount == "unavailable")
 
     def _outage(self) -> Fallback:
         """Give what says when to come back: the policy's own words for a fault, where they do."""
@@ -170,14 +170,14 @@ class Verifications:
         after = await self._repository.change(keys, make, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
 
-    def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _Later:
+    def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _RetryLater:
         """Take the open attempt of the method, or start one; both only where the table names the method now."""
-        offered = _offered(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
+        offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         if method.name not in offered:
-            return _Later(0.0)
+            return _RetryLater(0.0)
         held = evaluation.snapshot.session.attempt
         if held is not None and attempts.is_being_verified(evaluation, held):
-            return _Later(SOON)
+            return _RetryLater(RETRY_SOON_S)
         if held is not None and not (
             held.method == method.name and not held.claimed and evaluation.can("verification.passed")
         ):
@@ -187,14 +187,14 @@ class Verifications:
         else:
             if attempts.is_spent(evaluation, method, offered[method.name]):
                 if attempts.has_in_flight(evaluation):
-                    return _Later(SOON)
+                    return _RetryLater(RETRY_SOON_S)
                 if attempts.is_left_in_doubt(evaluation, method):  # in another session: here too the other way is open
                     evaluation.send("verification.doubted", "guard")
                 self._exhaust(evaluation, verdict)
-                return _Later(0.0)
+                return _RetryLater(0.0)
             wait = attempts.backoff_remaining(evaluation, method)
             if wait:
-                return _Later(wait)
+                return _RetryLater(wait)
             attempts.reserve_attempt(evaluation, method)
             if held is not None and held.begun == attempts.REFUNDED:
                 attempt = replace(held, claimed=True, at=evaluation.now, begun=evaluation.now)
@@ -210,17 +210,17 @@ class Verifications:
     def _exhaust(evaluation: Evaluation, verdict: Verdict) -> None:
         """Let verification be exhausted where no method is left that could be tried: then a person takes over."""
         methods = evaluation.policy.methods
-        offered = _offered(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
+        offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
         if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
             evaluation.send("verification.exhausted", "guard")
 
-    async def _ask(
+    async def _call_verifiers(
         self, principal: Principal, verdict: Verdict, method: Method, claimed: _Claim, answers: Answers
     ) -> dict[str, VerifierVerdict]:
         """Ask the verifiers whose answers are there, and send what the others' answers will be about."""
         said: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
-        said |= {name: Doubted(DOUBTED_BEFORE) for name in claimed.attempt.doubted}
+        said |= {name: Doubted(EARLIER_DOUBT_SCORE) for name in claimed.attempt.doubted}
         begun: set[str] = set()
         while isinstance(wanting := combine(method, said), IncompleteMethod):
             turns: dict[str, str] = {}
@@ -245,7 +245,7 @@ class Verifications:
                         channel=verdict.channel,
                         at=self._repository.clock.now(),
                     )
-                    group.start_soon(self._one, name, turn, question, results)
+                    group.start_soon(self._call_verifier, name, turn, question, results)
             for name, result in results.items():
                 if turns[name] == "begin" and isinstance(result, Passed):
                     begun.add(name)
@@ -253,7 +253,9 @@ class Verifications:
                     said[name] = result
         return said
 
-    async def _one(self, name: str, turn: str, question: Question, results: dict[str, VerifierVerdict]) -> None:
+    async def _call_verifier(
+        self, name: str, turn: str, question: Question, results: dict[str, VerifierVerdict]
+    ) -> None:
         """Ask one verifier; whatever goes wrong with it is no answer, and never a pass."""
         verifier = self._verifiers[name]
         results[name] = Unavailable("timeout")
@@ -268,7 +270,7 @@ class Verifications:
 
     def _record(self, verdict: Verdict, method: Method, said: Mapping[str, VerifierVerdict], word: str) -> None:
         """Write down what each verifier said: closed words and scores, nothing that the customer answered."""
-        note = ", ".join(f"{name} {_told(answer)}" for name, answer in said.items())
+        note = ", ".join(f"{name} {_format_verdict(answer)}" for name, answer in said.items())
         principal = verdict.principal
         self._repository.journal.record_act(
             f"verification.{word}",
@@ -280,7 +282,7 @@ class Verifications:
             decision=verdict.record,
         )
 
-    def _step(
+    def _next_step(
         self,
         verdict: Verdict,
         before: Verdict,
@@ -290,10 +292,10 @@ class Verifications:
         down: bool = False,
         attempt: str = "",
         wanted: tuple[str, ...] = (),
-    ) -> Step:
+    ) -> NextStep:
         """Tell what the table answers now to the operation that asked for this proof."""
         policy = self._repository.policy
-        operation = _asking(policy, before, method.name)
+        operation = _requesting_operation(policy, before, method.name)
         fallback = preview_outcome(policy, verdict, operation)
         if after:
             fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
@@ -301,7 +303,7 @@ class Verifications:
             fallback = self._outage()
         if fallback.kind is Outcome.RESTRICT:
             fallback = ALLOW
-        return Step(
+        return NextStep(
             fallback=fallback,
             operation=operation,
             snapshot=verdict.snapshot,
@@ -311,7 +313,7 @@ class Verifications:
         )
 
 
-def _settle(  # noqa: PLR0917 - an answer's parts, in their order
+def _apply_result(  # noqa: PLR0917 - an answer's parts, in their order
     evaluation: Evaluation,
     method: Method,
     attempt: Attempt,
@@ -350,11 +352,11 @@ def _settle(  # noqa: PLR0917 - an answer's parts, in their order
     return True
 
 
-def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
+def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     """Give the methods that the table names for this customer now, each with the fallback that names it."""
     offered: dict[str, Fallback] = {}
     for operation in policy.judged:
-        if operation.risk in PROVING:
+        if operation.risk in PROVABLE_RISKS:
             fallback = preview_outcome(policy, verdict, operation)
             if fallback.kind is Outcome.VERIFY:
                 for name in fallback.methods:
@@ -362,9 +364,9 @@ def _offered(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     return offered
 
 
-def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
+def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Operation:
     """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
-    proving = [operation for operation in policy.judged if operation.risk in PROVING]
+    proving = [operation for operation in policy.judged if operation.risk in PROVABLE_RISKS]
     for operation in proving:
         if method in preview_outcome(policy, verdict, operation).methods:
             return operation
@@ -372,17 +374,19 @@ def _asking(policy: Policy, verdict: Verdict, method: str) -> Operation:
 
 
 def _check_size(answers: Answers) -> None:
-    if len(answers) > ANSWERS_BOUND or any(len(fields) > ANSWERS_BOUND for fields in answers.values()):
-        raise VerificationRefusedError(f"at most {ANSWERS_BOUND} answers are taken at once")
-    if any(max(len(name), len(text)) > FIELD_BOUND for fields in answers.values() for name, text in fields.items()):
-        raise VerificationRefusedError(f"an answer has at most {FIELD_BOUND} characters")
+    if len(answers) > MAX_ANSWERS or any(len(fields) > MAX_ANSWERS for fields in answers.values()):
+        raise VerificationRefusedError(f"at most {MAX_ANSWERS} answers are taken at once")
+    if any(
+        max(len(name), len(text)) > MAX_FIELD_LENGTH for fields in answers.values() for name, text in fields.items()
+    ):
+        raise VerificationRefusedError(f"an answer has at most {MAX_FIELD_LENGTH} characters")
 
 
-def _word(amount: MethodResult | IncompleteMethod) -> str:
+def _result_code(amount: MethodResult | IncompleteMethod) -> str:
     return "asked" if isinstance(amount, IncompleteMethod) else amount
 
 
-def _told(answer: VerifierVerdict) -> str:
+def _format_verdict(answer: VerifierVerdict) -> str:
     match answer:
         case Doubted(score=score):
             return f"doubted ({score:.2f})"

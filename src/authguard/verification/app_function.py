@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: threads of one verifier at the most, where nothing else is said
-AT_ONCE: Final = 50
+DEFAULT_MAX_CONCURRENCY: Final = 50
 
 
 class AppFunction:
@@ -19,10 +19,10 @@ class AppFunction:
 
     __slots__ = ("_function", "_workers")
 
-    def __init__(self, function: Callable[..., Any], at_once: int = AT_ONCE) -> None:
+    def __init__(self, function: Callable[..., Any], max_concurrency: int = DEFAULT_MAX_CONCURRENCY) -> None:
         """Keep the function, and how many threads it may have at the same time."""
         self._function = function
-        self._workers = BoundedThreadPool(at_once)
+        self._workers = BoundedThreadPool(max_concurrency)
 
     async def __call__(self, *arguments: object) -> object:
         """Call it; one that is not waited for any longer is left behind in its thread."""

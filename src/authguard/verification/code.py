@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 #: where the hashes of codes are kept
 NAMESPACE: Final = "codes"
 #: codes of one attempt that are sent at the most
-SENDS: Final = 3
+MAX_SENDS: Final = 3
 #: seconds of a shelf's compartment: a code lies in that of the time when it was sent, and may be found in the next
-COMPARTMENT: Final = 3_600
+BUCKET_S: Final = 3_600
 #: names that are looked at, to be swept, each time a code is sent
-SWEPT: Final = 8
+MAX_SWEPT: Final = 8
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class StoredCode(msgspec.Struct, frozen=True, array_like=True):
     """What is kept of a code.
 
     Attributes:
@@ -50,7 +50,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     sends: int
 
 
-class Codes:
+class CodeStore:
     """What is kept of the codes of one verifier."""
 
     __slots__ = ("_declared", "_key", "_store")
@@ -61,7 +61,7 @@ class Codes:
         self._store = store
         self._key = key
 
-    async def keep(self, question: Question, code: str) -> bool:
+    async def store(self, question: Question, code: str) -> bool:
         """Keep a code in place of the one before it; False where there were enough for this attempt.
 
         Raises:
@@ -69,13 +69,13 @@ class Codes:
         """
         await self._sweep(question.at)
         name, raw = await self._find(question)
-        sends = msgspec.msgpack.decode(raw, type=Kept).sends if raw else 0
-        if sends >= SENDS:
+        sends = msgspec.msgpack.decode(raw, type=StoredCode).sends if raw else 0
+        if sends >= MAX_SENDS:
             return False
-        kept = Kept(self._digest(question, code), question.at + self._declared.expires, sends + 1)
+        kept = StoredCode(self._digest(question, code), question.at + self._declared.expires, sends + 1)
         return await self._store.replace(NAMESPACE, name, raw, msgspec.msgpack.encode(kept))
 
-    async def take(self, question: Question, said: str) -> bool:
+    async def consume(self, question: Question, said: str) -> bool:
         """Use the code up, and tell whether it was the right one: of all who try at once, one is told.
 
         Raises:
@@ -83,14 +83,14 @@ class Codes:
         """
         digest = self._digest(question, said)
         name, raw = await self._find(question)
-        kept = msgspec.msgpack.decode(raw, type=Kept) if raw else Kept(b"", 0.0, 0)
+        kept = msgspec.msgpack.decode(raw, type=StoredCode) if raw else StoredCode(b"", 0.0, 0)
         same = hmac.compare_digest(digest, kept.digest)
         mine = bool(raw) and await self._store.replace(NAMESPACE, name, raw, b"")
         return same and mine and question.at < kept.until
 
     async def _find(self, question: Question) -> tuple[str, bytes]:
         """Look in this time's compartment and the one before it."""
-        now = int(question.at // COMPARTMENT)
+        now = int(question.at // BUCKET_S)
         label = blake2b(question.attempt.encode(), digest_size=16, key=self._key, person=b"code attempt").hexdigest()
         for compartment in (now - 1, now, now + 1):  # a clock may have stepped back meanwhile
             name = f"{compartment:010}.{self._declared.name}.{label}"
@@ -101,8 +101,8 @@ class Codes:
 
     async def _sweep(self, at: float) -> None:
         """Drop the oldest codes whose time is over; names sort by time."""
-        over = f"{int(at // COMPARTMENT) - 1:010}"
-        for name in await self._store.list_keys(NAMESPACE, SWEPT):
+        over = f"{int(at // BUCKET_S) - 1:010}"
+        for name in await self._store.list_keys(NAMESPACE, MAX_SWEPT):
             if name < over:
                 await self._store.put(NAMESPACE, name, b"")
 
@@ -115,11 +115,11 @@ class Codes:
         return digest.digest()
 
 
-class _Sending:
+class _CodeSender:
     """The app's sender as a service: makes a code, keeps it, and hands it over."""
 
     def __init__(
-        self, declared: Verifier, function: Callable[[str, str, str, str], Any], codes: Codes, ids: Ids
+        self, declared: Verifier, function: Callable[[str, str, str, str], Any], codes: CodeStore, ids: Ids
     ) -> None:
         self._digits = declared.digits
         self._send = AppFunction(function, declared.max_concurrency)
@@ -140,7 +140,7 @@ class _Sending:
         """
         # 128 bits over at most 10 digits: no code is likelier than another by more than one in 2**94
         code = f"{int(self._ids.secret(), 16) % 10**self._digits:0{self._digits}}"
-        if await self._codes.keep(question, code):
+        if await self._codes.store(question, code):
             sent = await self._send(question.issuer, question.subject, question.channel, code)
             if sent is False:
                 raise ServiceError("refused")
@@ -173,8 +173,8 @@ class CodeVerifier:
             clock: for the breaker.
             ids: where randomness comes from.
         """
-        self._codes = Codes(declared, store, key)
-        sending = _Sending(declared, function, self._codes, ids)
+        self._codes = CodeStore(declared, store, key)
+        sending = _CodeSender(declared, function, self._codes, ids)
         self._sender = ResilientVerifier(declared, [sending], clock=clock, chance=lambda: 0.0)
         self._timeout = declared.timeout
         self.longest = self._sender.longest
@@ -200,5 +200,5 @@ class CodeVerifier:
         """
         said = question.answers.get("answer", "").replace(" ", "")
         with anyio.move_on_after(self._timeout):
-            return Passed() if await self._codes.take(question, said) else Failed()
+            return Passed() if await self._codes.consume(question, said) else Failed()
         return Unavailable("timeout")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from authguard.ports import Question
 
 #: what is asked where the policy gives no shape
-PLAIN: Final[Mapping[str, str]] = {
+DEFAULT_REQUEST: Final[Mapping[str, str]] = {
     "/issuer": "issuer",
     "/subject": "subject",
     "/attempt": "attempt",
@@ -55,11 +55,11 @@ class HttpService:
             SettingsError: as `authguard.outbound.json_service.JsonService`.
         """
         self._declared = declared
-        self._request = declared.request or PLAIN
+        self._request = declared.request or DEFAULT_REQUEST
         self._service = JsonService(
             address,
             who=f"the verifier `{declared.name}`",
-            at_once=declared.max_concurrency,
+            max_concurrency=declared.max_concurrency,
             auth=ServiceAuth(
                 bearer_env=declared.bearer_env,
                 certificate=declared.certificate,

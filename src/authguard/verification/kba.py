@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.ports import Question
 
 #: characters of what the app's records may say
-ANSWER_BOUND: Final = 2_000
+MAX_ANSWER_LENGTH: Final = 2_000
 
 
 class KbaService:
@@ -61,18 +61,20 @@ class KbaService:
         wrong = 0
         for name in self._questions:
             right = "" if known is None else known.get(name, "")
-            if not isinstance(right, str) or len(right) > ANSWER_BOUND:
+            if not isinstance(right, str) or len(right) > MAX_ANSWER_LENGTH:
                 raise ServiceError("nonsense")
             said = question.answers.get(name, question.answers.get("answer", "") if len(self._questions) == 1 else "")
             same = hmac.compare_digest(self._digest(said), self._digest(right))
-            wrong += not (same & bool(normal(right)))
+            wrong += not (same & bool(normalize_answer(right)))
         return Failed() if wrong else Passed()
 
     def _digest(self, answer: str) -> bytes:
-        return blake2b(normal(answer).encode("utf-8", "surrogatepass"), digest_size=32, key=self._key).digest()
+        return blake2b(
+            normalize_answer(answer).encode("utf-8", "surrogatepass"), digest_size=32, key=self._key
+        ).digest()
 
 
-def normal(answer: str) -> str:
+def normalize_answer(answer: str) -> str:
     """Write an answer as it is compared: compatibility forms (NFKC), case and spaces make no difference."""
     folded = unicodedata.normalize("NFKC", answer).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())

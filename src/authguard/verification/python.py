@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from authguard.verification.app_function import AT_ONCE, AppFunction
+from authguard.verification.app_function import DEFAULT_MAX_CONCURRENCY, AppFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class PythonService:
     """Asks ``function(question)``, sync or async; it gives a score from 0 to 1, a bool, or one of the four verdicts."""
 
-    def __init__(self, function: Callable[[Question], Any], at_once: int = AT_ONCE) -> None:
+    def __init__(self, function: Callable[[Question], Any], max_concurrency: int = DEFAULT_MAX_CONCURRENCY) -> None:
         """Keep the function, and how many threads it may have at the same time."""
-        self._function = AppFunction(function, at_once)
+        self._function = AppFunction(function, max_concurrency)
 
     async def open(self) -> None:
         """Do nothing: it is the app's."""

@@ -74,7 +74,7 @@ class ResilientVerifier:
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
-        self._asked = 0
+        self._open_calls = 0
         self.asks = declared.interactive
         self.longest = declared.longest
 
@@ -95,17 +95,17 @@ class ResilientVerifier:
 
     async def verify(self, question: Question) -> VerifierVerdict:
         """Ask, within the bulkhead; never raises but for cancellation."""
-        if self._asked >= self._declared.max_concurrency:
+        if self._open_calls >= self._declared.max_concurrency:
             return Unavailable("busy")
-        self._asked += 1
+        self._open_calls += 1
         try:
             if len(self._services) == 1:
-                return await self._insist(0, question)
-            return await self._hedged(question)
+                return await self._call_with_retries(0, question)
+            return await self._call_hedged(question)
         finally:
-            self._asked -= 1
+            self._open_calls -= 1
 
-    async def _hedged(self, question: Question) -> VerifierVerdict:
+    async def _call_hedged(self, question: Question) -> VerifierVerdict:
         """Ask the second service too where the first is late or has no answer; the first answer counts.
 
         Where both have answered by then and contradict each other, that is doubt, whoever was first.
@@ -114,7 +114,7 @@ class ResilientVerifier:
         done = anyio.Event()
 
         async def first() -> None:
-            answers.append(await self._insist(0, question))
+            answers.append(await self._call_with_retries(0, question))
             done.set()
 
         async with anyio.create_task_group() as group:
@@ -123,7 +123,7 @@ class ResilientVerifier:
                 await done.wait()
             if answers and not isinstance(answers[0], Unavailable):
                 return answers[0]
-            second = await self._insist(1, question)
+            second = await self._call_with_retries(1, question)
             if isinstance(second, Unavailable):
                 await done.wait()
             group.cancel_scope.cancel()
@@ -132,7 +132,7 @@ class ResilientVerifier:
             return second
         return heard[0] if all(type(answer) is type(heard[0]) for answer in heard) else Doubted(0.5)
 
-    async def _insist(self, place: int, question: Question) -> VerifierVerdict:
+    async def _call_with_retries(self, place: int, question: Question) -> VerifierVerdict:
         """Ask one service, again where that may help, until it answers or the retries are over."""
         breaker, declared = self._breakers[place], self._declared
         for turn in range(declared.retries + 1):
@@ -143,7 +143,7 @@ class ResilientVerifier:
                 with anyio.fail_after(declared.timeout):
                     said = await self._services[place].ask(question)
                 answered = True
-                return self._judge(said)
+                return self._apply_thresholds(said)
             except TimeoutError:
                 pass
             except ServiceError as problem:
@@ -157,7 +157,7 @@ class ResilientVerifier:
             await self._sleep(RETRY_PAUSE_S * 2**turn * self._chance())  # by chance, so that not all come at once
         return Unavailable(cause)
 
-    def _judge(self, said: float | VerifierVerdict) -> VerifierVerdict:
+    def _apply_thresholds(self, said: float | VerifierVerdict) -> VerifierVerdict:
         """Hold a score against the thresholds; what is no number from 0 to 1 is nonsense."""
         if isinstance(said, Passed | Failed | Doubted | Unavailable):
             return said

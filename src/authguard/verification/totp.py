@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from authguard.ports import Question, Store
 
 #: seconds of one step (RFC 6238 5.2 recommends 30)
-STEP: Final = 30
+STEP_S: Final = 30
 #: bytes of a secret at the least (RFC 4226 4, R6), and characters of it at the most
-SECRET_BYTES: Final = 16
-SECRET_BOUND: Final = 512
+MIN_SECRET_BYTES: Final = 16
+MAX_SECRET_LENGTH: Final = 512
 #: what an account without a secret is checked against, for the same work; nothing ever passes by it
-_NOBODY: Final = "A" * 32
+_DUMMY_SECRET: Final = "A" * 32
 
 
 class TotpService:
@@ -65,16 +65,16 @@ class TotpService:
             StoreError: the used step could not be kept, so nobody may take it for unused.
         """
         secret = await self._secret(question.issuer, question.subject)
-        otp = _generator(_NOBODY if secret is None else secret, self._declared.digits)
+        otp = _generator(_DUMMY_SECRET if secret is None else secret, self._declared.digits)
         said = question.answers.get("answer", "").replace(" ", "").encode("utf-8", "surrogatepass")
-        now, window = int(question.at // STEP), self._declared.window
+        now, window = int(question.at // STEP_S), self._declared.window
         found = -1
         for step in range(max(0, now - window), now + window + 1):
             if hmac.compare_digest(otp.generate_otp(step).encode(), said):
                 found = step
         if found < 0 or secret is None:
             return Failed()
-        until = (found + window + 1) * STEP
+        until = (found + window + 1) * STEP_S
         return Passed() if await self._store.claim(self._name(question, found), until, question.at) else Failed()
 
     def _name(self, question: Question, step: int) -> bytes:
@@ -93,13 +93,13 @@ def _generator(secret: object, digits: int) -> pyotp.TOTP:
     Raises:
         ServiceError: it is no base32 (RFC 4648 6) of at least 128 bits.
     """
-    if not isinstance(secret, str) or len(secret) > SECRET_BOUND:
+    if not isinstance(secret, str) or len(secret) > MAX_SECRET_LENGTH:
         raise ServiceError("nonsense")
     try:
-        otp = pyotp.TOTP(secret.replace(" ", ""), digits=digits, interval=STEP)
+        otp = pyotp.TOTP(secret.replace(" ", ""), digits=digits, interval=STEP_S)
         raw = otp.byte_secret()
     except (binascii.Error, ValueError) as error:
         raise ServiceError("nonsense") from error
-    if len(raw) < SECRET_BYTES:
+    if len(raw) < MIN_SECRET_BYTES:
         raise ServiceError("nonsense")
     return otp
