@@ -34,7 +34,7 @@ def app_of(kind: str, folder: Path) -> App:
                 bare(),
                 policy=folder / "policy.yaml",
                 store="memory",
-                log=folder / "served.jsonl",
+                audit_log=folder / "served.jsonl",
                 pseudonym_key=b"benchmark" * 4,
                 environ={},
             )

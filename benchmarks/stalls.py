@@ -121,7 +121,7 @@ async def measure(rounds: int = 5) -> dict[str, float]:
             app,
             folder / "policy.yaml",
             store=folder / "store.db",
-            log=folder / "audit.jsonl",
+            audit_log=folder / "audit.jsonl",
             clock=clock,
             environ={},
         )

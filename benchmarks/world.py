@@ -148,7 +148,7 @@ class World:
             bare() if app is None else app,
             policy=self.folder / "policy.yaml",
             store=store,
-            log=self.folder / f"{name}.jsonl",
+            audit_log=self.folder / f"{name}.jsonl",
             pseudonym_key=b"benchmark" * 4,
             clock=clock,
             environ={},

@@ -247,7 +247,7 @@ def settings() -> Iterator[str]:
     """Tell the arguments of `AuthGuard` and the variables."""
     yield "The arguments of `AuthGuard(app, ...)`. An argument comes first, its variable second, the default last."
     told = arguments(AuthGuard.__init__)
-    defaults = {"store": code(DEFAULT_STORE), "log": code(DEFAULT_LOG), "prefix": code(DEFAULT_PREFIX)}
+    defaults = {"store": code(DEFAULT_STORE), "audit_log": code(DEFAULT_LOG), "prefix": code(DEFAULT_PREFIX)}
     variables = {name: re.findall(r"AUTHGUARD_\w+", words) for name, words in told.items()}
     rows = (
         (code(name), ", ".join(map(code, variables[name])), defaults.get(name, ""), prose(words.rstrip(".")))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.audit.write import jsonl, memory
-from authguard.testing import minting, process
+from authguard.testing import mint, process
 from tests import kit
 from tests.patience import be_patient
 from tests.profiles import choose
@@ -62,7 +62,7 @@ def no_credential_in_any_line() -> Iterator[Watch]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (jsonl, memory):
             patch.setattr(module, "format_line", _watching_lines(module.format_line, watch.line))
-        patch.setattr(minting.Mint, "mint", _watching_tokens(minting.Mint.mint, watch))
+        patch.setattr(mint.Mint, "mint", _watching_tokens(mint.Mint.mint, watch))
         patch.setattr(process.IdentityProvider, "sign_in", _watching_sign_ins(process.IdentityProvider.sign_in, watch))
         yield watch
     leaked = watch.minted & watch.written

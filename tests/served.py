@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authguard.testing.minting import Mint
+from authguard.testing.mint import Mint
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -44,13 +44,13 @@ def test_no_byte_of_what_was_sealed_can_be_changed_or_moved_elsewhere(data: st.D
 
 
 def test_keys_come_from_the_settings_the_newest_first() -> None:
-    environ = {"AUTHGUARD_SEALING_KEYS": f"{NEW.hex()}, {OLD.hex()}"}
-    assert Settings.resolve("x", environ=environ).sealing_keys == (NEW, OLD)
-    assert Settings.resolve("x", environ={}).sealing_keys == ()
+    environ = {"AUTHGUARD_ENCRYPTION_KEYS": f"{NEW.hex()}, {OLD.hex()}"}
+    assert Settings.resolve("x", environ=environ).encryption_keys == (NEW, OLD)
+    assert Settings.resolve("x", environ={}).encryption_keys == ()
 
 
 @pytest.mark.parametrize("typed", ["abc", "ab" * 31, f"{NEW.hex()},", "zz" * 32, ",".join([NEW.hex()] * 17)])
 def test_a_key_that_is_none_is_refused_without_being_told(typed: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.resolve("x", environ={"AUTHGUARD_SEALING_KEYS": typed})
+        Settings.resolve("x", environ={"AUTHGUARD_ENCRYPTION_KEYS": typed})
     assert typed not in str(caught.value)

@@ -52,7 +52,7 @@ from authguard.settings import Settings
 gone = tempfile.mkdtemp(dir=sys.argv[1])
 os.chdir(gone)
 os.rmdir(gone)
-print(Settings.resolve("standard", store="memory", log="/there/audit.jsonl", environ={}).log)
+print(Settings.resolve("standard", store="memory", audit_log="/there/audit.jsonl", environ={}).audit_log)
 try:
     Settings.resolve("standard", environ={})
 except SettingsError as error:
@@ -82,8 +82,8 @@ def test_a_relative_path_is_meant_from_where_the_process_stands(two_folders: tup
     first, _ = two_folders
     assert absolute("a/b") == first / "a/b"
     assert absolute("/a/b") == Path("/a/b")
-    told = Settings.resolve("standard", store="s.db", environ={"AUTHGUARD_LOG": "l.jsonl"})
-    assert (told.store, told.log) == (str(first / "s.db"), str(first / "l.jsonl"))
+    told = Settings.resolve("standard", store="s.db", environ={"AUTHGUARD_AUDIT_LOG": "l.jsonl"})
+    assert (told.store, told.audit_log) == (str(first / "s.db"), str(first / "l.jsonl"))
 
 
 def test_a_symlink_stays_one_so_that_it_can_be_switched(two_folders: tuple[Path, Path]) -> None:
@@ -119,7 +119,7 @@ def test_a_file_where_a_folder_has_to_be_is_refused(tmp_path: Path) -> None:
 def test_every_file_of_a_deployment_is_its_owner_s_alone(two_folders: tuple[Path, Path]) -> None:
     first, _ = two_folders
     (first / "policy.yaml").write_text(POLICY)
-    guard = AuthGuard(_never, "policy.yaml", store="var/in/s.db", log="var/l.jsonl", environ={"SECRET": SECRET})
+    guard = AuthGuard(_never, "policy.yaml", store="var/in/s.db", audit_log="var/l.jsonl", environ={"SECRET": SECRET})
 
     async def live() -> None:
         await guard.enforcer.open()
@@ -169,12 +169,12 @@ async def test_a_variable_says_what_it_said_when_the_guard_was_built(two_folders
     (first / "policy.yaml").write_text(POLICY)
     environ = {"SECRET": SECRET}
     clock = FakeClock()
-    guard = AuthGuard(_never, "policy.yaml", store="memory", log="l.jsonl", clock=clock, environ=environ)
+    guard = AuthGuard(_never, "policy.yaml", store="memory", audit_log="l.jsonl", clock=clock, environ=environ)
     environ.clear()
     await guard.enforcer.open()
     await guard.enforcer.close()
     with pytest.raises(SettingsError, match="SECRET"):
-        await AuthGuard(_never, "policy.yaml", store="memory", log="l.jsonl", environ=environ).enforcer.open()
+        await AuthGuard(_never, "policy.yaml", store="memory", audit_log="l.jsonl", environ=environ).enforcer.open()
 
 
 def test_the_provider_for_tests_starts_wherever_the_process_has_gone(two_folders: tuple[Path, Path]) -> None:

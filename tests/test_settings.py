@@ -14,26 +14,26 @@ def test_an_argument_wins_over_its_variable_and_a_variable_over_the_default() ->
     environ = {
         "AUTHGUARD_POLICY": "p.yaml",
         "AUTHGUARD_STORE": "s.db",
-        "AUTHGUARD_LOG": "l.jsonl",
+        "AUTHGUARD_AUDIT_LOG": "l.jsonl",
         "AUTHGUARD_PSEUDONYM_KEY": "ab" * 32,
-        "AUTHGUARD_REMEMBER": "1000",
+        "AUTHGUARD_TOKEN_CACHE_SIZE": "1000",
     }
     here = Path.cwd()
     default = Settings.resolve("x", environ={})
-    assert (default.store, default.log, default.pseudonym_key) == (
+    assert (default.store, default.audit_log, default.pseudonym_key) == (
         str(here / DEFAULT_STORE),
         str(here / DEFAULT_LOG),
         b"",
     )
     told = Settings.resolve(environ=environ)
-    assert (told.policy, told.store, told.log, told.pseudonym_key) == (
+    assert (told.policy, told.store, told.audit_log, told.pseudonym_key) == (
         "p.yaml",
         str(here / "s.db"),
         str(here / "l.jsonl"),
         b"\xab" * 32,
     )
-    given = Settings.resolve("q", store="memory", log="m", pseudonym_key=b"k" * 32, environ=environ)
-    assert (given.policy, given.store, given.log, given.pseudonym_key) == (
+    given = Settings.resolve("q", store="memory", audit_log="m", pseudonym_key=b"k" * 32, environ=environ)
+    assert (given.policy, given.store, given.audit_log, given.pseudonym_key) == (
         "q",
         "memory",
         str(here / "m"),
@@ -73,9 +73,9 @@ def test_a_key_that_is_none_is_refused_and_not_told(key: str) -> None:
 
 
 def test_how_many_credentials_are_remembered_is_a_number_within_bounds() -> None:
-    assert Settings.resolve("x", environ={}).remember == 65_536
-    assert Settings.resolve("x", environ={"AUTHGUARD_REMEMBER": "7"}).remember == 7
-    assert Settings.resolve("x", remember=0, environ={"AUTHGUARD_REMEMBER": "7"}).remember == 0
+    assert Settings.resolve("x", environ={}).token_cache_size == 65_536
+    assert Settings.resolve("x", environ={"AUTHGUARD_TOKEN_CACHE_SIZE": "7"}).token_cache_size == 7
+    assert Settings.resolve("x", token_cache_size=0, environ={"AUTHGUARD_TOKEN_CACHE_SIZE": "7"}).token_cache_size == 0
     for given, variable in (
         (-1, ""),
         (10_000_001, ""),
@@ -84,5 +84,5 @@ def test_how_many_credentials_are_remembered_is_a_number_within_bounds() -> None
         (None, "\u0661"),
         (None, "9" * 99),
     ):
-        with pytest.raises(SettingsError, match=r"remember|REMEMBER"):
-            Settings.resolve("x", remember=given, environ={"AUTHGUARD_REMEMBER": variable})
+        with pytest.raises(SettingsError, match=r"token_cache_size|TOKEN_CACHE_SIZE"):
+            Settings.resolve("x", token_cache_size=given, environ={"AUTHGUARD_TOKEN_CACHE_SIZE": variable})

@@ -58,7 +58,7 @@ class World:
         self.settings = os.environ | {
             "AUTHGUARD_POLICY": str(folder / "policy.yaml"),
             "AUTHGUARD_STORE": str(folder / "authguard.db"),
-            "AUTHGUARD_LOG": str(folder / "audit.jsonl"),
+            "AUTHGUARD_AUDIT_LOG": str(folder / "audit.jsonl"),
             "SHOP_CHARGED": str(folder / "charged.txt"),
         }
         self._token = provider.sign_in(

@@ -213,6 +213,6 @@ desk = Starlette(
 app = AuthGuard(
     desk,
     policy=os.environ.get("AUTHGUARD_POLICY") or Path(__file__).with_name("policy.yaml"),
-    modules=("outbox",),  # whose functions the policy may name
+    allowed_modules=("outbox",),  # whose functions the policy may name
     control=CONTROL,
 )

@@ -91,7 +91,7 @@ class World:
         return {
             "AUTHGUARD_POLICY": str(self.folder / "policy.yaml"),
             "AUTHGUARD_STORE": str(self.folder / "authguard.db"),
-            "AUTHGUARD_LOG": str(self.log.path),
+            "AUTHGUARD_AUDIT_LOG": str(self.log.path),
             "DESK_OUTBOX": str(self.folder / "outbox.jsonl"),
         }
 

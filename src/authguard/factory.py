@@ -103,7 +103,7 @@ def build_enforcer(
         environ=variables,
         client=client,
         folder=Path(settings.policy).parent,
-        cache=Cache(settings.remember),
+        cache=Cache(settings.token_cache_size),
     )
     checker: CredentialCheck = jwt
     if token_validator.needs_token_validator(policy.issuers):
@@ -115,7 +115,7 @@ def build_enforcer(
             nonces=nonces,
             store=store,
             client=client,
-            cache=Cache(settings.remember),
+            cache=Cache(settings.token_cache_size),
         )
     return Enforcer(
         policy=policy,
@@ -191,7 +191,7 @@ def create_cipher(settings: Settings, key: bytes = b"") -> PayloadCipher:
         settings: of the deployment.
         key: of its pseudonyms, where it was read already.
     """
-    return PayloadCipher((*settings.sealing_keys, _derived(key or load_pseudonym_key(settings, create=True))))
+    return PayloadCipher((*settings.encryption_keys, _derived(key or load_pseudonym_key(settings, create=True))))
 
 
 def create_decryption_cipher(settings: Settings) -> PayloadCipher:
@@ -199,7 +199,7 @@ def create_decryption_cipher(settings: Settings) -> PayloadCipher:
     beside = Path(settings.store).with_name(Path(settings.store).name + ".key")
     is_kept = not settings.pseudonym_key and settings.store != MEMORY and beside.exists()
     key = load_or_create_key(Path(settings.store)) if is_kept else settings.pseudonym_key or os.urandom(32)
-    return PayloadCipher((*settings.sealing_keys, _derived(key)))
+    return PayloadCipher((*settings.encryption_keys, _derived(key)))
 
 
 def _derived(key: bytes) -> bytes:
@@ -219,7 +219,7 @@ def create_directories(
         if source.url:
             return HttpLookup(source, environ=environ, client=client)
         return FunctionLookup(
-            find_function(source.call, settings.modules), source.max_concurrency, source.delegations_at
+            find_function(source.call, settings.allowed_modules), source.max_concurrency, source.delegations_at
         )
 
     return {source.name: ResilientDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
@@ -255,7 +255,7 @@ def create_verifiers(
     def service(declared: Declared, target: str) -> Service:
         if declared.type == "http":
             return HttpService(declared, target, environ=environ, client=client)
-        function = find_function(target, settings.modules)
+        function = find_function(target, settings.allowed_modules)
         if declared.type == "totp":
             return TotpService(declared, function, store, key)
         if declared.type == "kba":
@@ -264,7 +264,7 @@ def create_verifiers(
 
     def verifier(declared: Declared) -> Verifier:
         if declared.type == "code":
-            function = find_function(declared.call, settings.modules)
+            function = find_function(declared.call, settings.allowed_modules)
             return CodeVerifier(declared, function, store=store, key=key, clock=clock, ids=ids)
         targets = [target for target in (declared.url or declared.call, declared.hedge) if target]
         services = [service(declared, target) for target in targets]
@@ -308,7 +308,7 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
     by_hand: list[CheckpointSigner] | None = None,
 ) -> JsonlSink:
     """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
-    base = deployment_file_prefix(settings.store, settings.log)
+    base = deployment_file_prefix(settings.store, settings.audit_log)
     signers = [(one.key, one.sign) for one in signing_key.load_keys(settings.signing_key, base)]
 
     def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
@@ -333,7 +333,12 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
     anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
     publisher = AnchorPublisher(anchors, signing_key.checkpoint_memory_path(base)) if anchors else None
     return JsonlSink(
-        path or Path(settings.log), clock=clock, ids=ids, policy=digest, make_signer=make_signer, retention=retention
+        path or Path(settings.audit_log),
+        clock=clock,
+        ids=ids,
+        policy=digest,
+        make_signer=make_signer,
+        retention=retention,
     )
 
 
@@ -350,7 +355,7 @@ def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tup
     retention = RetentionPolicy(
         max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
-    for chain in segment_file.list_chains(Path(settings.log)):
+    for chain in segment_file.list_chains(Path(settings.audit_log)):
         made: list[CheckpointSigner] = []
         sink = _chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, by_hand=made)
         try:

@@ -36,12 +36,12 @@ class AuthGuard:
         policy: str | Path | None = None,
         *,
         store: str | Path | None = None,
-        log: str | Path | None = None,
+        audit_log: str | Path | None = None,
         pseudonym_key: bytes | None = None,
         signing_key: str | Path | None = None,
         prefix: str = DEFAULT_PREFIX,
-        modules: tuple[str, ...] = (),
-        remember: int | None = None,
+        allowed_modules: tuple[str, ...] = (),
+        token_cache_size: int | None = None,
         public_url: str = "",
         anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
         expose_token: bool = False,
@@ -56,14 +56,15 @@ class AuthGuard:
             app: any ASGI app.
             policy: a shipped policy's name or a file's path; else ``AUTHGUARD_POLICY``.
             store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
-            log: path of the audit log; else ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
+            audit_log: path of the audit log; else ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
             pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
             signing_key: file of the key that signs the log, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept
                 beside the store.
             prefix: path prefix of the guard's own endpoints.
-            modules: the modules whose functions the policy's ``call:`` may name.
-            remember: good credentials that this process remembers, about 6 KB each; else ``AUTHGUARD_REMEMBER``, else
-                65,536. More than that at once cost a signature now and then, and nothing else.
+            allowed_modules: the modules whose functions the policy's ``call:`` may name.
+            token_cache_size: verified tokens that this process caches, about 6 KB each; else
+                ``AUTHGUARD_TOKEN_CACHE_SIZE``, else 65,536. With more live tokens than that, some are verified again;
+                nothing else changes.
             public_url: by which callers reach what is served; else ``AUTHGUARD_PUBLIC_URL``, else the policy's.
             anchors: where the log's signed checkpoints are kept elsewhere, so that who has this machine cannot rewrite
                 the log unseen: paths, https addresses (POST), functions, sync or async, that take a signed note; else
@@ -82,12 +83,12 @@ class AuthGuard:
         settings = Settings.resolve(
             policy,
             store=store,
-            log=log,
+            audit_log=audit_log,
             pseudonym_key=pseudonym_key,
             signing_key=signing_key,
             prefix=prefix,
-            modules=modules,
-            remember=remember,
+            allowed_modules=allowed_modules,
+            token_cache_size=token_cache_size,
             public_url=public_url,
             anchors=anchors,
             expose_token=expose_token,
@@ -121,7 +122,7 @@ def audit_processor(
     they have a log of their own, with its key and memory beside it: verify it with ``--store memory``.
 
     Args:
-        log: path of a log of the app's own; else the guard's, ``AUTHGUARD_LOG``, else ``var/audit.jsonl``.
+        log: path of a log of the app's own; else the guard's, ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
         store: beside which the signing key is; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
         signing_key: file of the key that signs, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept beside the store.
         anchors: where signed checkpoints are kept elsewhere; else ``AUTHGUARD_ANCHORS``.
@@ -132,7 +133,7 @@ def audit_processor(
     """
     settings = Settings.resolve(
         "unread",
-        log=log,
+        audit_log=log,
         store=store or (MEMORY if log else None),
         signing_key=signing_key,
         anchors=anchors,

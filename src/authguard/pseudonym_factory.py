@@ -40,7 +40,7 @@ def create_pseudonyms(
         return KeyedPseudonyms(os.urandom(KEY_BYTES))
     path = erasable_pseudonym.key_file_path(Path(settings.store))
     if clock is not None:
-        log = Path(settings.log)
+        log = Path(settings.audit_log)
         erasable_pseudonym.create_key_file(
             path, clock.now(), before=any(chain.stat().st_size for chain in chain_paths(log) if chain.exists())
         )

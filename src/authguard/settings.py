@@ -23,14 +23,14 @@ MEMORY: Final = "memory"
 DEFAULT_STORE: Final = "var/authguard.db"
 DEFAULT_LOG: Final = "var/audit.jsonl"
 DEFAULT_PREFIX: Final = "/.authguard"
-DEFAULT_REMEMBER: Final = 65_536
-MOST_REMEMBERED: Final = 10_000_000
+DEFAULT_TOKEN_CACHE_SIZE: Final = 65_536
+MAX_TOKEN_CACHE_SIZE: Final = 10_000_000
 #: bytes of the key under which subjects are pseudonymised (as long as SHA-256's output, RFC 2104 3)
 KEY_BYTES: Final = 32
 #: keys under which something may still be sealed
-KEYS_BOUND: Final = 16
+MAX_ENCRYPTION_KEYS: Final = 16
 #: anchors of a log
-ANCHORS_BOUND: Final = 8
+MAX_ANCHORS: Final = 8
 
 
 def deployment_file_prefix(store: str, log: str) -> str:
@@ -45,19 +45,19 @@ class Settings:
     Attributes:
         policy: a shipped policy's name, or the path of a file.
         store: path of the SQLite file, or ``memory``. Variable: ``AUTHGUARD_STORE``.
-        log: path of the audit log. Variable: ``AUTHGUARD_LOG``.
+        audit_log: path of the audit log. Variable: ``AUTHGUARD_AUDIT_LOG``.
         pseudonym_key: key under which subjects are pseudonymised in the log, at least 32 bytes; empty keeps one beside
             the store. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
         signing_key: what signs the log's checkpoints: the path of a key file, or the key itself; empty keeps one beside
             the store. Variable: ``AUTHGUARD_SIGNING_KEY``.
         prefix: path prefix of the guard's own endpoints.
-        modules: the modules whose functions a policy's ``call:`` may name.
-        remember: good credentials that one process remembers, so that it does not verify them again: about 6 KB of
-            memory each. Variable: ``AUTHGUARD_REMEMBER``.
+        allowed_modules: the modules whose functions a policy's ``call:`` may name.
+        token_cache_size: verified tokens that one process caches, so that it does not verify them again; about 6 KB
+            of memory each. Variable: ``AUTHGUARD_TOKEN_CACHE_SIZE``.
         public_url: by which callers reach the root of what is served; empty takes the policy's. Variable:
             ``AUTHGUARD_PUBLIC_URL``.
-        sealing_keys: under which held requests and first answers are sealed in the store, 32 bytes each: the first
-            seals, all open; none derives one from the pseudonym key. Variable: ``AUTHGUARD_SEALING_KEYS``, in hex,
+        encryption_keys: under which held requests and first answers are sealed in the store, 32 bytes each: the first
+            seals, all open; none derives one from the pseudonym key. Variable: ``AUTHGUARD_ENCRYPTION_KEYS``, in hex,
             separated by commas.
         anchors: where the log's checkpoints are kept elsewhere: paths, addresses, functions that take a signed note.
             Variable: ``AUTHGUARD_ANCHORS``, separated by blanks.
@@ -67,14 +67,14 @@ class Settings:
 
     policy: str
     store: str = DEFAULT_STORE
-    log: str = DEFAULT_LOG
+    audit_log: str = DEFAULT_LOG
     pseudonym_key: bytes = b""
     signing_key: str = field(default="", repr=False)
     prefix: str = DEFAULT_PREFIX
-    modules: tuple[str, ...] = ()
-    remember: int = DEFAULT_REMEMBER
+    allowed_modules: tuple[str, ...] = ()
+    token_cache_size: int = DEFAULT_TOKEN_CACHE_SIZE
     public_url: str = ""
-    sealing_keys: tuple[bytes, ...] = ()
+    encryption_keys: tuple[bytes, ...] = ()
     anchors: tuple[str | Path | Callable[[str], object], ...] = ()
     anchor_token: str = field(default="", repr=False)
     expose_token: bool = False
@@ -85,12 +85,12 @@ class Settings:
         policy: str | Path | None = None,
         *,
         store: str | Path | None = None,
-        log: str | Path | None = None,
+        audit_log: str | Path | None = None,
         pseudonym_key: bytes | None = None,
         signing_key: str | Path | None = None,
         prefix: str = DEFAULT_PREFIX,
-        modules: tuple[str, ...] = (),
-        remember: int | None = None,
+        allowed_modules: tuple[str, ...] = (),
+        token_cache_size: int | None = None,
         public_url: str = "",
         anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
         expose_token: bool = False,
@@ -101,12 +101,12 @@ class Settings:
         Args:
             policy: or ``AUTHGUARD_POLICY``.
             store: or ``AUTHGUARD_STORE``.
-            log: or ``AUTHGUARD_LOG``.
+            audit_log: or ``AUTHGUARD_AUDIT_LOG``.
             pseudonym_key: or ``AUTHGUARD_PSEUDONYM_KEY`` (hex).
             signing_key: or ``AUTHGUARD_SIGNING_KEY``.
             prefix: of the guard's own endpoints.
-            modules: that a policy's ``call:`` may name.
-            remember: or ``AUTHGUARD_REMEMBER``.
+            allowed_modules: that a policy's ``call:`` may name.
+            token_cache_size: or ``AUTHGUARD_TOKEN_CACHE_SIZE``.
             public_url: or ``AUTHGUARD_PUBLIC_URL``.
             anchors: or ``AUTHGUARD_ANCHORS``.
             expose_token: to the MCP SDK.
@@ -127,14 +127,14 @@ class Settings:
         return cls(
             policy=chosen,
             store=_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
-            log=str(absolute(log or variables.get("AUTHGUARD_LOG") or DEFAULT_LOG)),
+            audit_log=str(absolute(audit_log or variables.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)),
             pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
             signing_key=str(signing_key) if signing_key else variables.get("AUTHGUARD_SIGNING_KEY", ""),
             prefix=prefix,
-            modules=modules,
-            remember=_count(remember, variables.get("AUTHGUARD_REMEMBER", "")),
+            allowed_modules=allowed_modules,
+            token_cache_size=_count(token_cache_size, variables.get("AUTHGUARD_TOKEN_CACHE_SIZE", "")),
             public_url=_address(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
-            sealing_keys=_keys(variables.get("AUTHGUARD_SEALING_KEYS", "")),
+            encryption_keys=_keys(variables.get("AUTHGUARD_ENCRYPTION_KEYS", "")),
             anchors=_anchors(variables.get("AUTHGUARD_ANCHORS", "").split() if anchors is None else anchors),
             anchor_token=variables.get("AUTHGUARD_ANCHOR_TOKEN", ""),
             expose_token=expose_token,
@@ -149,19 +149,19 @@ def _anchors(
     given: Sequence[str | Path | Callable[[str], object]],
 ) -> tuple[str | Path | Callable[[str], object], ...]:
     """Take anchors; what each is, is seen where it is chosen."""
-    if isinstance(given, str) or len(given) > ANCHORS_BOUND or not all(given):
-        raise SettingsError(f"`anchors` has to be a list of up to {ANCHORS_BOUND} paths, addresses and functions")
+    if isinstance(given, str) or len(given) > MAX_ANCHORS or not all(given):
+        raise SettingsError(f"`anchors` has to be a list of up to {MAX_ANCHORS} paths, addresses and functions")
     return tuple(given)
 
 
 def _keys(variable: str) -> tuple[bytes, ...]:
     """Take keys by which something is sealed, the newest first."""
-    words = "AUTHGUARD_SEALING_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
+    words = "AUTHGUARD_ENCRYPTION_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
     try:
         keys = tuple(bytes.fromhex(key.strip()) for key in variable.split(",")) if variable.strip() else ()
     except ValueError:
         raise SettingsError(words) from None
-    if any(len(key) != KEY_BYTES for key in keys) or len(keys) > KEYS_BOUND:
+    if any(len(key) != KEY_BYTES for key in keys) or len(keys) > MAX_ENCRYPTION_KEYS:
         raise SettingsError(words)
     return keys
 
@@ -184,10 +184,10 @@ def _address(given: str) -> str:
 
 def _count(given: int | None, variable: str) -> int:
     if given is None and variable and not (variable.isascii() and variable.isdigit()):
-        raise SettingsError("AUTHGUARD_REMEMBER has to be a number of credentials, such as 65536")
-    count = given if given is not None else int(variable[:9] or DEFAULT_REMEMBER)
-    if not 0 <= count <= MOST_REMEMBERED:
-        raise SettingsError(f"`remember` has to be a number from 0 to {MOST_REMEMBERED}")
+        raise SettingsError("AUTHGUARD_TOKEN_CACHE_SIZE has to be a number of credentials, such as 65536")
+    count = given if given is not None else int(variable[:9] or DEFAULT_TOKEN_CACHE_SIZE)
+    if not 0 <= count <= MAX_TOKEN_CACHE_SIZE:
+        raise SettingsError(f"`token_cache_size` has to be a number from 0 to {MAX_TOKEN_CACHE_SIZE}")
     return count
 
 

@@ -88,7 +88,7 @@ class Scene:
             self._app,
             folder / "policy.yaml",
             store="memory",
-            log=folder / "audit.jsonl",
+            audit_log=folder / "audit.jsonl",
             clock=self.clock,
             client=network,
             environ=environ or {},

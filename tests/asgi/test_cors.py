@@ -36,7 +36,7 @@ class House:
         (folder / "policy.yaml").write_text(POLICY + more, "utf-8")
         app = Starlette(routes=[Route("/chat", self._chat, methods=["POST", "OPTIONS"])])
         self.guard = AuthGuard(
-            app, folder / "policy.yaml", store="memory", log=folder / "log.jsonl", clock=clock, environ={}
+            app, folder / "policy.yaml", store="memory", audit_log=folder / "log.jsonl", clock=clock, environ={}
         )
 
     async def _chat(self, request: Request) -> JSONResponse:

@@ -43,7 +43,11 @@ class House:
     def build(self, **settings: Any) -> AuthGuard:
         """Build the guard anew on what is on the disk."""
         app = Starlette(routes=[Route("/chat", chat, methods=["POST"])])
-        given: dict[str, Any] = {"store": self.folder / "store.db", "log": self.folder / "audit.jsonl", **settings}
+        given: dict[str, Any] = {
+            "store": self.folder / "store.db",
+            "audit_log": self.folder / "audit.jsonl",
+            **settings,
+        }
         self.guard = AuthGuard(app, self.folder / "policy.yaml", clock=self.clock, environ={}, **given)
         return self.guard
 

@@ -118,7 +118,9 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         await send({"type": "http.response.body", "body": b"{}"})
 
     log = folder / "audit.jsonl"
-    guard = AuthGuard(app, folder / "policy.yaml", store="memory", log=log, clock=clock, environ={"SECRET": "s" * 32})
+    guard = AuthGuard(
+        app, folder / "policy.yaml", store="memory", audit_log=log, clock=clock, environ={"SECRET": "s" * 32}
+    )
     loop = asyncio.new_event_loop()
     loop.run_until_complete(guard.enforcer.open())
     yield Door(guard, mint, clock, log, loop)

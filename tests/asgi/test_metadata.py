@@ -51,7 +51,7 @@ def guard_of(tmp_path: Path, clock: FakeClock, mint: Mint) -> Callable[..., Auth
         text = POLICY.replace(KEYS, KEYS + issuer + issuers).replace("agents:", f"{settings}agents:")
         (tmp_path / "policy.yaml").write_text(text, "utf-8")
         (tmp_path / "keys.json").write_text(json.dumps(mint.jwks()), "utf-8")
-        return AuthGuard(app, tmp_path / "policy.yaml", store=store, log=tmp_path / "audit.jsonl", clock=clock)
+        return AuthGuard(app, tmp_path / "policy.yaml", store=store, audit_log=tmp_path / "audit.jsonl", clock=clock)
 
     return build
 

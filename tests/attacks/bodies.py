@@ -66,7 +66,9 @@ def a_body_that_is_no_plain_json_is_measured(site: Site) -> None:
 
     async def run() -> None:
         for number, (headers, body) in enumerate(BODIES):
-            await ask(site.guard(app, log=site.folder / f"{number}.jsonl"), "POST", "/pay", site.token(), headers, body)
+            await ask(
+                site.guard(app, audit_log=site.folder / f"{number}.jsonl"), "POST", "/pay", site.token(), headers, body
+            )
         assert not paid, f"{len(paid)} of {len(BODIES)} went through, the first with {parse_qs(paid[0].decode())}"
         plain = (("content-type", 'application/json; charset="UTF-8"'),)
         await ask(site.guard(app), "POST", "/pay", site.token(), plain, SMALL)

@@ -44,7 +44,7 @@ async def order(scope, receive, send):
     await send({"type": "http.response.body", "body": b"the order"})
 
 
-app = AuthGuard(order, "policy.yaml", store="memory", log="audit.jsonl", clock=FakeClock())
+app = AuthGuard(order, "policy.yaml", store="memory", audit_log="audit.jsonl", clock=FakeClock())
 """
 
 

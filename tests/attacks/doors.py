@@ -30,7 +30,7 @@ async def app(scope, receive, send):
         message = await receive()
         await send({"type": message["type"] + ".complete"})
 
-with TestClient(AuthGuard(app, "policy.yaml", store="memory", log="audit.jsonl", environ={})):
+with TestClient(AuthGuard(app, "policy.yaml", store="memory", audit_log="audit.jsonl", environ={})):
     pass
 """
 

@@ -139,7 +139,9 @@ class Site:
         for text in texts:
             path = self.policy(text)
             try:
-                authguard.AuthGuard(_no_app, path, store="memory", log=self.folder / "unread.jsonl", environ=SECRETS)
+                authguard.AuthGuard(
+                    _no_app, path, store="memory", audit_log=self.folder / "unread.jsonl", environ=SECRETS
+                )
             except authguard.AuthguardError as error:
                 reasons.append(str(error))
             else:
@@ -150,7 +152,7 @@ class Site:
         """Return the app under `AuthGuard`, in this process, with store and log in the folder."""
         given: dict[str, Any] = {
             "store": "memory",
-            "log": self.folder / "audit.jsonl",
+            "audit_log": self.folder / "audit.jsonl",
             "clock": self.clock,
             "environ": {},
         }

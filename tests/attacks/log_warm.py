@@ -38,7 +38,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"done"})
 
-app = AuthGuard(app, "policy.yaml", store="authguard.db", log="log/audit.jsonl")
+app = AuthGuard(app, "policy.yaml", store="authguard.db", audit_log="log/audit.jsonl")
 """
 #: seconds after which a writer knows that its file has another name or none (`docs/operations.md`)
 BOUND_S: Final = 0.1

@@ -28,7 +28,7 @@ GUARDED: Final = """
 from authguard import AuthGuard
 from authguard.testing import FakeClock
 
-app = AuthGuard(served, "policy.yaml", store="memory", log="audit.jsonl", clock=FakeClock(), environ={})
+app = AuthGuard(served, "policy.yaml", store="memory", audit_log="audit.jsonl", clock=FakeClock(), environ={})
 """
 MCP: Final = """
 from mcp.server.auth.middleware.auth_context import get_access_token

@@ -22,7 +22,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"done"})
 
-app = AuthGuard(app, "policy.yaml", store="authguard.db", log="log/audit.jsonl")
+app = AuthGuard(app, "policy.yaml", store="authguard.db", audit_log="log/audit.jsonl")
 """
 TOKEN = "the-token-of-the-anchor"
 

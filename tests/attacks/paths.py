@@ -44,7 +44,7 @@ async def inner(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 os.umask(0o022)
-app = AuthGuard(inner, "policy.yaml", store="var/store.db", log="var/audit.jsonl", clock=FakeClock(), environ={})
+app = AuthGuard(inner, "policy.yaml", store="var/store.db", audit_log="var/audit.jsonl", clock=FakeClock(), environ={})
 os.makedirs("elsewhere")
 os.chdir("elsewhere")
 """
@@ -63,7 +63,7 @@ async def inner(scope, receive, send):
 def built(folder):
     os.makedirs(folder)
     os.chdir(folder)
-    return AuthGuard(inner, POLICY, store="var/store.db", log="var/audit.jsonl", anchors=["anchor.jsonl"],
+    return AuthGuard(inner, POLICY, store="var/store.db", audit_log="var/audit.jsonl", anchors=["anchor.jsonl"],
         clock=FakeClock(), environ={})
 
 async def main():
@@ -89,7 +89,7 @@ OPEN_HANDED: Final = """\
 import os
 os.umask(0)
 from authguard import AuthGuard
-AuthGuard(None, "policy.yaml", store="made/store/guard.db", log="made/log/audit.jsonl", environ={})
+AuthGuard(None, "policy.yaml", store="made/store/guard.db", audit_log="made/log/audit.jsonl", environ={})
 """
 
 

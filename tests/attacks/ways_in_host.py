@@ -27,7 +27,7 @@ app = AuthGuard(
     Starlette(routes=[Host("admin.test", inside), Route("/healthz", health)]),
     "policy.yaml",
     store="memory",
-    log="audit.jsonl",
+    audit_log="audit.jsonl",
 )
 """
 

@@ -24,7 +24,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
-app = AuthGuard(app, "policy.yaml", store="memory", log="audit.jsonl")
+app = AuthGuard(app, "policy.yaml", store="memory", audit_log="audit.jsonl")
 """
 
 

@@ -154,7 +154,7 @@ class Door:
             Overriding(app),
             folder / "policy.yaml",
             store="memory",
-            log=folder / "audit.jsonl",
+            audit_log=folder / "audit.jsonl",
             clock=self.clock,
             environ={},
         )

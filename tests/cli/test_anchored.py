@@ -60,7 +60,12 @@ class Anchored:
         environ = {"AUTHGUARD_ANCHORS": "", "AUTHGUARD_ANCHOR_TOKEN": self.service.token}
         anchors: list[Any] = [self.file, self.service.url, self.told.append]
         guard = AuthGuard(
-            Starlette(), self.home / "policy.yaml", store=self.store, log=self.log, anchors=anchors, environ=environ
+            Starlette(),
+            self.home / "policy.yaml",
+            store=self.store,
+            audit_log=self.log,
+            anchors=anchors,
+            environ=environ,
         )
         with TestClient(guard) as client:
             for _ in range(3):
@@ -84,7 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anchored]:
 
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch, served: Anchored) -> None:
-    for name in ("AUTHGUARD_STORE", "AUTHGUARD_SIGNING_KEY", "AUTHGUARD_LOG"):
+    for name in ("AUTHGUARD_STORE", "AUTHGUARD_SIGNING_KEY", "AUTHGUARD_AUDIT_LOG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AUTHGUARD_ANCHOR_TOKEN", served.service.token)
 
@@ -152,7 +157,7 @@ def test_anchors_come_from_the_variable_too(tmp_path: Path, served: Anchored) ->
     shutil.copy(served.home / "keys.json", tmp_path)
     shutil.copy(served.home / "policy.yaml", tmp_path)
     environ = {"AUTHGUARD_ANCHORS": f"{again.file} {tmp_path / 'second'}"}
-    guard = AuthGuard(Starlette(), tmp_path / "policy.yaml", store=again.store, log=again.log, environ=environ)
+    guard = AuthGuard(Starlette(), tmp_path / "policy.yaml", store=again.store, audit_log=again.log, environ=environ)
     with TestClient(guard) as client:
         client.get("/healthz")
     assert list(read_anchor(str(again.file))) == list(read_anchor(str(tmp_path / "second"))) != []

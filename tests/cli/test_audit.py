@@ -52,7 +52,7 @@ def act(note: str, at: float = AT) -> ActEntry:
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Name a log, and be in its folder with no variable set."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AUTHGUARD_LOG", raising=False)
+    monkeypatch.delenv("AUTHGUARD_AUDIT_LOG", raising=False)
     by_hand(tmp_path)
     return tmp_path / "audit.jsonl"
 
@@ -142,7 +142,7 @@ def test_the_log_is_named_by_argument_then_variable_then_default(
 ) -> None:
     assert "`var/audit.jsonl`" in run.invoke(app, ["verify", "--hashes-only"]).stderr
     write(log, act("1"))
-    monkeypatch.setenv("AUTHGUARD_LOG", str(log))
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(log))
     assert run.invoke(app, ["verify", "--hashes-only"]).exit_code == 0
     assert run.invoke(app, ["verify", "--hashes-only", "elsewhere"]).exit_code == 2
 
@@ -200,7 +200,7 @@ def test_escaping_leaves_what_prints_alone() -> None:
 def test_tail_of_no_file_says_what_to_do(run: CliRunner, log: Path) -> None:
     done = run.invoke(app, ["tail", str(log)])
     assert done.exit_code == 1
-    assert "set AUTHGUARD_LOG" in done.stderr
+    assert "set AUTHGUARD_AUDIT_LOG" in done.stderr
 
 
 @pytest.mark.parametrize("count", ["-1", "10001", "x"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("AUTHGUARD_LOG", "AUTHGUARD_STORE", "AUTHGUARD_SIGNING_KEY"):
+    for name in ("AUTHGUARD_AUDIT_LOG", "AUTHGUARD_STORE", "AUTHGUARD_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -41,7 +41,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 def settings(desk: Deployment) -> Settings:
     folder = desk.folder
-    return Settings.resolve(folder / "policy.yaml", store=desk.store, log=folder / "audit.jsonl", environ={})
+    return Settings.resolve(folder / "policy.yaml", store=desk.store, audit_log=folder / "audit.jsonl", environ={})
 
 
 def opened(desk: Deployment, clock: FakeClock) -> AuditSink:

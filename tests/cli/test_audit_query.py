@@ -33,7 +33,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "audit.jsonl"
     by_hand(tmp_path)
-    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(path))
     write(
         path,
         acted("a", 0, "rollback.engaged", by="=HYPERLINK(1)", note="@SUM\n\u202e"),

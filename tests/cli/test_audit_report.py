@@ -26,7 +26,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     key = signing_key.generate_key("desk")
     write(path, 300, key)
     path.with_suffix(".pub").write_text(key.key.text(), "ascii")
-    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(path))
     return path
 
 

@@ -30,7 +30,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     path = tmp_path / "audit.jsonl"
     by_hand(tmp_path)
-    monkeypatch.setenv("AUTHGUARD_LOG", str(path))
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(path))
     same = {"policy": DESK.digest, "operation": OPERATION, "cell": MET, "rule": RULE.name, "fallback": RULE.do}
     outcome = DESK.fallbacks[RULE.do].kind.value
     write(

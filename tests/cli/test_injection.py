@@ -61,7 +61,7 @@ def hostile(entry: Entry) -> Entry:
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("AUTHGUARD_LOG", "AUTHGUARD_POLICY", "AUTHGUARD_STORE"):
+    for name in ("AUTHGUARD_AUDIT_LOG", "AUTHGUARD_POLICY", "AUTHGUARD_STORE"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "audit.jsonl"
     entries = (

@@ -139,12 +139,12 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     assert app.call("transactions", "show", "t1")[0] == OK
     assert not (app.folder / "authguard.db.key").exists(), "looking makes no key"
     for name, keys in stages:
-        monkeypatch.setenv("AUTHGUARD_SEALING_KEYS", keys)
+        monkeypatch.setenv("AUTHGUARD_ENCRYPTION_KEYS", keys)
         anyio.run(keep, name)
         assert b"901" not in app.store.read_bytes()
     for name, _ in stages:
         assert '  "/amount": 901\n' in app.call("transactions", "show", name)[1]
-    monkeypatch.setenv("AUTHGUARD_SEALING_KEYS", newer)
+    monkeypatch.setenv("AUTHGUARD_ENCRYPTION_KEYS", newer)
     for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
         said = app.call("transactions", "show", name)[1]
         assert ('"/amount": 901' in said, "sealed under" in said) == (is_shown, not is_shown)

@@ -41,7 +41,7 @@ class Deployment:
         policy = policy.replace("https://issuer.test", idp.issuer).replace("[ES256]", "[ES256, RS256]")
         (folder / "policy.yaml").write_text(policy + "budget: {request: 5m}\n", "utf-8")
         self.guard = AuthGuard(
-            _app, folder / "policy.yaml", store="memory", log=folder / "log.jsonl", clock=self.clock, environ={}
+            _app, folder / "policy.yaml", store="memory", audit_log=folder / "log.jsonl", clock=self.clock, environ={}
         )
         self.transport = httpx2.ASGITransport(self.guard)
 

@@ -116,7 +116,7 @@ async def main() -> None:
             INSIDE.get(plant, lambda app: app)(ledger),
             given.folder / f"{name}.yaml",
             store="memory",
-            log=given.folder / f"{name}.audit.jsonl",
+            audit_log=given.folder / f"{name}.audit.jsonl",
             environ={},
             **combination["settings"],
         )

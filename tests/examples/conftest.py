@@ -20,7 +20,7 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     """Import a module of the example anew, with nothing kept outside of a temporary folder."""
     monkeypatch.syspath_prepend(DESK)
     monkeypatch.setenv("AUTHGUARD_STORE", "memory")
-    monkeypatch.setenv("AUTHGUARD_LOG", str(tmp_path / "audit.jsonl"))
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(tmp_path / "audit.jsonl"))
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     for path in DESK.glob("*.py"):  # what another test loaded under such a name is not the example's
         monkeypatch.delitem(sys.modules, path.stem, raising=False)

@@ -75,7 +75,7 @@ def client(
 ) -> Iterator[TestClient]:
     """The guarded desk in this process."""
     (tmp_path / "policy.yaml").write_text(policy, "utf-8")
-    guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml", modules=("outbox",))
+    guarded = AuthGuard(module("app").desk, policy=tmp_path / "policy.yaml", allowed_modules=("outbox",))
     token = authguard_fresh_idp.sign_in(
         audience="support-agent", acr="aal2", scope="chat orders:read refunds:write", account_status="ok"
     )

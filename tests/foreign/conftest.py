@@ -88,7 +88,7 @@ async def serve(folder: Path, issuer: str, policy: str) -> AsyncIterator[Agent]:
             app,
             folder / "policy.yaml",
             store=folder / "store.db",
-            log=folder / "audit.jsonl",
+            audit_log=folder / "audit.jsonl",
             environ={"AUTHGUARD_PUBLIC_URL": url, "INTROSPECTION_SECRET": "the resource server: loopback only"},
         )
         server = uvicorn.Server(uvicorn.Config(guard, lifespan="on", log_level="critical", access_log=False))

@@ -153,7 +153,7 @@ async def main() -> None:
         Ledger(app(), given.folder / "runs.jsonl"),
         given.folder / "policy.yaml",
         store=given.folder / "store.db",
-        log=given.folder / "audit.jsonl",
+        audit_log=given.folder / "audit.jsonl",
         environ={},
     )
     if given.remember:

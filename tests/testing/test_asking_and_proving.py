@@ -46,7 +46,7 @@ def guard_of(idp: IdentityProvider, tmp_path: Path) -> Callable[..., AuthGuard]:
             app,
             tmp_path / "policy.yaml",
             store="memory",
-            log=tmp_path / "audit.jsonl",
+            audit_log=tmp_path / "audit.jsonl",
             environ={"SECRET": "loopback-only"},
         )
 

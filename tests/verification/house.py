@@ -80,8 +80,8 @@ class House:
             Starlette(routes=list(routes)),
             folder / "policy.yaml",
             store=folder / "store.db",
-            log=folder / "audit.jsonl",
-            modules=("tests.verification.functions",),
+            audit_log=folder / "audit.jsonl",
+            allowed_modules=("tests.verification.functions",),
             clock=self.clock,
             environ={},
         )

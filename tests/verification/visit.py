@@ -167,9 +167,9 @@ async def opened(shape: str, remote: Remote, folder: Path) -> AsyncIterator[Bank
         Starlette(routes=routes),
         folder / "policy.yaml",
         store="memory",
-        log=folder / "audit.jsonl",
+        audit_log=folder / "audit.jsonl",
         pseudonym_key=bytes(32),
-        modules=("tests.verification.behaviours",),
+        allowed_modules=("tests.verification.behaviours",),
         clock=clock,
         environ={},
     )

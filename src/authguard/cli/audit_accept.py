@@ -47,8 +47,8 @@ def accept(
     names, why = ", ".join(parse_names(by)), " ".join(reason.split())
     if not 0 < len(why) <= REASON_BOUND:
         raise typer.BadParameter(f"a reason has 1 to {REASON_BOUND} characters", param_hint="--reason")
-    settings = Settings.resolve(policy, store=store, log=log)
-    path = Path(settings.log)
+    settings = Settings.resolve(policy, store=store, audit_log=log)
+    path = Path(settings.audit_log)
     trust = load_trust(path, load_keys(None, settings.store, path), (), settings.store)
     if trust is None:
         raise SettingsError(NO_KEY)

@@ -73,7 +73,7 @@ def erase(
     the store gets their new name. Exit 1 where nobody of that name is known, or where records still lead to them.
     """
     names = ", ".join(parse_names(by))
-    settings = Settings.resolve(policy, store=store, log=log)
+    settings = Settings.resolve(policy, store=store, audit_log=log)
     declared = load(settings.policy)
     asked = AccountSelector(subject, issuer, ticket, session, transaction)
     keys = _keys(settings, declared)
@@ -141,7 +141,7 @@ def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
 
 
 def _count(settings: Settings, pseudonym: str) -> int:
-    with open_log_index(Path(settings.log)) as index:
+    with open_log_index(Path(settings.audit_log)) as index:
         return sum(1 for _ in find(index, Query(subjects=(pseudonym,))))
 
 
@@ -169,7 +169,7 @@ def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str)
     found = False
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
-        with open_log_index(Path(settings.log)) as index:
+        with open_log_index(Path(settings.audit_log)) as index:
             count = index.db.execute("SELECT count(*) FROM record WHERE session = ?", (key,)).fetchone()[0]
         if count:
             found = True

@@ -18,7 +18,7 @@ def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption 
     `audit.retention` is a promise.
     """
     failed = False
-    for chain, why in maintain_log(Settings.resolve(policy, store=store, log=log)):
+    for chain, why in maintain_log(Settings.resolve(policy, store=store, audit_log=log)):
         typer.echo(f"{escape(chain.name)}: {escape(why) or 'kept as the policy says'}")
         failed |= bool(why) and "living process" not in why
     if failed:

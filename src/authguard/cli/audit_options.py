@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.search import Match
 
-LogOption = Annotated[Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
+LogOption = Annotated[
+    Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}.")
+]
 ReindexOption = Annotated[bool, typer.Option("--reindex", help="Rebuild the log's index first.")]
 SinceOption = Annotated[str, typer.Option("--since", help=f"From when: {FORMS}. UTC.".replace("`", ""))]
 UntilOption = Annotated[str, typer.Option("--until", help="Until when, in the same forms; a day counts whole.")]

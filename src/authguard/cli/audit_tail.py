@@ -24,7 +24,7 @@ _COLOURS: Final = {"decision": None, "transition": "cyan", "refusal": "yellow", 
 
 Log = Annotated[
     Path | None,
-    typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}. Chains beside it are read too."),
+    typer.Argument(help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}. Chains beside it are read too."),
 ]
 
 
@@ -39,7 +39,7 @@ def tail(
     reader = LogReader(log)
     shown = reader.read_last(lines)
     if not shown and not follow and not log.exists():
-        print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
+        print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_AUDIT_LOG")
         raise typer.Exit(FAILED)
     _show(shown, raw)
     try:

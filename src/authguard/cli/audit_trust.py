@@ -32,7 +32,7 @@ NO_KEY: Final = (
     " Name its public key with --key (`authguard audit keys show` prints it)"
 )
 
-LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_LOG, else {DEFAULT_LOG}.")]
+LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}.")]
 KeyOption = Annotated[
     list[str] | None,
     typer.Option("--key", help="A public key, or a file of them; else the deployment's own, beside the store."),
@@ -114,7 +114,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
     )
     if not there and not (log.parent.is_dir() and _was_there(log, store)):
         raise typer.BadParameter(
-            f"there is no log at `{escape(str(log))}`: name one, or set AUTHGUARD_LOG", param_hint=hint
+            f"there is no log at `{escape(str(log))}`: name one, or set AUTHGUARD_AUDIT_LOG", param_hint=hint
         )
     return log
 

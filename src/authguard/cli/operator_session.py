@@ -41,7 +41,9 @@ def parse_reason(word: str) -> str:
 
 PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
 StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
-LogOption = Annotated[str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_LOG, else the default.")]
+LogOption = Annotated[
+    str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_AUDIT_LOG, else the default.")
+]
 IssuerOption = Annotated[
     str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")
 ]
@@ -70,7 +72,7 @@ async def open_deployment(
         AuthorityError: whoever calls may not write it.
         AuthguardError: anything else that a policy, a store or a log cannot do now.
     """
-    settings = Settings.resolve(policy, store=store, log=log)
+    settings = Settings.resolve(policy, store=store, audit_log=log)
     _demand(settings.store)
     repository, opened, journal = build_state_repository(settings)
     await opened.open()
@@ -89,7 +91,7 @@ async def open_staff_actions(
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open what an operator needs to lift states, as `open_deployment`."""
     async with open_deployment(policy, store, log, records=records) as (repository, _):
-        yield await create_staff_actions(repository, Settings.resolve(policy, store=store, log=log)), repository
+        yield await create_staff_actions(repository, Settings.resolve(policy, store=store, audit_log=log)), repository
 
 
 def pick_issuer(policy: Policy, issuer: str) -> str:

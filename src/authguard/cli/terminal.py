@@ -27,7 +27,7 @@ _SHOWN: Final = (
 
 def resolve_log_path(given: Path | None) -> Path:
     """Choose the log: as typed, else the variable, else the default."""
-    return given or Path(os.environ.get("AUTHGUARD_LOG") or DEFAULT_LOG)
+    return given or Path(os.environ.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)
 
 
 def escape(text: str) -> str:

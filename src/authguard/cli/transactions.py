@@ -46,7 +46,7 @@ PAGE: Final = 500
 #: what is said instead of a request
 UNREADABLE: Final = (
     "what was asked is sealed under another key, or is not what was sealed: "
-    "set AUTHGUARD_SEALING_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
+    "set AUTHGUARD_ENCRYPTION_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
 )
 TOO_LONG: Final = "what was asked is too long to be kept; it is known by its digest alone"
 
@@ -202,7 +202,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
 
 def _cipher(policy: str, store: str, log: str) -> Cipher:
     """Give what opens the requests as they were kept."""
-    return create_decryption_cipher(Settings.resolve(policy, store=store, log=log))
+    return create_decryption_cipher(Settings.resolve(policy, store=store, audit_log=log))
 
 
 async def _act(  # noqa: PLR0917 - a command's parts

@@ -64,7 +64,7 @@ def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:
     """
     module, _, name = call.partition(":")
     if not any(module == allowed or module.startswith(f"{allowed}.") for allowed in modules):
-        raise SettingsError(f"the policy calls `{call}`; allow it with `modules=({module!r},)` or remove it")
+        raise SettingsError(f"the policy calls `{call}`; allow it with `allowed_modules=({module!r},)` or remove it")
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

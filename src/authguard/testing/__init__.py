@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authguard.testing.clock import FakeClock
     from authguard.testing.dpop import DpopClient
-    from authguard.testing.forging import Forgery, forge
+    from authguard.testing.forgery import Forgery, forge
     from authguard.testing.keys import SigningKey
-    from authguard.testing.minting import Mint
+    from authguard.testing.mint import Mint
     from authguard.testing.process import IdentityProvider
-    from authguard.testing.sign_ins import IdentityProviderError, RefreshRefusedError, SignIn
+    from authguard.testing.sign_in import IdentityProviderError, RefreshRefusedError, SignIn
 
 __all__ = [
     "DpopClient",
@@ -30,14 +30,14 @@ __all__ = [
 _HOME = {
     "DpopClient": "dpop",
     "FakeClock": "clock",
-    "Forgery": "forging",
+    "Forgery": "forgery",
     "IdentityProvider": "process",
-    "IdentityProviderError": "sign_ins",
-    "Mint": "minting",
-    "RefreshRefusedError": "sign_ins",
-    "SignIn": "sign_ins",
+    "IdentityProviderError": "sign_in",
+    "Mint": "mint",
+    "RefreshRefusedError": "sign_in",
+    "SignIn": "sign_in",
     "SigningKey": "keys",
-    "forge": "forging",
+    "forge": "forgery",
 }
 
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from authguard.testing.keys import SigningKey, compact
-from authguard.testing.sign_ins import SignIn
+from authguard.testing.sign_in import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -1,7 +1,7 @@
 """Signing keys, and the compact form that they sign (RFC 7515 section 7.1), for tests only.
 
 Rules:
-- A key signs with the one algorithm that it was made for (RFC 8725 section 3.1); breaking that is `forging`'s job.
+- A key signs with the one algorithm that it was made for (RFC 8725 section 3.1); breaking that is `forgery`'s job.
 - No private half leaves a key by `repr` or by `jwk`.
 """
 

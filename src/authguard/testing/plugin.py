@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.testing.clock import FakeClock
-    from authguard.testing.minting import Mint
+    from authguard.testing.mint import Mint
     from authguard.testing.process import IdentityProvider
 
 
@@ -29,7 +29,7 @@ def authguard_clock() -> FakeClock:
 @pytest.fixture
 def authguard_issuer(authguard_clock: FakeClock) -> Mint:
     """An issuer in this process, on the test's own clock: keys, JWKS and tokens without a socket."""
-    from authguard.testing.minting import Mint  # noqa: PLC0415 - see the rule above
+    from authguard.testing.mint import Mint  # noqa: PLC0415 - see the rule above
 
     return Mint.create(authguard_clock)
 

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import httpx2
 
 from authguard.outbound.http_client import create_client
-from authguard.testing.sign_ins import IdentityProviderError, RefreshRefusedError, SignIn, signed_in
+from authguard.testing.sign_in import IdentityProviderError, RefreshRefusedError, SignIn, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

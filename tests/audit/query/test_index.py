@@ -166,7 +166,7 @@ def test_where_nobody_may_write_beside_the_log_nothing_is_left_behind(
 
 
 def test_no_log_is_said_with_what_to_do(log: Path) -> None:
-    with pytest.raises(AuditError, match="set AUTHGUARD_LOG"), open_index(log):
+    with pytest.raises(AuditError, match="set AUTHGUARD_AUDIT_LOG"), open_index(log):
         pass
 
 

@@ -187,7 +187,7 @@ def test_threads_share_one_chain(tmp_path: Path) -> None:
 
 
 def test_the_lines_stand_in_the_guards_log_or_in_one_of_their_own(tmp_path: Path) -> None:
-    environ = {"AUTHGUARD_STORE": str(tmp_path / "store.db"), "AUTHGUARD_LOG": str(tmp_path / "audit.jsonl")}
+    environ = {"AUTHGUARD_STORE": str(tmp_path / "store.db"), "AUTHGUARD_AUDIT_LOG": str(tmp_path / "audit.jsonl")}
     guards = JsonlSink(tmp_path / "audit.jsonl", clock=FakeClock(), ids=CountingIds(), policy="ab")
     guards.open()
     guards.append(ActEntry(id="a", at=1.0, policy="ab", act="started"))

@@ -155,7 +155,7 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) 
         AuditError: there is no log, or it cannot be read.
     """
     if not any(segment_file.list_chains(log)):
-        raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_LOG")
+        raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_AUDIT_LOG")
     try:
         made = _open(log, progress, fresh=fresh)
     except OSError as error:

@@ -17,7 +17,7 @@ from authguard.testing.keys import SigningKey, compact, segment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.testing.minting import Mint
+    from authguard.testing.mint import Mint
 
 
 class Forgery(StrEnum):
