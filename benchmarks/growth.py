@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from authguard.credentials.cache import MAX_ENTRIES
 from authguard.policy.checks.registry import run_checks
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from authguard.stores.sqlite import SqliteStore
 from benchmarks.footprint import example, fill, signed_in
 from benchmarks.plot import svg
@@ -216,7 +216,7 @@ def draw(path: Path, title: str, across: str, up: str, lines: dict[str, Line]) -
 
 
 def _proof(path: Path) -> float:
-    draft = read_draft(path).draft
+    draft = load_draft(path).draft
     if draft is None:
         raise UnfairError("the policy cannot be read")
     start = perf_counter()

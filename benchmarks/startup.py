@@ -10,7 +10,7 @@ from typing import Final
 
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from benchmarks.rounds import Spread
 from benchmarks.warm import UnfairError
 
@@ -32,7 +32,7 @@ AuthGuard(None, policy="support-desk", store="memory", pseudonym_key=bytes(32), 
 
 def proof(times: int) -> Spread:
     """Time the proof of the standard policy after parsing: every check and the compilation; milliseconds."""
-    draft = read_draft("standard").draft
+    draft = load_draft("standard").draft
     if draft is None:
         raise UnfairError("the standard policy cannot be read")
     taken = []

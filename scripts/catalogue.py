@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.policy.catalogue import MEANINGS, examples, remarks
+from authguard.policy.catalogue import MEANINGS, format_remarks, load_examples
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ This page is generated from the code by `{HOW}`; do not edit it. `authguard poli
 prints any entry. [Writing policies](policies.md) explains the language.
 
 A problem is one line: `file:line:column: severity[code]: what is wrong; what to type instead`. An error refuses the
-policy, a note informs. Every bad example here has its code and every mended one has not: a test runs them all."""
+policy, a note informs. Every bad example here has its code and no fixed one has it: a test runs them all."""
 
 
 def page() -> str:
@@ -36,7 +36,7 @@ def page() -> str:
     codes = " ".join(f"[`{code}`](#{code})" for code in MEANINGS)
     told = ["# Problems", INTRODUCTION, codes]
     for code, meaning in MEANINGS.items():
-        told += [f"## {code}", f"{meaning[:1].upper()}{cited(meaning[1:])}.", *entry(examples()[code])]
+        told += [f"## {code}", f"{meaning[:1].upper()}{cited(meaning[1:])}.", *entry(load_examples()[code])]
     return "\n\n".join(told) + "\n"
 
 
@@ -47,9 +47,9 @@ def cited(text: str) -> str:
 
 def entry(example: Example) -> Iterator[str]:
     """Tell one code by its examples."""
-    yield from remarks(example)
+    yield from format_remarks(example)
     language = "py" if example.kind == "app" else "yml"
-    for title, text in (("Bad:", example.bad), ("Mended:", example.mended)):
+    for title, text in (("Bad:", example.bad), ("Fixed:", example.fixed)):
         if text:
             yield title
             yield f"```{language}\n{text.rstrip()}\n```"
@@ -60,7 +60,7 @@ def main(wanted: Sequence[str]) -> int:
     if wanted not in ([], ["--check"]):
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2
-    if silent := sorted(set(MEANINGS) - set(examples())):
+    if silent := sorted(set(MEANINGS) - set(load_examples())):
         sys.stderr.write(f"no example in src/authguard/policy/catalogue/*.yaml for: {', '.join(silent)}\n")
         return 1
     written = {

@@ -14,9 +14,9 @@ from authguard.core.boxes import Space, count
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.loading import locator
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from authguard.policy.render import diagram
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 from authguard.policy.testing.report import run_tests
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _generated(name: str) -> Iterator[str]:
             named = " and ".join(f"`{state}`" for state in policy.machines[machine].spec.states if state in states)
             drawn = diagram.render_mermaid(policy, machine).rstrip()
             yield f"## The machine `{machine}`, with {named}\n\n```mermaid\n{drawn}\n```"
-    draft = read_draft(name).draft
+    draft = load_draft(name).draft
     assert draft is not None  # noqa: S101 - `run_tests` has loaded it
     promises = [invariant.name for invariant in draft.invariants if invariant.never]
     yield "## What it promises\n\n" + "\n".join(f"- {promise}" for promise in promises)
@@ -106,7 +106,7 @@ def _otherwise(policy: Policy) -> tuple[str, ...]:
 def _needs(operation: Operation) -> str:
     needs = [f"scope `{scope}`" for scope in sorted(operation.scopes)]
     needs += [f"sign-in at `{operation.acr}`"] if operation.acr else []
-    needs += [f"at most {written(operation.max_age)} old"] if operation.max_age else []
+    needs += [f"at most {format_duration(operation.max_age)} old"] if operation.max_age else []
     needs += ["an `Idempotency-Key`"] if operation.idempotency else []
     return ", ".join(needs)
 
@@ -117,7 +117,7 @@ def _limits(operation: Operation) -> str:
 
 def _limit(limit: Limit) -> str:
     most = f"{limit.calls} call{'' if limit.calls == 1 else 's'}" if limit.calls else f"{limit.amount} {limit.currency}"
-    return f"{most} a call" if not limit.per else f"{most} in {written(limit.per)} by {limit.by}"
+    return f"{most} a call" if not limit.per else f"{most} in {format_duration(limit.per)} by {limit.by}"
 
 
 def _preface(policy: Policy) -> str:
@@ -171,7 +171,7 @@ def _timers(policy: Policy) -> str:
     rows = (
         (
             f"`{timer.event}`",
-            f"{written(timer.after)} after `{timer.since}`",
+            f"{format_duration(timer.after)} after `{timer.since}`",
             ", ".join(f"`{one}`" for one in timer.states),
         )
         for timer in policy.timers.declared
@@ -190,7 +190,7 @@ def main(wanted: Sequence[str]) -> int:
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2
     stale = 0
-    for name in sorted(locator.shipped()):
+    for name in sorted(locator.shipped_policies()):
         page, text = POLICIES / name / "README.md", readme(name)
         if page.read_text("utf-8") == text:
             continue

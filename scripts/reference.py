@@ -27,7 +27,7 @@ from authguard.middleware import AuthGuard
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.compiler import load
 from authguard.policy.loading import loader
-from authguard.policy.loading.builder import DURABILITY
+from authguard.policy.loading.builder import DEFAULT_DURABILITY
 from authguard.policy.schema import units
 from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.testing import parser
@@ -171,7 +171,7 @@ def report(machine: str, event: str) -> str:
 def timers(policy: Policy) -> Iterator[str]:
     """Tell the timers."""
     rows = (
-        (code(one.event), units.written(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
+        (code(one.event), units.format_duration(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
         for one in policy.timers.declared
     )
     yield grid(("raises", "after", "since", "in the states"), rows)
@@ -219,20 +219,20 @@ def fallbacks(policy: Policy) -> Iterator[str]:
     """Tell the named responses, and the keys that each kind takes."""
     rows = []
     for one in policy.fallbacks.values():
-        attempts = f"{one.attempts} in {units.written(one.per)}, then {code(one.then)}" if one.attempts else ""
+        attempts = f"{one.attempts} in {units.format_duration(one.per)}, then {code(one.then)}" if one.attempts else ""
         rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.say.find((), "")))
     yield grid(("fallback", "kind", "status", "attempts", "says"), rows)
     yield f"A fault of the guard itself is answered by {code(policy.on_fault)}."
     own = (f"{code(kind)}: {', '.join(map(code, sorted(keys)))}" for kind, keys in sorted(KIND_KEYS.items()))
     yield f"Keys that only some kinds take: {'; '.join(own)}."
-    kept = ", ".join(f"{code(risk)} {code(how)}" for risk, how in DURABILITY.items())
+    kept = ", ".join(f"{code(risk)} {code(how)}" for risk, how in DEFAULT_DURABILITY.items())
     yield f"How a decision is kept before anything is admitted, by risk, where `audit.durability` says nothing: {kept}."
 
 
 def problems() -> Iterator[str]:
     """Tell the closed problem codes."""
     yield "A problem is one line, `file:line:column: error[code]: what is wrong; what to type instead`."
-    yield "[Problems](problems.md) has a bad example and a mended one of each; so has `policy check --explain CODE`."
+    yield "[Problems](problems.md) has a bad example and a fixed one of each; so has `policy check --explain CODE`."
     for title, found in (
         ("Found when a policy is read", loader.CODES),
         ("Found when a policy is checked", registry.CODES),

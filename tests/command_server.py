@@ -117,7 +117,7 @@ def import_all() -> None:
         importlib.import_module(name)
     keep_readings(pytest.MonkeyPatch())
     for shipped in (ROOT / "policies").glob("*/policy.yaml"):
-        loader.read_draft(shipped)
+        loader.load_draft(shipped)
 
 
 def run(line: socket.socket) -> NoReturn:

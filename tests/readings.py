@@ -17,7 +17,7 @@ from authguard.policy.testing import parser
 if TYPE_CHECKING:
     import pytest
 
-    from authguard.policy.loading.yaml_parser import Read
+    from authguard.policy.loading.yaml_parser import ParsedYaml
 
 #: files that are kept, and how long each may be in bytes
 FILES: Final = 64
@@ -28,16 +28,18 @@ class Readings:
     """Reads a file as the reader does, and keeps what came of it; a tree is never changed."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[bytes, str, bool], Read] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, str, bool], ParsedYaml] = OrderedDict()
 
-    def read(self, data: bytes, file: str, nodes_bound: int = yaml_parser.NODES_BOUND, *, listed: bool = False) -> Read:
+    def read(
+        self, data: bytes, file: str, nodes_bound: int = yaml_parser.MAX_NODES, *, listed: bool = False
+    ) -> ParsedYaml:
         """Read one file, or give what was read before under every bound that it keeps."""
         name = (data, file, listed)
         kept = self._kept.get(name)
         if kept is not None and kept.nodes < nodes_bound:
             self._kept.move_to_end(name)
             return kept
-        found = yaml_parser.read(data, file, nodes_bound, listed=listed)
+        found = yaml_parser.parse_yaml(data, file, nodes_bound, listed=listed)
         if not found.problems and len(data) <= LONGEST:
             self._kept[name] = found
             while len(self._kept) > FILES:
@@ -54,4 +56,4 @@ def keep_readings(patch: pytest.MonkeyPatch) -> None:
     """Let policies and scenarios be read through one `Readings`."""
     readings = Readings()
     for module in (loader, parser):
-        patch.setattr(module, "read", readings.read)
+        patch.setattr(module, "parse_yaml", readings.read)

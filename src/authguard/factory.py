@@ -276,7 +276,7 @@ def create_verifiers(
 
 def create_store(settings: Settings, policy: Policy) -> Store:
     """Choose the store: a SQLite file, or memory."""
-    keep, answers, ended = policy.retention, policy.response_retention, policy.ended
+    keep, answers, ended = policy.retention, policy.response_retention, policy.final_transaction_states
     if settings.store == MEMORY:
         return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
     return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)

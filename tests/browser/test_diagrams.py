@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-SHIPPED = sorted(locator.shipped())
+SHIPPED = sorted(locator.shipped_policies())
 HOSTILE = 'x"]; %%{init: {}}%%\n--> end <script>window.pwned=1</script> `|\\ #quot; [*]'
 
 

@@ -63,7 +63,7 @@ def test_a_script_from_elsewhere_may_neither_run_nor_send(tab: Page, tmp_path: P
     assert sum("Content Security Policy" in line for line in said) >= 2
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_what_is_shown_is_exactly_what_decides_the_cells_chosen(tab: Page, tmp_path: Path, name: str) -> None:
     policy = load(name)
     opened(tab, tmp_path, policy)

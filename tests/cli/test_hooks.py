@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.cli.output import INVALID, OK
-from authguard.policy.loading.yaml_parser import read
+from authguard.policy.loading.yaml_parser import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
-HOOKS: list[dict[str, Any]] = read((ROOT / ".pre-commit-hooks.yaml").read_bytes(), "hooks", listed=True).tree.plain()
+HOOKS: list[dict[str, Any]] = parse_yaml(
+    (ROOT / ".pre-commit-hooks.yaml").read_bytes(), "hooks", listed=True
+).tree.to_plain()
 CHECK, TEST = HOOKS
 
 

@@ -145,7 +145,7 @@ def test_sarif_with_everything_that_a_problem_can_carry_is_valid() -> None:
     log = valid_sarif(as_sarif([CheckResult(source="x", problems=(TELLING, bare))], MEANINGS, "1.2.3"))
     run = log["runs"][0]
     told, noted = run["results"]
-    assert told["message"]["text"] == TELLING.told()
+    assert told["message"]["text"] == TELLING.describe()
     assert told["properties"]["cell"] == {"service": "live", "risk": "high"}
     steps = told["codeFlows"][0]["threadFlows"][0]["locations"]
     assert [step["location"]["message"]["text"] for step in steps] == ["session.idled", "account.locked"]

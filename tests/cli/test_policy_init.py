@@ -56,7 +56,7 @@ def test_whatever_is_answered_it_passes_the_checks_and_its_scenarios_take_all_th
     assert [source.claim for source in policy.accounts] == ([] if accounts == "none" else [accounts])
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
     folder = tmp_path / "mine"
     code, _, err = call(

@@ -12,7 +12,7 @@ from msgspec import structs
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Proven
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from authguard.runtime.access import Refusal, Verdict
 from tests.kit import POLICY
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.model.enforcer_harness import Rig
     from tests.model.invariants import Promises
 
-_DRAFT = read_draft("test-desk.yaml", text=POLICY.encode()).draft
+_DRAFT = load_draft("test-desk.yaml", text=POLICY.encode()).draft
 assert _DRAFT is not None
 NEVER = [item for item in _DRAFT.invariants if item.never]
 

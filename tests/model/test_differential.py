@@ -17,7 +17,7 @@ from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from tests.profiles import examples
 
-SHIPPED = {name: load(name) for name in sorted(locator.shipped())}
+SHIPPED = {name: load(name) for name in sorted(locator.shipped_policies())}
 LONG = 400
 
 

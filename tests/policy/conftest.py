@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.compiler import load
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def standard_draft() -> Draft:
     """Give the standard policy before it is proved, as if one file without places held it."""
-    draft = read_draft("standard").draft
+    draft = load_draft("standard").draft
     assert draft is not None
     return replace(draft, places={})
 

@@ -13,7 +13,7 @@ import pytest
 import authguard.policy
 from authguard.cli.policy_app import list_endpoints, load_app
 from authguard.policy import catalogue
-from authguard.policy.catalogue import MEANINGS, Example, examples, explain_problem
+from authguard.policy.catalogue import MEANINGS, Example, explain_problem, load_examples
 from authguard.policy.checks.checker import check
 from authguard.policy.checks.route_coverage import match_routes
 from authguard.policy.loading import loader, locator
@@ -21,23 +21,23 @@ from authguard.policy.testing.parser import parse_scenarios
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
-    from authguard.policy.loading.yaml_parser import Read
+    from authguard.policy.loading.yaml_parser import ParsedYaml
     from authguard.policy.problem import Problem
 
 PACKAGE = Path(authguard.policy.__file__).parent
-SHOWN = sorted(code for code, example in examples().items() if not example.unshown)
+SHOWN = sorted(code for code, example in load_examples().items() if not example.no_example)
 
 
 @pytest.fixture(autouse=True)
 def shipped_files_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bytes of the same shipped file give the same tree, so two hundred examples need not parse it anew."""
-    monkeypatch.setattr(loader, "read", parsed)
+    monkeypatch.setattr(loader, "parse_yaml", parsed)
 
 
-READ = loader.read
+READ = loader.parse_yaml
 
 
-def parsed(data: bytes, file: str, nodes_left: int) -> Read:
+def parsed(data: bytes, file: str, nodes_left: int) -> ParsedYaml:
     return (
         parsed_shipped(data, file)
         if file in {"standard.yaml", "support-desk/policy.yaml"}
@@ -46,7 +46,7 @@ def parsed(data: bytes, file: str, nodes_left: int) -> Read:
 
 
 @cache
-def parsed_shipped(data: bytes, file: str) -> Read:
+def parsed_shipped(data: bytes, file: str) -> ParsedYaml:
     return READ(data, file)
 
 
@@ -67,32 +67,32 @@ def run(
         draft = check("support-desk").draft
         assert draft is not None
         return match_routes(list_endpoints(app), draft)[1]
-    for name, other in example.beside.items():
+    for name, other in example.other_files.items():
         (folder / name).write_text(other, encoding="utf-8")
     if text:
         (folder / "policy.yaml").write_bytes(example.filled(text))
         return check(folder / "policy.yaml").problems
-    return check(folder / example.path).problems
+    return check(folder / example.checked_path).problems
 
 
 @pytest.mark.parametrize("code", SHOWN)
-def test_the_bad_example_has_its_code_and_the_mended_one_has_not(
+def test_the_bad_example_has_its_code_and_the_fixed_one_has_not(
     code: str, tmp_path: Path, support_desk: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    example = examples()[code]
-    wanted = example.instead or code
+    example = load_examples()[code]
+    wanted = example.reported_as or code
     bad = run(example, example.bad, tmp_path, support_desk, monkeypatch)
     found = {problem.code for problem in bad}
     assert wanted in found
     errors = {problem.code for problem in bad if problem.severity == "error"}
-    assert errors - {wanted} == set(example.besides), [str(problem) for problem in bad]
-    mended = run(example, example.mended, tmp_path, support_desk, monkeypatch)
-    assert wanted not in {problem.code for problem in mended}
-    assert [str(problem) for problem in mended if problem.severity == "error"] == []
+    assert errors - {wanted} == set(example.other_codes), [str(problem) for problem in bad]
+    fixed = run(example, example.fixed, tmp_path, support_desk, monkeypatch)
+    assert wanted not in {problem.code for problem in fixed}
+    assert [str(problem) for problem in fixed if problem.severity == "error"] == []
 
 
 def test_every_code_has_an_entry_and_every_entry_a_code() -> None:
-    assert set(examples()) == set(MEANINGS)
+    assert set(load_examples()) == set(MEANINGS)
 
 
 def test_every_code_that_the_source_can_give_has_a_meaning_and_the_other_way_round() -> None:
@@ -124,9 +124,9 @@ def test_every_code_that_the_source_can_give_has_a_meaning_and_the_other_way_rou
 
 @pytest.mark.parametrize("code", sorted(MEANINGS))
 def test_an_explanation_says_what_the_code_means_and_shows_both_examples(code: str) -> None:
-    said, example = explain_problem(code), examples()[code]
+    said, example = explain_problem(code), load_examples()[code]
     assert said.startswith(f"{code}: {MEANINGS[code]}")
-    assert example.unshown or "mended:\n\n    " in said
+    assert example.no_example or "fixed:\n\n    " in said
     assert "\t" not in said
     assert max(map(len, said.splitlines())) < 400
 
@@ -138,4 +138,4 @@ def test_the_meanings_are_one_phrase_each() -> None:
 
 
 def test_the_example_header_extends_a_policy_that_ships() -> None:
-    assert catalogue.HEADER.splitlines()[-1].partition("extends: ")[2] in locator.shipped()
+    assert catalogue.HEADER.splitlines()[-1].partition("extends: ")[2] in locator.shipped_policies()

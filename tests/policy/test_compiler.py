@@ -9,7 +9,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.outcomes import ALLOW
 from authguard.errors import PolicyError
 from authguard.policy.compiler import compile_draft, load
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 
 CHILD = b"""authguard: 1
 name: child
@@ -94,7 +94,7 @@ def test_a_policy_that_is_not_there_is_a_policy_error() -> None:
 
 
 def test_compiling_twice_gives_the_same() -> None:
-    draft = read_draft("child.yaml", text=CHILD).draft
+    draft = load_draft("child.yaml", text=CHILD).draft
     assert draft is not None
     one, two = compile_draft(draft), compile_draft(draft)
     assert (one.digest, one.table, one.timers, one.machines) == (two.digest, two.table, two.timers, two.machines)
@@ -102,6 +102,6 @@ def test_compiling_twice_gives_the_same() -> None:
 
 def test_the_package_gives_its_public_names_when_asked() -> None:
     assert authguard.policy.load is load
-    assert authguard.policy.read_draft is read_draft
+    assert authguard.policy.load_draft is load_draft
     with pytest.raises(AttributeError, match="no attribute `nothing`"):
         _ = authguard.policy.nothing  # type: ignore[attr-defined]  # that is the point

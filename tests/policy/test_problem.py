@@ -32,7 +32,7 @@ BARE = Problem(code="table-gap", place=Place("policy.yaml", 3, 5), message="no r
 def test_a_problem_is_one_line_with_all_that_is_known_of_it(problem: Problem, line: str) -> None:
     assert str(problem).startswith("policy.yaml:3:5: error[table-gap]: no rule decides 2 cells")
     assert str(problem).endswith(line)
-    assert problem.told() in str(problem)
+    assert problem.describe() in str(problem)
     assert "\n" not in str(problem)
 
 

@@ -18,7 +18,7 @@ from authguard.policy import compiler
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from authguard.policy.testing import report
 from authguard.policy.testing.report import format_failure, format_uncovered
 from authguard.policy.testing.scenario import format_line, run_scenarios
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.testing.scenario import Scenario
 
-SHIPPED = sorted(locator.shipped())
+SHIPPED = sorted(locator.shipped_policies())
 EXAMPLES = [name for name in SHIPPED if name != "standard"]
 #: each is loaded once, and played once
 load, run_tests = cache(compiler.load), cache(report.run_tests)
@@ -46,7 +46,7 @@ def test_the_shipped_policies_are_these() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_policy_has_nothing_to_refuse(name: str) -> None:
-    reading = read_draft(name)
+    reading = load_draft(name)
     assert reading.draft is not None
     problems = (*reading.problems, *run_checks(reading.draft))
     assert [str(problem) for problem in problems if problem.severity == "error"] == []
@@ -74,7 +74,7 @@ def test_its_scenarios_pass_and_take_all_that_it_is_answerable_for(name: str) ->
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_deleting_any_one_of_its_transitions_or_rules_is_caught(name: str) -> None:
-    draft = read_draft(name).draft
+    draft = load_draft(name).draft
     assert draft is not None
     scenarios = [result.scenario for result in run_tests(name).run.results]
     deletions = list(_deletions(draft))
@@ -163,7 +163,7 @@ def test_banking_keeps_the_time_outs_of_nist_sp_800_63b_4() -> None:
 def test_what_nobody_named_is_refused(name: str) -> None:
     policy = load(name)
     assert not policy.admits_unnamed
-    assert policy.judged == policy.operations
+    assert policy.all_operations == policy.operations
 
 
 def test_telecom_ranks_a_moved_number_below_a_death() -> None:

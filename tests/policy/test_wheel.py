@@ -15,7 +15,7 @@ from hatchling.builders.wheel import WheelBuilder
 from authguard.policy.loading import locator
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(locator.shipped())
+NAMES = sorted(locator.shipped_policies())
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import Verdict
 
-POLICIES = ["standard", *sorted(set(locator.shipped()) - {"standard"})]
+POLICIES = ["standard", *sorted(set(locator.shipped_policies()) - {"standard"})]
 #: words of the fixed sentences that are also the name of a state or an event somewhere
 COMMON = frozenset({"a", "to"})
 

@@ -108,7 +108,7 @@ async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_prese
         desk.clock.advance(20)
         await desk.ask("chat", token)
     session = (await desk.enforcer.repository.load(keys)).snapshot.session
-    assert desk.clock.now() - session.last_seen <= desk.policy.coalesce
+    assert desk.clock.now() - session.last_seen <= desk.policy.last_seen_tolerance
     assert session.state == "active"
 
 
@@ -120,7 +120,7 @@ async def test_an_own_act_is_judged_once_and_what_changes_beside_it_is_heard(
     for _ in range(3):
         verdict = await desk.ask("chat", token)
     judged.clear()
-    desk.clock.advance(desk.policy.coalesce + 1)
+    desk.clock.advance(desk.policy.last_seen_tolerance + 1)
     for _ in range(3):
         verdict = await desk.ask("chat", token)
     assert len(judged) == 1, "the act is written, and the same decision stands"
@@ -134,7 +134,7 @@ async def test_an_own_act_is_judged_once_and_what_changes_beside_it_is_heard(
         return saved
 
     monkeypatch.setattr(MemoryStore, "commit", staticmethod(ended_meanwhile))
-    desk.clock.advance(desk.policy.coalesce + 1)
+    desk.clock.advance(desk.policy.last_seen_tolerance + 1)
     await desk.ask("chat", token)
     assert outcome(await desk.ask("chat", token))[0] == "terminate", "what was ended behind the save is remembered"
 

@@ -89,8 +89,8 @@ async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_a
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: str, tmp_path: Path) -> None:
-    assert policy_of().ended == {"done", "denied", "lapsed", "failed", "held", "approved"}
-    ended = policy_of().ended
+    assert policy_of().final_transaction_states == {"done", "denied", "lapsed", "failed", "held", "approved"}
+    ended = policy_of().final_transaction_states
     store = (
         MemoryStore(retention=RETENTION_S, final_states=ended)
         if kind == "memory"

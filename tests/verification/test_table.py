@@ -109,7 +109,9 @@ def test_doubt_in_one_session_opens_the_other_way_in_another(seen: dict[str, Any
 
 
 def test_an_answer_that_comes_too_late_is_later_than_any_is_waited_for() -> None:
-    leases = [lease for shape in SHAPES for lease in policy_of(policy(shape, "http://127.0.0.1:9")).leases.values()]
+    leases = [
+        lease for shape in SHAPES for lease in policy_of(policy(shape, "http://127.0.0.1:9")).answer_timeouts.values()
+    ]
     assert max(leases) < LEASE
 
 

@@ -62,7 +62,7 @@ def compare(
 
 
 def _draft(source: str) -> Draft:
-    checked = check(locator.in_folder(source))
+    checked = check(locator.resolve_folder(source))
     errors = [problem for problem in checked.problems if problem.severity == "error"]
     if checked.draft is None or errors:
         for problem in errors:

@@ -19,9 +19,9 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.compiler import load
 from authguard.policy.explain.explainer import explain_decision
-from authguard.policy.loading.locator import in_folder
+from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.problem import did_you_mean
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ def why(
         "channel": channel,
         "actor": actor,
     }
-    loaded = load(in_folder(policy))
+    loaded = load(resolve_folder(policy))
     given = _states(loaded, state or []) | _conditions(conditions)
     if bool(record) != bool(log):
         raise typer.BadParameter("--log and --id go together", param_hint="--id")
@@ -115,7 +115,7 @@ def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, ever
         form: how it is shown.
         everything: whether every rule above the one that decided is shown.
     """
-    loaded = load(in_folder(source))
+    loaded = load(resolve_folder(source))
     notes: list[str] = []
     operation = _named(loaded, recorded, notes)
     found = explain_decision(loaded, _cell(loaded, recorded, settled=bool(operation)), operation)
@@ -152,7 +152,7 @@ def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_operation(policy: Policy, operation: str, given: Mapping[str, str]) -> None:
-    names = [item.name for item in policy.judged]
+    names = [item.name for item in policy.all_operations]
     if operation == policy.otherwise.name and not policy.admits_unnamed:
         message = "what nobody named is refused with 404 before the table is asked (`otherwise: deny`)"
         raise typer.BadParameter(message, param_hint="--operation")
@@ -179,7 +179,7 @@ def _named(policy: Policy, recorded: Mapping[str, Any], notes: list[str]) -> str
     """Give the record's operation, where this policy has it as it was then."""
     name = str(recorded.get("operation", ""))
     told = dict(zip(DIMENSIONS, recorded["cell"], strict=True))
-    for operation in policy.judged:
+    for operation in policy.all_operations:
         if operation.name == name and (operation.risk, operation.effect) == (told["risk"], told["effect"]):
             return name
     if name.startswith(OWN):
@@ -256,7 +256,7 @@ def _got(found: Explanation) -> Iterator[str]:
             yield f'  says{f" ({where})" if where else ""}: "{text}"'
     if found.attempts:
         times, per, then = found.attempts
-        yield f"  {times} times in {written(per)} for each customer and operation, then {then}"
+        yield f"  {times} times in {format_duration(per)} for each customer and operation, then {then}"
 
 
 def _passed(found: Explanation, everything: bool) -> Iterator[str]:

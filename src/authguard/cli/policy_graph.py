@@ -11,7 +11,7 @@ import typer
 from authguard.cli.output import USAGE, print_error, write_output
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
-from authguard.policy.loading.locator import in_folder
+from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render import diagram, matrix
 from authguard.policy.render.page import render_page
 
@@ -52,7 +52,7 @@ def graph(
     chosen = tuple(machine or MACHINES)
     if strays := [name for name in chosen if name not in MACHINES]:
         raise typer.BadParameter(f"`{strays[0]}` is no machine; known: {', '.join(MACHINES)}", param_hint="--machine")
-    loaded = load(in_folder(policy))
+    loaded = load(resolve_folder(policy))
     if form in _DRAWN:
         shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
     elif machine:

@@ -49,8 +49,10 @@ def begin(
 
     Nothing that is there already is touched. Exit 3 when an answer cannot stand in a policy; then nothing is written.
     """
-    if extends not in locator.shipped():
-        message = f"no policy named `{extends}` ships with authguard; {did_you_mean(extends, locator.shipped())}"
+    if extends not in locator.shipped_policies():
+        message = (
+            f"no policy named `{extends}` ships with authguard; {did_you_mean(extends, locator.shipped_policies())}"
+        )
         raise typer.BadParameter(message, param_hint="--from")
     if level is not None and level not in LEVELS:
         raise typer.BadParameter(f"`{level}` is no level; {did_you_mean(level, LEVELS)}", param_hint="--level")
@@ -93,7 +95,7 @@ def _refuse_what_is_there(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         print_error(f"`{folder}` is no folder")
         raise typer.Exit(USAGE)
-    for name in (locator.FILE, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
+    for name in (locator.POLICY_FILENAME, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
         if (folder / name).exists() or (folder / name).is_symlink():
             print_error(f"`{folder / name}` is there already; nothing was written")
             raise typer.Exit(USAGE)

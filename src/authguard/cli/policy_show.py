@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from authguard.cli.output import INVALID, print_error, write_output
-from authguard.policy.loading.loader import read_draft
-from authguard.policy.loading.locator import in_folder
+from authguard.policy.loading.loader import load_draft
+from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
 PolicyArgument = Annotated[
@@ -36,7 +36,7 @@ def show(
 
     It is read and merged, not proved: `check` does that. Exit 3 when it cannot be read.
     """
-    reading = read_draft(in_folder(policy))
+    reading = load_draft(resolve_folder(policy))
     errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
     if reading.draft is None or reading.tree is None or errors:
         for error in errors:

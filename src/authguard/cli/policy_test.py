@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
-from authguard.policy.loading.locator import in_folder
+from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.testing import generator, report
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def run_tests(  # noqa: PLR0917 - Typer gives every option by its name
     ] = False,
 ) -> None:
     """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
-    sources = dict.fromkeys(in_folder(given) for given in paths or ["."])  # pre-commit names every file that changed
+    sources = dict.fromkeys(
+        resolve_folder(given) for given in paths or ["."]
+    )  # pre-commit names every file that changed
     reports = [report.run_tests(source) for source in sources]
     if generate:
         _write_drafts(reports, output)

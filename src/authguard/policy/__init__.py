@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from authguard.policy.checks.checker import CheckResult, check, check_all
     from authguard.policy.compiler import compile_draft, load
     from authguard.policy.explain.explainer import explain_decision
-    from authguard.policy.loading.loader import Reading, read_draft
+    from authguard.policy.loading.loader import LoadedDraft, load_draft
     from authguard.policy.problem import Place, Problem
     from authguard.policy.render.check_report import as_github, as_json
     from authguard.policy.render.sarif import as_sarif
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckResult",
+    "LoadedDraft",
     "Place",
     "PolicyTestReport",
     "Problem",
-    "Reading",
     "as_github",
     "as_json",
     "as_sarif",
@@ -34,8 +34,8 @@ __all__ = [
     "explain_decision",
     "explain_problem",
     "load",
+    "load_draft",
     "policy_schema",
-    "read_draft",
     "run_tests",
     "scenario_schema",
 ]
@@ -45,7 +45,7 @@ _HOMES = {
     "CheckResult": "checks.checker",
     "Place": "problem",
     "Problem": "problem",
-    "Reading": "loading.loader",
+    "LoadedDraft": "loading.loader",
     "PolicyTestReport": "testing.report",
     "as_github": "render.check_report",
     "as_json": "render.check_report",
@@ -57,7 +57,7 @@ _HOMES = {
     "explain_problem": "catalogue",
     "load": "compiler",
     "policy_schema": "schema.json_schema",
-    "read_draft": "loading.loader",
+    "load_draft": "loading.loader",
     "run_tests": "testing.report",
     "scenario_schema": "schema.json_schema",
 }

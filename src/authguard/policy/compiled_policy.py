@@ -91,13 +91,13 @@ class Policy:
         file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
         changes: what it makes of what it inherits.
         strictness: account state -> its place in the list of states; the strictest report wins.
-        coalesce: seconds by which the person's last act may lag in the store, a sixtieth of the shortest idle time.
+        last_seen_tolerance: seconds by which the stored last act of a person may lag; 1/60 of the shortest idle time.
         effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
-        pulled_back: state of the service once an operator engaged the rollback.
+        rollback_state: state of the service once an operator engaged the rollback.
         retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
-        windows: limit -> the seconds over which it counts.
-        ended: states of a transaction that nothing leads out of but time, and within the retention.
-        leases: method -> seconds after which nobody waits any more for an answer that its verifiers were asked for.
+        limit_windows: limit -> the seconds over which it counts.
+        final_transaction_states: states of a transaction that only a timer can leave, within the retention.
+        answer_timeouts: method -> seconds after which no answer of its verifiers is expected.
     """
 
     name: str
@@ -147,13 +147,13 @@ class Policy:
     changes: Changes = Changes()
     initial: Mapping[str, str] = field(init=False)
     strictness: Mapping[str, int] = field(init=False)
-    coalesce: float = field(init=False)
+    last_seen_tolerance: float = field(init=False)
     effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
-    pulled_back: str = field(init=False)
+    rollback_state: str = field(init=False)
     retention: float = field(init=False)
-    windows: Mapping[str, float] = field(init=False)
-    ended: frozenset[str] = field(init=False)
-    leases: Mapping[str, float] = field(init=False)
+    limit_windows: Mapping[str, float] = field(init=False)
+    final_transaction_states: frozenset[str] = field(init=False)
+    answer_timeouts: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive what requests ask for often."""
@@ -161,26 +161,26 @@ class Policy:
         derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
         derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
         idle = [timer.after for timer in self.timers.declared if timer.since == "last_seen"]
-        derive(self, "coalesce", min(idle, default=60.0) / 60)
+        derive(self, "last_seen_tolerance", min(idle, default=60.0) / 60)
         scopes: dict[str, frozenset[str]] = {"read": frozenset(), "write": frozenset()}
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes
         derive(self, "effect_scopes", scopes)
-        derive(self, "pulled_back", self.machines["service"].table[self.initial["service"], "engaged"].dest)
+        derive(self, "rollback_state", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
-        derive(self, "ended", FINAL_TRANSACTION_STATES | set(self._lapsing()))
+        derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
         limits = [limit for operation in self.operations for limit in operation.limits]
-        derive(self, "windows", {limit.name: limit.per for limit in limits})
-        derive(self, "leases", {name: self._lease(method) for name, method in self.methods.items()})
+        derive(self, "limit_windows", {limit.name: limit.per for limit in limits})
+        derive(self, "answer_timeouts", {name: self._answer_timeout(method) for name, method in self.methods.items()})
 
     @property
-    def judged(self) -> tuple[Operation, ...]:
+    def all_operations(self) -> tuple[Operation, ...]:
         """Every operation that a request can be judged as."""
         return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 
-    def _lease(self, method: Method) -> float:
+    def _answer_timeout(self, method: Method) -> float:
         """Tell how long one set of answers takes at the worst: each verifier sends, then answers, in its turn."""
-        asked = [self.verifiers[name].longest for name in method.verifiers if name in self.verifiers]
+        asked = [self.verifiers[name].max_duration for name in method.verifiers if name in self.verifiers]
         return 2 * (sum(asked) + self.request_budget)
 
     def _retention(self) -> float:
@@ -203,7 +203,7 @@ class Policy:
         attempts += [method.per for method in self.methods.values()]
         return min(absolute) + max([*lives, *windows, *attempts, self.response_retention]) + 86_400.0
 
-    def _lapsing(self) -> Iterator[str]:
+    def _expiring_states(self) -> Iterator[str]:
         """Name the states of a transaction that end by themselves long before the record may be forgotten."""
         table = self.machines["transaction"].table
         for (machine, state), timers in self.timers.armed.items():
@@ -214,6 +214,6 @@ class Policy:
             if leads in FINAL_TRANSACTION_STATES and first.moment == "entered" and first.after < self.retention:
                 yield state
 
-    def counts_idle(self, state: str) -> bool:
+    def has_idle_timer(self, state: str) -> bool:
         """Whether a timer counts from the person's last act while the session is in a state."""
         return any(timer.moment == "last_seen" for timer in self.timers.armed.get(("session", state), ()))

@@ -11,7 +11,7 @@ from authguard.core.timers import Timers
 from authguard.errors import PolicyError
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiled_policy import Policy
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def load(source: str | Path, *, text: bytes | None = None) -> Policy:
     Raises:
         PolicyError: it has errors; they come with every note, in the order of the files.
     """
-    reading = read_draft(source, text=text)
+    reading = load_draft(source, text=text)
     found = [*reading.problems, *(run_checks(reading.draft) if reading.draft else ())]
     problems = sorted(found, key=lambda problem: problem.place)
     if reading.draft is None or any(problem.severity == "error" for problem in problems):

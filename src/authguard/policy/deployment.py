@@ -182,7 +182,7 @@ class Verifier:
     questions: tuple[str, ...] = ()
 
     @property
-    def longest(self) -> float:
+    def max_duration(self) -> float:
         """Seconds after which it has answered whatever happens: each question, the pauses, the hedge, a little more."""
         pauses = RETRY_PAUSE_S * (2**self.retries - 1)
         return self.timeout * (self.retries + 1) + float(pauses) + self.hedge_after + 1.0

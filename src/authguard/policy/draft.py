@@ -148,7 +148,7 @@ class Draft:
     changes: Changes = field(default_factory=Changes)
 
     @property
-    def judged(self) -> tuple[Operation, ...]:
+    def all_operations(self) -> tuple[Operation, ...]:
         """Every operation that a request can be judged as."""
         return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 

@@ -53,9 +53,9 @@ class Problem:
 
     def __str__(self) -> str:
         """Write one printable line."""
-        return f"{self.place}: {self.severity}[{self.code}]: {self.told()}"
+        return f"{self.place}: {self.severity}[{self.code}]: {self.describe()}"
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Say what is wrong, where in the table, how one gets there and what to type instead, on one line."""
         evidence = "; ".join(self._evidence())
         return f"{self.message}{f' ({evidence})' if evidence else ''}{f'; {self.advice}' if self.advice else ''}"

@@ -68,10 +68,10 @@ def build_files(answers: Answers) -> dict[str, str]:
         PolicyError: an answer cannot stand where it would have to; the problems name the line of ``policy.yaml``.
         NotFound: there is no shipped policy of the name that is to be extended.
     """
-    locator.named(answers.extends)
+    locator.find_shipped(answers.extends)
     policy = "\n".join(_policy(answers)) + "\n"
-    compiled = load(locator.FILE, text=policy.encode())
-    made = {locator.FILE: policy, **_scenarios(answers)}
+    compiled = load(locator.POLICY_FILENAME, text=policy.encode())
+    made = {locator.POLICY_FILENAME: policy, **_scenarios(answers)}
     made["README.md"] = _readme(answers, render_mermaid(compiled, "session"), tuple(sorted(made)))
     for name, schema in (("authguard.schema.json", policy_schema()), ("scenarios.schema.json", scenario_schema())):
         made[name] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
@@ -141,7 +141,7 @@ def _own(answers: Answers) -> Iterator[str]:
 def _scenarios(answers: Answers) -> dict[str, str]:
     if answers.extends == "standard":
         return {"scenarios/first.yaml": "\n".join(_first(answers)) + "\n"}
-    folder = locator.scenarios(locator.named(answers.extends))
+    folder = locator.scenarios_folder(locator.find_shipped(answers.extends))
     return {
         f"scenarios/{path.name}": path.read_text("utf-8").replace("$schema=../../", "$schema=../")
         for path in sorted(folder.glob("*.yaml"))

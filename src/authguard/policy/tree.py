@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 #: no message quotes more of what was typed than this
-QUOTE_BOUND: Final = 60
+MAX_QUOTE_CHARS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Node:
     Attributes:
         value: a scalar, or the nodes of a list or a mapping.
         place: where it was written; for an entry of a mapping, where its key was.
-        sound: False where the reader has already said what is wrong with it.
+        is_valid: False where the reader has already said what is wrong with it.
     """
 
     value: str | int | float | bool | tuple[Node, ...] | dict[str, Node]
     place: Place
-    sound: bool = True
+    is_valid: bool = True
 
     def entries(self) -> dict[str, Node]:
         """Give the entries of a mapping; none where it is something else."""
@@ -41,21 +41,21 @@ class Node:
         """Give the items of a list; none where it is something else."""
         return self.value if isinstance(self.value, tuple) else ()
 
-    def plain(self) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    def to_plain(self) -> Any:  # noqa: ANN401 - JSON has no narrower type
         """Give the value without its places."""
         if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
+            return {key: node.to_plain() for key, node in self.value.items()}
         if isinstance(self.value, tuple):
-            return [node.plain() for node in self.value]
+            return [node.to_plain() for node in self.value]
         return self.value
 
-    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    def iter_nodes(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
         """Give every node with its path, this one first."""
         yield path, self
         for key, node in self.entries().items():
-            yield from node.walk((*path, key))
+            yield from node.iter_nodes((*path, key))
         for index, node in enumerate(self.items()):
-            yield from node.walk((*path, index))
+            yield from node.iter_nodes((*path, index))
 
     def find(self, path: Sequence[str | int]) -> Node:
         """Follow a path as far as it goes, and give the last node on it."""
@@ -70,7 +70,7 @@ class Node:
         return node
 
 
-def dotted(path: Sequence[str | int]) -> str:
+def format_path(path: Sequence[str | int]) -> str:
     """Write a path out."""
     text = ""
     for step in path:
@@ -78,7 +78,7 @@ def dotted(path: Sequence[str | int]) -> str:
     return text
 
 
-def quoted(typed: object) -> str:
+def quote(typed: object) -> str:
     """Quote what a person typed, on one line and bounded, for a message."""
     text = " ".join(str(typed).split())
-    return f"`{text[:QUOTE_BOUND]}...`" if len(text) > QUOTE_BOUND else f"`{text}`"
+    return f"`{text[:MAX_QUOTE_CHARS]}...`" if len(text) > MAX_QUOTE_CHARS else f"`{text}`"

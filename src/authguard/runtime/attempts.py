@@ -165,13 +165,13 @@ def has_in_flight(evaluation: Evaluation) -> bool:
 
 def is_being_verified(evaluation: Evaluation, attempt: Attempt) -> bool:
     """Whether the answers of an attempt are with the verifiers still; one that never came (the process died) is not."""
-    lease = evaluation.policy.leases.get(attempt.method, _longest(evaluation))
+    lease = evaluation.policy.answer_timeouts.get(attempt.method, _longest(evaluation))
     return attempt.claimed and evaluation.now - attempt.at < lease
 
 
 def _longest(evaluation: Evaluation) -> float:
     """Give the seconds that the slowest method takes at the worst."""
-    return max(evaluation.policy.leases.values(), default=0.0)
+    return max(evaluation.policy.answer_timeouts.values(), default=0.0)
 
 
 def _window(evaluation: Evaluation) -> float:

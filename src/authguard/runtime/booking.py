@@ -121,7 +121,7 @@ def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> No
             _store_ledger(
                 evaluation,
                 by,
-                reserve(_ledger(evaluation.snapshot, by), (entry,), evaluation.policy.windows, evaluation.now),
+                reserve(_ledger(evaluation.snapshot, by), (entry,), evaluation.policy.limit_windows, evaluation.now),
             )
     evaluation.update_record("transaction", over=tuple(sorted(over)))
 

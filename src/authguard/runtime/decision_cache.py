@@ -131,7 +131,7 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     principal, session = verdict.principal, verdict.snapshot.session
     if principal is None:
         return until
-    if verdict.cell[-1] != "agent" and policy.counts_idle(session.state):
-        until = min(until, session.last_seen + policy.coalesce)
+    if verdict.cell[-1] != "agent" and policy.has_idle_timer(session.state):
+        until = min(until, session.last_seen + policy.last_seen_tolerance)
     turns_stale = principal.auth_time + verdict.operation.max_age
     return min(until, turns_stale) if verdict.operation.max_age and turns_stale > verdict.at else until

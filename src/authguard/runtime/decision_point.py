@@ -285,7 +285,7 @@ def _plan(
     reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
-    if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.pulled_back:
+    if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
         fallback = replace(fallback, say=policy.rollback_message)
     running = False
     if principal is not None:
@@ -366,12 +366,14 @@ def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> 
     for by, spends in measured.spends.items():
         if by in keys:
             ledger = evaluation.snapshot.ledgers.get(keys[by], EMPTY_LEDGER).ledger
-            evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
+            evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.limit_windows, evaluation.now))
             evaluation.update_record("transaction", ledgers=facts.ledgers)
         else:
             record = "account" if by == "subject" else "session"
             ledger = getattr(evaluation.snapshot, record).ledger
-            evaluation.update_record(record, ledger=reserve(ledger, spends, evaluation.policy.windows, evaluation.now))
+            evaluation.update_record(
+                record, ledger=reserve(ledger, spends, evaluation.policy.limit_windows, evaluation.now)
+            )
 
 
 def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:

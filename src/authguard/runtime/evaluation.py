@@ -151,7 +151,11 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
         evaluation.send("session.accepted", "credential")
     else:
         evaluation.events.append("session.accepted")
-        if acts and evaluation.now - session.last_seen > policy.coalesce and policy.counts_idle(session.state):
+        if (
+            acts
+            and evaluation.now - session.last_seen > policy.last_seen_tolerance
+            and policy.has_idle_timer(session.state)
+        ):
             evaluation.update_record("session", last_seen=evaluation.now)
     return False
 

@@ -186,7 +186,7 @@ def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) 
 def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Tell for each operation how far the customer would get: not at all, restricted, or in."""
     told = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPENNESS.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.judged]
+    return [OPENNESS.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.all_operations]
 
 
 def _stricter_report(evaluation: Evaluation, state: str) -> Report:

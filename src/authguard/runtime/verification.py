@@ -355,7 +355,7 @@ def _apply_result(  # noqa: PLR0917 - an answer's parts, in their order
 def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     """Give the methods that the table names for this customer now, each with the fallback that names it."""
     offered: dict[str, Fallback] = {}
-    for operation in policy.judged:
+    for operation in policy.all_operations:
         if operation.risk in PROVABLE_RISKS:
             fallback = preview_outcome(policy, verdict, operation)
             if fallback.kind is Outcome.VERIFY:
@@ -366,7 +366,7 @@ def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
 
 def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Operation:
     """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
-    proving = [operation for operation in policy.judged if operation.risk in PROVABLE_RISKS]
+    proving = [operation for operation in policy.all_operations if operation.risk in PROVABLE_RISKS]
     for operation in proving:
         if method in preview_outcome(policy, verdict, operation).methods:
             return operation

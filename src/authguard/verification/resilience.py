@@ -76,7 +76,7 @@ class ResilientVerifier:
         self._sleep = sleep
         self._open_calls = 0
         self.asks = declared.interactive
-        self.longest = declared.longest
+        self.longest = declared.max_duration
 
     async def open(self) -> None:
         """Make the services ready."""

@@ -25,7 +25,7 @@ from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
 from authguard.policy.loading import locator
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 from tests.core.test_boxes import cells, first_match, holds, problems
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
     from authguard.policy.draft import Draft
 
-SHIPPED = sorted(locator.shipped())
+SHIPPED = sorted(locator.shipped_policies())
 
 
 @pytest.fixture(scope="module")
 def drafts() -> Mapping[str, Draft]:
     """Read every shipped policy once."""
-    found = {name: read_draft(name).draft for name in SHIPPED}
+    found = {name: load_draft(name).draft for name in SHIPPED}
     return {name: draft for name, draft in found.items() if draft is not None}
 
 

@@ -151,8 +151,8 @@ def scenarios(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
 def mangled(examples: int) -> Iterator[tuple[str, dict[str, object]]]:
     """Check shipped files after hypothesis has cut, moved and strewn into them; count files, and those refused."""
     policy = load("support-desk")
-    shipped = [path.read_bytes() for path in locator.shipped().values()]
-    beside = [path.read_bytes() for path in locator.shipped()["support-desk"].parent.glob("scenarios/*.yaml")]
+    shipped = [path.read_bytes() for path in locator.shipped_policies().values()]
+    beside = [path.read_bytes() for path in locator.shipped_policies()["support-desk"].parent.glob("scenarios/*.yaml")]
     cuts = st.lists(
         st.tuples(st.integers(0, 40_000), st.integers(0, 40), st.sampled_from(PIECES)), min_size=1, max_size=4
     )

@@ -14,7 +14,7 @@ from authguard.core.decision_table import dimension_values
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.deployment import Introspection
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ HEAD = "authguard: 1\nname: x\nextends: standard\n"
 
 
 def assembled(text: str) -> tuple[Draft, tuple[Problem, ...]]:
-    reading = read_draft("policy.yaml", text=(HEAD + text).encode())
+    reading = load_draft("policy.yaml", text=(HEAD + text).encode())
     assert reading.draft is not None, [str(problem) for problem in reading.problems]
     return reading.draft, reading.problems
 
@@ -38,7 +38,7 @@ def draft_of(text: str) -> Draft:
 
 
 def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_159213600_cells() -> None:
-    reading = read_draft("standard")
+    reading = load_draft("standard")
     assert reading.problems == ()
     draft = reading.draft
     assert draft is not None
@@ -163,7 +163,7 @@ staff: {claim: /realm/roles, issuer: three}
     ]
     assert live.match.websocket == "/live"
     assert (draft.otherwise.name, draft.otherwise.risk, draft.otherwise.scopes) == ("otherwise", "high", {"s"})
-    assert (draft.admits_unnamed, draft.judged) == (True, (*draft.operations, draft.otherwise))
+    assert (draft.admits_unnamed, draft.all_operations) == (True, (*draft.operations, draft.otherwise))
     assert (draft.assurance.rank("urn:a"), draft.assurance.rank("other"), draft.identity) == (2, 0, "aal2")
     default, alternate = draft.methods["default"], draft.methods["alternate"]
     assert (default.name, default.verifiers, default.need, default.alternatives) == ("default", ("otp",), 1, False)
@@ -195,7 +195,7 @@ def test_accounts_none_is_not_the_same_as_saying_nothing() -> None:
 def test_what_nobody_declares_is_strict() -> None:
     draft = draft_of("")
     assert not draft.admits_unnamed
-    assert not draft.judged
+    assert not draft.all_operations
     assert draft.pseudonymous
     assert draft.durability["high"] == "sync"
     assert not draft.channels.declared
@@ -209,7 +209,7 @@ def test_otherwise_is_deny_or_what_it_is_judged_as() -> None:
 
 @pytest.mark.parametrize("typed", ["", "allow", "[deny]", "null", "false"])
 def test_what_is_neither_is_a_problem(typed: str) -> None:
-    reading = read_draft("policy.yaml", text=f"{HEAD}otherwise: {typed}\n".encode())
+    reading = load_draft("policy.yaml", text=f"{HEAD}otherwise: {typed}\n".encode())
     assert reading.draft is None
     assert [problem.code for problem in reading.problems] == ["blank" if typed in {"", "null"} else "wrong-type"]
 
@@ -379,7 +379,7 @@ def test_what_this_release_does_not_enforce_it_does_not_accept(typed: str, line:
 
 
 def test_what_was_never_in_the_language_is_no_promise_of_a_later_release() -> None:
-    reading = read_draft(
+    reading = load_draft(
         "f", text=(HEAD + operation("match: {path: /a}, limits: [{calls: 1, per: 1m, by: moon}]")).encode()
     )
     assert [problem.code for problem in reading.problems] == ["unknown-value"]
@@ -416,27 +416,27 @@ def test_a_key_file_lies_within_the_folder_of_the_policy_also_by_symlink(tmp_pat
     folder = tmp_path / "policy"
     folder.mkdir()
     (folder / "link.json").symlink_to(tmp_path / "secret.json")
-    inside = read_draft(folder / "policy.yaml", text=(HEAD + keys % "keys/a.json").encode())
+    inside = load_draft(folder / "policy.yaml", text=(HEAD + keys % "keys/a.json").encode())
     assert inside.problems == ()
     assert inside.draft is not None
     assert inside.draft.issuers[0].key_file == str(folder / "keys/a.json")
     (folder / "loop.json").symlink_to(folder / "loop.json")
-    loop = read_draft(folder / "policy.yaml", text=(HEAD + keys % "loop.json").encode())
+    loop = load_draft(folder / "policy.yaml", text=(HEAD + keys % "loop.json").encode())
     assert [problem.code for problem in loop.problems] == ["malformed-value"]
-    outside = read_draft(folder / "policy.yaml", text=(HEAD + keys % "link.json").encode())
+    outside = load_draft(folder / "policy.yaml", text=(HEAD + keys % "link.json").encode())
     assert [problem.code for problem in outside.problems] == ["key-file-outside"]
 
 
 def test_the_digest_is_of_the_merged_document_and_of_nothing_else() -> None:
     text = b"authguard: 1\nname: x\nbase: true\nbudget: {request: 2s, body: 1MiB}\n"
     other = b"# a comment\nname: x\nbase: true\nauthguard: 1\nbudget:\n  body: 1MiB\n  request: '2s'\n"
-    first, second = read_draft("a", text=text).draft, read_draft("b", text=other).draft
+    first, second = load_draft("a", text=text).draft, load_draft("b", text=other).draft
     assert first is not None
     assert second is not None
     document = {"authguard": 1, "name": "x", "base": True, "budget": {"request": "2s", "body": "1MiB"}}
     assert first.digest == sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     assert second.digest == first.digest
-    changed = read_draft("a", text=text.replace(b"2s", b"3s")).draft
+    changed = load_draft("a", text=text.replace(b"2s", b"3s")).draft
     assert changed is not None
     assert changed.digest != first.digest
 

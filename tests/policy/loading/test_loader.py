@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import authguard.policy
 from authguard.policy.loading import locator
-from authguard.policy.loading.loader import CHAIN_BOUND, CODES, Reading, read_draft
-from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
+from authguard.policy.loading.loader import CODES, MAX_EXTENDS_DEPTH, LoadedDraft, load_draft
+from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.schema import reserved_key
 from tests.profiles import examples
 
@@ -36,13 +36,13 @@ def policy(extends: str = "", rest: str = "") -> str:
     return "authguard: 1\nname: x\n" + (f"extends: {extends}\n" if extends else "") + rest
 
 
-def codes(reading: Reading) -> list[tuple[str, int]]:
+def codes(reading: LoadedDraft) -> list[tuple[str, int]]:
     return [(problem.code, problem.place.line) for problem in reading.problems]
 
 
 def test_a_policy_extends_a_shipped_one_by_name_and_another_by_path(tmp_path: Path) -> None:
     write(tmp_path, "base/common.yaml", policy("standard", "on_fault: refuse\nbase: true\n"))
-    reading = read_draft(write(tmp_path, "policy.yaml", policy("base/common.yaml", "accounts: none\n")))
+    reading = load_draft(write(tmp_path, "policy.yaml", policy("base/common.yaml", "accounts: none\n")))
     assert reading.problems == ()
     assert reading.draft is not None
     assert (reading.draft.on_fault, reading.draft.base, len(reading.draft.machines)) == ("refuse", False, 5)
@@ -53,14 +53,14 @@ def test_a_place_names_the_file_as_it_was_typed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "mine/policy.yaml", policy("./base.yaml"))
     write(tmp_path, "mine/base.yaml", policy("standard", "budget: {request: 2}\n"))
-    problems = read_draft("mine/policy.yaml").problems
+    problems = load_draft("mine/policy.yaml").problems
     assert [str(problem.place) for problem in problems] == ["mine/base.yaml:4:10"]
-    assert {place.file for place in read_draft("standard").draft.places.values()} == {"standard.yaml"}  # type: ignore[union-attr]  # fails as it should where there is none
+    assert {place.file for place in load_draft("standard").draft.places.values()} == {"standard.yaml"}  # type: ignore[union-attr]  # fails as it should where there is none
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_every_shipped_policy_reads_by_its_name_without_a_path_of_this_machine(name: str) -> None:
-    reading = read_draft(name)
+    reading = load_draft(name)
     assert reading.draft is not None
     assert all(problem.severity == "note" for problem in reading.problems)
     assert not any(place.file.startswith("/") for place in reading.draft.places.values())
@@ -68,7 +68,7 @@ def test_every_shipped_policy_reads_by_its_name_without_a_path_of_this_machine(n
 
 def test_what_ships_is_the_standard_policy_and_every_worked_one() -> None:
     folder = SOURCES.parents[2] / "policies"
-    assert set(locator.shipped()) == {"standard", *(path.parent.name for path in folder.glob("*/policy.yaml"))}
+    assert set(locator.shipped_policies()) == {"standard", *(path.parent.name for path in folder.glob("*/policy.yaml"))}
 
 
 #: what `extends` says; the code
@@ -106,21 +106,21 @@ def test_a_policy_extends_nothing_outside_of_its_folder_nor_itself(tmp_path: Pat
     (folder / "self.yaml").symlink_to(path)
     (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
     os.mkfifo(folder / "pipe.yaml")
-    reading = read_draft(path)
+    reading = load_draft(path)
     assert reading.draft is None
     assert codes(reading) == [(code, 3)]
 
 
 def test_a_name_that_does_not_ship_comes_with_the_nearest_that_does() -> None:
-    problem = read_draft("f", text=policy("standrad").encode()).problems[0]
+    problem = load_draft("f", text=policy("standrad").encode()).problems[0]
     assert problem.advice == "did you mean `standard`?"
 
 
 def test_policies_extend_one_another_so_deep_and_no_deeper(tmp_path: Path) -> None:
     for depth in range(12):
         write(tmp_path, f"p{depth}.yaml", policy(f"p{depth + 1}.yaml" if depth < 11 else ""))
-    assert read_draft(tmp_path / f"p{11 - CHAIN_BOUND}.yaml").problems == ()
-    deeper = read_draft(tmp_path / f"p{10 - CHAIN_BOUND}.yaml")
+    assert load_draft(tmp_path / f"p{11 - MAX_EXTENDS_DEPTH}.yaml").problems == ()
+    deeper = load_draft(tmp_path / f"p{10 - MAX_EXTENDS_DEPTH}.yaml")
     assert [problem.code for problem in deeper.problems] == ["extends-too-deep"]
     assert deeper.problems[0].place.file == str(tmp_path / "p10.yaml")
 
@@ -128,7 +128,7 @@ def test_policies_extend_one_another_so_deep_and_no_deeper(tmp_path: Path) -> No
 def test_values_are_bounded_over_all_that_is_extended(tmp_path: Path) -> None:
     many = "agents: [" + "x," * 9_000 + "]\n" + "".join(f"k{n}: [{'x,' * 9_000}]\n" for n in range(5))
     write(tmp_path, "base.yaml", policy("", many))
-    reading = read_draft(write(tmp_path, "policy.yaml", policy("base.yaml", many)))
+    reading = load_draft(write(tmp_path, "policy.yaml", policy("base.yaml", many)))
     assert "too-many-nodes" in {problem.code for problem in reading.problems}
 
 
@@ -143,14 +143,14 @@ def test_values_are_bounded_over_all_that_is_extended(tmp_path: Path) -> None:
 )
 def test_only_one_version_of_the_language_is_read_in_every_file(tmp_path: Path, version: str, code: str) -> None:
     base = write(tmp_path, "base.yaml", f"{version}name: x\n")
-    assert codes(read_draft(base)) == [(code, 1)]
-    assert codes(read_draft(write(tmp_path, "policy.yaml", policy("base.yaml")))) == [(code, 1)]
+    assert codes(load_draft(base)) == [(code, 1)]
+    assert codes(load_draft(write(tmp_path, "policy.yaml", policy("base.yaml")))) == [(code, 1)]
 
 
 def test_problems_of_every_file_and_of_every_kind_come_at_once(tmp_path: Path) -> None:
     write(tmp_path, "a-base.yaml", policy("standard", "budgt: {}\nbase: yes\n"))
     write(tmp_path, "policy.yaml", policy("a-base.yaml", "on_falt: x\nstreams: {}\nagents: [b, *c]\n"))
-    reading = read_draft(tmp_path / "policy.yaml")
+    reading = load_draft(tmp_path / "policy.yaml")
     assert [(Path(problem.place.file).name, problem.place.line, problem.code) for problem in reading.problems] == [
         ("a-base.yaml", 4, "unknown-key"),
         ("a-base.yaml", 5, "ambiguous-boolean"),
@@ -163,7 +163,7 @@ def test_problems_of_every_file_and_of_every_kind_come_at_once(tmp_path: Path) -
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/8", "host"])
 def test_a_key_of_an_earlier_release_is_refused_with_what_to_write_instead(tmp_path: Path, network: str) -> None:
     channels = f"channels:\n  from: {{header: X-A, trusted_peers: [{network}]}}\n  trusts: {{}}\n"
-    reading = read_draft(write(tmp_path, "policy.yaml", policy("standard", channels)))
+    reading = load_draft(write(tmp_path, "policy.yaml", policy("standard", channels)))
     (problem,) = reading.problems
     assert (problem.code, problem.place.line, reading.draft) == ("removed-key", 5, None)
     assert "secret_env: CHANNEL_SECRET" in problem.advice
@@ -173,7 +173,7 @@ def test_a_key_of_an_earlier_release_is_refused_with_what_to_write_instead(tmp_p
     "source", ["", ".", "/", "nope.yaml", "stand ard", "\0", "a" * 5_000, "/dev/zero", "/dev/stdin"]
 )
 def test_a_policy_that_is_not_there_is_a_problem(source: str) -> None:
-    reading = read_draft(source)
+    reading = load_draft(source)
     assert reading.draft is None
     assert [problem.code for problem in reading.problems] == ["file-missing"]
 
@@ -181,23 +181,23 @@ def test_a_policy_that_is_not_there_is_a_problem(source: str) -> None:
 def test_a_file_of_ten_mebibytes_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_bytes(b"a: b\n" * 2_097_152)
-    assert [problem.code for problem in read_draft(path).problems] == ["file-too-large"]
-    assert len(locator.contents(locator.given(path))) == 1_048_577
+    assert [problem.code for problem in load_draft(path).problems] == ["file-too-large"]
+    assert len(locator.read_file(locator.resolve_source(path))) == 1_048_577
 
 
 def test_more_problems_than_anybody_reads_are_cut_short_and_it_is_said() -> None:
     text = policy("", "".join(f"k{n}: {{}}\n" for n in range(500)))
-    reading = read_draft("f", text=text.encode())
-    assert len(reading.problems) == PROBLEMS_BOUND + 1
+    reading = load_draft("f", text=text.encode())
+    assert len(reading.problems) == MAX_PROBLEMS + 1
     assert reading.problems[-1].code == "too-many-problems"
-    assert [problem.code for problem in reading.problems[:-1]] == ["unknown-key"] * PROBLEMS_BOUND
+    assert [problem.code for problem in reading.problems[:-1]] == ["unknown-key"] * MAX_PROBLEMS
 
 
 @pytest.mark.parametrize(
     "rest", ["{long}: 1\n", "on_fault: {long}\n", "fallbacks: {{? {long}\n : {{kind: {long}}}}}\n", "signals: {long}\n"]
 )
 def test_what_was_typed_at_length_is_quoted_in_brief(rest: str) -> None:
-    reading = read_draft("f", text=policy("", rest.format(long="Z" * 900_000)).encode())
+    reading = load_draft("f", text=policy("", rest.format(long="Z" * 900_000)).encode())
     assert reading.problems
     assert all(len(str(problem)) < 500 for problem in reading.problems)
 
@@ -230,7 +230,7 @@ OLD_KEYS = {
 
 @pytest.mark.parametrize(("key", "line"), OLD_KEYS)
 def test_an_old_key_is_refused_with_its_new_name_and_place_and_nothing_else_is(key: str, line: int) -> None:
-    (problem,) = read_draft("f", text=policy("", OLD_KEYS[key, line]).encode()).problems
+    (problem,) = load_draft("f", text=policy("", OLD_KEYS[key, line]).encode()).problems
     assert (problem.code, problem.place.file, problem.place.line) == ("renamed-key", "f", line)
     assert re.fullmatch(rf"`{key}` is now `[a-z_]+`", problem.message)
     assert problem.advice == f"write `{problem.message.split('`')[3]}: ...`"
@@ -238,19 +238,19 @@ def test_an_old_key_is_refused_with_its_new_name_and_place_and_nothing_else_is(k
 
 def test_of_an_old_key_and_its_new_one_the_new_one_counts() -> None:
     rest = "fallbacks: {refuse: {kind: deny, say: 5, message: No.}}\n"
-    (problem,) = read_draft("f", text=policy("", rest).encode()).problems
+    (problem,) = load_draft("f", text=policy("", rest).encode()).problems
     assert problem.code == "renamed-key"
 
 
 def test_what_waits_for_a_later_release_is_seven_rows() -> None:
-    assert len(reserved_key.LATER) == 7  # one goes with each change that enforces its key
+    assert len(reserved_key.RESERVED_KEYS) == 7  # one goes with each change that enforces its key
 
 
 def harmless(data: bytes) -> None:
     """Whatever the bytes: a draft or errors, nothing raised, little said."""
-    reading = read_draft("policy.yaml", text=data)
+    reading = load_draft("policy.yaml", text=data)
     assert (reading.draft is None) <= any(problem.severity == "error" for problem in reading.problems)
-    assert len(reading.problems) <= PROBLEMS_BOUND + 1
+    assert len(reading.problems) <= MAX_PROBLEMS + 1
     for problem in reading.problems:
         assert problem.code in CODES
         assert problem.place.line >= 0

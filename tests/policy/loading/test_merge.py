@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.policy.loading.merge import merge
-from authguard.policy.loading.yaml_parser import read
+from authguard.policy.loading.yaml_parser import parse_yaml
 
 if TYPE_CHECKING:
     from authguard.policy.tree import Node
 
 
 def tree(text: str, file: str) -> Node:
-    got = read(text.encode(), file)
+    got = parse_yaml(text.encode(), file)
     assert got.problems == ()
     return got.tree
 
 
 def merged(parent: str, child: str) -> dict[str, object]:
-    value = merge(tree(parent, "parent"), tree(child, "child")).plain()
+    value = merge(tree(parent, "parent"), tree(child, "child")).to_plain()
     assert isinstance(value, dict)
     return value
 

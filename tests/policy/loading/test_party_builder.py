@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.policy.loading.loader import read_draft
+from authguard.policy.loading.loader import load_draft
 
 ONE = "https://idp.example"
 TWO = "https://partner.example"
@@ -16,7 +16,7 @@ def found(rest: str, *issuers: str) -> tuple[frozenset[Agent], frozenset[str], l
     """Read a policy; return its agents, whose roles make staff, and its problems with their advice."""
     listed = "".join(f"  - {{issuer: '{one}', audience: a, algorithms: [ES256], keys: discovery}}\n" for one in issuers)
     text = f"authguard: 1\nname: p\nextends: standard\naccounts: none\nissuers:\n{listed}{rest}"
-    reading = read_draft("p.yaml", text=text.encode())
+    reading = load_draft("p.yaml", text=text.encode())
     assert reading.draft is not None, reading.problems
     problems = [(problem.code, problem.message, problem.advice) for problem in reading.problems]
     return reading.draft.agents, reading.draft.staff_issuers, problems

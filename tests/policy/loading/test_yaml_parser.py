@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from authguard.policy.loading.yaml_parser import (
-    BYTES_BOUND,
-    DEPTH_BOUND,
-    ITEMS_BOUND,
-    NODES_BOUND,
-    PROBLEMS_BOUND,
-    read,
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_NODES,
+    MAX_PROBLEMS,
+    parse_yaml,
 )
-from authguard.policy.tree import dotted
+from authguard.policy.tree import format_path
 
 #: what was typed; the code, the line and the column of the first problem
 REFUSED = {
@@ -73,7 +73,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("typed", "code", "line", "column"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused_names_its_code_line_and_column(typed: bytes, code: str, line: int, column: int) -> None:
-    first = read(typed, "policy.yaml").problems[0]
+    first = parse_yaml(typed, "policy.yaml").problems[0]
     assert (first.code, first.place.line, first.place.column) == (code, line, column)
     assert first.place.file == "policy.yaml"
     assert first.severity == "error"
@@ -81,7 +81,7 @@ def test_what_is_refused_names_its_code_line_and_column(typed: bytes, code: str,
 
 
 def test_reading_goes_on_after_a_problem_and_tells_all_of_them() -> None:
-    got = read(b"a: yes\nb: &x 1\nb: 2\nc: !t 3\nd: .nan\n", "f")
+    got = parse_yaml(b"a: yes\nb: &x 1\nb: 2\nc: !t 3\nd: .nan\n", "f")
     assert [problem.code for problem in got.problems] == [
         "ambiguous-boolean",
         "anchor",
@@ -89,7 +89,7 @@ def test_reading_goes_on_after_a_problem_and_tells_all_of_them() -> None:
         "tag",
         "not-a-number",
     ]
-    assert not got.tree.entries()["a"].sound
+    assert not got.tree.entries()["a"].is_valid
     assert got.tree.entries()["b"].value == "1"
 
 
@@ -125,64 +125,64 @@ PLAIN = {
 
 @pytest.mark.parametrize(("typed", "value"), PLAIN.items())
 def test_a_plain_scalar_is_never_a_surprise(typed: str, value: object) -> None:
-    got = read(f"a: {typed}\n".encode(), "f")
+    got = parse_yaml(f"a: {typed}\n".encode(), "f")
     assert got.problems == ()
-    assert got.tree.plain() == {"a": value}
-    assert type(got.tree.plain()["a"]) is type(value)
+    assert got.tree.to_plain() == {"a": value}
+    assert type(got.tree.to_plain()["a"]) is type(value)
 
 
 def test_what_is_quoted_is_text() -> None:
-    got = read(b"a: 'yes'\nb: \"1\"\n'no': 'null'\n\"<<\": '.nan'\n", "f")
+    got = parse_yaml(b"a: 'yes'\nb: \"1\"\n'no': 'null'\n\"<<\": '.nan'\n", "f")
     assert got.problems == ()
-    assert got.tree.plain() == {"a": "yes", "b": "1", "no": "null", "<<": ".nan"}
+    assert got.tree.to_plain() == {"a": "yes", "b": "1", "no": "null", "<<": ".nan"}
 
 
 def test_on_is_a_key_that_the_policy_language_itself_uses() -> None:
-    assert read(b"introspection: {on: opaque}\n", "f").problems == ()
-    assert [problem.code for problem in read(b"{on: on}\n", "f").problems] == ["ambiguous-boolean"]
+    assert parse_yaml(b"introspection: {on: opaque}\n", "f").problems == ()
+    assert [problem.code for problem in parse_yaml(b"{on: on}\n", "f").problems] == ["ambiguous-boolean"]
 
 
 def test_windows_line_endings_and_one_explicit_document_are_read() -> None:
-    got = read(b"---\r\na: 1\r\nb: [x]\r\n...\r\n", "f")
+    got = parse_yaml(b"---\r\na: 1\r\nb: [x]\r\n...\r\n", "f")
     assert got.problems == ()
-    assert got.tree.plain() == {"a": 1, "b": ["x"]}
+    assert got.tree.to_plain() == {"a": 1, "b": ["x"]}
     assert got.tree.entries()["b"].place.line == 3
 
 
 def test_every_value_knows_its_place_and_an_entry_that_of_its_key() -> None:
-    tree = read(b"a:\n  - {b: 1}\n  - c\nd: x\n", "f").tree
-    places = {dotted(path): (node.place.line, node.place.column) for path, node in tree.walk()}
+    tree = parse_yaml(b"a:\n  - {b: 1}\n  - c\nd: x\n", "f").tree
+    places = {format_path(path): (node.place.line, node.place.column) for path, node in tree.iter_nodes()}
     assert places == {"": (1, 1), "a": (1, 1), "a[0]": (2, 5), "a[0].b": (2, 6), "a[1]": (3, 5), "d": (4, 1)}
 
 
 def test_a_file_over_the_bound_is_not_even_decoded() -> None:
-    got = read(b"\xff" * (BYTES_BOUND + 1), "f")
+    got = parse_yaml(b"\xff" * (MAX_BYTES + 1), "f")
     assert [problem.code for problem in got.problems] == ["file-too-large"]
     assert got.nodes == 0
-    assert read(b"a: 1\n" + b"#" * (BYTES_BOUND - 5), "f").problems == ()
+    assert parse_yaml(b"a: 1\n" + b"#" * (MAX_BYTES - 5), "f").problems == ()
 
 
 def test_nesting_is_bounded_and_what_fits_is_read() -> None:
     def nested(depth: int) -> bytes:
         return b"a: " + b"[" * (depth - 1) + b"]" * (depth - 1)
 
-    assert read(nested(DEPTH_BOUND), "f").problems == ()
-    assert [problem.code for problem in read(nested(DEPTH_BOUND + 1), "f").problems] == ["too-deep"]
+    assert parse_yaml(nested(MAX_DEPTH), "f").problems == ()
+    assert [problem.code for problem in parse_yaml(nested(MAX_DEPTH + 1), "f").problems] == ["too-deep"]
 
 
 def test_nodes_and_items_are_bounded() -> None:
-    assert read(b"a: [" + b"x," * ITEMS_BOUND + b"]", "f").problems == ()
-    assert [problem.code for problem in read(b"a: [" + b"x," * (ITEMS_BOUND + 1) + b"]", "f").problems] == [
+    assert parse_yaml(b"a: [" + b"x," * MAX_ITEMS + b"]", "f").problems == ()
+    assert [problem.code for problem in parse_yaml(b"a: [" + b"x," * (MAX_ITEMS + 1) + b"]", "f").problems] == [
         "too-many-items"
     ]
-    many = read(b"".join(b"k%d: [%s]\n" % (index, b"x," * 9_999) for index in range(11)), "f")
+    many = parse_yaml(b"".join(b"k%d: [%s]\n" % (index, b"x," * 9_999) for index in range(11)), "f")
     assert [problem.code for problem in many.problems] == ["too-many-nodes"]
-    assert many.nodes == NODES_BOUND + 1
+    assert many.nodes == MAX_NODES + 1
 
 
 def test_problems_are_bounded() -> None:
-    assert len(read(b"a: [" + b"yes," * 5_000 + b"]", "f").problems) == PROBLEMS_BOUND
-    assert len(read(b"\t" * 5_000, "f").problems) <= PROBLEMS_BOUND
+    assert len(parse_yaml(b"a: [" + b"yes," * 5_000 + b"]", "f").problems) == MAX_PROBLEMS
+    assert len(parse_yaml(b"\t" * 5_000, "f").problems) <= MAX_PROBLEMS
 
 
 BOMBS = {
@@ -201,7 +201,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_what_is_made_to_exhaust_the_reader_is_cut_short_and_told_of_briefly(bomb: bytes) -> None:
-    got = read(bomb, "f")  # in a second; a million brackets, unbounded, take minutes
-    assert got.nodes <= NODES_BOUND + 1
-    assert len(got.problems) <= PROBLEMS_BOUND
+    got = parse_yaml(bomb, "f")  # in a second; a million brackets, unbounded, take minutes
+    assert got.nodes <= MAX_NODES + 1
+    assert len(got.problems) <= MAX_PROBLEMS
     assert sum(len(str(problem)) for problem in got.problems) < 100_000

@@ -12,7 +12,7 @@ from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from authguard.policy.render.diagram import Drawing, build_drawing, render_all_mermaid, render_dot, render_mermaid
 
-SHIPPED = sorted(locator.shipped())
+SHIPPED = sorted(locator.shipped_policies())
 SWAPPED = b"""
 authguard: 1
 name: swapped

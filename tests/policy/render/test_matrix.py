@@ -14,7 +14,7 @@ from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from authguard.policy.render.matrix import ANY, abbreviate, build_rows, render_markdown, render_text
 
-SHIPPED = sorted(locator.shipped())
+SHIPPED = sorted(locator.shipped_policies())
 
 
 def test_a_value_set_is_told_by_what_is_missing_where_that_is_shorter() -> None:

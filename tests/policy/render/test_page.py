@@ -45,7 +45,7 @@ def outline(text: str) -> Outline:
     return read
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_the_page_is_well_formed_and_names_nothing_outside_of_itself(name: str) -> None:
     text = render_page(load(name))
     tags = outline(text).tags

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.policy.loading import locator
-from authguard.policy.loading.loader import read_draft
-from authguard.policy.loading.validation import canonical
-from authguard.policy.loading.yaml_parser import read
+from authguard.policy.loading.loader import load_draft
+from authguard.policy.loading.validation import canonical_json
+from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.problem import Place
 from authguard.policy.render.yaml_document import as_values, as_yaml
 from authguard.policy.tree import Node
 
 HOME = Path(__file__).parents[3]
 POLICIES = [
-    *sorted(locator.shipped()),
+    *sorted(locator.shipped_policies()),
     str(HOME / "examples" / "support_desk" / "policy.yaml"),
     str(HOME / "tests" / "fuzz" / "policy.yaml"),
 ]
@@ -61,20 +61,20 @@ def nodes(draw: st.DrawFn) -> Node:
 @given(nodes())
 def test_every_document_reads_back_as_itself(tree: Node) -> None:
     shown = as_yaml(tree, "0" * 64)
-    got = read(shown.encode(), "shown.yaml")
+    got = parse_yaml(shown.encode(), "shown.yaml")
     assert got.problems == ()
-    assert canonical(got.tree) == canonical(tree)
-    assert type(got.tree.plain()) is dict
+    assert canonical_json(got.tree) == canonical_json(tree)
+    assert type(got.tree.to_plain()) is dict
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_shown_loads_to_the_same_digest(name: str, tmp_path: Path) -> None:
-    reading = read_draft(name)
+    reading = load_draft(name)
     assert reading.draft is not None
     assert reading.tree is not None
     shown = as_yaml(reading.tree, reading.draft.digest)
-    folder = locator.given(name).folder
-    again = read_draft(folder / "shown.yaml", text=shown.encode())
+    folder = locator.resolve_source(name).folder
+    again = load_draft(folder / "shown.yaml", text=shown.encode())
     assert again.draft is not None, again.problems
     assert again.draft.digest == reading.draft.digest
     assert again.draft.rules == tuple(
@@ -86,13 +86,13 @@ def test_a_policy_shown_loads_to_the_same_digest(name: str, tmp_path: Path) -> N
 
 
 def test_each_line_says_where_it_was_written() -> None:
-    reading = read_draft("support-desk")
+    reading = load_draft("support-desk")
     assert reading.draft is not None
     assert reading.tree is not None
     shown = as_yaml(reading.tree, reading.draft.digest)
     sources = {
-        "standard.yaml": locator.named("standard").path.read_text("utf-8").splitlines(),
-        "support-desk/policy.yaml": locator.named("support-desk").path.read_text("utf-8").splitlines(),
+        "standard.yaml": locator.find_shipped("standard").path.read_text("utf-8").splitlines(),
+        "support-desk/policy.yaml": locator.find_shipped("support-desk").path.read_text("utf-8").splitlines(),
     }
     lines = shown.splitlines()
     assert lines[0] == f"# the merged policy support-desk; digest {reading.draft.digest}"
@@ -104,7 +104,7 @@ def test_each_line_says_where_it_was_written() -> None:
 
 
 def test_json_has_the_document_and_the_origin_of_every_value() -> None:
-    reading = read_draft("support-desk")
+    reading = load_draft("support-desk")
     assert reading.tree is not None
     told = as_values(reading.tree)
     assert told["document"]["name"] == "support-desk"
@@ -113,17 +113,17 @@ def test_json_has_the_document_and_the_origin_of_every_value() -> None:
 
 
 def test_what_extends_is_not_part_of_the_digest_but_what_it_brings_is() -> None:
-    whole = read_draft("standard")
+    whole = load_draft("standard")
     assert whole.tree is not None
     text = as_yaml(whole.tree, "").replace("name: standard", "name: mine", 1)
-    child = read_draft("a.yaml", text=b"authguard: 1\nname: mine\nextends: standard\nbase: true\n").draft
-    alone = read_draft("b.yaml", text=text.encode()).draft
+    child = load_draft("a.yaml", text=b"authguard: 1\nname: mine\nextends: standard\nbase: true\n").draft
+    alone = load_draft("b.yaml", text=text.encode()).draft
     assert child is not None
     assert alone is not None
     assert child.digest == alone.digest
 
 
 def test_what_extends_nothing_readable_is_told_as_before() -> None:
-    reading = read_draft("a.yaml", text=b"authguard: 1\nname: mine\nextends: 5\n")
+    reading = load_draft("a.yaml", text=b"authguard: 1\nname: mine\nextends: 5\n")
     assert reading.draft is None
     assert [problem.code for problem in reading.problems] == ["malformed-value"]

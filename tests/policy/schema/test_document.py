@@ -10,8 +10,8 @@ import pytest
 from authguard.core import outcomes
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.policy.loading.validation import validate
-from authguard.policy.loading.yaml_parser import read
+from authguard.policy.loading.validation import validate_document
+from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.schema.deployment import Effect, Risk
 from authguard.policy.schema.document import (
     KIND_KEYS,
@@ -20,7 +20,7 @@ from authguard.policy.schema.document import (
     Machine,
     Outcome,
 )
-from authguard.policy.schema.units import duration, money, size
+from authguard.policy.schema.units import parse_duration, parse_money, parse_size
 
 HEAD = "authguard: 1\nname: x\n"
 
@@ -225,9 +225,9 @@ MISSHAPEN = {
 
 
 def problems_of(text: str) -> list[tuple[str, int, str]]:
-    got = read(text.encode(), "policy.yaml")
+    got = parse_yaml(text.encode(), "policy.yaml")
     assert got.problems == ()
-    return [(problem.code, problem.place.line, str(problem)) for problem in validate(got.tree)[1]]
+    return [(problem.code, problem.place.line, str(problem)) for problem in validate_document(got.tree)[1]]
 
 
 @pytest.mark.parametrize(("typed", "code", "line", "part"), MISSHAPEN.values(), ids=MISSHAPEN)
@@ -258,24 +258,24 @@ def test_an_unknown_key_is_advised_wherever_it_stands() -> None:
 
 
 def test_what_the_reader_has_told_is_not_told_again() -> None:
-    got = read(f"{HEAD}base: yes\nbudget: {{request: .nan}}\n".encode(), "f")
+    got = parse_yaml(f"{HEAD}base: yes\nbudget: {{request: .nan}}\n".encode(), "f")
     assert [problem.code for problem in got.problems] == ["ambiguous-boolean", "not-a-number"]
-    assert validate(got.tree) == (None, ())
+    assert validate_document(got.tree) == (None, ())
 
 
 QUANTITIES = [
-    (duration, "500ms", 0.5),
-    (duration, "30s", 30.0),
-    (duration, "15m", 900.0),
-    (duration, "12h", 43_200.0),
-    (duration, "90d", 7_776_000.0),
-    (duration, "0s", 0.0),
-    (size, "512B", 512),
-    (size, "64KiB", 65_536),
-    (size, "1MiB", 1_048_576),
-    (money, "500 EUR", ("500", "EUR")),
-    (money, "0.10 EUR", ("0.10", "EUR")),
-    (money, "999999999999999.999999 USD", ("999999999999999.999999", "USD")),
+    (parse_duration, "500ms", 0.5),
+    (parse_duration, "30s", 30.0),
+    (parse_duration, "15m", 900.0),
+    (parse_duration, "12h", 43_200.0),
+    (parse_duration, "90d", 7_776_000.0),
+    (parse_duration, "0s", 0.0),
+    (parse_size, "512B", 512),
+    (parse_size, "64KiB", 65_536),
+    (parse_size, "1MiB", 1_048_576),
+    (parse_money, "500 EUR", ("500", "EUR")),
+    (parse_money, "0.10 EUR", ("0.10", "EUR")),
+    (parse_money, "999999999999999.999999 USD", ("999999999999999.999999", "USD")),
 ]
 
 
@@ -285,7 +285,7 @@ def test_quantities_are_read_exactly(parse: object, typed: str, value: object) -
     assert parse(typed) == value
 
 
-@pytest.mark.parametrize("parse", [duration, size, money])
+@pytest.mark.parametrize("parse", [parse_duration, parse_size, parse_money])
 @pytest.mark.parametrize(
     "typed",
     [
@@ -330,7 +330,7 @@ def test_the_closed_sets_are_those_of_the_core() -> None:
 
 def test_the_standard_policy_has_the_right_shape() -> None:
     text = Path(__file__).parents[3].joinpath("src/authguard/policy/standard.yaml").read_bytes()
-    document, problems = validate(read(text, "standard.yaml").tree)
+    document, problems = validate_document(parse_yaml(text, "standard.yaml").tree)
     assert problems == ()
     assert document is not None
     assert document.base

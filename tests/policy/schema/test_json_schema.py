@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from authguard.policy.loading import locator
-from authguard.policy.loading.validation import validate
-from authguard.policy.loading.yaml_parser import read
-from authguard.policy.schema.description import KEYS
+from authguard.policy.loading.validation import validate_document
+from authguard.policy.loading.yaml_parser import parse_yaml
+from authguard.policy.schema.description import KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
@@ -26,9 +26,9 @@ SCENARIO_FILES = sorted(POLICIES.glob("*/scenarios/*.yaml"))
 
 
 def plain(text: bytes, *, listed: bool = False) -> Any:
-    got = read(text, "policy.yaml", listed=listed)
+    got = parse_yaml(text, "policy.yaml", listed=listed)
     assert got.problems == ()
-    return got.tree.plain()
+    return got.tree.to_plain()
 
 
 def said(validator: Draft202012Validator, value: Any) -> list[str]:
@@ -40,9 +40,9 @@ def test_a_schema_is_one_itself(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_every_shipped_policy_is_taken(name: str) -> None:
-    assert said(POLICY, plain(locator.shipped()[name].read_bytes())) == []
+    assert said(POLICY, plain(locator.shipped_policies()[name].read_bytes())) == []
 
 
 @pytest.mark.parametrize("path", SCENARIO_FILES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
@@ -84,7 +84,7 @@ def test_every_description_is_of_a_key() -> None:
     schema = policy_schema()
     models = {"Document": schema, **schema["$defs"]}
     assert {name: set(model["properties"]) for name, model in models.items()} == {
-        name: set(keys) for name, keys in KEYS.items()
+        name: set(keys) for name, keys in KEY_DESCRIPTIONS.items()
     }
     assert set(schema["properties"]) == set(Document.model_fields)
 
@@ -142,7 +142,7 @@ SHAPES = {
 @pytest.mark.parametrize(("line", "right"), SHAPES.items(), ids=SHAPES)
 def test_the_schema_and_the_reader_agree_on_a_shape(line: str, right: bool) -> None:  # noqa: FBT001 - a row of a table
     text = f"authguard: 1\nname: x\n{line}\n".encode()
-    assert (validate(read(text, "x").tree)[0] is not None) is right
+    assert (validate_document(parse_yaml(text, "x").tree)[0] is not None) is right
     assert (said(POLICY, plain(text)) == []) is right
 
 

@@ -25,7 +25,7 @@ def drafted(policy: Policy) -> tuple[ScenarioDraft, ...]:
     return generate_drafts(policy, measure_coverage(policy, NOTHING))
 
 
-@pytest.mark.parametrize("name", sorted(locator.shipped()))
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
 def test_what_is_proposed_takes_everything(name: str) -> None:
     policy = load(name)
     for draft in drafted(policy):

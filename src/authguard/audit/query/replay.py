@@ -140,7 +140,7 @@ class Replay:
             own: the guard's own operations, which no policy names.
         """
         self._policy = policy
-        self._operations = {one.name: one for one in (*policy.judged, *own)}
+        self._operations = {one.name: one for one in (*policy.all_operations, *own)}
 
     def judge(self, template: RecordTemplate, states: Mapping[str, str]) -> ReplayedDecision:
         """Judge a recorded decision.

@@ -1,14 +1,14 @@
-"""Every problem code: what it means, a policy that has it, and the same policy mended.
+"""Every problem code: what it means, a policy that has it, and the same policy corrected.
 
 The meanings stand beside the code that gives them; the examples are the YAML files of this folder, one entry a code:
 
-- `bad` and `mended`: a file each, or, without `whole: true`, what follows `HEADER` in one.
+- `bad` and `fixed`: a file each, or, without `whole: true`, what follows `HEADER` in one.
 - `kind`: `policy`, or what the example is in place of one: `scenarios` beside the shipped `support-desk`, or an `app`.
-- `beside`: other files, by name. `path`: what is checked instead of the example, in the bad case.
-- `besides`: codes that the bad example cannot help having too. `instead`: the code that a file gets, where an earlier
-  check already refuses it, and only a program can meet the one that is explained.
+- `other_files`: other files, by name. `checked_path`: what is checked instead of the example, in the bad case.
+- `other_codes`: further codes of the bad example.
+- `reported_as`: the code that a file gets because an earlier check refuses it; only a program can cause `code`.
 - `fill`: what a `{{name}}` stands for: a `text`, a `character` or a `byte` (hexadecimal), and how many `times`.
-- `unshown`: why there is no example.
+- `no_example`: why there is no example.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.loading import loader
-from authguard.policy.loading.yaml_parser import read
+from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filling:
+class Placeholder:
     """What a placeholder stands for.
 
     Attributes:
@@ -56,27 +56,27 @@ class Example:
 
     Attributes:
         code: of the problem.
-        kind: what `bad` and `mended` are.
-        bad: a file with the problem, placeholders unfilled; empty where `path` or `unshown` says why.
-        mended: the same without it.
-        beside: other files, name -> text.
-        path: what is checked instead, in the bad case; empty for the example itself.
-        besides: codes that the bad example has too.
-        instead: the code that a file gets; empty for `code`.
+        kind: what `bad` and `fixed` are.
+        bad: a file with the problem, placeholders unfilled; empty where `checked_path` or `no_example` says why.
+        fixed: the same without it.
+        other_files: other files, name -> text.
+        checked_path: what is checked instead, in the bad case; empty for the example itself.
+        other_codes: codes that the bad example has too.
+        reported_as: the code that a file gets; empty for `code`.
         fill: placeholder -> what it stands for.
-        unshown: why there is no example; empty where there is one.
+        no_example: why there is no example; empty where there is one.
     """
 
     code: str
     kind: Literal["policy", "scenarios", "app"] = "policy"
     bad: str = ""
-    mended: str = ""
-    beside: Mapping[str, str] = field(default_factory=dict)
-    path: str = ""
-    besides: tuple[str, ...] = ()
-    instead: str = ""
-    fill: Mapping[str, Filling] = field(default_factory=dict)
-    unshown: str = ""
+    fixed: str = ""
+    other_files: Mapping[str, str] = field(default_factory=dict)
+    checked_path: str = ""
+    other_codes: tuple[str, ...] = ()
+    reported_as: str = ""
+    fill: Mapping[str, Placeholder] = field(default_factory=dict)
+    no_example: str = ""
 
     def filled(self, text: str) -> bytes:
         """Give the bytes of a file, placeholders filled."""
@@ -87,7 +87,7 @@ class Example:
 
 
 @cache
-def examples() -> Mapping[str, Example]:
+def load_examples() -> Mapping[str, Example]:
     """Read every entry, by code.
 
     Raises:
@@ -95,10 +95,10 @@ def examples() -> Mapping[str, Example]:
     """
     found: dict[str, Example] = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
-        got = read(path.read_bytes(), path.name)
+        got = parse_yaml(path.read_bytes(), path.name)
         if got.problems:
             raise ValueError("\n".join(map(str, got.problems)))
-        for code, entry in got.tree.plain().items():
+        for code, entry in got.tree.to_plain().items():
             if code in found:
                 raise ValueError(f"`{code}` is explained twice")
             found[code] = _example(code, entry)
@@ -108,50 +108,50 @@ def examples() -> Mapping[str, Example]:
 def _example(code: str, entry: dict[str, Any]) -> Example:
     kind = entry.get("kind", "policy")
     header = "" if kind != "policy" or entry.pop("whole", False) else HEADER
-    fill = {name: _filling(**parts) for name, parts in entry.pop("fill", {}).items()}
-    besides = tuple(entry.pop("besides", ()))
-    texts = {name: header + entry.pop(name) for name in ("bad", "mended") if name in entry}
-    return Example(code=code, besides=besides, fill=fill, **texts, **entry)
+    fill = {name: _placeholder(**parts) for name, parts in entry.pop("fill", {}).items()}
+    other_codes = tuple(entry.pop("other_codes", ()))
+    texts = {name: header + entry.pop(name) for name in ("bad", "fixed") if name in entry}
+    return Example(code=code, other_codes=other_codes, fill=fill, **texts, **entry)
 
 
-def _filling(*, text: str = "", character: str = "", byte: str = "", times: int = 1) -> Filling:
+def _placeholder(*, text: str = "", character: str = "", byte: str = "", times: int = 1) -> Placeholder:
     if character:
-        return Filling(data=chr(int(character, 16)).encode(), words=f"the character U+{character}", times=times)
+        return Placeholder(data=chr(int(character, 16)).encode(), words=f"the character U+{character}", times=times)
     if byte:
-        return Filling(data=bytes.fromhex(byte), words=f"the byte {byte}", times=times)
-    return Filling(data=text.encode(), words=f"`{text.strip()}`", times=times)
+        return Placeholder(data=bytes.fromhex(byte), words=f"the byte {byte}", times=times)
+    return Placeholder(data=text.encode(), words=f"`{text.strip()}`", times=times)
 
 
 def explain_problem(code: str) -> str:
-    """Say what a code means, with a bad example and a mended one, as text of several lines.
+    """Return the meaning of a code with a bad and a fixed example, as text of several lines.
 
     Raises:
         KeyError: there is no such code.
     """
-    example = examples()[code]
-    parts = [f"{code}: {MEANINGS[code]}", *remarks(example)]
-    for title, text in (("bad", example.bad), ("mended", example.mended)):
+    example = load_examples()[code]
+    parts = [f"{code}: {MEANINGS[code]}", *format_remarks(example)]
+    for title, text in (("bad", example.bad), ("fixed", example.fixed)):
         if text:
             lines = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
             parts.append(f"{title}:\n\n{lines}")
     return "\n\n".join(parts)
 
 
-def remarks(example: Example) -> list[str]:
+def format_remarks(example: Example) -> list[str]:
     """Say what one must know to read an example."""
     said = []
-    if example.unshown:
-        said.append(example.unshown)
-    if example.instead:
-        said.append(f"A file is already refused as {example.instead}; this code is for drafts made by a program.")
+    if example.no_example:
+        said.append(example.no_example)
+    if example.reported_as:
+        said.append(f"A file is already refused as {example.reported_as}; this code is for drafts made by a program.")
     if example.kind == "scenarios":
         said.append("The examples are scenarios beside the policy `support-desk`.")
     if example.kind == "app":
         said.append("The examples are an `app.py`, checked by `authguard policy check support-desk --app app:app`.")
-    if example.path:
-        said.append(f"Asked for in the bad case: `{example.path}`.")
+    if example.checked_path:
+        said.append(f"Asked for in the bad case: `{example.checked_path}`.")
     for name, filling in example.fill.items():
         times = f"{filling.times:,} times " if filling.times > 1 else ""
         said.append(f"`{{{{{name}}}}}` stands for {times}{filling.words}.")
-    said.extend(f"Beside it, `{name}`: {' '.join(text.split())}" for name, text in example.beside.items())
+    said.extend(f"Beside it, `{name}`: {' '.join(text.split())}" for name, text in example.other_files.items())
     return said

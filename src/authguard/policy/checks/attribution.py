@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Step
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -123,7 +123,7 @@ def _permitted(operation: Operation) -> str:
 def condition_actor(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
     """Tell who can give a condition of a request one of these values, and how."""
     strength = f" at `{operation.acr}`" if operation.acr else ""
-    age = f" within {written(operation.max_age)}" if operation.max_age else ""
+    age = f" within {format_duration(operation.max_age)}" if operation.max_age else ""
     format_step = {
         ("credential", "good"): "the customer, by signing in",
         ("scope", "granted"): f"the customer, with a token that has {_permitted(operation)}",

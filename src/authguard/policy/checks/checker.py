@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.checks.table import ProofCounts, count_proved
-from authguard.policy.loading.loader import read_draft
-from authguard.policy.loading.locator import FILE
-from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
+from authguard.policy.loading.loader import load_draft
+from authguard.policy.loading.locator import POLICY_FILENAME
+from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
         source: a shipped name (``standard``, ``support-desk``) or a file's path.
         text: the file's bytes, where they are at hand; `source` then only names it and its folder.
     """
-    reading = read_draft(source, text=text)
+    reading = load_draft(source, text=text)
     problems = _sorted((*reading.problems, *(run_checks(reading.draft) if reading.draft else ())))
     draft = reading.draft
     if draft is None:
@@ -88,9 +88,9 @@ def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Put problems in order, and no more of them than anybody reads; what refuses the policy is kept before notes."""
     found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
-    if len(found) > PROBLEMS_BOUND + 1:  # one more says so already
-        kept = sorted(found, key=lambda problem: problem.severity != "error")[:PROBLEMS_BOUND]
-        message = f"there are more problems than the {PROBLEMS_BOUND} that are shown"
+    if len(found) > MAX_PROBLEMS + 1:  # one more says so already
+        kept = sorted(found, key=lambda problem: problem.severity != "error")[:MAX_PROBLEMS]
+        message = f"there are more problems than the {MAX_PROBLEMS} that are shown"
         more = Problem(code="too-many-problems", place=found[-1].place, message=message)
         found = [*(problem for problem in found if problem in set(kept)), more]
     return tuple(found)
@@ -108,12 +108,15 @@ def check_all(given: str) -> tuple[CheckResult, ...]:
     path = Path(given)
     if not path.is_dir():
         return (check(given),)
-    if (path / FILE).exists() or (path / FILE).is_symlink():
-        return (check(path / FILE),)
-    found = sorted(path.rglob(FILE))
+    if (path / POLICY_FILENAME).exists() or (path / POLICY_FILENAME).is_symlink():
+        return (check(path / POLICY_FILENAME),)
+    found = sorted(path.rglob(POLICY_FILENAME))
     if not found or len(found) > MAX_POLICIES:
         amount = f"more than {MAX_POLICIES} policies" if found else "no policy"
-        message, advice = f"there is {amount} in the folder `{given[:200]}`", f"name a folder with a `{FILE}`"
+        message, advice = (
+            f"there is {amount} in the folder `{given[:200]}`",
+            f"name a folder with a `{POLICY_FILENAME}`",
+        )
         problem = Problem(code="file-missing", place=Place(given), message=message, advice=advice)
         return (CheckResult(source=given, problems=(problem,)),)
     return tuple(check(one) for one in found)

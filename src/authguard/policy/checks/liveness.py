@@ -173,7 +173,7 @@ def _leads(proof: TableCoverage, request: Box, right: tuple[int, ...], box: Box)
 
 def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
     """Give the kinds of things that customers ask for; a policy made to be extended may meet any."""
-    declared = {(operation.risk, operation.effect) for operation in draft.judged}
+    declared = {(operation.risk, operation.effect) for operation in draft.all_operations}
     if draft.base or not draft.operations:
         return list(product(CUSTOMER_RISKS, ("read", "write")))
     return sorted(pair for pair in declared if pair[0] in CUSTOMER_RISKS)

@@ -17,7 +17,7 @@ from authguard.core.events import MACHINES
 from authguard.core.machine import MAX_CHAIN_LENGTH, expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.event_sources import PossibleEvent, machine_specs, possible_events
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ class Step:
 
     def __str__(self) -> str:
         """Write it as a person reads it."""
-        return f"{self.event} ({written(self.wait)} after {self.since})" if self.since else self.event
+        return f"{self.event} ({format_duration(self.wait)} after {self.since})" if self.since else self.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Reachability:
         """
         declared = machine_specs(policy)
         rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
-        pairs = {(operation.risk, operation.effect) for operation in policy.judged}
+        pairs = {(operation.risk, operation.effect) for operation in policy.all_operations}
         if not policy.operations:  # made to be extended: whatever may be asked
             pairs = {(risk, effect) for risk in CONDITIONS["risk"] for effect in CONDITIONS["effect"]}
         begin = tuple(declared[name].initial for name in MACHINES)

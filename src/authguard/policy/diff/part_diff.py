@@ -110,7 +110,7 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
             _overall(directions),
             after.risk,
         )
-    olds, news = ({one.name: one for one in draft.judged} for draft in (old, new))
+    olds, news = ({one.name: one for one in draft.all_operations} for draft in (old, new))
     for name in olds.keys() & news.keys():
         for _, direction, text in _needs(olds[name], news[name], old, new):
             yield make_difference("operations", f"operation `{name}`: {text}", direction, news[name].risk)

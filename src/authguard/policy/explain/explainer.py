@@ -101,7 +101,7 @@ def explain_decision(
 def _operation(policy: Policy, name: str) -> Operation:
     if not name:
         return policy.otherwise
-    for operation in policy.judged:
+    for operation in policy.all_operations:
         if operation.name == name:
             return operation
     raise MachineFaultError(f"`{name}` is no operation of this policy")
@@ -166,7 +166,7 @@ def _status(fallback: Fallback) -> int:
 
 
 def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> LocalizedText:
-    rolled_back = fallback.kind is Outcome.HANDOFF and cell[0] == policy.pulled_back
+    rolled_back = fallback.kind is Outcome.HANDOFF and cell[0] == policy.rollback_state
     return policy.rollback_message if rolled_back and policy.rollback_message.texts else fallback.say
 
 

@@ -17,10 +17,10 @@ from authguard.core.timers import Timer
 from authguard.policy.deployment import Assurance
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.loading import deployment_builder, party_builder
-from authguard.policy.loading.problem_collector import Findings
-from authguard.policy.loading.validation import canonical
+from authguard.policy.loading.problem_collector import ProblemCollector
+from authguard.policy.loading.validation import canonical_json
 from authguard.policy.schema.document import KIND_KEYS
-from authguard.policy.tree import dotted
+from authguard.policy.tree import format_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from authguard.policy.tree import Node
 
 #: how a decision is kept before anything is admitted, where the policy does not say (DESIGN 5)
-DURABILITY: Final[dict[str, Durability]] = {
+DEFAULT_DURABILITY: Final[dict[str, Durability]] = {
     "public": "async",
     "self": "group",
     "routine": "async",
@@ -42,7 +42,7 @@ DURABILITY: Final[dict[str, Durability]] = {
 _OF_EVERY_KIND: Final = frozenset({"kind", "status", "message", "discloses", "attempts", "per", "then"})
 
 
-def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
+def build_draft(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
     """Assemble a draft.
 
     Args:
@@ -50,11 +50,11 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         tree: the tree that it was validated from.
         folder: what a key file may not lie outside of; relative ones begin there.
     """
-    found = Findings({dotted(path): node.place for path, node in tree.walk()})
+    found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
     rollback = document.rollback
     draft = Draft(
         name=document.name,
-        digest=sha256(canonical(tree)).hexdigest(),
+        digest=sha256(canonical_json(tree)).hexdigest(),
         base=document.base,
         machines={name: _machine(name, machine) for name, machine in document.machines.items()},
         timers=tuple(
@@ -66,32 +66,37 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         on_fault=document.on_fault,
         invariants=tuple(_invariant(index, invariant, found) for index, invariant in enumerate(document.invariants)),
         operations=tuple(
-            deployment_builder.operation(index, operation, found) for index, operation in enumerate(document.operations)
+            deployment_builder.build_operation(index, operation, found)
+            for index, operation in enumerate(document.operations)
         ),
-        otherwise=deployment_builder.otherwise(document.otherwise),
+        otherwise=deployment_builder.build_otherwise(document.otherwise),
         admits_unnamed=document.otherwise is not None,
         issuers=tuple(
-            deployment_builder.issuer(index, issuer, folder, found) for index, issuer in enumerate(document.issuers)
+            deployment_builder.build_issuer(index, issuer, folder, found)
+            for index, issuer in enumerate(document.issuers)
         ),
-        agents=party_builder.agents(document, found),
+        agents=party_builder.build_agents(document, found),
         accounts=tuple(
-            deployment_builder.account(index, source, folder, found)
+            deployment_builder.build_account_source(index, source, folder, found)
             for index, source in enumerate(document.accounts or ())
         ),
         accounts_declared=document.accounts is not None,
         assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
         identity=document.identity.credential if document.identity else "",
-        methods={name: deployment_builder.method(name, method, found) for name, method in document.methods.items()},
-        verifiers={
-            name: deployment_builder.verifier(name, one, folder, found) for name, one in document.verifiers.items()
+        methods={
+            name: deployment_builder.build_method(name, method, found) for name, method in document.methods.items()
         },
-        channels=deployment_builder.channels(document.channels, found),
+        verifiers={
+            name: deployment_builder.build_verifier(name, one, folder, found)
+            for name, one in document.verifiers.items()
+        },
+        channels=deployment_builder.build_channels(document.channels, found),
         request_budget=document.budget.request,
         body_budget=document.budget.body,
         nodes_budget=document.budget.nodes,
         in_flight_budget=document.budget.in_flight,
         max_held=document.transactions.max_held,
-        durability=DURABILITY | document.audit.durability,
+        durability=DEFAULT_DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
         public_windows=document.audit.public == "windows",
         checkpoint_every=document.audit.checkpoint.every,
@@ -104,11 +109,11 @@ def assemble(document: written.Document, tree: Node, folder: Path) -> tuple[Draf
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
-        cors=deployment_builder.cors(document.cors),
+        cors=deployment_builder.build_cors(document.cors),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_message=LocalizedText(rollback.message or {}),
         staff_claim=document.staff.claim if document.staff else "",
-        staff_issuers=party_builder.staff_issuers(document, found),
+        staff_issuers=party_builder.build_staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
         places=found.places,
     )
@@ -123,15 +128,15 @@ def _machine(name: str, machine: written.States) -> Spec:
     return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
 
 
-def _rule(index: int, rule: written.Rule, found: Findings) -> Rule:
+def _rule(index: int, rule: written.Rule, found: ProblemCollector) -> Rule:
     place = found.places[f"decisions[{index}]"]
     when: dict[str, frozenset[str]] = {dimension: frozenset(values) for dimension, values in rule.when.items()}
     return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
 
 
-def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallback:
+def _fallback(name: str, fallback: written.Fallback, found: ProblemCollector) -> Fallback:
     allowed = _OF_EVERY_KIND | KIND_KEYS.get(fallback.kind, frozenset())
-    found.only(f"fallbacks.{name}", fallback.model_fields_set, allowed, f"`kind: {fallback.kind}`")
+    found.add_unexpected(f"fallbacks.{name}", fallback.model_fields_set, allowed, f"`kind: {fallback.kind}`")
     return Fallback(
         name=name,
         kind=Outcome(fallback.kind),
@@ -155,10 +160,10 @@ def _fallback(name: str, fallback: written.Fallback, found: Findings) -> Fallbac
     )
 
 
-def _invariant(index: int, invariant: written.Invariant, found: Findings) -> Invariant:
+def _invariant(index: int, invariant: written.Invariant, found: ProblemCollector) -> Invariant:
     if invariant.never is not None and (invariant.always_reachable or invariant.by):
         message = "an invariant says `never` or `always_reachable`, not both"
-        found.note("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
+        found.add("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
     return Invariant(
         name=invariant.name,
         never={dimension: frozenset(values) for dimension, values in (invariant.never or {}).items()},

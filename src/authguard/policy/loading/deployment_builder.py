@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authguard.policy.loading.problem_collector import Findings
+    from authguard.policy.loading.problem_collector import ProblemCollector
 
 
-def operation(index: int, operation: deployment.Operation, found: Findings) -> Operation:
+def build_operation(index: int, operation: deployment.Operation, found: ProblemCollector) -> Operation:
     """Assemble one operation; it is known by one path or one WebSocket."""
     match, path = operation.match, f"operations[{index}].match"
     if bool(match.path) == bool(match.websocket):
-        found.note("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of the two")
+        found.add("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of the two")
     elif match.websocket and match.method:
-        found.note("match-unclear", path, "a WebSocket has no method", "take out `method`")
+        found.add("match-unclear", path, "a WebSocket has no method", "take out `method`")
     amount = operation.amount
     pointer, currency = amount.currency if amount else ("", "")
     return Operation(
@@ -43,7 +43,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
         currency=currency,
         payee_at=operation.payee.at if operation.payee else "",
         limits=tuple(
-            _limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
+            _build_limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
             for position, limit in enumerate(operation.limits)
         ),
         idempotency=operation.idempotency == "required",
@@ -53,7 +53,7 @@ def operation(index: int, operation: deployment.Operation, found: Findings) -> O
     )
 
 
-def otherwise(written: deployment.Otherwise | None) -> Operation:
+def build_otherwise(written: deployment.Otherwise | None) -> Operation:
     """Assemble what nobody named is judged as; where it is refused, nothing ever is."""
     said = written or deployment.Otherwise()
     return Operation(
@@ -66,28 +66,28 @@ def otherwise(written: deployment.Otherwise | None) -> Operation:
     )
 
 
-def cors(written: deployment.Cors | None) -> Cors:
+def build_cors(written: deployment.Cors | None) -> Cors:
     """Assemble what pages of other origins may do; nothing where the key is left out."""
     return Cors(declared=True, **dict(written)) if written else NO_CORS
 
 
-def _limit(name: str, limit: deployment.Limit, path: str, found: Findings) -> Limit:
+def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCollector) -> Limit:
     if limit.calls and not limit.per:
-        found.note("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
+        found.add("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
     amount, currency = limit.amount or ("", "")
     if limit.by == "service":  # one count of all operations that state it
         name = f"service/{currency or 'calls'}/{limit.per:.17g}"
     return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
 
 
-def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings) -> Issuer:
+def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: ProblemCollector) -> Issuer:
     """Assemble one issuer; its key file lies within the policy's folder."""
     constraint = issuer.sender_constraint
     if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
         message = f"`type` does not go with `token: {issuer.token}`, which has types of its own"
-        found.note("key-not-for-kind", f"issuers[{index}].type", message, "take it out")
+        found.add("key-not-for-kind", f"issuers[{index}].type", message, "take it out")
     if constraint.type == "none":
-        found.only(
+        found.add_unexpected(
             f"issuers[{index}].sender_constraint", constraint.model_fields_set, frozenset({"type"}), "`type: none`"
         )
     return Issuer(
@@ -96,7 +96,7 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         algorithms=issuer.algorithms,
         discovery=bool(issuer.keys.discovery),
         jwks_uri=issuer.keys.jwks_uri,
-        key_file=_key_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
+        key_file=_resolve_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
         secret_env=issuer.keys.secret_env,
         leeway=issuer.leeway,
         stale_keys=issuer.stale_keys,
@@ -105,14 +105,14 @@ def issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Findings)
         max_lifetime=issuer.max_lifetime,
         renewal=issuer.renewal,
         require=issuer.require,
-        introspection=_introspection(issuer.introspection),
+        introspection=_build_introspection(issuer.introspection),
         sender_constraint=constraint.type,
         proof_window=constraint.window,
         nonce=constraint.nonce == "required",
     )
 
 
-def _introspection(written: deployment.Introspection | None) -> Introspection | None:
+def _build_introspection(written: deployment.Introspection | None) -> Introspection | None:
     if written is None:
         return None
     return Introspection(
@@ -124,17 +124,17 @@ def _introspection(written: deployment.Introspection | None) -> Introspection | 
     )
 
 
-def _key_file(reference: str, path: str, folder: Path, found: Findings) -> str:
+def _resolve_file(reference: str, path: str, folder: Path, found: ProblemCollector) -> str:
     if not reference:
         return ""
     try:
-        return str(locator.within(folder, folder, reference))
-    except locator.Outside:
-        found.note(
+        return str(locator.resolve_within(folder, folder, reference))
+    except locator.OutsideFolderError:
+        found.add(
             "key-file-outside", path, "the key file lies outside of the policy's folder", "put it beside the policy"
         )
-    except locator.NotFound as error:
-        found.note("malformed-value", path, str(error))
+    except locator.PolicyNotFoundError as error:
+        found.add("malformed-value", path, str(error))
     return reference
 
 
@@ -146,17 +146,19 @@ _SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 }
 
 
-def account(index: int, source: deployment.AccountSource, folder: Path, found: Findings) -> AccountSource:
+def build_account_source(
+    index: int, source: deployment.AccountSource, folder: Path, found: ProblemCollector
+) -> AccountSource:
     """Assemble one source of account states."""
     path, kind, auth = f"accounts[{index}]", source.source, source.auth
     key, others = _SOURCES[kind]
     given = {"from" if name == "source" else name for name in source.model_fields_set}
-    found.only(path, given, others | {"from", "map", "delegations", key}, f"`from: {kind}`")
+    found.add_unexpected(path, given, others | {"from", "map", "delegations", key}, f"`from: {kind}`")
     subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
     if not subject:
-        found.note("missing-key", path, f"the key `{key}` is missing")
+        found.add("missing-key", path, f"the key `{key}` is missing")
     if bool(auth.certificate) != bool(auth.key):
-        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
+        found.add("missing-key", f"{path}.auth", "a certificate and its key go together")
     return AccountSource(
         name=f"{kind}:{subject}",
         claim=source.claim,
@@ -172,25 +174,25 @@ def account(index: int, source: deployment.AccountSource, folder: Path, found: F
         open_for=source.breaker.open_for if source.breaker else 0.0,
         max_concurrency=source.max_concurrency,
         bearer_env=auth.bearer_env,
-        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
-        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
-        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+        certificate=_resolve_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_resolve_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_resolve_file(auth.authority, f"{path}.auth.authority", folder, found),
     )
 
 
-def method(name: str, method: deployment.Method, found: Findings) -> Method:
+def build_method(name: str, method: deployment.Method, found: ProblemCollector) -> Method:
     """Assemble one way of combining verifiers."""
     path = f"methods.{name}"
     ways = [way for way in (method.all, method.any, method.sequence, method.of) if way]
     if len(ways) != 1 or bool(method.of) != bool(method.quorum):
-        found.note(
+        found.add(
             "method-unclear",
             path,
             "a method asks `all` of its verifiers, `any` of them, a `sequence`, or a `quorum` of them",
             "write one of `all: [...]`, `any: [...]`, `sequence: [...]`, or `quorum: 2` with `of: [...]`",
         )
     elif method.quorum > len(method.of):
-        found.note(
+        found.add(
             "method-unclear",
             f"{path}.quorum",
             f"a quorum of {method.quorum} among {len(method.of)}",
@@ -213,7 +215,7 @@ def method(name: str, method: deployment.Method, found: Findings) -> Method:
 
 
 #: seconds for which a one-time code counts at the most
-CODE_LIFE: Final = 600.0
+MAX_CODE_LIFETIME_S: Final = 600.0
 _SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "interactive"})
 #: type of a verifier -> the keys that not all types take, of which it takes these
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
@@ -226,25 +228,25 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 _OF_SOME: Final = frozenset().union(*_TAKEN.values())
 
 
-def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Findings) -> Verifier:
+def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found: ProblemCollector) -> Verifier:
     """Assemble one service that proves identity."""
     path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
     foreign = verifier.model_fields_set & ({other, *_OF_SOME} - _TAKEN[verifier.type])
-    found.only(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
+    found.add_unexpected(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
     if key not in verifier.model_fields_set:
-        found.note("missing-key", path, f"the key `{key}` is missing")
+        found.add("missing-key", path, f"the key `{key}` is missing")
     if verifier.type == "kba" and not verifier.questions:
-        found.note("missing-key", path, "the key `questions` is missing")
-    if verifier.expires > CODE_LIFE:
-        found.note("out-of-range", f"{path}.expires", "a code counts for 10m at the most (NIST SP 800-63B-4 3.1.3.2)")
+        found.add("missing-key", path, "the key `questions` is missing")
+    if verifier.expires > MAX_CODE_LIFETIME_S:
+        found.add("out-of-range", f"{path}.expires", "a code counts for 10m at the most (NIST SP 800-63B-4 3.1.3.2)")
     if verifier.fail_at >= verifier.pass_at:
-        found.note("out-of-range", path, "`fail_at` is not below `pass_at`")
+        found.add("out-of-range", path, "`fail_at` is not below `pass_at`")
     hedge, auth = verifier.hedge, verifier.auth
     if hedge is not None and key not in hedge.model_fields_set:
-        found.note("missing-key", f"{path}.hedge", f"the key `{key}` is missing: it is of the same type")
+        found.add("missing-key", f"{path}.hedge", f"the key `{key}` is missing: it is of the same type")
     if bool(auth.certificate) != bool(auth.key):
-        found.note("missing-key", f"{path}.auth", "a certificate and its key go together")
-    answer_as, answer_at = _answer(verifier.response, f"{path}.response", found)
+        found.add("missing-key", f"{path}.auth", "a certificate and its key go together")
+    answer_as, answer_at = _response_pointer(verifier.response, f"{path}.response", found)
     return Verifier(
         name=name,
         type=verifier.type,
@@ -265,9 +267,9 @@ def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Find
         answer_as=answer_as,
         map=verifier.response.map,
         bearer_env=auth.bearer_env,
-        certificate=_key_file(auth.certificate, f"{path}.auth.certificate", folder, found),
-        key=_key_file(auth.key, f"{path}.auth.key", folder, found),
-        authority=_key_file(auth.authority, f"{path}.auth.authority", folder, found),
+        certificate=_resolve_file(auth.certificate, f"{path}.auth.certificate", folder, found),
+        key=_resolve_file(auth.key, f"{path}.auth.key", folder, found),
+        authority=_resolve_file(auth.authority, f"{path}.auth.authority", folder, found),
         digits=verifier.digits,
         window=verifier.window,
         expires=verifier.expires,
@@ -275,8 +277,8 @@ def verifier(name: str, verifier: deployment.Verifier, folder: Path, found: Find
     )
 
 
-def _answer(
-    answer: deployment.ServiceAnswer, path: str, found: Findings
+def _response_pointer(
+    answer: deployment.ServiceAnswer, path: str, found: ProblemCollector
 ) -> tuple[Literal["score", "passed", "verdict"], str]:
     """Tell what a service's answer says, and where."""
     ways: list[tuple[Literal["score", "passed", "verdict"], str]] = [
@@ -286,23 +288,23 @@ def _answer(
     ]
     given = [way for way in ways if way[1]]
     if len(given) > 1:
-        found.note("answer-unclear", path, "an answer says one of `score`, `passed`, `verdict`", "keep one of them")
+        found.add("answer-unclear", path, "an answer says one of `score`, `passed`, `verdict`", "keep one of them")
     if bool(answer.map) != bool(answer.verdict):
-        found.note("answer-unclear", path, "`verdict` and `map` go together", "write `{verdict: /status, map: {...}}`")
+        found.add("answer-unclear", path, "`verdict` and `map` go together", "write `{verdict: /status, map: {...}}`")
     return given[0] if given else ("score", "/score")
 
 
-def channels(channels: deployment.Channels | None, found: Findings) -> Channels:
+def build_channels(channels: deployment.Channels | None, found: ProblemCollector) -> Channels:
     """Assemble the channels; a header is believed beside a shared secret only."""
     if channels is None:
         return Channels()
     source = channels.source
     if sum((bool(source.header), bool(source.claim), bool(source.paths))) != 1:
-        found.note("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
+        found.add("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
     together = {bool(source.header), bool(source.secret_header), bool(source.secret_env)}
     if len(together) > 1 or (source.header and source.header.lower() == source.secret_header.lower()):
         message = "`header`, `secret_header` and `secret_env` go together: anybody can send a header"
-        found.note("channel-unclear", "channels.from", message, f"write `{CHANNEL_HEADER}`")
+        found.add("channel-unclear", "channels.from", message, f"write `{CHANNEL_HEADER}`")
     return Channels(
         header=source.header.lower(),  # names of headers have no case (RFC 9110 5.1); servers give them in lower case
         secret_header=source.secret_header.lower(),

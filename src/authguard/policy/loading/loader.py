@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.policy.compiled_policy import Changes
 from authguard.policy.loading import locator
-from authguard.policy.loading.builder import assemble
-from authguard.policy.loading.merge import changes, merge
-from authguard.policy.loading.validation import validate
-from authguard.policy.loading.yaml_parser import NODES_BOUND, PROBLEMS_BOUND, read
+from authguard.policy.loading.builder import build_draft
+from authguard.policy.loading.merge import find_changes, merge
+from authguard.policy.loading.validation import validate_document
+from authguard.policy.loading.yaml_parser import MAX_NODES, MAX_PROBLEMS, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import removed_key, reserved_key
-from authguard.policy.tree import Node, quoted
+from authguard.policy.tree import Node, quote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.draft import Draft
-    from authguard.policy.loading.locator import Source
+    from authguard.policy.loading.locator import PolicyFile
 
 #: Every code that reading can give, and what it means; the reference is generated from this table and from the checks'.
 CODES: Final[dict[str, str]] = {
@@ -84,16 +84,16 @@ CODES: Final[dict[str, str]] = {
 
 VERSION: Final = 1
 #: how many policies may extend one another
-CHAIN_BOUND: Final = 8
+MAX_EXTENDS_DEPTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoadedDraft:
     """What a policy's files came to.
 
     Attributes:
         draft: the merged document; ``None`` where its files or its shape are wrong, and then there are errors.
-        problems: everything found, by place, at most `PROBLEMS_BOUND` and one that says so.
+        problems: everything found, by place, at most `MAX_PROBLEMS` and one that says so.
         tree: the merged document that the digest covers, each value with its place; ``None`` where there is no draft.
     """
 
@@ -102,47 +102,47 @@ class Reading:
     tree: Node | None = None
 
 
-def read_draft(source: str | Path, *, text: bytes | None = None) -> Reading:
+def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     """Read a policy with all that it extends; nothing about it is proved yet.
 
     Args:
         source: a shipped name (``standard``, ``support-desk``) or a path.
         text: the file's bytes, where they are at hand; `source` then only names it and its folder.
     """
-    trees, folder, problems = _files(source, text)
+    trees, folder, problems = _load_files(source, text)
     if not trees:
-        return Reading(None, _bounded(problems))
+        return LoadedDraft(None, _limit_problems(problems))
     merged, changed = trees[-1], Changes()
     for child in reversed(trees[:-1]):
-        merged, changed = merge(merged, child), changes(merged, child)
+        merged, changed = merge(merged, child), find_changes(merged, child)
     merged = _without_extends(merged)
-    merged, gone = removed_key.refuse(merged)
-    merged, waiting = reserved_key.set_aside(merged)
-    document, misshapen = validate(merged)
+    merged, gone = removed_key.report_removed_keys(merged)
+    merged, waiting = reserved_key.report_reserved_keys(merged)
+    document, misshapen = validate_document(merged)
     problems += [*gone, *misshapen]
     if document is None or problems:
-        return Reading(None, _bounded([*problems, *waiting]))
-    draft, assembled = assemble(document, merged, folder)
-    return Reading(replace(draft, changes=changed), _bounded([*waiting, *assembled]), merged)
+        return LoadedDraft(None, _limit_problems([*problems, *waiting]))
+    draft, assembled = build_draft(document, merged, folder)
+    return LoadedDraft(replace(draft, changes=changed), _limit_problems([*waiting, *assembled]), merged)
 
 
 def _without_extends(merged: Node) -> Node:
     """Leave out what is merged already, so that the document written out is whole and has the same digest."""
     kept = dict(merged.entries())
-    if "extends" in kept and kept["extends"].sound and isinstance(kept["extends"].value, str):
+    if "extends" in kept and kept["extends"].is_valid and isinstance(kept["extends"].value, str):
         del kept["extends"]
-    return Node(kept, merged.place, merged.sound)
+    return Node(kept, merged.place, merged.is_valid)
 
 
-def _bounded(problems: list[Problem]) -> tuple[Problem, ...]:
+def _limit_problems(problems: list[Problem]) -> tuple[Problem, ...]:
     found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
-    if len(found) <= PROBLEMS_BOUND:
+    if len(found) <= MAX_PROBLEMS:
         return tuple(found)
-    message = f"there are more problems than the {PROBLEMS_BOUND} that are shown"
-    return (*found[:PROBLEMS_BOUND], Problem(code="too-many-problems", place=found[-1].place, message=message))
+    message = f"there are more problems than the {MAX_PROBLEMS} that are shown"
+    return (*found[:MAX_PROBLEMS], Problem(code="too-many-problems", place=found[-1].place, message=message))
 
 
-def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, list[Problem]]:
+def _load_files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, list[Problem]]:
     """Read the file and all that it extends.
 
     Returns:
@@ -151,29 +151,32 @@ def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, li
     trees: list[Node] = []
     problems: list[Problem] = []
     try:
-        file = locator.given(source) if text is None else locator.at(source)
-        data = locator.contents(file) if text is None else text
-    except locator.NotFound as error:
+        file = locator.resolve_source(source) if text is None else locator.file_at(source)
+        data = locator.read_file(file) if text is None else text
+    except locator.PolicyNotFoundError as error:
         problem = Problem(
-            code="file-missing", place=Place(str(source)), message=str(error), advice=_shipped(str(source))
+            code="file-missing", place=Place(str(source)), message=str(error), advice=_suggest_policy(str(source))
         )
-        return trees, locator.NOWHERE, [problem]
-    folder, seen, nodes_left = file.folder, {file.path}, NODES_BOUND
+        return trees, locator.NO_FOLDER, [problem]
+    folder, seen, nodes_left = file.folder, {file.path}, MAX_NODES
     while True:
-        got = read(data, file.shown, nodes_left)
+        got = parse_yaml(data, file.shown, nodes_left)
         nodes_left -= got.nodes
-        tree, versioned = _versioned(got.tree)
+        tree, versioned = _check_version(got.tree)
         trees.append(tree)
         problems += [*got.problems, *versioned]
         reference = tree.entries().get("extends")
-        if reference is None or not reference.sound or not isinstance(reference.value, str):
+        if reference is None or not reference.is_valid or not isinstance(reference.value, str):
             return trees, folder, problems
         try:
-            file = _extended(file, reference.value, seen, len(trees))
-            data = locator.contents(file)
-        except locator.NotFound as error:
+            file = _find_parent(file, reference.value, seen, len(trees))
+            data = locator.read_file(file)
+        except locator.PolicyNotFoundError as error:
             problem = Problem(
-                code="extends-missing", place=reference.place, message=str(error), advice=_shipped(reference.value)
+                code="extends-missing",
+                place=reference.place,
+                message=str(error),
+                advice=_suggest_policy(reference.value),
             )
             return trees, folder, [*problems, problem]
         except _RefusedError as refusal:
@@ -181,8 +184,8 @@ def _files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, li
             return trees, folder, [*problems, problem]
 
 
-def _shipped(typed: str) -> str:
-    return did_you_mean(typed[:64], locator.shipped())
+def _suggest_policy(typed: str) -> str:
+    return did_you_mean(typed[:64], locator.shipped_policies())
 
 
 class _RefusedError(Exception):
@@ -193,25 +196,29 @@ class _RefusedError(Exception):
         super().__init__(message)
 
 
-def _extended(file: Source, reference: str, seen: set[Path], depth: int) -> Source:
+def _find_parent(file: PolicyFile, reference: str, seen: set[Path], depth: int) -> PolicyFile:
     """Find what a file extends, and remember it in `seen`."""
     try:
-        parent = locator.named(reference) if locator.is_name(reference) else locator.beside(file, reference)
-    except locator.Outside:
-        message = f"{quoted(reference)} leads out of the policy's own folder"
+        parent = (
+            locator.find_shipped(reference)
+            if locator.is_name(reference)
+            else locator.resolve_reference(file, reference)
+        )
+    except locator.OutsideFolderError:
+        message = f"{quote(reference)} leads out of the policy's own folder"
         raise _RefusedError("extends-outside", message) from None
     if parent.path in seen:
-        raise _RefusedError("extends-cycle", f"{quoted(reference)} leads back to a policy that extends it")
-    if depth > CHAIN_BOUND:
-        raise _RefusedError("extends-too-deep", f"more than {CHAIN_BOUND} policies extend one another")
+        raise _RefusedError("extends-cycle", f"{quote(reference)} leads back to a policy that extends it")
+    if depth > MAX_EXTENDS_DEPTH:
+        raise _RefusedError("extends-too-deep", f"more than {MAX_EXTENDS_DEPTH} policies extend one another")
     seen.add(parent.path)
     return parent
 
 
-def _versioned(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
+def _check_version(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     """Ask for the one version of the language; a wrong one is told of once and then read as if it were right."""
     written = tree.entries().get("authguard")
-    if not tree.sound or (written and type(written.value) is int and written.value == VERSION):
+    if not tree.is_valid or (written and type(written.value) is int and written.value == VERSION):
         return tree, ()
     advice = f"write `authguard: {VERSION}`"
     if written is None:

@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-from authguard.policy.loading.yaml_parser import BYTES_BOUND
+from authguard.policy.loading.yaml_parser import MAX_BYTES
 
 #: the name of a policy's file in its folder
-FILE: Final = "policy.yaml"
+POLICY_FILENAME: Final = "policy.yaml"
 #: the folder beside it that holds its scenarios
-SCENARIOS: Final = "scenarios"
+SCENARIOS_DIRNAME: Final = "scenarios"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 #: the folder of a policy that was not found; nothing is ever looked for in it
-NOWHERE: Final = Path()
+NO_FOLDER: Final = Path()
 _STANDARD: Final = Path(__file__).parents[1] / "standard.yaml"
 
 
-class NotFound(Exception):  # noqa: N818 - says what happened; caught within the package
+class PolicyNotFoundError(Exception):
     """There is no such file; the message says what was looked for."""
 
 
-class Outside(Exception):  # noqa: N818 - as above
+class OutsideFolderError(Exception):
     """The path leads out of the policy's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PolicyFile:
     """One file.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
     folder: Path
 
 
-def shipped() -> dict[str, Path]:
+def shipped_policies() -> dict[str, Path]:
     """Give the policies that ship with authguard, by name."""
     found = {"standard": _STANDARD}
     for folder in _folders():
@@ -59,10 +59,10 @@ def _folders() -> tuple[Path, ...]:
     """Give where policies ship: in the wheel, or beside ``src`` in a checkout."""
     package = Path(__file__).resolve().parents[2]
     checkout = package.parents[1]
-    beside = (
+    resolve_reference = (
         (checkout / "policies",) if (checkout / "pyproject.toml").is_file() and package.parent.name == "src" else ()
     )
-    return package / "policies", *beside
+    return package / "policies", *resolve_reference
 
 
 def is_name(reference: str) -> bool:
@@ -70,40 +70,40 @@ def is_name(reference: str) -> bool:
     return _NAME.fullmatch(reference) is not None
 
 
-def named(name: str) -> Source:
+def find_shipped(name: str) -> PolicyFile:
     """Find a shipped policy.
 
     Raises:
         NotFound: none has this name.
     """
-    path = shipped().get(name)
+    path = shipped_policies().get(name)
     if path is None:
-        raise NotFound(f"no policy named `{name[:64]}` ships with authguard")
+        raise PolicyNotFoundError(f"no policy named `{name[:64]}` ships with authguard")
     shown = path.name if path == _STANDARD else f"{name}/{path.name}"
-    return Source(path.resolve(), shown, path.resolve().parent)
+    return PolicyFile(path.resolve(), shown, path.resolve().parent)
 
 
-def given(source: str | Path) -> Source:
+def resolve_source(source: str | Path) -> PolicyFile:
     """Find what somebody asked for: a shipped name, else a path.
 
     Raises:
         NotFound: it is neither.
     """
-    if isinstance(source, str) and is_name(source) and source in shipped():
-        return named(source)
-    return at(source)
+    if isinstance(source, str) and is_name(source) and source in shipped_policies():
+        return find_shipped(source)
+    return file_at(source)
 
 
-def in_folder(typed: str) -> str:
+def resolve_folder(typed: str) -> str:
     """Take a folder, or a file of scenarios, for the `policy.yaml` in it or beside it; anything else for itself."""
     path = Path(typed)
-    beside = path.parent.parent / FILE
-    if path.parent.name == SCENARIOS and path.name != FILE and beside.is_file():
-        return str(beside)
-    return str(path / FILE) if path.is_dir() else typed
+    resolve_reference = path.parent.parent / POLICY_FILENAME
+    if path.parent.name == SCENARIOS_DIRNAME and path.name != POLICY_FILENAME and resolve_reference.is_file():
+        return str(resolve_reference)
+    return str(path / POLICY_FILENAME) if path.is_dir() else typed
 
 
-def scenarios(source: Source) -> Path:
+def scenarios_folder(source: PolicyFile) -> Path:
     """Give the folder of a policy's scenarios, which lies beside it; the standard policy's ships with the others."""
     if source.path != _STANDARD.resolve():
         return source.path.parent / "scenarios"
@@ -111,7 +111,7 @@ def scenarios(source: Source) -> Path:
     return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
-def at(source: str | Path) -> Source:
+def file_at(source: str | Path) -> PolicyFile:
     """Take a path as it is, whether or not a file is there.
 
     Raises:
@@ -120,25 +120,25 @@ def at(source: str | Path) -> Source:
     try:
         path = Path(source).resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise NotFound(f"`{str(source)[:200]}` is no path") from error
-    return Source(path, str(source), path.parent)
+        raise PolicyNotFoundError(f"`{str(source)[:200]}` is no path") from error
+    return PolicyFile(path, str(source), path.parent)
 
 
-def beside(source: Source, reference: str) -> Source:
+def resolve_reference(source: PolicyFile, reference: str) -> PolicyFile:
     """Find the file that a policy names by a path relative to itself.
 
     Raises:
         NotFound: it is no path.
         Outside: it leaves the folder.
     """
-    return Source(
-        within(source.folder, source.path.parent, reference),
+    return PolicyFile(
+        resolve_within(source.folder, source.path.parent, reference),
         str(PurePath(source.shown).parent / reference),
         source.folder,
     )
 
 
-def within(folder: Path, start: Path, reference: str) -> Path:
+def resolve_within(folder: Path, start: Path, reference: str) -> Path:
     """Resolve a relative path, symlinks too, that may not leave a folder.
 
     Args:
@@ -151,17 +151,17 @@ def within(folder: Path, start: Path, reference: str) -> Path:
         Outside: it leaves the folder.
     """
     if PurePath(reference).is_absolute() or "\\" in reference:
-        raise Outside
+        raise OutsideFolderError
     try:
         path = (start / reference).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # a loop of symlinks, a name that no file can have
-        raise NotFound(f"`{reference[:200]}` is no path") from error
+        raise PolicyNotFoundError(f"`{reference[:200]}` is no path") from error
     if not path.is_relative_to(folder):
-        raise Outside
+        raise OutsideFolderError
     return path
 
 
-def contents(source: Source) -> bytes:
+def read_file(source: PolicyFile) -> bytes:
     """Read a regular file, and no more of it than the reader takes (one byte over tells it so).
 
     Raises:
@@ -169,8 +169,8 @@ def contents(source: Source) -> bytes:
     """
     try:
         if not source.path.is_file():  # a pipe or a device would be read for ever
-            raise NotFound(f"there is no file `{source.shown[:200]}`")
+            raise PolicyNotFoundError(f"there is no file `{source.shown[:200]}`")
         with source.path.open("rb") as file:
-            return file.read(BYTES_BOUND + 1)
+            return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise NotFound(f"the file `{source.shown[:200]}` cannot be read: {type(error).__name__}") from error
+        raise PolicyNotFoundError(f"the file `{source.shown[:200]}` cannot be read: {type(error).__name__}") from error

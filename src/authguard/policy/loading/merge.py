@@ -1,6 +1,6 @@
 """A policy is merged with what it extends, as trees, so that every value keeps the place where it was written.
 
-What is joined how is the table `JOINS`; of every other key the child's value replaces the parent's whole.
+What is joined how is the table `MERGE_FUNCTIONS`; of every other key the child's value replaces the parent's whole.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final
 from authguard.policy.compiled_policy import Changes
 from authguard.policy.tree import Node
 
-Join = Callable[[Node, Node], Node]
+MergeFunction = Callable[[Node, Node], Node]
 
 #: what a file says of itself, and nobody inherits
-OWN: Final = frozenset({"authguard", "name", "extends", "base"})
+NOT_INHERITED: Final = frozenset({"authguard", "name", "extends", "base"})
 
 
 def merge(parent: Node, child: Node) -> Node:
@@ -24,29 +24,29 @@ def merge(parent: Node, child: Node) -> Node:
         parent: merged already with what it extends in turn.
         child: as written.
     """
-    inherited = {key: node for key, node in parent.entries().items() if key not in OWN}
-    return _by_key(JOINS)(Node(inherited, parent.place), child)
+    inherited = {key: node for key, node in parent.entries().items() if key not in NOT_INHERITED}
+    return _merge_by_key(MERGE_FUNCTIONS)(Node(inherited, parent.place), child)
 
 
-def changes(parent: Node, child: Node) -> Changes:
+def find_changes(parent: Node, child: Node) -> Changes:
     """Tell what a policy makes of the one that it extends, beside the lines that it adds.
 
     Args:
         parent: merged.
         child: as written.
     """
-    before, after = _under(parent, "fallbacks"), _under(child, "fallbacks")
-    inherited = _under(parent, "machines")
+    before, after = _entries_of(parent, "fallbacks"), _entries_of(child, "fallbacks")
+    inherited = _entries_of(parent, "machines")
     return Changes(
         fallbacks=frozenset(name for name in before.keys() & after.keys() if _kind(before[name]) != _kind(after[name])),
         states={
             name: frozenset(_state_names(machine) - _state_names(inherited.get(name, machine)))
-            for name, machine in _under(child, "machines").items()
+            for name, machine in _entries_of(child, "machines").items()
         },
     )
 
 
-def _under(node: Node, key: str) -> dict[str, Node]:
+def _entries_of(node: Node, key: str) -> dict[str, Node]:
     return node.entries()[key].entries() if key in node.entries() else {}
 
 
@@ -63,7 +63,7 @@ def _replace(_: Node, child: Node) -> Node:
     return child
 
 
-def _by_key(joins: Mapping[str, Join], otherwise: Join = _replace) -> Join:
+def _merge_by_key(joins: Mapping[str, MergeFunction], otherwise: MergeFunction = _replace) -> MergeFunction:
     """Make the join of two mappings: what both have is joined by its key's join."""
 
     def join(parent: Node, child: Node) -> Node:
@@ -72,7 +72,7 @@ def _by_key(joins: Mapping[str, Join], otherwise: Join = _replace) -> Join:
         merged = dict(parent.value)
         for key, node in child.value.items():
             merged[key] = joins.get(key, otherwise)(merged[key], node) if key in merged else node
-        return Node(merged, child.place, child.sound)
+        return Node(merged, child.place, child.is_valid)
 
     return join
 
@@ -82,34 +82,34 @@ def _malformed(parent: Node, child: Node, shape: type) -> Node:
     return parent if isinstance(child.value, shape) else child
 
 
-def _first(parent: Node, child: Node) -> Node:
+def _prepend(parent: Node, child: Node) -> Node:
     """Put the child's items before the parent's."""
     if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
         return _malformed(parent, child, tuple)
-    return Node((*child.value, *parent.value), child.place, child.sound)
+    return Node((*child.value, *parent.value), child.place, child.is_valid)
 
 
-def _last(parent: Node, child: Node) -> Node:
+def _append(parent: Node, child: Node) -> Node:
     """Put the child's items after the parent's."""
     if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
         return _malformed(parent, child, tuple)
-    return Node((*parent.value, *child.value), child.place, child.sound)
+    return Node((*parent.value, *child.value), child.place, child.is_valid)
 
 
-def _states(parent: Node, child: Node) -> Node:
+def _merge_states(parent: Node, child: Node) -> Node:
     """Append the child's new states, unless it repeats all of the parent's: then its order holds."""
     inherited = {node.value for node in parent.items() if isinstance(node.value, str)}
     if inherited <= {node.value for node in child.items() if isinstance(node.value, str)}:
         return child
     added = tuple(node for node in child.items() if not (isinstance(node.value, str) and node.value in inherited))
-    return _last(parent, Node(added, child.place, child.sound) if isinstance(child.value, tuple) else child)
+    return _append(parent, Node(added, child.place, child.is_valid) if isinstance(child.value, tuple) else child)
 
 
-def _timers(parent: Node, child: Node) -> Node:
+def _merge_timers(parent: Node, child: Node) -> Node:
     """Replace all timers of each event that the child times."""
     timed = {_event(node) for node in child.items()}
     kept = tuple(node for node in parent.items() if _event(node) not in timed)
-    return _last(Node(kept, parent.place, parent.sound) if isinstance(parent.value, tuple) else parent, child)
+    return _append(Node(kept, parent.place, parent.is_valid) if isinstance(parent.value, tuple) else parent, child)
 
 
 def _event(timer: Node) -> str:
@@ -117,10 +117,10 @@ def _event(timer: Node) -> str:
     return event.value if event and isinstance(event.value, str) else ""
 
 
-JOINS: Final[Mapping[str, Join]] = {
-    "machines": _by_key({}, otherwise=_by_key({"states": _states, "transitions": _first})),
-    "decisions": _first,
-    "fallbacks": _by_key({}),
-    "invariants": _last,
-    "timers": _timers,
+MERGE_FUNCTIONS: Final[Mapping[str, MergeFunction]] = {
+    "machines": _merge_by_key({}, otherwise=_merge_by_key({"states": _merge_states, "transitions": _prepend})),
+    "decisions": _prepend,
+    "fallbacks": _merge_by_key({}),
+    "invariants": _append,
+    "timers": _merge_timers,
 }

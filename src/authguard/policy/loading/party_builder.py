@@ -8,11 +8,11 @@ from authguard.core.agents import Agent
 from authguard.policy.problem import did_you_mean
 
 if TYPE_CHECKING:
-    from authguard.policy.loading.problem_collector import Findings
+    from authguard.policy.loading.problem_collector import ProblemCollector
     from authguard.policy.schema import document as written
 
 
-def agents(document: written.Document, found: Findings) -> frozenset[Agent]:
+def build_agents(document: written.Document, found: ProblemCollector) -> frozenset[Agent]:
     """Assemble the agents; a name alone is enough only where there is one issuer."""
     issuers = tuple(issuer.issuer for issuer in document.issuers)
     only = issuers[0] if len(issuers) == 1 else ""
@@ -21,14 +21,14 @@ def agents(document: written.Document, found: Findings) -> frozenset[Agent]:
         if not agent.issuer and len(issuers) > 1:
             message = f"{len(issuers)} issuers may speak, and any of them could name a client `{agent.client}`"
             advice = f"write `{{issuer: '{issuers[0]}', client: {agent.client}}}` with the issuer of that client"
-            found.note("agent-issuer", path, message, advice)
+            found.add("agent-issuer", path, message, advice)
         elif agent.issuer and issuers and agent.issuer not in issuers:
             message = f"`{agent.issuer}` is none of the policy's issuers"
-            found.note("agent-issuer", f"{path}.issuer", message, did_you_mean(agent.issuer, issuers))
+            found.add("agent-issuer", f"{path}.issuer", message, did_you_mean(agent.issuer, issuers))
     return frozenset(Agent(agent.issuer or only, agent.client, agent.alone) for agent in document.agents)
 
 
-def staff_issuers(document: written.Document, found: Findings) -> frozenset[str]:
+def build_staff_issuers(document: written.Document, found: ProblemCollector) -> frozenset[str]:
     """Assemble the issuers whose roles make staff: those that the policy names, else the only one there is."""
     staff, issuers = document.staff, tuple(issuer.issuer for issuer in document.issuers)
     if staff is None:
@@ -38,10 +38,10 @@ def staff_issuers(document: written.Document, found: Findings) -> frozenset[str]
             message = f"{len(issuers)} issuers may speak, and the roles of any of them would make staff"
             written = f"staff: {{claim: {staff.claim}, issuer: '{issuers[0]}'}}"
             advice = f"write `{written}` with the issuer of your own staff, or `issuer: []` for nobody"
-            found.note("staff-issuer", "issuers[1]", message, advice)
+            found.add("staff-issuer", "issuers[1]", message, advice)
         return frozenset(issuers if len(issuers) == 1 else ())
     for issuer in staff.issuer:
         if issuers and issuer not in issuers:
             message = f"`{issuer}` is none of the policy's issuers"
-            found.note("staff-issuer", "staff.issuer", message, did_you_mean(issuer, issuers))
+            found.add("staff-issuer", "staff.issuer", message, did_you_mean(issuer, issuers))
     return frozenset(staff.issuer)

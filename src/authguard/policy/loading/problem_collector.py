@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Findings:
+class ProblemCollector:
     """Where things were written, and what was found on the way.
 
     Attributes:
@@ -23,13 +23,13 @@ class Findings:
     places: Mapping[str, Place]
     problems: list[Problem] = field(default_factory=list)
 
-    def note(self, code: str, path: str, message: str, advice: str = "", severity: str = "error") -> None:
+    def add(self, code: str, path: str, message: str, advice: str = "", severity: str = "error") -> None:
         """Report one thing at a dotted path."""
         place = self.places.get(path) or self.places[""]
         self.problems.append(Problem(code=code, place=place, message=message, advice=advice, severity=severity))
 
-    def only(self, path: str, given: Iterable[str], allowed: frozenset[str], what: str) -> None:
+    def add_unexpected(self, path: str, given: Iterable[str], allowed: frozenset[str], what: str) -> None:
         """Report the keys that do not go with what the rest says."""
         for key in sorted(set(given) - allowed):
             known = ", ".join(f"`{name}`" for name in sorted(allowed))
-            self.note("key-not-for-kind", f"{path}.{key}", f"`{key}` does not go with {what}", f"known: {known}")
+            self.add("key-not-for-kind", f"{path}.{key}", f"`{key}` does not go with {what}", f"known: {known}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import msgspec
 from pydantic import ValidationError
 
-from authguard.policy.loading.yaml_parser import PROBLEMS_BOUND
+from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.schema.document import Document
-from authguard.policy.tree import QUOTE_BOUND, Node, dotted, quoted
+from authguard.policy.tree import MAX_QUOTE_CHARS, Node, format_path, quote
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from authguard.policy.tree import Path
 
 #: pydantic's type of error -> what the key takes
-_TAKES: Final = {
+_EXPECTED: Final = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
     "tuple_type": "a list",
@@ -30,12 +30,12 @@ _TAKES: Final = {
 }
 
 
-def canonical(tree: Node) -> bytes:
+def canonical_json(tree: Node) -> bytes:
     """Write a tree as JSON in one way only: keys sorted, no blanks, UTF-8."""
-    return msgspec.json.encode(tree.plain(), order="sorted")
+    return msgspec.json.encode(tree.to_plain(), order="sorted")
 
 
-def validate(tree: Node) -> tuple[Document | None, tuple[Problem, ...]]:
+def validate_document(tree: Node) -> tuple[Document | None, tuple[Problem, ...]]:
     """Hold the merged tree against the models.
 
     Validated are exactly the bytes that the digest covers.
@@ -45,81 +45,83 @@ def validate(tree: Node) -> tuple[Document | None, tuple[Problem, ...]]:
         up to one more than anybody is shown.
     """
     try:
-        return Document.model_validate_json(canonical(tree)), ()
+        return Document.model_validate_json(canonical_json(tree)), ()
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)[: PROBLEMS_BOUND + 1]
+        details = error.errors(include_url=False, include_input=False)[: MAX_PROBLEMS + 1]
     return None, tuple(problem for detail in details for problem in _problem(detail, tree))
 
 
 def _problem(detail: ErrorDetails, tree: Node) -> tuple[Problem, ...]:
     location = tuple(step for step in detail["loc"] if step != "[key]")
     node = tree.find(location)
-    if not node.sound:
+    if not node.is_valid:
         return ()
-    code, message, advice = _told(detail, location, node)
+    code, message, advice = _translate(detail, location, node)
     return (Problem(code=code, place=node.place, message=message, advice=advice),)
 
 
-def _told(detail: ErrorDetails, location: Path, node: Node) -> tuple[str, str, str]:
+def _translate(detail: ErrorDetails, location: Path, node: Node) -> tuple[str, str, str]:
     """Say one error of pydantic in our words: a code, a message and an advice."""
     kind, context = detail["type"], detail.get("ctx", {})
     last = location[-1] if location else "the policy"
-    where = quoted(dotted(location[-2:]) if isinstance(last, int) else last)
+    where = quote(format_path(location[-2:]) if isinstance(last, int) else last)
     if kind == "extra_forbidden":
         return (
             "unknown-key",
-            f"unknown key {quoted(last)}",
-            did_you_mean(str(last)[:QUOTE_BOUND], _known(location[:-1])),
+            f"unknown key {quote(last)}",
+            did_you_mean(str(last)[:MAX_QUOTE_CHARS], _known_keys(location[:-1])),
         )
     if kind == "missing":
         return "missing-key", f"the key {where} is missing", f"write `{last}: ...`"
     if kind == "literal_error":
-        return _not_among(context["expected"], location, node, where, is_key=detail["loc"][-1] == "[key]")
-    if kind in _TAKES:
-        return "wrong-type", f"{where} takes {_TAKES[kind]}, not {_shown(node)}", ""
-    return _out_of_bounds(detail, node, where)
+        return _translate_enum_error(context["expected"], location, node, where, is_key=detail["loc"][-1] == "[key]")
+    if kind in _EXPECTED:
+        return "wrong-type", f"{where} takes {_EXPECTED[kind]}, not {_describe_value(node)}", ""
+    return _translate_value_error(detail, node, where)
 
 
-def _out_of_bounds(detail: ErrorDetails, node: Node, where: str) -> tuple[str, str, str]:
+def _translate_value_error(detail: ErrorDetails, node: Node, where: str) -> tuple[str, str, str]:
     """Say that a value has the right type and not the right form, size or number."""
     context = detail.get("ctx", {})
     if detail["type"] == "authguard":
-        return context["code"], f"{_shown(node)} cannot stand at {where}", context["advice"]
+        return context["code"], f"{_describe_value(node)} cannot stand at {where}", context["advice"]
     if detail["type"] == "too_long":
         bound = context["max_length"]
         return "too-many-items", f"{where} has more than {bound} entries, with what is extended", "write fewer"
     said = " ".join(detail["msg"].split())[:160]
-    return "out-of-range", f"{_shown(node)} cannot stand at {where}", said[:1].lower() + said[1:]
+    return "out-of-range", f"{_describe_value(node)} cannot stand at {where}", said[:1].lower() + said[1:]
 
 
-def _not_among(expected: str, location: Path, node: Node, where: str, *, is_key: bool) -> tuple[str, str, str]:
+def _translate_enum_error(
+    expected: str, location: Path, node: Node, where: str, *, is_key: bool
+) -> tuple[str, str, str]:
     """Say that a key or a value is none of a closed set, which pydantic writes ``'a', 'b' or 'c'``."""
     values = [value for value in re.findall(r"'([^']*)'", expected) if value]
     if is_key:
         return (
             "unknown-key",
-            f"unknown key {quoted(location[-1])}",
-            did_you_mean(str(location[-1])[:QUOTE_BOUND], values),
+            f"unknown key {quote(location[-1])}",
+            did_you_mean(str(location[-1])[:MAX_QUOTE_CHARS], values),
         )
-    advice = did_you_mean(str(node.value)[:QUOTE_BOUND], values) if values else f"write {expected.lower()}"
-    return "unknown-value", f"{_shown(node)} is no value of {where}", advice
+    advice = did_you_mean(str(node.value)[:MAX_QUOTE_CHARS], values) if values else f"write {expected.lower()}"
+    return "unknown-value", f"{_describe_value(node)} is no value of {where}", advice
 
 
-def _shown(node: Node) -> str:
+def _describe_value(node: Node) -> str:
     if isinstance(node.value, dict):
         return "a mapping"
     if isinstance(node.value, tuple):
         return "a list"
-    return quoted(str(node.value).lower() if isinstance(node.value, bool) else node.value)
+    return quote(str(node.value).lower() if isinstance(node.value, bool) else node.value)
 
 
-def _known(location: Path) -> tuple[str, ...]:
+def _known_keys(location: Path) -> tuple[str, ...]:
     """Give the keys that may stand at a location, by walking the models' annotations along it."""
     model: Any = Document
     for step in location:
         fields = _fields(model)
         items = (None, *(argument for argument in get_args(model) if argument is not Ellipsis))
-        model = _unwrapped(fields[step] if step in fields else items[-1])
+        model = _unwrap_optional(fields[step] if step in fields else items[-1])
     return tuple(str(key) for key in _fields(model))
 
 
@@ -128,7 +130,7 @@ def _fields(model: Any) -> dict[str | int, Any]:  # noqa: ANN401 - as below
     return {info.alias or name: info.annotation for name, info in getattr(model, "model_fields", {}).items()}
 
 
-def _unwrapped(annotation: Any) -> Any:  # noqa: ANN401 - annotations have no common type
+def _unwrap_optional(annotation: Any) -> Any:  # noqa: ANN401 - annotations have no common type
     """Look through ``| None``."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     return arguments[0] if len(arguments) < len(get_args(annotation)) else annotation

@@ -26,17 +26,17 @@ from ruamel.yaml.events import (
 )
 
 from authguard.policy.problem import Place, Problem
-from authguard.policy.tree import Node, quoted
+from authguard.policy.tree import Node, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BYTES_BOUND: Final = 1_048_576
-DEPTH_BOUND: Final = 32
-NODES_BOUND: Final = 100_000
-ITEMS_BOUND: Final = 10_000
+MAX_BYTES: Final = 1_048_576
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 100_000
+MAX_ITEMS: Final = 10_000
 #: after this many the rest of a file says nothing new
-PROBLEMS_BOUND: Final = 200
+MAX_PROBLEMS: Final = 200
 
 #: control characters, lone carriage returns, other line breaks, text that shows in another order than it reads or
 #: not at all, and halves of characters; a tab is among them, so that indentation is what it looks like
@@ -60,11 +60,11 @@ class _BoundError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedYaml:
     """What a file came to.
 
     Attributes:
-        tree: its one mapping or list; an empty one, not sound, where it could not be read, and then there are problems.
+        tree: the mapping or list of the file; empty and not valid if the file could not be read.
         problems: in the order of the file.
         nodes: how many nodes were read.
     """
@@ -74,33 +74,33 @@ class Read:
     nodes: int = 0
 
 
-def read(data: bytes, file: str, nodes_bound: int = NODES_BOUND, *, listed: bool = False) -> Read:
+def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bool = False) -> ParsedYaml:
     """Read one file strictly.
 
     Args:
-        data: its bytes; more than `BYTES_BOUND` are refused unread.
+        data: its bytes; more than `MAX_BYTES` are refused unread.
         file: its name, for places.
-        nodes_bound: how many nodes it may have.
+        max_nodes: how many nodes it may have.
         listed: the document is a list, as scenarios are, and not a mapping.
     """
     start = Place(file, 1, 1)
-    nothing = Node(() if listed else {}, start, sound=False)
-    if len(data) > BYTES_BOUND:
-        message = f"the file is larger than {BYTES_BOUND} bytes"
-        return Read(nothing, (Problem(code="file-too-large", place=start, message=message),))
+    nothing = Node(() if listed else {}, start, is_valid=False)
+    if len(data) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES} bytes"
+        return ParsedYaml(nothing, (Problem(code="file-too-large", place=start, message=message),))
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         message, advice = "the file begins with a byte order mark", "save it as UTF-8 without one"
-        return Read(nothing, (Problem(code="byte-order-mark", place=start, message=message, advice=advice),))
+        return ParsedYaml(nothing, (Problem(code="byte-order-mark", place=start, message=message, advice=advice),))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _place_of(file, data[: error.start].decode("utf-8", "replace"), error.start)
-        return Read(nothing, (Problem(code="not-utf-8", place=place, message="this is not UTF-8 text"),))
-    if problems := (*_characters(text, file), *_directives(text, file)):
-        return Read(nothing, problems)
-    composer = _Composer(file, YAML(typ="safe", pure=True).parse(text), nodes_bound)
+        return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message="this is not UTF-8 text"),))
+    if problems := (*_find_refused_characters(text, file), *_find_directives(text, file)):
+        return ParsedYaml(nothing, problems)
+    composer = _Composer(file, YAML(typ="safe", pure=True).parse(text), max_nodes)
     tree = composer.document(nothing)
-    return Read(tree, tuple(composer.problems), composer.nodes)
+    return ParsedYaml(tree, tuple(composer.problems), composer.nodes)
 
 
 def _place_of(file: str, text: str, position: int) -> Place:
@@ -108,9 +108,9 @@ def _place_of(file: str, text: str, position: int) -> Place:
     return Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
 
 
-def _characters(text: str, file: str) -> Iterator[Problem]:
+def _find_refused_characters(text: str, file: str) -> Iterator[Problem]:
     for count, found in enumerate(_REFUSED_CHARACTER.finditer(text)):
-        if count >= PROBLEMS_BOUND // 10:
+        if count >= MAX_PROBLEMS // 10:
             return
         place = _place_of(file, text, found.start())
         if found[0] == "\t":
@@ -120,7 +120,7 @@ def _characters(text: str, file: str) -> Iterator[Problem]:
             yield Problem(code="refused-character", place=place, message=message, advice="remove it")
 
 
-def _directives(text: str, file: str) -> Iterator[Problem]:
+def _find_directives(text: str, file: str) -> Iterator[Problem]:
     if found := _DIRECTIVE.search(text):
         place = _place_of(file, text, found.start())
         advice = "remove the line; this is YAML 1.2"
@@ -133,7 +133,7 @@ class _Composer:
 
     file: str
     events: Iterator[_Event]
-    nodes_bound: int
+    max_nodes: int
     problems: list[Problem] = field(default_factory=list)
     nodes: int = 0
 
@@ -146,12 +146,12 @@ class _Composer:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = Place(self.file, mark.line + 1, mark.column + 1) if mark else nothing.place
-            self._note_syntax(place, str(error.problem or error.context or "it cannot be read"))
+            self._report_syntax(place, str(error.problem or error.context or "it cannot be read"))
         except Exception as error:  # noqa: BLE001 - the parser is not ours: whatever it throws, the file is at fault
-            self._note_syntax(nothing.place, type(error).__name__)
+            self._report_syntax(nothing.place, type(error).__name__)
         return nothing
 
-    def _note_syntax(self, place: Place, said: str) -> None:
+    def _report_syntax(self, place: Place, said: str) -> None:
         message = f"this is not YAML: {' '.join(said.split())[:120]}"
         self.problems.append(Problem(code="syntax", place=place, message=message))
 
@@ -175,13 +175,13 @@ class _Composer:
                     root = nothing
         if not started:
             self.problems.append(Problem(code="empty-file", place=nothing.place, message="the file is empty"))
-        return Node(root.value, nothing.place, root.sound)
+        return Node(root.value, nothing.place, root.is_valid)
 
     def _report(self, code: str, event: _Event, message: str, advice: str = "") -> None:
         self._add(Problem(code=code, place=self._place(event), message=message, advice=advice))
 
     def _add(self, problem: Problem) -> None:
-        if len(self.problems) >= PROBLEMS_BOUND:
+        if len(self.problems) >= MAX_PROBLEMS:
             raise _BoundError
         self.problems.append(problem)
 
@@ -191,57 +191,57 @@ class _Composer:
     def _node(self, event: _Event, depth: int, place: Place | None = None) -> Node:
         """Read one node; under a key it bears the key's place."""
         self.nodes += 1
-        if self.nodes > self.nodes_bound:
-            self._report("too-many-nodes", event, f"more than {NODES_BOUND} values in the policy and what it extends")
+        if self.nodes > self.max_nodes:
+            self._report("too-many-nodes", event, f"more than {MAX_NODES} values in the policy and what it extends")
             raise _BoundError
-        if depth > DEPTH_BOUND:
-            self._report("too-deep", event, f"nested deeper than {DEPTH_BOUND}")
+        if depth > MAX_DEPTH:
+            self._report("too-deep", event, f"nested deeper than {MAX_DEPTH}")
             raise _BoundError
         place = place or self._place(event)
-        sound = self._plainly_written(event)
+        is_valid = self._check_plain(event)
         if isinstance(event, MappingStartEvent):
-            return self._mapping(event, depth, place, sound=sound)
+            return self._mapping(event, depth, place, is_valid=is_valid)
         if isinstance(event, SequenceStartEvent):
-            return self._sequence(event, depth, place, sound=sound)
+            return self._sequence(event, depth, place, is_valid=is_valid)
         if isinstance(event, ScalarEvent):
-            return self._scalar(event, place, sound=sound)
-        return Node("", place, sound=False)
+            return self._scalar(event, place, is_valid=is_valid)
+        return Node("", place, is_valid=False)
 
-    def _plainly_written(self, event: _Event) -> bool:
+    def _check_plain(self, event: _Event) -> bool:
         if isinstance(event, AliasEvent):
-            self._report("alias", event, f"the alias {quoted('*' + event.anchor)}", "write the value out")
+            self._report("alias", event, f"the alias {quote('*' + event.anchor)}", "write the value out")
             return False
         if event.anchor is not None:
-            self._report("anchor", event, f"the anchor {quoted('&' + event.anchor)}", "remove it; write values out")
+            self._report("anchor", event, f"the anchor {quote('&' + event.anchor)}", "remove it; write values out")
         if event.tag is not None:
-            self._report("tag", event, f"the tag {quoted(event.tag)}", "remove it; types come from the schema")
+            self._report("tag", event, f"the tag {quote(event.tag)}", "remove it; types come from the schema")
         return event.anchor is None and event.tag is None
 
-    def _sequence(self, event: _Event, depth: int, place: Place, *, sound: bool) -> Node:
+    def _sequence(self, event: _Event, depth: int, place: Place, *, is_valid: bool) -> Node:
         items: list[Node] = []
         while not isinstance(inner := next(self.events), SequenceEndEvent):
-            self._count(event, len(items))
+            self._check_item_count(event, len(items))
             items.append(self._node(inner, depth + 1))
-        return Node(tuple(items), place, sound=sound)
+        return Node(tuple(items), place, is_valid=is_valid)
 
-    def _mapping(self, event: _Event, depth: int, place: Place, *, sound: bool) -> Node:
+    def _mapping(self, event: _Event, depth: int, place: Place, *, is_valid: bool) -> Node:
         entries: dict[str, Node] = {}
         while not isinstance(inner := next(self.events), MappingEndEvent):
-            self._count(event, len(entries))
+            self._check_item_count(event, len(entries))
             key = self._key(inner, depth)
             value = self._node(next(self.events), depth + 1, self._place(inner))
             if key is None:
-                sound = False
+                is_valid = False
             elif key in entries:
                 first = entries[key].place
-                self._report("duplicate-key", inner, f"{quoted(key)} is already set in line {first.line}", "keep one")
+                self._report("duplicate-key", inner, f"{quote(key)} is already set in line {first.line}", "keep one")
             else:
                 entries[key] = value
-        return Node(entries, place, sound=sound)
+        return Node(entries, place, is_valid=is_valid)
 
-    def _count(self, event: _Event, items: int) -> None:
-        if items >= ITEMS_BOUND:
-            self._report("too-many-items", event, f"more than {ITEMS_BOUND} items in one list or mapping")
+    def _check_item_count(self, event: _Event, items: int) -> None:
+        if items >= MAX_ITEMS:
+            self._report("too-many-items", event, f"more than {MAX_ITEMS} items in one list or mapping")
             raise _BoundError
 
     def _key(self, event: _Event, depth: int) -> str | None:
@@ -257,37 +257,37 @@ class _Composer:
             return None
         if plain and event.value == "on":  # the spelling of a key in POLICY
             return "on"
-        node = self._scalar(event, self._place(event), sound=self._plainly_written(event), noun="key")
+        node = self._scalar(event, self._place(event), is_valid=self._check_plain(event), noun="key")
         if isinstance(node.value, str):
-            return node.value if node.sound else None
-        self._report("key-not-text", event, f"the key {quoted(event.value)} is not text", "quote it")
+            return node.value if node.is_valid else None
+        self._report("key-not-text", event, f"the key {quote(event.value)} is not text", "quote it")
         return None
 
-    def _scalar(self, event: _Event, place: Place, *, sound: bool, noun: str = "value") -> Node:
+    def _scalar(self, event: _Event, place: Place, *, is_valid: bool, noun: str = "value") -> Node:
         text: str = event.value
         if found := _REFUSED_CHARACTER.search(text):
             message = f"the character U+{ord(found[0]):04X} cannot stand in a policy, nor its escape"
             self._report("refused-character", event, message, "remove it")
-            return Node("", place, sound=False)
-        if event.style or not sound:
-            return Node(text, place, sound=sound)
+            return Node("", place, is_valid=False)
+        if event.style or not is_valid:
+            return Node(text, place, is_valid=is_valid)
         if text in _NULLS:
             blank = Problem(
                 code="blank", place=place, message=f"a blank {noun}", advice="write one, or leave the key out"
             )
             self._add(blank)  # at its key: the parser finds a blank only where the next thing begins
-            return Node("", place, sound=False)
+            return Node("", place, is_valid=False)
         if text.lower() in _MAYBE_BOOLEAN:
             advice = f'write `true` or `false`, or quote it: `"{text}"`'
-            self._report("ambiguous-boolean", event, f"the {noun} {quoted(text)} is unquoted", advice)
-            return Node(text, place, sound=False)
+            self._report("ambiguous-boolean", event, f"the {noun} {quote(text)} is unquoted", advice)
+            return Node(text, place, is_valid=False)
         if _NO_NUMBER.fullmatch(text):
-            self._report("not-a-number", event, f"{quoted(text)} is no number that can be used")
-            return Node(text, place, sound=False)
+            self._report("not-a-number", event, f"{quote(text)} is no number that can be used")
+            return Node(text, place, is_valid=False)
         return Node(_resolve(text), place)
 
 
-def is_plain(text: str) -> bool:
+def is_plain_scalar(text: str) -> bool:
     """Whether text may stand without quotes and still be read as itself."""
     return (
         text not in _NULLS

@@ -78,7 +78,7 @@ def as_github(checked: Sequence[CheckResult]) -> Iterator[str]:
             where += [f"line={place.line}"] if place.line else []
             where += [f"col={place.column}"] if place.column else []
             where.append(f"title={_property(f'authguard {problem.code}')}")
-            yield f"::{_COMMANDS.get(problem.severity, 'warning')} {','.join(where)}::{_data(problem.told())}"
+            yield f"::{_COMMANDS.get(problem.severity, 'warning')} {','.join(where)}::{_data(problem.describe())}"
 
 
 def relative_path(file: str) -> str:

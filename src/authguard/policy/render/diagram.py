@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ def _event(timers: Timers, machine: Machine, state: str, event: str, raises: Seq
     """Tell one event in one state: its name, when a timer raises it, and what it raises in turn."""
     named = f"{machine.spec.name}.{event}"
     due = [
-        f"{written(timer.after)} since {timer.since}"
+        f"{format_duration(timer.after)} since {timer.since}"
         for timer in timers.declared
         if timer.event == named and (not timer.states or state in timer.states)
     ]

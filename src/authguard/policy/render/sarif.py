@@ -69,7 +69,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": index,
         "level": _LEVELS.get(problem.severity, "warning"),
-        "message": {"text": problem.told()},
+        "message": {"text": problem.describe()},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"authguardProblem/v1": _fingerprint(problem)},
         "properties": {key: told[key] for key in ("advice", "box", "cell", "path")},

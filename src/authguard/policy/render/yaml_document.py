@@ -12,8 +12,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.policy.loading.yaml_parser import is_plain
-from authguard.policy.tree import Node, dotted
+from authguard.policy.loading.yaml_parser import is_plain_scalar
+from authguard.policy.tree import Node, format_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def as_yaml(tree: Node, digest: str) -> str:
     """Write a merged document.
 
     Args:
-        tree: the document, as `authguard.policy.loading.loader.Reading` has it.
+        tree: the document, as `authguard.policy.loading.loader.LoadedDraft` has it.
         digest: of the policy, for the first line.
 
     Returns:
@@ -45,8 +45,8 @@ def as_yaml(tree: Node, digest: str) -> str:
 def as_values(tree: Node) -> dict[str, Any]:
     """Give the document's plain values, and for each dotted path where it was written, ``file:line``."""
     return {
-        "document": tree.plain(),
-        "origins": {dotted(path): _origin(node) for path, node in tree.walk() if path},
+        "document": tree.to_plain(),
+        "origins": {format_path(path): _origin(node) for path, node in tree.iter_nodes() if path},
     }
 
 
@@ -80,7 +80,7 @@ def _list(node: Node, indent: str) -> Iterator[tuple[str, str]]:
 
 def _stands_on_one_line(node: Node) -> bool:
     """Whether all of a value was written on one line; a scalar and an empty value always are."""
-    return len({(inner.place.file, inner.place.line) for _, inner in node.walk()}) == 1
+    return len({(inner.place.file, inner.place.line) for _, inner in node.iter_nodes()}) == 1
 
 
 def _flow(node: Node) -> str:
@@ -101,4 +101,4 @@ def scalar(value: object) -> str:
         digits = format(Decimal(repr(value)), "f")  # the reader takes no exponent
         return digits if "." in digits else f"{digits}.0"
     text = str(value)
-    return text if _WORD.fullmatch(text) and is_plain(text) else json.dumps(text, ensure_ascii=False)
+    return text if _WORD.fullmatch(text) and is_plain_scalar(text) else json.dumps(text, ensure_ascii=False)

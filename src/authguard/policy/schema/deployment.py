@@ -37,22 +37,22 @@ Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
 
 #: more headers of one operation are more than a person reads
-BINDS_BOUND: Final = 16
+MAX_BINDS: Final = 16
 #: more roles of one operation are a mistake
-ROLES_BOUND: Final = 32
+MAX_ROLES: Final = 32
 #: more limits of one operation are a mistake; each is counted in every request of it
-LIMITS_BOUND: Final = 32
+MAX_LIMITS: Final = 32
 #: origins, methods or headers that one key lists
-ACCESS_BOUND: Final = 200
+MAX_ACCESS_ITEMS: Final = 200
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """A mapping of the document; the one base class, because pydantic asks for one."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
-class Keys(Part):
+class Keys(StrictModel):
     """Where an issuer's keys come from."""
 
     discovery: Literal[True] | None = None
@@ -65,7 +65,7 @@ def _by_discovery(typed: object) -> object:
     return {"discovery": True} if typed == "discovery" else typed
 
 
-class Introspection(Part):
+class Introspection(StrictModel):
     """How an issuer is asked whether a token is active (RFC 7662)."""
 
     url: Address
@@ -75,7 +75,7 @@ class Introspection(Part):
     on: Literal["opaque", "always"] = "opaque"
 
 
-class SenderConstraint(Part):
+class SenderConstraint(StrictModel):
     """What an issuer's tokens are bound to."""
 
     type: Literal["none", "dpop"]
@@ -87,7 +87,7 @@ def _by_type(typed: object) -> object:
     return {"type": typed} if isinstance(typed, str) else typed
 
 
-class Issuer(Part):
+class Issuer(StrictModel):
     """Who may speak."""
 
     issuer: Text
@@ -108,7 +108,7 @@ class Issuer(Part):
     ] = SenderConstraint(type="none")
 
 
-class Agent(Part):
+class Agent(StrictModel):
     """An actor that may act for a subject."""
 
     issuer: Text = ""
@@ -121,14 +121,14 @@ def agent_by_client(typed: object) -> object:
     return typed if isinstance(typed, dict) else {"client": typed}
 
 
-class Breaker(Part):
+class Breaker(StrictModel):
     """When a service is no longer asked."""
 
     failures: Annotated[int, Field(ge=1, le=1_000)]
     open_for: Duration
 
 
-class ServiceAuth(Part):
+class ServiceAuth(StrictModel):
     """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
 
     bearer_env: Variable = ""
@@ -137,7 +137,7 @@ class ServiceAuth(Part):
     authority: Text = ""
 
 
-class AccountSource(Part):
+class AccountSource(StrictModel):
     """Where account states come from."""
 
     source: Literal["claim", "python", "http"] = Field(alias="from")
@@ -160,7 +160,7 @@ def accounts_or_none(typed: object) -> object:
     return () if typed == "none" else tuple(typed) if isinstance(typed, list) else typed
 
 
-class Match(Part):
+class Match(StrictModel):
     """How an operation is recognised."""
 
     path: Template = ""
@@ -168,21 +168,21 @@ class Match(Part):
     websocket: Template = ""
 
 
-class Need(Part):
+class Need(StrictModel):
     """How strongly and how freshly somebody must have signed in."""
 
     acr: Token = ""
     max_age: Duration = 0.0
 
 
-class Amount(Part):
+class Amount(StrictModel):
     """Where in the body the amount stands."""
 
     at: Pointer
     currency: Currency
 
 
-class Limit(Part):
+class Limit(StrictModel):
     """The most that may be spent or called."""
 
     amount: Money | None = None
@@ -191,13 +191,13 @@ class Limit(Part):
     by: Literal["subject", "session", "actor", "client", "operation", "payee", "issuer", "service"] = "subject"
 
 
-class Payee(Part):
+class Payee(StrictModel):
     """Where in the body the payee stands."""
 
     at: Pointer
 
 
-class Otherwise(Part):
+class Otherwise(StrictModel):
     """What nobody named is judged as, where it is not refused."""
 
     risk: Risk = "sensitive"
@@ -213,40 +213,40 @@ def otherwise_or_deny(typed: object) -> object:
     return None if typed == "deny" else typed
 
 
-class Operation(Part):
+class Operation(StrictModel):
     """What can be asked."""
 
     name: Name
     match: Match
-    hosts: Annotated[tuple[HostName, ...], Field(max_length=ACCESS_BOUND)] = ()
+    hosts: Annotated[tuple[HostName, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ()
     risk: Risk
     effect: Effect
     scopes: tuple[Token, ...] = ()
-    roles: Annotated[tuple[Name, ...], Field(max_length=ROLES_BOUND)] = ()
+    roles: Annotated[tuple[Name, ...], Field(max_length=MAX_ROLES)] = ()
     assurance: Need = Need()
     amount: Amount | None = None
     payee: Payee | None = None
-    limits: Annotated[tuple[Limit, ...], Field(max_length=LIMITS_BOUND)] = ()
+    limits: Annotated[tuple[Limit, ...], Field(max_length=MAX_LIMITS)] = ()
     idempotency: Literal["", "required"] = ""
     failed_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], Field(max_length=100)] | None = None
     actor: Literal["any", "required", "forbidden"] = "any"
-    binds: Annotated[tuple[BoundHeader, ...], Field(max_length=BINDS_BOUND)] = ()
+    binds: Annotated[tuple[BoundHeader, ...], Field(max_length=MAX_BINDS)] = ()
 
 
-class Assurance(Part):
+class Assurance(StrictModel):
     """How sign-in strength is compared."""
 
     order: tuple[Token, ...]
     map: dict[str, Token] = Field(default_factory=dict)
 
 
-class Identity(Part):
+class Identity(StrictModel):
     """What proves identity beside verifiers."""
 
     credential: Token
 
 
-class Hedge(Part):
+class Hedge(StrictModel):
     """Where else a question is asked if there is no answer in time."""
 
     url: Address = ""
@@ -254,7 +254,7 @@ class Hedge(Part):
     after: Duration
 
 
-class ServiceAnswer(Part):
+class ServiceAnswer(StrictModel):
     """Where in a service's answer it says what it found, and in what words."""
 
     score: Pointer = ""
@@ -263,7 +263,7 @@ class ServiceAnswer(Part):
     map: dict[str, Literal["passed", "failed", "doubted", "unavailable"]] = Field(default_factory=dict)
 
 
-class Verifier(Part):
+class Verifier(StrictModel):
     """A service that answers "is it them?"."""
 
     type: Literal["http", "python", "totp", "kba", "code"]
@@ -286,7 +286,7 @@ class Verifier(Part):
     questions: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
 
 
-class Method(Part):
+class Method(StrictModel):
     """How verifiers combine."""
 
     all: tuple[Name, ...] = ()
@@ -302,14 +302,14 @@ class Method(Part):
     per: Duration = 0.0
 
 
-class ChannelPath(Part):
+class ChannelPath(StrictModel):
     """A channel that is known by its path."""
 
     path: Template
     channel: Name
 
 
-class ChannelFrom(Part):
+class ChannelFrom(StrictModel):
     """What names the channel."""
 
     header: Header = ""
@@ -319,14 +319,14 @@ class ChannelFrom(Part):
     paths: tuple[ChannelPath, ...] = ()
 
 
-class Channels(Part):
+class Channels(StrictModel):
     """Where the customer speaks from."""
 
     source: ChannelFrom = Field(alias="from")
     trusts: dict[Name, tuple[Name, ...]]
 
 
-class Budget(Part):
+class Budget(StrictModel):
     """What the guard may spend on one request."""
 
     request: Duration = 2.0
@@ -335,33 +335,33 @@ class Budget(Part):
     in_flight: Annotated[int, Field(ge=1, le=100_000)] = 64
 
 
-class Cors(Part):
+class Cors(StrictModel):
     """What pages of other origins may do, in the options of Starlette's `CORSMiddleware`."""
 
-    allow_origins: Annotated[tuple[Origin, ...], Field(max_length=ACCESS_BOUND)] = ()
+    allow_origins: Annotated[tuple[Origin, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ()
     allow_origin_regex: Annotated[Text, Field(max_length=500)] = ""
-    allow_methods: Annotated[tuple[AnyMethod, ...], Field(max_length=ACCESS_BOUND)] = ("GET",)
-    allow_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=ACCESS_BOUND)] = ALLOWED_HEADERS
+    allow_methods: Annotated[tuple[AnyMethod, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ("GET",)
+    allow_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ALLOWED_HEADERS
     allow_credentials: bool = False
-    expose_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=ACCESS_BOUND)] = ()
+    expose_headers: Annotated[tuple[AnyHeader, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ()
     max_age: Annotated[int, Field(ge=0, le=86_400)] = 600
 
 
-class Settings(Part):
+class Settings(StrictModel):
     """By what address callers reach the deployment."""
 
     public_url: Address = ""
     root_path: RootPath = ""
 
 
-class Authority(Part):
+class Authority(StrictModel):
     """Whose decision it is."""
 
     role: Name
     count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
-class Approvers(Part):
+class Approvers(StrictModel):
     """Whose approval a hold waits for."""
 
     role: Name
@@ -369,7 +369,7 @@ class Approvers(Part):
     acr: Token = ""
 
 
-class Staff(Part):
+class Staff(StrictModel):
     """Where a person's roles stand in their token, and what may be lifted by which."""
 
     claim: Text
@@ -377,41 +377,41 @@ class Staff(Part):
     authority: dict[Literal["reinstate", "reset"], Name] = Field(default_factory=dict)
 
 
-class Rollback(Part):
+class Rollback(StrictModel):
     """How the agent is pulled back to people."""
 
     authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
     message: Message | None = None
 
 
-class Reports(Part):
+class Reports(StrictModel):
     """What the app may report of a customer, though only a person lifts it."""
 
     app: Annotated[tuple[EventName, ...], Field(max_length=100)] = ()
 
 
-class Transactions(Part):
+class Transactions(StrictModel):
     """How high-security transactions are kept."""
 
     max_held: Annotated[int, Field(ge=1, le=10_000)] = 20
     response_retention: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
 
 
-class Checkpoints(Part):
+class Checkpoints(StrictModel):
     """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
 
     every: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     max_interval: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = 10.0
 
 
-class Rotate(Part):
+class Rotate(StrictModel):
     """When a file of the log is closed and a new one begun: at so many bytes or after so long, whichever is first."""
 
     size: Annotated[Size, Field(ge=65_536)] = 67_108_864
     max_age: Annotated[Duration, Field(ge=60.0)] = 604_800.0
 
 
-class Audit(Part):
+class Audit(StrictModel):
     """How the log is kept."""
 
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-KEYS: Final[dict[str, dict[str, str]]] = {
+KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     "Document": {
         "authguard": "The version of the policy language: 1.",
         "name": "What this policy is called, in logs and in the audit.",
@@ -320,7 +320,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
 }
 
 #: the same for the keys of a scenario
-SCENARIO_KEYS: Final[dict[str, str]] = {
+SCENARIO_KEY_DESCRIPTIONS: Final[dict[str, str]] = {
     "name": "One sentence that a person would sign.",
     "given": "Where the machines stand at first; a list stands for each of its states.",
     "after": "How much time passes before anything else in this step.",

@@ -24,11 +24,11 @@ from authguard.policy.schema.deployment import (
     Method,
     Operation,
     Otherwise,
-    Part,
     Reports,
     Rollback,
     Settings,
     Staff,
+    StrictModel,
     Transactions,
     Verifier,
     accounts_or_none,
@@ -58,16 +58,16 @@ Outcome = Literal["allow", Kind]
 
 
 #: a machine with more states is a mistake; pairs grow with the square of the account's
-STATES_BOUND: Final = 100
+MAX_STATES: Final = 100
 #: more of anything is a mistake or an attack: what is proved of a policy grows with the square of some of these
-RULES_BOUND: Final = 2_000
-OPERATIONS_BOUND: Final = 1_000
-LINES_BOUND: Final = 1_000
-FALLBACKS_BOUND: Final = 500
-PARTS_BOUND: Final = 200
+MAX_RULES: Final = 2_000
+MAX_OPERATIONS: Final = 1_000
+MAX_LINES: Final = 1_000
+MAX_FALLBACKS: Final = 500
+MAX_PARTS: Final = 200
 
 
-class Line(Part):
+class Line(StrictModel):
     """One transition, in the field names of `transitions`."""
 
     trigger: Patterns
@@ -76,15 +76,15 @@ class Line(Part):
     raises: EventNames = ()
 
 
-class States(Part):
+class States(StrictModel):
     """One machine."""
 
     initial: Name = ""
-    states: Annotated[tuple[Name, ...], Field(max_length=STATES_BOUND)] = ()
-    transitions: Annotated[tuple[Line, ...], Field(max_length=LINES_BOUND)] = ()
+    states: Annotated[tuple[Name, ...], Field(max_length=MAX_STATES)] = ()
+    transitions: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
 
 
-class Timer(Part):
+class Timer(StrictModel):
     """One timer."""
 
     event: EventName
@@ -93,14 +93,14 @@ class Timer(Part):
     states: Names = ()
 
 
-class Rule(Part):
+class Rule(StrictModel):
     """One decision."""
 
     when: dict[Dimension, Names]
     do: Name
 
 
-class Invariant(Part):
+class Invariant(StrictModel):
     """Something that must never, or always, hold."""
 
     name: Text
@@ -109,7 +109,7 @@ class Invariant(Part):
     by: tuple[Literal["caller", "clock", "operator"], ...] = ()
 
 
-class Fallback(Part):
+class Fallback(StrictModel):
     """One named response; which keys go with which kind is `KIND_KEYS`."""
 
     kind: Kind
@@ -142,33 +142,33 @@ KIND_KEYS: Final[dict[str, frozenset[str]]] = {
 }
 
 
-class Document(Part):
+class Document(StrictModel):
     """A whole policy file, merged with what it extends."""
 
     authguard: Literal[1]
     name: Name
     extends: Text = ""
     base: bool = False
-    issuers: Annotated[tuple[Issuer, ...], Field(max_length=PARTS_BOUND)] = ()
+    issuers: Annotated[tuple[Issuer, ...], Field(max_length=MAX_PARTS)] = ()
     agents: Annotated[
         tuple[Annotated[Agent, BeforeValidator(agent_by_client, json_schema_input_type=Text | Agent)], ...],
-        Field(max_length=OPERATIONS_BOUND),
+        Field(max_length=MAX_OPERATIONS),
     ] = ()
     accounts: Annotated[
         tuple[AccountSource, ...] | None,
-        Field(max_length=PARTS_BOUND),
+        Field(max_length=MAX_PARTS),
         BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
     ] = None
-    operations: Annotated[tuple[Operation, ...], Field(max_length=OPERATIONS_BOUND)] = ()
-    hosts: Annotated[tuple[HostName, ...], Field(max_length=PARTS_BOUND)] = ()
+    operations: Annotated[tuple[Operation, ...], Field(max_length=MAX_OPERATIONS)] = ()
+    hosts: Annotated[tuple[HostName, ...], Field(max_length=MAX_PARTS)] = ()
     otherwise: Annotated[
         Otherwise | None,
         BeforeValidator(otherwise_or_deny, json_schema_input_type=Literal["deny"] | Otherwise),
     ] = None
     assurance: Assurance = Assurance(order=())
     identity: Identity | None = None
-    verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=PARTS_BOUND)
-    methods: dict[Name, Method] = Field(default_factory=dict, max_length=PARTS_BOUND)
+    verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=MAX_PARTS)
+    methods: dict[Name, Method] = Field(default_factory=dict, max_length=MAX_PARTS)
     channels: Channels | None = None
     budget: Budget = Budget()
     cors: Cors | None = None
@@ -179,8 +179,8 @@ class Document(Part):
     transactions: Transactions = Transactions()
     reports: Reports = Reports()
     machines: dict[Machine, States] = Field(default_factory=dict)
-    decisions: Annotated[tuple[Rule, ...], Field(max_length=RULES_BOUND)] = ()
-    fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=FALLBACKS_BOUND)
-    invariants: Annotated[tuple[Invariant, ...], Field(max_length=PARTS_BOUND)] = ()
-    timers: Annotated[tuple[Timer, ...], Field(max_length=PARTS_BOUND)] = ()
+    decisions: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
+    fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=MAX_FALLBACKS)
+    invariants: Annotated[tuple[Invariant, ...], Field(max_length=MAX_PARTS)] = ()
+    timers: Annotated[tuple[Timer, ...], Field(max_length=MAX_PARTS)] = ()
     on_fault: Name = ""

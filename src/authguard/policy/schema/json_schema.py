@@ -11,7 +11,7 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.schema import units
-from authguard.policy.schema.description import KEYS, SCENARIO_KEYS
+from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +24,7 @@ def policy_schema() -> dict[str, Any]:
     models = {"Document": written, **written["$defs"]}
     for model, schema in models.items():
         for key, value in schema.get("properties", {}).items():
-            schema["properties"][key] = {"description": KEYS[model][key], **_plain(value)}
+            schema["properties"][key] = {"description": KEY_DESCRIPTIONS[model][key], **_plain(value)}
         schema.pop("title", None)
     return {"$schema": DIALECT, "title": "An authguard policy", **written}
 
@@ -48,7 +48,7 @@ def scenario_schema() -> dict[str, Any]:
     asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
     step = {
-        "after": {"type": "string", "pattern": f"^(?:{units.DURATION.pattern})$"},
+        "after": {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"},
         "when": {"type": "array", "items": event},
         "ask": _closed({"operation": _one_or_list(_NAME), **asked}),
         "then": _closed(
@@ -65,7 +65,8 @@ def scenario_schema() -> dict[str, Any]:
 def _closed(properties: dict[str, Any], least: int = 0) -> dict[str, Any]:
     """Make the schema of a mapping of these keys and no others."""
     described = {
-        key: {"description": SCENARIO_KEYS.get(key, _about(key)), **value} for key, value in properties.items()
+        key: {"description": SCENARIO_KEY_DESCRIPTIONS.get(key, _about(key)), **value}
+        for key, value in properties.items()
     }
     return {"type": "object", "properties": described, "additionalProperties": False, "minProperties": least}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.problem import Problem
-from authguard.policy.schema.reserved_key import find_matches, without
-from authguard.policy.tree import Node, dotted, quoted
+from authguard.policy.schema.reserved_key import find_matches, remove_paths
+from authguard.policy.tree import Node, format_path, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ RENAMED: Final[Mapping[Path, str]] = {
 }
 
 
-def refuse(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
+def report_removed_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     """Report removed and renamed keys, one problem each.
 
     Returns:
@@ -52,29 +52,29 @@ def refuse(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     for pattern, why, advice in REMOVED:
         for path, node in find_matches(tree, pattern, ()):
             dropped.add(path)
-            message = f"{quoted(dotted(path))} is no longer a key: {why}"
+            message = f"{quote(format_path(path))} is no longer a key: {why}"
             problems.append(Problem(code="removed-key", place=node.place, message=message, advice=advice))
     renamed: dict[Path, str] = {}
     for pattern, name in RENAMED.items():
         for path, node in find_matches(tree, pattern, ()):
             renamed[path] = name
-            message = f"{quoted(path[-1])} is now `{name}`"
+            message = f"{quote(path[-1])} is now `{name}`"
             problems.append(
                 Problem(code="renamed-key", place=node.place, message=message, advice=f"write `{name}: ...`")
             )
-    tree = _with_new_names(tree, renamed, ()) if renamed else tree
-    return (without(tree, dropped, ()) if dropped else tree), tuple(problems)
+    tree = _rename_keys(tree, renamed, ()) if renamed else tree
+    return (remove_paths(tree, dropped, ()) if dropped else tree), tuple(problems)
 
 
-def _with_new_names(node: Node, renamed: Mapping[Path, str], path: Path) -> Node:
+def _rename_keys(node: Node, renamed: Mapping[Path, str], path: Path) -> Node:
     value = node.value
     if isinstance(value, dict):
         entries: dict[str, Node] = {}
         for key, inner in value.items():
             name = renamed.get((*path, key), key)
             if name == key or name not in value:  # of both names in one mapping, the new one counts
-                entries[name] = _with_new_names(inner, renamed, (*path, key))
+                entries[name] = _rename_keys(inner, renamed, (*path, key))
         value = entries
     elif isinstance(value, tuple):
-        value = tuple(_with_new_names(inner, renamed, (*path, index)) for index, inner in enumerate(value))
-    return Node(value, node.place, node.sound)
+        value = tuple(_rename_keys(inner, renamed, (*path, index)) for index, inner in enumerate(value))
+    return Node(value, node.place, node.is_valid)

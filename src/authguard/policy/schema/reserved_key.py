@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.problem import Problem
-from authguard.policy.tree import Node, Path, dotted, quoted
+from authguard.policy.tree import Node, Path, format_path, quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 #: path (``*``: any key or index; ``/``: any key that begins with a slash); the values that wait, none for any value;
 #: and how many steps further up make no sense without it, so that the rest of the policy can be checked all the same
-LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
+RESERVED_KEYS: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
     (("accounts", "*", "from"), frozenset({"signals"}), 1),
     (("operations", "*", "match", "mcp_tool"), frozenset(), 2),
     (("operations", "*", "match", "/"), frozenset(), 2),
@@ -26,17 +26,17 @@ LATER: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
 )
 
 
-def set_aside(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
+def report_reserved_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     """Report what is not enforced yet, one problem each, and give the tree without it."""
     problems: list[Problem] = []
     dropped: set[Path] = set()
-    for pattern, waiting, up in LATER:
+    for pattern, waiting, up in RESERVED_KEYS:
         for path, node in find_matches(tree, pattern, ()):
             value = node.value if isinstance(node.value, str) else ""
             if waiting and value not in waiting:
                 continue
             dropped.add(path[: len(path) - up])
-            written = quoted(f"{dotted(path)}: {value}" if waiting else dotted(path))
+            written = quote(f"{format_path(path)}: {value}" if waiting else format_path(path))
             problems.append(
                 Problem(
                     code="not-in-this-release",
@@ -45,7 +45,7 @@ def set_aside(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
                     advice="take it out: a policy promises nothing that is not enforced",
                 )
             )
-    return (without(tree, dropped, ()) if dropped else tree), tuple(problems)
+    return (remove_paths(tree, dropped, ()) if dropped else tree), tuple(problems)
 
 
 def find_matches(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, Node]]:
@@ -59,16 +59,16 @@ def find_matches(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, 
             yield from find_matches(inner, pattern[1:], (*path, key))
 
 
-def without(node: Node, dropped: Collection[Path], path: Path) -> Node:
+def remove_paths(node: Node, dropped: Collection[Path], path: Path) -> Node:
     """Return a tree without some of its paths."""
     value = node.value
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if (*path, key) not in dropped}
-        value = {key: without(inner, dropped, (*path, key)) for key, inner in kept.items()}
+        value = {key: remove_paths(inner, dropped, (*path, key)) for key, inner in kept.items()}
     elif isinstance(value, tuple):
         value = tuple(
-            without(inner, dropped, (*path, index))
+            remove_paths(inner, dropped, (*path, index))
             for index, inner in enumerate(value)
             if (*path, index) not in dropped
         )
-    return Node(value, node.place, node.sound)
+    return Node(value, node.place, node.is_valid)

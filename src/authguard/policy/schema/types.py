@@ -13,39 +13,39 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from authguard.policy.schema import units
-from authguard.policy.tree import quoted
+from authguard.policy.tree import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: the longest text that a policy says to a customer, in characters
-TEXT_BOUND: Final = 2_000
+MAX_TEXT_CHARS: Final = 2_000
 
 
-def _parsed(parse: Callable[[object], object], code: str, shape: object = str) -> PlainValidator:
+def _parser_validator(parse: Callable[[object], object], code: str, shape: object = str) -> PlainValidator:
     """Make a validator from a parser whose `ValueError` says what to type."""
 
     def validate(typed: object) -> object:
         try:
             return parse(typed)
         except ValueError as error:
-            raise _refusal(code, typed, str(error)) from None
+            raise _value_error(code, typed, str(error)) from None
 
     return PlainValidator(validate, json_schema_input_type=shape)
 
 
-def _like(pattern: str) -> object:
+def _string_schema(pattern: str) -> object:
     """Say to an editor what text has the form of a pattern; Python and JSON Schema write these alike."""
     return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})]
 
 
-def _refusal(code: str, typed: object, advice: str) -> PydanticCustomError:
-    shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quoted(typed)
+def _value_error(code: str, typed: object, advice: str) -> PydanticCustomError:
+    shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quote(typed)
     context: dict[str, Any] = {"shown": shown, "advice": advice}
     return PydanticCustomError("authguard", "{shown} cannot stand here", {"code": code, **context})
 
 
-def _text(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
+def _text_validator(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
     """Make a validator for text of one shape."""
     whole = re.compile(pattern, re.ASCII)
 
@@ -54,17 +54,17 @@ def _text(pattern: str, advice: str, code: str = "malformed-value", shape: objec
             raise ValueError(advice)
         return typed
 
-    return _parsed(parse, code, shape or _like(pattern))
+    return _parser_validator(parse, code, shape or _string_schema(pattern))
 
 
-def _some_time(typed: object) -> float:
-    seconds = units.duration(typed)
+def _positive_duration(typed: object) -> float:
+    seconds = units.parse_duration(typed)
     if not seconds:
         raise ValueError("write a duration longer than nothing, such as `30s`")
     return seconds
 
 
-def _words(typed: object) -> dict[tuple[str, str], str]:
+def _parse_message(typed: object) -> dict[tuple[str, str], str]:
     """Read ``message``: text, or texts per channel, or per language and channel (`authguard.core.outcomes.Words`).
 
     A key whose value is a mapping is a language, any other a channel.
@@ -73,8 +73,8 @@ def _words(typed: object) -> dict[tuple[str, str], str]:
     said_per_name = typed if isinstance(typed, dict) else {"default": typed}
     for name, said in said_per_name.items():
         for channel, text in (said if isinstance(said, dict) else {name: said}).items():
-            if not isinstance(text, str) or not text.strip() or len(text) > TEXT_BOUND:
-                raise ValueError(f"write text of at most {TEXT_BOUND} characters")
+            if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT_CHARS:
+                raise ValueError(f"write text of at most {MAX_TEXT_CHARS} characters")
             key = name.lower() if isinstance(said, dict) else "", channel
             if key in texts:
                 raise ValueError("write each language once; upper and lower case are the same")
@@ -84,7 +84,7 @@ def _words(typed: object) -> dict[tuple[str, str], str]:
     return texts
 
 
-def _currency(typed: object) -> tuple[str, str]:
+def _parse_currency(typed: object) -> tuple[str, str]:
     """Read a currency: three letters, or ``{at: POINTER}``; gives the pointer and the letters, one of them empty."""
     if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed):
         return "", typed
@@ -100,7 +100,7 @@ def _one_or_list(typed: object) -> object:
 
 _CURRENCY: Final = r"[A-Z]{3}"
 _POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
-_MONEY_OF: Final = Annotated[
+_CURRENCY_SCHEMA: Final = Annotated[
     str | dict[str, str],
     WithJsonSchema(
         {
@@ -123,86 +123,97 @@ _TEMPLATE: Final = (
 )
 _ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
 #: longer than nothing, and with a unit
-_SOME_TIME: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
-_Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_BOUND})]
+_POSITIVE_DURATION: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
+_Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS})]
 _MESSAGE: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
 
 #: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
-Duration = Annotated[float, _parsed(_some_time, "duration", _like(_SOME_TIME))]
+Duration = Annotated[float, _parser_validator(_positive_duration, "duration", _string_schema(_POSITIVE_DURATION))]
 #: may be `0s`
-Tolerance = Annotated[float, _parsed(units.duration, "duration", _like(units.DURATION.pattern))]
+Tolerance = Annotated[
+    float, _parser_validator(units.parse_duration, "duration", _string_schema(units.DURATION_PATTERN.pattern))
+]
 #: 0.0 is `call`
 Period = Annotated[
     float,
-    _parsed(lambda typed: 0.0 if typed == "call" else _some_time(typed), "duration", _like(f"call|{_SOME_TIME}")),
+    _parser_validator(
+        lambda typed: 0.0 if typed == "call" else _positive_duration(typed),
+        "duration",
+        _string_schema(f"call|{_POSITIVE_DURATION}"),
+    ),
 ]
 #: -1.0 is `since_entered`
 Freshness = Annotated[
     float,
-    _parsed(
-        lambda typed: -1.0 if typed == "since_entered" else _some_time(typed),
+    _parser_validator(
+        lambda typed: -1.0 if typed == "since_entered" else _positive_duration(typed),
         "duration",
-        _like(f"since_entered|{_SOME_TIME}"),
+        _string_schema(f"since_entered|{_POSITIVE_DURATION}"),
     ),
 ]
-Size = Annotated[int, _parsed(units.size, "size", _like(units.SIZE.pattern))]
-Money = Annotated[tuple[str, str], _parsed(units.money, "money", _like(units.MONEY.pattern))]
-Message = Annotated[dict[tuple[str, str], str], _parsed(_words, "message", _MESSAGE)]
+Size = Annotated[int, _parser_validator(units.parse_size, "size", _string_schema(units.SIZE_PATTERN.pattern))]
+Money = Annotated[
+    tuple[str, str], _parser_validator(units.parse_money, "money", _string_schema(units.MONEY_PATTERN.pattern))
+]
+Message = Annotated[dict[tuple[str, str], str], _parser_validator(_parse_message, "message", _MESSAGE)]
 
 #: what a policy names: its machines' states, fallbacks, operations, methods
 Name = Annotated[
-    str, _text(r"[a-z][a-z0-9_-]{0,63}", "begin with a lower-case letter; letters, digits, `_` and `-` follow")
+    str,
+    _text_validator(r"[a-z][a-z0-9_-]{0,63}", "begin with a lower-case letter; letters, digits, `_` and `-` follow"),
 ]
 #: a name, every name, or staying put
-Pattern = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
-Dest = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
-EventName = Annotated[str, _text(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
-Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
+Pattern = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
+Dest = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
+EventName = Annotated[str, _text_validator(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
+Text = Annotated[str, _text_validator(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
 #: what OAuth lets stand in a scope or an `acr`, and so in a quoted parameter of a challenge (RFC 6749 3.3)
-Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
-Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
+Token = Annotated[str, _text_validator(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
+Template = Annotated[str, _text_validator(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
 Source = Annotated[
     str,
-    _text(
+    _text_validator(
         r"subject|issuer|session|attempt|channel|answers(\.[A-Za-z0-9_-]{1,64})?",
         "write `subject`, `issuer`, `session`, `attempt`, `channel`, `answers` or `answers.FIELD`",
     ),
 ]
-Pointer = Annotated[str, _text(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
-Currency = Annotated[tuple[str, str], _parsed(_currency, "currency", _MONEY_OF)]
-Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]
-Variable = Annotated[str, _text(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
+Pointer = Annotated[str, _text_validator(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
+Currency = Annotated[tuple[str, str], _parser_validator(_parse_currency, "currency", _CURRENCY_SCHEMA)]
+Address = Annotated[str, _text_validator(_ADDRESS, "write an address such as `https://idp.example`")]
+Variable = Annotated[str, _text_validator(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
-    str, _text(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
+    str, _text_validator(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
 ]
-Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
+Header = Annotated[str, _text_validator(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
 #: as browsers write one (RFC 6454 6.2): lower-case, without a path; `null` is no origin that anybody can name
 Origin = Annotated[
     str,
-    _text(
+    _text_validator(
         r"\*|[a-z][a-z0-9+.-]{0,30}://[a-z0-9._:\[\]-]{1,253}",
         "write an origin such as `https://shop.example`, in small letters and without a path",
     ),
 ]
 RootPath = Annotated[
-    str, _text(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a slash at its end")
+    str, _text_validator(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a slash at its end")
 ]
 #: one that the guard does not keep to itself
 BoundHeader = Annotated[
     str,
-    _text(
+    _text_validator(
         r"(?![Aa][Uu][Tt][Hh][Gg][Uu][Aa][Rr][Dd]-)[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Tenant`"
     ),
 ]
 HostName = Annotated[
     str,
-    _text(
+    _text_validator(
         r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}|\[[0-9a-f:.]{2,45}\]",
         "write a host such as `shop.example` or `'*.shop.example'`, in small letters and without a port",
     ),
 ]
-AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
-AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
+AnyHeader = Annotated[
+    str, _text_validator(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")
+]
+AnyMethod = Annotated[str, _text_validator(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 
 #: one, or a list
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_list, json_schema_input_type=Text | list[Text])]

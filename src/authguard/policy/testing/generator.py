@@ -74,7 +74,7 @@ def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) ->
     asked = dict(zip(DIMENSIONS, cell, strict=True))
     risk, effect = asked["risk"], asked["effect"]
     conditions = {name: asked[name] for name in DEFAULT_CONDITIONS}
-    operation = next((one for one in policy.judged if (one.risk, one.effect) == (risk, effect)), None)
+    operation = next((one for one in policy.all_operations if (one.risk, one.effect) == (risk, effect)), None)
     name = operation.name if operation else ""
     ask = ScenarioRequest(operation=name, conditions={**conditions, "risk": risk, "effect": effect})
     return _scenario(policy, item, path.events, ask)
@@ -106,7 +106,7 @@ def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]
 
 def _requests(policy: Policy) -> Iterator[ScenarioRequest]:
     """Give what can be asked: each operation, and a sensitive write where the policy names none."""
-    for one in policy.judged:
+    for one in policy.all_operations:
         yield ScenarioRequest(
             operation=one.name, conditions={**DEFAULT_CONDITIONS, "risk": one.risk, "effect": one.effect}
         )

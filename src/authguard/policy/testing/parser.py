@@ -15,12 +15,12 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.machine import unknown_name
-from authguard.policy.loading.yaml_parser import BYTES_BOUND, read
+from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.simulator import ScenarioRequest
-from authguard.policy.tree import quoted
+from authguard.policy.tree import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,13 +88,13 @@ class _ScenarioParser:
         self._events = tuple(
             f"{name}.{trigger}" for name in MACHINES for trigger in policy.machines[name].spec.triggers
         )
-        self._operations: dict[str, Operation] = {item.name: item for item in policy.judged}
+        self._operations: dict[str, Operation] = {item.name: item for item in policy.all_operations}
 
     def parse_file(self, file: Path) -> None:
         """Read every scenario of one file; a pipe or a device would be read for ever, so it counts as missing."""
         try:
             if not file.resolve().is_relative_to(file.parent.parent.resolve()):
-                message = f"{quoted(file.name)} leads out of the policy's own folder"
+                message = f"{quote(file.name)} leads out of the policy's own folder"
                 advice = "copy the file, and link to nothing outside"
                 problem = Problem(code="scenario-outside", place=Place(str(file)), message=message, advice=advice)
                 self.problems.append(problem)
@@ -102,12 +102,12 @@ class _ScenarioParser:
             if not file.is_file():
                 raise FileNotFoundError
             with file.open("rb") as stream:
-                data = stream.read(BYTES_BOUND + 1)
+                data = stream.read(MAX_BYTES + 1)
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
             message = f"the scenario file cannot be read: {type(error).__name__}"
             self.problems.append(Problem(code="file-missing", place=Place(str(file)), message=message))
             return
-        found = read(data, str(file), listed=True)
+        found = parse_yaml(data, str(file), listed=True)
         self.problems.extend(found.problems)
         kept = len(self.scenarios)
         for node in found.tree.items():
@@ -128,7 +128,7 @@ class _ScenarioParser:
         given: _Choices = {name: (state,) for name, state in {**self._policy.initial, **DEFAULT_STATES}.items()}
         given |= self._choices(parts.get("given"), self._states)
         steps = self._steps(node, parts)
-        if len(self.problems) == before and node.sound:
+        if len(self.problems) == before and node.is_valid:
             self.scenarios.extend(self._variants(node, name, given, steps))
 
     def _variants(self, node: Node, name: str, given: _Choices, steps: list[tuple[Step, _Choices]]) -> list[Scenario]:
@@ -257,7 +257,7 @@ class _ScenarioParser:
 
     def _duration(self, node: Node) -> float:
         try:
-            return units.duration(node.value)
+            return units.parse_duration(node.value)
         except ValueError as error:
             self._report("duration", node, "this is no duration", str(error))
             return 0.0

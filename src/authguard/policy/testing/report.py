@@ -62,7 +62,9 @@ def run_tests(source: str) -> PolicyTestReport:
         PolicyError: the policy itself has errors.
     """
     policy = load(source)
-    scenarios, problems = parse_scenarios(locator.scenarios(locator.given(source)).glob("*.yaml"), policy)
+    scenarios, problems = parse_scenarios(
+        locator.scenarios_folder(locator.resolve_source(source)).glob("*.yaml"), policy
+    )
     run = run_scenarios(policy, scenarios)
     return PolicyTestReport(
         source=source, policy=policy, run=run, problems=problems, coverage=measure_coverage(policy, run)

@@ -130,7 +130,11 @@ class Simulator:
         fallback = self._policy.fallbacks[rule.do]
         if proven and fallback.attempts:
             fallback = self._count_attempt(fallback, ask.operation)
-        if proven and ask.conditions["actor"] == "subject" and self._policy.counts_idle(self._snapshot.session.state):
+        if (
+            proven
+            and ask.conditions["actor"] == "subject"
+            and self._policy.has_idle_timer(self._snapshot.session.state)
+        ):
             self._update_record("session", last_seen=self._now)  # an agent's traffic is no sign of the person
         if proven:
             self._pending_events = (*self._pending_events, *self._events_of(fallback, ask, begun=states["transaction"]))

@@ -18,7 +18,7 @@ from authguard.core.outcomes import Outcome
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.render.html_document import load_style, render_document, render_table
 from authguard.policy.render.matrix import ANY, abbreviate, build_rows
-from authguard.policy.schema.units import written
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _form(policy: Policy) -> str:
     operations = "".join(
         f'<option value="{escape(one.name)}" data-risk="{escape(one.risk)}" data-effect="{escape(one.effect)}">'
         f"{escape(one.name)}</option>"
-        for one in policy.judged
+        for one in policy.all_operations
     )
     fields = [_select("operation", operations)]
     fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
@@ -126,7 +126,7 @@ def _operations(policy: Policy) -> str:
         f"<td>{escape(one.risk)}</td><td>{escape(one.effect)}</td>"
         f'<td class="m">{escape(" ".join(sorted(one.scopes)))}</td>'
         f'<td class="m">{escape(" ".join(sorted(one.roles)))}</td><td>{escape(_need(one))}</td></tr>'
-        for one in policy.judged
+        for one in policy.all_operations
     ]
     if not policy.admits_unnamed:
         lines.append(
@@ -146,7 +146,7 @@ def _request(operation: Operation) -> str:
 
 
 def _need(operation: Operation) -> str:
-    age = f"within {written(operation.max_age)}" if operation.max_age else ""
+    age = f"within {format_duration(operation.max_age)}" if operation.max_age else ""
     return " ".join(part for part in (operation.acr, age) if part)
 
 
@@ -161,7 +161,7 @@ def _fallback(policy: Policy, one: Fallback) -> str:
         f'<span class="v"{_language(language)}>{escape(_where(language, channel))}{escape(text)}</span>'
         for (language, channel), text in sorted(one.say.texts.items())
     )
-    attempts = f"{one.attempts} in {written(one.per)}, then {_fallback_link(one.then)}" if one.attempts else ""
+    attempts = f"{one.attempts} in {format_duration(one.per)}, then {_fallback_link(one.then)}" if one.attempts else ""
     origin = policy.origins.get(f"fallback:{one.name}", "")
     return (
         f'<tr id="fallback-{escape(one.name)}"><th scope="row" class="m">{escape(one.name)}</th>'
@@ -200,7 +200,7 @@ def _machine(policy: Policy, name: str) -> str:
 
 def _timers(policy: Policy) -> str:
     lines = [
-        f'<tr><th scope="row" class="m">{escape(one.event)}</th><td>{written(one.after)}</td>'
+        f'<tr><th scope="row" class="m">{escape(one.event)}</th><td>{format_duration(one.after)}</td>'
         f"<td>{escape(one.since)}</td><td>{escape(', '.join(one.states) or 'any')}</td></tr>"
         for one in policy.timers.declared
     ]
