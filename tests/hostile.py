@@ -11,7 +11,7 @@ MARKS: Final = (
     *("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x00", "\x7f", "\x08"),
     *("\x1b[2J", "\x1b]0;owned\x07", "\x9b31m", "\u202e", "\u202a", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c"),
     *("\u200b", "\u2060", "\ufeff", "\u00ad", "\U000e0041", "\ud800", "\udfff", "\udc80"),
-    *('"', "\\", "\\u202e", '"}\n{"kind":"act"', ',"v":1,"seq":0', "' OR 1=1", "=cmd()", "<script>", "%s%n", "[bold]"),
+    *('"', "\\", "\\u202e", '"}\n{"kind":"act"', ',"v":2,"seq":0', "' OR 1=1", "=cmd()", "<script>", "%s%n", "[bold]"),
 )
 TEXTS: Final = st.one_of(
     st.lists(st.sampled_from(MARKS) | st.text(max_size=8), max_size=6).map("".join),

@@ -40,7 +40,7 @@ def rehash(lines: list[bytes]) -> bytes:
     """Chain lines anew, as anybody can."""
     head, made = "0" * 64, []
     for seq, line in enumerate(lines):
-        body = line[: line.rindex(b',"v":1,"seq":')] + f',"v":1,"seq":{seq},"prev":"{head}"'.encode()
+        body = line[: line.rindex(b',"v":2,"seq":')] + f',"v":2,"seq":{seq},"prev":"{head}"'.encode()
         head = sha256(body).hexdigest()
         made.append(body + f',"hash":"{head}"}}\n'.encode())
     return b"".join(made)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MARK: Final = b"mallory"
 #: the lines of one line of a log that the chain adds
-_LINKED: Final = b',"v":1,"seq":'
+_LINKED: Final = b',"v":2,"seq":'
 
 
 def forge(log: Path, count: int = 3) -> None:
@@ -33,7 +33,7 @@ def forge(log: Path, count: int = 3) -> None:
     }
     with log.open("ab") as file:
         for number in range(seq, seq + count):
-            body = json.dumps(said, separators=(",", ":"))[:-1] + f',"v":1,"seq":{number},"prev":"{head}"'
+            body = json.dumps(said, separators=(",", ":"))[:-1] + f',"v":2,"seq":{number},"prev":"{head}"'
             head = sha256(body.encode()).hexdigest()
             file.write(f'{body},"hash":"{head}"}}\n'.encode())
 

@@ -172,8 +172,8 @@ def test_a_folder_in_which_nothing_new_can_be_made_stops_no_record(desk: Desk, m
     assert len(segment_file.list_segments(desk.log)) == 2
     sink.close()
     raw = segment_file.list_closed(desk.log)[0].path.read_bytes()
-    assert raw.count(b'"act":"unturned"') == 1
-    assert b"a new file could not be begun: No space left on device" in raw
+    assert raw.count(b'"act":"rotation_failed"') == 1
+    assert b"a new file could not be created: No space left on device" in raw
     assert desk.verify().ok
 
 
@@ -198,7 +198,7 @@ def test_a_disk_that_has_no_room_to_compress_keeps_the_lines_and_says_so(
     assert told(desk) == numbers(0, 22)
     with open_index(desk.log) as index:
         acts = [one.record["act"] for one in find(index, Query(kinds=("act",)), newest=False)]
-    assert [act for act in acts if "tidied" in act] == ["untidied", "tidied"]
+    assert [act for act in acts if "retention" in act] == ["retention_failed", "retention_recovered"]
     assert not [name for name in desk.names() if name.startswith(".")]
 
 

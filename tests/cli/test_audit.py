@@ -16,6 +16,7 @@ from authguard.cli.audit_group import app
 from authguard.cli.terminal import escape, format_record_line
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry
+from tests.audit.verify.tampering import rehash
 from tests.records import by_hand
 
 if TYPE_CHECKING:
@@ -106,6 +107,13 @@ def test_verify_tells_a_torn_end_from_an_edit(run: CliRunner, log: Path) -> None
     done = run.invoke(app, ["verify", str(log)])
     assert done.exit_code == 4
     assert "line 2: the last line is incomplete: after a crash, or because it was cut" in done.stderr
+
+
+def test_verify_names_a_log_of_an_older_version_and_what_to_do(run: CliRunner, log: Path) -> None:
+    log.write_bytes(b"".join(rehash(write(log, act("1"), DECIDED), 1)))
+    done = run.invoke(app, ["verify", str(log)])
+    assert done.exit_code == 4
+    assert "line 1: written by an older version of authguard: verify it with that version, archive it" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "nowhere/audit.jsonl", "."])

@@ -76,11 +76,11 @@ def forms(desk: Deployment, chain: str) -> list[str]:
 
 def test_what_is_over_goes_from_a_chain_whose_writer_is_gone(desk: Deployment) -> None:
     lived(desk, 20).close()
-    assert ".stub" not in forms(desk, "audit.1.jsonl")
+    assert ".tombstone" not in forms(desk, "audit.1.jsonl")
     code, out, err = desk.call("audit", "maintain")
     assert (code, err) == (0, "")
     assert out.count("kept as the policy says") == 2
-    assert set(forms(desk, "audit.1.jsonl")) == {".stub"}
+    assert set(forms(desk, "audit.1.jsonl")) == {".tombstone"}
     found = verified(desk)
     assert found.ok, found
     assert found.chains[1].retired[0] >= 5
@@ -132,4 +132,4 @@ def test_a_chain_that_cannot_be_signed_is_told_of_and_keeps_its_lines(desk: Depl
     code, _, err = desk.call("audit", "maintain")
     assert code == 1
     assert "not all chains could be kept" in err
-    assert ".stub" not in forms(desk, "audit.1.jsonl")
+    assert ".tombstone" not in forms(desk, "audit.1.jsonl")

@@ -101,7 +101,7 @@ def test_what_is_no_record_or_longer_than_a_line_may_be_is_left_alone() -> None:
 
 def linked(record: bytes) -> bytes:
     """Chain what is no record, as a forger would."""
-    hashed = record[:-1] + f',"v":1,"seq":0,"prev":"{GENESIS}"'.encode()
+    hashed = record[:-1] + f',"v":2,"seq":0,"prev":"{GENESIS}"'.encode()
     return hashed + f',"hash":"{sha256(hashed).hexdigest()}"}}\n'.encode()
 
 

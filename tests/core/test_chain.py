@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from authguard.core.chain import (
     GENESIS,
     MAX_LINE_BYTES,
+    VERSION,
     ChainBreak,
     ChainedLine,
     IntactChain,
@@ -24,6 +25,7 @@ from authguard.core.chain import (
     verify_chain,
 )
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
+from tests.audit.verify.tampering import rehash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,7 +177,7 @@ def test_garbage_is_never_a_record_and_never_an_exception(garbage: bytes) -> Non
     ],
 )
 def test_a_line_with_a_right_hash_that_is_no_record_is_foreign(body: bytes) -> None:
-    hashed = body + b',"v":1,"seq":0,"prev":"' + GENESIS.encode() + b'"'
+    hashed = body + b',"v":2,"seq":0,"prev":"' + GENESIS.encode() + b'"'
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
     assert verify_chain([line]) == ChainBreak(1, Violation.NOT_A_RECORD)
 
@@ -183,7 +185,7 @@ def test_a_line_with_a_right_hash_that_is_no_record_is_foreign(body: bytes) -> N
 @pytest.mark.parametrize("number", [b"00", b"-1", b"1.0", b"1e2", b"9" * 19])
 def test_a_place_is_written_in_one_way_only(number: bytes) -> None:
     hashed = (
-        b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","v":1,"seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
+        b'{"kind":"act","id":"x","at":1.0,"policy":"","act":"a","v":2,"seq":' + number + b',"prev":"' + b"0" * 64 + b'"'
     )
     line = hashed + b',"hash":"' + hashlib.sha256(hashed).hexdigest().encode() + b'"}\n'
     assert parse_line(line) is Violation.NOT_A_RECORD
@@ -208,3 +210,16 @@ def test_every_flaw_is_told_in_words() -> None:
 def test_text_that_is_not_unicode_does_not_become_a_line() -> None:
     with pytest.raises(UnicodeEncodeError):
         format_line(ActEntry(id="x", at=1.0, policy="", act="\ud800"), 0, GENESIS)
+
+
+@pytest.mark.parametrize(
+    ("version", "violation"),
+    [(1, Violation.OLDER_VERSION), (VERSION + 1, Violation.NEWER_VERSION), (10**8, Violation.NEWER_VERSION)],
+)
+def test_an_intact_line_of_another_version_is_named_as_one(version: int, violation: Violation) -> None:
+    assert parse_line(rehash(LOG, version)[0]) is violation
+
+
+def test_a_line_whose_version_was_edited_is_no_record() -> None:
+    for version in (b"0", b"1", b"3", b"-1", b"01"):
+        assert parse_line(LOG[0].replace(b'"v":2', b'"v":' + version)) is Violation.NOT_A_RECORD

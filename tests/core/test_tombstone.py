@@ -80,7 +80,7 @@ def test_a_stub_says_what_it_stands_for() -> None:
     tombstone = make_tombstone(LINES[10:20], 10, 10)
     assert tombstone is not None
     assert (tombstone.base, tombstone.count, tombstone.since, tombstone.until) == (10, 10, 110.0, 119.0)
-    assert format_retired_note(tombstone).startswith("lines 11 to 20, stub sha256 ")
+    assert format_retired_note(tombstone).startswith("lines 11 to 20, tombstone sha256 ")
     assert len(parse_retired_note(format_retired_note(tombstone))) == 64
     assert parse_retired_note("lines 1 to 2") == ""
 

@@ -117,7 +117,7 @@ def _said(entry: dict[str, Any]) -> str:
             return f"`fault`: {reason}, {where}, `{error}`"
         case {"kind": "transition", "machine": "service" | "transaction" as machine, "event": event}:
             return f"`{machine}.{event}`: {entry['source']} → {entry['dest']}"
-        case {"kind": "act", "act": "repaired" | "resumed" as act}:
+        case {"kind": "act", "act": "repaired" | "writing_recovered" as act}:
             return f"`{act}`"
         case {"kind": "decision", "outcome": outcome} if outcome != "allow" or "reason" in entry:
             return f"`{outcome}`" + (f", {entry['reason']}" if "reason" in entry else "")

@@ -29,5 +29,5 @@ def test_an_honest_log_is_never_called_anything_else(alarms: dict[str, Any], see
 
 def test_files_were_closed_retired_and_taken_over_meanwhile(alarms: dict[str, Any]) -> None:
     acts = [alarms[seed]["acts"] for seed in SEEDS]
-    for act in ("turned", "retired", "recovered", "closed", "resumed", "repaired"):
+    for act in ("rotated", "retired", "recovered", "closed", "writing_recovered", "repaired"):
         assert any(one.get(act) for one in acts), f"there was none that was `{act}`"

@@ -58,7 +58,7 @@ def test_a_line_that_was_cut_by_a_full_disk_is_repaired(broken: dict[str, Any]) 
 
 def test_an_outage_of_the_log_stands_in_the_log_afterwards(broken: dict[str, Any]) -> None:
     for trouble in ("log-read-only", "log-full"):
-        assert "`resumed`" in broken[trouble]["lines"]["afterwards"]
+        assert "`writing_recovered`" in broken[trouble]["lines"]["afterwards"]
 
 
 def test_a_disk_that_is_slow_or_fails_stops_only_what_has_to_be_durable(broken: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ from authguard.paths import make_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: version of the form of checkpoint lines and heads
+VERSION: Final = 1
 #: most bytes of a checkpoint's line, of a head, and most heads that are read
 MAX_LINE_BYTES: Final = 2 * MAX_NOTE_CHARS
 MAX_HEAD_BYTES: Final = 32_768
@@ -97,7 +99,7 @@ def read_notes(path: Path) -> Iterator[str]:
             if left <= 0 and not line.endswith(b"\n"):
                 return
             try:
-                yield _line(line).note if line.endswith(b"\n") else ""
+                yield _decode_note(line) if line.endswith(b"\n") else ""
             except msgspec.DecodeError:
                 yield ""
 
@@ -111,14 +113,19 @@ def parse_notes(data: bytes) -> Iterator[str]:
     for line in data.splitlines():
         if line:
             try:
-                yield _line(line).note if len(line) <= MAX_LINE_BYTES else ""
+                yield _decode_note(line) if len(line) <= MAX_LINE_BYTES else ""
             except msgspec.DecodeError:
                 yield ""
 
 
+def _decode_note(line: bytes) -> str:
+    found = _line(line)
+    return found.note if found.v == VERSION else ""
+
+
 def encode_line(note: str) -> bytes:
     """Write one line of the checkpoints' file."""
-    return msgspec.json.encode(CheckpointLine(1, note)) + b"\n"
+    return msgspec.json.encode(CheckpointLine(VERSION, note)) + b"\n"
 
 
 def append_note(path: Path, note: str) -> None:
@@ -207,4 +214,7 @@ def read_head(path: str) -> Head:
 
 def _decode_head_file(path: Path) -> Head:
     with path.open("rb") as file:
-        return _head(file.read(MAX_HEAD_BYTES))
+        head = _head(file.read(MAX_HEAD_BYTES))
+    if head.v != VERSION:
+        raise ValueError("the head was written by another version of authguard")
+    return head

@@ -1,8 +1,8 @@
-"""A chain in several files: the one that is written, and the closed segments before it, whatever form they have by now.
+"""The files of a chain: the file that is written, and the closed segments before it.
 
-``audit.jsonl`` is written; ``audit.jsonl.000000004096`` is a closed segment whose first line is the chain's 4,096th
-from 0, with ``.gz`` where it was compressed and ``.stub`` where only what proves the rest was kept. Chain and tree go
-on from one to the next, so nothing here is believed: names only say where to look, and the lines tell.
+``audit.jsonl`` is written. ``audit.jsonl.000000004096`` is a closed segment whose first line has the number 4096.
+A segment ends in ``.gz`` if it is compressed, and in ``.tombstone`` if it was retired. The hash chain and the Merkle
+tree continue from one segment to the next. File names are not trusted: they only tell which file to open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit.bgzf import open_decompressed
 from authguard.audit.chain_file import chain_paths, read_tail
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
 from authguard.core.tombstone import Tombstone, parse_tombstone
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #: digits of the number of a segment's first line, so that names sort
 NAME_DIGITS: Final = 12
 GZIP_SUFFIX: Final = ".gz"
-TOMBSTONE_SUFFIX: Final = ".stub"
+TOMBSTONE_SUFFIX: Final = ".tombstone"
+#: suffix of tombstones in version 1 of the format, which is refused
+_OLD_TOMBSTONE_SUFFIX: Final = ".stub"
 #: most bytes of a stub
 MAX_TOMBSTONE_BYTES: Final = 524_288
 #: looks at a folder that changes meanwhile
@@ -36,8 +38,8 @@ MAX_SEGMENTS: Final = 1_000_000
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 #: forms in which a segment is looked for, the fullest first: a crash may leave two of one
-_FORMS: Final = ("", GZIP_SUFFIX, TOMBSTONE_SUFFIX)
-_NAME: Final = re.compile(r"\.([0-9]{12,18})(\.gz|\.stub)?$")
+_FORMS: Final = ("", GZIP_SUFFIX, TOMBSTONE_SUFFIX, _OLD_TOMBSTONE_SUFFIX)
+_NAME: Final = re.compile(r"\.([0-9]{12,18})(\.gz|\.tombstone|\.stub)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Segment:
     Attributes:
         path: of the file.
         base: number of its first line in the chain, from 0; -1 where a file that is written says none.
-        form: empty, ``.gz`` or ``.stub``.
+        form: empty, ``.gz`` or ``.tombstone``.
         live: whether it is the one that is written.
         inode: of the file that is written; 0 for any.
     """
@@ -61,7 +63,7 @@ class Segment:
     @property
     def is_tombstone(self) -> bool:
         """Whether only what proves the lines is left of them."""
-        return self.form == TOMBSTONE_SUFFIX
+        return self.form in {TOMBSTONE_SUFFIX, _OLD_TOMBSTONE_SUFFIX}
 
     @property
     def key(self) -> str:
@@ -97,6 +99,11 @@ def list_closed(chain: Path) -> tuple[Segment, ...]:
         if form or not _is_same_file(path, chain):
             segments.append(Segment(path, base, form))
     return tuple(segments)
+
+
+def make_version_error(violation: Violation) -> OSError:
+    """Build the error for a file of another version of the format; its errno is ``EPROTONOSUPPORT``."""
+    return OSError(errno.EPROTONOSUPPORT, violation.message)
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
@@ -199,6 +206,8 @@ def read_tombstone(segment: Segment) -> tuple[Tombstone, bytes]:
     Raises:
         OSError: it cannot be read, or is none.
     """
+    if segment.form == _OLD_TOMBSTONE_SUFFIX:
+        raise make_version_error(Violation.OLDER_VERSION)
     with open_segment(segment) as file:
         raw = file.read(MAX_TOMBSTONE_BYTES + 1)
     found = parse_tombstone(raw) if len(raw) <= MAX_TOMBSTONE_BYTES else None
@@ -336,6 +345,8 @@ def _read_last(segment: Segment) -> ChainedLine:
         file.seek(max(0, get_length(file) - 2 * MAX_LINE_BYTES))
         data = file.read(2 * MAX_LINE_BYTES)
     last = parse_line(data[data.rfind(b"\n", 0, -1) + 1 :])
+    if isinstance(last, Violation) and last in VERSION_VIOLATIONS:
+        raise make_version_error(last)
     if not isinstance(last, ChainedLine):
         raise OSError(errno.EBADMSG, "it does not end in a line of ours")
     return last

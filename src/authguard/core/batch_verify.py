@@ -113,7 +113,7 @@ def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> 
         hashing = begun()
         hashing.update(line[:-HASH_SUFFIX_BYTES])
         digest = hashing.hexdigest()
-        if not line.endswith(f',"v":1,"seq":{number},"prev":"{prev}","hash":"{digest}"}}\n'.encode()):
+        if not line.endswith(f',"v":2,"seq":{number},"prev":"{prev}","hash":"{digest}"}}\n'.encode()):
             return None
         prev = digest
     times = [one.at for one in said]

@@ -1,6 +1,6 @@
 """The chain: how an entry becomes one line that names its predecessor, and where a run of lines first breaks.
 
-A line is the entry's JSON with ``,"v":1,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
+A line is the entry's JSON with ``,"v":2,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
 is the version of the form of lines; ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is
 the hash of the line before, `GENESIS` in the first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
 
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 GENESIS: Final = "0" * 64
 #: of the form of lines, as their ``v`` says; the hot path has it spelt out
-VERSION: Final = 1
+VERSION: Final = 2
 #: longest line in bytes, its newline among them: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
 MAX_LINE_BYTES: Final = 65_535
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Entry).decode
-_LINK: Final = re.compile(rb',"v":1,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+_LINK: Final = re.compile(rb',"v":2,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+#: a line of any version: its version and its hash
+_ANY_VERSION: Final = re.compile(
+    rb',"v":([1-9][0-9]{0,8}),"seq":(?:0|[1-9][0-9]{0,17}),"prev":"[0-9a-f]{64}","hash":"([0-9a-f]{64})"\}\n'
+)
 #: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
 HASH_SUFFIX_BYTES: Final = 76
 
@@ -40,6 +44,8 @@ HASH_SUFFIX_BYTES: Final = 76
 class Violation(StrEnum):
     """Integrity violations of a log: of a line, of a file or of its checkpoints."""
 
+    OLDER_VERSION = "older-version"
+    NEWER_VERSION = "newer-version"
     EDITED = "edited"
     MISPLACED = "misplaced"
     TORN = "torn"
@@ -69,7 +75,13 @@ class Violation(StrEnum):
         return _MESSAGES[self]
 
 
+#: violations of a line that is intact, but of another version of the format
+VERSION_VIOLATIONS: Final = frozenset({Violation.OLDER_VERSION, Violation.NEWER_VERSION})
 _MESSAGES: Final = {
+    Violation.OLDER_VERSION: (
+        "written by an older version of authguard: verify it with that version, archive it, and start a new log"
+    ),
+    Violation.NEWER_VERSION: "written by a newer version of authguard: upgrade this one",
     Violation.EDITED: "the line was edited: its bytes do not match its hash",
     Violation.MISPLACED: "the line does not follow the line before it: lines were deleted, inserted or reordered",
     Violation.TORN: "the last line is incomplete: after a crash, or because it was cut",
@@ -152,7 +164,7 @@ def format_line(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
     Raises:
         ValueError: a text of the entry is not Unicode (a lone surrogate).
     """
-    hashed = _encode(entry)[:-1] + f',"v":1,"seq":{seq},"prev":"{prev}"'.encode()
+    hashed = _encode(entry)[:-1] + f',"v":2,"seq":{seq},"prev":"{prev}"'.encode()
     digest = sha256(hashed).hexdigest()
     return hashed + f',"hash":"{digest}"}}\n'.encode(), digest
 
@@ -200,7 +212,7 @@ def render_line(  # noqa: PLR0917 - the hot path: a name for each would cost as 
             _encode(at),  # a sixth of the time of a `repr`
             template.decided,
             template.about,
-            f'{traced},"v":1,"seq":{seq},"prev":"{prev}"'.encode(),
+            f'{traced},"v":2,"seq":{seq},"prev":"{prev}"'.encode(),
         )
     )
     digest = sha256(hashed).hexdigest()
@@ -216,9 +228,11 @@ def parse_line(line: bytes) -> ChainedLine | Violation:
     if not line.endswith(b"\n"):
         return Violation.TORN if len(line) <= MAX_LINE_BYTES else Violation.NOT_A_RECORD
     # quotes inside a text are escaped, so the last of these can only be the link itself
-    found = _LINK.fullmatch(line, max(line.rfind(b',"v":1,"seq":'), 0))
-    if found is None or len(line) > MAX_LINE_BYTES:
+    found = _LINK.fullmatch(line, max(line.rfind(b',"v":2,"seq":'), 0))
+    if len(line) > MAX_LINE_BYTES:
         return Violation.NOT_A_RECORD
+    if found is None:
+        return _classify_version(line)
     seq, prev, stated = found.groups()
     if sha256(line[:-HASH_SUFFIX_BYTES]).hexdigest().encode() != stated:
         return Violation.EDITED
@@ -227,6 +241,14 @@ def parse_line(line: bytes) -> ChainedLine | Violation:
     except msgspec.DecodeError:
         return Violation.NOT_A_RECORD
     return ChainedLine(entry, int(seq), prev.decode(), stated.decode())
+
+
+def _classify_version(line: bytes) -> Violation:
+    """Tell an intact line of another version from a line that is no record."""
+    found = _ANY_VERSION.fullmatch(line, max(line.rfind(b',"v":'), 0))
+    if found is None or sha256(line[:-HASH_SUFFIX_BYTES]).hexdigest().encode() != found[2]:
+        return Violation.NOT_A_RECORD
+    return Violation.OLDER_VERSION if int(found[1]) < VERSION else Violation.NEWER_VERSION
 
 
 def iter_chain(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterator[ChainedLine | ChainBreak]:

@@ -27,7 +27,7 @@ MAX_RETIRED: Final = 4_096
 RETIRED: Final = "retired"
 
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
-_NOTE: Final = re.compile(r"lines [0-9]+ to [0-9]+, stub sha256 ([0-9a-f]{64})")
+_NOTE: Final = re.compile(r"lines [0-9]+ to [0-9]+, tombstone sha256 ([0-9a-f]{64})")
 
 
 class Tombstone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +154,7 @@ def make_tombstone(lines: Iterable[bytes], base: int, count: int) -> Tombstone |
 def format_retired_note(tombstone: Tombstone) -> str:
     """Say in a record that a segment gives way to a stub."""
     last = tombstone.base + tombstone.count
-    return f"lines {tombstone.base + 1} to {last}, stub sha256 {sha256(tombstone.encode()).hexdigest()}"
+    return f"lines {tombstone.base + 1} to {last}, tombstone sha256 {sha256(tombstone.encode()).hexdigest()}"
 
 
 def parse_retired_note(note: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
 from authguard.audit.checkpoint_file import chain_origin, encode_line
-from authguard.core.chain import GENESIS
+from authguard.core.chain import GENESIS, VERSION
 from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import Checkpoint, Key, sign_note
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOG: Final = "audit.jsonl"
 SIGNED: Final = "audit.checkpoints"
 SECOND: Final = "audit.1.jsonl"
-_TAIL: Final = re.compile(rb',"v":1,"seq":[0-9]+,"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}"\}\n$')
+_TAIL: Final = re.compile(rb',"v":2,"seq":[0-9]+,"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}"\}\n$')
 
 
 def split(data: bytes) -> Lines:
@@ -43,11 +43,11 @@ def write(folder: Path, lines: Lines, name: str = LOG) -> None:
     (folder / name).write_bytes(b"".join(lines))
 
 
-def rehash(lines: Lines) -> Lines:
-    """Chain lines anew, from the first on, as anybody can."""
+def rehash(lines: Lines, version: int = VERSION) -> Lines:
+    """Chain lines again from the first on, as anybody can, in any version of the format."""
     head, made = GENESIS, []
     for seq, line in enumerate(lines):
-        body = _TAIL.sub(b"", line) + f',"v":1,"seq":{seq},"prev":"{head}"'.encode()
+        body = _TAIL.sub(b"", line) + f',"v":{version},"seq":{seq},"prev":"{head}"'.encode()
         head = sha256(body).hexdigest()
         made.append(body + f',"hash":"{head}"}}\n'.encode())
     return made
@@ -184,7 +184,7 @@ def endorse(folder: Path) -> None:
     said = {"kind": "act", "id": "z", "at": 1, "policy": "ab", "act": "key.rotated", "by": "audit"}
     lines = read(folder)
     claim = json.dumps(said | {"note": key.key.text()}, separators=(",", ":"))[:-1].encode() + b"}\n"
-    lines = rehash([*lines, claim[:-2] + b',"v":1,"seq":0,"prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n'])
+    lines = rehash([*lines, claim[:-2] + b',"v":2,"seq":0,"prev":"' + b"0" * 64 + b'","hash":"' + b"0" * 64 + b'"}\n'])
     name = chain_origin(Key(ours, b"").name, lines[0][-67:-3].decode())
     note = sign_note(Checkpoint(name, len(lines), root(lines)), 1_900_000_000, [(key.key, key.sign)])
     write(folder, lines)

@@ -163,7 +163,7 @@ def after(line: bytes, body: bytes) -> list[bytes]:
     from hashlib import sha256  # noqa: PLC0415 - one manipulation
 
     seq = int(line.rsplit(b'"seq":', 1)[1].split(b",")[0])
-    hashed = body + f',"v":1,"seq":{seq + 1},"prev":"{line[-67:-3].decode()}"'.encode()
+    hashed = body + f',"v":2,"seq":{seq + 1},"prev":"{line[-67:-3].decode()}"'.encode()
     return [hashed + f',"hash":"{sha256(hashed).hexdigest()}"}}\n'.encode()]
 
 
@@ -238,7 +238,7 @@ def forged(lines: list[bytes]) -> list[bytes]:
     made, head = [], prev
     for number, line in enumerate(lines):
         changed = line.replace(b'"by":"dana"', b'"by":"erik"') if number == 2 else line
-        body = changed[: changed.rindex(b',"v":1,"seq":')]
+        body = changed[: changed.rindex(b',"v":2,"seq":')]
         made += after(b'"seq":%d,%s"}\n' % (base + number - 1, b"x" + head.encode()), body)
         head = made[-1][-67:-3].decode()
     return made
@@ -273,7 +273,7 @@ FILES: Final[dict[str, tuple[Tamper, str, int, str]]] = {
     "a stub emptied": (put("stub 1", lambda _: b""), "stub 1", 0, "unreadable"),
     "two stubs made one": (merge_stubs, "stub 0", 0, "retirement-unrecorded"),
     "a stub that is a link": (link("stub 1"), "stub 1", 0, "unreadable"),
-    "a stub in the place of lines": (own_stub("gz 1"), "gz 1>.stub", 0, "retirement-unrecorded"),
+    "a stub in the place of lines": (own_stub("gz 1"), "gz 1>.tombstone", 0, "retirement-unrecorded"),
     "a stub in the place of lines, and a line that says so": (
         own_stub("gz 1", claim=True),
         "audit.jsonl",

@@ -14,6 +14,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry
 from tests.audit.logs import CELL
+from tests.audit.verify.tampering import rehash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,3 +165,18 @@ def test_an_emptied_log_with_checkpoints_is_not_well(log: Path) -> None:
     assert verify(log, trust=Trust((), signing_key.verify_signature, {}, {})).chains[0].result == ChainBreak(
         0, Violation.EMPTY
     )
+
+
+@pytest.mark.parametrize(("version", "violation"), [(1, Violation.OLDER_VERSION), (3, Violation.NEWER_VERSION)])
+def test_a_log_of_another_version_is_refused_by_name(log: Path, version: int, violation: Violation) -> None:
+    log.write_bytes(b"".join(rehash(chain("allow", "deny"), version)))
+    assert verify(log, pause=never).chains[0].result == ChainBreak(1, violation)
+
+
+def test_an_old_tombstone_is_refused_by_name(log: Path) -> None:
+    lines = chain("allow", "deny")
+    log.write_bytes(b"".join(lines))
+    old = log.with_name("audit.jsonl.000000000000.stub")
+    old.write_bytes(b"{}")
+    (report,) = verify(log, pause=never).chains
+    assert (report.result, report.where) == (ChainBreak(0, Violation.OLDER_VERSION), old)

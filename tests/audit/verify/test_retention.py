@@ -38,7 +38,7 @@ def retired(desk: Desk) -> list[str]:
     desk.work()
     desk.clock.advance(10)
     sink.close()
-    return [name for name in desk.names() if name.endswith(".stub")]
+    return [name for name in desk.names() if name.endswith(".tombstone")]
 
 
 def test_what_is_kept_no_longer_leaves_stubs_and_the_rest_verifies(desk: Desk) -> None:
@@ -73,12 +73,12 @@ def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
     assert desk.signer.pending_record is not None
     desk.work()
     desk.work()
-    assert not [name for name in desk.names() if name.endswith(".stub")]
+    assert not [name for name in desk.names() if name.endswith(".tombstone")]
     desk.write(sink, "60")  # the record
     desk.signer._maintain()  # which is not signed
-    assert not [name for name in desk.names() if name.endswith(".stub")]
+    assert not [name for name in desk.names() if name.endswith(".tombstone")]
     desk.work()
-    assert [name for name in desk.names() if name.endswith(".stub")] == ["audit.jsonl.000000000000.stub"]
+    assert [name for name in desk.names() if name.endswith(".tombstone")] == ["audit.jsonl.000000000000.tombstone"]
     sink.close()
 
 
@@ -131,8 +131,8 @@ def test_a_stub_that_nothing_says_so_of_is_found(desk: Desk) -> None:
         stub = make_tombstone(iter(file.readlines()), first.base, second.base - first.base)
     assert stub is not None
     first.path.unlink()
-    segment_file.segment_path(desk.log, first.base, ".stub").write_bytes(stub.encode())
+    segment_file.segment_path(desk.log, first.base, ".tombstone").write_bytes(stub.encode())
     found = desk.verify().chains[0]
     assert not desk.verify().ok
     assert getattr(found.result, "violation", None) is Violation.RETIREMENT_UNRECORDED
-    assert found.where.name == "audit.jsonl.000000000000.stub"
+    assert found.where.name == "audit.jsonl.000000000000.tombstone"

@@ -171,7 +171,7 @@ def test_a_restart_goes_on_and_never_signs_what_was_changed_meanwhile(tampered: 
     tampered.signer.stop()
     sink.append(ActEntry(id="later", at=3005.0, policy="ab", act="started"))
     sink.close()
-    assert b'"act":"unsealed"' in (tampered.folder / LOG).read_bytes()
+    assert b'"act":"signing_failed"' in (tampered.folder / LOG).read_bytes()
     assert not tampered.verify().ok
 
 

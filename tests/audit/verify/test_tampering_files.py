@@ -55,8 +55,8 @@ def test_what_nobody_touched_verifies_and_has_files_of_every_form(tampered: Desk
     found = tampered.verify()
     assert found.ok, found
     forms = [one.form for one in segment_file.list_segments(tampered.log)]
-    assert forms == sorted(forms, key=[".stub", ".gz", ""].index)
-    assert (forms.count(".stub"), forms.count(".gz") >= 2, forms.count("") >= 3) == (3, True, True)
+    assert forms == sorted(forms, key=[".tombstone", ".gz", ""].index)
+    assert (forms.count(".tombstone"), forms.count(".gz") >= 2, forms.count("") >= 3) == (3, True, True)
 
 
 @pytest.mark.parametrize("done", FILES)
@@ -73,7 +73,7 @@ def test_a_manipulation_is_found_in_its_file_at_its_line(tampered: Desk, done: s
 
 
 def _expected(desk: Desk, where: str) -> str:
-    """Name the file: ``gz 1>.stub`` is that of its number in another form, ``gz 1+1`` in its form with the next."""
+    """Name the file: ``gz 1>.tombstone`` has its number and another form, ``gz 1+1`` its form and the next number."""
     if where.startswith("audit."):
         return where
     found, turned, form = where.partition(">")

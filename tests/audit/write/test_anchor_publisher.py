@@ -235,5 +235,5 @@ def test_the_log_says_that_it_is_not_anchored_and_that_it_is_again(
     anchor.free.set()
     sink.close()
     said = (tmp_path / "audit.jsonl").read_bytes()
-    assert b'"act":"unanchored","by":"audit","note":"watched: broken"' in said
-    assert said.index(b'"act":"unanchored"') < said.index(b'"act":"reanchored"')
+    assert b'"act":"anchoring_failed","by":"audit","note":"watched: broken"' in said
+    assert said.index(b'"act":"anchoring_failed"') < said.index(b'"act":"anchoring_recovered"')

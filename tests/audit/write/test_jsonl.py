@@ -12,8 +12,9 @@ import pytest
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write import jsonl
-from authguard.core.chain import MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line, verify_chain
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line, verify_chain
 from authguard.errors import AuditError
+from tests.audit.verify.tampering import rehash
 from tests.records import by_hand
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
         sink.append(act("2"))
     sink.append(act("3"))
     said, kept = records(log)
-    assert (said["act"], said["note"]) == ("disturbed", "the file was deleted or replaced behind line 1")
+    assert (said["act"], said["note"]) == ("tampering_detected", "the file was deleted or replaced behind line 1")
     assert kept["note"] == "3"
     assert verify(log).chains[0].result == ChainBreak(1, Violation.MISPLACED)
 
@@ -315,8 +316,8 @@ def test_a_full_disk_refuses_the_record_and_the_chain_goes_on_after_it(sink: Jso
         os.close(stolen)
     first, resumed, last = records(log)
     assert (first["note"], last["note"]) == ("1", "3")
-    assert (resumed["act"], resumed["by"]) == ("resumed", "audit")
-    assert resumed["note"] == "not written from 2027-01-15T08:00:00Z on: 1, No space left on device"
+    assert (resumed["act"], resumed["by"]) == ("writing_recovered", "audit")
+    assert resumed["note"] == "1 records were not written since 2027-01-15T08:00:00Z: No space left on device"
     assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
@@ -328,7 +329,7 @@ def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Pa
     sink.append(act("3"))
     assert [(record["act"], record["note"]) for record in records(log)] == [
         ("started", "1"),
-        ("resumed", "not written from 2027-01-15T08:00:00Z on: 1, Bad file descriptor"),
+        ("writing_recovered", "1 records were not written since 2027-01-15T08:00:00Z: Bad file descriptor"),
         ("started", "3"),
     ]
     assert isinstance(verify_chain(lines(log)), IntactChain)
@@ -348,3 +349,21 @@ def test_two_sinks_never_share_a_chain(new_sink: NewSink, log: Path, act: Act) -
     assert third.path == log
     assert [(chain.lines, chain.path) for chain in verify(log).chains] == [(21, log), (20, second.path)]
     assert verify(log).ok
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [(1, "written by an older version of authguard"), (3, "by a newer version")]
+)
+def test_a_log_of_another_version_is_not_continued(
+    new_sink: NewSink, log: Path, act: Act, version: int, words: str
+) -> None:
+    line, _ = format_line(act("1"), 0, GENESIS)
+    old = rehash([line], version)[0]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(old)
+    with pytest.raises(AuditError, match=words):
+        new_sink().open()
+    assert log.read_bytes() == old
+    log.rename(log.with_name(f"{log.name}.000000000000"))
+    with pytest.raises(AuditError, match=words):
+        new_sink().open()

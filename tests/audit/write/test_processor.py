@@ -161,7 +161,7 @@ def test_a_full_disk_costs_the_app_nothing_and_is_told_when_it_is_over(inner: Me
     inner.full = False
     log[0].info("kept")
     lost, kept = inner.entries()
-    assert (lost["act"], lost["by"], lost["note"]) == ("lost", "audit", "3 lines")
+    assert (lost["act"], lost["by"], lost["note"]) == ("records_dropped", "audit", "3 lines")
     assert kept["message"] == "kept"
 
 

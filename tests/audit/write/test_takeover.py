@@ -12,7 +12,9 @@ from authguard.audit import segment_file
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.core.chain import ChainBreak, Violation, format_line
 from authguard.core.entries import ActEntry
+from authguard.errors import AuditError
 from tests.audit.desk import Desk, numbers
+from tests.audit.verify.tampering import rehash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,3 +209,33 @@ def test_files_that_were_put_behind_a_stopped_log_go_aside_and_the_chain_goes_on
     found = desk.verify()
     assert found.ok, found
     assert found.chains[0].segments == 1
+
+
+def aged(desk: Desk) -> bytes:
+    """Rewrite the log, and the head that a writer remembers of it, in the first version of the format."""
+    lines = rehash(desk.log.read_bytes().splitlines(keepends=True), 1)
+    desk.log.write_bytes(b"".join(lines))
+    (head,) = desk.memory.iterdir()
+    head.rename(head.with_name(f"{lines[0][-67:-35].decode()}.json"))
+    return b"".join(lines)
+
+
+def test_a_log_that_an_older_version_signed_is_refused_and_stays_in_its_place(desk: Desk) -> None:
+    written(desk, *numbers(0, 3))
+    old = aged(desk)
+    with pytest.raises(AuditError, match="taken over: written by an older version of authguard: verify it with"):
+        desk.open()
+    assert desk.log.read_bytes() == old
+    assert not aside(desk)
+    for head in desk.memory.iterdir():
+        head.unlink()
+    with pytest.raises(AuditError, match="written by an older version"):
+        desk.open()
+
+
+def test_a_log_made_to_look_old_does_not_keep_the_app_down(desk: Desk) -> None:
+    written(desk, *numbers(0, 3))
+    desk.log.write_bytes(b"".join(rehash(desk.log.read_bytes().splitlines(keepends=True), 1)))
+    desk.open().close()
+    assert said(desk)[1] == "foreign"
+    assert aside(desk)

@@ -288,6 +288,8 @@ class ChainVerifier:
 
 def classify_error(error: OSError) -> Violation:
     """Tell a file that cannot be read now from one that is not what it should be."""
+    if error.errno == errno.EPROTONOSUPPORT:
+        return Violation.OLDER_VERSION
     return Violation.INACCESSIBLE if error.errno in _TRANSIENT_ERRNOS else Violation.UNREADABLE
 
 

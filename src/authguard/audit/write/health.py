@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 #: of a writer's thread: what it says where something fails -> the acts that tell of it and of its end
 _FAILURES: Final = (
-    ("signing_error", "unsealed", "resealed"),
-    ("retention_error", "untidied", "tidied"),
-    ("anchor_error", "unanchored", "reanchored"),
+    ("signing_error", "signing_failed", "signing_recovered"),
+    ("retention_error", "retention_failed", "retention_recovered"),
+    ("anchor_error", "anchoring_failed", "anchoring_recovered"),
 )
 
 
@@ -60,11 +60,11 @@ class LogHealth:
             yield "space_low" if space else "space_recovered", space
             self._recorded["space"] = space
         if self._tampering:
-            yield "disturbed", self._tampering
+            yield "tampering_detected", self._tampering
             self._tampering = ""
         if self._failed:
             since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            yield "resumed", f"not written from {since} on: {self._failed}, {self._why}"
+            yield "writing_recovered", f"{self._failed} records were not written since {since}: {self._why}"
             self._failed = 0
         if signer is None:
             return

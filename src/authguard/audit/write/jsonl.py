@@ -29,7 +29,16 @@ from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth
 from authguard.audit.write.takeover import find_start
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, parse_line, render_line
+from authguard.core.chain import (
+    GENESIS,
+    MAX_LINE_BYTES,
+    VERSION_VIOLATIONS,
+    ChainedLine,
+    Violation,
+    format_line,
+    parse_line,
+    render_line,
+)
 from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
-    from authguard.core.chain import LineTemplate, Violation
+    from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
@@ -283,7 +292,7 @@ class JsonlSink:
             why = error.strerror or type(error).__name__
             if why != self._rotation_error:
                 self._rotation_error = why
-                self._record_act("unturned", f"a new file could not be begun: {why}")
+                self._record_act("rotation_failed", f"a new file could not be created: {why}")
             return
         release(file)
         before, self._base = self._base, self._seq
@@ -291,7 +300,7 @@ class JsonlSink:
         self._flusher.add_segment(segment)
         if self._signer is not None:
             self._signer.on_rotate(new.fd)
-        self._record_act("turned", f"lines {before + 1} to {self._base} are in {segment.name}")
+        self._record_act("rotated", f"lines {before + 1} to {self._base} are in {segment.name}")
 
     def _record_act(self, act: str, note: str) -> None:
         """Record something that the log has to say of itself."""
@@ -320,7 +329,7 @@ class JsonlSink:
         with suppress(AuditError):
             if not self._writable:
                 self._ensure_writable(self._clock.now())
-            self._record_act(CLOSED, f"behind line {self._seq}")
+            self._record_act(CLOSED, f"after line {self._seq}")
 
     def _acquire(self) -> None:
         """Take a file, and continue it."""
@@ -394,6 +403,8 @@ class JsonlSink:
         Raises:
             AuditError: the line was edited, or is none of ours.
         """
+        if isinstance(last, Violation) and last in VERSION_VIOLATIONS:
+            raise AuditError(f"the audit log `{self.path}` cannot be continued: {last.message}")
         if not isinstance(last, ChainedLine):
             raise AuditError(
                 f"the last line of the audit log `{self.path}` cannot be continued ({last.message}): "

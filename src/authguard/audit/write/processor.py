@@ -103,7 +103,7 @@ class ChainProcessor:
                         id=self._ids.record(now),
                         at=now,
                         policy="",
-                        act="lost",
+                        act="records_dropped",
                         by="audit",
                         note=f"{self.dropped} lines",
                     )

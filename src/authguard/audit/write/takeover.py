@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
-from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.core.chain import MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
 from authguard.core.entries import TransitionEntry
 from authguard.core.handover import (
     ADOPTED,
@@ -113,6 +113,8 @@ class ChainTakeover:
             return taken
         try:
             first, head = self._load_head(segments)
+            if not first and head is None:
+                self._require_version(segments[0])
         except ValueError:
             return taken  # the signer says that the memory is damaged, and signs nothing
         if first and self._is_copy(first, head):
@@ -153,6 +155,26 @@ class ChainTakeover:
             else None
         )
         return first, head
+
+    def _require_version(self, segment: Segment) -> None:
+        """Refuse a chain of another version; one that this key never signed is moved aside like any foreign chain.
+
+        Raises:
+            OSError: the chain is of another version.
+        """
+        if segment.is_tombstone:
+            return
+        with segment_file.open_segment(segment) as file:
+            line = file.readline(MAX_LINE_BYTES + 1)
+        found = parse_line(line)
+        if not isinstance(found, Violation) or found not in VERSION_VIOLATIONS:
+            return
+        first = line[-67:-3].decode()
+        is_ours = any(
+            checkpoint_file.load_head(self._memory, checkpoint_file.chain_origin(key.name, first)) for key in self._keys
+        )
+        if is_ours or not any(self._memory.glob("*.json")):
+            raise segment_file.make_version_error(found)
 
     @staticmethod
     def _read_first_hash(segment: Segment) -> str:
