@@ -124,7 +124,7 @@ def bought(folder: Path) -> int:
     """Count the purchases that are done, by the store: a time is worth nothing if they are not."""
     reading = sqlite3.connect(folder / "store.db")
     try:
-        found: tuple[int] = reading.execute("SELECT count(*) FROM queue WHERE state = 'done'").fetchone()
+        found: tuple[int] = reading.execute("SELECT count(*) FROM transaction_index WHERE state = 'done'").fetchone()
         return found[0]
     finally:
         reading.close()

@@ -19,7 +19,6 @@ import trio
 from authguard.errors import StoreError
 from authguard.stores import sqlite as module
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_connection import SCHEMA
 from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
 
 if TYPE_CHECKING:
@@ -488,15 +487,4 @@ async def test_names_whose_time_is_over_are_removed_from_the_file(sqlite: Sqlite
         assert await sqlite.claim(bytes([name]) * 32, 100.0, 10.0)
     assert await sqlite.claim(b"x" * 32, 300.0, 200.0)
     with closing(sqlite3.connect(tmp_path / "records.db")) as file:
-        assert file.execute("SELECT name FROM used").fetchall() == [(b"x" * 32,)]
-
-
-async def test_a_file_of_an_older_authguard_gets_room_for_names(tmp_path: Path) -> None:
-    path = tmp_path / "older.db"
-    with closing(sqlite3.connect(path)) as file:
-        for statement in SCHEMA:
-            file.execute(statement)
-    store = SqliteStore(path)
-    await store.open()
-    assert await store.claim(b"n" * 32, 100.0, 10.0)
-    await store.close()
+        assert file.execute("SELECT name FROM claims").fetchall() == [(b"x" * 32,)]

@@ -7,12 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
 
-import msgspec
 import pytest
 
-from authguard.core.snapshot import TransactionRecord
 from authguard.errors import StoreError
 from authguard.stores import sqlite_connection
+from authguard.stores.sqlite import SqliteStore
 from authguard.stores.sqlite_connection import SCHEMA_VERSION, open_connections, store_error
 
 
@@ -53,6 +52,30 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_connections(path, 1.0)
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+def test_a_file_of_the_first_schema_is_refused_by_name_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    with closing(sqlite3.connect(path)) as old:
+        for statement in (
+            "CREATE TABLE records (name BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE documents (shelf TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (shelf, name))",
+            "PRAGMA user_version=1",
+        ):
+            old.execute(statement)
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match=r"records\.db has schema 1 of an older authguard.*name a new file"):
+        open_connections(path, 1.0)
+    assert path.read_bytes() == content
+
+
+async def test_an_app_does_not_start_on_a_file_of_the_first_schema(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA user_version=1")
+    store = SqliteStore(path)
+    with pytest.raises(StoreError, match="schema 1 of an older authguard"):
+        await store.open()
 
 
 def test_another_programs_file_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -143,22 +166,4 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
 
 def test_an_error_without_a_code_still_gets_advice(tmp_path: Path) -> None:
     message = str(store_error(tmp_path, "read", sqlite3.ProgrammingError("closed")))
-    assert "cannot be read (ProgrammingError): look at the disk" in message
-
-
-def test_transactions_of_a_file_from_before_are_found_and_what_found_them_then_is_gone(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    held = TransactionRecord(state="held", operation="pay", subject="p1", role="boss", created=7.0, version=1)
-    for connection in open_connections(path, 1.0):
-        connection.close()
-    with closing(sqlite3.connect(path)) as before:
-        before.execute("DROP TABLE queue")
-        before.execute("CREATE TABLE transactions (name BLOB PRIMARY KEY, state, role, operation, created)")
-        rows = ((b"t1", 1, msgspec.msgpack.encode(held)), (b"t2", 1, b"damaged"), (b"v", 1, b""))
-        before.executemany("INSERT INTO records (name, version, value) VALUES (?, ?, ?)", rows)
-        before.commit()
-    writer, reader = open_connections(path, 1.0)
-    reader.close()
-    assert writer.execute("SELECT * FROM queue").fetchall() == [("held", 7.0, b"t1", "boss", "pay", "p1")]
-    assert not writer.execute("SELECT 1 FROM sqlite_schema WHERE name = 'transactions'").fetchall()
-    writer.close()
+    assert "cannot be read (ProgrammingError): check the disk" in message

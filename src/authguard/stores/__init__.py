@@ -1,1 +1,1 @@
-"""Adapters of `authguard.ports.Store`: one file per technology; they never import each other."""
+"""Adapters of `authguard.ports.Store`, one module per technology; they never import each other."""

@@ -1,6 +1,7 @@
-"""What becomes of a write whose caller is cancelled: given up, unless it is being made durable that very moment.
+"""Cancellation safety for store writes.
 
-So that the log, which was written first, can say what is true: a write of which nobody knows is the exception.
+A cancelled write is rolled back, unless its commit has already begun. The audit log is written first, so a write with
+an unknown result must stay the exception.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import anyio
 
 Answer = TypeVar("Answer")
 
-#: seconds between looks at a write that is being made durable
+#: seconds between checks of a commit that is under way
 POLL_INTERVAL_S: Final = 0.001
 
 
 class CommitGuard(Generic[Answer]):
-    """Who decides over one write: the worker that it is, or its caller, who leaves, that it is not.
+    """Lets exactly one side decide about a write: the worker commits it, or the cancelled caller drops it.
 
     Attributes:
-        kept: what the write answered, once it is durable.
-        over: whether the worker has done with it.
+        result: the write's return value once it is durable; empty before.
+        finished: whether the worker is done with the write.
     """
 
     __slots__ = ("_decision", "finished", "result")
@@ -34,27 +35,26 @@ class CommitGuard(Generic[Answer]):
         self.finished = False
 
     def decide(self) -> bool:
-        """Decide, unless the other one did; never waits."""
+        """Claim the decision; return whether the other side had not claimed it. Never waits."""
         return self._decision.acquire(blocking=False)
 
     async def wait_finished(self, lock_timeout_s: float) -> None:
-        """Wait until the worker has done with it, whoever is cancelled, but no longer than `lock_timeout_s` seconds."""
+        """Wait for the worker despite cancellation, for `lock_timeout_s` seconds at most."""
         with anyio.move_on_after(lock_timeout_s, shield=True):
-            while not self.finished:  # noqa: ASYNC110 - a thread has no event to set that may be waited for by anyone
+            while not self.finished:  # noqa: ASYNC110 - no event of both asyncio and trio can be set from a thread
                 await anyio.sleep(POLL_INTERVAL_S)
 
 
 def reraise_cancellation(cancellation: BaseException) -> None:
-    """Have the current task cancelled at its next wait, as it was just now.
+    """Cancel the current task again at its next await.
 
-    A cancelled scope does so by itself. A task of asyncio that was cancelled directly has heard of it once, and would
-    not again.
+    A cancelled scope does that without help. asyncio delivers a direct cancellation of a task only once.
 
     Args:
-        cancellation: as it was caught.
+        cancellation: the exception as caught.
     """
     if anyio.current_effective_deadline() > -math.inf:
         task = asyncio.current_task()
         if task is not None:
-            task.uncancel()  # it is the same cancellation, and counts once
+            task.uncancel()  # the same cancellation must count once
             task.cancel(*cancellation.args)

@@ -1,7 +1,9 @@
-"""Records in this process's memory: for one process, for tests and demos; a restart forgets, so sign-ins start anew.
+"""In-memory store for one process, tests and demos; a restart drops all records, so users sign in again.
 
-Rules: nothing here suspends, so every method is atomic on the event loop; records are kept as bytes, so that nobody
-holds a reference into the store; what still matters is never dropped to make room: at capacity new keys are refused.
+Rules of this file:
+- Nothing suspends, so every method is atomic on the event loop.
+- Records are stored as bytes, so no caller holds a reference into the store.
+- Records that still matter are never dropped to make room: a full store refuses new keys.
 """
 
 from __future__ import annotations
@@ -17,24 +19,24 @@ from authguard.ports import FIRST
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 
-#: a day beyond the default life of a credential (`authguard.policy.compiled_policy.Issuer.max_lifetime`), seconds
+#: seconds: the default life of a credential (`authguard.policy.compiled_policy.Issuer.max_lifetime`) and one day more
 RETENTION_S: Final = 90_000.0
-#: records looked at, for each new one, to see whether their time is over; so that all are seen before it is full
+#: records checked for expiry per new record, so that all are checked before the store is full
 SWEEP_COUNT: Final = 4
-#: the same once the store is full
+#: records checked for expiry per new record once the store is full
 SWEEP_COUNT_WHEN_FULL: Final = 64
-#: one dictionary of a million grows in one go, for tens of milliseconds; none of 256 is ever that large
+#: number of dictionaries: growing one of a million entries blocks for tens of milliseconds; no shard gets that large
 SHARDS: Final = 256
 
 
 class MemoryStore:
-    """Implements `authguard.ports.Store` in memory, bounded.
+    """Implements `authguard.ports.Store` in memory, with a bounded number of entries.
 
     Args:
-        capacity: records and documents together; a new one beyond it is refused with `StoreError`.
-        retention: least seconds for which a record outlives its last change. Not less than the longest
-            ``max_lifetime`` of an issuer and the longest window of a limit or of attempts, or a deleted record could be
-            named again.
+        capacity: records and documents together; `StoreError` refuses a new one beyond it.
+        retention: least seconds between a record's last change and its deletion. Not less than the longest
+            ``max_lifetime`` of an issuer and the longest window of a limit or of attempts: a request could still name a
+            deleted record.
         response_retention: seconds for which first responses of transactions are stored; infinite for as long as those.
         final_states: states in which a transaction may be deleted, as in `authguard.core.record_codec.is_expired`.
     """
@@ -53,8 +55,7 @@ class MemoryStore:
         "_transactions",
     )
 
-    #: `load` never suspends, nor does `commit`
-    nonblocking_reads = nonblocking_writes = True
+    nonblocking_reads = nonblocking_writes = True  # neither `load` nor `commit` suspends
 
     def __init__(
         self,
@@ -71,20 +72,20 @@ class MemoryStore:
         self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._documents: dict[str, dict[str, bytes]] = {}
         self._claims: dict[bytes, float] = {}
-        #: name -> what a transaction is found by: state, role, operation, subject, and its place
+        #: name -> index fields of a transaction: state, role, operation, subject, place
         self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
         self._size = 0
         self._sweep_position = 0
         self._sweep_queue: list[bytes] = []
 
     async def open(self) -> None:
-        """Do nothing: memory is always ready."""
+        """Do nothing: memory needs no preparation."""
 
     async def close(self) -> None:
-        """Do nothing: what is kept stays until the process ends."""
+        """Do nothing: records stay until the process ends."""
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
-        """Read every record that the keys name; what is not stored is as in `blank`.
+        """Read the records of all keys; a missing record is taken from `blank`.
 
         Raises:
             StoreError: a record is damaged.
@@ -94,20 +95,20 @@ class MemoryStore:
 
     @staticmethod
     def record_keys(keys: Keys) -> tuple[bytes, ...]:
-        """Name the places of the records that the keys name."""
+        """Return the names of the records that the keys address."""
         return tuple(record_codec.record_keys(keys))
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
-        """See whether anything there changed: equal answers are the same records."""
+        """Return the stored bytes of records; equal results mean unchanged records."""
         shards = self._records
         seen = []
-        for name in places:  # every warm request comes here: a comprehension would be a call of its own
+        for name in places:  # hot path of every cached decision: a comprehension would cost one more call
             seen.append(shards[name[-1]].get(name))  # noqa: PERF401
         return tuple(seen)
 
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Put what was seen there into a snapshot.
+        """Decode the bytes from `peek_versions` into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
@@ -116,7 +117,7 @@ class MemoryStore:
         return record_codec.decode_snapshot([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Replace every record that differs, all or none; False where another was faster.
+        """Replace every record that differs, all or none; return False on a version conflict.
 
         Raises:
             StoreError: there is no room for a new record, or a stored one is damaged.
@@ -147,12 +148,15 @@ class MemoryStore:
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List transactions by their ids, in the order of their places."""
+        """Return transactions with their ids, in list order."""
         since = (after[0], record_codec.transaction_key(after[1]))
         found = (
             (place, name)
-            for name, (stands, by, of, about, place) in self._transactions.items()
-            if state in {"", stands} and role in {"", by} and operation in {"", of} and subject in {"", about}
+            for name, (held_state, held_role, held_operation, held_subject, place) in self._transactions.items()
+            if state in {"", held_state}
+            and role in {"", held_role}
+            and operation in {"", held_operation}
+            and subject in {"", held_subject}
             if (place, name) > since
         )
         return tuple(
@@ -160,10 +164,10 @@ class MemoryStore:
         )
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
-        """Keep a document, replacing what was there; empty bytes remove it.
+        """Store a document under a name; empty bytes delete it.
 
         Raises:
-            StoreError: it is too large, or there is no room.
+            StoreError: the document is too large, or there is no room.
         """
         record_codec.check_document(namespace, name, value)
         documents = self._documents.setdefault(namespace, {})
@@ -174,10 +178,10 @@ class MemoryStore:
             documents.pop(name, None)
 
     async def add(self, namespace: str, name: str, value: bytes) -> bytes:
-        """Keep a document unless there is one; give back the one that is kept now.
+        """Store a document if the name is free; return the stored one.
 
         Raises:
-            StoreError: it is too large, or there is no room.
+            StoreError: the document is too large, or there is no room.
         """
         await self.replace(namespace, name, b"", value)
         return await self.get(namespace, name)
@@ -194,17 +198,17 @@ class MemoryStore:
         return True
 
     async def get(self, namespace: str, name: str) -> bytes:
-        """Give a document; empty bytes where there is none."""
+        """Return a document; empty bytes if there is none."""
         return self._documents.get(namespace, {}).get(name, b"")
 
     async def claim(self, name: bytes, until: float, now: float) -> bool:
-        """Take a name that may be used once; false where it was taken before.
+        """Claim a single-use name; return False if it was claimed before.
 
         Raises:
-            StoreError: there is no room: a name that cannot be kept could be used twice.
+            StoreError: there is no room; an unrecorded name could be used twice.
         """
         used = self._claims
-        for _ in range(SWEEP_COUNT):  # the oldest are first, so that what is over is found there
+        for _ in range(SWEEP_COUNT):  # the oldest claims come first, so expired ones are found there
             oldest = next(iter(used), b"")
             if not oldest or used[oldest] > now:
                 break
@@ -212,20 +216,18 @@ class MemoryStore:
         if used.get(name, now) > now:
             return False
         if len(used) >= self._capacity:
-            raise StoreError("the memory store is full of names that were used once: use a store on disk")
+            raise StoreError("the memory store is full of single-use names: use a store on disk")
         used.pop(name, None)
         used[name] = until
         return True
 
     async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
-        """List the names on a shelf, sorted, at most `limit`."""
+        """Return the names in a namespace, sorted, at most `limit`."""
         return tuple(nsmallest(limit, self._documents.get(namespace, {})))
 
     def _sweep(self, now: float) -> None:
-        """Look at the next few records, round and round, and drop those whose time is over, and answers before that.
-
-        A little with each new record, so that no request ever pays for all of them.
-        """
+        """Check the next few records in turn; delete expired records and expired responses."""
+        # a few with each new record, so that no request pays for all of them
         for _ in range(SWEEP_COUNT_WHEN_FULL if self._size >= self._capacity else SWEEP_COUNT):
             if not self._sweep_queue:
                 self._sweep_position = (self._sweep_position + 1) % SHARDS

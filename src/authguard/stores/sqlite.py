@@ -1,12 +1,13 @@
-"""Records in one SQLite file on a local disk: for one machine, any number of processes; survives kill and power cut.
+"""SQLite store in one file on a local disk, for one machine and any number of processes; survives kill and power cut.
 
-Rules: what may wait (a write, a lock, an fsync, a listing) runs in a worker thread, one at a time; on the event loop
-there are only reads by key, through a connection of their own, which write-ahead logging lets pass any writer; a
-commit is on the disk when it returns (``synchronous=FULL``: without it a power cut could revive what was revoked).
-A network file system is no local disk: SQLite's locks and shared memory do not work there. A store is opened in the
-process that uses it, after any fork. A file that is moved, deleted or replaced under a running process is missed within
-a second, and nothing is read or written until it is back: an operator who engages the rollback in another one would
-not be heard.
+Rules of this file:
+- Everything that may wait (a write, a lock, an fsync, a listing) runs in a worker thread, one job at a time.
+- The event loop only reads by key, through a separate connection; write-ahead logging never blocks readers on writers.
+- A commit is on the disk when it returns (``synchronous=FULL``): without it, a power cut could undo a revocation.
+- A network file system is not supported: SQLite's locks and shared memory do not work there.
+- A store is opened in the process that uses it, after any fork.
+- A file that is moved, deleted or replaced under a running process is noticed within a second; reads and writes then
+  fail until it is back. Otherwise an operator who engages the rollback in a new file would have no effect.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-#: number of names -> one statement for all of them; a fifth quicker than ``IN (?, ?, ?)``
+#: number of names -> one statement that reads them all; 20 % faster than ``IN (?, ?, ?)``
 SELECT_RECORDS: Final = tuple(
     " UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11)
 )
@@ -44,32 +45,33 @@ INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON 
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-SELECT_DOCUMENT: Final = "SELECT value FROM documents WHERE shelf = ? AND name = ?"
+SELECT_DOCUMENT: Final = "SELECT value FROM documents WHERE namespace = ? AND name = ?"
 UPSERT_DOCUMENT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-DELETE_DOCUMENT: Final = "DELETE FROM documents WHERE shelf = ? AND name = ?"
-SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE shelf = ? ORDER BY name LIMIT ?"
-#: records looked at, for each new one, to see whether their time is over; so that all are seen before it has doubled
+DELETE_DOCUMENT: Final = "DELETE FROM documents WHERE namespace = ? AND name = ?"
+SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE namespace = ? ORDER BY name LIMIT ?"
+#: records checked for expiry per new record, so that all are checked before the file has doubled
 SWEEP_COUNT: Final = 4
-#: seconds between looks, by the machine's steady clock, at whether the file is still there; a write always looks
+#: seconds (monotonic clock) between checks that the file is still at its path; every write checks too
 IDENTITY_CHECK_INTERVAL_S: Final = 1.0
 DELETE_EXPIRED_CLAIMS: Final = (
-    "DELETE FROM used WHERE name IN (SELECT name FROM used WHERE until <= ? ORDER BY until LIMIT 16)"
+    "DELETE FROM claims WHERE name IN (SELECT name FROM claims WHERE until <= ? ORDER BY until LIMIT 16)"
 )
-DELETE_EXPIRED_CLAIM: Final = "DELETE FROM used WHERE name = ? AND until <= ?"
-INSERT_CLAIM: Final = "INSERT INTO used (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
+DELETE_EXPIRED_CLAIM: Final = "DELETE FROM claims WHERE name = ? AND until <= ?"
+INSERT_CLAIM: Final = "INSERT INTO claims (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteStore:
     """Implements `authguard.ports.Store` on one SQLite file.
 
-    A caller that is cancelled while it waits for a write has given it up: it does not happen. One whose write is being
-    made durable that very moment is told what came of it, and cancelled at its next wait; only where the disk hangs
-    for longer than `lock_timeout_s` does nobody know. The store stays usable, since the worker ends on its own.
+    A write whose caller is cancelled before the commit is rolled back. If the commit has begun, the caller gets its
+    result and is cancelled at its next await. The result is unknown only if the disk hangs for longer than
+    `lock_timeout_s`. The store stays usable, since the worker finishes the job.
 
     Args:
-        path: the file; made with mode 0600, and its folder with 0700, where they are missing.
+        path: the file; a missing file is created with mode 0600, a missing folder with mode 0700.
         lock_timeout_s: seconds to wait for another writer's lock before `StoreError`.
-        retention: least seconds for which a record outlives its last change, as in `MemoryStore`; infinite for ever.
+        retention: least seconds between a record's last change and its deletion, as in `MemoryStore`; infinite for
+            none.
         response_retention: seconds for which first responses of transactions are stored; infinite for as long as those.
         final_states: states in which a transaction may be deleted, as in `authguard.core.record_codec.is_expired`.
     """
@@ -90,7 +92,7 @@ class SqliteStore:
         "_writer",
     )
 
-    #: `load` never suspends: a local read takes microseconds; `commit` runs in a worker thread
+    #: a local read takes microseconds; `commit` runs in a worker thread
     nonblocking_reads = True
     nonblocking_writes = False
 
@@ -108,7 +110,7 @@ class SqliteStore:
         self._final_states = final_states
         self._lock_timeout_s = lock_timeout_s
         self._retention = retention
-        #: the last name that was looked at
+        #: name of the last record that was checked for expiry
         self._sweep_position = b""
         self._identity = (0, 0)
         self._checked_at = -math.inf
@@ -119,19 +121,19 @@ class SqliteStore:
         self._writer: sqlite3.Connection | None = None
 
     async def open(self) -> None:
-        """Make the file and its tables where they are missing; safe to call again, and after `close`.
+        """Create the file and its tables if they are missing; safe to call again, and after `close`.
 
         Raises:
-            StoreError: the file cannot be used, or a newer authguard or another program wrote it.
+            StoreError: the file cannot be used, or an older or newer authguard or another program wrote it.
         """
         self._opened = True
         await self._in_worker("opened", self._connect)
 
     async def close(self) -> None:
-        """Wait for the write that runs, and let go of the file.
+        """Wait for the running write, then close the file.
 
         Raises:
-            StoreError: that write does not come back.
+            StoreError: that write does not return.
         """
         if self._opened:
             await self._in_worker("closed", self._disconnect)
@@ -139,24 +141,24 @@ class SqliteStore:
             self._opened = False
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
-        """Read every record that the keys name, in one statement; what is not stored is as in `blank`.
+        """Read the records of all keys in one statement; a missing record is taken from `blank`.
 
         Raises:
-            StoreError: it cannot be read now.
+            StoreError: the file cannot be read now.
         """
         places = self.record_keys(keys)
         return self.decode(places, self.peek_versions(places), blank)
 
     @staticmethod
     def record_keys(keys: Keys) -> tuple[bytes, ...]:
-        """Name the places of the records that the keys name."""
+        """Return the names of the records that the keys address."""
         return tuple(record_codec.record_keys(keys))
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
-        """Read the rows at some places, in one statement; equal answers are the same records.
+        """Read the rows of records in one statement; equal results mean unchanged records.
 
         Raises:
-            StoreError: they cannot be read now.
+            StoreError: the file cannot be read now.
         """
         reader = self._reader_connection()
         try:
@@ -166,19 +168,19 @@ class SqliteStore:
 
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Put the rows that were seen into a snapshot.
+        """Decode the rows from `peek_versions` into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
         """
-        del places  # the rows bear their names
+        del places  # each row holds its name
         return record_codec.decode_snapshot([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Replace every record that differs, all or none; False where another was faster.
+        """Replace every record that differs, all or none; return False on a version conflict.
 
         Raises:
-            StoreError: it cannot be written now; then nothing was.
+            StoreError: the file cannot be written now; nothing was changed.
         """
         changes = record_codec.list_changes(keys, before, after)
 
@@ -198,19 +200,19 @@ class SqliteStore:
         return not changes or await self._write(replace)
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
-        """Keep a document, replacing what was there; empty bytes remove it.
+        """Store a document under a name; empty bytes delete it.
 
         Raises:
-            StoreError: it is too large, or cannot be written now.
+            StoreError: the document is too large, or the file cannot be written now.
         """
         record_codec.check_document(namespace, name, value)
         await self._write(lambda writer: _put(writer, namespace, name, value))
 
     async def add(self, namespace: str, name: str, value: bytes) -> bytes:
-        """Keep a document unless there is one; give back the one that is kept now.
+        """Store a document if the name is free; return the stored one.
 
         Raises:
-            StoreError: it is too large, or cannot be written now.
+            StoreError: the document is too large, or the file cannot be written now.
         """
         record_codec.check_document(namespace, name, value)
 
@@ -220,10 +222,10 @@ class SqliteStore:
         return await self._write(add)
 
     async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
-        """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
+        """Replace a document only if it still equals `old`; empty bytes mean no document, on either side.
 
         Raises:
-            StoreError: it is too large, or cannot be written now.
+            StoreError: the document is too large, or the file cannot be written now.
         """
         record_codec.check_document(namespace, name, new)
 
@@ -236,10 +238,10 @@ class SqliteStore:
         return await self._write(replace)
 
     async def get(self, namespace: str, name: str) -> bytes:
-        """Give a document; empty bytes where there is none.
+        """Return a document; empty bytes if there is none.
 
         Raises:
-            StoreError: it cannot be read now.
+            StoreError: the file cannot be read now.
         """
         reader = self._reader_connection()
         try:
@@ -248,10 +250,10 @@ class SqliteStore:
             raise store_error(self._path, "read", error) from error
 
     async def claim(self, name: bytes, until: float, now: float) -> bool:
-        """Take a name that may be used once, in whichever process; false where it was taken before.
+        """Claim a single-use name across all processes; return False if it was claimed before.
 
         Raises:
-            StoreError: it cannot be written now.
+            StoreError: the file cannot be written now.
         """
 
         def take(writer: sqlite3.Connection) -> bool:
@@ -285,10 +287,10 @@ class SqliteStore:
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List transactions by their ids, the oldest first.
+        """Return transactions with their ids, the oldest first.
 
         Raises:
-            StoreError: they cannot be read now, or one is damaged.
+            StoreError: the file cannot be read now, or a transaction is damaged.
         """
 
         def found() -> list[tuple[bytes, bytes]]:
@@ -299,18 +301,15 @@ class SqliteStore:
         )
 
     def _sweep(self, writer: sqlite3.Connection, count: int, now: float) -> None:
-        """Look at the next few records, round and round, and forget those whose time is over, and answers before that.
-
-        A little with each new record and in its transaction, so that the file stops growing without a task that must
-        run, and no request ever pays for all of them. A damaged record is none of this request's business and stays.
-        """
+        """Check the next `count` records in turn; delete expired records and expired responses."""
+        # a little with each new record and inside its transaction: no background task, and no request pays for all
         before, answered = now - self._retention, now - self._response_retention
         if max(before, answered) == -math.inf:
             return
         rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (self._sweep_position, count)).fetchall()
         self._sweep_position = rows[-1][0] if len(rows) == count else b""
         for name, version, value in rows:
-            with suppress(StoreError):
+            with suppress(StoreError):  # a damaged record is no reason to fail this request; it stays
                 lighter = record_codec.without_response(name, value, answered)
                 if lighter:
                     writer.execute(UPDATE, (version + 1, lighter, name, version))
@@ -320,7 +319,7 @@ class SqliteStore:
                         remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Run one transaction; one that answers ``False``, or raises, changes nothing."""
+        """Run one transaction; a job that returns False or raises changes nothing."""
         guard = CommitGuard[Answer]()
 
         def transaction() -> Answer:
@@ -350,14 +349,11 @@ class SqliteStore:
             raise
 
     async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
-        """Run a job off the event loop, one at a time.
-
-        A caller may leave at its deadline; the job goes on then, and the lock keeps the next one out until it is back.
-        """
+        """Run a job in the worker thread; the lock holds back the next job until an abandoned one has ended."""
 
         def alone() -> Answer:
             if not self._lock.acquire(timeout=self._lock_timeout_s):
-                raise StoreError(f"the store {self._path} still waits for an earlier write: look at the disk")
+                raise StoreError(f"the store {self._path} still waits for an earlier write: check the disk")
             try:
                 return job()
             except sqlite3.Error as error:
@@ -379,7 +375,7 @@ class SqliteStore:
         self._reader = self._writer = None
 
     def _reader_connection(self) -> sqlite3.Connection:
-        """Give the connection for reads, and look from time to time whether it still leads to the file."""
+        """Return the connection for reads; check the file's identity from time to time."""
         reader, now = self._require_open(self._reader), monotonic()
         if now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
             self._check_identity()
@@ -387,11 +383,7 @@ class SqliteStore:
         return reader
 
     def _check_identity(self) -> None:
-        """See whether the file that was opened is still the one that has its name.
-
-        Raises:
-            StoreError: it is not.
-        """
+        """Raise `StoreError` unless the file at the path is the one that was opened."""
         if file_identity(self._path) != self._identity:
             raise StoreError(
                 f"the store {self._path} was moved, deleted or replaced while it was used: put it back, or restart"
