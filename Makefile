@@ -114,7 +114,7 @@ soak: export AUTHGUARD_DIFFERENTIAL_EXAMPLES ?= 5000
 soak: export AUTHGUARD_CRASH_KILLS ?= 1000
 soak: export AUTHGUARD_CHAOS_RUNS ?= 3000
 soak: $(READY) $(FRAMEWORKS)  ## the model for 100,000 steps, the fuzz and broken verifiers at length, and ten minutes at saturation
-	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_wire.py \
+	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_faulty_server.py \
 		tests/differential/test_differential.py tests/differential/further
 	@$(BIN)/python -m tests.soak.saturate
 	@test -z "$(AUTHGUARD_MUTATION)" || $(BIN)/python -m tests.mutation.runner

@@ -74,9 +74,9 @@ def page(troubles: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping
     """Give the whole page.
 
     Args:
-        troubles: as ``python -m tests.faults.breaking`` prints them.
-        kills: as ``python -m tests.faults.killing`` prints them.
-        cancels: as ``python -m tests.faults.cancelling`` prints them.
+        troubles: as ``python -m tests.faults.fault_program`` prints them.
+        kills: as ``python -m tests.faults.kill_program`` prints them.
+        cancels: as ``python -m tests.faults.cancel_program`` prints them.
     """
     rows = ("| broken | caller | log | healed by | then the caller | then the log |", "|---|---|---|---|---|---|")
     broken = "\n".join((*rows, *(trouble_row(seen) for seen in troubles.values())))

@@ -52,7 +52,7 @@ def page(seen: Mapping[str, Any]) -> str:
     """Give the whole page.
 
     Args:
-        seen: as ``python -m tests.verification.walking`` prints it.
+        seen: as ``python -m tests.verification.driver`` prints it.
     """
     answers = ("| the service | the answer gets | words | the way on |", "|---|---|---|---|")
     answered = "\n".join((*answers, *(answer_row(words, one) for words, one in seen.items())))
@@ -92,7 +92,7 @@ def run() -> dict[str, Any]:
     Raises:
         SystemExit: it failed.
     """
-    command = [sys.executable, "-m", "tests.verification.walking"]
+    command = [sys.executable, "-m", "tests.verification.driver"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:
         sys.exit(done.stderr)

@@ -54,7 +54,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/policy/test_wheel.py": "integration",
     "tests/runtime/": "unit",
     "tests/verification/test_chaos.py": "slow",
-    "tests/verification/test_wire.py": "slow",
+    "tests/verification/test_faulty_server.py": "slow",
 }
 
 

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from authguard.asgi.guard import current_guard
 from authguard.asgi.websocket_verification import MAX_MESSAGE_CHARS, is_reserved, parse_request
-from tests.verification.house import ROUTES, House
+from tests.verification.server import ROUTES, House
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cancelling import ALL
-from tests.faults.kinds import KINDS
-from tests.faults.programs import folder, run
+from tests.faults.cancel_program import ALL
+from tests.faults.program_runner import folder, run
+from tests.faults.request_kinds import KINDS
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def killed() -> dict[str, Any]:
     """Kind of request -> its points, what was found after each kill, and what must not have been."""
     names = list(KINDS)
     with folder() as place:
-        found = run("killing", place, (names[::2], names[1::2]))
+        found = run("kill_program", place, (names[::2], names[1::2]))
     return {name: found[name] for name in names}
 
 
@@ -25,7 +25,7 @@ def cancelled() -> dict[str, Any]:
     """Kind of request -> its points, what was found after each cancellation, and what must not have been."""
     names = list(ALL)
     with folder() as place:
-        found = run("cancelling", place, (names[::2], names[1::2]))
+        found = run("cancel_program", place, (names[::2], names[1::2]))
     return {name: found[name] for name in names}
 
 
@@ -33,4 +33,4 @@ def cancelled() -> dict[str, Any]:
 def broken() -> dict[str, Any]:
     """Trouble -> what was seen of it."""
     with folder() as place:
-        return run("breaking", place, [[]])
+        return run("fault_program", place, [[]])

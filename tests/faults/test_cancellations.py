@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cancelling import ALL, WAYS
+from tests.faults.cancel_program import ALL, WAYS
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.kinds import KINDS
+from tests.faults.request_kinds import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.programs import folder, run
+from tests.faults.program_runner import folder, run
 
 #: how often each of two logs is verified
 LOOKS = int(os.environ.get("AUTHGUARD_ALARM_LOOKS", "25"))
@@ -18,7 +18,7 @@ SEEDS = ("20261129", "14")
 def alarms() -> dict[str, Any]:
     """Seed -> what was looked at, and what must not have been found."""
     with folder() as place:
-        return run("alarming", place, [[str(LOOKS), seed] for seed in SEEDS])
+        return run("verify_loop_program", place, [[str(LOOKS), seed] for seed in SEEDS])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

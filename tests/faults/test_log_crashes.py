@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.crashing import WAYS
-from tests.faults.programs import folder, run
+from tests.faults.log_crash_program import WAYS
+from tests.faults.program_runner import folder, run
 
 #: how many kills; half of them from each seed, at the same time
 KILLS = int(os.environ.get("AUTHGUARD_CRASH_KILLS", "40"))
@@ -19,7 +19,7 @@ SEEDS = ("20261122", "8")
 def crashes() -> dict[str, Any]:
     """Seed -> how its processes were killed, and what must not have been found."""
     with folder() as place:
-        return run("crashing", place, [[str(KILLS // 2), seed] for seed in SEEDS])
+        return run("log_crash_program", place, [[str(KILLS // 2), seed] for seed in SEEDS])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -12,10 +12,10 @@ from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
 from authguard.policy.compiler import load
-from tests.faults import remains
-from tests.faults.house import LOG, runs
-from tests.faults.programs import folder, run
-from tests.faults.racing import CONCURRENT, PROCESSES, PURCHASES, RACES
+from tests.faults import disk_state
+from tests.faults.app import LOG, runs
+from tests.faults.program_runner import folder, run
+from tests.faults.race_program import CONCURRENT, PROCESSES, PURCHASES, RACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ ALL = PROCESSES * CONCURRENT
 @pytest.fixture(scope="module")
 def races() -> Iterator[tuple[Path, dict[str, Any]]]:
     with folder() as place:
-        yield place / "racing-0", run("racing", place, [list(RACES)])
+        yield place / "race_program-0", run("race_program", place, [list(RACES)])
 
 
 class Race:
@@ -44,7 +44,7 @@ class Race:
         withdrawn = {record for line in lines if line["kind"] == "withdrawn" for record in line["records"]}
         self.ids = [line["id"] for line in lines]
         self.standing = [line for line in lines if line["id"] not in withdrawn]
-        self.records = remains.rows()
+        self.records = disk_state.rows()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """List the standing lines of one kind."""
@@ -95,7 +95,7 @@ def test_no_update_is_lost(race: Race) -> None:
 @each(*(name for name in RACES if name != "shared"))  # there four customers have a path each
 def test_the_transitions_that_stand_form_one_path_from_the_beginning_to_what_is_stored(race: Race) -> None:
     initial = load("standard").initial
-    standing = remains.standing(race.records)
+    standing = disk_state.standing(race.records)
     for machine in ("service", "account", "session", "verification"):
         balance: Counter[str] = Counter()
         for (source, dest), times in race.moves(machine).items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts import reliability
 
-from tests.faults.troubles import TROUBLES
+from tests.faults.fault_cases import TROUBLES
 
 
 def test_the_page_says_what_this_very_run_has_seen(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authguard.ports import Question
-    from tests.verification.visit import Visit
+    from tests.verification.client import Visit
 
 #: seconds after which an answer that never came is waited for no more
 LEASE: Final = 121.0
@@ -49,7 +49,7 @@ class Behaviour:
 
     Attributes:
         words: of a table's row.
-        script: verifier's path -> what the service does, word by word (`tests.verification.remote.SAID`).
+        script: verifier's path -> what the service does, word by word (`tests.verification.scripted_server.SAID`).
         shape: one of `SHAPES`.
         acts: what the customer does, in order: a method to answer.
         play: instead of `acts`, where order matters more.

@@ -11,8 +11,8 @@ from scripts import verifying
 from authguard.core.outcomes import Outcome
 from tests.kit import policy_of
 from tests.verification.behaviours import BEHAVIOURS, LEASE, SHAPES
-from tests.verification.visit import OPERATIONS, policy
-from tests.verification.walking import walk
+from tests.verification.client import OPERATIONS, policy
+from tests.verification.driver import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

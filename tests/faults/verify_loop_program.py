@@ -1,10 +1,10 @@
-"""Verifies a log in a loop beside an app that writes, rotates, retires, signs, dies and starts again: a program.
+"""Verify a log in a loop while an app writes, rotates, retires, signs, dies and restarts. Run as a program.
 
-``python -m tests.faults.alarming FOLDER LOOKS SEED`` prints what was found as JSON. The disk is full now and then (a
-limit of the file's size, which needs no privilege), and files lose their modes (the program gives up root's privilege).
+``python -m tests.faults.verify_loop_program FOLDER LOOKS SEED`` prints its findings as JSON. At times the disk is full
+(a limit on the file's size, which needs no privilege), and files lose their modes (the program gives up root).
 
-Rules: nobody touches a line, so nothing may be called changed, cut, missing or unsigned; what cannot be read is named,
-and is the very file whose mode was lost; when all is over the log verifies and is signed to its last line.
+Rules: since nobody edits a line, no line may be reported as changed, cut, missing or unsigned. An unreadable file is
+reported by name, and is the file that lost its mode. At the end the log verifies and is signed to its last line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from authguard.core.entries import ActEntry
 from authguard.core.signed_note import parse_checkpoint
 from authguard.errors import AuditError
 from authguard.testing import FakeClock
-from tests.faults.crashing import KEY, Life, sink_of
+from tests.faults.log_crash_program import KEY, Life, sink_of
 
 if TYPE_CHECKING:
     from authguard.audit.write.jsonl import JsonlSink

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.troubles import TROUBLES
+from tests.faults.fault_cases import TROUBLES
 
 #: what nobody notices in the log but by a record that is missing there: the log itself is out
 WORDLESS = {"log-read-only", "log-full"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.snapshot import Keys, account_key, session_key
-from tests.faults.house import House, Reply, runs
+from tests.faults.app import House, Reply, runs
 from tests.kit import ISSUER
 
 if TYPE_CHECKING:

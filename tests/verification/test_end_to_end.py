@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.verification.functions import PET, SECRET
-from tests.verification.house import House, serving, told
+from tests.verification.server import House, serving, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -208,7 +208,7 @@ class Process:
 
     async def start(self, mode: str) -> None:
         """Start it, and wait until it listens."""
-        script = Path(__file__).with_name("answering.py")
+        script = Path(__file__).with_name("responder.py")
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             script,

@@ -1,6 +1,6 @@
 """A verification service in a process of its own, for tests that kill it; it prints its port, and a line per question.
 
-Run as a script: ``answering.py PORT hang`` answers no question, ``answering.py PORT pass`` passes everybody.
+Run as a script: ``responder.py PORT hang`` answers no question, ``responder.py PORT pass`` passes everybody.
 """
 
 from __future__ import annotations

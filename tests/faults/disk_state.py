@@ -15,7 +15,7 @@ from authguard.core import record_codec
 from authguard.core.chain import ChainedLine, parse_line
 from authguard.core.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.snapshot import AccountRecord, LedgerRecord, Record, SessionRecord, TransactionRecord
-from tests.faults.house import LOG, STORE, Reply, runs
+from tests.faults.app import LOG, STORE, Reply, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,12 +1,12 @@
-"""Kills a process that writes the log, again and again, and looks at what is left: a program of its own.
+"""Kill a process that writes the log, many times, and check the files that remain. Run as a program.
 
-``python -m tests.faults.crashing FOLDER KILLS SEED`` prints what was found as JSON. The process writes, waits for the
-disk, signs, closes files, compresses them, retires them and keeps an index, all at once. It is killed in three ways:
-from outside, after so many acknowledgements; by itself, before, after or in the middle of a call of the operating
-system; and so that with it everything goes that no fsync had brought to the disk, as when the power fails.
+``python -m tests.faults.log_crash_program FOLDER KILLS SEED`` prints its findings as JSON. The process writes, waits
+for the disk, signs, closes, compresses and retires files and keeps an index, all at once. It is killed in three ways:
+from outside, after a number of acknowledgements; by itself, before, after or during a call of the operating system;
+and with the loss of every byte that no fsync had brought to the disk, as in a power failure.
 
-Rules: nobody tells this program what is durable but the process's own acknowledgements and calls; a record was
-acknowledged when `append` or `flush` came back and that was told through a pipe, which a kill does not take back.
+Rules: only the process's own acknowledgements and calls show what is durable. A record is acknowledged when `append`
+or `flush` has returned and this was written to a pipe, which a kill does not undo.
 """
 
 from __future__ import annotations

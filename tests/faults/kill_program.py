@@ -1,6 +1,6 @@
 """Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
 
-``python -m tests.faults.killing FOLDER [KIND...]`` prints what was found as JSON. All is imported and the policy
+``python -m tests.faults.kill_program FOLDER [KIND...]`` prints what was found as JSON. All is imported and the policy
 is proved once; each point has a forked process that dies there, and another one that finds what it left. No process
 that forks has a loop, a thread or an open file of the guard's.
 """
@@ -27,10 +27,10 @@ from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.core.snapshot import account_key
-from tests.faults import remains
-from tests.faults.house import LOG, House, note
-from tests.faults.kinds import KINDS, Kind
-from tests.faults.points import Points, tear
+from tests.faults import disk_state
+from tests.faults.app import LOG, House, note
+from tests.faults.injection_points import Points, tear
+from tests.faults.request_kinds import KINDS, Kind
 from tests.kit import ISSUER
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ async def victim(house: House, kind: Kind, fatal: int, mode: str) -> list[str]:
     points = Points(fatal if mode == "points" else 0)
 
     async def heard(message: dict[str, Any]) -> None:
-        note(remains.TOLD, remains.message_line(message))
+        note(disk_state.TOLD, disk_state.message_line(message))
 
     if mode == "points":
         points.watch()
     await kind.before(house)
-    remains.arm(house.clock.now())
+    disk_state.arm(house.clock.now())
     torn = tear(fatal) if mode == "torn" else []
     points.armed = True
     await points.stepping(kind.killed(house, heard))
@@ -65,11 +65,11 @@ async def victim(house: House, kind: Kind, fatal: int, mode: str) -> list[str]:
 async def survivor(house: House, kind: Kind) -> list[str]:
     """Look at what is left, open it as a new process does, and ask for what must be true; say it in a word."""
     house.build()
-    house.clock.set(remains.armed().now)
+    house.clock.set(disk_state.armed().now)
     policy = house.guard.enforcer.policy
-    remains.check(dict(policy.initial), account=account_key(ISSUER, "alice"), alone=kind.alone)
-    _, torn = remains.log()
-    found = await kind.after(house, remains.told())
+    disk_state.check(dict(policy.initial), account=account_key(ISSUER, "alice"), alone=kind.alone)
+    _, torn = disk_state.log()
+    found = await kind.after(house, disk_state.told())
     other = await house.chat(house.token(sub="bob"))
     assert other.status < 500, f"the next customer gets {other.status}"
     await house.guard.enforcer.close()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authguard.runtime.rollback import Rollback
-from tests.faults import afterwards
-from tests.faults.afterwards import LONG, dead_later, old_token, once, suspended_later
-from tests.faults.house import House, Reply
+from tests.faults import recovery_checks
+from tests.faults.app import House, Reply
+from tests.faults.recovery_checks import LONG, dead_later, old_token, once, suspended_later
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -81,26 +81,26 @@ async def grow_old(house: House) -> None:
 
 async def have_held(house: House) -> None:
     """Have a refund held; the supervisor was seen before."""
-    await house.ask("/.authguard/transactions", afterwards.supervisor(house), method="GET")
+    await house.ask("/.authguard/transactions", recovery_checks.supervisor(house), method="GET")
     await house.refund(amount=600)
 
 
 async def have_approved(house: House) -> None:
     """Have a held refund approved."""
     await have_held(house)
-    await afterwards.say(house, "approve")
+    await recovery_checks.say(house, "approve")
 
 
 async def approve_by_command(house: House, heard: Any) -> None:
     """Approve what is held, as the operator's command does."""
-    name, _ = await afterwards.asked_for(house)
+    name, _ = await recovery_checks.asked_for(house)
     await house.guard.enforcer.approvals.decide_as_operator(name, "transaction.approved", ("dana",), "why")
     await heard({"type": "told", "status": 200})
 
 
 def saying(word: str) -> Callable[[House, Any], Coroutine[Any, Any, object]]:
     """Decide on what is held, over the guard's own endpoint."""
-    return lambda house, heard: afterwards.say(house, word, heard=heard)
+    return lambda house, heard: recovery_checks.say(house, word, heard=heard)
 
 
 def refund(**more: Any) -> Callable[[House, Any], Coroutine[Any, Any, Reply]]:
@@ -113,35 +113,35 @@ KINDS = {
         words="the first request of a process",
         before=nothing,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=afterwards.served,
+        after=recovery_checks.served,
     ),
     "first_sight": Kind(
         words="the first sight of a customer",
         before=open_only,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=afterwards.served,
+        after=recovery_checks.served,
     ),
     "warm": Kind(
         words="a request that changes nothing",
         before=warm,
         killed=lambda house, heard: house.chat(heard=heard),
-        after=afterwards.served,
+        after=recovery_checks.served,
     ),
     "nobody": Kind(
         words="a request without a credential",
         killed=lambda house, heard: house.ask("/chat", heard=heard),
-        after=afterwards.served,
+        after=recovery_checks.served,
     ),
     "status": Kind(
         words="a claim that suspends the account",
         killed=lambda house, heard: house.chat(suspended_later(house), heard=heard),
-        after=afterwards.frozen,
+        after=recovery_checks.frozen,
     ),
     "aged": Kind(
         words="a session found too old",
         before=grow_old,
         killed=lambda house, heard: house.chat(old_token(house), heard=heard),
-        after=afterwards.aged,
+        after=recovery_checks.aged,
     ),
     "refund": Kind(words="a refund", killed=refund(), after=once("answer", "repeated")),
     "refund_failed": Kind(
@@ -157,22 +157,26 @@ KINDS = {
         after=once("answer", "repeated"),
         alone=False,
     ),
-    "hold": Kind(words="a refund over the limit", before=open_only, killed=refund(amount=600), after=afterwards.held),
+    "hold": Kind(
+        words="a refund over the limit", before=open_only, killed=refund(amount=600), after=recovery_checks.held
+    ),
     "approve": Kind(
-        words="an approval of what is held", before=have_held, killed=saying("approve"), after=afterwards.approving
+        words="an approval of what is held", before=have_held, killed=saying("approve"), after=recovery_checks.approving
     ),
     "approve_command": Kind(
         words="an approval by the operator's command",
         before=have_held,
         killed=approve_by_command,
-        after=afterwards.approving,
+        after=recovery_checks.approving,
     ),
-    "deny": Kind(words="a denial of what is held", before=have_held, killed=saying("deny"), after=afterwards.denying),
+    "deny": Kind(
+        words="a denial of what is held", before=have_held, killed=saying("deny"), after=recovery_checks.denying
+    ),
     "withdraw": Kind(
         words="a customer who takes back what was approved",
         before=have_approved,
         killed=saying("withdraw"),
-        after=afterwards.withdrawing,
+        after=recovery_checks.withdrawing,
     ),
     "approved": Kind(
         words="a refund that was approved",
@@ -183,18 +187,18 @@ KINDS = {
     "handoff": Kind(
         words="a hand-off",
         killed=lambda house, heard: house.refund(dead_later(house), heard=heard),
-        after=afterwards.handed,
+        after=recovery_checks.handed,
     ),
     "report": Kind(
         words="a report of the app",
         killed=lambda house, heard: house.chat(body={"app": "report"}, heard=heard),
-        after=afterwards.doubted,
+        after=recovery_checks.doubted,
     ),
     "sign_out": Kind(
         words="a sign-out",
         killed=lambda house, heard: house.ask("/.authguard/session/end", house.token(), heard=heard),
-        after=afterwards.ended,
+        after=recovery_checks.ended,
     ),
-    "engage": Kind(words="an operator's rollback", killed=engage, after=afterwards.rolled_back),
-    "release": Kind(words="an operator's release", before=engaged, killed=release, after=afterwards.released),
+    "engage": Kind(words="an operator's rollback", killed=engage, after=recovery_checks.rolled_back),
+    "release": Kind(words="an operator's release", before=engaged, killed=release, after=recovery_checks.released),
 }

@@ -1,6 +1,6 @@
 """Breaks each thing around a guard in a process of its own: a program of its own.
 
-``python -m tests.faults.breaking FOLDER [TROUBLE...]`` prints what was seen as JSON, and what must not have been.
+``python -m tests.faults.fault_program FOLDER [TROUBLE...]`` prints what was seen as JSON, and what must not have been.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from authguard.testing import IdentityProvider
-from tests.faults.acts import LOGS, VAULT
-from tests.faults.house import LOG, STORE, House
-from tests.faults.killing import VERDICT, forked, import_all
-from tests.faults.scenes import Scene
-from tests.faults.troubles import TROUBLES, Trouble
+from tests.faults.app import LOG, STORE, House
+from tests.faults.fault_cases import TROUBLES, Trouble
+from tests.faults.fault_injection import LOGS, VAULT
+from tests.faults.fault_scenario import Scene
+from tests.faults.kill_program import VERDICT, forked, import_all
 from tests.kit import ISSUER
 
 

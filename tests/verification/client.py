@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.verification.behaviours import Behaviour
-    from tests.verification.remote import Remote
+    from tests.verification.scripted_server import Remote
 
 #: what can be asked: risk and effect -> method and path
 OPERATIONS: Final = MappingProxyType(

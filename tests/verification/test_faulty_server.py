@@ -14,14 +14,14 @@ import pytest
 
 from authguard.verification import http
 from tests.verification.chaos import METHODS, Broken, Run
+from tests.verification.faulty_server import ANSWERS, OUTAGES, chaotic
 from tests.verification.test_chaos import DOUBTING
-from tests.verification.warped import WarpedLoop
-from tests.verification.wire import ANSWERS, OUTAGES, chaotic
+from tests.verification.virtual_time import WarpedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from tests.verification.wire import Service
+    from tests.verification.faulty_server import Service
 
 RUNS: Final = int(os.environ.get("AUTHGUARD_CHAOS_RUNS", "70"))
 

@@ -1,8 +1,8 @@
-"""Cancels a guarded request wherever it waits, in each way in which that happens, and looks at what is left: a program.
+"""Cancel a guarded request at every suspension point, in every way, and check the result. Run as a program.
 
-``python -m tests.faults.cancelling FOLDER [KIND...]`` prints what was found as JSON. The points are not chosen: every
-suspension of the request is one, counted as it runs. The process goes on, so what is left must be whole at once: unlike
-after a kill, what the log says and what is stored have to be the same.
+``python -m tests.faults.cancel_program FOLDER [KIND...]`` prints its findings as JSON. Every suspension of the request
+is a point; the points are counted while the request runs. The process continues, so log and store must agree, unlike
+after a kill.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry, WithdrawalEntry
-from tests.faults import house as houses
-from tests.faults import remains
-from tests.faults.afterwards import once, served
-from tests.faults.house import LOG, House, Reply, note, runs
-from tests.faults.killing import import_all, still
-from tests.faults.kinds import KINDS, Kind
-from tests.faults.troubles import DIRECTORY, MODULES
+from tests.faults import app as houses
+from tests.faults import disk_state
+from tests.faults.app import LOG, House, Reply, note, runs
+from tests.faults.fault_cases import DIRECTORY, MODULES
+from tests.faults.kill_program import import_all, still
+from tests.faults.recovery_checks import once, served
+from tests.faults.request_kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
@@ -135,10 +135,10 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
     """Cancel one request at one point; tell how many points it came to, and what is true afterwards in a word."""
 
     async def heard(message: dict[str, Any]) -> None:
-        note(remains.TOLD, remains.message_line(message))
+        note(disk_state.TOLD, disk_state.message_line(message))
 
     await kind.before(house)
-    remains.arm(house.clock.now())
+    disk_state.arm(house.clock.now())
     met = 0
 
     async def request() -> None:
@@ -157,7 +157,7 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
     async with asyncio.timeout(HELD_UP):
         other = await house.chat(house.token(sub="bob"))
         assert other.status < 500, f"the next customer gets {other}"
-        found = await kind.after(house, remains.told())
+        found = await kind.after(house, disk_state.told())
         assert all(reply.status < 500 for reply in await asyncio.gather(*house.rivals)), "a rival was kept waiting"
         house.rivals = []
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
@@ -171,7 +171,7 @@ async def cancel(house: House, kind: Kind, fatal: int, way: str) -> tuple[int, s
 
 def check(house: House) -> None:
     """Hold the log and the store against each other: what stands is what happened, all of it."""
-    lines, torn = remains.log()
+    lines, torn = disk_state.log()
     entries = [line.entry for line in lines]
     void = {name for entry in entries if isinstance(entry, WithdrawalEntry) for name in entry.records}
     known = {entry.id for entry in entries if not isinstance(entry, WithdrawalEntry)}
@@ -188,7 +188,7 @@ def check(house: House) -> None:
     assert set(ran) == admitted - own, "a decision that stands was not carried out, or one that does not was"
     assert max(ran.values(), default=0) <= 1, "one decision admitted twice"
     initial = house.guard.enforcer.policy.initial
-    records = remains.rows()
+    records = disk_state.rows()
     standing: dict[tuple[str, str], str] = {}
     for entry in entries:
         if isinstance(entry, TransitionEntry) and entry.id not in void:
@@ -207,12 +207,12 @@ def check(house: House) -> None:
         if isinstance(entry, ActEntry) and entry.decision and entry.transaction and entry.id not in void:
             does = entry.act.replace("withdrawn", "denied").partition(".")[2]
             assert (entry.decision, does) in moved, f"the log says {entry.act}, and nothing of it is saved"
-    stored = Counter((machine, state) for (_, machine), state in remains.standing(records).items())
+    stored = Counter((machine, state) for (_, machine), state in disk_state.standing(records).items())
     said = Counter((machine, state) for (_, machine), state in standing.items())
     for machine, state in (*stored, *said):
         if state != initial[machine]:
             assert stored[machine, state] == said[machine, state], f"stored {stored}, but the log says {said}"
-    remains._check_ledgers(records)
+    disk_state._check_ledgers(records)
     verification = verify(LOG)
     assert verification.ok, [chain.result for chain in verification.chains]
     assert not torn

@@ -1,7 +1,7 @@
-"""Races two processes against each other on one store and one log: a program of its own.
+"""Run two processes against each other on one store and one log. Run as a program.
 
-``python -m tests.faults.racing FOLDER RACE...`` prints what each process saw, as JSON. Both are forked from one that
-built the guard, as a server forks its workers; both have opened it before either begins.
+``python -m tests.faults.race_program FOLDER RACE...`` prints what each process saw, as JSON. Both are forked from a
+process that built the guard, as a server forks its workers; both have opened it before either begins.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core import record_codec
-from tests.faults.house import REFUND, TEXT, House
+from tests.faults.app import REFUND, TEXT, House
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from authguard.core.snapshot import Keys, Snapshot
-    from tests.faults.house import Reply
+    from tests.faults.app import Reply
 
 PROCESSES: Final = 2
 CONCURRENT: Final = 64

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.chain import ChainBreak
 from authguard.errors import AuthguardError
-from tests.faults.house import LOG, runs
+from tests.faults.app import LOG, runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from tests.faults.house import House, Reply
+    from tests.faults.app import House, Reply
 
 #: between what was seen meanwhile, afterwards, and not yet
 MEANWHILE, AFTERWARDS = "meanwhile", "afterwards"

@@ -1,6 +1,6 @@
 """Lets a verification service do everything in `behaviours`, asks for every risk after each, and tells what was seen.
 
-`python -m tests.verification.walking` prints it as JSON, for `scripts/verifying.py`.
+`python -m tests.verification.driver` prints it as JSON, for `scripts/verifying.py`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.verification.behaviours import BEHAVIOURS, SHAPES
-from tests.verification.remote import listening
-from tests.verification.visit import OPERATIONS, opened
+from tests.verification.client import OPERATIONS, opened
+from tests.verification.scripted_server import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.verification.behaviours import Behaviour
-    from tests.verification.visit import Bank
+    from tests.verification.client import Bank
 
 
 async def walk(behaviours: Iterable[Behaviour] = BEHAVIOURS) -> dict[str, Any]:

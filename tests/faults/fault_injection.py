@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from authguard.audit.write import flusher
 from authguard.stores import sqlite
 from tests.faults import directory
-from tests.faults.house import LOG, STORE
+from tests.faults.app import LOG, STORE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from authguard.testing import IdentityProvider
-    from tests.faults.scenes import Scene
+    from tests.faults.fault_scenario import Scene
 
 #: where a folder is the trouble; the log has one of its own
 VAULT = Path("vault")

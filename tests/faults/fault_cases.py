@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.faults import acts
-from tests.faults.acts import LOGS, VAULT
-from tests.faults.house import LOG, STORE, TEXT
+from tests.faults import fault_injection
+from tests.faults.app import LOG, STORE, TEXT
+from tests.faults.fault_injection import LOGS, VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.faults.scenes import Scene
+    from tests.faults.fault_scenario import Scene
 
 DIRECTORY = TEXT.replace(
     """\
@@ -61,96 +61,106 @@ VAULTED: dict[str, Any] = {"store": VAULT / STORE, "log": LOGS / LOG}
 MODULES: dict[str, Any] = {"modules": ("tests.faults.directory",)}
 TROUBLES = {
     "store-locked": Trouble(
-        words="the store, locked by another process", heals="the lock is let go", act=acts.store_locked
+        words="the store, locked by another process", heals="the lock is let go", act=fault_injection.store_locked
     ),
-    "store-full": Trouble(words="the store's disk, full", heals="there is room", act=acts.store_full),
-    "store-damaged": Trouble(words="a record in the store, damaged", heals="it is restored", act=acts.store_damaged),
-    "store-moved": Trouble(words="the store, moved away", heals="it is moved back, as it was", act=acts.store_moved),
+    "store-full": Trouble(words="the store's disk, full", heals="there is room", act=fault_injection.store_full),
+    "store-damaged": Trouble(
+        words="a record in the store, damaged", heals="it is restored", act=fault_injection.store_damaged
+    ),
+    "store-moved": Trouble(
+        words="the store, moved away", heals="it is moved back, as it was", act=fault_injection.store_moved
+    ),
     "store-replaced": Trouble(
-        words="the store, replaced by a copy", heals="the app is restarted", act=acts.store_replaced
+        words="the store, replaced by a copy", heals="the app is restarted", act=fault_injection.store_replaced
     ),
     "store-read-only": Trouble(
         words="the store's folder, read-only at the start",
         heals="it can be written",
-        act=_of_kind(acts.folder_read_only, VAULT),
+        act=_of_kind(fault_injection.folder_read_only, VAULT),
         settings=VAULTED,
     ),
     "log-read-only": Trouble(
         words="the log's folder, read-only at the start",
         heals="it can be written",
-        act=_of_kind(acts.folder_read_only, LOGS),
+        act=_of_kind(fault_injection.folder_read_only, LOGS),
         settings=VAULTED,
     ),
     "log-full": Trouble(
         words="the log's disk, full in the middle of a line",
         heals="there is room",
-        act=acts.log_full,
+        act=fault_injection.log_full,
         settings={"store": "memory"},
     ),
     "log-slow": Trouble(
         words="the log's disk, so slow that nothing becomes durable in time",
         heals="it answers",
-        act=_of_kind(acts.disk_out, "slow"),
+        act=_of_kind(fault_injection.disk_out, "slow"),
         text=TEXT.replace("request: 5m", "request: 6s"),
     ),
     "log-failing": Trouble(
         words="the log's disk, failing where something has to be durable",
         heals="it answers",
-        act=_of_kind(acts.disk_out, "failing"),
+        act=_of_kind(fault_injection.disk_out, "failing"),
     ),
     "log-deleted": Trouble(
-        words="the log, deleted", heals=AT_ONCE, act=_of_kind(acts.log_gone, LOG.unlink), flaw="misplaced", lost=True
+        words="the log, deleted",
+        heals=AT_ONCE,
+        act=_of_kind(fault_injection.log_gone, LOG.unlink),
+        flaw="misplaced",
+        lost=True,
     ),
     "log-replaced": Trouble(
         words="the log, replaced by an empty file",
         heals=AT_ONCE,
-        act=_of_kind(acts.log_gone, acts.replace_log),
+        act=_of_kind(fault_injection.log_gone, fault_injection.replace_log),
         flaw="misplaced",
         lost=True,
     ),
     "log-emptied": Trouble(
         words="the log, emptied",
         heals=AT_ONCE,
-        act=_of_kind(acts.log_gone, lambda: os.truncate(LOG, 0)),
+        act=_of_kind(fault_injection.log_gone, lambda: os.truncate(LOG, 0)),
         flaw="misplaced",
         lost=True,
     ),
-    "clock-back": Trouble(words="the clock, an hour back", heals="it is set right", act=acts.clock_back),
-    "clock-ahead": Trouble(words="the clock, a day ahead", heals="it is set right", act=acts.clock_ahead),
+    "clock-back": Trouble(words="the clock, an hour back", heals="it is set right", act=fault_injection.clock_back),
+    "clock-ahead": Trouble(words="the clock, a day ahead", heals="it is set right", act=fault_injection.clock_ahead),
     "keys-slow": Trouble(
-        words="the key server, slow, at the start", heals="it answers", act=_of_kind(acts.keys_first, "hang")
+        words="the key server, slow, at the start", heals="it answers", act=_of_kind(fault_injection.keys_first, "hang")
     ),
     "keys-down": Trouble(
-        words="the key server, down, at the start", heals="it answers", act=_of_kind(acts.keys_first, "down")
+        words="the key server, down, at the start", heals="it answers", act=_of_kind(fault_injection.keys_first, "down")
     ),
     "keys-garbage": Trouble(
         words="the key server, answering nonsense, at the start",
         heals="it answers",
-        act=_of_kind(acts.keys_first, "garbage"),
+        act=_of_kind(fault_injection.keys_first, "garbage"),
     ),
     "keys-later": Trouble(
-        words="the key server, down, when keys are known", heals="it answers", act=_of_kind(acts.keys_later, "down")
+        words="the key server, down, when keys are known",
+        heals="it answers",
+        act=_of_kind(fault_injection.keys_later, "down"),
     ),
     "directory-raises": Trouble(
         words="the account directory, raising",
         heals="it answers",
-        act=_of_kind(acts.directory_out, "raises"),
+        act=_of_kind(fault_injection.directory_out, "raises"),
         text=DIRECTORY,
         settings=MODULES,
     ),
     "directory-hangs": Trouble(
         words="the account directory, hanging",
         heals="it answers",
-        act=_of_kind(acts.directory_out, "hangs"),
+        act=_of_kind(fault_injection.directory_out, "hangs"),
         text=DIRECTORY,
         settings=MODULES,
     ),
     "directory-nonsense": Trouble(
         words="the account directory, answering nonsense",
         heals="it answers",
-        act=_of_kind(acts.directory_out, "nonsense"),
+        act=_of_kind(fault_injection.directory_out, "nonsense"),
         text=DIRECTORY,
         settings=MODULES,
     ),
-    "app-fails": Trouble(words="the app, over a refund", heals="a person settles it", act=acts.app_fails),
+    "app-fails": Trouble(words="the app, over a refund", heals="a person settles it", act=fault_injection.app_fails),
 }
