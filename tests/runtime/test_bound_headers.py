@@ -9,7 +9,7 @@ from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, Body, BoundHeaders
-from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, shown
+from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, decrypt_request
 from tests.kit import CountingIds
 
 SEAL = PayloadCipher((bytes(32),))
@@ -31,7 +31,7 @@ def binding(
 def lines(one: RequestBinding) -> tuple[str, ...]:
     """Show what an approver sees."""
     sealed = SEAL.encrypt(one.pack(), associated_data(one.transaction, one.digest))
-    return shown(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
+    return decrypt_request(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
 
 
 def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:

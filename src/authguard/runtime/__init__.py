@@ -1,1 +1,1 @@
-"""The driver: loads, lets events happen, decides, records, saves, and only then admits."""
+"""The policy enforcement point: loads state, evaluates requests, writes records, saves, and then admits."""

@@ -1,4 +1,4 @@
-"""What the shell hands to the enforcer, and what it gets back: frozen values, closed kinds."""
+"""Values that the shell and the enforcer exchange: request, body, verdict, refusal and the app's response."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Keys, Snapshot
 
-#: where nobody is proven and nothing was looked at
+#: the result where no credential was checked
 NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 
-#: a header name, and each header that was sent under it, name and value
+#: header name -> the headers sent under it, as name and value
 BoundHeaders = tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that arrived whole, and what else a request is bound to.
+    """A complete request body, and the other parts of the request that a transaction binds.
 
     Attributes:
         content: as sent.
         target: raw path and query, as sent.
-        content_type: lower-case, without parameters; empty where there is none.
-        form: the headers that say how the body is to be read, as sent.
-        bound: each header name that the operation binds, and what was sent under it: name and value, in order.
+        content_type: in lower case, without parameters; empty if there is none.
+        form: the headers that define how the body is decoded, as sent.
+        bound: each header name that the operation binds, with the headers sent under it, in order.
     """
 
     content: bytes
@@ -45,7 +45,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class BodyFailure:
-    """A body that did not.
+    """A body that could not be read completely.
 
     Attributes:
         reason: ``BODY_TOO_LARGE``, ``BODY_TIMEOUT`` or ``BODY_CUT``.
@@ -55,19 +55,19 @@ class BodyFailure:
 
 
 async def read_empty_body() -> Body:
-    """Read the body of something that has none (a WebSocket handshake)."""
+    """Return an empty body, for requests that have none (a WebSocket handshake)."""
     return Body(b"")
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request as the shell understood it.
+    """One request, as the shell parsed it.
 
     Attributes:
-        evidence: what was sent, unverified.
-        operation: what it wants.
-        method: HTTP method; ``websocket`` for a handshake, which is no method that a caller can send.
-        channel: named by the path, where the policy reads channels from paths.
-        read_body: reads (once) and remembers the body, bounded in size and time.
+        operation: the matched operation.
+        evidence: the request's data, unverified.
+        method: HTTP method; ``websocket`` for a handshake, which no caller can send as a method.
+        channel: channel name from the path, if the policy reads channels from paths.
+        read_body: reads the body once and caches it, bounded in size and time.
     """
 
     operation: Operation
@@ -78,29 +78,29 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request that met a cell, or that met a fault of the guard.
+    """The result of one evaluated request, or of a request that failed in the guard.
 
     Attributes:
         record: id of the audit record.
-        operation: what was asked.
-        fallback: what happens; its ``kind`` is the outcome.
+        operation: the requested operation.
+        fallback: the response of the policy; its ``kind`` is the outcome.
         reason: closed code.
-        credential: the closed result of its check.
-        snapshot: where the machines stand afterwards.
-        keys: of the records met.
+        credential: the closed result of the credential check.
+        snapshot: the machines' states after the decision.
+        keys: of the records that the request used.
         cell: one value per dimension; empty after a fault.
-        rule: name of the rule; empty after a fault.
-        at: when it was decided, epoch seconds UTC.
-        token_scopes: what is left of the token's scopes.
+        rule: name of the matching rule; empty after a fault.
+        at: time of the decision, epoch seconds UTC.
+        token_scopes: the token's scopes after a restriction.
         scopes: the same, sorted.
-        channel: as believed.
+        channel: the trusted channel; empty for none.
         transaction: id; empty for none.
-        ticket: of the hand-off; empty for none.
-        acr_values: levels to ask for, best first (RFC 9470 3).
-        max_age: seconds to ask for; -1 for none.
-        running: whether the app's answer settles a transaction.
-        saved: where the machines stand in the store now, from which it is settled; ``None`` where that is not known.
-        headers: of the first answer, for `repeat`.
+        ticket: id of the hand-off ticket; empty for none.
+        acr_values: assurance levels to request, best first (RFC 9470, section 3).
+        max_age: maximum authentication age to request, in seconds; -1 for none.
+        running: whether the app's response settles a transaction.
+        saved: the stored state from which the transaction is settled; ``None`` if it is not known.
+        headers: headers of the first response, for the outcome `repeat`.
     """
 
     record: str
@@ -125,28 +125,28 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __repr__(self) -> str:
-        """Tell no more than the log does."""
+        """Return only what the log contains, too."""
         return f"Verdict({self.fallback.kind.value}, record={self.record!r})"
 
     @property
     def admits(self) -> bool:
-        """Whether the app runs."""
+        """Return whether the app runs."""
         return self.fallback.kind in ADMITTING
 
     @property
     def principal(self) -> Principal | None:
-        """Who is proven; ``None`` says that nobody is, and is no verdict."""
+        """Return the proven principal, or ``None`` if no credential was proven; ``None`` is not a refusal."""
         return None if isinstance(self.credential, NotProven) else self.credential.principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One request that has no cell: malformed, too large, an unknown transaction.
+    """A request that was refused before it had a cell: malformed, too large, or for an unknown transaction.
 
     Attributes:
-        record: id of the audit record; empty where even that could not be written.
+        record: id of the audit record; empty if it could not be written.
         reason: closed code with its status and public text.
-        operation: where one was matched.
+        operation: the matched operation, if any.
     """
 
     record: str
@@ -156,14 +156,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AppResponse:
-    """What the app answered to a transaction.
+    """The app's response to a request that runs a transaction.
 
     Attributes:
-        status: HTTP status; 0 where it never answered.
+        status: HTTP status; 0 if the app sent none.
         content_type: of the body.
-        body: as far as it was kept.
-        whole: whether `body` is all of it.
-        headers: further ones of `authguard.runtime.transactions.KEPT_HEADERS`, lower-case, in their order.
+        body: the buffered part of it.
+        whole: whether `body` is complete.
+        headers: further headers of `authguard.runtime.transactions.KEPT_HEADERS`, in lower case and in order.
     """
 
     status: int

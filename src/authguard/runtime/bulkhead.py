@@ -1,6 +1,6 @@
-"""A bound on how many requests of one account are being decided at once (a bulkhead per account).
+"""Limit on the requests of one account that are decided concurrently (a bulkhead per account).
 
-Requests past the bound are refused before the store is asked, so that one customer's burst takes no turn from others.
+Requests above the limit are refused before the store is read, so that a burst of one customer does not delay others.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class AccountBulkhead:
-    """Counts requests by account while they are decided; holds nothing of accounts that have none."""
+    """Counts the concurrent requests of each account; stores nothing for accounts that have none."""
 
     __slots__ = ("_counts", "_max")
 
     def __init__(self, max_per_account: int) -> None:
-        """Keep the bound; 1 or more."""
+        """Store the limit, which is 1 or more."""
         self._max = max_per_account
         self._counts: dict[bytes, int] = {}
 
     @contextmanager
     def slot(self, credential: Credential) -> Iterator[bool]:
-        """Take a slot for the time of a `with` block; yield whether there was one. Nobody's requests need none."""
-        if not isinstance(credential, Proven):
+        """Reserve a slot for the duration of a `with` block; yield whether one was free."""
+        if not isinstance(credential, Proven):  # an unproven request belongs to no account
             yield True
             return
         account = credential.principal.account_key

@@ -1,4 +1,4 @@
-"""Find the channel that a caller speaks from, as far as the policy says to believe it."""
+"""Channel lookup: which channel a request came through, if the policy trusts its source."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class ChannelFinder:
-    """Finds channels for one guard."""
+    """Finds the channels of requests."""
 
     __slots__ = ("_channels", "_secrets")
 
     def __init__(self, policy: Policy, secrets: tuple[bytes, ...]) -> None:
-        """Keep what is believed.
+        """Store the trusted sources.
 
         Args:
             policy: declares the channels.
@@ -29,7 +29,7 @@ class ChannelFinder:
         self._secrets = secrets
 
     def find(self, request: AccessRequest, credential: Credential) -> str:
-        """Return the channel's name; empty where none is declared, named or believed."""
+        """Return the channel's name; empty if none is declared, named or trusted."""
         channels = self._channels
         if not channels.declared:
             return ""
@@ -37,12 +37,13 @@ class ChannelFinder:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}
             named = claims.get(channels.claim)
         elif channels.header:
-            named = request.evidence.headers.get(channels.header) if self._vouches(request) else None
+            named = request.evidence.headers.get(channels.header) if self._is_gateway_proven(request) else None
         else:
             named = request.channel
         return named if isinstance(named, str) and named in channels.trusts else ""
 
-    def _vouches(self, request: AccessRequest) -> bool:
+    def _is_gateway_proven(self, request: AccessRequest) -> bool:
         """Return whether the gateway that names the channel proved itself; every secret is compared in full."""
         sent = request.evidence.headers.get(self._channels.secret_header, "").encode("latin-1")
+        # every secret is compared, so that the time does not show which one matched
         return bool(sum(compare_digest(sent, secret) for secret in self._secrets))

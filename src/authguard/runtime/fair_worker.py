@@ -1,6 +1,7 @@
-"""Work that would hold the event loop too long, in a thread of its own: one piece at a time for each account.
+"""A worker thread for jobs that would block the event loop, with one job at a time for each account.
 
-Rule: the thread is the guard's. Whoever keeps it busy takes no thread from the app, and has one turn in the queue.
+The thread belongs to the guard. An account that keeps it busy takes no thread from the app and has one place in the
+queue.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ from authguard.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class FairWorker:
-    """A thread, and whose turn it is in it."""
+    """A worker thread, with a lock for each account."""
 
     __slots__ = ("_locks", "_worker")
 
     def __init__(self) -> None:
-        """Begin without a thread; the first job starts it."""
+        """Start with no thread; the first job starts it."""
         self._worker = Worker()
-        #: account -> its turn in the thread
+        #: account -> lock for its jobs
         self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     def close(self) -> None:
         """End the thread."""
         self._worker.end()
 
-    async def run(self, account: bytes, job: Callable[[], Answer]) -> Answer:
-        """Have a job done when it is the account's turn, and give its answer or raise what it raised."""
-        turn = self._locks.get(account)
-        if turn is None:
-            turn = self._locks[account] = anyio.Lock()
-        async with turn:
+    async def run(self, account: bytes, job: Callable[[], Result]) -> Result:
+        """Run a job when the account's earlier jobs have ended; return its result or raise its exception."""
+        lock = self._locks.get(account)
+        if lock is None:
+            lock = self._locks[account] = anyio.Lock()
+        async with lock:
             return await self._worker.run(job)

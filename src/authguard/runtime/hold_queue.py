@@ -1,11 +1,12 @@
-"""The queue of held transactions: bounded for each account, fair between subjects, and free of lapsed ones.
+"""The queue of held transactions: bounded for each account and fair between subjects.
 
 Rules of this file:
-- One account has at most the policy's `transactions.max_held` waiting. The count is exact within a process; several
-  processes may each admit one more.
-- Each one that a subject already has waiting puts the next `FAIR_DELAY_S` later in the approvers' order, as weighted
-  fair queueing does: nobody fills the first page, and nobody waits for ever.
-- What lapsed is filed as such when another is placed or the queue is listed, so that a listing costs what it lists.
+- An account has at most the policy's `transactions.max_held` waiting. The count is exact within a process; each further
+  process may admit one more.
+- Each transaction that a subject already has waiting moves the next `FAIR_DELAY_S` later in the approvers' order, as in
+  weighted fair queueing. So no subject fills the first page, and none waits indefinitely.
+- Lapsed transactions are stored as lapsed when another is queued or the queue is listed, so that a listing reads only
+  what it returns.
 """
 
 from __future__ import annotations
@@ -28,53 +29,53 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 FAIR_DELAY_S: Final = 60.0
-#: lapsed transactions that are filed at most when one is placed, and when the queue is listed
+#: maximum number of lapsed transactions that are saved when one is queued, and when the queue is listed
 MAX_SWEPT_ON_PLACE: Final = 4
 MAX_SWEPT_ON_LIST: Final = 256
 
 
 class HoldQueue:
-    """Places held transactions for one guard."""
+    """Assigns held transactions their places in the queue."""
 
     __slots__ = ("_locks", "_repository")
 
     def __init__(self, repository: StateRepository) -> None:
-        """Keep the parts."""
+        """Store the repository."""
         self._repository = repository
-        #: account -> its turn to place one, so that two at once do not count the same
+        #: account -> lock, so that two concurrent requests do not use the same count
         self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def place(self, principal: Principal, state: str, now: float) -> AsyncIterator[float]:
-        """Find the place of one more held transaction, and keep it for the time of an `async with` block.
+        """Return the place for one more held transaction, reserved for the duration of an `async with` block.
 
         Args:
-            principal: whose it is.
+            principal: the transaction's account.
             state: in which it will wait.
             now: epoch seconds UTC.
 
         Yields:
-            Its place in the order; below 0 where the account has as many waiting as it may.
+            Its place in the order; below 0 if the account already has the maximum number.
 
         Raises:
-            BusyError: the account's turn did not come in time.
-            StoreError: the queue cannot be read now.
+            BusyError: the account's lock was not free in time.
+            StoreError: the queue cannot be read.
         """
-        turn = self._locks.get(principal.account_key)
-        if turn is None:
-            turn = self._locks[principal.account_key] = anyio.Lock()
+        lock = self._locks.get(principal.account_key)
+        if lock is None:
+            lock = self._locks[principal.account_key] = anyio.Lock()
         try:
-            await self._repository.with_deadline(turn.acquire())
+            await self._repository.with_deadline(lock.acquire())
         except TimeoutError:
             raise BusyError("too many requests of this account are being placed; try again") from None
         try:
             waiting = await self._count(principal, state)
             yield now + waiting * FAIR_DELAY_S if waiting < self._repository.policy.max_held else -1.0
         finally:
-            turn.release()
+            lock.release()
 
     async def _count(self, principal: Principal, state: str) -> int:
-        """Count what waits for an account now, and file what lapsed."""
+        """Return how many of an account's transactions are waiting, and save those that have lapsed."""
         most = self._repository.policy.max_held
         found = await self._page(state, principal.pseudonym, most)
         lapsed = [one for one in found if self._has_lapsed(one[1])]
@@ -84,10 +85,14 @@ class HoldQueue:
         return sum(not self._has_lapsed(record) for _, record in found)
 
     async def sweep(self, state: str, most: int) -> None:
-        """File transactions that lapsed, from the front of the queue; at most so many.
+        """Save lapsed transactions as lapsed, from the front of the queue.
+
+        Args:
+            state: in which they wait.
+            most: maximum number of transactions to read.
 
         Raises:
-            StoreError: the queue cannot be read or written now.
+            StoreError: the queue cannot be read or written.
         """
         found = await self._page(state, "", most)
         await self._file([one for one in found if self._has_lapsed(one[1])])
@@ -101,10 +106,10 @@ class HoldQueue:
 
     async def _file(self, lapsed: list[tuple[str, TransactionRecord]]) -> None:
         for name, record in lapsed:
-            with suppress(BusyError):  # others file it, or decide on it, right now
-                await self._repository.change(record.keys(name), _let_timers_run, subject=record.subject)
+            with suppress(BusyError):  # another request saves it or decides on it
+                await self._repository.change(record.keys(name), _apply_timers_only, subject=record.subject)
 
 
-def _let_timers_run(evaluation: Evaluation) -> None:
-    """Do nothing: the timers of a walk run before."""
+def _apply_timers_only(evaluation: Evaluation) -> None:
+    """Send no event: `StateRepository.change` has already run the timers."""
     del evaluation

@@ -1,4 +1,4 @@
-"""How subjects are named in the log, and how an operator's command knows that it names them as the app does."""
+"""Pseudonyms of subjects in the log, and the check that a command uses the same pseudonym keys as the app."""
 
 from __future__ import annotations
 
@@ -9,62 +9,62 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from authguard.ports import Store
 
-#: where the store keeps which names the app writes
+#: store location of the check value of the app's pseudonym keys
 NAMESPACE: Final = "names"
 CHECK_KEY: Final = "check"
 
 
 class Pseudonymizer(Protocol):
-    """Names subjects for the log, each always alike.
+    """Maps subjects to stable pseudonyms for the log.
 
     Attributes:
-        check: equal for equal keys; tells nothing of them.
+        check: equal for equal keys; reveals nothing about them.
     """
 
     @property
-    def check(self) -> str: ...  # noqa: D102 - told above
+    def check(self) -> str: ...  # noqa: D102 - documented above
 
     def subject(self, issuer: str, subject: str) -> str:
-        """Name a subject of an issuer."""
+        """Return the pseudonym of a subject of an issuer."""
         ...
 
     def account(self, account: bytes) -> str:
-        """Name the subject of an account; empty where subjects are called by their names, which no key tells."""
+        """Return the pseudonym of an account's subject; empty if the log has real names."""
         ...
 
 
 class NullPseudonymizer:
-    """Names nobody."""
+    """Returns no pseudonyms."""
 
     check: Final = ""
 
     @staticmethod
     def subject(_issuer: str, _subject: str) -> str:
-        """Return nothing."""
+        """Return an empty text."""
         return ""
 
     @staticmethod
     def account(_account: bytes) -> str:
-        """Return nothing."""
+        """Return an empty text."""
         return ""
 
 
 async def store_pseudonym_check(store: Store, check: str) -> None:
-    """Keep in the store which names the app writes, so that no command writes others.
+    """Store the check value of the app's pseudonym keys, so that no command writes other pseudonyms.
 
     Args:
         store: opened.
-        check: of the names; empty where nobody is named.
+        check: of the keys; empty if there are no pseudonyms.
     """
     if check and await store.get(NAMESPACE, CHECK_KEY) != check.encode():
         await store.put(NAMESPACE, CHECK_KEY, check.encode())
 
 
 async def require_same_pseudonyms(store: Store, check: str) -> None:
-    """Demand that these are the names that the app writes.
+    """Require that these are the pseudonym keys of the app.
 
     Raises:
-        SettingsError: the app writes others.
+        SettingsError: the app uses other keys.
         StoreError: the store cannot be read.
     """
     kept = await store.get(NAMESPACE, CHECK_KEY)

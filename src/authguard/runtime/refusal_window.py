@@ -1,10 +1,10 @@
-"""Window records: above a rate, what nobody proven is refused is covered by one record instead of one each.
+"""Window records: above a rate, one record covers many refusals of unproven requests.
 
 Rules of this file:
-- A window is chained before the first request that it covers. It names the reason and the most requests it may cover.
-- It ends after `WINDOW_S` or `MAX_COVERED` requests. A closing record counts them; one that a crash left unclosed means
-  "at most `MAX_COVERED`".
-- Requests of anybody who is proven, and requests that move a machine, are never covered.
+- A window is chained before the first request that it covers. It has the reason and the maximum number of requests.
+- It ends after `WINDOW_S` or `MAX_COVERED` requests. A closing record has their number. If a crash prevented it, the
+  number is at most `MAX_COVERED`.
+- Requests of a proven principal, and requests that move a machine, are never covered.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Reason
     from authguard.runtime.journal import Journal
 
-#: requests of nobody that are recorded one by one in each second
+#: unproven requests per second that are recorded individually
 MAX_RECORDED_PER_S: Final = 20
-#: seconds for which a window covers requests
+#: duration of a window
 WINDOW_S: Final = 1.0
-#: requests that a window covers at most
+#: maximum number of requests that a window covers
 MAX_COVERED: Final = 1_000
 
 
 @dataclass(slots=True)
 class _Window:
-    """An open window: its record's id, when it began (epoch seconds UTC), and the requests it covers so far."""
+    """An open window: its record's id, its start (epoch seconds UTC), and the number of requests so far."""
 
     record: str
     at: float
@@ -36,14 +36,14 @@ class _Window:
 
 
 class RefusalWindows:
-    """Decides which requests of nobody are recorded one by one, and keeps the open windows of the others."""
+    """Decides which unproven requests are recorded individually, and holds the open windows for the others."""
 
     __slots__ = ("_journal", "_open", "_recorded", "_since")
 
     def __init__(self, journal: Journal) -> None:
-        """Begin with no open window."""
+        """Start with no open window."""
         self._journal = journal
-        #: at most one for each reason and operation, both of closed sets
+        #: at most one for each reason and operation; both sets are closed
         self._open: dict[tuple[str, str], _Window] = {}
         self._since = 0.0
         self._recorded = 0
@@ -52,15 +52,15 @@ class RefusalWindows:
         """Cover one request by an open or a new window.
 
         Args:
-            reason: why it is refused.
+            reason: of the refusal.
             now: epoch seconds UTC.
-            operation: for a public admission, the operation's name; windows of refusals cover any operation.
+            operation: name of the operation for a public admission; a window of refusals covers all operations.
 
         Returns:
-            The id of the window's record; empty where the request is to be recorded by itself.
+            The id of the window's record; empty if the request is recorded individually.
 
         Raises:
-            AuditError: a record of a window cannot be written, so the request is covered by none.
+            AuditError: a window's record cannot be written, so no window covers the request.
         """
         if self._open:
             self.close(now)
@@ -78,11 +78,11 @@ class RefusalWindows:
         return record
 
     def close(self, now: float, *, everything: bool = False) -> None:
-        """Count what ended windows covered, in a record each.
+        """Close the windows that have ended, with one record each.
 
         Args:
             now: epoch seconds UTC.
-            everything: whether windows that have not ended are closed too, as the guard is.
+            everything: whether to close all windows, because the guard closes.
 
         Raises:
             AuditError: a record cannot be written.

@@ -1,9 +1,9 @@
-"""Bind requests to their bodies: small ones at once, large ones in a worker thread, one at a time for each account.
+"""Computation of request bindings: small bodies inline, large ones in a worker thread, one at a time for each account.
 
 Rules of this file:
-- A body of more values than the policy's `budget.nodes` is refused before it is parsed.
-- What could take over 2 ms does not run on the event loop. One account has one large body in the thread at a time, so
-  that the bodies of one customer do not queue in front of everybody's.
+- A body with more values than the policy's `budget.nodes` is refused before it is parsed.
+- Work that could take over 2 ms does not run on the event loop. An account has one large body in the thread at a time,
+  so that its bodies do not queue in front of those of others.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest, Body
     from authguard.runtime.transactions import RequestBinding
 
-#: bytes of a body up to which it is parsed, put into canonical form and hashed in well under 2 ms
+#: size up to which a body is parsed, canonicalized and hashed in well under 2 ms
 INLINE_BYTES: Final = 2_048
 
 
 class RequestBinder:
-    """Binds requests for one guard."""
+    """Computes the bindings of requests."""
 
     __slots__ = ("_apart", "_cipher", "_ids", "_policy")
 
     def __init__(self, policy: Policy, ids: Ids, cipher: Cipher) -> None:
-        """Keep the parts; the first large body starts the thread."""
+        """Store the parts; the first large body starts the thread."""
         self._policy = policy
         self._ids = ids
         self._cipher = cipher
@@ -47,13 +47,13 @@ class RequestBinder:
         self._apart.close()
 
     async def bind(self, request: AccessRequest, principal: Principal, body: Body) -> RequestBinding | Reason:
-        """Bind a request whose body was read.
+        """Compute the binding of a request after its body was read.
 
         Returns:
-            What ties it to a transaction, with the parsed body; or the reason why the body is not parsed.
+            The binding with the parsed body, or the reason why the body is not parsed.
 
         Raises:
-            BusyError: neither the account's turn nor the thread came within the policy's `budget.request`.
+            BusyError: the account's lock or the thread was not free within the policy's `budget.request`.
         """
 
         def work() -> RequestBinding | Reason:

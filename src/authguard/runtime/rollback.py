@@ -1,4 +1,4 @@
-"""The switch: an operator pulls the agent back to human service, and lets it act again."""
+"""The rollback switch, by which an operator stops the agent and starts it again."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 
 class Rollback:
-    """The deployment's own machine, as an operator moves it; every act is recorded before it is saved."""
+    """Operator actions on the service machine; each is recorded before it is saved."""
 
     __slots__ = ("_repository",)
 
     def __init__(self, repository: StateRepository) -> None:
-        """Keep the standing that the switch moves."""
+        """Store the repository."""
         self._repository = repository
 
     async def status(self) -> ServiceRecord:
-        """Give where the service stands, counting the timers that are due; nothing is recorded or saved."""
+        """Return the service record with all due timers applied; record and save nothing."""
         repository = self._repository
         evaluation = Evaluation(repository.policy, (await repository.load(Keys())).snapshot, repository.clock.now())
         evaluation.run_timers()
         return evaluation.snapshot.service
 
     async def engage(self, by: str, note: str) -> ServiceRecord:
-        """Pull the agent back: no agent acts, every customer goes to a person.
+        """Stop the agent: no agent acts, and every customer is handed to a person.
 
         Args:
-            by: who orders it, as the log will name them.
-            note: why.
+            by: name of the operator, for the log.
+            note: the operator's reason.
         """
         return await self._act("engaged", by, note)
 
     async def release(self, by: str, note: str) -> ServiceRecord:
-        """Let the agent act again; high-security writes still wait for an approval until it has recovered."""
+        """Start the agent again; high-risk writes still need an approval until the service has recovered."""
         return await self._act("released", by, note)
 
     async def _act(self, trigger: str, by: str, note: str) -> ServiceRecord:

@@ -1,7 +1,7 @@
-"""What waits for people, as it stands now: time has gone on since anybody looked at it, and looking changes nothing.
+"""Lists of transactions by their effective states: timers that are due are applied, and nothing is saved.
 
-A transaction whose process died is stored as running until somebody looks; here it is in doubt as soon as it is, so
-that an operator finds it though nobody asked for it again.
+A transaction whose process died is stored as running until a request reads it. Here it is in doubt as soon as its lease
+has ended, so that an operator finds it even if no request asks for it again.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     Listed = tuple[str, TransactionRecord]
 
-#: read at a time once what was asked for is not among the first
+#: minimum page size after the first page
 PAGE_SIZE: Final = 500
 
 
 def effective_snapshot(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
-    """Count the timers that are due in all machines, without recording or saving anything."""
+    """Return a snapshot with all due timers applied; record and save nothing."""
     return repository.policy.timers.fire_due(repository.policy.machines, snapshot, repository.clock.now())[0]
 
 
 def effective_record(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:
-    """Count the timers that are due, without recording or saving anything."""
+    """Return a transaction record with all due timers applied; record and save nothing."""
     if not record.version:
         return record
     return effective_snapshot(repository, replace(repository.blank, transaction=record)).transaction
@@ -45,19 +45,19 @@ async def list_transactions(
     after: tuple[float, str] = FIRST,
     limit: int,
 ) -> tuple[Listed, ...]:
-    """List transactions by the state in which they stand now, in the order of their places.
+    """Return transactions by their effective state, in the order of their places.
 
     Args:
         repository: with the store.
         state: of the machine; empty for any.
-        role: of their approvers; empty for any.
-        operation: its name; empty for any.
-        subject: pseudonym of whoever they are for; empty for any.
-        after: the place of the last one of the page before, and its id.
-        limit: how many at most.
+        role: of the approvers; empty for any.
+        operation: name; empty for any.
+        subject: pseudonym of the transaction's subject; empty for any.
+        after: place and id of the last transaction of the previous page.
+        limit: maximum number.
 
     Raises:
-        StoreError: they cannot be read now.
+        StoreError: they cannot be read.
     """
     found: list[Listed] = []
     for stored in _stored_states(repository.policy, state):
@@ -77,7 +77,7 @@ async def list_transactions(
 
 
 def _stored_states(policy: Policy, state: str) -> tuple[str, ...]:
-    """Name the states as which one is stored that stands in a state now: the same, and those that time leads from."""
+    """Return the stored states from which timers lead to an effective state, with the state itself."""
     if not state:
         return ("",)
     table = policy.machines["transaction"].table
