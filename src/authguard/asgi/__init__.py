@@ -1,1 +1,1 @@
-"""The ASGI shell: thin, pure ASGI, nothing that changes; reads a scope, asks the enforcer, carries out its verdict."""
+"""The ASGI shell: thin, pure ASGI and stateless; reads the scope, calls the enforcer and applies its verdict."""

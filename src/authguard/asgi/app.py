@@ -1,18 +1,18 @@
-"""What the guarded app says of itself, known by the shape of its objects: no framework is imported for it."""
+"""Inspection of the guarded app by the attributes of its objects; no framework is imported for it."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-#: middleware is wrapped so deep around an app, and no deeper
+#: maximum number of middleware layers around an app
 MAX_WRAPPER_DEPTH: Final = 32
-#: routes and apps that are looked at
+#: maximum number of routes and apps that are visited
 MAX_ROUTES: Final = 100_000
 
 
 def get_inner_app(app: Any) -> Any:  # noqa: ANN401 - any object can be an ASGI app
-    """Return what a middleware wraps, by the names under which middleware keeps it; ``None`` where it wraps nothing."""
+    """Return the app that a middleware wraps, from the usual attribute names; ``None`` if it wraps none."""
     for name in ("app", "_app", "_base_app", "asgi"):
         found = getattr(app, name, None)
         if callable(found):
@@ -20,10 +20,10 @@ def get_inner_app(app: Any) -> Any:  # noqa: ANN401 - any object can be an ASGI 
     return None
 
 
-def find_root_path(app: Any) -> str:  # noqa: ANN401 - as above
-    """Return the root path that an app sets by itself, as ``FastAPI(root_path="/api")`` does; empty for none.
+def find_root_path(app: Any) -> str:  # noqa: ANN401 - any object can be an ASGI app
+    """Return the root path that an app sets for itself, as ``FastAPI(root_path="/api")`` does; empty for none.
 
-    Its router then takes that path off, whatever the server says.
+    The router of such an app strips that path, whatever root path the server sets.
     """
     for _ in range(MAX_WRAPPER_DEPTH):
         root = getattr(app, "root_path", "")
@@ -34,8 +34,8 @@ def find_root_path(app: Any) -> str:  # noqa: ANN401 - as above
     return ""
 
 
-def find_host_patterns(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as above
-    """Return patterns of the hosts that an app routes by itself, as Starlette's ``Host`` does, at any depth."""
+def find_host_patterns(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - any object can be an ASGI app
+    """Return the patterns of the hosts that the app routes, as Starlette's ``Host`` does, at any depth."""
     found: list[re.Pattern[str]] = []
     pending, seen = [app], set[int]()
     while pending and len(seen) < MAX_ROUTES:
@@ -51,7 +51,7 @@ def find_host_patterns(app: Any) -> list[re.Pattern[str]]:  # noqa: ANN401 - as 
     return found
 
 
-def list_routes(app: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, str, bool]]:  # noqa: ANN401 - as above
+def list_routes(app: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, str, bool]]:  # noqa: ANN401 - any app
     """Return the routes of an app and its mounts: template, method (empty for any), whether it is a WebSocket."""
     found: list[tuple[str, str, bool]] = []
     for _ in range(MAX_WRAPPER_DEPTH):

@@ -1,6 +1,6 @@
-"""Request bodies that the guard has to see: read once, bounded in size and time, given to the app as they came.
+"""Reader for request bodies that the guard needs: read once, bounded in size and time, replayed to the app unchanged.
 
-A body in very many parts reaches the app in fewer.
+A body in very many parts reaches the app in fewer parts.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
 
 
-#: parts of a body that are put together to one: a part of one byte costs hundreds
+#: number of parts that are joined into one: a part of one byte costs hundreds of bytes
 MAX_PARTS: Final = 256
 
 
 class BodyReader:
-    """Reads a body when the guard asks for it, and replays it to the app; until then it costs next to nothing."""
+    """Reads a body on request of the guard and replays it to the app; without such a request it does nothing."""
 
     __slots__ = ("_binds", "_bound", "_messages", "_receive", "_result", "_scope", "_seconds")
 
     def __init__(
         self, scope: dict[str, Any], receive: Receive, bound: int, seconds: float, binds: tuple[str, ...] = ()
     ) -> None:
-        """Keep the channel; nothing is read yet.
+        """Store the channel; read nothing yet.
 
         Args:
             scope: of type ``http``.
             receive: of the server.
-            bound: bytes at the most.
-            seconds: in which it must have arrived.
-            binds: headers that are read with it.
+            bound: maximum size in bytes.
+            seconds: timeout for the whole body.
+            binds: names of the headers that are bound to a transaction.
         """
         self._scope = scope
         self._receive = receive
@@ -50,7 +50,7 @@ class BodyReader:
         self._result: Body | BodyFailure | None = None
 
     async def read(self) -> Body | BodyFailure:
-        """Read the whole body, once; later calls give the same answer."""
+        """Read the whole body once; later calls return the same result."""
         if self._result is None:
             self._messages = []
             self._result = await self._read(self._messages)
@@ -86,7 +86,7 @@ class BodyReader:
         return BodyFailure(Reason.BODY_TIMEOUT)
 
     def replay(self) -> Receive:
-        """Give the app a channel on which it hears the body as it came, and then whatever follows."""
+        """Return a receive channel that yields the messages of the body first, and then those of the server."""
         if not self._messages:
             return self._receive
         messages = iter(self._messages)

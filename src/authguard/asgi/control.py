@@ -1,4 +1,4 @@
-"""What the app does for the whole service or for its books: an object of its own, which no customer's request holds."""
+"""API of the app for the whole service and for transactions in doubt; requests of customers cannot reach it."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ if TYPE_CHECKING:
 class Control:
     """Reports on the service and settles transactions: for jobs and health checks, never for an agent's tools.
 
-    Make one when the app is made, and hand it to the guard: ``AuthGuard(app, policy, control=control)`` or
-    ``app.add_middleware(AuthGuard, policy=policy, control=control)``. Without it, ``AuthGuard(...).control`` is one.
+    Create one together with the app, and pass it to the guard: ``AuthGuard(app, policy, control=control)`` or
+    ``app.add_middleware(AuthGuard, policy=policy, control=control)``. Otherwise use ``AuthGuard(...).control``.
     """
 
     __slots__ = ("_enforcer",)
 
     def __init__(self) -> None:
-        """Make one that no guard has been given yet."""
+        """Create a control that is not bound to a guard yet."""
         self._enforcer: Enforcer | None = None
 
     def bind(self, enforcer: Enforcer) -> None:
-        """Tie it to a guard; `AuthGuard` does so.
+        """Bind it to a guard; `AuthGuard` calls this.
 
         Raises:
-            SettingsError: another guard has it already.
+            SettingsError: it is bound to another guard.
         """
         if self._enforcer not in {None, enforcer}:
-            raise SettingsError("this Control belongs to another AuthGuard: make one for each")
+            raise SettingsError("this Control belongs to another AuthGuard: create one for each")
         self._enforcer = enforcer
 
     async def report(self, event: str, note: str = "") -> None:
-        """Report that something which everybody depends on is down: ``service.impaired``.
+        """Report that a shared dependency is down: ``service.impaired``.
 
-        High-risk writes of all customers wait for people then, until the policy's timer repairs the service. Report it
-        from checks of your own, never because of what one customer said.
+        High-risk writes of all customers then wait for approval, until the policy's timer repairs the service. Report
+        this from health checks, never because of the words of one customer.
 
         Args:
             event: ``service.impaired``.
-            note: why, for the log; bounded, no personal data.
+            note: reason for the log; bounded, without personal data.
 
         Raises:
-            ReportRefusedError: it is another event, or no guard has this object.
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            ReportRefusedError: the event is another one, or this control is not bound to a guard.
+            AuditError, StoreError, TimeoutError: the report could not be recorded or saved, and has no effect.
         """
         await (await self._open()).reports.report_service(event, note)
 
     async def settle(self, transaction: str, *, happened: bool, by: str, note: str = "") -> None:
-        """Say what came of a transaction that is in doubt, once the app has found out.
+        """Settle a transaction that is in doubt, once the app knows its result.
 
-        Where nothing happened, the money that it holds is free again, and a caller may ask anew with another key.
+        If the operation did not take effect, the reserved amount is released; the caller may retry with another key.
 
         Args:
-            transaction: id, as the guard named it to the request that ran it.
-            happened: whether it was done; if not, nothing happened.
-            by: who says so, as the log will name it: a job, a person.
-            note: how it is known; bounded, no personal data.
+            transaction: id, as in `Guard.transaction` of the request that ran it.
+            happened: whether the operation took effect.
+            by: the job or person that settles it, for the log.
+            note: evidence for the log; bounded, without personal data.
 
         Raises:
-            ReportRefusedError: there is no such transaction, it is not in doubt, or no guard has this object.
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            ReportRefusedError: the transaction is unknown or not in doubt, or this control is not bound to a guard.
+            AuditError, StoreError, TimeoutError: the result could not be recorded or saved; nothing has changed.
         """
         if not by.strip():
-            raise ReportRefusedError("say by whom a transaction is settled: `by=` is a name for the log")
+            raise ReportRefusedError("`by` is empty: name the job or person that settles the transaction")
         enforcer = await self._open()
         event = "transaction.committed" if happened else "transaction.failed"
         done = await enforcer.approvals.decide_as_operator(transaction, event, (by.strip(),), note)

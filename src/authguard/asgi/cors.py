@@ -1,4 +1,4 @@
-"""The guard wrapped in Starlette's CORSMiddleware, so that no code of the app runs for a pre-flight."""
+"""Wraps the guard in Starlette's CORSMiddleware, so that no code of the app runs for a pre-flight request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     App = Callable[[Any, Any, Any], Awaitable[None]]
 
-#: the response headers of the guard's own, which tell a page's script what to do next
+#: response headers of the guard that a script in a page needs for its next step
 EXPOSED: Final = (
     "WWW-Authenticate",
     "DPoP-Nonce",
@@ -25,14 +25,14 @@ EXPOSED: Final = (
 
 
 def with_cors(app: App, cors: Cors) -> App:
-    """Wrap a guarded app, where the policy declares `cors`.
+    """Wrap a guarded app in CORSMiddleware if the policy declares `cors`.
 
     Args:
-        app: the guard itself: refusals carry CORS headers too.
+        app: the guard itself, so that refusals carry CORS headers too.
         cors: of the policy.
 
     Returns:
-        `app` where nothing is declared.
+        The wrapped app, or `app` if the policy declares nothing.
     """
     if not cors.declared:
         return app

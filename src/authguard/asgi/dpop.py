@@ -1,7 +1,7 @@
-"""What a proof of possession has to be for: reads the `DPoP` header and the address that the caller asked for.
+"""Reader for the `DPoP` header and the URL that a proof must name.
 
-Rule: the address is the public URL of the policy and the path of the request; what the caller says of the host, in
-`Host` or in any forwarding header, is never believed (RFC 9449 4.3, RFC 9110 7.2).
+Rule: the URL consists of the policy's public URL and the path of the request. The `Host` header and forwarding headers
+are never used, since the caller controls them (RFC 9449 4.3, RFC 9110 7.2).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 _HEADER: Final = b"dpop"
-#: what may stand in a path as it is (RFC 3986 3.3)
+#: characters that are not escaped in a path (RFC 3986 3.3)
 _PLAIN: Final = "/!$&'()*+,;=:@-._~"
 
 
 class ProofReader:
-    """Reads proofs for one deployment.
+    """Reads the proofs of one deployment.
 
     Args:
-        public_url: by which callers reach the root of what the server serves.
+        public_url: URL under which callers reach the root of the server.
     """
 
     __slots__ = ("_base", "_path")
@@ -42,7 +42,7 @@ class ProofReader:
         self._base = f"{parts.scheme}://{parts.netloc}{self._path}"
 
     def read(self, evidence: Evidence, scope: dict[str, Any]) -> Evidence:
-        """Add what the check of a proof needs; nothing where no proof was sent.
+        """Return the evidence with the proof, the method and the URL; unchanged if the request has no proof.
 
         Args:
             evidence: of the same request.
@@ -54,12 +54,12 @@ class ProofReader:
         try:
             address = normalize(self._base + self._request_path(scope))
         except ValueError:
-            address = ""  # no proof can name it
+            address = ""  # such a URL matches no proof
         # several fields are one list (RFC 9110 5.3), and no proof is a list
         return replace(evidence, proof=b",".join(sent), method=scope.get("method", "GET"), address=address)
 
     def _request_path(self, scope: dict[str, Any]) -> str:
-        """Give the path as it was sent, below the public URL's own where the server counts that as its root path."""
+        """Return the path as sent, relative to the public URL if the server counts the URL's path as its root path."""
         raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PLAIN).encode()
         path, root = raw.partition(b"?")[0].decode("latin-1"), scope.get("root_path", "")
         if (
@@ -73,7 +73,7 @@ class ProofReader:
 
 
 def with_nonce(send: Send, verdict: Verdict) -> Send:
-    """Tell a caller who is let in which nonce to use next, where that changed (RFC 9449 8.2)."""
+    """Add the next nonce to the response of an admitted request, if it has changed (RFC 9449 8.2)."""
     nonce = verdict.credential.nonce
     if not nonce or not verdict.admits:
         return send

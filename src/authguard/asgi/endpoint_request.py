@@ -1,4 +1,4 @@
-"""One admitted request for an endpoint of the guard's own, as every such endpoint takes it."""
+"""An admitted request for one of the guard's endpoints."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRequest:
-    """One admitted request for an endpoint of the guard's own.
+    """An admitted request for one of the guard's endpoints.
 
     Attributes:
-        enforcer: decided it.
-        replies: write what is no endpoint's own answer.
+        enforcer: the enforcer that decided it.
+        replies: builds the replies for verdicts.
         access_request: the request as the enforcer decided it.
-        verdict: that admitted it.
-        path: asked for.
-        root: the path under which the app is mounted.
+        verdict: the verdict that admitted it.
+        path: of the request.
+        root: root path under which the app is mounted.
     """
 
     enforcer: Enforcer
@@ -37,7 +37,7 @@ class EndpointRequest:
     root: str
 
     async def parse_body(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
-        """Read the body as JSON of a shape; the reason why it cannot be, where it cannot."""
+        """Parse the JSON body into `shape`; return the reason if that fails."""
         body = await self.access_request.read_body()
         if isinstance(body, BodyFailure):
             return body.reason

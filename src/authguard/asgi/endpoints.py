@@ -1,4 +1,4 @@
-"""The guard's own endpoints under one prefix; each is an operation that walks through the same table (WIRE 5)."""
+"""The guard's endpoints under one prefix; each is an operation, decided by the table like any other (WIRE 5)."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     Endpoint = Callable[[EndpointRequest], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
-#: the operation by which identity is proved
+#: name of the operation that verifies an identity
 VERIFY: Final = "authguard.verify"
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `POST verify` takes.
+    """Body of `POST verify`.
 
     Attributes:
-        method: by which identity is to be proved, as the reply named it.
-        answers: verifier -> what the customer said, or field -> what they said; empty has a code sent.
+        method: name of the verification method, as in the reply.
+        answers: verifier -> the customer's answer, or field -> answer; empty requests a code.
     """
 
     method: str
     answers: dict[str, str | dict[str, str]] = {}
 
     def __repr__(self) -> str:
-        """Tell nothing that was answered."""
-        return f"Proof(method={self.method!r})"
+        """Contain no answer."""
+        return f"VerificationBody(method={self.method!r})"
 
 
 async def _session(request: EndpointRequest) -> Reply:
-    """The caller's own standing: what may be done next, never the account's state."""
+    """Return the operations that the caller may use now, never the state of the account."""
     operations = preview(request.enforcer.policy, request.verdict)
     return json_reply(200, {"signed_in": request.verdict.principal is not None, "operations": operations})
 
 
 async def _session_end(request: EndpointRequest) -> Reply:
-    """Sign out."""
+    """End the caller's session."""
     await sign_out_delay.wait_for_next_second(
         request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict)
     )
@@ -58,7 +58,7 @@ async def _session_end(request: EndpointRequest) -> Reply:
 
 
 async def _sessions_end(request: EndpointRequest) -> Reply:
-    """Sign out everywhere: every session of the account, on whichever device."""
+    """End every session of the caller's account, on all devices."""
     await sign_out_delay.wait_for_next_second(
         request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict, everywhere=True)
     )
@@ -66,7 +66,7 @@ async def _sessions_end(request: EndpointRequest) -> Reply:
 
 
 async def _verify(request: EndpointRequest) -> Reply | Reason:
-    """Prove who one is; the answer is the next step, never a score."""
+    """Verify the caller's identity; the reply is the next step, never a score."""
     body = await request.parse_body(VerificationBody)
     if isinstance(body, Reason):
         return body
@@ -85,16 +85,16 @@ async def _verify(request: EndpointRequest) -> Reply | Reason:
 
 
 def expand_answers(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """Name the one field of what was answered in short."""
-    return {name: {"answer": said} if isinstance(said, str) else said for name, said in answers.items()}
+    """Return the answers with field names: a bare text becomes the field ``answer``."""
+    return {name: {"answer": value} if isinstance(value, str) else value for name, value in answers.items()}
 
 
 async def _healthz(_: EndpointRequest) -> Reply:
-    """Liveness: that the guard decided and recorded this very request."""
+    """Return liveness: the guard decided and recorded this request."""
     return json_reply(200, {"status": "ok"})
 
 
-#: operation -> what answers it
+#: operation -> its endpoint
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "authguard.session": _session,
     "authguard.session.end": _session_end,
@@ -107,7 +107,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
 
 
 def own_operations(prefix: str) -> tuple[Operation, ...]:
-    """Give the guard's own operations, to be matched before the policy's."""
+    """Return the operations of the guard's endpoints, which are matched before those of the policy."""
     return (
         Operation(
             name="authguard.session", match=Match(path=f"{prefix}/session", method="GET"), risk="self", effect="read"

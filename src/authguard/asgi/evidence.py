@@ -1,4 +1,4 @@
-"""What was sent, read from the scope and not believed: headers, bounded and one of each."""
+"""Reader for the headers of a request: bounded, no duplicates, and unverified."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ from authguard.core.request import Evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: bytes of a header value, other than the credential's, that is read at all
+#: maximum length of a header value that is read, other than the credential
 MAX_VALUE_BYTES: Final = 512
 AUTHORIZATION: Final = b"authorization"
-#: the header in which a caller names a transaction, and the prefix of all that the guard keeps to itself
+#: the header that names a transaction, and the prefix of the headers that are reserved for the guard
 TRANSACTION: Final = b"authguard-transaction"
 PREFIX: Final = b"authguard-"
 
 IDEMPOTENCY: Final = b"idempotency-key"
 
-#: headers by which some middleware lets a caller say another method than the request has
+#: headers with which some middleware replaces the method of a request
 METHOD_OVERRIDE_HEADERS: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 
-#: headers that say how a body is to be read
+#: headers that the app must not get in another spelling
 _BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
-#: headers that say how a body is to be read
+#: headers that determine how a body is parsed
 _READ_BY: Final = frozenset({b"content-type", b"content-encoding", b"transfer-encoding"})
 _ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
 GUARD_HEADERS: Final = _ONCE | METHOD_OVERRIDE_HEADERS | {AUTHORIZATION, b"accept-language", b"traceparent"}
 _PREFIXED: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
-#: W3C Trace Context 3.2: ids of zeros and version ff are invalid, a later version may go on after a dash
+#: W3C Trace Context 3.2: all-zero ids and version ff are invalid; a later version may have more fields after a dash
 _TRACEPARENT: Final = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[\x20-\x7e]{0,512})?"
 )
 
 
 def read_evidence(
-    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), looked: frozenset[bytes] = GUARD_HEADERS
+    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), known: frozenset[bytes] = GUARD_HEADERS
 ) -> Evidence | Reason:
-    """Read what a request or a handshake brings.
+    """Read the evidence of a request or a handshake.
 
     Args:
         scope: of type ``http`` or ``websocket``.
         wanted: lower-case names of further headers that the policy reads.
-        looked: the same and `GUARD_HEADERS`.
+        known: `wanted` and `GUARD_HEADERS`.
 
     Returns:
-        The evidence; or why the request is malformed: two ``Authorization`` headers (RFC 6750 3.1), two of a header
-        that may come once, or a name of a transaction that no server gave out.
+        The evidence; or why the request is malformed: a duplicate ``Authorization`` header (RFC 6750 3.1), a duplicate
+        of another header that must be unique, or a transaction name that no guard has issued.
     """
     authorization: bytes | None = None
     has_reserved_headers = False
     further: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
-        if name not in looked:  # most headers are nobody's business, and one look tells
+        if name not in known:  # most headers are irrelevant, and one lookup decides that
             if name[:_PREFIXED] == PREFIX or b"_" in name:
                 has_reserved_headers = True
         elif name != AUTHORIZATION:
@@ -73,7 +73,7 @@ def read_evidence(
 def _read_further(
     sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, *, has_reserved_headers: bool
 ) -> Evidence | Reason:
-    """Read the headers beside the credential's."""
+    """Read the headers other than the credential."""
     once: dict[bytes, str] = {}
     headers: dict[str, str] = {}
     languages = trace = ""
@@ -86,11 +86,11 @@ def _read_further(
         elif name == b"accept-language":
             languages = value[:MAX_VALUE_BYTES].decode("latin-1")
         elif name == b"traceparent":
-            # two are none: nobody can tell whose it is
+            # duplicates are ignored, since it is not known which one is right
             traces, trace = traces + 1, "" if traces else _trace_id(value)
         if name in wanted:
             key = name.decode("latin-1")
-            # two channels at once are no channel: what cannot be told is told as such
+            # duplicate channels are no channel: an empty value marks the ambiguity
             headers[key] = "" if key in headers else value[:MAX_VALUE_BYTES].decode("latin-1")
     return Evidence(
         authorization=authorization,
@@ -105,53 +105,53 @@ def _read_further(
 
 
 def read_trace(scope: dict[str, Any]) -> str:
-    """Read the trace id (W3C Trace Context 3.2.2.3) alone, of a request whose evidence is not; empty where none is."""
+    """Read only the trace id (W3C Trace Context 3.2.2.3), if the evidence of a request was not read; empty for none."""
     values = [value for name, value in scope["headers"] if name == b"traceparent"]
     return _trace_id(values[0]) if len(values) == 1 else ""
 
 
 def _trace_id(value: bytes) -> str:
-    """Read a trace id strictly (W3C Trace Context 3.2 and 4.3): else as if it were not there."""
+    """Parse a trace id strictly (W3C Trace Context 3.2 and 4.3); return an empty text if it is invalid."""
     found = _TRACEPARENT.fullmatch(value)
-    # version 00 is of one length
+    # version 00 has a fixed length
     return found[2].decode("ascii") if found and (found[1] != b"00" or found[3] is None) else ""
 
 
 def strip_guard_headers(
     headers: Sequence[tuple[bytes, bytes]],
-    looked: frozenset[bytes] = GUARD_HEADERS,
+    known: frozenset[bytes] = GUARD_HEADERS,
     secret: frozenset[bytes] = frozenset(),
 ) -> list[tuple[bytes, bytes]]:
-    """Take out the headers that only the guard may read, and those that may make another request of what was judged.
+    """Remove the headers that are reserved for the guard, and those that could change the request after the decision.
 
-    WSGI has one name for a header with hyphens and the same with underscores (PEP 3333, RFC 3875 4.1.18). Where the
-    guard looks at the one, the app does not get the other.
+    In WSGI a header with hyphens and the same with underscores have one name (PEP 3333, RFC 3875 4.1.18). If the guard
+    reads the one, the app does not get the other.
 
     Args:
         headers: of a request or a handshake.
-        looked: lower-case names of the headers that the guard reads.
-        secret: those among them that the app does not see either.
+        known: lower-case names of the headers that the guard reads.
+        secret: names among them that the app must not see.
     """
-    return [(name, value) for name, value in headers if name not in secret and not _is_own(name, looked)]
+    return [(name, value) for name, value in headers if name not in secret and not _is_reserved(name, known)]
 
 
-def _is_own(name: bytes, looked: frozenset[bytes]) -> bool:
+def _is_reserved(name: bytes, known: frozenset[bytes]) -> bool:
     if b"_" in name:
         name = name.replace(b"_", b"-")
-        return name in looked or name in _BODY or name.startswith(PREFIX)
+        return name in known or name in _BODY or name.startswith(PREFIX)
     return name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS
 
 
 def content_type(scope: dict[str, Any]) -> str:
-    """Give the media type of the body, lower-case and without parameters; empty where there is none or several."""
+    """Return the media type of the body, lower-case and without parameters; empty for none or several."""
     values = [value for name, value in scope["headers"] if name == b"content-type"]
     return values[0].partition(b";")[0].strip().lower().decode("latin-1") if len(values) == 1 else ""
 
 
 def representation_headers(scope: dict[str, Any]) -> bytes:
-    """Return what says how the body is to be read: its one type as sent, else every header of the kind on its own line.
+    """Return the headers that determine how the body is parsed: a lone content type as sent, else one header a line.
 
-    No value holds a line feed, so that two requests with different headers never have one form.
+    No value contains a line feed, so that requests with different headers never have an equal result.
     """
     sent = [
         (name, value)
@@ -166,10 +166,9 @@ def representation_headers(scope: dict[str, Any]) -> bytes:
 def bound_headers(
     scope: dict[str, Any], names: Sequence[str]
 ) -> tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]:
-    """Return what was sent under the names that an operation binds.
+    """Return the headers that an operation binds to a transaction.
 
-    A gateway that runs apps of another interface reads an underscore as a dash, so both spellings count (RFC 3875
-    4.1.18).
+    A gateway to another server interface reads an underscore as a hyphen, so both spellings count (RFC 3875 4.1.18).
     """
     return tuple(
         (name, tuple(one for one in scope["headers"] if one[0].lower().replace(b"_", b"-") == name.encode()))
@@ -178,14 +177,14 @@ def bound_headers(
 
 
 def request_target(scope: dict[str, Any]) -> bytes:
-    """Give the request target as it was sent: raw path and query."""
+    """Return the request target as sent: raw path and query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = scope.get("query_string", b"")
     return path + b"?" + query
 
 
 def parse_languages(accepted: str) -> tuple[str, ...]:
-    """Order the languages of ``Accept-Language`` by their weight (RFC 9110 12.5.4); nonsense is passed over."""
+    """Return the languages of ``Accept-Language`` by their weight (RFC 9110 12.5.4); ignore invalid parts."""
     if not accepted:
         return ()
     weighed: list[tuple[float, int, str]] = []

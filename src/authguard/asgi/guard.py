@@ -1,4 +1,4 @@
-"""What the app sees of the guard: who speaks, in what states, and what the app may report back."""
+"""The app's view of the guard: the customer of a request, the states, and the methods to report and verify."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class NextStep(msgspec.Struct, frozen=True):
-    """What comes next after an answer; nothing here may not be read to the customer.
+    """The next step after an answer; all fields may be read to the customer.
 
     Attributes:
-        action: ``continue``, ``answer`` (more is wanted), ``verify`` (try again, or otherwise), ``retry``,
-            ``talk_to_person``, ``authenticate``, ``wait`` or ``stop``.
-        methods: that may be tried now.
-        method: that goes on.
-        wanted: verifiers that have to be answered.
-        attempt: id of the attempt that goes on.
-        queue: where a person takes over.
+        action: ``continue``, ``answer`` (more answers are needed), ``verify`` (try again, or another method),
+            ``retry``, ``talk_to_person``, ``authenticate``, ``wait`` or ``stop``.
+        methods: verification methods that may be tried now.
+        method: the method in progress.
+        wanted: verifiers that need an answer.
+        attempt: id of the attempt in progress.
+        queue: queue of the hand-off.
         after: seconds to wait.
-        message: the customer's words, in their language and for their channel; empty for ``continue`` and ``answer``.
+        message: text for the customer, in their language and for their channel; empty for ``continue`` and ``answer``.
     """
 
     action: str
@@ -53,20 +53,20 @@ class NextStep(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, eq=False, gc=False):
-    """One admitted request, as the guard sees it: ``request.state.authguard`` (WIRE 3).
+    """One admitted request: ``request.state.authguard`` (WIRE 3).
 
-    It keeps the verdict; everything else is derived when asked for.
+    It stores the verdict; the properties derive everything else from it.
     """
 
     _enforcer: Enforcer
     _verdict: Verdict
     #: ``Accept-Language`` of the request
     _languages: str = ""
-    #: where the machines stand since the app reported something
+    #: the states since the last report or refresh
     _current: Snapshot | None = None
 
     def __repr__(self) -> str:
-        """Tell no more than the log does."""
+        """Contain only data that the log has too."""
         return f"Guard({self._verdict!r})"
 
     @property
@@ -75,70 +75,70 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     @property
     def subject(self) -> str:
-        """``sub`` of the credential; empty where nobody is proven. Unique only together with `issuer`."""
+        """``sub`` of the credential; empty without a proven credential. Unique only together with `issuer`."""
         principal = self._verdict.principal
         return principal.subject if principal else ""
 
     @property
     def issuer(self) -> str:
-        """``iss`` of the credential; empty where nobody is proven."""
+        """``iss`` of the credential; empty without a proven credential."""
         principal = self._verdict.principal
         return principal.issuer if principal else ""
 
     @property
     def identity(self) -> str:
-        """Issuer and subject in one text, the same as ``request.user.identity``: key by this what you keep."""
+        """Issuer and subject in one text, equal to ``request.user.identity``: the key for data of a user."""
         principal = self._verdict.principal
         return encode_identity(principal.issuer, principal.subject) if principal else ""
 
     @property
     def client(self) -> str:
-        """The client to which the token was issued; empty where the issuer names none, or nobody is proven."""
+        """The client to which the token was issued; empty if the token names none, or without a proven credential."""
         principal = self._verdict.principal
         return principal.client if principal else ""
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """The verified claims, read-only to the last level; empty where nobody is proven. Never log them."""
+        """The verified claims, deeply read-only; empty without a proven credential. Never log them."""
         principal = self._verdict.principal
         return MappingProxyType({name: _frozen(value) for name, value in principal.claims.items()} if principal else {})
 
     @property
     def actor(self) -> str:
-        """Who acts for the subject: ``sub`` of the outermost ``act``; empty where the subject acts (RFC 8693 4.1)."""
+        """The actor for the subject: ``sub`` of the outermost ``act`` (RFC 8693 4.1); empty if the subject acts."""
         principal = self._verdict.principal
         return principal.actor if principal else ""
 
     @property
     def actor_issuer(self) -> str:
-        """The issuer of `actor`; empty where the subject acts."""
+        """The issuer of `actor`; empty if the subject acts."""
         principal = self._verdict.principal
         return (principal.actor_issuer or principal.issuer) if principal and principal.actor else ""
 
     @property
     def person(self) -> bool:
-        """Whether the subject is a person; false for a machine that comes alone, and where nobody is proven."""
+        """Whether the subject is a person; false for a machine, and without a proven credential."""
         principal = self._verdict.principal
         return principal is not None and principal.person
 
     @property
     def channel(self) -> str:
-        """Where the customer speaks from, as far as it is believed; empty where unknown."""
+        """The channel of the customer, if the policy trusts its source; empty if unknown."""
         return self._verdict.channel
 
     @property
     def operation(self) -> str:
-        """The operation that was matched."""
+        """The name of the matched operation."""
         return self._verdict.operation.name
 
     @property
     def outcome(self) -> str:
-        """``allow`` or ``restrict``: an app that runs sees no other."""
+        """``allow`` or ``restrict``; with any other outcome the app does not run."""
         return self._verdict.fallback.kind.value
 
     @property
     def states(self) -> Mapping[str, str]:
-        """Machine -> state, as of the last thing that happened. For the app: not for the customer."""
+        """Machine -> state, as of the last event. For the app, not for the customer."""
         return dict(zip(MACHINES, self._snapshot.states(), strict=True))
 
     @property
@@ -149,53 +149,54 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What is left of the token's scopes."""
+        """The granted scopes of the token."""
         return self._verdict.token_scopes
 
     @property
     def transaction(self) -> str:
-        """The transaction that this request runs; empty where it is none."""
+        """The transaction that this request runs; empty if it runs none."""
         return self._verdict.transaction
 
     @property
     def record_id(self) -> str:
-        """The audit record of this request's decision."""
+        """The id of the audit record of this decision."""
         return self._verdict.record
 
     @property
     def prompt_summary(self) -> str:
-        """Two or three sentences for a model's prompt: what this customer may do now, what not, and how to ask."""
+        """Two or three sentences for a model's prompt: what this customer may do now, may not do, and how to ask."""
         return briefing(self._enforcer.policy, replace(self._verdict, snapshot=self._snapshot))
 
     async def report(self, event: str, note: str = "") -> None:
-        """Report what the app learned of this customer; reports only tighten (DESIGN 2).
+        """Report an event about this customer; reports only tighten (DESIGN 2).
 
-        What a session or a verification does is this customer's to mend: they sign in or prove who they are again. The
-        state of an account only a person lifts, so the policy lists what may be reported: ``reports: {app: [...]}``.
+        The customer can undo an event of a session or a verification by a new sign-in or a new verification. Only staff
+        can undo an event of an account, so the policy lists the events that may be reported: ``reports: {app: [...]}``.
 
         Args:
             event: ``verification.doubted``, ``session.ended``, ``account.restricted`` ... (see the reference).
-            note: why, for the log; no personal data.
+            note: reason for the log; without personal data.
 
         Raises:
-            ReportRefusedError: the event is unknown, would loosen or is not listed, or nobody is signed in.
-            AuditError: it cannot be recorded, so it did not happen.
-            StoreError: it cannot be saved, so it did not happen.
-            TimeoutError: it did not happen within the policy's budget.
+            ReportRefusedError: the event is unknown, would loosen or is not listed, or no credential is proven.
+            AuditError: the report cannot be recorded, and has no effect.
+            StoreError: the report cannot be saved, and has no effect.
+            TimeoutError: the policy's budget is used up; the report has no effect.
         """
         after = await self._enforcer.reports.report(self._verdict, event, note)
         self._current = replace(after, transaction=self._snapshot.transaction)
 
     async def end_session(self, *, everywhere: bool = False) -> None:
-        """Sign the customer out: no token of this session is taken again without a fresh sign-in.
+        """Sign the customer out: no token of this session is accepted without a fresh sign-in.
 
-        Takes up to a second: sign-ins bear whole seconds, and one of this second may be a thief's from before.
+        This lasts up to a second: sign-in times have whole seconds, and a token of this second may be from before the
+        sign-out, for example a stolen one.
 
         Args:
-            everywhere: of every session of the account, on whichever device (ASVS 7.4.3).
+            everywhere: end every session of the account, on all devices (ASVS 7.4.3).
 
         Raises:
-            ReportRefusedError: nobody is signed in.
+            ReportRefusedError: no credential is proven.
             AuditError, StoreError, TimeoutError: as for `report`.
         """
         after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
@@ -203,15 +204,15 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         await sign_out_delay.wait_for_next_second(self._enforcer.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
-        """Prove who the customer is in the middle of a talk, where the answers arrive.
+        """Verify the customer's identity within a conversation, in which the answers arrive.
 
         Args:
-            method: by which, as `NextStep.methods` or the reply named it.
-            answers: verifier -> what the customer said (or field -> what they said); none has a code sent.
+            method: a method of `NextStep.methods` or of the reply.
+            answers: verifier -> the customer's answer (or field -> answer); ``None`` requests a code.
 
         Raises:
-            VerificationRefusedError: there is no such method, nobody is signed in, or an answer is too large.
-            AuditError, StoreError, TimeoutError: it cannot be recorded or saved; the attempt stays counted.
+            VerificationRefusedError: the method is unknown, no credential is proven, or an answer is too large.
+            AuditError, StoreError, TimeoutError: the result cannot be recorded or saved; the attempt stays counted.
         """
         step = await self._enforcer.verifications.answer(self._verdict, method, expand_answers(answers or {}))
         self._current = step.snapshot
@@ -229,16 +230,16 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         )
 
     async def refresh(self) -> None:
-        """See what has become of the customer's standing since; an open WebSocket does so after each in-band answer.
+        """Load the current states of the customer; an open WebSocket calls this after each in-band answer.
 
         Raises:
-            StoreError: the standing cannot be loaded; what was known before still stands here.
+            StoreError: the states cannot be loaded; the guard keeps those that it has.
         """
         after = (await self._enforcer.repository.load(self._verdict.keys)).snapshot
         self._current = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:
-        """Refuse to go on without further scopes.
+        """Require further scopes of the token.
 
         Raises:
             HTTPException: 403 with an ``insufficient_scope`` challenge that names all of them (RFC 6750 3.1).
@@ -249,7 +250,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
 
     def _scheme(self) -> str:
-        """Return the scheme of this request's credential (RFC 9449 7.1); the deployment's first where there is none."""
+        """Return the scheme of this request's credential (RFC 9449 7.1), or the first one of the deployment."""
         principal = self._verdict.principal
         if principal is None:
             return schemes(self._enforcer)[0]
@@ -257,17 +258,17 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
 
 def _frozen(value: object) -> object:
-    """Return a JSON value that nobody can change: what is remembered of a token is shared by its requests."""
+    """Return a deeply read-only copy of a JSON value: the cached claims of a token are shared by its requests."""
     if isinstance(value, dict):
         return MappingProxyType({name: _frozen(one) for name, one in value.items()})
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def current_guard(connection: HTTPConnection) -> Guard:
-    """Give the guard of a request or WebSocket; also a FastAPI dependency: ``Depends(current_guard)``.
+    """Return the guard of a request or WebSocket; also a FastAPI dependency: ``Depends(current_guard)``.
 
     Raises:
-        HTTPException: 500 where the app is not behind `AuthGuard`: an unguarded app must not look guarded.
+        HTTPException: 500 if the app is not behind `AuthGuard`: an unguarded app must not appear guarded.
     """
     guard: Any = getattr(connection.state, "authguard", None)
     if not isinstance(guard, Guard):

@@ -1,4 +1,4 @@
-"""Which hosts a request may name: those that the policy lists, compared without case and without the port."""
+"""Comparison of the `Host` header with the hosts of the policy, without case and port."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::
 
 
 def read_host(scope: dict[str, Any]) -> str:
-    """Return the host that a request names, in small letters; empty for none, several, or no host name."""
+    """Return the host of a request in lower case; empty for none, several, or an invalid host name."""
     sent = [value for name, value in scope["headers"] if name == b"host"]
     found = _HOST.fullmatch(sent[0]) if len(sent) == 1 else None
     return found[1].decode("ascii").lower() if found else ""
 
 
 def is_unambiguous(scope: dict[str, Any]) -> bool:
-    """Whether every router reads the same host: none was sent, or one in a form that all parse alike.
+    """Return whether every router reads the same host: the request has none, or one in a form that all parse alike.
 
-    Of two headers routers take the first, the last or both; after an odd port they take another host or none.
+    With two headers routers use the first, the last or both; with an invalid port they use another host or none.
     """
     return bool(read_host(scope)) or all(name != b"host" for name, _ in scope["headers"])
 
 
 def is_normalized_host(scope: dict[str, Any]) -> bool:
-    """Whether a host is written as every router compares it: in small letters and without a dot at its end.
+    """Return whether the host is in the form that every router compares: lower case, without a trailing dot.
 
-    Hosts are case-insensitive, and a dot at the end names the same host (RFC 9110 4.2.3, RFC 3986 3.2.2). Some routers
-    know neither.
+    Hosts are case-insensitive, and a trailing dot does not change the host (RFC 9110 4.2.3, RFC 3986 3.2.2). Some
+    routers ignore both rules.
     """
     host = read_host(scope)
     sent = (value for name, value in scope["headers"] if name == b"host")
@@ -38,5 +38,5 @@ def is_normalized_host(scope: dict[str, Any]) -> bool:
 
 
 def matches_host(listed: Iterable[str], host: str) -> bool:
-    """Whether a list names a host, by itself or as one of ``*.DOMAIN``."""
+    """Return whether a list contains a host, either exactly or by ``*.DOMAIN``."""
     return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in listed)

@@ -1,4 +1,4 @@
-"""The lifespan of an app under the guard: the guard opens before the app starts and closes after it stops."""
+"""The lifespan protocol of a guarded app: the guard opens before the app starts and closes after it stops."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Lifespan:
-    """One lifespan of an app under the guard (ASGI, lifespan protocol)."""
+    """One lifespan of a guarded app (ASGI, lifespan protocol)."""
 
     __slots__ = ("_close", "_has_responded", "_receive", "_send", "_startup", "_was_received")
 
     def __init__(self, receive: Receive, send: Send, close: Callable[[], Awaitable[None]]) -> None:
-        """Keep the server's channels, and what closes the guard."""
+        """Store the channels of the server and the function that closes the guard."""
         self._receive = receive
         self._send = send
         self._close = close
@@ -31,10 +31,10 @@ class Lifespan:
         self._has_responded = False
 
     async def start(self, opening: Callable[[], Awaitable[None]]) -> None:
-        """Open the guard once the server starts.
+        """Open the guard when the server starts.
 
         Raises:
-            Exception: whatever kept it from opening, after the server was told.
+            Exception: any error of `opening`, after the server was informed.
         """
         self._startup.append(await self._receive())
         try:
@@ -45,10 +45,10 @@ class Lifespan:
             raise
 
     async def serve(self, app: App, scope: Scope) -> None:
-        """Let the app have the lifespan; answer in its place where it knows none.
+        """Pass the lifespan to the app; answer the server in its place if the app does not support lifespans.
 
         Raises:
-            Exception: whatever the app raised after it had begun to start.
+            Exception: any error that the app raised after it had received the startup message.
         """
         try:
             await app(scope, self._replay, self._forward)
@@ -73,5 +73,5 @@ class Lifespan:
     async def _forward(self, message: Message) -> None:
         self._has_responded = self._has_responded or message["type"].startswith("lifespan.startup.")
         if message["type"].startswith("lifespan.shutdown."):
-            await self._close()  # once the server has heard it, it waits for nothing more
+            await self._close()  # before the message: after it the server waits for nothing else
         await self._send(message)

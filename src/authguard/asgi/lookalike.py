@@ -1,11 +1,11 @@
-"""Whether a path that no operation names reads as a named one to a router that forgives more than the guard does.
+"""Detection of unnamed paths that a more lenient router would treat as a named path.
 
 Rules of this file:
-- It is asked only where the policy admits what nobody named, and only for what nobody named. What resembles a named
-  path is refused; it is never judged as that operation, since judging could loosen.
-- It knows what routers are known to forgive: repeated slashes, dot segments (RFC 3986 5.2.4), percent-encoding, once
-  or more often, case, parameters after `;`, compatible characters of Unicode, backslashes, a file extension at the end,
-  and any prefix. Methods are not looked at: a route answers by more methods than a policy names.
+- It is used only if the policy admits unnamed paths, and only for them. A path that resembles a named one is refused,
+  and never decided as that operation, since that could loosen the decision.
+- It covers the known leniencies of routers: repeated slashes, dot segments (RFC 3986 5.2.4), single or repeated
+  percent-encoding, case, parameters after `;`, compatibility characters of Unicode, backslashes, a trailing file
+  extension, and any prefix. Methods are ignored: a route accepts more methods than a policy names.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: longer paths resemble everything: nothing that a policy names is so long
+#: longer paths count as lookalikes: no path of a policy is so long
 MAX_SEGMENTS: Final = 32
 MAX_PATH_CHARS: Final = 1_024
-#: characters beyond ASCII in one reading: some become 18 when they are folded, and folding has to stay under 2 ms
+#: maximum number of non-ASCII characters in one interpretation: case folding can turn one into 18, and must take < 2 ms
 MAX_NON_ASCII_CHARS: Final = 128
-#: how often a path is decoded at the most: by proxies, servers, frameworks
+#: maximum number of times that proxies, servers and frameworks decode a path
 MAX_DECODINGS: Final = 4
 _EXTENSION: Final = re.compile(r"(?<=.)\.[a-z0-9]{1,8}$")
 
@@ -36,18 +36,18 @@ class _Node:
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.any: _Node | None = None
-        #: whether a template ends here, and whether one that ends here or in a rest spells something out
+        #: whether a template ends here, and whether it has a literal segment; likewise for ``{name:path}`` parameters
         self.ends: set[bool] = set()
         self.rest: set[bool] = set()
 
 
 class LookalikeIndex:
-    """A tree of named paths, folded, to which folded paths are compared; nothing changes after it was built."""
+    """An immutable tree of the folded named paths, against which folded paths are compared."""
 
     __slots__ = ("_root",)
 
     def __init__(self, templates: Iterable[str]) -> None:
-        """Fold the templates.
+        """Fold and insert the templates.
 
         Args:
             templates: of operations, for HTTP or for WebSockets.
@@ -57,39 +57,39 @@ class LookalikeIndex:
             self._insert(template)
 
     def _insert(self, template: str) -> None:
-        node, spelt = self._root, False
+        node, has_literal = self._root, False
         for segment in filter(None, template.split("/")):
             if segment.startswith("{") and segment.endswith(":path}"):
-                node.rest.add(spelt)
+                node.rest.add(has_literal)
                 return
             if segment.startswith("{"):
                 node.any = node.any or _Node()
                 node = node.any
             else:
-                spelt = True
+                has_literal = True
                 node = node.literal.setdefault(_fold(segment), _Node())
-        node.ends.add(spelt)
+        node.ends.add(has_literal)
 
     def resembles(self, path: str) -> bool:
-        """Whether a path reads as a named one.
+        """Return whether a path resembles a named one.
 
         Args:
-            path: as the app's router sees it; no template takes it as it is.
+            path: as the app's router sees it; no template matches it exactly.
         """
         if path and not path.startswith("/"):
             path = f"//{path}"
         if len(path) > MAX_PATH_CHARS or path.count("/") > MAX_SEGMENTS:
             return True
         plain = tuple(path.split("/")[1:])
-        readings = _interpretations(path)
-        return not readings or any(self._matches(reading, forgiven=reading != plain) for reading in readings)
+        interpretations = _interpretations(path)
+        if not interpretations:
+            return True
+        return any(self._matches(one, is_lenient=one != plain) for one in interpretations)
 
-    def _matches(self, path: tuple[str, ...], *, forgiven: bool) -> bool:
-        """Whether a template takes a reading, or what is left of it after a prefix.
-
-        After a prefix, only a template that spells something out is a name.
-        """
-        whole, after = [self._root] if forgiven else [], list[_Node]()
+    def _matches(self, path: tuple[str, ...], *, is_lenient: bool) -> bool:
+        """Return whether a template matches an interpretation, or the rest of it after any prefix."""
+        # after a prefix, only a template with a literal segment counts
+        whole, after = [self._root] if is_lenient else [], list[_Node]()
         for place, segment in enumerate(path):
             if _ends(whole, after, rest=True):
                 return True
@@ -114,7 +114,7 @@ def _fold(text: str) -> str:
 
 
 def _interpretations(path: str) -> set[tuple[str, ...]]:
-    """Give the segments of a path in each way in which a router may read it; none where that would take too long."""
+    """Return the segments of a path in each way that a router may read it; an empty set if that would take too long."""
     found = set()
     text = path
     for _ in range(MAX_DECODINGS):
@@ -133,7 +133,7 @@ def _interpretations(path: str) -> set[tuple[str, ...]]:
 
 
 def _resolve(segments: Sequence[str]) -> tuple[str, ...]:
-    """Remove empty segments and resolve those of dots."""
+    """Remove empty segments and resolve dot segments."""
     kept: list[str] = []
     for segment in segments:
         if segment == "..":

@@ -1,6 +1,6 @@
-"""What this resource server tells of itself: protected resource metadata (RFC 9728), from the policy alone.
+"""Protected resource metadata of this resource server (RFC 9728), built from the policy alone.
 
-Rule: every address in it begins with the policy's public URL; nothing that a caller sends is ever in it (RFC 9728 3.3).
+Rule: every URL in it begins with the policy's public URL; it contains no data of a caller (RFC 9728 3.3).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 METADATA: Final = "authguard.metadata"
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
-#: what a resource server does not hand out rights for (MCP, authorization: no ``offline_access`` there)
+#: scopes that the metadata of a resource server must not list (MCP, authorization: no ``offline_access``)
 _NOT_OURS: Final = frozenset({"offline_access"})
 _HEADERS: Final = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"public, max-age=300"),
-    (b"access-control-allow-origin", b"*"),  # it is the same for everybody, and clients in browsers read it too
+    (b"access-control-allow-origin", b"*"),  # public, and read by clients in browsers too
 )
 
 
@@ -35,8 +35,8 @@ class Metadata:
     """The documents of one deployment.
 
     Attributes:
-        address: of the document about all of it, for challenges; empty where the policy has no public URL.
-        operations: that give them out; public, decided and recorded like all others.
+        address: URL of the document about the whole deployment, for challenges; empty without a public URL.
+        operations: the public operations that serve the documents, decided and recorded like all others.
         documents: path -> document.
     """
 
@@ -46,9 +46,10 @@ class Metadata:
 
     @classmethod
     def of(cls, enforcer: Enforcer) -> Metadata:
-        """Write the documents: of the public URL, and of each address below it that an operation names in full.
+        """Build a document for the public URL, and one for each operation with a literal path below it.
 
-        A client of one endpoint, as of MCP, looks under that endpoint's own path first (RFC 9728 3.1).
+        A client of a single endpoint, as of MCP, first requests the document of the path of that endpoint (RFC 9728
+        3.1).
         """
         policy = enforcer.policy
         if not policy.public_url:
@@ -69,28 +70,28 @@ class Metadata:
         return cls(f"{origin}{WELL_KNOWN}{root}", operations, documents)
 
     def reply(self, path: str) -> Reply:
-        """Answer with the document of a path, which one of `operations` matched."""
+        """Return the document of a path that one of `operations` matched."""
         return Reply(200, _HEADERS, self.documents[path], 0, "")
 
 
 def schemes(enforcer: Enforcer) -> tuple[str, ...]:
-    """List the schemes by which this deployment takes credentials, the stronger first (RFC 9449 7.1)."""
-    senders = {issuer.sender_constraint for issuer in enforcer.policy.issuers.values()}
-    taken = {"dpop": "DPoP", "none": "Bearer"}
-    return tuple(taken[sender] for sender in ("dpop", "none") if sender in senders) or ("Bearer",)
+    """Return the accepted authentication schemes, the stronger first (RFC 9449 7.1)."""
+    constraints = {issuer.sender_constraint for issuer in enforcer.policy.issuers.values()}
+    names = {"dpop": "DPoP", "none": "Bearer"}
+    return tuple(names[constraint] for constraint in ("dpop", "none") if constraint in constraints) or ("Bearer",)
 
 
 def _common(enforcer: Enforcer) -> dict[str, Any]:
-    """Give what is said of every resource; what is empty is left out (RFC 9728 2)."""
+    """Return the common members of all documents, without the empty ones (RFC 9728 2)."""
     policy = enforcer.policy
     scopes = frozenset[str]().union(policy.otherwise.scopes, *(one.scopes for one in policy.operations)) - _NOT_OURS
-    taken = schemes(enforcer)
+    accepted = schemes(enforcer)
     document: dict[str, Any] = {
         "resource_name": policy.name,
         "authorization_servers": list(policy.issuers),
         "scopes_supported": sorted(scopes),
         "bearer_methods_supported": ["header"],
-        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in taken else [],
-        "dpop_bound_access_tokens_required": taken == ("DPoP",),
+        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in accepted else [],
+        "dpop_bound_access_tokens_required": accepted == ("DPoP",),
     }
     return {name: value for name, value in document.items() if value}

@@ -1,9 +1,9 @@
-"""The middleware: reads a scope, asks the enforcer, and either lets the app run or sends one reply.
+"""The ASGI middleware: reads the scope, calls the enforcer, and either runs the app or sends one reply.
 
 Rules of this file:
-- Pure ASGI; nothing that changes is kept here. Only `lifespan` passes undecided; other scope types than ``http`` and
-  ``websocket`` are refused. No request passes by its shape: an ``OPTIONS`` is a request like any other.
-- An app that runs a transaction has its last byte sent only after the transaction was settled.
+- Pure ASGI, without mutable state. Only `lifespan` passes undecided; scope types other than ``http`` and ``websocket``
+  are refused. No request passes because of its form: an ``OPTIONS`` is a request like any other.
+- If an app runs a transaction, its last byte is sent only after the transaction was settled.
 """
 
 from __future__ import annotations
@@ -54,26 +54,26 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-#: operations that the guard answers itself
+#: operations that the guard answers
 GUARD_OPERATIONS: Final = frozenset({*ENDPOINTS, METADATA})
-#: bytes of a body that an endpoint of the guard's own reads: answers, reasons and notes are short
+#: maximum body size of the guard's endpoints: answers, reasons and notes are short
 MAX_ENDPOINT_BODY_BYTES: Final = 65_536
-#: by a name of its own, since an enumeration is slow to ask for its members
+#: a constant, since attribute access on an enumeration is slow
 ALLOWED: Final = Outcome.ALLOW
 NOT_FOUND: Final = 404
 
 
 class GuardMiddleware:
-    """One guarded app; `authguard.AuthGuard` builds it from a policy and settings."""
+    """The middleware of one guarded app; `authguard.AuthGuard` builds it from a policy and settings."""
 
     def __init__(self, app: App, enforcer: Enforcer, *, prefix: str, exposes_token: bool = False) -> None:
-        """Arrange what every request needs; nothing changes afterwards.
+        """Prepare everything that requests need; the middleware is immutable, except for the hosts of the app.
 
         Args:
             app: the guarded app.
-            enforcer: decides.
-            prefix: where the guard's own endpoints are.
-            exposes_token: whether the MCP SDK's access token holds the credential.
+            enforcer: decides the requests.
+            prefix: path prefix of the guard's endpoints.
+            exposes_token: whether the MCP SDK's access token contains the credential.
         """
         policy = enforcer.policy
         self._app: Final = app
@@ -92,7 +92,7 @@ class GuardMiddleware:
             app_root=find_root_path(app),
             has_both=self._unnamed_routes.has_both,
         )
-        #: whether the app was looked at: when it first serves, since routes are added after it was wrapped
+        #: whether the app was inspected; at its first request, since routes are added after the app was wrapped
         self._is_inspected = False
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = make_channel_finder(policy.channels.paths)
@@ -107,20 +107,20 @@ class GuardMiddleware:
         self._body_seconds: Final = policy.request_budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection; a coroutine function, by which servers tell ASGI 3 from ASGI 2.
+        """Serve one ASGI connection; a coroutine function, by which servers recognize ASGI 3.
 
         Raises:
-            AuthguardError: the scope is of a type that cannot be guarded.
+            AuthguardError: the scope type is not supported.
         """
         await self.serve(scope, receive, send)
 
     def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Give what serves one connection, to be awaited.
+        """Return an awaitable that serves one connection.
 
-        What was decided a moment ago is decided and recorded at once: then it is the app itself that is given.
+        If the decision is cached, it is recorded before this returns, and the awaitable is that of the app itself.
 
         Raises:
-            AuthguardError: the scope is of a type that cannot be guarded.
+            AuthguardError: the scope type is not supported.
         """
         if scope["type"] != "http":
             return self._serve_other(scope, receive, send)
@@ -146,7 +146,7 @@ class GuardMiddleware:
         return self._apply_verdict(request, verdict, scope, receive, send)
 
     def _inspect_app(self) -> None:
-        """Look at the app's routes, once."""
+        """Read the host patterns of the app, once."""
         self._resolver.set_app_hosts(find_host_patterns(self._app))
         self._is_inspected = True
 
@@ -159,11 +159,10 @@ class GuardMiddleware:
         raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open before the app starts and close after it stops.
-
-        A guard that cannot open fails the start-up, and raises as Starlette does: its test client would else wait for
-        ever. For an app that knows no lifespan the guard answers the server itself, or it would never be closed.
-        """
+        """Open the guard before the app starts and close it after the app stops."""
+        # If the guard cannot open, the start-up fails and the error is raised, as in Starlette: its test client would
+        # otherwise wait forever. `Lifespan` answers the server for an app without lifespan support, so that the guard
+        # is closed there too.
         lifespan = Lifespan(receive, send, self._enforcer.close)
         try:
             await lifespan.start(self._enforcer.open)
@@ -172,7 +171,7 @@ class GuardMiddleware:
             await self._enforcer.close()
 
     async def _decide(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have a request judged that is not remembered, and carry out what comes of it."""
+        """Decide a request without a cached decision and apply the verdict."""
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
@@ -183,7 +182,7 @@ class GuardMiddleware:
     def _apply_verdict(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
-        """Give what does as the verdict says, to be awaited: it was recorded and saved."""
+        """Return an awaitable that applies a verdict, which is recorded and saved already."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
             return _send(self._replies.of_verdict(verdict, request, scope.get("root_path", "")), send, scope)
@@ -229,16 +228,15 @@ class GuardMiddleware:
     async def _serve_websocket(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Let the app run on an open WebSocket, beside which its customer may prove who they are."""
+        """Run the app on an open WebSocket, on which the customer may verify their identity in-band."""
         inner = self._build_inner_scope(scope, request, verdict)
-        # a public handshake was admitted without a look at its credential
-        said = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
+        # a public handshake was admitted without validation of its credential, so in-band requests validate it
+        proven = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
-            reply = await self._answer_verification(said, scope, content)
-            with suppress(
-                BusyError, StoreError, TimeoutError
-            ):  # what was answered stands, whether the app sees it now or later
+            reply = await self._answer_verification(proven, scope, content)
+            # the answer counts even if the app does not see the new states yet
+            with suppress(BusyError, StoreError, TimeoutError):
                 await inner["state"]["authguard"].refresh()
             return reply.body
 
@@ -252,7 +250,7 @@ class GuardMiddleware:
         await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
     async def _answer_verification(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
-        """Answer what came in-band as if it had come to `POST verify`: through the same enforcer."""
+        """Answer an in-band message as a `POST verify`, through the same enforcer."""
 
         async def read() -> Body:
             return Body(content)
@@ -268,15 +266,15 @@ class GuardMiddleware:
         )
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
-        """Answer a request that is judged as no operation."""
+        """Reply to a request that matches no operation."""
         await _send(await self._refusal(reason, scope), send, scope)
 
     async def _refusal(self, reason: Reason, scope: Scope) -> Reply:
-        """Record that what came is judged as no operation, with its trace, and write the reply."""
+        """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
         return self._replies.of_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 
     def _build_inner_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
-        """Make the scope that the app sees: who speaks, with what scopes, and none of the guard's own headers."""
+        """Build the scope for the app: with user and scopes, without the headers reserved for the guard."""
         guard = Guard(self._enforcer, verdict, request.evidence.languages)
         inner = scope.copy()
         if request.evidence.has_reserved_headers or self._secret:
@@ -290,7 +288,7 @@ class GuardMiddleware:
     async def _serve_endpoint(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer one of the guard's own endpoints."""
+        """Serve one of the guard's endpoints."""
         bound = min(self._body_bound, MAX_ENDPOINT_BODY_BYTES)
         request = replace(request, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
         call = EndpointRequest(
@@ -299,30 +297,31 @@ class GuardMiddleware:
         await _send(await self._call_endpoint(call), send, scope)
 
     async def _call_endpoint(self, call: EndpointRequest) -> Reply:
-        """Have an endpoint of the guard's own answer."""
-        made: Reply | Reason
+        """Call an endpoint and build the reply; errors become a refusal."""
+        result: Reply | Reason
         name = call.verdict.operation.name
         try:
-            made = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
+            result = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
         except BusyError:
-            made = Reason.BUSY
-        except Exception as error:  # noqa: BLE001 - whatever fails in the guard is its fault and no 500
+            result = Reason.BUSY
+        except Exception as error:  # noqa: BLE001 - a fault of the guard is recorded and refused, never a bare 500
             await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name, call.verdict.credential)
-            made = Reason.GUARD_FAULT
-        if isinstance(made, Reason):
-            made = self._replies.of_refusal(self._enforcer.refuse(call.access_request, made, call.verdict.credential))
-        return made
+            result = Reason.GUARD_FAULT
+        if isinstance(result, Reason):
+            refusal = self._enforcer.refuse(call.access_request, result, call.verdict.credential)
+            result = self._replies.of_refusal(refusal)
+        return result
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the app run a transaction, and settle it by the app's answer before the last byte leaves."""
-        answered = _ResponseRecorder()
+        """Run a transaction of the app; settle it by the app's response before the last byte is sent."""
+        recorder = _ResponseRecorder()
         settled = False
 
         async def watch(message: Message) -> None:
             nonlocal settled
-            if answered.record(message) and not settled:
+            if recorder.record(message) and not settled:
                 settled = True
-                await self._enforcer.reports.settle(verdict, answered.answer())
+                await self._enforcer.reports.settle(verdict, recorder.answer())
             await send(message)
 
         try:
@@ -333,7 +332,7 @@ class GuardMiddleware:
 
 
 class _ResponseRecorder:
-    """What the app has answered so far, as far as it is kept."""
+    """The part of the app's response that is stored with a transaction."""
 
     __slots__ = ("_body", "_content_type", "_headers", "_status", "_whole")
 
@@ -345,7 +344,7 @@ class _ResponseRecorder:
         self._whole = True
 
     def record(self, message: Message) -> bool:
-        """Take note of a message; tell whether the answer is complete with it."""
+        """Record a message; return whether the response is complete with it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             sent = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
@@ -353,9 +352,9 @@ class _ResponseRecorder:
             self._headers = tuple(header for header in sent if header[0] in KEPT_HEADERS)
             return False
         if message["type"].startswith("websocket."):
-            return False  # no message of a WebSocket says whether what was asked was done
+            return False  # no WebSocket message shows whether the operation took effect
         if message["type"] != "http.response.body":
-            # an answer in a form that cannot be kept (a file sent by the server) is complete, but not kept
+            # a response that cannot be stored (a file that the server sends) is complete, but not stored
             self._whole = False
             return bool(message["type"] == "http.response.pathsend")
         chunk: bytes = message.get("body", b"")
@@ -366,18 +365,18 @@ class _ResponseRecorder:
         return not message.get("more_body", False)
 
     def answer(self) -> AppResponse:
-        """Give what was answered."""
+        """Return the recorded response."""
         return AppResponse(self._status, self._content_type, self._body, self._whole, self._headers)
 
 
 async def _send(reply: Reply, send: Send, scope: Scope) -> None:
-    """Send a reply over HTTP; a ``HEAD`` has its headers alone (RFC 9110 9.3.2)."""
+    """Send a reply over HTTP; without its body for ``HEAD`` (RFC 9110 9.3.2)."""
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
 
 async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a handshake: with the real status where the server offers it, else by a close that servers make a 403."""
+    """Refuse a handshake: with the reply if the server supports that, else by a close, which becomes a 403."""
     await receive()
     if "websocket.http.response" in scope.get("extensions", {}):
         await send({"type": "websocket.http.response.start", "status": reply.status, "headers": list(reply.headers)})
@@ -387,7 +386,7 @@ async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> Non
 
 
 def _with_outcome_header(send: Send) -> Send:
-    """Mark the app's answer as restricted (WIRE 2)."""
+    """Add the outcome header for restricted requests to the app's response (WIRE 2)."""
 
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":

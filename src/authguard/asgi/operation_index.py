@@ -1,7 +1,7 @@
-"""Which operation a request is: the first that matches by path and method, found without asking them all.
+"""Index of the operations by path and method: finds the first match in one search of a tree.
 
 The path is the one that the app's router will see (decoded, without the root path), so that guard and app cannot
-disagree; where they could (control characters), the request is refused before.
+disagree. Requests where they could (control characters) are refused first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from authguard.core.request import Match, Operation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-#: what stands in place of a method for a handshake; no caller can send it, since it is not in capitals
+#: the method of a handshake; no caller can send it, since it is not upper-case
 WEBSOCKET: Final = "websocket"
-#: what a method may be here; RFC 9110 9.1 makes methods case-sensitive, yet some frameworks write them in capitals
+#: accepted methods; RFC 9110 9.1 makes methods case-sensitive, yet some frameworks convert them to upper case
 _METHOD: Final = re.compile(r"[A-Z-]{1,32}")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(:path)?\}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -35,14 +35,14 @@ class _Node:
 
 
 class OperationIndex:
-    """Finds the operation of a method and a path, or of a handshake; built once, never changed."""
+    """Finds the operation of a method and a path, or of a handshake; immutable."""
 
     def __init__(self, operations: Sequence[Operation], otherwise: Operation) -> None:
-        """Index operations; the first that matches wins.
+        """Index operations; the first match wins.
 
         Args:
             operations: in the policy's order.
-            otherwise: for what none of them takes.
+            otherwise: the operation of a request that matches none of them.
         """
         self._operations = tuple(operations)
         self._otherwise = otherwise
@@ -69,8 +69,8 @@ class OperationIndex:
             path: as the app's router sees it.
 
         Returns:
-            The operation; ``None`` where the method or the path may be read differently by a framework or a router,
-            which is no request at all.
+            The operation; ``None`` if a framework or a router may read the method or the path in another way, so that
+            the request must be refused.
         """
         found = self._exact.get((method, path))
         if found is None and _METHOD.fullmatch(method) and has_no_control(path):
@@ -78,15 +78,15 @@ class OperationIndex:
         return found
 
     def find_socket(self, path: str) -> Operation | None:
-        """Find the operation of a WebSocket's handshake; ``None`` as for `find`."""
+        """Find the operation of a WebSocket handshake; ``None`` as for `find`."""
         return self._search(self._sockets, "", path) if has_no_control(path) else None
 
     def has_path(self, path: str) -> bool:
-        """Return whether an operation names a path, by whatever method or for a handshake."""
+        """Return whether an operation names a path, for any method or for a handshake."""
         return self.has_http_path(path) or _has_match(self._sockets, path)
 
     def has_http_path(self, path: str) -> bool:
-        """Return whether an operation names a path by whatever method."""
+        """Return whether an operation names a path for any method."""
         return _has_match(self._http, path)
 
     def _search(self, root: _Node, method: str, path: str) -> Operation:
@@ -111,7 +111,7 @@ class OperationIndex:
 
 
 def _find_all(root: _Node, segments: Sequence[str]) -> Iterator[int]:
-    """Give the operations whose template takes a path, in no order."""
+    """Return the indices of all operations with a matching template, in no particular order."""
     nodes = [root]
     for segment in segments:
         yield from (index for node in nodes for index, _ in node.tail)
@@ -140,10 +140,10 @@ def _insert(root: _Node, template: str, index: int, method: str) -> None:
 
 
 def make_channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:
-    """Make what finds the channel of a path; none where the policy names no channel by paths.
+    """Return a function that finds the channel of a path; ``None`` if the policy assigns no channel by path.
 
     Args:
-        paths: path template and channel; the first that matches wins, for HTTP and WebSockets alike.
+        paths: path template and channel; the first match wins, both for HTTP and WebSockets.
     """
     if not paths:
         return None
@@ -158,7 +158,7 @@ def make_channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str
 
 
 def _first_match(candidates: Iterable[tuple[int, str]], method: str, best: int) -> int:
-    """Find the earliest candidate for a method; a template without one takes any."""
+    """Return the earliest candidate for a method; a template without a method matches any."""
     for index, wanted in candidates:
         if index >= best:
             break
@@ -168,23 +168,23 @@ def _first_match(candidates: Iterable[tuple[int, str]], method: str, best: int) 
 
 
 def route_path(scope: dict[str, Any]) -> str:
-    """Give the path that the app's router sees: decoded, without the root path under which the app is mounted."""
+    """Return the path that the app's router sees: decoded, without the root path of the app."""
     path: str = scope["path"]
     return strip_root(path, scope.get("root_path", ""))
 
 
 def strip_root(path: str, root: str) -> str:
-    """Take a root path off, as routers do: where the path does not begin with it, it stays as it is."""
+    """Remove the root path, as routers do; a path that does not begin with it is unchanged."""
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in {"", "/"}:
         return path[len(root) :]
     return path
 
 
 def has_consistent_root(scope: dict[str, Any]) -> bool:
-    """Whether every router takes the same root path off, if any.
+    """Return whether every router removes the same root path, if any.
 
-    Some servers put no root path in front of the path, and a target need not begin with a slash (RFC 9112 3.2). Then
-    routers differ: Litestar cuts wherever the root path occurs first, and WSGI adapters cut in the middle of a segment.
+    Some servers do not prefix the path with the root path, and a target need not begin with a slash (RFC 9112 3.2).
+    Then routers differ: Litestar cuts at the first occurrence of the root path, WSGI adapters within a segment.
     """
     root: str = scope.get("root_path", "").rstrip("/")
     if not root:
@@ -194,5 +194,5 @@ def has_consistent_root(scope: dict[str, Any]) -> bool:
 
 
 def has_no_control(path: str) -> bool:
-    """Whether a path holds no control character: a router's ``$`` also matches before a line feed."""
+    """Return whether a path has no control character: ``$`` in a router's pattern also matches before a line feed."""
     return not _CONTROL.search(path)

@@ -1,6 +1,6 @@
-"""What goes over the wire for each outcome: status, headers, problem body, close code (WIRE 2).
+"""Builder for the HTTP and WebSocket replies of each outcome: status, headers, problem body, close code (WIRE 2).
 
-The caller learns what to do next and no more: one body per outcome, the same bytes for refusals that must look alike.
+A reply contains only the next step: one body per outcome, with equal bytes for refusals that must look alike.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest, Refusal, Verdict
 
 PROBLEM_CONTENT_TYPE: Final = b"application/problem+json"
-#: the customer's words where the policy has none
+#: texts for the customer if the policy has none
 DEFAULT_TEXTS: Final[Mapping[Outcome, str]] = {
     Outcome.REPEAT: "This was already done.",
     Outcome.CHALLENGE: "Please sign in.",
@@ -34,7 +34,7 @@ DEFAULT_TEXTS: Final[Mapping[Outcome, str]] = {
     Outcome.DENY: "This is not allowed.",
     Outcome.TERMINATE: "Your session has ended. Please sign in again.",
 }
-#: the customer's words, where the policy has none, when an answer to a verifier was no pass and may be tried again
+#: text for the customer if the policy has none, a verification answer was wrong, and another attempt is allowed
 RETRY_TEXT: Final = "That could not be confirmed. Please try again."
 #: outcome -> WebSocket close code (IANA: 3000 Unauthorized, 3003 Forbidden; RFC 6455 7.4.1)
 CLOSE_CODES: Final[Mapping[Outcome, int]] = {
@@ -45,48 +45,48 @@ CLOSE_CODES: Final[Mapping[Outcome, int]] = {
     Outcome.HANDOFF: 1000,
 }
 FORBIDDEN_CLOSE_CODE: Final = 3003
-#: by a name of its own, since an enumeration is slow to ask for its members
+#: a constant, since attribute access on an enumeration is slow
 FIRST_ANSWER: Final = Outcome.REPEAT
-#: headers of a first answer that are true without its body
+#: headers of a first response that are valid without its body
 BODYLESS_HEADERS: Final = frozenset({b"location", b"link"})
-#: statuses whose answers have no body and name no length (RFC 9110 8.6)
+#: statuses of responses without a body and without a content length (RFC 9110 8.6)
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
-#: outcomes whose reply is the same each time, but for the record that it names
+#: outcomes with a constant reply, except for the id of the record
 CACHEABLE_OUTCOMES: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
-#: the customer's words where what waited is void through nobody's decision, whatever the policy says of a denial
+#: texts for a held transaction that became void without a decision, whatever text the policy has for a denial
 RESUBMIT_TEXTS: Final[Mapping[Reason, str]] = {
     Reason.POLICY_CHANGED: "The rules have changed since you asked for this. Please ask for it again.",
     Reason.SESSION_CHANGED: "You have signed in again since you asked for this. Please ask for it again.",
 }
-#: what is wrong with a proof of possession -> its error code (RFC 9449 7.1 and 9)
+#: invalid proof -> its error code (RFC 9449 7.1 and 9)
 PROOF_ERRORS: Final[Mapping[Reason, str]] = {
     Reason.PROOF_INVALID: "invalid_dpop_proof",
     Reason.PROOF_REPLAYED: "invalid_dpop_proof",
     Reason.NONCE_WANTED: "use_dpop_nonce",
 }
-#: for whom another token is no help: a challenge would have a client fetch one again and again
+#: no challenge is sent for this reason, since a client would fetch new tokens again and again
 LACKS_ROLE: Final = Reason.ROLE_MISSING
-#: what a record's id stands after in a body (RFC 9457 3.1.5: `instance`)
+#: prefix of the id of a record in a body (RFC 9457 3.1.5: `instance`)
 RECORD_URN_PREFIX: Final = b"urn:authguard:record:"
-#: statuses of refusals after which the same request may do (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
+#: statuses of refusals after which a retry of the same request may succeed (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 503})
-#: seconds to wait where a fallback does not say
+#: default wait if a fallback has none
 DEFAULT_RETRY_AFTER_S: Final = 30
-#: refusals of a body for its size (RFC 6455 7.4.1: 1009)
+#: refusals of a body because of its size (RFC 6455 7.4.1: 1009)
 TOO_LARGE_REASONS: Final = frozenset({Reason.BODY_TOO_LARGE, Reason.BODY_TOO_COMPLEX})
-#: seconds to wait after a refusal that only the caller's own load caused
+#: seconds to wait after a refusal that only the caller's load caused
 BUSY_RETRY_AFTER_S: Final[Mapping[Reason, int]] = {Reason.BUSY: 1, Reason.ACCOUNT_BUSY: 1}
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One answer of the guard's own.
+    """One reply of the guard.
 
     Attributes:
         status: HTTP status.
-        headers: as ASGI takes them, the length of the body among them; whoever sends them makes a list of their own.
+        headers: ASGI headers with the content length; the sender copies them into a list.
         body: bytes.
         close: WebSocket close code.
-        label: a word for the close frame.
+        label: reason text of the close frame.
     """
 
     status: int
@@ -97,26 +97,26 @@ class Reply(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, close: int, label: str) -> Reply:
-        """Make a reply, and add its length."""
+        """Build a reply and add its content length."""
         return cls(status, (*headers, (b"content-length", str(len(body)).encode())), body, close, label)
 
 
 class ReplyBuilder:
-    """Writes replies for one deployment."""
+    """Builds the replies of one deployment."""
 
     __slots__ = ("_cache", "_metadata", "_origin", "_prefix", "_realm", "_schemes")
 
     def __init__(
         self, realm: str, origin: str, prefix: str, *, schemes: tuple[str, ...] = ("Bearer",), metadata: str = ""
     ) -> None:
-        """Keep what every reply names.
+        """Store the values that all replies share.
 
         Args:
             realm: of the challenges (RFC 9110 11.5).
-            origin: the public origin that callers use; empty where the policy does not say, then paths are told.
-            prefix: of the guard's own endpoints.
-            schemes: by which credentials are taken: ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
-            metadata: address of the protected resource metadata (RFC 9728 5.1); empty where there is none.
+            origin: public origin of the deployment; if empty, replies contain paths instead of URLs.
+            prefix: path prefix of the guard's endpoints.
+            schemes: accepted authentication schemes, ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
+            metadata: URL of the protected resource metadata (RFC 9728 5.1); empty for none.
         """
         self._realm = _quotable(realm)
         self._origin = origin
@@ -126,12 +126,12 @@ class ReplyBuilder:
         self._cache: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def of_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
-        """Write the reply for a request that the app does not see.
+        """Build the reply for a request that does not reach the app.
 
         Args:
-            verdict: that does not admit.
-            request: what was asked.
-            root: the path under which the app is mounted.
+            verdict: a verdict that does not admit.
+            request: the decided request.
+            root: root path under which the app is mounted.
         """
         fallback = verdict.fallback
         kind = fallback.kind
@@ -147,7 +147,7 @@ class ReplyBuilder:
         cached = self._cache.get(name)
         if cached is None:
             reply = self._build(verdict, text, verdict.record, root)
-            # what stands before the record is the engine's own, so the first place of its prefix is the one
+            # no value before the record comes from a caller, so the first occurrence of the prefix is the right one
             before, prefix, after = reply.body.partition(RECORD_URN_PREFIX)
             cached = self._cache[name] = (reply, before + prefix, after[len(record) :])
         reply, before, after = cached
@@ -185,7 +185,7 @@ class ReplyBuilder:
         )
 
     def of_refusal(self, refusal: Refusal) -> Reply:
-        """Write the reply for a request that has no cell."""
+        """Build the reply for a request without a cell."""
         reason = refusal.reason
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         if reason is Reason.CREDENTIAL_AMBIGUOUS:
@@ -206,7 +206,7 @@ class ReplyBuilder:
     def _add_next(
         self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]], root: str
     ) -> None:
-        """Say what to do next, in the body and in the headers that belong to it."""
+        """Add the next step to the body, and the headers that belong to it."""
         fallback = verdict.fallback
         match fallback.kind:
             case Outcome.STEP_UP:
@@ -235,7 +235,7 @@ class ReplyBuilder:
                 pass
 
     def _challenge(self, verdict: Verdict) -> list[tuple[bytes, bytes]]:
-        """Write the challenges: no ``error`` where nothing was sent (RFC 6750 3.1)."""
+        """Build the challenges; without ``error`` if the request has no credential (RFC 6750 3.1)."""
         scopes = " ".join(sorted(verdict.operation.scopes))
         fallback = verdict.fallback
         credential = verdict.credential
@@ -256,7 +256,7 @@ class ReplyBuilder:
         return self._challenges(error=error, error_description=public, scope=scopes)
 
     def _challenges(self, **parameters: str) -> list[tuple[bytes, bytes]]:
-        """Write one challenge for each scheme; what is wrong with a proof is no concern of a bearer token."""
+        """Build one challenge for each scheme; an error of a proof is not part of the ``Bearer`` challenge."""
         is_proof = parameters.get("error") in PROOF_ERRORS.values()
         about = {name: value for name, value in parameters.items() if not name.startswith("error")}
         return [
@@ -276,31 +276,31 @@ class ReplyBuilder:
 
 
 def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:
-    """Choose the customer's words: the policy's for their language and channel, else the guard's own.
+    """Return the text for the customer: the policy's for their language and channel, else the default.
 
     Args:
-        fallback: that admits nobody.
+        fallback: a fallback that does not admit.
         accepted: ``Accept-Language`` of the request.
-        channel: where the customer speaks from.
+        channel: channel of the customer.
     """
     say = fallback.say
     return (say.texts and say.find(parse_languages(accepted), channel)) or DEFAULT_TEXTS[fallback.kind]
 
 
 def with_retry_text(fallback: Fallback, method: str) -> Fallback:
-    """Let whoever answered by a method in vain read so, where the same may be tried again and the policy is silent."""
+    """Return the fallback with `RETRY_TEXT` if the method may be tried again and the policy has no text."""
     if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.say.texts:
         return fallback
     return replace(fallback, say=LocalizedText({("", "default"): RETRY_TEXT}))
 
 
 def _quotable(text: str) -> str:
-    """Keep what RFC 6750 3 allows inside quotes."""
+    """Remove the characters that RFC 6750 3 does not allow inside quotes."""
     return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')
 
 
 def _build_repeat(verdict: Verdict) -> Reply:
-    """Give the first answer again; one too large to keep is told by its status and its transaction."""
+    """Build the first response again; one that was too large to store is replaced by its status and transaction."""
     record = verdict.snapshot.transaction
     headers = [(b"cache-control", b"no-store"), (b"idempotency-replayed", b"true")]
     if record.kept:
@@ -312,17 +312,17 @@ def _build_repeat(verdict: Verdict) -> Reply:
         return Reply.of(record.status, headers, record.answer, FORBIDDEN_CLOSE_CODE, "repeat")
     headers += [header for header in verdict.headers if header[0] in BODYLESS_HEADERS]
     headers.append((b"content-type", b"application/json"))
-    status = record.status or RESPONSES[FIRST_ANSWER][0]  # a person settled it: nobody heard the app's own
+    status = record.status or RESPONSES[FIRST_ANSWER][0]  # a person settled it, so the app's status is unknown
     body = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "repeat")
 
 
 def json_reply(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
-    """Write an answer of the guard's own endpoints."""
+    """Build the reply of an endpoint."""
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *more]
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "")
 
 
 def _instance(record: str) -> dict[str, str]:
-    """Name the record of this very request (RFC 9457 3.1.5); nothing where the log could not be written."""
+    """Return the member with the id of the record (RFC 9457 3.1.5); empty if the log could not be written."""
     return {"instance": f"{RECORD_URN_PREFIX.decode()}{record}"} if record else {}

@@ -1,11 +1,11 @@
-"""Which operation a request is judged as, or the reason why it is judged as none.
+"""Resolver: maps a request to its operation, or to the reason for a refusal.
 
 Rules of this file:
-- What an operation names costs one look-up. Everything else here runs only for what none names.
-- A path that merely resembles a named one is never judged as it: it is refused. The one exception is a single slash at
-  the end, which frameworks redirect, unless both spellings are named or are routes of the app's own.
-- Guard and router have to see the same path. Where the app takes off a root path of its own that the policy does not
-  name, what begins with it is refused. Where it routes a host by itself, only an operation that names the host is met.
+- A named operation costs one lookup. All other checks run only for unnamed paths.
+- A path that only resembles a named one is refused. The one exception is a single trailing slash, which frameworks
+  redirect, unless both spellings are named or are routes of the app.
+- Guard and router must see the same path. If the app strips a root path that the policy does not name, requests with
+  that prefix are refused. If the app routes by host, an operation must name that host to match.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class Handshake:
-    """What stands in place of a method for a WebSocket; no caller can send an object."""
+    """The type of `HANDSHAKE`, the method of a WebSocket handshake; no caller can send an object."""
 
 
 HANDSHAKE: Final = Handshake()
 
 
 class Resolver:
-    """Resolves requests for one guarded app; all that changes is what is learnt of the app's hosts."""
+    """Resolves the requests of one guarded app; immutable except for the hosts of the app."""
 
     __slots__ = (
         *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_hosted", "_hosts", "_http", "_index", "_own"),
@@ -52,19 +52,19 @@ class Resolver:
         hosts: frozenset[str] = frozenset(),
         root: str = "",
         app_root: str = "",
-        has_both: Callable[[str, str, str], bool] = lambda _method, _path, _serve_other: False,
+        has_both: Callable[[str, str, str], bool] = lambda _method, _path, _other: False,
     ) -> None:
         """Index the operations.
 
         Args:
             operations: of the policy, in its order.
-            otherwise: what the unnamed is judged as, where it is admitted.
-            own: the guard's own operations, which come before the policy's.
-            admits: whether the policy admits what nobody named.
-            hosts: that a request may name; empty for any.
-            root: the root path that the policy names; empty for that of the server (ASGI's ``root_path``).
-            app_root: the root path that the app sets by itself; empty for none.
-            has_both: whether the app routes two paths by themselves, by a method; an empty one is a handshake's.
+            otherwise: the operation of unnamed requests, if the policy admits them.
+            own: the operations of the guard, which precede those of the policy.
+            admits: whether the policy admits unnamed requests.
+            hosts: accepted hosts; empty for any.
+            root: root path in the policy; empty for that of the server (ASGI's ``root_path``).
+            app_root: root path that the app sets for itself; empty for none.
+            has_both: whether the app has separate routes for two paths and a method; an empty method is a handshake.
         """
         every = (*own, *operations)
         self._index = OperationIndex(every, otherwise)
@@ -78,17 +78,17 @@ class Resolver:
         self._patterns = tuple(sorted(frozenset[str]().union(*(one.hosts for one in operations))))
         self._app_hosts: tuple[re.Pattern[str], ...] = ()
         self._hosted = bool(hosts or self._patterns)
-        # a made-up label stands for all hosts below a domain that are not listed themselves
-        met = ["", *(one.replace("*", "\0") for one in self._patterns)]
+        # a made-up label represents all hosts below a domain that are not listed themselves
+        representatives = ["", *(one.replace("*", "\0") for one in self._patterns)]
         self._by_hosts = {
             listed: OperationIndex([one for one in every if not one.hosts or one.hosts & set(listed)], otherwise)
-            for listed in {self._listed(host) for host in met}
+            for listed in {self._listed(host) for host in representatives}
         }
         self._http = LookalikeIndex(one.match.path for one in every if not one.match.websocket)
         self._sockets = LookalikeIndex(one.match.websocket for one in every if one.match.websocket)
 
     def set_app_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
-        """Learn which hosts the app routes by itself, as Starlette's ``Host`` does.
+        """Set the hosts that the app routes, as Starlette's ``Host`` does.
 
         Args:
             hosts: patterns of host names.
@@ -100,7 +100,7 @@ class Resolver:
         return tuple(one for one in self._patterns if matches_host((one,), host))
 
     def path(self, scope: dict[str, Any]) -> str:
-        """Return the path by which operations are named: without the root path."""
+        """Return the path that operations are matched with: without the root path."""
         return strip_root(scope["path"], self._root) if self._root else route_path(scope)
 
     def find(self, method: str, path: str, scope: dict[str, Any]) -> Operation | Reason:
@@ -108,13 +108,13 @@ class Resolver:
 
         Args:
             method: as sent.
-            path: of `path`.
+            path: from `path`.
             scope: of the request.
 
         Returns:
-            The operation; or ``request-malformed`` for a method or a path that others may read differently,
-            ``operation-unnamed`` where the policy says ``otherwise: deny``, ``path-lookalike`` for what the app's
-            router may take for a named path, ``host-misdirected`` for another host.
+            The operation; or ``request-malformed`` for a method or a path that others may read in another way,
+            ``operation-unnamed`` with ``otherwise: deny`` in the policy, ``path-lookalike`` for a path that the app's
+            router may treat as a named one, ``host-misdirected`` for another host.
         """
         if self._hosted:
             return self._resolve_hosted(method, path, scope)
@@ -124,11 +124,11 @@ class Resolver:
         return found
 
     def find_socket(self, path: str, scope: dict[str, Any]) -> Operation | Reason:
-        """Resolve a WebSocket's handshake, as `find` does a request."""
+        """Resolve a WebSocket handshake; see `find`."""
         return (self._resolve_hosted if self._hosted else partial(self._resolve, self._index))(HANDSHAKE, path, scope)
 
     def _resolve_hosted(self, method: str | Handshake, path: str, scope: dict[str, Any]) -> Operation | Reason:
-        """Resolve by the host too: ``host-misdirected`` where it is not listed, or what it asks for is another's."""
+        """Resolve with the host; ``host-misdirected`` if it is not listed, or if the operation is for another host."""
         host = read_host(scope)
         if not is_unambiguous(scope) or (self._hosts and not matches_host(self._hosts, host)):
             return Reason.HOST_MISDIRECTED
@@ -143,11 +143,11 @@ class Resolver:
         return Reason.HOST_MISDIRECTED if routed and not named else found
 
     def _is_routed(self, host: str) -> bool:
-        """Whether the app routes a host by itself."""
+        """Return whether the app has routes for a host."""
         return any(pattern.match(host) for pattern in self._app_hosts)
 
     def _is_host_specific(self, host: str) -> bool:
-        """Whether an operation or a route of the app's own is for this host."""
+        """Return whether an operation or a route of the app is for this host."""
         return bool(self._listed(host)) or self._is_routed(host)
 
     def _resolve(
@@ -166,15 +166,15 @@ class Resolver:
         return self._resolve_unnamed(method, path, find, self._http)
 
     def _resolve_unnamed(self, method: str, path: str, find: Find, named: LookalikeIndex) -> Operation | Reason:
-        """Say what becomes of a path that no operation names."""
+        """Resolve a path that no operation names."""
         other = path[:-1] if path.endswith("/") else f"{path}/"
         redirected = None if self._index.has_path(path) else find(other)
-        # the guard's own endpoints are in no framework that redirects
+        # no framework redirects to the guard's endpoints
         is_named = redirected is not None and redirected is not self._unnamed and redirected not in self._own
-        # a route of the app's own is no other operation's, whoever forgot to name it
+        # a separate route of the app is not covered by the other operation, even if the policy fails to name it
         if redirected is not None and is_named and not self._has_both(method, path, other):
             return redirected
-        # a view that ignores the method would do what another method of this path is named for
+        # a view that ignores the method would perform the operation that is named for another method of this path
         if not self._admits or (named is self._http and self._index.has_http_path(path)):
             return Reason.OPERATION_UNNAMED
         return Reason.PATH_LOOKALIKE if named.resembles(path) else self._unnamed

@@ -1,7 +1,7 @@
-"""The endpoints by which staff lift states: an account is reinstated, a verification is reset (WIRE 5).
+"""Endpoints for staff to override states: reinstate an account, reset a verification (WIRE 5).
 
-Each walks through the table as `risk: staff` first. The answer to an account never seen here is that to a known one,
-and no name that was sent comes back.
+Each is decided by the table first, with `risk: staff`. The reply for an unknown account equals that for a known one,
+and contains no name that was sent.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from authguard.asgi.endpoint_request import EndpointRequest
 
-#: characters of a subject (OpenID Connect Core 2), and of an issuer
+#: maximum length of a subject (OpenID Connect Core 2), and of an issuer
 MAX_SUBJECT_CHARS: Final = 255
 MAX_ISSUER_CHARS: Final = 2_048
 
-#: what ends the path of a reinstatement
+#: end of the path of a reinstatement
 REINSTATE: Final = "/reinstate"
 
 _Key = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
@@ -33,11 +33,11 @@ _ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=
 
 
 class Reinstatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What reinstating an account takes.
+    """Body of a reinstatement.
 
     Attributes:
-        reason: why; kept in the log.
-        issuer: of the account; the staff's own where left out.
+        reason: recorded in the log.
+        issuer: of the account; by default that of the staff member.
     """
 
     reason: _ReasonText
@@ -45,11 +45,11 @@ class Reinstatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What resetting a verification takes.
+    """Body of a verification reset.
 
     Attributes:
-        reason: why; kept in the log.
-        account: key of the session's account, hex, as the ticket of the hand-off names it; the session knows its own.
+        reason: recorded in the log.
+        account: key of the session's account in hex, from the hand-off ticket; optional if the session has its account.
     """
 
     reason: _ReasonText
@@ -58,7 +58,7 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def _reinstate(request: EndpointRequest) -> Reply | Reason:
     body = await request.parse_body(Reinstatement)
-    # a subject may hold slashes (OpenID Connect Core 2), and a router has decoded them: all between is the subject
+    # a subject may contain slashes (OpenID Connect Core 2), which routers decode: everything in between is the subject
     subject, act, rest = request.path[len(request.verdict.operation.match.path.partition("{")[0]) :].rpartition(
         REINSTATE
     )
@@ -85,7 +85,7 @@ async def _reset(request: EndpointRequest) -> Reply | Reason:
     return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done
 
 
-#: operation -> what answers it
+#: operation -> its endpoint
 ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reason]]]] = {
     "authguard.account.reinstate": _reinstate,
     "authguard.session.reset": _reset,
@@ -93,7 +93,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reas
 
 
 def own_operations(prefix: str) -> tuple[Operation, ...]:
-    """Give the operations of staff on accounts and sessions."""
+    """Return the operations of staff on accounts and sessions."""
     return (
         Operation(
             name="authguard.account.reinstate",

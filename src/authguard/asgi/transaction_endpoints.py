@@ -1,7 +1,7 @@
-"""The endpoints for transactions: whoever asked polls and withdraws, approvers list, see, approve and deny (WIRE 5).
+"""Endpoints for transactions: the customer polls and withdraws; approvers list, inspect, approve and deny (WIRE 5).
 
-Each walks through the table first: `self` for whoever asked, `staff` for whoever decides. A transaction that one may
-not see looks like one that does not exist.
+Each is decided by the table first: with `risk: self` for the customer, with `risk: staff` for approvers. A transaction
+that the caller may not see looks like an unknown one.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from authguard.asgi.endpoint_request import EndpointRequest
     from authguard.core.snapshot import TransactionRecord
 
-#: transactions that one listing shows at the most
+#: maximum number of transactions on one page
 MAX_LISTED: Final = 200
-#: what a listing may be asked for
+#: accepted query parameters of a list
 LIST_PARAMETERS: Final = frozenset({"state", "operation", "subject", "limit", "after"})
-#: bytes of a query that is read
+#: maximum length of a query
 MAX_QUERY_BYTES: Final = 1_024
 
 
 class DecisionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a decision on a transaction takes.
+    """Body of a decision on a transaction.
 
     Attributes:
-        reason: why; kept with the transaction and in the log.
+        reason: stored with the transaction and in the log.
     """
 
     reason: str = ""
 
 
 class ApprovalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an approval takes.
+    """Body of an approval.
 
     Attributes:
-        reason: why; kept with the transaction and in the log.
-        over: limits that it may go over, by name, beside those that it was held for.
+        reason: stored with the transaction and in the log.
+        over: names of limits that may be exceeded, in addition to those that caused the hold.
     """
 
     reason: str = ""
@@ -58,7 +58,7 @@ class ApprovalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _get(request: EndpointRequest) -> Reply | Reason:
-    """Whoever asked polls for the state; an approver sees what was asked, as it is bound."""
+    """Return the state to the customer, or the bound request to an approver."""
     name, principal = _path_segment(request.path, 1), request.verdict.principal
     if principal is None:
         return Reason.TRANSACTION_UNKNOWN
@@ -72,7 +72,7 @@ async def _get(request: EndpointRequest) -> Reply | Reason:
 
 
 async def _list(request: EndpointRequest) -> Reply | Reason:
-    """An approver sees what waits for one of their roles, in a fair order, page by page."""
+    """Return a page of the transactions that wait for a role of the approver, in a fair order."""
     principal, body = request.verdict.principal, await request.access_request.read_body()
     target = getattr(body, "target", b"")
     query = target.partition(b"?")[2]
@@ -95,16 +95,16 @@ async def _list(request: EndpointRequest) -> Reply | Reason:
         limit=count,
     )
     more = {"next": f"{found[-1][1].place!r}_{found[-1][0]}"} if found and len(found) == count else {}
-    # a full page takes a fifth of a second to decrypt and render
+    # to decrypt and render a full page takes a fifth of a second
     rendered = await to_thread.run_sync(lambda: [_render(request, name, record) for name, record in found])
     return json_reply(200, more | {"transactions": rendered})
 
 
-def _parse_cursor(typed: str) -> tuple[float, str] | None:
-    """Read where a list goes on, as its last page named it in `next`; ``None`` for what no page named."""
-    if not typed:
+def _parse_cursor(text: str) -> tuple[float, str] | None:
+    """Parse the position after a page, from the page's `next`; ``None`` if it is invalid."""
+    if not text:
         return FIRST
-    created, _, name = typed.partition("_")
+    created, _, name = text.partition("_")
     try:
         moment = float(created)
     except ValueError:
@@ -113,7 +113,7 @@ def _parse_cursor(typed: str) -> tuple[float, str] | None:
 
 
 async def _approve(request: EndpointRequest) -> Reply | Reason:
-    """An approver says yes, and to which limits it may go over."""
+    """Approve a transaction, possibly over further limits."""
     body = await request.parse_body(ApprovalBody)
     if isinstance(body, Reason):
         return body
@@ -126,12 +126,12 @@ async def _approve(request: EndpointRequest) -> Reply | Reason:
 
 
 async def _deny(request: EndpointRequest) -> Reply | Reason:
-    """An approver says no."""
+    """Deny a transaction."""
     return await _decide(request, request.enforcer.approvals.deny, demands_reason=True)
 
 
 async def _withdraw(request: EndpointRequest) -> Reply | Reason:
-    """Whoever asked takes it back."""
+    """Withdraw a transaction of the caller."""
     return await _decide(request, request.enforcer.approvals.withdraw)
 
 
@@ -161,7 +161,7 @@ def _path_segment(path: str, place: int) -> str:
 
 
 def _render(request: EndpointRequest, name: str, record: TransactionRecord) -> dict[str, Any]:
-    """Tell an approver of a transaction: what was asked word for word, and nobody by name."""
+    """Render a transaction for an approver: the exact request, without names of persons."""
     return {
         "transaction": name,
         "operation": record.operation,
@@ -178,7 +178,7 @@ def _render(request: EndpointRequest, name: str, record: TransactionRecord) -> d
     }
 
 
-#: operation -> what answers it
+#: operation -> its endpoint
 ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reason]]]] = {
     "authguard.transaction": _get,
     "authguard.transaction.withdraw": _withdraw,
@@ -189,7 +189,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reas
 
 
 def own_operations(prefix: str) -> tuple[Operation, ...]:
-    """Give the operations on transactions."""
+    """Return the operations on transactions."""
     place = f"{prefix}/transactions/{{id}}"
     return (
         Operation(name="authguard.transaction", match=Match(path=place, method="GET"), risk="self", effect="read"),

@@ -1,7 +1,7 @@
-"""What a developer is told of the app's own routes that no operation names: once an hour each, and never a raw path.
+"""Warnings for the developer about routes of the app that no operation names: once an hour each, without raw paths.
 
-Raw paths hold personal data, and scanners ask for thousands. A template of the app's own router holds neither, and
-there are only so many.
+Raw paths contain personal data, and scanners request thousands of them. The route templates of the app contain none,
+and are limited in number.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from authguard.core.request import Match, Operation
 if TYPE_CHECKING:
     from authguard.ports import Clock
 
-#: seconds between two notices of one route
+#: seconds between two warnings about one route
 NOTICE_INTERVAL_S: Final = 3_600.0
-#: routes of an app that are remembered
+#: maximum number of routes of an app
 MAX_ROUTES: Final = 10_000
 _CONVERTOR: Final = re.compile(r":(?!path\})\w+\}")
 _PARTIAL: Final = re.compile(r"[^/]*\{[^/]*")
@@ -28,16 +28,16 @@ _NONE: Final = Operation(name="")
 
 
 class UnnamedRouteLog:
-    """Tells of unnamed routes; keeps when each was told last."""
+    """Logs unnamed routes, each at most once in `NOTICE_INTERVAL_S`."""
 
     __slots__ = ("_app", "_clock", "_index", "_last_warned")
 
     def __init__(self, app: Any, clock: Clock) -> None:  # noqa: ANN401 - any object can be an ASGI app
-        """Keep the app; it is looked at when something unnamed first comes.
+        """Store the app; its routes are listed at the first unnamed request.
 
         Args:
             app: the guarded app.
-            clock: the only source of time.
+            clock: the source of time.
         """
         self._app = app
         self._clock = clock
@@ -45,10 +45,10 @@ class UnnamedRouteLog:
         self._last_warned: dict[str, float] = {}
 
     def warn(self, method: str, path: str) -> None:
-        """Tell of the route that a refused request would have met, if it is one of the app's own.
+        """Log the route that a refused request would have reached, if the app has one.
 
         Args:
-            method: of the request; empty for a WebSocket's handshake.
+            method: of the request; empty for a WebSocket handshake.
             path: as the app's router sees it.
         """
         found = self.route(method, path)
@@ -63,29 +63,29 @@ class UnnamedRouteLog:
             warn_unmapped_route(found.name, f"add to `operations`: {line}")
 
     def has_both(self, method: str, path: str, other: str) -> bool:
-        """Whether the app routes two paths by themselves, so that it redirects neither to the other.
+        """Return whether the app has separate routes for two paths, so that it redirects neither to the other.
 
         Args:
             method: as for `warn`.
-            path: asked for.
-            other: the same with or without a slash at its end.
+            path: of the request.
+            other: the same path with or without a trailing slash.
         """
         found = (self.route(method, path), self.route(method, other))
         return _NONE not in found and found[0] is not found[1]
 
     def route(self, method: str, path: str) -> Operation:
-        """Return the app's own route for a request, as an operation; one without a name where there is none."""
+        """Return the app's route for a request as an operation; one with an empty name if there is none."""
         if self._index is None:
             try:
                 routes = list_routes(self._app)[:MAX_ROUTES]
-            except Exception:  # noqa: BLE001 - an app's own objects; to look at them must not undo a refusal
+            except Exception:  # noqa: BLE001 - objects of the app may raise, which must not change the refusal
                 routes = []
             self._index = OperationIndex([_as_operation(*one) for one in routes], _NONE)
         return (self._index.find(method, path) if method else self._index.find_socket(path)) or _NONE
 
 
 def _as_operation(template: str, method: str, is_socket: bool) -> Operation:  # noqa: FBT001 - a row of `list_routes`
-    """Write a route as the operation that would name it; a segment with a parameter in it is a parameter."""
+    """Return the operation that would name a route; a segment that contains a parameter becomes a parameter."""
     plain = _CONVERTOR.sub("}", template)
     path = _PARTIAL.sub(lambda found: found[0] if _WHOLE.fullmatch(found[0]) else "{part}", plain)
     if is_socket:

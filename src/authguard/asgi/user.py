@@ -1,6 +1,6 @@
-"""Who speaks, as ``scope["user"]``: the user type of Starlette, or that of the MCP SDK where the app has loaded it.
+"""The user of a request, as ``scope["user"]``: Starlette's user type, or that of the MCP SDK if the app has loaded it.
 
-Rule: the MCP SDK is never imported here. Whoever looks for its type has imported it, so it is taken from `sys.modules`.
+Rule: this module never imports the MCP SDK. Code that needs its type has imported it, so `sys.modules` contains it.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
     App = Callable[[Any, Any, Any], Awaitable[None]]
 
-#: where the MCP SDK has its user type, what hands the user on to a tool, and its access token
+#: modules of the MCP SDK with its user type, its context middleware, and its access token
 MCP_USER: Final = "mcp.server.auth.middleware.bearer_auth"
 MCP_CONTEXT: Final = "mcp.server.auth.middleware.auth_context"
 MCP_TOKEN: Final = "mcp.server.auth.provider"  # noqa: S105 - a module
 
 
 class User(msgspec.Struct, frozen=True, gc=False):
-    """The subject, as Starlette's ``request.user`` expects it."""
+    """The subject, in the form of Starlette's ``request.user``."""
 
     _credential: Credential
 
     def __repr__(self) -> str:
-        """Tell no more than the log does."""
+        """Contain only data that the log has too."""
         return f"User(is_authenticated={self.is_authenticated})"
 
     @property
     def identity(self) -> str:
-        """Issuer and subject in one text, by `encode_identity`; empty where nobody is signed in."""
+        """Issuer and subject in one text, from `encode_identity`; empty without a proven credential."""
         if not isinstance(self._credential, Proven):
             return ""
         principal = self._credential.principal
@@ -48,12 +48,12 @@ class User(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_authenticated(self) -> bool:
-        """Whether somebody is signed in."""
+        """Whether a credential is proven."""
         return isinstance(self._credential, Proven)
 
     @property
     def display_name(self) -> str:
-        """The same as `identity`: frameworks key what they keep by it. Greet with a claim instead."""
+        """Equal to `identity`, since frameworks use it as a key. Use a claim to greet the user."""
         return self.identity
 
 
@@ -63,7 +63,7 @@ def build_user(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -
     Args:
         verdict: of the request.
         authorization: its ``Authorization`` header.
-        exposes_token: whether the MCP SDK's `AccessToken.token` holds the credential; else it is empty.
+        exposes_token: whether `AccessToken.token` of the MCP SDK contains the credential; otherwise it is empty.
     """
     principal = verdict.principal
     loaded = None if principal is None else getattr(sys.modules.get(MCP_USER), "AuthenticatedUser", None)
@@ -74,9 +74,9 @@ def build_user(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -
 
 
 def wrap_app(user: Any, app: App) -> App:  # noqa: ANN401 - of either type
-    """Return the app as a user meets it: for a user of the MCP SDK's type, within the SDK's own context.
+    """Return the app for a user; for a user of the MCP SDK wrapped in the SDK's context middleware.
 
-    There a tool finds the user by ``get_access_token()``, and the SDK binds what it hands out to the user.
+    There ``get_access_token()`` returns the user's token in a tool, and the SDK binds its sessions to the user.
     """
     if isinstance(user, User):
         return app
@@ -86,10 +86,10 @@ def wrap_app(user: Any, app: App) -> App:  # noqa: ANN401 - of either type
 
 @lru_cache(maxsize=1)
 def _mcp_user(base: Any) -> Callable[[Principal, tuple[str, ...], str], Any]:  # noqa: ANN401 - a class of the SDK
-    """Build the subclass of the SDK's `AuthenticatedUser` that tells users of one client apart."""
+    """Build a subclass of the SDK's `AuthenticatedUser` that distinguishes the users of one client."""
 
-    class McpUser(base):  # type: ignore[misc]  # a class that is known when it is loaded
-        """The subject, as the MCP SDK and Starlette expect it; its access token is made when it is asked for."""
+    class McpUser(base):  # type: ignore[misc]  # the base class is only known at run time
+        """The subject, in the form of the MCP SDK and Starlette; its access token is built on first access."""
 
         def __init__(self, principal: Principal, scopes: tuple[str, ...], token: str) -> None:
             self._principal = principal
@@ -101,22 +101,22 @@ def _mcp_user(base: Any) -> Callable[[Principal, tuple[str, ...], str], Any]:  #
 
         @property
         def identity(self) -> str:
-            """As `User.identity`; the SDK's own is the client, which is the same for all of its users."""
+            """See `User.identity`; that of the SDK is the client, which all its users share."""
             return encode_identity(self._principal.issuer, self._principal.subject)
 
         @property
         def display_name(self) -> str:
-            """As `User.display_name`."""
+            """See `User.display_name`."""
             return self.identity
 
         @property
         def scopes(self) -> list[str]:
-            """What is left of the token's scopes."""
+            """The granted scopes of the token."""
             return list(self._scopes)
 
         @cached_property
         def access_token(self) -> Any:  # noqa: ANN401 - the SDK's `AccessToken`
-            """Issuer, subject and client, by which the SDK compares who speaks with who began a session."""
+            """Issuer, subject and client, which the SDK compares with those of the user who began a session."""
             principal = self._principal
             return sys.modules[MCP_TOKEN].AccessToken(
                 token=self._token,
@@ -131,10 +131,8 @@ def _mcp_user(base: Any) -> Callable[[Principal, tuple[str, ...], str], Any]:  #
 
 
 def _client_id(principal: Principal) -> str:
-    """Return who holds the token: the client; where somebody acts for the subject, that actor instead.
-
-    The SDK compares client, issuer and subject, so an agent does not resume a session that its customer began.
-    """
+    """Return the client, or the actor if one acts for the subject."""
+    # The SDK compares client, issuer and subject, so an agent cannot resume a session that its customer began.
     if not principal.actor:
         return principal.client
     return encode_identity(principal.actor_issuer or principal.issuer, principal.actor)

@@ -1,11 +1,11 @@
-"""Proving identity on an open WebSocket: what is addressed to the guard is the guard's, all else the app's, as it came.
+"""Identity verification on an open WebSocket: messages to the guard are filtered out, all others reach the app as sent.
 
 Rules (ADR 21):
-- A message in which any parser could find the name ``authguard`` as a key never reaches the app, whatever else is in
-  it: text or bytes, at any depth, in any spelling, in JSON or in what a lenient parser takes for it.
-- One such message at a time is answered; the next waits, and so do those behind it: whoever floods, waits.
-- A message longer than an answer can be is looked through in the guard's thread, a piece at a time (1 MiB: 50 ms).
-- The guard speaks only when it was spoken to, between two whole messages of the app, and never after the end.
+- A message in which any parser could find the name ``authguard`` as a key never reaches the app, whatever else it
+  contains: text or bytes, at any depth, in any spelling, in JSON or in a form that a lenient parser accepts as JSON.
+- One such message is answered at a time. The next one waits, and all messages after it: a flood only delays itself.
+- A message longer than any answer is searched in the guard's thread, in chunks (1 MiB: 50 ms).
+- The guard sends only replies, only between two complete messages of the app, and never after the close.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-#: characters of a message to the guard; more can be no answer (`runtime.verification` has the bounds of those)
+#: maximum length of a message to the guard; `runtime.verification` bounds answers below that
 MAX_MESSAGE_CHARS: Final = 16_384
 NAME: Final = b"authguard"
-#: what is read of a message: its ASCII in lower case. Marks, zeros of UTF-16 and UTF-32, and what a lenient decoder
-#: leaves out cannot then hide a name
+#: a message is searched in its ASCII characters in lower case, so that marks, zero bytes of UTF-16 and UTF-32, and
+#: bytes that a lenient decoder drops cannot hide the name
 _LOWER: Final = bytes(range(128)).lower() + bytes(range(128, 256))
 _DELETED: Final = b"\0" + bytes(range(128, 256))
-#: a letter of the name as JSON may escape it (RFC 8259 7), which no encoder does
+#: a letter of the name in an escape that JSON allows (RFC 8259 7) but no encoder writes
 _ESCAPED: Final = re.compile(rb"\\u00[4-7]")
-#: the same as JSON5 and others may: by two digits, in braces, by a needless backslash; or a line that goes on
+#: escapes that JSON5 and others allow: two digits, braces, a redundant backslash, or a line continuation
 _LOOSELY_ESCAPED: Final = re.compile(rb"\\(?:x[4-7]|u00[4-7]|u\{|[augd]|[\r\n])")
 _LETTERS: Final = [(chr(one), f"[{one - 32 >> 4:x}{one >> 4:x}]{one & 15:x}") for one in NAME]
-#: the name as a key of JSON, in any case, since some parsers ignore it
+#: the name as a JSON key, in any case, since some parsers ignore case
 _KEY: Final = re.compile(('"' + "".join(rf"(?:{one}|\\u00{code})" for one, code in _LETTERS) + r'"\s*:').encode())
-#: in a long message so many blanks count as if the colon followed
+#: in a long message this number of blanks counts as a colon
 _PLAIN_KEY: Final = re.compile(rb'"authguard"\s{0,64}(?::|(?<=\s{64}))')
-#: the name as a word, in any spelling that a lenient parser reads
+#: the name as a word, in any spelling that a lenient parser accepts
 _WORD: Final = re.compile(
     (
         r"(?<![\w$])"
@@ -48,12 +48,12 @@ _WORD: Final = re.compile(
         + r"(?![\w$])"
     ).encode()
 )
-#: what a lenient parser may take for JSON: a bracket or a comment, after blanks; or so many blanks that none is seen
+#: start of a text that a lenient parser may accept as JSON: blanks, then a bracket or a comment; or blanks only
 _BEGINS: Final = re.compile(rb"[^!-~]*(?:[\[{/#]|\Z)")
-#: bytes of a long message that one step looks at, and of the longest spelling that may lie across two steps
+#: bytes of a long message that are searched in one step, and the longest spelling that may span two steps
 CHUNK_BYTES: Final = 16_384
 _MAX_SPELLING_BYTES: Final = 128
-#: what ends a WebSocket, as the app sends it
+#: messages of the app that end a WebSocket
 _ENDS: Final = frozenset({"websocket.close", "websocket.http.response.start"})
 
 
@@ -64,13 +64,13 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """What is wanted of the guard, in the form that `POST verify` takes."""
+    """The request in a message to the guard, in the form of `POST verify`."""
 
     verify: msgspec.Raw
 
 
 def is_reserved(message: str | bytes) -> bool:
-    """Tell whether a message is kept from the app.
+    """Return whether a message is reserved for the guard and kept from the app.
 
     Args:
         message: text or bytes; bytes in any of the encodings that JSON parsers detect (UTF-8, UTF-16, UTF-32).
@@ -87,10 +87,8 @@ def is_reserved(message: str | bytes) -> bool:
 
 
 def _is_long_reserved(raw: bytes) -> bool:
-    """Tell the same of a long message, in steps that each hold the interpreter for less than a millisecond or two.
-
-    It is not searched for spellings of the name: one escape that no encoder writes is enough.
-    """
+    """Return whether a long message is reserved; each step holds the interpreter for at most two milliseconds."""
+    # spellings of the name are not searched: a single escape that no encoder writes is enough
     pieces = (raw[start : start + CHUNK_BYTES] for start in range(0, len(raw), CHUNK_BYTES))
     text = b"".join(piece.translate(_LOWER, _DELETED) for piece in pieces)
     is_named = NAME in text
@@ -104,7 +102,7 @@ def _is_long_reserved(raw: bytes) -> bool:
 
 
 def _is_found(pattern: re.Pattern[bytes], text: bytes) -> bool:
-    """Search for what is shorter than `_MAX_SPELLING_BYTES`, a piece at a time."""
+    """Search a pattern shorter than `_MAX_SPELLING_BYTES` in chunks."""
     return any(
         pattern.search(text, start, start + CHUNK_BYTES + _MAX_SPELLING_BYTES)
         for start in range(0, len(text), CHUNK_BYTES)
@@ -112,7 +110,7 @@ def _is_found(pattern: re.Pattern[bytes], text: bytes) -> bool:
 
 
 def _is_json(text: bytes) -> bool:
-    """Whether a message is one JSON text, which names its keys in double quotes only."""
+    """Return whether a message is one JSON text, in which keys have double quotes only."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
@@ -121,7 +119,7 @@ def _is_json(text: bytes) -> bool:
 
 
 def parse_request(text: str) -> bytes:
-    """Take out what `POST verify` would have got; empty where there is none: that is malformed there, too."""
+    """Return the body for `POST verify`; an invalid one if the message has none, so that the reply is the same."""
     if len(text) > MAX_MESSAGE_CHARS:
         return b"["
     try:
@@ -131,7 +129,7 @@ def parse_request(text: str) -> bytes:
 
 
 class WebSocketVerification:
-    """One open WebSocket, as the app is given it."""
+    """The channels of one open WebSocket, as the app gets them."""
 
     def __init__(
         self,
@@ -140,12 +138,12 @@ class WebSocketVerification:
         answer: Callable[[bytes], Awaitable[bytes]],
         run_in_thread: Callable[[Callable[[], bool]], Awaitable[bool]],
     ) -> None:
-        """Keep the ends.
+        """Store the channels.
 
         Args:
             receive: of the server.
             send: of the server.
-            answer: takes what `POST verify` takes, and gives the body of its reply; raises nothing.
+            answer: takes the body of a `POST verify` and returns the body of its reply; never raises.
             run_in_thread: runs a function in a thread.
         """
         self._receive = receive
@@ -156,12 +154,12 @@ class WebSocketVerification:
         self._idle = anyio.Event()
         self._idle.set()
         self._queued: list[str] = []
-        #: what came and is still looked at: an app that stops waiting meanwhile gets it the next time
+        #: messages that are being searched; if the app cancels its receive, it gets them from the next one
         self._incoming: list[Message] = []
         self._open = False
 
     async def serve(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
-        """Let the app run; what it raises is raised as it was."""
+        """Run the app; raise the exception of the app unchanged."""
         raised: list[Exception] = []
         async with anyio.create_task_group() as group:
 
@@ -183,11 +181,11 @@ class WebSocketVerification:
                     self._incoming.clear()
                     if not reserved:
                         return message
-                    self._queued.append(text or "")  # a question is text: bytes are answered as malformed
+                    self._queued.append(text or "")  # requests are text: bytes get the reply for a malformed one
 
             try:
                 await app(receive, self._send_message)
-            except Exception as error:  # noqa: BLE001 - raised again, as it was, outside of the group
+            except Exception as error:  # noqa: BLE001 - raised again unchanged, outside of the group
                 raised.append(error)
             self._open = False
             group.cancel_scope.cancel()
@@ -195,7 +193,7 @@ class WebSocketVerification:
             raise raised[0]
 
     async def _is_reserved(self, message: str | bytes) -> bool:
-        """Tell the same as `is_reserved`; of a long message in a thread."""
+        """Return `is_reserved`, for a long message computed in a thread."""
         return (
             await self._run_in_thread(partial(is_reserved, message))
             if len(message) > MAX_MESSAGE_CHARS
@@ -203,7 +201,7 @@ class WebSocketVerification:
         )
 
     async def _send_message(self, message: Message) -> None:
-        """Send what the app says."""
+        """Send a message of the app."""
         async with self._lock:
             if message["type"] in _ENDS:
                 self._open = False
@@ -212,14 +210,14 @@ class WebSocketVerification:
                 self._open = True
 
     async def _reply(self, text: str, idle: anyio.Event) -> None:
-        """Answer one message; whoever has gone is answered no more."""
+        """Answer one message; send nothing after the other end has gone."""
         try:
             body = await self._answer(parse_request(text))
             async with self._lock:
                 if self._open:
                     message = b'{"authguard":{"verify":%b}}' % body
                     await self._send({"type": "websocket.send", "text": message.decode()})
-        except Exception:  # noqa: BLE001 - servers say in their own ways that the other end has gone; no harm to the app
+        except Exception:  # noqa: BLE001 - servers raise different errors after a disconnect; none may reach the app
             self._open = False
         finally:
             idle.set()
