@@ -20,9 +20,9 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.command_server import command_folder
-from tests.following import Followed, only_imports
-from tests.kinds import LONGEST_FIRST, mark, marked
+from tests.support.command_server import command_folder
+from tests.support.coverage_tracing import Followed, only_imports
+from tests.support.kind_table import LONGEST_FIRST, mark, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

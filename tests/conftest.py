@@ -12,19 +12,19 @@ import pytest
 
 from authguard.audit.write import jsonl, memory
 from authguard.testing import mint, process
-from tests import kit
-from tests.patience import be_patient
-from tests.profiles import choose
-from tests.readings import keep_certificates, keep_readings
-from tests.records import Records
+from tests.support import harness
+from tests.support.deadlines import lengthen_deadlines
+from tests.support.hypothesis_profile import choose
+from tests.support.policy_cache import cache_certificates, cache_parsed_files
+from tests.support.record_check import RecordValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 choose()  # a busy machine is no failure, so no profile has a deadline
 _for_good = pytest.MonkeyPatch()  # some test files load a policy as they are imported
-keep_readings(_for_good)
-keep_certificates(_for_good)
+cache_parsed_files(_for_good)
+cache_certificates(_for_good)
 
 #: what could be a segment of a token: long runs in its alphabet
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -51,7 +51,7 @@ class Watch:
 def patient() -> Iterator[None]:
     """Give the guard's own deadlines the time that a busy machine needs."""
     with pytest.MonkeyPatch.context() as patch:
-        be_patient(patch)
+        lengthen_deadlines(patch)
         yield
 
 
@@ -79,9 +79,9 @@ def every_line_is_a_record_by_the_schema(
         AssertionError: in the test that wrote it, or at the end of the run.
     """
     del no_credential_in_any_line  # its watch is around this one
-    records = Records()
+    records = RecordValidator()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (jsonl, memory, kit):
+        for module in (jsonl, memory, harness):
             for name in ("format_line", "render_line"):
                 if hasattr(module, name):
                     patch.setattr(module, name, _watching_lines(getattr(module, name), records.line))

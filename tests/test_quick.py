@@ -21,8 +21,8 @@ def root(tmp_path: Path) -> Path:
         "tests/core/test_limits.py": "",
         "tests/runtime/test_evaluation.py": "from authguard.core.limits import count\n",
         "tests/asgi/test_door.py": "from authguard.core import limits, walls\n",
-        "tests/test_erasable_pseudonym.py": "from authguard.erasable_pseudonym import LEVELS\nfrom tests import kit\n",
-        "tests/kit.py": "",
+        "tests/test_erasable_pseudonym.py": "import authguard.erasable_pseudonym\nfrom tests.support import harness\n",
+        "tests/support/harness.py": "",
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
             ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/runtime/test_evaluation.py"],
         ),
         ("src/authguard/erasable_pseudonym.py", ["tests/test_erasable_pseudonym.py"]),
-        ("tests/kit.py", ["tests/test_erasable_pseudonym.py"]),
+        ("tests/support/harness.py", ["tests/test_erasable_pseudonym.py"]),
         ("tests/core/test_limits.py", ["tests/core/test_limits.py"]),
         ("docs/guide.md", []),
     ],
@@ -59,7 +59,7 @@ def test_what_changed_since_main_is_found_and_what_git_does_not_know_yet(root: P
     git("checkout", "-b", "other")
     (root / "src/authguard/erasable_pseudonym.py").write_text("one = 1\n", "utf-8")
     git("commit", "-am", "two")
-    (root / "tests/kit.py").write_text("two = 2\n", "utf-8")
+    (root / "tests/support/harness.py").write_text("two = 2\n", "utf-8")
     (root / "tests/new.py").write_text("", "utf-8")
     (root / "tests/test_erasable_pseudonym.py").unlink()
-    assert quick.changed(root) == ["src/authguard/erasable_pseudonym.py", "tests/kit.py", "tests/new.py"]
+    assert quick.changed(root) == ["src/authguard/erasable_pseudonym.py", "tests/new.py", "tests/support/harness.py"]

@@ -14,7 +14,7 @@ import msgspec
 from authguard import AuthGuard
 from authguard.core.outcomes import RESPONSES, Outcome, Reason
 from authguard.testing import FakeClock, Mint
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

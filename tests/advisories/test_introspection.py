@@ -13,8 +13,8 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.testing import Forgery, forge
 from tests.advisories.scene import KEYS
-from tests.kit import OWN_STAFF
 from tests.requirements import attack
+from tests.support.harness import OWN_STAFF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

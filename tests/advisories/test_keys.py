@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from authguard.core.outcomes import Reason
 from authguard.testing import Mint, SigningKey
 from authguard.testing.keys import compact, segment
-from tests import weak_keys
 from tests.advisories import tokens
 from tests.advisories.publishing import ISSUER, METADATA, Issuer
-from tests.kit import OWN_STAFF
 from tests.requirements import attack, attack_each
+from tests.support import weak_keys
+from tests.support.harness import OWN_STAFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from authguard.asgi.guard import current_guard
 from authguard.asgi.middleware import GuardMiddleware
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Shop:
     """The desk's enforcer in front of an app that counts."""
 
     def __init__(self, text: str = POLICY, **parts: Any) -> None:
-        self.desk = Desk(text, **parts)
+        self.desk = EnforcerHarness(text, **parts)
         self.runs: list[str] = []
         self.answer: Response | Exception = JSONResponse({"refunded": True})
         self.app = GuardMiddleware(self._app(), self.desk.enforcer, prefix="/.authguard")

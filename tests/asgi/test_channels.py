@@ -8,7 +8,7 @@ import pytest
 from authguard.errors import SettingsError
 from authguard.factory import load_channel_secrets
 from tests.asgi.shop import Shop
-from tests.kit import POLICY, Desk, outcome, policy_of, states
+from tests.support.harness import POLICY, EnforcerHarness, outcome, policy_of, states
 
 CARRY = "trusts: {chat: [web], web: [chat], voice: []}"
 BY_CLAIM = f"channels: {{from: {{claim: channel}}, {CARRY}}}\n"
@@ -29,7 +29,7 @@ def on(channel: str) -> dict[str, object]:
 
 
 async def test_trust_that_was_earned_on_chat_carries_to_the_web_and_not_to_the_phone() -> None:
-    desk = Desk(POLICY + BY_CLAIM)
+    desk = EnforcerHarness(POLICY + BY_CLAIM)
     chat = desk.login(**on("chat"))
     assert outcome(await desk.ask("balance", chat, method="GET")) == ("allow", "allow")
     desk.clock.advance(1)
@@ -44,7 +44,7 @@ async def test_trust_that_was_earned_on_chat_carries_to_the_web_and_not_to_the_p
 
 @pytest.mark.parametrize("named", ["", "carrier pigeon", 7, None])
 async def test_a_channel_that_cannot_be_told_is_unknown_and_sends_to_a_person(named: object) -> None:
-    desk = Desk(POLICY + BY_CLAIM)
+    desk = EnforcerHarness(POLICY + BY_CLAIM)
     token = desk.login(claims={"account_status": "ok", "channel": named})
     verdict = await desk.ask("balance", token, method="GET")
     assert outcome(verdict) == ("handoff", "to_a_person")
@@ -82,7 +82,7 @@ async def test_a_channel_header_is_believed_beside_the_secret_alone(headers: lis
 
 
 async def test_without_a_secret_no_header_is_believed() -> None:
-    desk = Desk(POLICY + BY_HEADER)
+    desk = EnforcerHarness(POLICY + BY_HEADER)
     headers = {"x-channel": "web", "x-channel-secret": ""}
     assert (await desk.ask("balance", desk.login(), method="GET", headers=headers)).channel == ""
 

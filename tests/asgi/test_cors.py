@@ -15,7 +15,7 @@ from authguard import AuthGuard, PolicyError
 from authguard.asgi.cors import EXPOSED
 from authguard.core.cors import ALLOWED_HEADERS
 from authguard.testing import FakeClock, Mint
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys
 from authguard.testing import FakeClock, Forgery, Mint, forge
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from pathlib import Path

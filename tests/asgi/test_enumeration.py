@@ -20,7 +20,7 @@ import pytest
 import authguard
 from authguard.core.entries import DecisionEntry
 from tests.asgi.shop import Shop
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -15,9 +15,9 @@ from authguard import AuthGuard
 from authguard.audit.verify.log_reader import decode_line
 from authguard.cli.terminal import format_record_line
 from authguard.testing import FakeClock, Mint
-from tests.hostile import TEXTS, is_harmless
-from tests.profiles import examples
-from tests.records import Records
+from tests.support.hostile_text import TEXTS, is_harmless
+from tests.support.hypothesis_profile import examples
+from tests.support.record_check import RecordValidator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ fallbacks:
   prove_otherwise: {kind: handoff, queue: identity}
 audit: {subjects: SUBJECTS}
 """
-RECORDS = Records()
+RECORDS = RecordValidator()
 #: no record of a decision is nearly as long, whatever is sent
 BOUND = 8_192
 CLAIMS = ("sid", "client_id", "jti", "acr", "scope", "account_status", "azp", "nonce", "name")

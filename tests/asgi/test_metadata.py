@@ -10,7 +10,7 @@ import pytest
 
 from authguard import AuthGuard
 from authguard.testing import DpopClient, FakeClock, Mint
-from tests.kit import OWN_STAFF, POLICY
+from tests.support.harness import OWN_STAFF, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

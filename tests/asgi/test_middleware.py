@@ -18,8 +18,8 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.errors import AuditError, AuthguardError
 from tests.asgi.shop import Shop
-from tests.kit import POLICY
-from tests.profiles import examples
+from tests.support.harness import POLICY
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     import httpx2

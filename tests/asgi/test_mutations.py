@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.advisories.scene import Scene
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from starlette.routing import Host
 from authguard.asgi.resolver import Resolver
 from authguard.core.outcomes import Reason
 from authguard.core.request import Match, Operation
-from tests.kit import POLICY, policy_of
+from tests.support.harness import POLICY, policy_of
 
 DENY = POLICY.replace("otherwise: {risk: sensitive, effect: write}", "otherwise: deny").replace(
     "operations:\n",

@@ -10,7 +10,7 @@ import pytest
 from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.snapshot import Keys, account_key, session_key
 from tests.asgi.shop import Shop
-from tests.kit import ISSUER, POLICY
+from tests.support.harness import ISSUER, POLICY
 
 if TYPE_CHECKING:
     import httpx2

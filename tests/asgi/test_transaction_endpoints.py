@@ -15,7 +15,7 @@ from authguard.core.snapshot import Keys
 from authguard.encryption import PayloadCipher
 from authguard.errors import ReportRefusedError
 from tests.asgi.shop import Shop
-from tests.kit import ISSUER, POLICY
+from tests.support.harness import ISSUER, POLICY
 
 if TYPE_CHECKING:
     import httpx2

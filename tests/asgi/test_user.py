@@ -12,7 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorizat
 
 from authguard.asgi.middleware import GuardMiddleware
 from authguard.asgi.user import MCP_USER, User
-from tests.kit import ISSUER, Desk
+from tests.support.harness import ISSUER, EnforcerHarness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ CLAIMS = {"account_status": "ok", "name": "Alice", "realm": {"roles": ["customer
 
 
 async def seen(
-    header: bytes = b"", *, path: str = "/chat", desk: Desk | None = None, **settings: Any
+    header: bytes = b"", *, path: str = "/chat", desk: EnforcerHarness | None = None, **settings: Any
 ) -> dict[str, Any]:
     """Ask for something, and return what the app finds."""
     found: dict[str, Any] = {}
@@ -35,7 +35,7 @@ async def seen(
     async def nothing(*_: Any) -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    desk = desk or Desk()
+    desk = desk or EnforcerHarness()
     guarded = GuardMiddleware(app, desk.enforcer, prefix="/.authguard", **settings)
     scope: dict[str, Any] = {
         "type": "http",
@@ -48,7 +48,7 @@ async def seen(
 
 
 async def test_the_sdk_is_told_issuer_subject_and_client() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     found = await seen(desk.login(claims=CLAIMS), desk=desk)
     user, token = found["user"], found["user"].access_token
     assert isinstance(user, AuthenticatedUser)
@@ -63,14 +63,14 @@ async def test_the_sdk_is_told_issuer_subject_and_client() -> None:
 
 
 async def test_the_credential_is_handed_on_only_where_a_setting_says_so() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     header = desk.login()
     found = await seen(header, desk=desk, exposes_token=True)
     assert f"Bearer {found['user'].access_token.token}".encode() == header
 
 
 async def test_an_agent_does_not_resume_what_its_customer_began() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     alone = await seen(desk.login(), desk=desk)
     acting = await seen(desk.login(actor="concierge", chain=((ISSUER, "concierge"),)), desk=desk)
     assert authorization_context(alone["user"]) != authorization_context(acting["user"])
@@ -87,7 +87,7 @@ async def test_nobody_is_no_user_of_the_sdk() -> None:
 
 async def test_an_app_without_the_sdk_gets_a_user_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, MCP_USER)
-    desk = Desk()
+    desk = EnforcerHarness()
     user = (await seen(desk.login(), desk=desk))["user"]
     assert isinstance(user, User)
     assert (user.identity, user.display_name) == ("https%3A%2F%2Fissuer.test:alice",) * 2
@@ -95,7 +95,7 @@ async def test_an_app_without_the_sdk_gets_a_user_all_the_same(monkeypatch: pyte
 
 
 async def test_nobody_changes_the_claims_that_are_remembered() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     header = desk.login(claims=CLAIMS)
     found = await seen(header, desk=desk)
     claims: Mapping[str, Any] = found["guard"].claims

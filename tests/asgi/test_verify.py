@@ -8,7 +8,7 @@ import pytest
 
 from authguard.core.verification import Doubted, Unavailable
 from tests.asgi.shop import Shop
-from tests.kit import ScriptedVerifier
+from tests.support.harness import ScriptedVerifier
 
 if TYPE_CHECKING:
     import httpx2

@@ -17,7 +17,7 @@ from authguard.core.request import Evidence
 from authguard.errors import PolicyError
 from authguard.policy.compiler import load
 from authguard.runtime.access import AccessRequest
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from authguard.runtime.access import Verdict
@@ -70,7 +70,7 @@ def saying(said: Any) -> LocalizedText:
 @pytest.fixture(scope="module")
 def verdict() -> Verdict:
     """Somebody was refused something."""
-    desk = Desk()
+    desk = EnforcerHarness()
     return asyncio.run(desk.ask("balance", desk.login(acr="aal1"), method="GET"))
 
 

@@ -24,7 +24,7 @@ from urllib.parse import unquote
 
 import authguard
 from authguard.testing import FakeClock, Mint
-from tests.command_server import command_folder
+from tests.support.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def write(path: Path, *entries: Entry) -> bytes:
         line, head = format_line(entry, seq, head)
         lines += line
     path.write_bytes(lines)
-    by_hand(path)
+    skip_validation(path)
     return lines
 
 

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket  # noqa: TC002 - FastAPI reads annota
 
 from authguard import AuthGuard
 from authguard.testing import FakeClock, Mint
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

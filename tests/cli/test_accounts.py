@@ -21,7 +21,7 @@ from authguard.core.events import MACHINES
 from authguard.core.snapshot import Keys, SessionRecord, blank
 from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import deploy
-from tests.command_server import command_folder
+from tests.support.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

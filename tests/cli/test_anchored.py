@@ -20,7 +20,7 @@ from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
 from tests.audit.verify.tampering import rehash, root, split
 from tests.audit.write.anchored import Service
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ class Anchored:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anchored]:
     home = tmp_path_factory.mktemp("anchored")
-    by_hand(home)
+    skip_validation(home)
     made = Anchored(home)
     made.service.start()
     made.serve()
@@ -97,7 +97,7 @@ def token(monkeypatch: pytest.MonkeyPatch, served: Anchored) -> None:
 @pytest.fixture
 def owned(served: Anchored, tmp_path: Path) -> Anchored:
     """The same log rewritten by who has the whole machine: fresh hashes, a fresh checkpoint by the key, no memory."""
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     shutil.copytree(served.home, tmp_path, dirs_exist_ok=True)
     made = Anchored(tmp_path)
     made.service = served.service

@@ -17,7 +17,7 @@ from authguard.cli.terminal import escape, format_record_line
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry
 from tests.audit.verify.tampering import rehash
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Name a log, and be in its folder with no variable set."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_AUDIT_LOG", raising=False)
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     return tmp_path / "audit.jsonl"
 
 

@@ -14,7 +14,7 @@ from authguard.audit.query.export import COLUMNS
 from authguard.cli.audit_group import app
 from authguard.pseudonym import KeyedPseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AUTHGUARD_POLICY", "AUTHGUARD_STORE", "AUTHGUARD_PSEUDONYM_KEY"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "audit.jsonl"
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(path))
     write(
         path,

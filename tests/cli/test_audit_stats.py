@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from authguard.cli.audit_group import app
 from authguard.policy.compiler import load
 from tests.audit.logs import CELL, acted, decided, moved, refused, withdrawn, write
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_POLICY", raising=False)
     path = tmp_path / "audit.jsonl"
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(path))
     same = {"policy": DESK.digest, "operation": OPERATION, "cell": MET, "rule": RULE.name, "fallback": RULE.do}
     outcome = DESK.fallbacks[RULE.do].kind.value

@@ -14,7 +14,7 @@ from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
-from tests.hostile import MARKS
+from tests.support.hostile_text import MARKS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from authguard.cli.output import FAILED, INVALID, OK, USAGE
 from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.policy.compiler import load
 from authguard.testing import FakeClock
-from tests.kit import CountingIds
+from tests.support.harness import CountingIds
 
 if TYPE_CHECKING:
     from pathlib import Path

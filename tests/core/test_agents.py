@@ -6,7 +6,7 @@ import pytest
 
 from authguard.core.agents import Agent
 from authguard.core.conditions import classify_actor
-from tests.kit import ISSUER, signed_in
+from tests.support.harness import ISSUER, signed_in
 
 PARTNER = "https://partner.test"
 AGENTS = frozenset({Agent(ISSUER, "concierge"), Agent(ISSUER, "robot", alone=True), Agent(PARTNER, "theirs")})

@@ -10,7 +10,7 @@ from authguard.core.agents import Agent
 from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys
 from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
 from authguard.core.request import Limit, Operation
-from tests.kit import ISSUER, signed_in
+from tests.support.harness import ISSUER, signed_in
 
 
 def parsed(raw: bytes) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.staff import ROLE_CHARACTERS, ROLES_BOUND, parse_roles
-from tests.kit import ISSUER, signed_in
+from tests.support.harness import ISSUER, signed_in
 
 
 def of(claims: dict[str, object], claim: str, *issuers: str, **facts: object) -> frozenset[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from authguard import AuthGuard
 from authguard.testing import FakeClock, IdentityProvider
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

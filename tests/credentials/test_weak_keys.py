@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authguard.credentials.weak_keys import _SMALL_ORDER, is_weak, is_weak_rsa
 from authguard.testing import SigningKey
-from tests import weak_keys
+from tests.support import weak_keys
 
 _PUBLIC = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
 _N = _PUBLIC.public_numbers().n

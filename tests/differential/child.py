@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.differential.checker import Checker
 from tests.differential.planted import WRITTEN
 from tests.differential.policies import policy
-from tests.served import PATIENCE, SILENCE, Served, exchange
+from tests.support.served_app import PATIENCE, SILENCE, ServedApp, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ class Combination:
     plant: str = ""
 
 
-class Deployment(Served):
+class Deployment(ServedApp):
     """One app under all its combinations; a context manager.
 
     Args:

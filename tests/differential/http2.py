@@ -10,7 +10,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
-from tests.served import PATIENCE
+from tests.support.served_app import PATIENCE
 
 if TYPE_CHECKING:
     from tests.differential.requests import Exchange, Request

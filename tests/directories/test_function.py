@@ -16,7 +16,7 @@ from authguard.directories.resilience import MAX_CACHED_ACCOUNTS, ResilientDirec
 from authguard.errors import SettingsError
 from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
-from tests.kit import signed_in
+from tests.support.harness import signed_in
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal

@@ -20,7 +20,7 @@ from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
-from tests.kit import ISSUER, signed_in
+from tests.support.harness import ISSUER, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,7 +19,7 @@ from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.index import open_index
 from authguard.audit.query.replay import replay
 from authguard.policy.compiler import load
-from tests.command_server import command_folder
+from tests.support.command_server import command_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

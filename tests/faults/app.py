@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from authguard import AuthGuard
 from authguard.testing import FakeClock, Mint, SigningKey
-from tests.kit import AUDIENCE, ISSUER, POLICY
+from tests.support.harness import AUDIENCE, ISSUER, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

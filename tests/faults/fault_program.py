@@ -17,7 +17,7 @@ from tests.faults.fault_cases import TROUBLES, Trouble
 from tests.faults.fault_injection import LOGS, VAULT
 from tests.faults.fault_scenario import Scene
 from tests.faults.kill_program import VERDICT, forked, import_all
-from tests.kit import ISSUER
+from tests.support.harness import ISSUER
 
 
 async def live_through(trouble: Trouble, house: House) -> list[Any]:

@@ -31,7 +31,7 @@ from tests.faults import disk_state
 from tests.faults.app import LOG, House, note
 from tests.faults.injection_points import Points, tear
 from tests.faults.request_kinds import KINDS, Kind
-from tests.kit import ISSUER
+from tests.support.harness import ISSUER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

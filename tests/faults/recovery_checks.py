@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from authguard.core.snapshot import Keys, account_key, session_key
 from tests.faults.app import House, Reply, runs
-from tests.kit import ISSUER
+from tests.support.harness import ISSUER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.served import PATIENCE, Served, exchange
+from tests.support.served_app import PATIENCE, ServedApp, exchange
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,7 +20,7 @@ OPERATIONS = {name: name for name in ("health", "chat", "order", "refund", "file
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
-class Child(Served):
+class Child(ServedApp):
     """The child process; a context manager."""
 
     def __init__(self, *options: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.fuzz.child import Child, statuses
 from tests.fuzz.requests import LAST, STREAMS, handshakes
-from tests.served import SILENCE
+from tests.support.served_app import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

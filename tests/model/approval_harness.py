@@ -15,9 +15,9 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.runtime.access import AccessRequest, AppResponse, Body, Verdict
-from tests.kit import ISSUER, POLICY
 from tests.model.enforcer_harness import Killed, Rig
 from tests.model.reference_model import LASTS, ROLE, Book, Sheet, filed_as
+from tests.support.harness import ISSUER, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

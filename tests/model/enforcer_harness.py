@@ -24,7 +24,7 @@ from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import MISSING, POLICY, CountingIds, Desk, ListSink, signed_in
+from tests.support.harness import MISSING, POLICY, CountingIds, EnforcerHarness, ListSink, signed_in
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
@@ -238,7 +238,7 @@ class Rig:
         self.tape = Tape()
         self.sink = TapedSink(self.tape)
         self.check = TimedCheck()
-        self.desk = Desk(text)
+        self.desk = EnforcerHarness(text)
         self.clock = self.desk.clock
         self.policy = self.desk.policy
         self.ids = CountingIds()

@@ -14,7 +14,7 @@ from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry, Tran
 from authguard.core.request import Proven
 from authguard.policy.loading.loader import load_draft
 from authguard.runtime.access import Refusal, Verdict
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal

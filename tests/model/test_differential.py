@@ -15,7 +15,7 @@ from authguard.core.machine import build_engine, step
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 SHIPPED = {name: load(name) for name in sorted(locator.shipped_policies())}
 LONG = 400

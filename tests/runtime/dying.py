@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.runtime.access import AppResponse
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def die() -> None:
 
 async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
     """Buy once, and die at a stage; the app leaves a file behind where it ran."""
-    desk = Desk(TEXT, store=store)
+    desk = EnforcerHarness(TEXT, store=store)
     commit = store.commit
     commits = 0
 

@@ -7,7 +7,7 @@ from typing import Any
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, TransactionRecord
 from authguard.runtime.access import AppResponse, Verdict
-from tests.kit import ISSUER, POLICY, Desk
+from tests.support.harness import ISSUER, POLICY, EnforcerHarness
 
 #: one limit for each ledger, and a hold of whatever an agent asks
 LIMITS = """\
@@ -27,7 +27,7 @@ class Teller:
     """A desk at which an agent asks and an operator approves."""
 
     def __init__(self, text: str = TEXT) -> None:
-        self.desk = Desk(text)
+        self.desk = EnforcerHarness(text)
         self.agent = self.desk.login(**AGENT)
 
     async def hold(self, key: str, amount: int = 400) -> Verdict:

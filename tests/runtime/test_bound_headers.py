@@ -10,7 +10,7 @@ from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, Body, BoundHeaders
 from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, decrypt_request
-from tests.kit import CountingIds
+from tests.support.harness import CountingIds
 
 SEAL = PayloadCipher((bytes(32),))
 ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")

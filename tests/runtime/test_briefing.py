@@ -16,7 +16,7 @@ from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from authguard.runtime.access import NO_CREDENTIAL
 from authguard.runtime.preview import briefing, preview
-from tests.kit import POLICY, Desk, policy_of
+from tests.support.harness import POLICY, EnforcerHarness, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def policy_named(name: str) -> Policy:
 
 async def customers(policy: Policy) -> list[Verdict]:
     """Give verdicts of the same talk by somebody strong, weak, without scopes, an agent, a stranger and nobody."""
-    desk = Desk()
+    desk = EnforcerHarness()
     scopes = frozenset().union(*(operation.scopes for operation in policy.operations))
     agent = sorted(one.client for one in policy.agents)[:1] or ["nobody-registered"]
     kinds = [

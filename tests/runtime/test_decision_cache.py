@@ -16,7 +16,7 @@ from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, Decisi
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import POLICY, Desk, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_settled_conversation_is_judged_twice_and_recorded_each_time(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdicts = [await desk.ask("chat", token) for _ in range(10)]
     assert len(judged) == 2, "the first sight moves the session; the second is the steady state"
@@ -50,7 +50,7 @@ async def test_a_settled_conversation_is_judged_twice_and_recorded_each_time(jud
 
 
 async def test_what_is_remembered_of_a_credential_is_forgotten_with_it(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(token_scopes=frozenset({"chat", "books"}))
     for _ in range(3):
         verdict = await desk.ask("chat", token)
@@ -63,7 +63,7 @@ async def test_what_is_remembered_of_a_credential_is_forgotten_with_it(judged: l
 
 
 async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for _ in range(3):
         verdict = await desk.ask("chat", token)
@@ -76,7 +76,7 @@ async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) 
 
 
 async def test_an_operator_in_another_process_is_heard_at_the_next_request(tmp_path: Path) -> None:
-    mine, theirs = (Desk(store=SqliteStore(tmp_path / "s.db")) for _ in range(2))
+    mine, theirs = (EnforcerHarness(store=SqliteStore(tmp_path / "s.db")) for _ in range(2))
     await theirs.enforcer.open()
     token = mine.login()
     for _ in range(3):
@@ -88,7 +88,7 @@ async def test_an_operator_in_another_process_is_heard_at_the_next_request(tmp_p
 
 
 async def test_a_timer_ends_what_was_remembered(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(actor="concierge")
     for _ in range(3):
         await desk.ask("chat", token)
@@ -101,7 +101,7 @@ async def test_a_timer_ends_what_was_remembered(judged: list[str]) -> None:
 
 
 async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_present() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     keys = (await desk.ask("chat", token)).keys
     for _ in range(100):
@@ -115,7 +115,7 @@ async def test_an_own_act_is_written_now_and_then_so_that_the_person_stays_prese
 async def test_an_own_act_is_judged_once_and_what_changes_beside_it_is_heard(
     judged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for _ in range(3):
         verdict = await desk.ask("chat", token)
@@ -141,7 +141,7 @@ async def test_an_own_act_is_judged_once_and_what_changes_beside_it_is_heard(
 
 async def test_an_age_that_is_reached_ends_what_was_remembered() -> None:
     text = POLICY.replace("name: balance,", "name: balance, assurance: {max_age: 1m},")
-    desk = Desk(text)
+    desk = EnforcerHarness(text)
     token = desk.login()
     for _ in range(3):
         assert outcome(await desk.ask("balance", token, method="GET")) == ("allow", "allow")
@@ -150,7 +150,7 @@ async def test_an_age_that_is_reached_ends_what_was_remembered() -> None:
 
 
 async def test_a_credential_that_was_checked_anew_is_judged_anew(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for _ in range(3):
         await desk.ask("chat", token)
@@ -161,7 +161,7 @@ async def test_a_credential_that_was_checked_anew_is_judged_anew(judged: list[st
 
 
 async def test_refunds_holds_and_hand_offs_are_never_remembered(judged: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     gone = desk.login("bob", claims={"account_status": "estate"})
     for number in range(3):
@@ -175,7 +175,7 @@ async def test_a_store_that_is_far_away_is_asked_each_time(judged: list[str]) ->
     class Far(MemoryStore):
         nonblocking_reads = False
 
-    desk = Desk(store=Far())
+    desk = EnforcerHarness(store=Far())
     token = desk.login()
     for _ in range(4):
         assert outcome(await desk.ask("chat", token)) == ("allow", "allow")

@@ -12,7 +12,7 @@ from authguard.core.entries import ActEntry
 from authguard.core.snapshot import Keys, Report
 from authguard.ports import AccountStatus, Unreachable
 from authguard.runtime.evaluation import Evaluation, apply_reports
-from tests.kit import POLICY, Desk, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
@@ -43,7 +43,7 @@ class Directory:
 
 async def test_the_strictest_of_the_sources_counts() -> None:
     directory = Directory(AccountStatus("restricted", 0.0))
-    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    desk = EnforcerHarness(DIRECTORY, directories={SOURCE: directory})
     verdict = await desk.ask("chat", desk.login())
     assert states(verdict)["account"] == "restricted"
     directory.answer = AccountStatus("normal", 0.0)
@@ -53,13 +53,13 @@ async def test_the_strictest_of_the_sources_counts() -> None:
 
 @pytest.mark.parametrize("status", ["never heard of", "", "unknown", "normal" * 100])
 async def test_a_status_that_the_policy_does_not_know_is_unrecognised(status: str) -> None:
-    desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus(status, 0.0))})
+    desk = EnforcerHarness(DIRECTORY, directories={SOURCE: Directory(AccountStatus(status, 0.0))})
     assert states(await desk.ask("chat", desk.login()))["account"] == "unrecognised"
 
 
 async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() -> None:
     directory = Directory(AccountStatus('on\nleave\u202e"' + "x" * 100, 0.0))
-    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    desk = EnforcerHarness(DIRECTORY, directories={SOURCE: directory})
     verdict = await desk.ask("chat", desk.login())
     told = [entry for entry in desk.sink.of(ActEntry) if entry.act == "account.unrecognised"]
     assert [(entry.by, entry.note, entry.subject, entry.decision) for entry in told] == [
@@ -71,7 +71,7 @@ async def test_a_status_that_nobody_mapped_stands_in_the_log_escaped_and_once() 
 
 async def test_a_directory_that_is_down_leaves_what_is_known() -> None:
     directory = Directory(AccountStatus("suspended", 0.0))
-    desk = Desk(DIRECTORY, directories={SOURCE: directory})
+    desk = EnforcerHarness(DIRECTORY, directories={SOURCE: directory})
     await desk.ask("chat", desk.login())
     directory.answer = Unreachable("timeout")
     desk.clock.advance(1)
@@ -81,7 +81,7 @@ async def test_a_directory_that_is_down_leaves_what_is_known() -> None:
 
 
 async def test_without_a_report_the_account_is_unknown_and_only_read() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(claims={})
     assert outcome(await desk.ask("chat", token)) == ("restrict", "read_only")
     assert outcome(await desk.ask("balance", token, method="GET")) == ("retry", "try_later")
@@ -89,7 +89,7 @@ async def test_without_a_report_the_account_is_unknown_and_only_read() -> None:
 
 async def test_where_no_accounts_are_declared_each_is_normal_and_what_the_app_reports_still_counts() -> None:
     text = POLICY.replace(POLICY[POLICY.index("accounts:\n") : POLICY.index("operations:\n")], "accounts: none\n")
-    desk = Desk(text)
+    desk = EnforcerHarness(text)
     verdict = await desk.ask("chat", desk.login(claims={}))
     assert states(verdict)["account"] == "normal"
     await desk.enforcer.reports.report(verdict, "account.suspended")
@@ -98,7 +98,7 @@ async def test_where_no_accounts_are_declared_each_is_normal_and_what_the_app_re
 
 
 async def test_a_sign_in_before_the_accounts_not_before_is_revoked_also_in_sessions_never_seen() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     old = desk.login(sid="one")
     keys = (await desk.ask("chat", old)).keys
     desk.clock.advance(10)
@@ -115,7 +115,9 @@ async def test_a_sign_in_before_the_accounts_not_before_is_revoked_also_in_sessi
 
 @pytest.mark.parametrize(("renewal", "revived"), [("iat", True), ("sid", False), ("auth_time", False)])
 async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, revived: bool) -> None:  # noqa: FBT001 - a case's answer
-    desk = Desk(POLICY.replace("    algorithms: [ES256]\n", f"    algorithms: [ES256]\n    renewal: {renewal}\n"))
+    desk = EnforcerHarness(
+        POLICY.replace("    algorithms: [ES256]\n", f"    algorithms: [ES256]\n    renewal: {renewal}\n")
+    )
     token = desk.login(auth_time=0.0)
     await desk.ask("chat", token)
     desk.clock.advance(16 * 60)
@@ -126,7 +128,7 @@ async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, r
 
 
 def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_newest() -> None:
-    desk = Desk(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
+    desk = EnforcerHarness(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
     now, blank = desk.clock.now(), desk.enforcer.repository.blank
     held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
     evaluation = Evaluation(desk.policy, amended(blank, account=held), now)

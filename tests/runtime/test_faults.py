@@ -13,7 +13,7 @@ from authguard.errors import AuditError, MachineFaultError, StoreError
 from authguard.runtime.access import AppResponse, Refusal
 from authguard.runtime.faults import FAULT_WINDOW_S, MIN_FAULT_ACCOUNTS
 from authguard.stores.memory import MemoryStore
-from tests.kit import POLICY, Desk, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
@@ -59,7 +59,7 @@ class BrokenStore(MemoryStore):
 @pytest.mark.parametrize("error", [StoreError("x"), MachineFaultError("x"), ZeroDivisionError("x"), TimeoutError("x")])
 async def test_whatever_is_raised_becomes_the_policys_on_fault_and_is_recorded(error: Exception) -> None:
     store = BrokenStore()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     token = desk.login()
     await desk.ask("chat", token)
     store.broken = error
@@ -74,7 +74,7 @@ async def test_whatever_is_raised_becomes_the_policys_on_fault_and_is_recorded(e
 
 
 async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repairs_itself() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await desk.ask("chat", token)
 
@@ -101,7 +101,7 @@ class BrokenSources:
 
 
 async def test_an_exception_of_the_guards_own_code_counts_only_when_it_met_several_accounts() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     sound = desk.enforcer._account_lookup
     for turn, (subject, expected) in enumerate((("a", "live"), ("a", "live"), ("b", "live"), ("c", "degraded"))):
         token = desk.login(subject)
@@ -113,7 +113,7 @@ async def test_an_exception_of_the_guards_own_code_counts_only_when_it_met_sever
 
 
 async def test_the_accounts_that_met_an_exception_are_forgotten_after_the_window() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     sound = desk.enforcer._account_lookup
     for subject in "abcdef":
         token = desk.login(subject)
@@ -126,7 +126,7 @@ async def test_the_accounts_that_met_an_exception_are_forgotten_after_the_window
 
 async def test_past_the_bound_requests_of_one_account_are_refused_at_once_and_others_are_not() -> None:
     store = BrokenStore()
-    desk = Desk(text=POLICY + "budget: {in_flight: 2, request: 60s}\n", store=store)
+    desk = EnforcerHarness(text=POLICY + "budget: {in_flight: 2, request: 60s}\n", store=store)
     mallory = desk.login("mallory")
     await desk.ask("chat", mallory)
     store.hanging = True
@@ -146,7 +146,7 @@ async def test_past_the_bound_requests_of_one_account_are_refused_at_once_and_ot
 
 async def test_a_queue_over_its_time_is_busy_while_the_store_answers_others() -> None:
     store = BrokenStore()
-    desk = Desk(text=_with_budget("50ms"), store=store)
+    desk = EnforcerHarness(text=_with_budget("50ms"), store=store)
     store.hanging = True
     slow = asyncio.ensure_future(desk.ask_any("chat", desk.login("mallory")))
     await store.hung.acquire()
@@ -159,7 +159,7 @@ async def test_a_queue_over_its_time_is_busy_while_the_store_answers_others() ->
 
 
 async def test_without_a_record_nothing_is_admitted_and_nothing_is_saved() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     desk.sink.broken = AuditError("disk full")
     verdict = await desk.ask("chat", token)
@@ -172,7 +172,7 @@ async def test_without_a_record_nothing_is_admitted_and_nothing_is_saved() -> No
 
 async def test_a_lost_race_is_withdrawn_and_judged_again() -> None:
     store = BrokenStore()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     store.losing = 2
     verdict = await desk.ask("chat", desk.login())
     assert outcome(verdict) == ("allow", "allow")
@@ -192,7 +192,7 @@ async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alo
                 raise StoreError("disk full")
             return await super().commit(keys, before, after)
 
-    desk = Desk(store=Failing())
+    desk = EnforcerHarness(store=Failing())
     assert outcome(await desk.ask("chat", desk.login())) == ("retry", "try_later")
     (decided,) = desk.sink.of(DecisionEntry)
     (withdrawn,) = desk.sink.of(WithdrawalEntry)
@@ -208,7 +208,7 @@ async def test_a_decision_whose_saving_failed_is_withdrawn_so_that_the_fault_alo
 
 async def test_a_race_that_is_lost_again_and_again_is_busy_and_no_fault() -> None:
     store = BrokenStore()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     store.losing = 1_000_000
     refused = await desk.ask_any("chat", desk.login())
     assert isinstance(refused, Refusal)
@@ -218,7 +218,7 @@ async def test_a_race_that_is_lost_again_and_again_is_busy_and_no_fault() -> Non
 
 async def test_a_store_that_never_answers_is_cut_off_by_the_budget() -> None:
     store = BrokenStore()
-    desk = Desk(text=_with_budget("50ms"), store=store)
+    desk = EnforcerHarness(text=_with_budget("50ms"), store=store)
     store.hanging = True
     verdict = await desk.ask("chat", desk.login())
     assert outcome(verdict) == ("retry", "try_later")
@@ -226,7 +226,7 @@ async def test_a_store_that_never_answers_is_cut_off_by_the_budget() -> None:
 
 
 async def test_a_check_that_never_answers_leaves_the_credential_unproven() -> None:
-    desk = Desk(text=_with_budget("50ms"))
+    desk = EnforcerHarness(text=_with_budget("50ms"))
 
     async def hanging(*_: object) -> Credential:
         await asyncio.Event().wait()
@@ -239,7 +239,7 @@ async def test_a_check_that_never_answers_leaves_the_credential_unproven() -> No
 
 
 async def test_parallel_requests_of_one_session_lose_no_update_and_admit_each_once() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdicts = await asyncio.gather(*(desk.ask("chat", token) for _ in range(64)))
     assert {outcome(verdict) for verdict in verdicts} == {("allow", "allow")}
@@ -256,7 +256,7 @@ async def test_of_64_changes_of_one_account_at_once_none_is_lost_and_none_is_a_f
             await asyncio.sleep(0)  # so that all have loaded before one has saved
             return await super().commit(keys, before, after)
 
-    desk = Desk(store=Far())
+    desk = EnforcerHarness(store=Far())
     verdict = await desk.ask("chat", desk.login())
     await asyncio.gather(*(desk.enforcer.reports.report(verdict, "verification.doubted") for _ in range(64)))
     account = (await desk.enforcer.repository.load(verdict.keys)).snapshot.account
@@ -264,7 +264,7 @@ async def test_of_64_changes_of_one_account_at_once_none_is_lost_and_none_is_a_f
 
 
 async def test_of_parallel_runs_of_one_refund_one_reaches_the_app() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdicts = await asyncio.gather(
         *(desk.ask("refund", token, body=REFUND, idempotency="k") for _ in range(32)),
@@ -274,7 +274,7 @@ async def test_of_parallel_runs_of_one_refund_one_reaches_the_app() -> None:
 
 
 async def test_parallel_refunds_never_both_fit_the_last_of_the_budget() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     body = {"amount": 300, "currency": "EUR"}
     verdicts = await asyncio.gather(
@@ -286,7 +286,7 @@ async def test_parallel_refunds_never_both_fit_the_last_of_the_budget() -> None:
 
 async def test_settling_survives_a_store_that_fails_and_leaves_the_rest_to_the_clock() -> None:
     store = BrokenStore()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k")
     store.broken = StoreError("gone")
@@ -298,7 +298,7 @@ async def test_settling_survives_a_store_that_fails_and_leaves_the_rest_to_the_c
 
 
 async def test_a_refusal_without_a_cell_is_recorded_and_told_even_where_the_log_fails() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     assert desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record
     desk.sink.broken = AuditError("disk full")
     refusal = desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED)

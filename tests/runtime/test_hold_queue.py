@@ -10,20 +10,20 @@ from authguard.core.entries import TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.runtime.access import Refusal, Verdict
 from authguard.runtime.hold_queue import FAIR_DELAY_S, MAX_SWEPT_ON_LIST
-from tests.kit import POLICY, Desk, outcome
+from tests.support.harness import POLICY, EnforcerHarness, outcome
 
 TEXT = POLICY + "transactions: {max_held: 5}\nbudget: {request: 60s}\n"
 OVER = {"amount": 501, "currency": "EUR"}
 
 
-async def hold(desk: Desk, subject: str, key: str) -> Verdict | Refusal:
+async def hold(desk: EnforcerHarness, subject: str, key: str) -> Verdict | Refusal:
     """Ask for a refund over its limit, which waits for an approver."""
     token = desk.login(subject, pseudonym=f"pseudonym of {subject}")
     return await desk.ask_any("refund", token, body=OVER, idempotency=key)
 
 
 async def test_an_account_has_as_many_waiting_as_the_policy_says_and_others_have_theirs() -> None:
-    desk = Desk(text=TEXT)
+    desk = EnforcerHarness(text=TEXT)
     for number in range(5):
         held = await hold(desk, "mallory", str(number))
         assert isinstance(held, Verdict)
@@ -36,13 +36,13 @@ async def test_an_account_has_as_many_waiting_as_the_policy_says_and_others_have
 
 
 async def test_requests_at_once_do_not_count_the_same() -> None:
-    desk = Desk(text=TEXT)
+    desk = EnforcerHarness(text=TEXT)
     answers = await asyncio.gather(*(hold(desk, "mallory", str(number)) for number in range(20)))
     assert sum(isinstance(one, Verdict) for one in answers) == 5
 
 
 async def test_what_lapsed_is_filed_and_counts_no_more() -> None:
-    desk = Desk(text=TEXT)
+    desk = EnforcerHarness(text=TEXT)
     for number in range(5):
         await hold(desk, "mallory", str(number))
     desk.clock.advance(30 * 86_400)
@@ -57,7 +57,7 @@ async def test_what_lapsed_is_filed_and_counts_no_more() -> None:
 
 
 async def test_approvers_see_each_subjects_first_before_anybodys_second() -> None:
-    desk = Desk(text=TEXT)
+    desk = EnforcerHarness(text=TEXT)
     for number in range(4):
         await hold(desk, "mallory", f"m{number}")
     desk.clock.advance(FAIR_DELAY_S / 2)
@@ -69,7 +69,7 @@ async def test_approvers_see_each_subjects_first_before_anybodys_second() -> Non
 
 @pytest.mark.parametrize("most", [3, MAX_SWEPT_ON_LIST])
 async def test_a_sweep_files_at_most_so_many(most: int) -> None:
-    desk = Desk(text=TEXT)
+    desk = EnforcerHarness(text=TEXT)
     for number in range(10):
         await hold(desk, f"customer {number}", "k")
     desk.clock.advance(30 * 86_400)

@@ -15,14 +15,14 @@ from authguard.core.snapshot import Keys
 from authguard.pseudonym import NAME_BOUND, escape_name
 from authguard.runtime.journal import Journal, escape_text, sanitize_text
 from tests.audit.conftest import CountingIds
-from tests.hostile import TEXTS, is_harmless
-from tests.records import Records
+from tests.support.hostile_text import TEXTS, is_harmless
+from tests.support.record_check import RecordValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEYS = Keys(account=b"a", session=b"\x5e", transaction="t-1")
-RECORDS = Records()
+RECORDS = RecordValidator()
 
 
 def written(write: Callable[[Journal], object]) -> bytes:

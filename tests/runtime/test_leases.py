@@ -24,8 +24,8 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import Desk, outcome
 from tests.runtime.dying import BODY, STAGES, TEXT
+from tests.support.harness import EnforcerHarness, outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,15 +44,15 @@ def kill_at(place: Path, stage: str) -> None:
 
 
 @asynccontextmanager
-async def afterwards(place: Path) -> AsyncIterator[Desk]:
+async def afterwards(place: Path) -> AsyncIterator[EnforcerHarness]:
     """Open what it left behind, in another process than it."""
     store = SqliteStore(place / "store.db")
     await store.open()
-    yield Desk(TEXT, store=store)
+    yield EnforcerHarness(TEXT, store=store)
     await store.close()
 
 
-async def is_charged(desk: Desk, key: str) -> bool:
+async def is_charged(desk: EnforcerHarness, key: str) -> bool:
     """Tell whether the dead one's money counts, by asking for as much as fits only without it."""
     token = desk.login()
     one = await desk.ask("refund", token, body=REST, idempotency=f"{key}-1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.runtime.preview import briefing, preview
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from authguard.runtime.access import Verdict
@@ -24,7 +24,9 @@ def test_the_policy_of_these_stories_says_where_mandates_stand() -> None:
     assert "delegations: /may_act" in TEXT
 
 
-async def ask(desk: Desk, operation: str, *, actor: str = "", status: str = "kid", may_act: Any = GUS) -> Verdict:
+async def ask(
+    desk: EnforcerHarness, operation: str, *, actor: str = "", status: str = "kid", may_act: Any = GUS
+) -> Verdict:
     desk.clock.advance(1)
     claims = {"account_status": status, "may_act": may_act}
     token = desk.login("kim", sid=f"s-{actor}", claims=claims, actor=actor, actor_pseudonym=actor and "p-actor")
@@ -32,14 +34,14 @@ async def ask(desk: Desk, operation: str, *, actor: str = "", status: str = "kid
 
 
 async def test_a_teenager_asks_and_looks_and_for_a_purchase_a_person_takes_over() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     assert (await ask(desk, "chat")).fallback.kind == "allow"
     assert (await ask(desk, "balance")).fallback.kind == "allow"
     assert (await ask(desk, "refund")).fallback.kind == "handoff"
 
 
 async def test_her_guardian_acts_for_her_in_what_the_mandate_names_and_the_rest_is_refused() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     allowed = await ask(desk, "balance", actor="gus")
     assert (allowed.fallback.kind, allowed.cell[-1]) == ("allow", "agent")
     refused = await ask(desk, "refund", actor="gus")
@@ -47,13 +49,13 @@ async def test_her_guardian_acts_for_her_in_what_the_mandate_names_and_the_rest_
 
 
 async def test_what_costs_goes_to_a_person_although_her_guardian_may_ask_for_it() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     asked = await ask(desk, "refund", actor="gus", may_act={"sub": "gus", "for": ["refund"]})
     assert (asked.fallback.kind, asked.cell[-1]) == ("handoff", "agent")
 
 
 async def test_a_delegate_with_power_over_chats_sees_no_balance() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     power = [{"sub": "dora", "for": ["chat"]}, {"sub": "gus", "for": ["balance"]}]
     assert (await ask(desk, "chat", actor="dora", status="ward", may_act=power)).fallback.kind == "allow"
     assert (await ask(desk, "balance", actor="dora", status="ward", may_act=power)).fallback.kind == "deny"
@@ -62,12 +64,12 @@ async def test_a_delegate_with_power_over_chats_sees_no_balance() -> None:
 
 @pytest.mark.parametrize("status", ["ok", "locked"])
 async def test_a_mandate_counts_in_no_other_state(status: str) -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     assert (await ask(desk, "chat", actor="gus", status=status)).fallback.kind == "deny"
 
 
 async def test_a_mandate_that_was_taken_away_acts_at_the_next_look_on_every_session() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     claims = {"account_status": "kid", "may_act": GUS}
     old = desk.login("kim", sid="s-gus", claims=claims, actor="gus")
     assert (await desk.ask("chat", old)).fallback.kind == "allow"
@@ -78,21 +80,21 @@ async def test_a_mandate_that_was_taken_away_acts_at_the_next_look_on_every_sess
 
 @pytest.mark.parametrize("odd", ["gus", {"sub": "gus"}, [GUS, 7], {"sub": "gus", "for": ["chat"], "forever": True}])
 async def test_a_report_whose_mandates_cannot_be_read_is_not_recognised_and_names_nobody(odd: Any) -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     answer = await ask(desk, "chat", actor="gus", may_act=odd)
     assert (answer.fallback.kind, answer.snapshot.account.state) == ("deny", "unrecognised")
     assert (await ask(desk, "balance", may_act=odd)).fallback.kind == "handoff"
 
 
 async def test_an_agent_that_the_policy_knows_needs_no_mandate_to_speak_for_her_and_gains_nothing_by_one() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     assert (await ask(desk, "chat", actor="concierge")).fallback.kind == "allow"
     named = {"sub": "concierge", "for": ["refund"]}
     assert (await ask(desk, "refund", actor="concierge", may_act=named)).fallback.kind == "handoff"
 
 
 async def test_the_briefing_of_a_guardian_names_what_the_mandate_names() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     answer = await ask(desk, "balance", actor="gus", may_act={"sub": "gus", "for": ["balance"]})
     steps = preview(desk.policy, answer)
     assert (steps["balance"], steps["refund"]) == ("now", steps["chat"])

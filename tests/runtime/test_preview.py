@@ -6,7 +6,7 @@ import pytest
 
 from authguard.core.outcomes import RESPONSES, Outcome
 from authguard.runtime.preview import briefing, preview
-from tests.kit import Desk, outcome
+from tests.support.harness import EnforcerHarness, outcome
 
 REFUND = {"amount": 10, "currency": "EUR"}
 
@@ -14,7 +14,7 @@ REFUND = {"amount": 10, "currency": "EUR"}
 @pytest.mark.parametrize("status", ["ok", "locked", "frozen", "estate", "kid", "a word that nobody knows"])
 @pytest.mark.parametrize("acr", ["aal1", "aal2"])
 async def test_each_operation_meets_what_was_foretold(status: str, acr: str) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(claims={"account_status": status}, acr=acr)
     told = preview(desk.policy, await desk.ask("chat", token))
     assert set(told) == {"health", "chat", "live", "balance", "refund"}
@@ -24,14 +24,14 @@ async def test_each_operation_meets_what_was_foretold(status: str, acr: str) -> 
 
 
 async def test_who_proved_nothing_is_told_to_sign_in() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     told = preview(desk.policy, await desk.ask("chat"))
     assert told == dict.fromkeys(("chat", "live", "balance", "refund"), "authenticate") | {"health": "now"}
 
 
 @pytest.mark.parametrize("status", ["locked", "frozen", "estate"])
 async def test_a_briefing_never_says_what_is_the_matter_with_an_account(status: str) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login(claims={"account_status": status}))
     said = briefing(desk.policy, verdict)
     assert not any(word in said for word in ("lock", "suspend", "frozen", "deceased", "estate", "account"))
@@ -39,6 +39,6 @@ async def test_a_briefing_never_says_what_is_the_matter_with_an_account(status: 
 
 
 async def test_a_briefing_for_a_restricted_talk_says_so() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     said = briefing(desk.policy, await desk.ask("chat", desk.login(claims={"account_status": "locked"})))
     assert said.startswith("This customer may now use: health, chat, live (reading only).")

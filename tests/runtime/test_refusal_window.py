@@ -8,28 +8,28 @@ from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
 from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
-from tests.kit import POLICY, Desk, outcome
+from tests.support.harness import POLICY, EnforcerHarness, outcome
 
 
-def refusals(desk: Desk) -> list[RefusalEntry]:
+def refusals(desk: EnforcerHarness) -> list[RefusalEntry]:
     """Return the refusals that were recorded."""
     return [entry for entry in desk.sink.of(RefusalEntry) if isinstance(entry, RefusalEntry)]
 
 
-async def flood(desk: Desk, count: int) -> list[str]:
+async def flood(desk: EnforcerHarness, count: int) -> list[str]:
     """Ask without a credential; return the ids of the records that stand for it."""
     return [(await desk.ask("chat")).record for _ in range(count)]
 
 
 async def test_up_to_the_rate_each_refusal_has_a_record_of_its_own() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     assert len(set(await flood(desk, MAX_RECORDED_PER_S))) == MAX_RECORDED_PER_S
     assert len(desk.sink.of(DecisionEntry)) == MAX_RECORDED_PER_S
     assert not refusals(desk)
 
 
 async def test_above_the_rate_one_record_covers_them_and_a_second_one_counts_them() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     covered = (await flood(desk, MAX_RECORDED_PER_S + 300))[MAX_RECORDED_PER_S:]
     (opened,) = refusals(desk)
     assert set(covered) == {opened.id}
@@ -41,7 +41,7 @@ async def test_above_the_rate_one_record_covers_them_and_a_second_one_counts_the
 
 
 async def test_a_window_that_is_full_is_counted_and_followed_by_another() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     await flood(desk, MAX_RECORDED_PER_S + MAX_COVERED + 1)
     first, closed, second = refusals(desk)
     assert (closed.window, closed.count) == (first.id, MAX_COVERED)
@@ -50,7 +50,7 @@ async def test_a_window_that_is_full_is_counted_and_followed_by_another() -> Non
 
 
 async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     await flood(desk, MAX_RECORDED_PER_S)
     desk.sink.broken = AuditError("disk full")
     verdict = await desk.ask("chat")
@@ -61,7 +61,7 @@ async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers(
 
 
 async def test_each_reason_has_a_window_of_its_own() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     await flood(desk, MAX_RECORDED_PER_S + 1)
     refused = [desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record for _ in range(5)]
     assert len(set(refused)) == 1
@@ -69,7 +69,7 @@ async def test_each_reason_has_a_window_of_its_own() -> None:
 
 
 async def test_requests_of_the_proven_are_never_covered() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await flood(desk, MAX_RECORDED_PER_S + 1)
     records = [(await desk.ask("chat", token)).record for _ in range(MAX_RECORDED_PER_S + 5)]
@@ -80,14 +80,14 @@ async def test_requests_of_the_proven_are_never_covered() -> None:
     ("policy", "records"), [("", 2 * MAX_RECORDED_PER_S), ("audit: {public: windows}\n", MAX_RECORDED_PER_S)]
 )
 async def test_public_admissions_are_covered_only_where_the_policy_says_so(policy: str, records: int) -> None:
-    desk = Desk(text=POLICY + policy)
+    desk = EnforcerHarness(text=POLICY + policy)
     for _ in range(2 * MAX_RECORDED_PER_S):
         assert outcome(await desk.ask("health", method="GET")) == ("allow", "allow")
     assert len(desk.sink.of(DecisionEntry)) == records
 
 
 async def test_a_guard_that_closes_counts_what_is_open() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     await flood(desk, MAX_RECORDED_PER_S + 7)
     await desk.enforcer.close()
     assert refusals(desk)[-1].count == 7

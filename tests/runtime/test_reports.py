@@ -15,8 +15,8 @@ from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefusedError, SettingsError
 from authguard.runtime.preview import preview_outcome
 from authguard.runtime.reports import OPENNESS
-from tests.kit import POLICY, Desk, outcome, states
-from tests.profiles import examples
+from tests.support.harness import POLICY, EnforcerHarness, outcome, states
+from tests.support.hypothesis_profile import examples
 
 LOOSENING = [
     *(f"account.{trigger}" for trigger in ("normal", "reinstated", "aged", "unreachable", "no_such_state")),
@@ -33,7 +33,7 @@ LOOSENING = [
 
 @pytest.mark.parametrize("event", LOOSENING)
 async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: str) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     before = (await desk.enforcer.repository.load(verdict.keys)).snapshot
     with pytest.raises(ReportRefusedError):
@@ -42,7 +42,7 @@ async def test_a_report_that_would_loosen_is_refused_and_moves_nothing(event: st
 
 
 async def test_a_report_needs_somebody_whom_it_is_about() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("health", method="GET")
     with pytest.raises(ReportRefusedError):
         await desk.enforcer.reports.report(verdict, "verification.failed")
@@ -50,7 +50,7 @@ async def test_a_report_needs_somebody_whom_it_is_about() -> None:
 
 async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() -> None:
     listed = POLICY[: POLICY.index("reports:")] + POLICY[POLICY.index("assurance: {order") :]
-    desk = Desk(listed + "reports: {app: [account.restricted]}\n")
+    desk = EnforcerHarness(listed + "reports: {app: [account.restricted]}\n")
     verdict = await desk.ask("chat", desk.login())
     for state in ("locked", "closed", "minor"):
         with pytest.raises(ReportRefusedError, match=f"list it where the app may report it.*account.{state}"):
@@ -60,7 +60,7 @@ async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() 
 
 
 async def test_what_concerns_everybody_is_reported_by_a_control_alone() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     with pytest.raises(ReportRefusedError, match=r"Control\.report"):
         await desk.enforcer.reports.report(verdict, "service.impaired")
@@ -71,11 +71,11 @@ async def test_what_concerns_everybody_is_reported_by_a_control_alone() -> None:
     await control.report("service.impaired", "the bank does not answer")
     assert states(await desk.ask("chat", desk.login()))["service"] == "degraded"
     with pytest.raises(SettingsError, match="one for each"):
-        control.bind(Desk().enforcer)
+        control.bind(EnforcerHarness().enforcer)
 
 
 async def test_a_laxer_report_of_the_app_lifts_none_of_its_own() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     await desk.enforcer.reports.report(verdict, "account.suspended")
     desk.clock.advance(1)
@@ -84,7 +84,7 @@ async def test_a_laxer_report_of_the_app_lifts_none_of_its_own() -> None:
 
 
 async def test_a_note_is_bounded_and_cannot_forge_a_line() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     note = 'x\n{"kind":"decision"}\u202e' + "y" * 2_000
     await desk.enforcer.reports.report(verdict, "verification.doubted", note)
@@ -97,7 +97,7 @@ async def test_a_note_is_bounded_and_cannot_forge_a_line() -> None:
 
 
 async def test_a_report_after_the_clock_stepped_back_counts_all_the_same() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     await desk.enforcer.reports.report(verdict, "account.minor")
     desk.clock.set(desk.clock.now() - 3_600)
@@ -107,7 +107,7 @@ async def test_a_report_after_the_clock_stepped_back_counts_all_the_same() -> No
 
 @pytest.mark.parametrize("event", ["session.ended", "session.revoked"])
 async def test_a_session_that_is_ended_once_more_takes_no_sign_in_from_between(event: str) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     await desk.enforcer.reports.report(verdict, event)
     desk.clock.advance(10)
@@ -137,7 +137,7 @@ def test_whatever_is_reported_in_whatever_order_opens_nothing(status: str | None
 
 
 async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     claims = {"account_status": status} if status else {}
     verdict = await desk.ask("chat", desk.login(acr=acr, claims=claims))
     order = list(desk.policy.strictness)
@@ -160,7 +160,7 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
 
 
 async def test_what_the_app_knows_of_an_account_that_nobody_else_knows_opens_nothing_and_counts_later() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login(claims={}))
     assert outcome(verdict) == ("restrict", "read_only")
     await desk.enforcer.reports.report(verdict, "account.minor")

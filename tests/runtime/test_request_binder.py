@@ -16,7 +16,7 @@ from authguard.runtime import transactions
 from authguard.runtime.access import AccessRequest, Body
 from authguard.runtime.request_binder import INLINE_BYTES, RequestBinder
 from authguard.runtime.transactions import RequestBinding
-from tests.kit import POLICY, CountingIds, policy_of, signed_in
+from tests.support.harness import POLICY, CountingIds, policy_of, signed_in
 
 ASK = AccessRequest(operation=Operation(name="refund"), method="POST")
 ALICE = signed_in("alice", at=1.0).principal

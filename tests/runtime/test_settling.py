@@ -9,7 +9,7 @@ import pytest
 from authguard.asgi.control import Control
 from authguard.core.outcomes import Reason
 from authguard.runtime.access import AppResponse
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from authguard.runtime.access import Verdict
@@ -21,7 +21,7 @@ TEXT: Final = POLICY.replace("    limits:\n", f"    payee: {{at: /to}}\n    limi
 BODY: Final = {"amount": 400, "currency": "EUR", "to": "bob"}
 
 
-async def charged(desk: Desk, verdict: Verdict) -> dict[str, int]:
+async def charged(desk: EnforcerHarness, verdict: Verdict) -> dict[str, int]:
     """Count what a transaction holds, by what limits count by."""
     snapshot = (await desk.enforcer.repository.load(verdict.keys)).snapshot
     held = {by: snapshot.ledgers[key].ledger for by, key in verdict.keys.ledgers if key in snapshot.ledgers}
@@ -31,11 +31,11 @@ async def charged(desk: Desk, verdict: Verdict) -> dict[str, int]:
     }
 
 
-async def by_its_answer(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
+async def by_its_answer(desk: EnforcerHarness, verdict: Verdict, *, happened: bool) -> None:
     await desk.enforcer.reports.settle(verdict, AppResponse(201 if happened else 422))
 
 
-async def late_by_the_app(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
+async def late_by_the_app(desk: EnforcerHarness, verdict: Verdict, *, happened: bool) -> None:
     await desk.enforcer.reports.settle(verdict, AppResponse(500))
     assert set((await charged(desk, verdict)).values()) == {1}, "nobody knows yet, so it counts"
     control = Control()
@@ -43,7 +43,7 @@ async def late_by_the_app(desk: Desk, verdict: Verdict, *, happened: bool) -> No
     await control.settle(verdict.transaction, happened=happened, by="reconciliation", note="the bank says so")
 
 
-async def by_an_operator(desk: Desk, verdict: Verdict, *, happened: bool) -> None:
+async def by_an_operator(desk: EnforcerHarness, verdict: Verdict, *, happened: bool) -> None:
     desk.clock.advance(121)  # nothing was heard of it: its process died
     event = "transaction.committed" if happened else "transaction.failed"
     done = await desk.enforcer.approvals.decide_as_operator(verdict.transaction, event, ("Omar",), "asked the bank")
@@ -53,7 +53,7 @@ async def by_an_operator(desk: Desk, verdict: Verdict, *, happened: bool) -> Non
 @pytest.mark.parametrize("settle", [by_its_answer, late_by_the_app, by_an_operator])
 @pytest.mark.parametrize("happened", [True, False])
 async def test_what_came_of_it_is_the_same_in_every_ledger_whoever_says_so(settle: object, *, happened: bool) -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     verdict = await desk.ask("refund", desk.login(), body=BODY, idempotency="k1")
     assert verdict.running
     assert await charged(desk, verdict) == dict.fromkeys(EVERY, 1)
@@ -65,7 +65,7 @@ async def test_what_came_of_it_is_the_same_in_every_ledger_whoever_says_so(settl
 
 
 async def test_what_others_spent_stays_when_one_gives_back() -> None:
-    desk = Desk(TEXT)
+    desk = EnforcerHarness(TEXT)
     token = desk.login()
     kept = await desk.ask("refund", token, body=BODY, idempotency="k1")
     lost = await desk.ask("refund", token, body={**BODY, "amount": 100}, idempotency="k2")

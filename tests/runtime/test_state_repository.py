@@ -10,7 +10,7 @@ import pytest
 from authguard.core.snapshot import Keys
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
-from tests.kit import Desk
+from tests.support.harness import EnforcerHarness
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
@@ -40,7 +40,7 @@ class Slow(MemoryStore):
 @pytest.mark.parametrize("leaving", ["whose turn it is", "who waits for it"])
 async def test_whoever_leaves_a_race_keeps_no_turn_from_the_others(leaving: str) -> None:
     store = Slow(losing=2)
-    rollback = Rollback(Desk(store=store).enforcer.repository)
+    rollback = Rollback(EnforcerHarness(store=store).enforcer.repository)
     tasks = [asyncio.create_task(rollback.engage(name, "drill")) for name in ("dana", "omar")]
     await store.waiting.wait()
     gone, other = tasks if leaving == "whose turn it is" else reversed(tasks)
@@ -49,4 +49,4 @@ async def test_whoever_leaves_a_race_keeps_no_turn_from_the_others(leaving: str)
         await gone
     store.gate.set()
     await other
-    assert (await store.load(Keys(), Desk().enforcer.repository.blank)).service.state == "rolled_back"
+    assert (await store.load(Keys(), EnforcerHarness().enforcer.repository.blank)).service.state == "rolled_back"

@@ -11,13 +11,13 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.runtime.access import AppResponse, Refusal
 from authguard.runtime.rollback import Rollback
-from tests.kit import POLICY, Desk, fingerprint, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, fingerprint, outcome, states
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 
 
 async def test_a_customer_without_a_token_is_asked_to_sign_in_and_moves_nothing() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat")
     assert outcome(verdict) == ("challenge", "sign_in")
     assert states(verdict)["session"] == "absent"
@@ -25,7 +25,7 @@ async def test_a_customer_without_a_token_is_asked_to_sign_in_and_moves_nothing(
 
 
 async def test_a_signed_in_customer_chats_and_every_request_has_exactly_one_decision() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for _ in range(3):
         assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
@@ -33,7 +33,7 @@ async def test_a_signed_in_customer_chats_and_every_request_has_exactly_one_deci
 
 
 async def test_a_token_that_expired_mid_conversation_is_refreshed_and_the_conversation_goes_on() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await desk.ask("chat", token)
     desk.clock.advance(301)
@@ -46,7 +46,7 @@ async def test_a_token_that_expired_mid_conversation_is_refreshed_and_the_conver
 
 
 async def test_an_idle_session_is_not_revived_by_a_refreshed_token_but_by_a_fresh_sign_in() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await desk.ask("chat", token)
     desk.clock.advance(16 * 60)
@@ -60,7 +60,7 @@ async def test_an_idle_session_is_not_revived_by_a_refreshed_token_but_by_a_fres
 
 
 async def test_a_sign_in_between_falling_idle_and_the_next_look_counts_as_fresh() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await desk.ask("chat", token)
     desk.clock.advance(20 * 60)
@@ -71,7 +71,7 @@ async def test_a_sign_in_between_falling_idle_and_the_next_look_counts_as_fresh(
 
 
 async def test_an_active_person_is_never_idle_and_still_signs_in_again_after_twelve_hours() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for _ in range(12 * 6):
         assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
@@ -83,7 +83,7 @@ async def test_an_active_person_is_never_idle_and_still_signs_in_again_after_twe
 
 
 async def test_an_agents_traffic_does_not_keep_the_person_present() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     person = desk.login()
     agent = desk.login(actor="concierge", auth_time=desk.clock.now())
     await desk.ask("chat", person)
@@ -95,7 +95,7 @@ async def test_an_agents_traffic_does_not_keep_the_person_present() -> None:
 
 
 async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     keys = (await desk.ask("chat", token)).keys
     before = (await desk.enforcer.repository.load(keys)).snapshot
@@ -112,13 +112,13 @@ async def test_a_forged_token_that_names_a_victim_moves_nothing_of_theirs() -> N
 
 
 async def test_an_outage_of_the_issuer_is_later_and_never_a_bad_token() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     desk.check.known[b"Bearer x"] = NotProven("unproven", Reason.KEYS_UNREACHABLE)
     assert outcome(await desk.ask("chat", b"Bearer x")) == ("retry", "try_later")
 
 
 async def test_a_strong_sign_in_proves_identity_once_and_what_aged_wants_a_new_proof() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     assert outcome(await desk.ask("balance", token, method="GET")) == ("allow", "allow")
     for _ in range(4):
@@ -132,7 +132,7 @@ async def test_a_strong_sign_in_proves_identity_once_and_what_aged_wants_a_new_p
 
 
 async def test_a_sign_in_from_a_clock_that_is_ahead_proves_identity_once_and_no_more() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(auth_time=desk.clock.now() + 25)
     verdict = await desk.ask("balance", token, method="GET")
     assert outcome(verdict) == ("allow", "allow")
@@ -142,12 +142,12 @@ async def test_a_sign_in_from_a_clock_that_is_ahead_proves_identity_once_and_no_
 
 
 async def test_a_weak_sign_in_proves_no_identity() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     assert outcome(await desk.ask("balance", desk.login(acr="aal1"), method="GET")) == ("verify", "prove_identity")
 
 
 async def test_doubt_is_not_laundered_by_signing_in_again() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdict = await desk.ask("chat", token)
     await desk.enforcer.reports.report(verdict, "verification.doubted")
@@ -159,7 +159,7 @@ async def test_doubt_is_not_laundered_by_signing_in_again() -> None:
 
 
 async def test_doubt_is_not_laundered_by_a_session_of_its_own() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     for event in ("verification.doubted", "verification.failed", "verification.contradicted"):
         verdict = await desk.ask("chat", desk.login(event, sid="one"))
         await desk.enforcer.reports.report(verdict, event)
@@ -171,7 +171,7 @@ async def test_doubt_is_not_laundered_by_a_session_of_its_own() -> None:
 
 
 async def test_three_failed_verifications_end_with_a_person_and_cool_down() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(acr="aal1")
     verdict = await desk.ask("chat", token)
     for _ in range(3):
@@ -190,7 +190,7 @@ async def test_three_failed_verifications_end_with_a_person_and_cool_down() -> N
 
 
 async def test_attempts_are_counted_per_person_and_not_per_session() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     for number in range(3):
         verdict = await desk.ask("chat", desk.login(acr="aal1", sid=f"s{number}"))
         await desk.enforcer.reports.report(verdict, "verification.failed")
@@ -199,7 +199,7 @@ async def test_attempts_are_counted_per_person_and_not_per_session() -> None:
 
 
 async def test_a_verification_service_that_is_down_is_later_and_opens_again_by_itself() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(acr="aal1")
     verdict = await desk.ask("chat", token)
     await desk.enforcer.reports.report(verdict, "verification.unavailable")
@@ -209,7 +209,7 @@ async def test_a_verification_service_that_is_down_is_later_and_opens_again_by_i
 
 
 async def test_a_step_up_loop_ends_with_a_person_and_parallel_requests_are_one_attempt() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     strong = desk.login()
     await desk.ask("balance", strong, method="GET")
     for number in range(3):
@@ -227,7 +227,7 @@ async def test_a_step_up_loop_ends_with_a_person_and_parallel_requests_are_one_a
 
 
 async def test_a_refund_runs_once_and_its_repeat_gets_the_first_answer() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     assert (outcome(verdict), verdict.running) == (("allow", "allow"), True)
@@ -240,7 +240,7 @@ async def test_a_refund_runs_once_and_its_repeat_gets_the_first_answer() -> None
 
 
 async def test_the_same_key_with_another_body_is_refused() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     await desk.enforcer.reports.settle(verdict, AppResponse(200, "application/json", b"{}"))
@@ -250,7 +250,7 @@ async def test_the_same_key_with_another_body_is_refused() -> None:
 
 
 async def test_a_refund_over_the_limit_is_held_and_altered_is_denied() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     large = {"amount": 501, "currency": "EUR"}
     verdict = await desk.ask("refund", token, body=large, idempotency="k1")
@@ -264,7 +264,7 @@ async def test_a_refund_over_the_limit_is_held_and_altered_is_denied() -> None:
 
 
 async def test_somebody_elses_transaction_looks_like_a_missing_one() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     large = {"amount": 501, "currency": "EUR"}
     verdict = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     mallory = desk.login("mallory")
@@ -276,7 +276,7 @@ async def test_somebody_elses_transaction_looks_like_a_missing_one() -> None:
 
 
 async def test_a_refund_that_the_app_refused_gives_the_budget_back() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for number in range(4):
         body = {"amount": 400, "currency": "EUR"}
@@ -286,7 +286,7 @@ async def test_a_refund_that_the_app_refused_gives_the_budget_back() -> None:
 
 
 async def test_the_daily_budget_counts_all_of_a_persons_refunds() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     kinds = []
     for number in range(3):
@@ -299,7 +299,7 @@ async def test_the_daily_budget_counts_all_of_a_persons_refunds() -> None:
 
 
 async def test_a_refund_whose_amount_cannot_be_read_is_refused() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     for number, body in enumerate(
         (b"", b"{", b'{"amount": NaN, "currency": "EUR"}', b'{"amount": 1, "currency": "USD"}')
@@ -309,14 +309,14 @@ async def test_a_refund_whose_amount_cannot_be_read_is_refused() -> None:
 
 
 async def test_a_refund_without_an_idempotency_key_is_told_what_to_send() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     refusal = await desk.ask_any("refund", desk.login(), body=REFUND)
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.IDEMPOTENCY_MISSING
 
 
 async def test_an_app_that_died_over_a_refund_leaves_it_in_doubt_and_with_a_person() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdict = await desk.ask("refund", token, body=REFUND, idempotency="k1")
     desk.clock.advance(121)
@@ -338,21 +338,21 @@ async def test_unusual_accounts_get_what_the_policy_says() -> None:
         ("kid", "balance", ("allow", "allow")),
         ("kid", "refund", ("handoff", "to_a_person")),
     ):
-        desk = Desk()
+        desk = EnforcerHarness()
         token = desk.login(claims={"account_status": status})
         verdict = await desk.ask(operation, token, body=REFUND, idempotency="k")
         assert outcome(verdict) == expected, (status, operation)
 
 
 async def test_restricted_scopes_are_an_intersection() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(claims={"account_status": "locked"}, token_scopes=frozenset({"chat", "refunds", "other"}))
     verdict = await desk.ask("chat", token)
     assert verdict.token_scopes == {"chat"}
 
 
 async def test_a_stale_claim_lifts_nothing_and_a_newer_one_does() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     now = desk.clock.now()
     ok_then = desk.login(issued_at=now - 60)
     frozen_now = desk.login(claims={"account_status": "frozen"}, issued_at=now)
@@ -363,7 +363,7 @@ async def test_a_stale_claim_lifts_nothing_and_a_newer_one_does() -> None:
 
 
 async def test_what_the_app_reports_stays_whatever_the_claims_say() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login())
     await desk.enforcer.reports.report(verdict, "account.restricted", note="odd behaviour")
     desk.clock.advance(30)
@@ -371,7 +371,7 @@ async def test_what_the_app_reports_stays_whatever_the_claims_say() -> None:
 
 
 async def test_a_sign_out_ends_the_session_for_every_token_of_it() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     verdict = await desk.ask("chat", token)
     await desk.enforcer.reports.end_session(verdict)
@@ -384,7 +384,7 @@ async def test_a_sign_out_ends_the_session_for_every_token_of_it() -> None:
 
 
 async def test_a_sign_in_from_an_issuer_whose_clock_is_ahead_revives_nothing_that_it_was_known_for() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(auth_time=desk.clock.now() + 20)
     verdict = await desk.ask("chat", token)
     desk.clock.advance(5)
@@ -395,7 +395,7 @@ async def test_a_sign_in_from_an_issuer_whose_clock_is_ahead_revives_nothing_tha
 
 @pytest.mark.parametrize("ahead", [0, 20])
 async def test_a_sign_out_everywhere_ends_every_session_and_a_fresh_sign_in_is_the_way_back(ahead: int) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     phone, laptop = (desk.login(sid=name, auth_time=desk.clock.now() + ahead) for name in ("phone", "laptop"))
     await desk.ask("chat", laptop)
     verdict = await desk.ask("chat", phone)
@@ -415,7 +415,7 @@ async def test_a_sign_out_everywhere_ends_every_session_and_a_fresh_sign_in_is_t
 
 
 async def test_an_issuer_without_sids_has_one_session_for_each_client_of_a_person() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("chat", desk.login(sid=""))
     await desk.enforcer.reports.end_session(verdict)
     desk.clock.advance(1)
@@ -425,7 +425,7 @@ async def test_an_issuer_without_sids_has_one_session_for_each_client_of_a_perso
 
 
 async def test_two_requests_that_refresh_at_once_go_on_in_one_session() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     await desk.ask("chat", token)
     desk.clock.advance(60)
@@ -436,7 +436,7 @@ async def test_two_requests_that_refresh_at_once_go_on_in_one_session() -> None:
 
 
 async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_after_release() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login()
     switch = Rollback(desk.enforcer.repository)
     await switch.engage("operator-1", "drill")
@@ -453,7 +453,7 @@ async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_af
 
 
 async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
-    desk = Desk(POLICY + 'rollback: {message: {default: "You are now talking to our team."}}\n')
+    desk = EnforcerHarness(POLICY + 'rollback: {message: {default: "You are now talking to our team."}}\n')
     assert (await desk.ask("chat")).fallback.say.find((), "") == ""
     await Rollback(desk.enforcer.repository).engage("operator", "drill")
     verdict = await desk.ask("chat", desk.login())
@@ -463,7 +463,7 @@ async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
 
 
 async def test_an_agent_reads_but_its_refund_waits_for_a_person() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     person = desk.login()
     await desk.ask("balance", person, method="GET")
     agent = desk.login(actor="concierge")
@@ -472,26 +472,28 @@ async def test_an_agent_reads_but_its_refund_waits_for_a_person() -> None:
 
 
 async def test_a_stranger_who_acts_for_a_subject_is_refused() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     assert outcome(await desk.ask("chat", desk.login(actor="unknown-bot"))) == ("deny", "refuse")
 
 
 async def test_what_nobody_named_is_a_sensitive_write() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     assert outcome(await desk.ask("otherwise", desk.login(acr="aal1"))) == ("verify", "prove_identity")
 
 
 async def test_a_hand_off_opens_one_ticket_however_often_it_is_asked_for() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     token = desk.login(claims={"account_status": "estate"})
     tickets = {(await desk.ask("chat", token)).ticket for _ in range(5)}
     assert len(tickets) == 1
     assert tickets != {""}
 
 
-def _taking(actor: str) -> Desk:
+def _taking(actor: str) -> EnforcerHarness:
     """Set up a desk whose chat takes only some who act."""
-    return Desk(POLICY.replace("effect: read, scopes: [chat]}", f"effect: read, scopes: [chat], actor: {actor}}}", 1))
+    return EnforcerHarness(
+        POLICY.replace("effect: read, scopes: [chat]}", f"effect: read, scopes: [chat], actor: {actor}}}", 1)
+    )
 
 
 async def test_an_operation_may_demand_an_agent() -> None:

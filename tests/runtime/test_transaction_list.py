@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from authguard.runtime.transaction_list import list_transactions
-from tests.kit import Desk
+from tests.support.harness import EnforcerHarness
 
 SMALL = {"amount": 5, "currency": "EUR"}
 LARGE = {"amount": 501, "currency": "EUR"}
 
 
-async def listed(desk: Desk, state: str, **wanted: object) -> list[tuple[str, str]]:
+async def listed(desk: EnforcerHarness, state: str, **wanted: object) -> list[tuple[str, str]]:
     found = await list_transactions(desk.enforcer.repository, state=state, limit=9, **wanted)  # type: ignore[arg-type]  # of a test
     return [(name, record.state) for name, record in found]
 
 
 async def test_what_a_dead_process_ran_is_found_in_doubt_though_nobody_asked_for_it_again() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     died = (await desk.ask("refund", desk.login(), body=SMALL, idempotency="k")).transaction
     desk.clock.advance(119)
     assert await listed(desk, "running") == [(died, "running")]
@@ -35,7 +35,7 @@ async def test_what_lapsed_waits_no_more_and_hides_nothing_that_does(
     page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("authguard.runtime.transaction_list.PAGE_SIZE", page)
-    desk = Desk()
+    desk = EnforcerHarness()
     old = [(await desk.ask("refund", desk.login(), body=LARGE, idempotency=f"old-{n}")).transaction for n in range(3)]
     desk.clock.advance(899)
     new = [(await desk.ask("refund", desk.login(), body=LARGE, idempotency=f"new-{n}")).transaction for n in range(2)]

@@ -14,7 +14,7 @@ from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal
 from authguard.runtime.transactions import bind_request
-from tests.kit import POLICY, Desk, signed_in
+from tests.support.harness import POLICY, EnforcerHarness, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")
 ASK = AccessRequest(operation=Operation(name="refund", risk="high"), method="POST")
@@ -78,7 +78,7 @@ def test_a_name_that_the_caller_gives_is_its_own_for_each_account_and_operation(
 
 
 async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     large = {"amount": 501, "currency": "EUR", "to": "p\u0430ypal"}
     verdict = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     record = verdict.snapshot.transaction
@@ -93,7 +93,7 @@ async def test_what_is_held_is_kept_as_an_approver_reads_it() -> None:
 
 @pytest.mark.parametrize("change_it", [{"digest": "another"}, {"request": b"12345678" + bytes(40)}])
 async def test_what_is_shown_is_what_is_bound_or_nothing(change_it: dict[str, Any]) -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     verdict = await desk.ask("refund", desk.login(), body={"amount": 501, "currency": "EUR"}, idempotency="k1")
     record = verdict.snapshot.transaction
     assert desk.enforcer.approvals.render_request(verdict.transaction, record)
@@ -102,7 +102,7 @@ async def test_what_is_shown_is_what_is_bound_or_nothing(change_it: dict[str, An
 
 
 async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     large = {"amount": 501, "currency": "EUR", "a" * MAX_TEXT_CHARS: ""}
     refusal = await desk.ask_any("refund", desk.login(), body=large, idempotency="k1")
     assert isinstance(refusal, Refusal)
@@ -110,7 +110,7 @@ async def test_more_than_an_approver_can_read_is_refused_and_not_cut() -> None:
 
 
 async def test_another_session_of_the_same_person_cannot_use_the_approval() -> None:
-    desk = Desk()
+    desk = EnforcerHarness()
     large = {"amount": 501, "currency": "EUR"}
     held = await desk.ask("refund", desk.login(), body=large, idempotency="k1")
     for body, reason in ((large, Reason.SESSION_CHANGED), ({**large, "amount": 502}, Reason.TRANSACTION_ALTERED)):
@@ -123,8 +123,8 @@ async def test_another_session_of_the_same_person_cannot_use_the_approval() -> N
 
 async def test_after_a_new_policy_what_is_done_is_answered_again_and_what_waits_is_asked_anew() -> None:
     small, large = {"amount": 5, "currency": "EUR"}, {"amount": 501, "currency": "EUR"}
-    old = Desk()
-    new = Desk(POLICY.replace("name: ", "name: new-", 1), store=old.store)
+    old = EnforcerHarness()
+    new = EnforcerHarness(POLICY.replace("name: ", "name: new-", 1), store=old.store)
     new.check.known, new.ids = old.check.known, old.ids
     token = old.login()
     done = await old.ask("refund", token, body=small, idempotency="done")
@@ -153,7 +153,7 @@ async def test_after_a_new_policy_what_is_done_is_answered_again_and_what_waits_
 async def test_what_the_app_says_did_not_happen_is_given_back_to_everybody() -> None:
     limits = "      - {amount: 1000 EUR, per: 1d, by: service}\n      - {calls: 5, per: 10m, by: payee}\n"
     text = POLICY.replace("    limits:\n", f"    payee: {{at: /to}}\n    limits:\n{limits}")
-    desk = Desk(text)
+    desk = EnforcerHarness(text)
     token = desk.login()
     verdict = await desk.ask("refund", token, body={"amount": 400, "currency": "EUR", "to": "bob"}, idempotency="k1")
     assert verdict.running

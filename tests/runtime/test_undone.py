@@ -12,7 +12,7 @@ from authguard.core.request import Evidence
 from authguard.errors import StoreError
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.stores.memory import MemoryStore
-from tests.kit import Desk, states
+from tests.support.harness import EnforcerHarness, states
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,10 +43,10 @@ class Waiting:
         return await self.inner.commit(keys, before, after)
 
 
-async def held_and_approved() -> tuple[Desk, Waiting, bytes]:
+async def held_and_approved() -> tuple[EnforcerHarness, Waiting, bytes]:
     """Have a refund held, and approved by one who may."""
     store: Any = Waiting()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     alice, boss = desk.login(), supervisor(desk)
     name = (await desk.ask("refund", alice, body=BODY, idempotency="k")).transaction
     said = await desk.enforcer.decide(approving(boss))
@@ -56,7 +56,7 @@ async def held_and_approved() -> tuple[Desk, Waiting, bytes]:
     return desk, store, alice
 
 
-def supervisor(desk: Desk, *roles: str, status: str = "ok") -> bytes:
+def supervisor(desk: EnforcerHarness, *roles: str, status: str = "ok") -> bytes:
     """Sign the boss in."""
     desk.clock.advance(1)
     claims = {"roles": list(roles or ["supervisor"]), "account_status": status}

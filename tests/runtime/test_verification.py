@@ -11,7 +11,7 @@ import pytest
 from authguard.core.entries import ActEntry
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import VerificationRefusedError
-from tests.kit import POLICY, Desk, ScriptedVerifier, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, ScriptedVerifier, outcome, states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Talk:
 
     def __init__(self, text: str = POLICY, **verifiers: ScriptedVerifier) -> None:
         self.otp = verifiers.setdefault("otp", ScriptedVerifier())
-        self.desk = Desk(text, verifiers=verifiers)
+        self.desk = EnforcerHarness(text, verifiers=verifiers)
         self.token = self.login()
 
     def login(self, sid: str = "s1") -> bytes:
@@ -387,7 +387,7 @@ async def settled(running: list[asyncio.Task[NextStep]]) -> None:
 
 async def test_an_agent_proves_nothing_for_a_customer_in_the_talk_either() -> None:
     verifier = ScriptedVerifier()
-    desk = Desk(verifiers={"otp": verifier})
+    desk = EnforcerHarness(verifiers={"otp": verifier})
     talk = await desk.ask("chat", desk.login(acr="aal1", actor="concierge"))
     step = await desk.enforcer.verifications.answer(talk, "default", {"otp": {"answer": "123456"}})
     assert (step.fallback.kind, step.snapshot.session.verification) == ("deny", "unverified")

@@ -13,8 +13,8 @@ from authguard.core.record_codec import MAX_DOCUMENT_BYTES, MAX_KEY_CHARS
 from authguard.core.snapshot import EMPTY_LEDGER, Keys, LedgerEntry, LedgerRecord
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from tests.profiles import examples
 from tests.stores.samples import BLANK, LEDGER, SCOPED, amended, increment, keys, signed_in, snapshot
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot

@@ -15,8 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 from authguard.core.snapshot import Keys, Snapshot
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.profiles import examples
 from tests.stores.samples import BLANK
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

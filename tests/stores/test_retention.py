@@ -11,7 +11,7 @@ from authguard.runtime.access import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.kit import ISSUER, Desk, outcome, policy_of, signed_in
+from tests.support.harness import ISSUER, EnforcerHarness, outcome, policy_of, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,29 +24,31 @@ RETENTION_S = policy_of().retention
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnforcerHarness]:
     store = (
         MemoryStore(retention=RETENTION_S)
         if request.param == "memory"
         else SqliteStore(tmp_path / "store.db", retention=RETENTION_S)
     )
     await store.open()
-    yield Desk(store=store)
+    yield EnforcerHarness(store=store)
     await store.close()
 
 
-async def newcomers(desk: Desk, number: int) -> None:
+async def newcomers(desk: EnforcerHarness, number: int) -> None:
     """Let others sign in for the first time: each new record looks at a few old ones."""
     for place in range(number):
         await desk.ask("chat", desk.login(f"newcomer {desk.clock.now()} {place}"))
 
 
-async def is_forgotten(desk: Desk) -> bool:
+async def is_forgotten(desk: EnforcerHarness) -> bool:
     """Tell whether the store knows the session no more."""
     return not (await desk.store.load(Keys(session=SESSION), desk.enforcer.repository.blank)).session.version
 
 
-async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_by_a_fresh_sign_in(desk: Desk) -> None:
+async def test_a_session_that_ended_is_forgotten_in_the_end_and_comes_back_only_by_a_fresh_sign_in(
+    desk: EnforcerHarness,
+) -> None:
     token = desk.login()
     await desk.enforcer.reports.end_session(await desk.ask("chat", token))
     desk.clock.advance(RETENTION_S - 1)
@@ -69,7 +71,7 @@ async def test_first_answers_are_deleted_when_their_time_is_over_though_nobody_a
         else SqliteStore(tmp_path / "store.db", retention=RETENTION_S, response_retention=100.0)
     )
     await store.open()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     small = {"amount": 5, "currency": "EUR"}
     verdict = await desk.ask("refund", desk.login(), body=small, idempotency="k")
     await desk.enforcer.reports.settle(verdict, AppResponse(201, "text/plain", b"first"))
@@ -97,7 +99,7 @@ async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: 
         else SqliteStore(tmp_path / "store.db", retention=RETENTION_S, final_states=ended)
     )
     await store.open()
-    desk = Desk(store=store)
+    desk = EnforcerHarness(store=store)
     for amount in (5, 501):
         body = {"amount": amount, "currency": "EUR"}
         await desk.ask("refund", desk.login(), body=body, idempotency=str(amount))
@@ -112,7 +114,7 @@ async def test_what_lapsed_unseen_is_forgotten_and_what_is_in_doubt_never(kind: 
     await store.close()
 
 
-async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
+async def test_an_account_that_was_barred_is_kept_for_ever(desk: EnforcerHarness) -> None:
     token = desk.login()
     await desk.ask("chat", token)
     await desk.enforcer.repository.change(
@@ -126,7 +128,7 @@ async def test_an_account_that_was_barred_is_kept_for_ever(desk: Desk) -> None:
     assert outcome(await desk.ask("chat", token))[0] != "allow", "even with the clock set back by months"
 
 
-async def test_a_store_with_customers_who_come_once_does_not_grow(desk: Desk) -> None:
+async def test_a_store_with_customers_who_come_once_does_not_grow(desk: EnforcerHarness) -> None:
     sizes = []
     for _ in range(6):
         await newcomers(desk, 150)
@@ -136,7 +138,7 @@ async def test_a_store_with_customers_who_come_once_does_not_grow(desk: Desk) ->
     assert sqlite.SWEEP_COUNT >= 2, "or more would come than are looked at"
 
 
-async def records(desk: Desk) -> int:
+async def records(desk: EnforcerHarness) -> int:
     """Count what the store holds."""
     if isinstance(desk.store, MemoryStore):
         return sum(len(shard) for shard in desk.store._records)

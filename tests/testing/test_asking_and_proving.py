@@ -11,7 +11,7 @@ import pytest
 
 from authguard import AuthGuard
 from authguard.testing import DpopClient, RefreshRefusedError
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

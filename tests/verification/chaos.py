@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.snapshot import Keys
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
-from tests.kit import POLICY, Desk
+from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authguard.ports import Question
     from authguard.runtime.verification import NextStep
 
-    Make = Callable[[int, "World"], Desk]
+    Make = Callable[[int, "World"], EnforcerHarness]
 
 #: seconds of a run's window; no run lasts as long
 WINDOW: Final = 15 * 60
@@ -165,10 +165,12 @@ class Broken(AssertionError):  # noqa: N818 - says what an invariant is
     """An invariant does not hold."""
 
 
-def in_process(seed: int, world: World) -> Desk:
+def in_process(seed: int, world: World) -> EnforcerHarness:
     """Make a desk whose verifiers are asked without a service between."""
     chance = world.rng.random
-    return Desk(policy(seed), verifiers={name: Chaos(name, world, sends=chance() < 0.25) for name in "abcde"})
+    return EnforcerHarness(
+        policy(seed), verifiers={name: Chaos(name, world, sends=chance() < 0.25) for name in "abcde"}
+    )
 
 
 class Run:

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from authguard import AuthGuard, current_guard
 from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.testing import FakeClock, Mint, SigningKey
-from tests.kit import AUDIENCE, ISSUER
+from tests.support.harness import AUDIENCE, ISSUER
 from tests.verification.behaviours import SHAPES
 
 if TYPE_CHECKING:

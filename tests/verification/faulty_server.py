@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.verification.http import HttpService
 from authguard.verification.resilience import ResilientVerifier
-from tests.kit import Desk, policy_of
+from tests.support.harness import EnforcerHarness, policy_of
 from tests.verification.chaos import World, policy
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Service:
             world.clock.advance(world.rng.choice((0.1, 2.0)))
         return self.moods[name]
 
-    def desk(self, seed: int, world: World) -> Desk:
+    def desk(self, seed: int, world: World) -> EnforcerHarness:
         """Make a desk whose verifiers ask this service."""
         self.world, self.moods = world, {}
         world.tick, world.hedged = 0.2, frozenset("d")
@@ -211,7 +211,7 @@ class Service:
             services = [HttpService(declared, address, environ={}) for _ in range(times)]
             return ResilientVerifier(declared, services, clock=_Now(world), chance=world.rng.random)
 
-        return Desk(text, verifiers={name: verifier(it) for name, it in policy_of(text).verifiers.items()})
+        return EnforcerHarness(text, verifiers={name: verifier(it) for name, it in policy_of(text).verifiers.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from authguard import AuthGuard
 from authguard.testing import FakeClock, Mint
-from tests.kit import POLICY
+from tests.support.harness import POLICY
 from tests.verification import functions
 
 if TYPE_CHECKING:

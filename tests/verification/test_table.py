@@ -9,7 +9,7 @@ import pytest
 from scripts import verifying
 
 from authguard.core.outcomes import Outcome
-from tests.kit import policy_of
+from tests.support.harness import policy_of
 from tests.verification.behaviours import BEHAVIOURS, LEASE, SHAPES
 from tests.verification.client import OPERATIONS, policy
 from tests.verification.driver import walk

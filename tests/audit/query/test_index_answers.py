@@ -17,8 +17,8 @@ from authguard.audit.query.index import SCHEMA_VERSION, index_path, open_index
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.verify.log_reader import decode_line
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
-from tests.profiles import examples
-from tests.records import by_hand
+from tests.support.hypothesis_profile import examples
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +165,7 @@ def test_the_index_answers_what_a_scan_of_the_log_answers_and_is_the_same_made_a
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "audit.jsonl"
-        by_hand(log.parent)
+        skip_validation(log.parent)
         write(log, decided("r0"), *first)
         contents(log)
         if other:
@@ -216,7 +216,7 @@ def _without_a_table(path: Path) -> None:
 def _of_another_log(path: Path) -> None:
     other = path.parent / "other" / "audit.jsonl"
     other.parent.mkdir()
-    by_hand(other.parent)
+    skip_validation(other.parent)
     write(other, decided("x"), decided("y", 5), decided("z", 9))
     contents(other)
     shutil.copy(index_path(other), path)
@@ -225,7 +225,7 @@ def _of_another_log(path: Path) -> None:
 @pytest.mark.parametrize("spoil", [_scribbled, _cut, _emptied, _older, _without_a_table, _of_another_log])
 def test_an_index_that_is_no_use_any_more_is_made_anew_by_itself(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     log = tmp_path / "audit.jsonl"
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     write(log, *(decided(f"r{number}", number) for number in range(60)))
     before = contents(log)
     spoil(index_path(log))

@@ -12,7 +12,7 @@ from authguard.audit.query import search
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find, find_by_decision, last, resolve_session
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,9 +125,9 @@ def test_any_log_answers_as_the_definition_says(
     with open_index(path, fresh=True) as index:
         asked = Query(outcomes=tuple(wanted), since=AT + since)
         found = [one.record["id"] for one in find(index, asked, newest=newest)]
-    by_hand = sorted(
+    skip_validation = sorted(
         (entry.at, entry.id)
         for place, entry in enumerate(entries)
         if (not wanted or ("allow", "deny")[place % 2] in wanted) and entry.at >= AT + since
     )
-    assert found == [record for _, record in sorted(by_hand, reverse=newest)]
+    assert found == [record for _, record in sorted(skip_validation, reverse=newest)]

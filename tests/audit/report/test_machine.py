@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.audit.report.machine import ARROWS, Arrow, draw, place, ranks
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 STATES = [f"state {letter}" for letter in "abcdefg"]
 arrows = st.dictionaries(

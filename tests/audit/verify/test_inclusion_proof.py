@@ -17,7 +17,7 @@ from authguard.core.merkle import prove as prove_leaf
 from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
 from tests.audit.logs import acted
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def test_the_published_proofs_come_out(place: tuple[int, int]) -> None:
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a log of eleven lines, of which four and then ten are signed."""
     path = tmp_path_factory.mktemp("proofs") / "audit.jsonl"
-    by_hand(path)
+    skip_validation(path)
     lines, head, tree = [], GENESIS, Tree()
     for seq in range(LINES):
         line, head = format_line(acted(f"r{seq}", seq, "started"), seq, head)
@@ -86,14 +86,14 @@ def test_what_is_not_signed_yet_or_not_there_is_said_so(log: Path, tmp_path: Pat
     with pytest.raises(AuditError, match="no chain"):
         create_proof(log, "none", KEYS, signing_key.verify_signature)
     (tmp_path / "audit.jsonl").write_bytes(log.read_bytes())
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     with pytest.raises(AuditError, match="not signed"):
         create_proof(tmp_path / "audit.jsonl", "r1", KEYS, signing_key.verify_signature)
 
 
 def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     lines = log.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
     checkpoint_file.checkpoint_path(path).write_bytes(checkpoint_file.checkpoint_path(log).read_bytes())

@@ -23,7 +23,7 @@ from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.audit.logs import CELL
 from tests.audit.verify.tampering import LOG, MANIPULATIONS, SECOND, SIGNED, rehash
-from tests.records import by_hand
+from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]:
 def tampered(signed: tuple[Path, Deployment], tmp_path: Path) -> Deployment:
     home, ours = signed
     shutil.copytree(home, tmp_path, dirs_exist_ok=True)
-    by_hand(tmp_path)
+    skip_validation(tmp_path)
     copy = Deployment(tmp_path, "ours")
     copy.keys = ours.keys
     return copy

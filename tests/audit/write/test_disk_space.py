@@ -11,7 +11,7 @@ from authguard.audit.write.disk_space import CHECK_INTERVAL_S, ENOUGH_BYTES, LOW
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.core.entries import ActEntry
 from authguard.testing import FakeClock
-from tests.kit import CountingIds
+from tests.support.harness import CountingIds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,14 +22,14 @@ from authguard.core.entries import ActEntry, WithdrawalEntry
 from authguard.core.record_types import FIELDS, TEXT_BOUND
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
-from tests.hostile import TEXTS, is_harmless
-from tests.records import Records
+from tests.support.hostile_text import TEXTS, is_harmless
+from tests.support.record_check import RecordValidator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RECORDS = Records()
+RECORDS = RecordValidator()
 
 
 @pytest.fixture

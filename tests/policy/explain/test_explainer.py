@@ -24,7 +24,7 @@ from authguard.policy.compiler import load
 from authguard.policy.explain import nearest
 from authguard.policy.explain.explainer import explain_decision as explain
 from authguard.policy.explain.nearest import rule_regions
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from authguard.policy.loading import locator
 from authguard.policy.loading.loader import CODES, MAX_EXTENDS_DEPTH, LoadedDraft, load_draft
 from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.schema import reserved_key
-from tests.profiles import examples
+from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import DecisionEntry
 from authguard.core.events import MACHINES
 from authguard.policy.testing import simulator
-from tests.kit import Desk, policy_of
-from tests.profiles import examples
+from tests.support.harness import EnforcerHarness, policy_of
+from tests.support.hypothesis_profile import examples
 
 #: what a credential and the sources said; the rest a story finds by itself: timers, attempts, what an answer moves
 TOLD = (
@@ -38,7 +38,7 @@ TURNS = st.lists(
 
 async def talk(turns: list[tuple[int, str, bool, str]], amount: int) -> list[DecisionEntry]:
     """Let somebody talk to a real enforcer; every request bears a token of its own, and the refunds are one refund."""
-    desk = Desk()
+    desk = EnforcerHarness()
     signed_in, level = desk.clock.now(), "aal2"
     decided: list[DecisionEntry] = []
     # it begins with the sign-in itself: whoever is first seen by an old one was last there when they signed in

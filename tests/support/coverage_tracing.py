@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import coverage
 
-from tests.kinds import marked
+from tests.support.kind_table import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kinds import KINDS, LONGEST_FIRST, PLACES, kind_of
+from tests.support.kind_table import KINDS, LONGEST_FIRST, PLACES, kind_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ def test_the_longest_prefix_decides() -> None:
 
 
 def test_a_place_without_a_kind_is_refused() -> None:
-    with pytest.raises(LookupError, match=r"add its place to tests/kinds\.py"):
+    with pytest.raises(LookupError, match=r"add its place to tests/support/kind_table\.py"):
         kind_of("elsewhere/test_x.py::test_x")
 
 

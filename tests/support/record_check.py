@@ -1,6 +1,6 @@
 """Holding log lines against the schema that is shipped: all that a process makes, and all that it finds in a folder.
 
-A line in a file counts where its hash is right, unless a test says that it wrote the file by hand (`by_hand`).
+A line in a file counts where its hash is right, unless a test says that it wrote the file by hand (`skip_validation`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _KIND: Final = re.compile(rb'\{"kind":"([a-z]{1,20})"')
 _by_hand: Final[set[Path]] = set()
 
 
-def by_hand(path: Path) -> None:
+def skip_validation(path: Path) -> None:
     """Say that the lines of a file, or of a folder, are a test's own, and not the code's."""
     _by_hand.add(path)
 
 
-class Records:
+class RecordValidator:
     """The shipped schema, compiled: one function per kind of record, so that a complaint names what is wrong."""
 
     def __init__(self) -> None:

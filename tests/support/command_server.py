@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import NoReturn
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[2]
 STREAMS: Final = 3
 #: the command: it must start quickly, so it imports next to nothing and reads no site packages
 CLIENT: Final = """\
@@ -67,7 +67,7 @@ def command_folder() -> Path:
     listening.listen(64)  # a command that comes before the imports are done waits
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AUTHGUARD_")}
     server = subprocess.Popen(  # noqa: S603 - this interpreter and this module
-        [sys.executable, "-m", "tests.command_server", str(listening.fileno())],
+        [sys.executable, "-m", "tests.support.command_server", str(listening.fileno())],
         cwd=ROOT,
         env=environ,
         stdin=subprocess.PIPE,
@@ -108,14 +108,14 @@ def import_all() -> None:
 
     from authguard import cli, policy  # noqa: PLC0415 - the same
     from authguard.policy.loading import loader  # noqa: PLC0415 - the same
-    from tests.readings import keep_readings  # noqa: PLC0415 - the same
+    from tests.support.policy_cache import cache_parsed_files  # noqa: PLC0415 - the same
 
     for package in (cli, policy):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     for name in ("anyio._backends._asyncio", "rich.table", "typer.rich_utils"):
         importlib.import_module(name)
-    keep_readings(pytest.MonkeyPatch())
+    cache_parsed_files(pytest.MonkeyPatch())
     for shipped in (ROOT / "policies").glob("*/policy.yaml"):
         loader.load_draft(shipped)
 

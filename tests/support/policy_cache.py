@@ -24,7 +24,7 @@ FILES: Final = 64
 LONGEST: Final = 65_536
 
 
-class Readings:
+class ParsedFileCache:
     """Reads a file as the reader does, and keeps what came of it; a tree is never changed."""
 
     def __init__(self) -> None:
@@ -47,13 +47,13 @@ class Readings:
         return found
 
 
-def keep_certificates(patch: pytest.MonkeyPatch) -> None:
+def cache_certificates(patch: pytest.MonkeyPatch) -> None:
     """Let the certificates that this machine trusts be read once, not for each client: that takes 20 ms."""
     patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
 
 
-def keep_readings(patch: pytest.MonkeyPatch) -> None:
-    """Let policies and scenarios be read through one `Readings`."""
-    readings = Readings()
+def cache_parsed_files(patch: pytest.MonkeyPatch) -> None:
+    """Let policies and scenarios be read through one `ParsedFileCache`."""
+    readings = ParsedFileCache()
     for module in (loader, parser):
         patch.setattr(module, "parse_yaml", readings.read)

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.following import IN_VAIN
+from tests.support.coverage_tracing import IN_VAIN
 
 CONFTEST = """\
 import coverage
 import pytest
-from tests.following import Followed
+from tests.support.coverage_tracing import Followed
 
 followed = Followed()
 seen = []

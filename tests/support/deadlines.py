@@ -28,7 +28,7 @@ SHORT: Final = 0.4
 LONG: Final = 300.0
 
 
-def be_patient(patch: pytest.MonkeyPatch) -> None:
+def lengthen_deadlines(patch: pytest.MonkeyPatch) -> None:
     """Lengthen the deadlines."""
     for name in ("fail_after", "move_on_after"):
         patch.setattr(anyio, name, _lengthened(getattr(anyio, name)))

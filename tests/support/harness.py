@@ -250,7 +250,7 @@ class CountingIds:
         return f"secret{next(self._secrets):026d}"
 
 
-class Desk:
+class EnforcerHarness:
     """An enforcer on memory, and the short way to ask it."""
 
     def __init__(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 #: seconds without a byte after which a connection is given up, where an answer is owed and where maybe none is
 PATIENCE = 300.0
 SILENCE = 0.1
@@ -32,7 +32,7 @@ class WallClock:
         return time.time()
 
 
-class Served:
+class ServedApp:
     """A child process that serves; a context manager.
 
     The child gets its folder as the first argument, prints one line of JSON when it serves, answers each line of its

@@ -69,7 +69,7 @@ def kind_of(name: str) -> Kind:
     """
     found = max((prefix for prefix in PLACES if name.startswith(prefix)), key=len, default="")
     if not found:
-        raise LookupError(f"{name} has no kind: add its place to tests/kinds.py")
+        raise LookupError(f"{name} has no kind: add its place to tests/support/kind_table.py")
     return PLACES[found]
 
 
