@@ -6,9 +6,9 @@ import time
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the system."""
 
     @staticmethod
     def now() -> float:
-        """Give the time, epoch seconds UTC."""
+        """Return the time, epoch seconds UTC."""
         return time.time()

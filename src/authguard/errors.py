@@ -1,17 +1,17 @@
-"""Every exception that authguard raises, seen whole before one by one.
+"""All exceptions of authguard.
 
     AuthguardError
-    ├── PolicyError            a policy file cannot be used; carries every problem found
-    ├── SettingsError          an argument or an AUTHGUARD_* variable cannot be used
-    ├── MachineFaultError           the engine met a state or an event that its tables do not hold
-    ├── StoreError             a store cannot be read or written
-    ├── BusyError              others changed the same records first, or a queue was full; try again
-    ├── AuditError             the audit log cannot be written, so nothing may be admitted
-    ├── ReportRefusedError          the app tried to raise an event that loosens
-    ├── VerificationRefusedError    answers came for a method that is not asked for now
-    └── AuthorityError         the caller of an operator's command lacks the authority
+    ├── PolicyError               a policy cannot be used; carries every problem found
+    ├── SettingsError             an argument or an AUTHGUARD_* variable cannot be used
+    ├── MachineFaultError         a state, an event or a cell is not in the tables of the policy
+    ├── StoreError                a store cannot be read or written
+    ├── BusyError                 another request changed the same records first, or a queue was full; retry
+    ├── AuditError                the audit log cannot be written, so no request may be admitted
+    ├── ReportRefusedError        the app reported an event that it may not raise
+    ├── VerificationRefusedError  answers arrived for a method that the policy does not ask for now
+    └── AuthorityError            the caller of an operator's command lacks the authority
 
-Rules: no message holds a credential, a subject or any other personal data; every message says what to do.
+Rules: no message holds a credential, a subject or other personal data; every message says what to do.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 
 class AuthguardError(Exception):
-    """The root: catch this to catch whatever authguard raises on purpose."""
+    """Base class of all exceptions that authguard raises on purpose."""
 
 
 class PolicyError(AuthguardError):
     """A policy cannot be used.
 
     Attributes:
-        problems: every problem found, as one printable line each, in the order of the file.
+        problems: every problem found, one printable line each, in the order of the file.
     """
 
     def __init__(self, problems: Sequence[object]) -> None:
-        """Keep the problems and print one a line."""
+        """Store the problems; the message has one line for each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in problems) or "the policy is empty")
 
 
 class SettingsError(AuthguardError):
-    """An argument or an ``AUTHGUARD_*`` variable cannot be used; the message names it and what it takes."""
+    """An argument or an ``AUTHGUARD_*`` variable cannot be used; the message names it and the values that it takes."""
 
 
 class MachineFaultError(AuthguardError):
-    """The engine met a state, an event or a cell that its tables do not hold; the enforcer refuses."""
+    """A state, an event or a cell is not in the tables of the policy; the enforcer refuses the request."""
 
 
 class StoreError(AuthguardError):
@@ -52,20 +52,20 @@ class StoreError(AuthguardError):
 
 
 class BusyError(AuthguardError):
-    """Other requests changed the same records first, or a queue was full: the caller tries again."""
+    """Another request changed the same records first, or a queue was full: the caller retries."""
 
 
 class AuditError(AuthguardError):
-    """The audit log cannot be written; without a record there is no admission."""
+    """The audit log cannot be written; without a record no request is admitted."""
 
 
 class ReportRefusedError(AuthguardError):
-    """The app reported an event that it may not raise: reports only tighten (DESIGN 2)."""
+    """The app reported an event that it may not raise: reports may only tighten a state."""
 
 
 class VerificationRefusedError(AuthguardError):
-    """Answers came for a method that the policy does not ask of this customer now, or from nobody who is proven."""
+    """Answers arrived for a method that the policy does not ask of this customer now, or from an unproven caller."""
 
 
 class AuthorityError(AuthguardError):
-    """An operator's command was called without the authority that the policy asks for (exit code 5)."""
+    """An operator's command was called without the authority that the policy requires (exit code 5)."""

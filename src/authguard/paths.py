@@ -1,7 +1,8 @@
-"""Paths and folders that do not hang on where the process stands or on its umask later on.
+"""Absolute paths and private folders, independent of the later working directory and umask of the process.
 
-Rules: a relative path is meant from the folder in which the guard is built, and is made absolute then; symlinks stay as
-they are, so that whoever mounts a folder may still switch it; what the guard makes is its owner's alone.
+Rules: a relative path is resolved against the folder in which the guard is built, at that time. Symbolic links are
+kept, so that an operator can still point a mounted folder elsewhere. Folders that the guard creates are accessible to
+their owner only.
 """
 
 from __future__ import annotations
@@ -14,32 +15,32 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     import os
 
-#: mode of a folder that is made
-_MODE: Final = 0o700
+#: mode of a created folder
+_FOLDER_MODE: Final = 0o700
 
 
 def absolute(given: str | os.PathLike[str]) -> Path:
-    """Return a path as it is meant now, from the current folder.
+    """Return a path made absolute against the current folder.
 
     Raises:
-        SettingsError: it is relative, and the current folder no longer exists.
+        SettingsError: the path is relative, and the current folder no longer exists.
     """
     try:
         return Path(given).absolute()
     except OSError as error:
         raise SettingsError(
-            f"`{given}` is a relative path and the current folder is gone: name an absolute path"
+            f"`{given}` is a relative path and the current folder no longer exists: give an absolute path"
         ) from error
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and every missing one above it, each with mode 0700 whatever the umask allows.
+    """Create a folder and its missing parents, each with mode 0700 whatever the umask allows.
 
-    `Path.mkdir` gives its mode to the last folder only; without a umask everybody could replace the others.
+    `Path.mkdir` applies its mode to the last folder only; without a umask, other users could replace the parents.
 
     Raises:
-        OSError: one cannot be made.
+        OSError: a folder cannot be created.
     """
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
-            folder.mkdir(mode=_MODE, exist_ok=True)
+            folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)

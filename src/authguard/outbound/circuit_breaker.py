@@ -7,38 +7,38 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Stops asking a service that failed again and again, and lets one question through to see whether it is back.
+    """Refuses calls to a service that failed repeatedly, then allows one probe to see whether it has recovered.
 
     Attributes:
-        failures: in a row, after which it opens; 0 for never.
-        open_for: seconds until one question is let through.
+        failures: consecutive failures that open the breaker; 0 never opens it.
+        open_for: seconds until the breaker allows one probe.
     """
 
     failures: int
     open_for: float
-    _failed: int = 0
-    _since: float = field(default=float("-inf"))
-    _probing: bool = False
+    _failure_count: int = 0
+    _last_failure: float = field(default=float("-inf"))
+    _is_probing: bool = False
 
     def allow(self, now: float) -> bool:
-        """Whether to ask now; where it is half open, only the first is let through."""
-        if not self.failures or self._failed < self.failures:
+        """Return whether a call may start now; a half-open breaker allows only one."""
+        if not self.failures or self._failure_count < self.failures:
             return True
-        # a clock that stepped back must not keep it open for longer than it was to be
-        if self._probing or 0 <= now - self._since < self.open_for:
+        # a clock that stepped back must not keep the breaker open for longer than `open_for`
+        if self._is_probing or 0 <= now - self._last_failure < self.open_for:
             return False
-        self._probing = True
+        self._is_probing = True
         return True
 
     def record(self, now: float, *, succeeded: bool) -> None:
-        """Take note of how a question ended."""
-        self._probing = False
+        """Record the result of a call."""
+        self._is_probing = False
         if succeeded:
-            self._failed = 0
+            self._failure_count = 0
         else:
-            self._failed += 1
-            self._since = now
+            self._failure_count += 1
+            self._last_failure = now
 
     def abandon(self) -> None:
-        """Take note that who asked went away before there was an answer, so that the next may probe."""
-        self._probing = False
+        """Record that the caller was cancelled before the call ended, so that the next caller may probe."""
+        self._is_probing = False

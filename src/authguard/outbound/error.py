@@ -9,15 +9,14 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """The service gave no answer that can be used.
+    """A service, or a function of the app, returned no usable answer.
 
     Attributes:
         cause: closed code.
-        retryable: whether asking retryable may help, and cannot have used anything up.
+        retryable: whether a retry may help and cannot have used up anything.
     """
 
     def __init__(self, cause: Cause, *, retryable: bool = False) -> None:
-        """Keep the cause."""
         self.cause: Final[Cause] = cause
         self.retryable: Final = retryable
         super().__init__(cause)

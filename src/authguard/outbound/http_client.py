@@ -1,8 +1,8 @@
-"""The one place where HTTP clients are made: what goes out takes no proxy of the environment unless a setting says so.
+"""Factory of all HTTP clients; they ignore the proxies of the environment unless a setting allows them.
 
-Rule: what carries a bearer token or a question about a customer goes where the policy says. `AUTHGUARD_PROXIES` set to
-`environment` lets `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` lead what goes out over TLS, in a tunnel that the proxy
-cannot read. What goes out without TLS stays on this machine, so it never takes a proxy.
+Rule: a request that carries a bearer token or a question about a customer goes only where the policy sends it. If
+`AUTHGUARD_PROXIES` is `environment`, requests over TLS may use `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, through a
+tunnel that the proxy cannot read. Requests without TLS stay on this machine and never use a proxy.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ if TYPE_CHECKING:
 
     import httpx2
 
-VARIABLE: Final = "AUTHGUARD_PROXIES"
-ALLOWED: Final = "environment"
+PROXIES_VARIABLE: Final = "AUTHGUARD_PROXIES"
+ENVIRONMENT: Final = "environment"
 
 
 def uses_environment_proxies(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether the environment's proxies may be used.
+    """Return whether HTTP clients may use the proxies of the environment.
 
     Args:
-        environ: instead of the process's own variables.
+        environ: variables to read instead of those of the process.
 
     Raises:
-        SettingsError: the variable holds something else than `environment`.
+        SettingsError: the variable has a value other than `environment`.
     """
-    said = (os.environ if environ is None else environ).get(VARIABLE, "")
-    if said not in {"", ALLOWED}:
-        raise SettingsError(f"{VARIABLE} has to be `{ALLOWED}`, or not set: then no proxy is used")
-    return said == ALLOWED
+    value = (os.environ if environ is None else environ).get(PROXIES_VARIABLE, "")
+    if value not in {"", ENVIRONMENT}:
+        raise SettingsError(f"{PROXIES_VARIABLE} has to be `{ENVIRONMENT}`, or not set: then no proxy is used")
+    return value == ENVIRONMENT
 
 
 def create_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.Client:  # noqa: ANN401 - of httpx2
-    """Make a client for a thread of its own.
+    """Create a blocking client, for a thread.
 
     Args:
-        verify: trusted certificates; ``True`` for the usual ones.
-        options: further ones of `httpx2.Client`.
+        verify: trusted certificates; ``True`` for the default ones.
+        options: further options of `httpx2.Client`.
     """
-    import httpx2  # noqa: PLC0415 - a command that asks nobody does without
+    import httpx2  # noqa: PLC0415 - commands without HTTP requests do not load it
 
-    return httpx2.Client(verify=verify, **_ways(), **options)
+    return httpx2.Client(verify=verify, **_proxy_options(), **options)
 
 
 def create_async_client(*, verify: SSLContext | bool = True, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401
-    """Make a client for an event loop, as `create_client`."""
+    """Create a client for an event loop; arguments as for `create_client`."""
     import httpx2  # noqa: PLC0415
 
-    return httpx2.AsyncClient(verify=verify, **_ways(), **options)
+    return httpx2.AsyncClient(verify=verify, **_proxy_options(), **options)
 
 
 def load_trusted_certificates() -> SSLContext:
-    """Read the trusted certificates, which takes too long for a request."""
+    """Load the trusted certificates; this is too slow for a request."""
     import httpx2  # noqa: PLC0415
 
     return httpx2.create_ssl_context()
 
 
-def _ways() -> dict[str, Any]:
-    """Return what decides whether a proxy is taken, and that no redirect is followed."""
+def _proxy_options() -> dict[str, Any]:
+    """Return the options that control proxies and disable redirects."""
     return {"trust_env": uses_environment_proxies(), "mounts": {"http://": None}, "follow_redirects": False}

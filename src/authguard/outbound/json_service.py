@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: bytes of an answer, and how deep it may nest
-ANSWER_BOUND: Final = 65_536
-DEPTH_BOUND: Final = 32
-#: statuses after which asking again may help (RFC 9110 15.6, RFC 6585 4)
-_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+#: bytes of a response, and its nesting depth
+MAX_RESPONSE_BYTES: Final = 65_536
+MAX_RESPONSE_DEPTH: Final = 32
+#: statuses after which a retry may help (RFC 9110 15.6, RFC 6585 4)
+_RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAuth:
-    """How the guard shows itself to a service, and what it holds the service to.
+    """How the guard authenticates to a service, and which certificate authority it trusts there.
 
     Attributes:
-        bearer_env: name of the variable that holds our token; empty for none.
-        certificate: file of our certificate; empty for none.
-        key: file of its key.
-        authority: file of the certificate authority that the service is held to; empty for the usual ones.
+        bearer_env: name of the variable that holds the bearer token; empty for none.
+        certificate: path of the client certificate; empty for none.
+        key: path of its private key.
+        authority: path of the certificate authority for the service; empty for the default ones.
     """
 
     bearer_env: str = ""
@@ -50,7 +50,7 @@ class ServiceAuth:
 
 
 class JsonService:
-    """Asks one address with a JSON document, and reads a JSON document."""
+    """Client of one address that takes a JSON document and returns one."""
 
     def __init__(
         self,
@@ -62,31 +62,31 @@ class JsonService:
         environ: Mapping[str, str],
         client: httpx2.AsyncClient | None = None,
     ) -> None:
-        """Prepare what every question carries.
+        """Build the headers and the TLS context of every request.
 
         Args:
-            address: of the service.
-            who: it is, for what is wrong with its settings: ``the verifier `otp```.
-            max_concurrency: connections at the most.
-            auth: how the guard shows itself.
-            environ: where the bearer token is.
-            client: to use instead of one of its own; its owner closes it.
+            address: URL of the service.
+            who: name of the service in error messages: ``the verifier `otp```.
+            max_concurrency: maximum number of connections.
+            auth: how the guard authenticates.
+            environ: variables that hold the bearer token.
+            client: HTTP client to use; its owner closes it. Without it the service creates its own.
 
         Raises:
-            SettingsError: it would be asked without TLS on another machine, the variable with the token is not set, or
+            SettingsError: the address is on another machine and uses no TLS, the variable with the token is not set, or
                 a certificate cannot be read.
         """
         if not is_secure(address):
-            raise SettingsError(f"{who} would be asked without TLS: use https, or this very machine")
+            raise SettingsError(f"{who} is on another machine and its URL does not use TLS: use https")
         self._address = address
-        self._given = client
+        self._injected_client = client
         self._client = client
-        self._at_once = max_concurrency
+        self._max_concurrency = max_concurrency
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
         if auth.bearer_env:
             token = environ.get(auth.bearer_env, "")
             if not token:
-                raise SettingsError(f"set `{auth.bearer_env}`: {who} is shown its token")
+                raise SettingsError(f"set `{auth.bearer_env}`: it holds the token for {who}")
             self._headers["Authorization"] = f"Bearer {token}"
         self._tls: ssl.SSLContext | bool = True
         if auth.certificate or auth.authority:
@@ -99,66 +99,66 @@ class JsonService:
                 raise SettingsError(message) from error
 
     async def open(self) -> None:
-        """Make a client; no proxy of the environment has a say about what is told of customers."""
+        """Create the HTTP client; it ignores the proxies of the environment, because requests are about customers."""
         if self._client is None:
-            limits = httpx2.Limits(max_connections=self._at_once)
-            # reading the trusted certificates takes long, and this very machine is asked without
+            limits = httpx2.Limits(max_connections=self._max_concurrency)
+            # reading the trusted certificates is slow, and a loopback address needs none
             verify = self._tls if self._address.startswith("https:") else False
             self._client = create_async_client(verify=verify, timeout=None, limits=limits)
 
     async def close(self) -> None:
-        """Close it, if it is our own."""
-        if self._client is not None and self._client is not self._given:
+        """Close the HTTP client, unless it was passed in."""
+        if self._client is not None and self._client is not self._injected_client:
             await self._client.aclose()
             self._client = None
 
     async def ask(self, document: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-        """Ask once; the caller bounds the time.
+        """Send one request and return the parsed response; the caller sets the deadline.
 
         Raises:
-            ServiceError: with its cause.
+            ServiceError: there is no usable response.
         """
         if self._client is None:
             raise ServiceError("error")
         try:
             async with self._client.stream(
                 "POST", self._address, json=document, headers=self._headers, follow_redirects=False
-            ) as answer:
-                if answer.status_code != httpx2.codes.OK:
-                    raise ServiceError("refused", retryable=answer.status_code in _AGAIN)
-                if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            ) as response:
+                if response.status_code != httpx2.codes.OK:
+                    raise ServiceError("refused", retryable=response.status_code in _RETRYABLE_STATUSES)
+                if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                     raise ServiceError("nonsense")
-                if "content-encoding" in answer.headers:
+                if "content-encoding" in response.headers:
                     raise ServiceError("nonsense")
                 body = bytearray()
-                async for chunk in answer.aiter_bytes():
+                async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > ANSWER_BOUND:
+                    if len(body) > MAX_RESPONSE_BYTES:
                         raise ServiceError("too-large")
         except httpx2.HTTPError as error:
             raise ServiceError("error", retryable=True) from error
-        return _read(bytes(body))
+        return _parse(bytes(body))
 
 
-def _read(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+def _parse(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
-        document = json.loads(body, object_pairs_hook=_once, parse_constant=_refuse)
+        document = json.loads(body, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise ServiceError("nonsense") from error
-    if _depth(document) > DEPTH_BOUND:
+    if _depth(document) > MAX_RESPONSE_DEPTH:
         raise ServiceError("nonsense")
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return found
 
 
-def _refuse(_: str) -> float:
-    raise ValueError("no number")
+def _reject_constant(_: str) -> float:
+    raise ValueError("not a JSON number")
 
 
 def _depth(document: object) -> int:

@@ -15,46 +15,46 @@ if TYPE_CHECKING:
 
 
 class BoundedThreadPool:
-    """Runs functions of the app in worker threads of its own, so that none blocks the loop and none pile up.
+    """Runs functions of the app in its own worker threads, so that none blocks the event loop and none pile up.
 
-    A function that does not end is left behind in its thread; while as many as may run at once are left behind, no
-    further one is begun. The app's own thread pool is not touched.
+    A function that does not return keeps its thread after its caller is cancelled. If `max_concurrency` such functions
+    are still running, further calls fail at once. The thread pool of the app is not used.
     """
 
     def __init__(self, max_concurrency: int) -> None:
-        """Allow so many at once, counting those that were left behind."""
-        self._free = threading.BoundedSemaphore(max_concurrency)
-        self._at_once = max_concurrency
+        """Store the limit on running functions; abandoned ones count."""
+        self._permits = threading.BoundedSemaphore(max_concurrency)
+        self._max_concurrency = max_concurrency
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the app's own
-        """Call a function in a thread.
+        """Call a function in a thread and return its result.
 
         Raises:
-            ServiceError: too many are running still.
+            ServiceError: the limit on running functions is reached.
         """
         if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._at_once)
-        if not self._free.acquire(blocking=False):
+            self._limiter = anyio.CapacityLimiter(self._max_concurrency)
+        if not self._permits.acquire(blocking=False):
             raise ServiceError("busy")
-        turn = threading.Lock()
-        begun = left = False
+        lock = threading.Lock()
+        started = abandoned = False
 
         def call() -> Any:  # noqa: ANN401 - the app's own
-            nonlocal begun
-            with turn:
-                if left:
+            nonlocal started
+            with lock:
+                if abandoned:
                     return None
-                begun = True
+                started = True
             try:
                 return function(*arguments)
             finally:
-                self._free.release()
+                self._permits.release()
 
         try:
             return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
         finally:
-            with turn:
-                if not begun:  # whoever asked went away before a thread took it up, and none will
-                    left = True
-                    self._free.release()
+            with lock:
+                if not started:  # the caller was cancelled before a thread took the call, and no thread will
+                    abandoned = True
+                    self._permits.release()
