@@ -28,7 +28,7 @@ def test_signatures_are_those_of_rfc_8032() -> None:
     made = signing_key.generate_key("n")
     assert made.text().startswith("PRIVATE+KEY+n+")
     assert signing_key.verify_signature(bytes.fromhex(PUBLIC), bytes.fromhex(SIGNATURE), bytes.fromhex(MESSAGE))
-    key = signing_key._of("n", signing_key.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SEED)))
+    key = signing_key._from_private("n", signing_key.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SEED)))
     assert key.key.public.hex() == PUBLIC
     assert key.sign(bytes.fromhex(MESSAGE)).hex() == SIGNATURE
 
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_read_or_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").chmod(0o600)
     with pytest.raises(SettingsError, match="cannot be read: UnicodeDecodeError"):
         signing_key.load_key_file(tmp_path / "file")
-    with pytest.raises(SettingsError, match="cannot be made"):
+    with pytest.raises(SettingsError, match="cannot be created"):
         signing_key.load_or_create_keys(tmp_path / "file" / "keys")
 
 

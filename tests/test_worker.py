@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.worker import NAME, Worker
+from authguard.worker import THREAD_NAME, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ PATIENCE = 60
 
 def threads() -> list[threading.Thread]:
     """List the threads of workers that live."""
-    return [thread for thread in threading.enumerate() if thread.name == NAME]
+    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
 
 
 @pytest.fixture

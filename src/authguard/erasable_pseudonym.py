@@ -1,11 +1,11 @@
-"""What subjects are called in the log, so that one of them can be forgotten: a key for each, none of them stored.
+"""Erasable pseudonyms of subjects for the audit log: one key per subject, none of them stored.
 
 The keys are the leaves of a tree of keyed hashes (a puncturable pseudorandom function: Goldreich, Goldwasser and
-Micali 1986; Boneh and Waters 2013). Who has the root computes them all. To destroy one, the root is replaced by the
-nodes beside the way to that leaf: from them every other leaf is computed, and that one by nobody.
+Micali 1986; Boneh and Waters 2013). The root key computes all of them. To destroy one leaf, the root is replaced by the
+siblings of the nodes on the path to that leaf: they compute every other leaf, and nothing computes that one.
 
-Rules: a file beside the store holds the nodes, never a subject's name; a name that was forgotten and comes again gets
-another key, from a tree that was begun then; the file is replaced whole, and the old one overwritten.
+Rules: a file beside the store holds the nodes and no subject's name. A subject that appears again after its erasure
+gets a key from a tree that was created at the erasure. The file is replaced as a whole, and the old one is overwritten.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: levels of a tree, each with so many branches: 48 bits, so that two of ten million names share a leaf once in 500,000
-#: times, and then only forgetting one of them gives the other another pseudonym
+#: levels of a tree and branches of a node: 48 bits. Of ten million names, two share a leaf once in 500,000
+#: cases; then the erasure of one also changes the pseudonym of the other
 LEVELS: Final = 24
 BRANCHES: Final = 4
-KEY: Final = 32
+KEY_BYTES: Final = 32
 #: bytes of a pseudonym; the log has it in hexadecimal
-PSEUDONYM: Final = 16
-#: most bytes of the file: about ten thousand who were forgotten
-FILE_BOUND: Final = 128 * 1024 * 1024
-#: how often a file that other processes replace is read again
-TRIES: Final = 64
+PSEUDONYM_BYTES: Final = 16
+#: maximum size of the file: about ten thousand erased subjects
+MAX_FILE_BYTES: Final = 128 * 1024 * 1024
+#: how often a file is read again while other processes replace it
+MAX_ATTEMPTS: Final = 64
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file holds.
+    """Content of the key file.
 
     Attributes:
-        v: version of the form.
-        way: key under which names become ways through the trees, hexadecimal.
-        since: when the first tree was begun, epoch seconds UTC.
-        before: whether there are older lines, whose subjects are named by the deployment's key.
-        trees: the nodes of each, the oldest tree first: the way from the root (digits 0 to 3) -> key, hexadecimal.
-        forgotten: way -> when its key was destroyed.
+        v: version of the format.
+        way: key that turns names into paths through the trees, hexadecimal.
+        since: time at which the first tree was created, epoch seconds UTC.
+        before: whether there are older lines, whose subjects have pseudonyms under the deployment's key.
+        trees: nodes of each tree, the oldest tree first: path from the root (digits 0 to 3) -> key, hexadecimal.
+        forgotten: path -> time at which its key was destroyed.
     """
 
     v: int
@@ -66,32 +66,32 @@ _decode: Final = msgspec.json.Decoder(_File).decode
 
 @dataclass(frozen=True, slots=True)
 class PseudonymInfo:
-    """What is known of a name.
+    """The pseudonym of a subject and its history.
 
     Attributes:
-        pseudonym: that it has now; what it had before its key was destroyed nobody can compute.
-        forgotten: when its key was destroyed, epoch seconds UTC; 0 where it never was.
-        before: until when lines name it by the deployment's key, which stands elsewhere; 0 where there are none.
+        pseudonym: current pseudonym; a pseudonym from before an erasure cannot be computed any more.
+        erased: time at which the key was destroyed, epoch seconds UTC; 0 if it never was.
+        since: time of the first erasable pseudonym; earlier lines use the deployment's key; 0 if there are none.
     """
 
     pseudonym: str
-    forgotten: float
-    before: float
+    erased: float
+    since: float
 
 
 def key_file_path(store: Path) -> Path:
-    """Name the file that is kept beside a store."""
+    """Return the path of the key file beside a store."""
     return store.with_name(store.name + ".names")
 
 
 class ErasablePseudonyms:
-    """ErasablePseudonyms subjects for the log.
+    """Pseudonyms of subjects, each under a key that can be destroyed.
 
     Args:
-        path: of the file.
+        path: path of the key file.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: the file cannot be read.
     """
 
     __slots__ = ("_file", "_path", "_seen")
@@ -103,69 +103,69 @@ class ErasablePseudonyms:
 
     @property
     def check(self) -> str:
-        """Return a value that is equal for equal keys and tells nothing of them."""
-        return blake2b(b"names", digest_size=PSEUDONYM, key=bytes.fromhex(self._current().way)).hexdigest()
+        """Return a value that is equal for equal keys and reveals nothing about them."""
+        return blake2b(b"names", digest_size=PSEUDONYM_BYTES, key=bytes.fromhex(self._current().way)).hexdigest()
 
     def subject(self, issuer: str, subject: str) -> str:
-        """Name a subject of an issuer.
+        """Return the pseudonym of a subject of an issuer.
 
         Raises:
-            SettingsError: the file of the keys cannot be read any more.
+            SettingsError: the key file cannot be read any more.
         """
         return self.account(account_key(issuer, subject))
 
     def account(self, account: bytes) -> str:
-        """Name the subject of an account, as `subject` does.
+        """Return the pseudonym of an account's subject, as `subject` does.
 
         Args:
             account: from `authguard.core.snapshot.account_key`.
 
         Raises:
-            SettingsError: the file of the keys cannot be read any more.
+            SettingsError: the key file cannot be read any more.
         """
         return self.look_up(account).pseudonym
 
     def look_up(self, account: bytes) -> PseudonymInfo:
-        """Tell what is known of the name of an account.
+        """Return the pseudonym of an account's subject with its history.
 
         Raises:
-            SettingsError: the file cannot be read.
+            SettingsError: the key file cannot be read.
         """
         file = self._current()
-        way = _path(file, account)
-        leaf = next(filter(None, (_leaf(tree, way) for tree in file.trees)), b"")
+        path = _path(file, account)
+        leaf = next(filter(None, (_leaf(tree, path) for tree in file.trees)), b"")
         if not leaf:
             raise _unreadable(self._path, None)
         before = file.since if file.before else 0.0
-        return PseudonymInfo(_pseudonym(leaf, account), file.forgotten.get(way, 0.0), before)
+        return PseudonymInfo(_pseudonym(leaf, account), file.forgotten.get(path, 0.0), before)
 
     def erase(self, account: bytes, at: float, record: Callable[[], object]) -> None:
-        """Destroy the key of a name.
+        """Destroy the key of a subject's pseudonym.
 
         Args:
-            account: whose, from `authguard.core.snapshot.account_key`.
+            account: the account, from `authguard.core.snapshot.account_key`.
             at: epoch seconds UTC.
-            record: writes that it is done, before it is; what it raises is raised, and nothing was destroyed.
+            record: writes the erasure to the log, before the key is destroyed. If it raises, the key stays.
 
         Raises:
             SettingsError: the file cannot be written.
         """
         with _locked(self._path):
             file = self._read()
-            way = _path(file, account)
+            path = _path(file, account)
             trees = list(file.trees)
-            # the first tree in which the leaf is left names whoever it is; who comes again is named by the next
-            place = next((number for number, tree in enumerate(trees) if _leaf(tree, way)), len(trees))
-            if place >= len(trees) - 1:
-                trees.append({"": secrets.token_hex(KEY)})
-            trees[place] = _puncture(trees[place], way)
-            new = msgspec.structs.replace(file, trees=tuple(trees), forgotten=file.forgotten | {way: at})
+            # the first tree that still has the leaf names the subject; after the erasure, the next tree does
+            index = next((number for number, tree in enumerate(trees) if _leaf(tree, path)), len(trees))
+            if index >= len(trees) - 1:
+                trees.append({"": secrets.token_hex(KEY_BYTES)})
+            trees[index] = _puncture(trees[index], path)
+            new = msgspec.structs.replace(file, trees=tuple(trees), forgotten=file.forgotten | {path: at})
             record()
             _replace(self._path, msgspec.json.encode(new))
         self._file = self._read()
 
     def _current(self) -> _File:
-        """Give what the file holds now; another process may have destroyed a key."""
+        """Return the content of the file; another process may have destroyed a key."""
         try:
             status = self._path.stat()
         except OSError as error:
@@ -176,23 +176,23 @@ class ErasablePseudonyms:
 
     def _read(self) -> _File:
         status = os.stat_result((0,) * 10)
-        for left in reversed(range(TRIES)):
+        for remaining in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self._path.open("rb") as file:
                     status = os.fstat(file.fileno())
-                    found = _decode(file.read(FILE_BOUND))
+                    found = _decode(file.read(MAX_FILE_BYTES))
                 break
             except (OSError, msgspec.DecodeError) as error:
-                # a file that another process replaces is overwritten while it may still be open here
-                if not left or not status.st_ino or not self._is_replaced(status):
+                # another process that replaces the file overwrites the old one, which may still be open here
+                if not remaining or not status.st_ino or not self._is_replaced(status):
                     raise _unreadable(self._path, error) from error
-        if found.v != 1 or not found.trees or len(found.way) != 2 * KEY:
+        if found.v != 1 or not found.trees or len(found.way) != 2 * KEY_BYTES:
             raise _unreadable(self._path, None)
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         return found
 
     def _is_replaced(self, status: os.stat_result) -> bool:
-        """Whether another file stands there than the one that was read."""
+        """Return whether the path now names another file than the one that was read."""
         try:
             now = self._path.stat()
         except OSError:
@@ -201,35 +201,35 @@ class ErasablePseudonyms:
 
 
 def _unreadable(path: Path, error: Exception | None) -> SettingsError:
-    why = type(error).__name__ if error else "another form"
-    return SettingsError(f"the keys of names `{path}` cannot be read ({why}): restore the file from a backup")
+    why = type(error).__name__ if error else "unknown format"
+    return SettingsError(f"the pseudonym keys `{path}` cannot be read ({why}): restore the file from a backup")
 
 
 def create_key_file(path: Path, now: float, *, before: bool) -> None:
-    """Make the file where there is none; processes that do so at once end up with the same.
+    """Create the key file if there is none; processes that do so at the same time get the same file.
 
     Args:
-        path: of the file.
+        path: path of the file.
         now: epoch seconds UTC.
-        before: whether there are lines already, whose subjects are named by the deployment's key.
+        before: whether the log already has lines, whose subjects have pseudonyms under the deployment's key.
 
     Raises:
-        SettingsError: it cannot be made.
+        SettingsError: the file cannot be created.
     """
     if path.exists():
         return
-    file = _File(1, secrets.token_hex(KEY), now, before, ({"": secrets.token_hex(KEY)},), {})
+    file = _File(1, secrets.token_hex(KEY_BYTES), now, before, ({"": secrets.token_hex(KEY_BYTES)},), {})
     try:
         make_folder(path.parent)
         new = _write(path, msgspec.json.encode(file))
         try:
             os.link(new, path)
         except FileExistsError:
-            return  # another process was faster: its keys are the keys
+            return  # another process created the file first: its keys count
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"the keys of names `{path}` cannot be made: {type(error).__name__}") from error
+        raise SettingsError(f"the pseudonym keys `{path}` cannot be created: {type(error).__name__}") from error
 
 
 def _write(path: Path, data: bytes) -> Path:
@@ -248,11 +248,11 @@ def _write(path: Path, data: bytes) -> Path:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time change the file."""
+    """Hold the lock under which one process at a time changes the file."""
     try:
         fd = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise SettingsError(f"the keys of names `{path}` cannot be changed: {error.strerror}") from error
+        raise SettingsError(f"the pseudonym keys `{path}` cannot be changed: {error.strerror}") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -261,7 +261,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Put new keys in the place of the old, and overwrite those, as far as the disk lets itself be overwritten."""
+    """Replace the key file, and overwrite the old one as far as the disk allows."""
     try:
         old = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
@@ -276,47 +276,47 @@ def _replace(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise SettingsError(f"the keys of names `{path}` cannot be changed: {error.strerror}") from error
+        raise SettingsError(f"the pseudonym keys `{path}` cannot be changed: {error.strerror}") from error
 
 
 # --- the trees
 
 
 def _path(file: _File, account: bytes) -> str:
-    """Tell the way to a name's leaf, one digit a level."""
+    """Return the path to the leaf of an account, one digit per level."""
     digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.way), person=b"way").digest()
     return "".join(str(byte >> shift & 3) for byte in digest for shift in (6, 4, 2, 0))
 
 
 def _child(key: bytes, digit: str) -> bytes:
-    return blake2b(digit.encode(), digest_size=KEY, key=key, person=b"node").digest()
+    return blake2b(digit.encode(), digest_size=KEY_BYTES, key=key, person=b"node").digest()
 
 
-def _leaf(tree: dict[str, str], way: str) -> bytes:
-    """Compute a leaf; empty where its key was destroyed."""
+def _leaf(tree: dict[str, str], path: str) -> bytes:
+    """Compute a leaf; return empty bytes if its key was destroyed."""
     for length in range(LEVELS + 1):
-        if (found := tree.get(way[:length])) is not None:
+        if (found := tree.get(path[:length])) is not None:
             key = bytes.fromhex(found)
-            for digit in way[length:]:
+            for digit in path[length:]:
                 key = _child(key, digit)
             return key
     return b""
 
 
-def _puncture(tree: dict[str, str], way: str) -> dict[str, str]:
-    """Replace the node over a leaf by those beside the way to it."""
-    above = next((way[:length] for length in range(LEVELS + 1) if way[:length] in tree), None)
-    if above is None:
+def _puncture(tree: dict[str, str], path: str) -> dict[str, str]:
+    """Replace the node above a leaf by the siblings of the nodes on the path to it."""
+    ancestor = next((path[:length] for length in range(LEVELS + 1) if path[:length] in tree), None)
+    if ancestor is None:
         return tree
-    left = dict(tree)
-    key = bytes.fromhex(left.pop(above))
-    for length in range(len(above), LEVELS):
+    remaining = dict(tree)
+    key = bytes.fromhex(remaining.pop(ancestor))
+    for length in range(len(ancestor), LEVELS):
         for digit in map(str, range(BRANCHES)):
-            if digit != way[length]:
-                left[way[:length] + digit] = _child(key, digit).hex()
-        key = _child(key, way[length])
-    return left
+            if digit != path[length]:
+                remaining[path[:length] + digit] = _child(key, digit).hex()
+        key = _child(key, path[length])
+    return remaining
 
 
 def _pseudonym(leaf: bytes, account: bytes) -> str:
-    return blake2b(account, digest_size=PSEUDONYM, key=leaf, person=b"subject").hexdigest()
+    return blake2b(account, digest_size=PSEUDONYM_BYTES, key=leaf, person=b"subject").hexdigest()

@@ -1,4 +1,4 @@
-"""What subjects are called in the log: chosen in one place for the app, for commands and for whoever asks the log."""
+"""Choice of the pseudonyms of the log: the same for the app, for operator commands and for queries."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 def create_pseudonyms(
     settings: Settings, *, plain: bool, several: bool = False, clock: Clock | None = None
 ) -> ErasablePseudonyms | KeyedPseudonyms:
-    """Choose what subjects are called: by a key for each, where the file of the keys can be kept beside the store.
+    """Return the pseudonyms of a deployment: erasable ones if their key file can be kept beside the store.
 
     Args:
         settings: of the deployment.
-        plain: whether the policy wants subjects by their names.
+        plain: whether the policy wants subjects under their own names.
         several: whether the policy trusts several issuers.
-        clock: for the file, which is made where there is none; without it nothing is made.
+        clock: time of the creation of the key file; without a clock, a missing file is not created.
 
     Raises:
-        SettingsError: the keys cannot be read or made.
+        SettingsError: the keys cannot be read or created.
     """
     if plain:
         return KeyedPseudonyms(b"", plain=True, several=several)
@@ -50,14 +50,14 @@ def create_pseudonyms(
 
 
 def load_pseudonym_key(settings: Settings, *, create: bool = False) -> bytes:
-    """Read the key of the whole deployment.
+    """Return the pseudonym key of the whole deployment.
 
     Args:
         settings: of the deployment.
         create: whether to create the key file if there is none.
 
     Raises:
-        SettingsError: it cannot be read or made.
+        SettingsError: the key cannot be read or created.
     """
     if settings.pseudonym_key:
         return settings.pseudonym_key
@@ -66,7 +66,7 @@ def load_pseudonym_key(settings: Settings, *, create: bool = False) -> bytes:
     path = Path(settings.store)
     if not create and not path.with_name(path.name + ".key").exists():
         raise SettingsError(
-            f"the pseudonym key beside the store `{path}` cannot be read, there is none: name the app's"
-            " store with --store, set AUTHGUARD_PSEUDONYM_KEY as the app has it, or start the app, which makes one"
+            f"there is no pseudonym key beside the store `{path}`: name the app's"
+            " store with --store, set AUTHGUARD_PSEUDONYM_KEY as the app has it, or start the app, which creates one"
         )
     return load_or_create_key(path)

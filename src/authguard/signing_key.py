@@ -1,7 +1,7 @@
-"""The keys that sign a log's checkpoints: Ed25519 (RFC 8032), kept in a file that only its owner reads.
+"""Ed25519 keys that sign the checkpoints of a log (RFC 8032), stored in a file that only its owner can read.
 
-A key is one line, ``PRIVATE+KEY+name+id+base64``, as the signed notes of other logs have it. A file may hold several:
-the last signs, the others were rotated out and endorse their successors.
+A key is one line, ``PRIVATE+KEY+name+id+base64``, the format of signed notes. A file may hold several keys: the last
+one signs; the others were rotated out and endorse their successors.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from authguard.errors import SettingsError
 from authguard.paths import make_folder
 
 _PREFIX: Final = "PRIVATE+KEY+"
-#: bytes of a key's seed with its kind before it
-_SEED: Final = 33
-#: most bytes of a key file that are read
-_FILE_BOUND: Final = 65_536
+#: bytes of a seed, including the key type before it
+_SEED_BYTES: Final = 33
+#: maximum size of a key file
+_MAX_FILE_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key that signs.
+    """A private key that signs checkpoints.
 
     Attributes:
         key: its public half and its name.
@@ -41,27 +41,27 @@ class SigningKey:
     _private: Ed25519PrivateKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
-        """Sign, 64 bytes."""
+        """Return the signature of a message, 64 bytes."""
         return self._private.sign(message)
 
     def text(self) -> str:
-        """Write the private key as its file has it."""
+        """Return the private key as one line of a key file."""
         seed = self._private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        coded = b64encode(bytes([NOTE_SIGNATURE]) + seed).decode()
-        return f"{_PREFIX}{self.key.name}+{self.key.id(NOTE_SIGNATURE).hex()}+{coded}"
+        encoded = b64encode(bytes([NOTE_SIGNATURE]) + seed).decode()
+        return f"{_PREFIX}{self.key.name}+{self.key.id(NOTE_SIGNATURE).hex()}+{encoded}"
 
 
-def _of(name: str, private: Ed25519PrivateKey) -> SigningKey:
+def _from_private(name: str, private: Ed25519PrivateKey) -> SigningKey:
     return SigningKey(Key(name, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)), private)
 
 
 def generate_key(name: str = "") -> SigningKey:
-    """Make a key.
+    """Generate a key.
 
     Args:
-        name: without spaces and plus signs; else one of its own.
+        name: without spaces and plus signs; a random name if empty.
     """
-    return _of(name or f"authguard-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
+    return _from_private(name or f"authguard-{secrets.token_hex(4)}", Ed25519PrivateKey.generate())
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +70,7 @@ def _public(public: bytes) -> Ed25519PublicKey:
 
 
 def verify_signature(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether a signature is right."""
+    """Return whether a signature is valid."""
     try:
         _public(public).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -79,11 +79,11 @@ def verify_signature(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def parse_keys(text: str, source: str) -> tuple[SigningKey, ...]:
-    """Read keys, one a line, the signing one last.
+    """Parse keys, one per line; the last one signs.
 
     Args:
-        text: of the file or the variable.
-        source: where it stands, for the message.
+        text: content of the file or the variable.
+        source: name of the file or the variable, for error messages.
 
     Raises:
         SettingsError: a line is no key.
@@ -91,45 +91,45 @@ def parse_keys(text: str, source: str) -> tuple[SigningKey, ...]:
     keys = []
     for line in text.split():
         try:
-            name, stated, coded = line.removeprefix(_PREFIX).split("+", 2)
-            raw = decode_base64(coded)
-            found = _of(name, Ed25519PrivateKey.from_private_bytes(raw[1:]))
-            good = line.startswith(_PREFIX) and bool(name) and len(raw) == _SEED and raw[0] == NOTE_SIGNATURE
+            name, key_id, encoded = line.removeprefix(_PREFIX).split("+", 2)
+            raw = decode_base64(encoded)
+            found = _from_private(name, Ed25519PrivateKey.from_private_bytes(raw[1:]))
+            is_valid = line.startswith(_PREFIX) and bool(name) and len(raw) == _SEED_BYTES and raw[0] == NOTE_SIGNATURE
         except ValueError:
-            good = False
-        if not good or found.key.id(NOTE_SIGNATURE).hex() != stated:
-            raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keys generate`")
+            is_valid = False
+        if not is_valid or found.key.id(NOTE_SIGNATURE).hex() != key_id:
+            raise SettingsError(f"{source} holds no signing key: create one with `authguard audit keys generate`")
         keys.append(found)
     if not keys:
-        raise SettingsError(f"{source} holds no signing key: make one with `authguard audit keys generate`")
+        raise SettingsError(f"{source} holds no signing key: create one with `authguard audit keys generate`")
     return tuple(keys)
 
 
 def load_key_file(path: Path) -> tuple[SigningKey, ...]:
-    """Read a key file.
+    """Load the keys of a file.
 
     Raises:
-        SettingsError: it cannot be read, holds no key, or others than its owner may read it.
+        SettingsError: the file cannot be read, holds no key, or is readable by others than its owner.
     """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise SettingsError(f"the signing key `{path}` may be read by others: chmod 600 it")
-            text = file.read(_FILE_BOUND).decode("ascii")
+                raise SettingsError(f"the signing key `{path}` is readable by other users: run chmod 600 on it")
+            text = file.read(_MAX_FILE_BYTES).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the signing key `{path}` cannot be read: {type(error).__name__}") from error
     return parse_keys(text, f"`{path}`")
 
 
 def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
-    """Read the keys of a deployment, making one the first time.
+    """Load the keys of a deployment; create a key the first time.
 
     Args:
         given: the key itself, or the path of its file; empty for the file beside the store.
-        base: what the deployment's own files begin with.
+        base: prefix of the deployment's own files.
 
     Raises:
-        SettingsError: they cannot be read or made.
+        SettingsError: the keys cannot be read or created.
     """
     if given.startswith(_PREFIX):
         return parse_keys(given, "AUTHGUARD_SIGNING_KEY")
@@ -137,28 +137,28 @@ def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
 
 
 def key_file_path(base: str) -> Path:
-    """Name the file of the keys that is kept beside the store."""
+    """Return the path of the key file beside the store."""
     return Path(base + ".signing")
 
 
 def checkpoint_memory_path(base: str) -> Path:
-    """Name the folder in which the writers remember their newest checkpoints."""
+    """Return the path of the folder in which the writers store their newest checkpoints."""
     return Path(base + ".heads")
 
 
 def write_key_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = False) -> bool:
-    """Write a key file, whole or not at all, with mode 0600.
+    """Write a key file with mode 0600, completely or not at all.
 
     Args:
-        path: of the file.
-        keys: the signing one last.
-        replace: whether to replace the file that is there.
+        path: path of the file.
+        keys: the signing key last.
+        replace: whether to replace an existing file.
 
     Returns:
-        Whether it was written: a file that is there is left alone.
+        Whether the file was written; an existing file is kept unless `replace` is set.
 
     Raises:
-        SettingsError: it cannot be written.
+        SettingsError: the file cannot be written.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -178,15 +178,17 @@ def write_key_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = 
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"the signing key `{path}` cannot be made: {error.strerror}") from error
+        raise SettingsError(f"the signing key `{path}` cannot be created: {error.strerror}") from error
     return True
 
 
 def load_or_create_keys(path: Path) -> tuple[SigningKey, ...]:
-    """Read the keys of a file, making one the first time; processes that do so at once get the same.
+    """Load the keys of a file; create the file if there is none.
+
+    Processes that create it at the same time get the same keys.
 
     Raises:
-        SettingsError: they cannot be read or made.
+        SettingsError: the keys cannot be read or created.
     """
     if not path.exists():
         write_key_file(path, (generate_key(),))

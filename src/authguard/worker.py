@@ -1,7 +1,7 @@
-"""One thread for all that may wait in a store, or in the log: jobs in their turn, and the event loop stays free.
+"""A worker thread for blocking jobs of a store or of the log: one at a time, in order, off the event loop.
 
-A hop to a thread that already waits costs half of one through a pool, and a change of state is mostly that hop. Under
-another event loop than asyncio's the pool of anyio serves.
+Handing a job to a waiting thread costs half as much as a thread pool, and this cost dominates a change of state. Event
+loops other than asyncio's use the thread pool of anyio.
 """
 
 from __future__ import annotations
@@ -21,102 +21,103 @@ if TYPE_CHECKING:
     #: ``None`` ends the thread
     Jobs = SimpleQueue["_Job | None"]
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-#: how the thread is called, for whoever looks at a process from outside
-NAME: Final = "authguard-worker"
+#: name of the thread, for process monitors
+THREAD_NAME: Final = "authguard-worker"
 
 
 class _Job:
-    """One job, and whom to tell what came of it."""
+    """A job and the future that receives its result."""
 
-    __slots__ = ("begun", "do", "told")
+    __slots__ = ("do", "future", "is_started")
 
-    def __init__(self, do: Callable[[], object], told: asyncio.Future[Any]) -> None:
+    def __init__(self, do: Callable[[], object], future: asyncio.Future[Any]) -> None:
         self.do = do
-        self.told = told
-        self.begun = False
+        self.future = future
+        self.is_started = False
 
 
 class Worker:
-    """Does jobs off the event loop, one at a time, in the order in which they came.
+    """Runs jobs off the event loop, one at a time, in the order in which they were submitted.
 
-    A caller may leave. A job that was not begun is then not done; one that was goes on, and those behind it get another
-    thread, so that they are held up by no disk that hangs. Jobs that must not overlap therefore need a lock.
+    A caller may be cancelled. Its job is then skipped if it has not started; if it has, it continues, and the jobs
+    behind it move to a new thread, so that a hung disk does not block them. Jobs that must not overlap therefore need a
+    lock.
     """
 
-    __slots__ = ("__weakref__", "_ending", "_jobs", "_limiter")
+    __slots__ = ("__weakref__", "_finalizer", "_jobs", "_limiter")
 
     def __init__(self) -> None:
-        """Begin without a thread; the first job starts one."""
+        """Create the worker without a thread; the first job starts one."""
         self._jobs: Jobs | None = None
-        self._ending: finalize[[None], Worker] | None = None
+        self._finalizer: finalize[[None], Worker] | None = None
         self._limiter: CapacityLimiter | None = None
 
-    async def run(self, job: Callable[[], Answer]) -> Answer:
-        """Have a job done, and give its answer or raise what it raised."""
+    async def run(self, job: Callable[[], Result]) -> Result:
+        """Run a job; return its result or raise its exception."""
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # not asyncio's loop
+        except RuntimeError:  # another event loop than asyncio's
             self._limiter = self._limiter or CapacityLimiter(1)
             return await to_thread.run_sync(job, abandon_on_cancel=True, limiter=self._limiter)
-        told: asyncio.Future[Answer] = loop.create_future()
-        jobs = self._jobs or self._begin(SimpleQueue())
-        mine = _Job(job, told)
-        jobs.put(mine)
+        future: asyncio.Future[Result] = loop.create_future()
+        jobs = self._jobs or self._start_thread(SimpleQueue())
+        submitted = _Job(job, future)
+        jobs.put(submitted)
         try:
-            return await told
+            return await future
         except asyncio.CancelledError:
-            if mine.begun and self._jobs is jobs:
-                self._begin_anew(jobs)
+            if submitted.is_started and self._jobs is jobs:
+                self._replace_thread(jobs)
             raise
 
     def end(self) -> None:
-        """Let the thread end once it has done what was asked of it."""
-        if self._ending is not None:
-            self._ending()
-        self._jobs = self._ending = self._limiter = None
+        """Stop the thread after the submitted jobs."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._jobs = self._finalizer = self._limiter = None
 
-    def _begin(self, jobs: Jobs) -> Jobs:
+    def _start_thread(self, jobs: Jobs) -> Jobs:
         self._jobs = jobs
-        self._ending = finalize(self, jobs.put, None)
-        Thread(target=_work, args=(jobs,), name=NAME, daemon=True).start()
+        self._finalizer = finalize(self, jobs.put, None)
+        Thread(target=_work, args=(jobs,), name=THREAD_NAME, daemon=True).start()
         return jobs
 
-    def _begin_anew(self, left: Jobs) -> None:
-        """Leave a thread to the job that nobody waits for any more, and give the others another one."""
+    def _replace_thread(self, old: Jobs) -> None:
+        """Leave the old thread to its abandoned job, and move the other jobs to a new thread."""
         others: Jobs = SimpleQueue()
         with suppress(Empty):
             while True:
-                others.put(left.get_nowait())
+                others.put(old.get_nowait())
         self.end()
-        self._begin(others)
+        self._start_thread(others)
 
 
 def _work(jobs: Jobs) -> None:
-    """Do jobs until told to end; in the thread."""
+    """Run jobs in the thread until the stop signal."""
     while True:
         job = jobs.get()
         if job is None:
             return
-        if job.told.cancelled():
+        if job.future.cancelled():
             continue
-        job.begun = True
-        answer, raised = None, None
+        job.is_started = True
+        result, error = None, None
         try:
-            answer = job.do()
-        except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
-            raised = error
-        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody is left to be told
-            job.told.get_loop().call_soon_threadsafe(_tell, job.told, answer, raised)
-        del job, answer, raised  # what was done is not held until the next job comes
+            result = job.do()
+        except BaseException as raised:  # noqa: BLE001 - every exception belongs to the caller
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: no caller waits
+            job.future.get_loop().call_soon_threadsafe(_set_result, job.future, result, error)
+        del job, result, error  # do not keep the last job alive until the next one
 
 
-def _tell(told: asyncio.Future[object], answer: object, raised: BaseException | None) -> None:
-    """Tell what came of a job, unless its caller has left; on the loop."""
-    if told.done():
+def _set_result(future: asyncio.Future[object], result: object, error: BaseException | None) -> None:
+    """Pass a result to its caller on the loop, unless the caller was cancelled."""
+    if future.done():
         return
-    if raised is None:
-        told.set_result(answer)
+    if error is None:
+        future.set_result(result)
     else:
-        told.set_exception(raised)
+        future.set_exception(error)

@@ -103,7 +103,7 @@ def test_a_subject_is_found_by_the_name_that_its_issuer_has_for_it(monkeypatch: 
 def test_the_key_is_found_beside_the_store_and_never_made(log: Path) -> None:
     store = log.with_name("authguard.db")
     done = run("query", "--subject", "bob", "--issuer", ISSUER, "--store", str(store))
-    assert "cannot be read" in str(done.exception)
+    assert "there is no pseudonym key" in str(done.exception)
     key = store.with_name("authguard.db.key")
     assert not key.exists()
     key.write_text(KEY.hex(), "ascii")

@@ -12,7 +12,7 @@ from authguard.audit.write.memory import MemorySink
 from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
-from authguard.pseudonym import NAME_BOUND, escape_name
+from authguard.pseudonym import MAX_NAME_LENGTH, escape_name
 from authguard.runtime.journal import Journal, escape_text, sanitize_text
 from tests.audit.conftest import CountingIds
 from tests.support.hostile_text import TEXTS, is_harmless
@@ -64,7 +64,7 @@ def test_another_systems_word_is_told_in_ascii(word: str) -> None:
 @given(TEXTS, TEXTS)
 def test_two_names_are_never_written_alike(one: str, other: str) -> None:
     assert is_harmless(escape_name(one))
-    assert len(escape_name(one)) <= 2 * NAME_BOUND
+    assert len(escape_name(one)) <= 2 * MAX_NAME_LENGTH
     assert (escape_name(one) == escape_name(other)) == (one == other)
 
 
@@ -73,6 +73,6 @@ def test_names_that_could_be_written_alike_are_not(pair: tuple[str, str]) -> Non
     assert escape_name(pair[0]) != escape_name(pair[1])
 
 
-@given(st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=91), max_size=NAME_BOUND))
+@given(st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=91), max_size=MAX_NAME_LENGTH))
 def test_a_plain_name_stays_as_it_is(name: str) -> None:
     assert escape_name(name) == name

@@ -87,7 +87,7 @@ def erase(
     account, hint = anyio.run(look)
     known = keys.look_up(account.key)
     count = _count(settings, known.pseudonym)
-    older = _count(settings, KeyedPseudonyms(load_pseudonym_key(settings)).account(account.key)) if known.before else 0
+    older = _count(settings, KeyedPseudonyms(load_pseudonym_key(settings)).account(account.key)) if known.since else 0
     if not (count or older or account.record.version):
         print_error(f"nobody of that name is in the log or in the store{hint}; nothing was done")
         raise typer.Exit(FAILED)
@@ -111,7 +111,7 @@ def erase(
     )
     if older:
         print_error(
-            f"{older} records from before {format_time_ms(known.before)} name them by the deployment's key, which is"
+            f"{older} records from before {format_time_ms(known.since)} name them by the deployment's key, which is"
             " everybody's: they go when their time is over (`audit: {retention: ...}`)"
         )
     guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)

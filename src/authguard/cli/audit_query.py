@@ -114,11 +114,11 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
         if not isinstance(keys, ErasablePseudonyms):
             continue
         known = keys.look_up(account)
-        if known.before:
+        if known.since:
             yield KeyedPseudonyms(load_pseudonym_key(settings)).account(account)
-        if known.forgotten:
+        if known.erased:
             print_error(
-                f"note: the key of this name was destroyed at {format_time_ms(known.forgotten)}"
+                f"note: the key of this name was destroyed at {format_time_ms(known.erased)}"
                 " (`authguard audit erase`): earlier records of this subject can no longer be found"
             )
 
