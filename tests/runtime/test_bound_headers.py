@@ -41,7 +41,7 @@ def test_an_approver_sees_bound_headers_escaped_and_no_credential() -> None:
     assert seen[2].startswith('header x-tenant: "acme\\u202e\\n"')
     assert seen[3] == f'header cookie: "keyed digest {SEAL.keyed_digest(b"session=hunter2")}"'
     assert "hunter2" not in "".join(seen)
-    assert b"hunter2" not in binding(tenant, cookie).packed()
+    assert b"hunter2" not in binding(tenant, cookie).pack()
 
 
 def test_nobody_guesses_a_short_credential_by_the_digest_that_is_shown() -> None:

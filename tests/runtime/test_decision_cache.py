@@ -186,7 +186,7 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     cache = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * MAX_ENTRIES):
-        cache.keep(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
+        cache.store(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
     assert len(cache._unproven) <= MAX_ENTRIES
-    assert cache.find(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
-    assert cache.find(lacking, "operation 0") is None
+    assert cache.get(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
+    assert cache.get(lacking, "operation 0") is None

@@ -95,7 +95,7 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
 class BrokenSources:
     """Account sources in whose code an input of a customer finds a fault."""
 
-    async def look_up(self, *_: object) -> RequestFacts:
+    async def collect(self, *_: object) -> RequestFacts:
         """Fail as code does that nobody expected to."""
         raise ZeroDivisionError
 

@@ -1,7 +1,7 @@
-"""What the sources of account states say of whom a request speaks for: told by the token, or asked.
+"""Lookup of account states for a request, in token claims and account directories.
 
-Rules: a status that the policy does not map is ``unrecognised``, never passed over; of who may act for an account only
-what can be read whole counts.
+Rules: a status that the policy does not map is ``unrecognised`` and never ignored; delegations count only if they can
+be read completely.
 """
 
 from __future__ import annotations
@@ -28,58 +28,58 @@ if TYPE_CHECKING:
     from authguard.runtime.journal import Journal
     from authguard.runtime.state_repository import StateRepository
 
-#: characters of a status that are looked at
+#: longer statuses are cut
 MAX_STATUS_LENGTH: Final = 64
 
 
 class AccountLookup:
-    """Collects what an account's sources say."""
+    """Collects the reports of an account's sources."""
 
     __slots__ = ("_directories", "_repository")
 
     def __init__(self, repository: StateRepository, directories: Mapping[str, AccountDirectory]) -> None:
-        """Keep the directories.
+        """Store the directories.
 
         Args:
             repository: with the policy and its deadline.
-            directories: by the name of their source.
+            directories: name of the source -> its directory.
         """
         self._repository = repository
         self._directories = directories
 
-    async def look_up(self, facts: RequestFacts, principal: Principal, now: float) -> RequestFacts:
-        """Collect what is said of an account.
+    async def collect(self, facts: RequestFacts, principal: Principal, now: float) -> RequestFacts:
+        """Return the facts with the reports of an account's sources added.
 
         Raises:
             TimeoutError: a directory did not answer within the policy's budget.
         """
         policy = self._repository.policy
-        said: dict[str, Report] = {}
+        reports: dict[str, Report] = {}
         unmapped: dict[str, str] = {}
         unreachable = False
         for source in policy.accounts:
             if not source.claim:
-                stated = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
+                answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
             elif source.claim in principal.claims:
-                stated = _status_from_claim(source, principal)
+                answer = _status_from_claim(source, principal)
             else:
                 continue
-            if not isinstance(stated, AccountStatus):
+            if not isinstance(answer, AccountStatus):
                 unreachable = True
                 continue
-            status = stated.status[:MAX_STATUS_LENGTH]
+            status = answer.status[:MAX_STATUS_LENGTH]
             state = source.map.get(status, "unrecognised") if source.map else status
             known_state = state in policy.strictness and state != policy.initial["account"]
-            said[source.name] = Report(state if known_state else "unrecognised", stated.at, stated.delegations)
+            reports[source.name] = Report(state if known_state else "unrecognised", answer.at, answer.delegations)
             if not known_state:
                 unmapped[source.name] = status
-        if not said and not unreachable:
+        if not reports and not unreachable:
             return facts
-        return replace(facts, said=said, unmapped=unmapped, unreachable=unreachable)
+        return replace(facts, reports=reports, unmapped=unmapped, unreachable=unreachable)
 
 
 def _status_from_claim(source: AccountSource, principal: Principal) -> AccountStatus:
-    """Read what a token says of its subject's account; what is no status, or names mandates oddly, is no known word."""
+    """Return the account status in a token; unreadable statuses and delegations are an empty status."""
     status = principal.claims[source.claim]
     try:
         delegations = (
@@ -97,9 +97,9 @@ def _status_from_claim(source: AccountSource, principal: Principal) -> AccountSt
 def record_unmapped(  # noqa: PLR0917 - the parts of one record
     journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
 ) -> tuple[str, ...]:
-    """Record what a source said in words that the policy does not map, once for each report that is kept."""
+    """Write a record for each newly stored report with a status that the policy does not map; return the ids."""
     kept, last = after.account.reports or {}, before.account.reports or {}
-    new = {name for name in facts.unmapped if kept.get(name) == facts.said[name] != last.get(name)}
+    new = {name for name in facts.unmapped if kept.get(name) == facts.reports[name] != last.get(name)}
     if not new or not isinstance(facts.credential, Proven):
         return ()
     subject = facts.credential.principal.pseudonym

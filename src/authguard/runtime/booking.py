@@ -1,9 +1,10 @@
-"""What a held transaction would spend: shown to whoever decides, booked when approved, freed once it is void.
+"""Bookings of held transactions against limits: shown to approvers, stored on approval, released when void.
 
 Rules (ADR 28):
-- A booking counts against its limits until its transaction runs, is void, or lapses by itself: time alone frees it.
-- What is booked within the limits stays within; what goes over was accepted by everybody who approved it, by name.
-- What is not booked any more does not run.
+- A booking counts against its limits until its transaction runs, is void, or lapses by its timer.
+- An amount that was booked within its limits stays within them. Each approver accepts by name every limit that is
+  exceeded.
+- A transaction without its booking does not run.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.evaluation import Evaluation
 
-#: events of a transaction after which it can never run, and did not
+#: transaction events after which it can never run, and did not run
 VOIDING_EVENTS: Final = frozenset({"denied", "lapsed", "altered", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class LimitUsage:
-    """One limit, as an approver sees it.
+    """One limit and its usage, as an approver sees it.
 
     Attributes:
         limit: its name.
-        most: decimal digits of the most that may be spent, or how many calls.
-        currency: empty where calls are counted.
+        most: the maximum: decimal digits of an amount, or a number of calls.
+        currency: empty if calls are counted.
         per: the window in seconds; 0 for a single call.
-        by: what it counts by.
-        spent: what ran, or may still be running.
-        booked: what was approved and has not run yet.
+        by: the dimension of its ledger.
+        spent: total that ran, or may still be running.
+        booked: total that was approved and has not run yet.
         cost: of this transaction.
-        exceeded: whether it would go over the limit now.
-        tripped: whether it was over the limit when it was held.
+        exceeded: whether the transaction would exceed the limit now.
+        tripped: whether it exceeded the limit when it was held.
     """
 
     limit: str
@@ -59,11 +60,11 @@ class LimitUsage:
 
 
 def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: str) -> tuple[LimitUsage, ...]:
-    """Give the limits of a transaction as they stand now, its own booking left out.
+    """Return the current usage of a transaction's limits, without its own booking.
 
     Args:
         policy: that holds it.
-        snapshot: with the account, session and ledgers of whoever asked.
+        snapshot: with the account, session and ledgers of the transaction.
         now: epoch seconds UTC.
         transaction: its id.
     """
@@ -74,7 +75,7 @@ def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: st
         if limit.name not in costs:
             continue
         ledger = _ledger(snapshot, limit.by) if limit.per else ()
-        told = usage(limit, Decimal(costs[limit.name]), ledger, now, transaction)
+        used = usage(limit, Decimal(costs[limit.name]), ledger, now, transaction)
         found.append(
             LimitUsage(
                 limit=limit.name,
@@ -82,10 +83,10 @@ def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: st
                 currency=limit.currency if limit.amount else "",
                 per=limit.per,
                 by=limit.by,
-                spent=told.spent,
-                booked=told.booked,
+                spent=used.spent,
+                booked=used.booked,
                 cost=costs[limit.name],
-                exceeded=told.exceeded,
+                exceeded=used.exceeded,
                 tripped=limit.name in record.tripped,
             )
         )
@@ -93,23 +94,23 @@ def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: st
 
 
 def exceeded_limits(evaluation: Evaluation, transaction: str) -> frozenset[str]:
-    """Name the limits that a transaction would go over if it were approved now."""
-    told = limit_usages(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
-    return frozenset(figure.limit for figure in told if figure.exceeded)
+    """Return the names of the limits that a transaction would exceed if it were approved now."""
+    usages = limit_usages(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
+    return frozenset(figure.limit for figure in usages if figure.exceeded)
 
 
 def known_limits(policy: Policy, record: TransactionRecord) -> frozenset[str]:
-    """Name the limits of a transaction's operation."""
+    """Return the names of the limits of a transaction's operation."""
     return frozenset(limit.name for limit in _limits(policy, record))
 
 
 def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> None:
-    """Book what a transaction would spend, from the approval that decides.
+    """Reserve a transaction's costs, from its final approval on.
 
     Args:
-        evaluation: on which it was just approved, with the records of whoever asked.
+        evaluation: in which it was just approved, with the records of its requester.
         transaction: its id.
-        over: limits that it goes over, as everybody who approved it accepted.
+        over: limits that it exceeds, as all of its approvers accepted.
     """
     record = evaluation.snapshot.transaction
     until, _ = evaluation.policy.timers.next_due(replace(blank(evaluation.policy.initial), transaction=record))
@@ -127,7 +128,7 @@ def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> No
 
 
 def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
-    """Whether an approved transaction has no booking left, so that it must not run."""
+    """Return whether an approved transaction has no booking left, so that it must not run."""
     record = evaluation.snapshot.transaction
     if not record.costs or not record.approvals or not evaluation.can("transaction.started"):
         return False
@@ -139,13 +140,13 @@ def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
 
 
 def release_if_void(evaluation: Evaluation, transaction: str) -> None:
-    """Give back what a transaction holds, if it became void on this walk."""
+    """Release a transaction's bookings if it became void in this evaluation."""
     if any(moved.machine == "transaction" and moved.event in VOIDING_EVENTS for moved in evaluation.transitions):
         release_bookings(evaluation, transaction)
 
 
 def release_bookings(evaluation: Evaluation, transaction: str) -> None:
-    """Give back what a transaction holds in the ledgers that the walk has loaded."""
+    """Release a transaction's bookings in all loaded ledgers."""
     for name in ("account", "session"):
         ledger = getattr(evaluation.snapshot, name).ledger
         if any(entry.transaction == transaction for entry in ledger):

@@ -1,8 +1,8 @@
-"""What was decided a moment ago, and may be decided again without judging: same credential, same records, in time.
+"""Cache of repeatable decisions, keyed by credential, operation and channel.
 
-A plan is remembered only if nothing in it moved, was counted, bound or timed, so that judging again could only give the
-same; a session's last own act may have been written with it. It is good until the moment at which time alone would
-change it. Every use is recorded as a decision of its own.
+A decision is cached only if it moved no machine, counted nothing, bound nothing and set no time limit. Evaluating it
+again could only produce the same result. The last-activity time of a session may have been written with it. An entry
+expires when the passing of time alone could change the decision. Each use is recorded as a separate decision.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.decision_point import Plan, RequestFacts
 
-#: lacks of proof remembered at the most, each for an operation; what is proven keeps its own notes
+#: maximum number of entries for unproven requests; entries for proven ones are stored in the credential
 MAX_ENTRIES: Final = 4_096
-#: outcomes whose reply does not depend on the moment
+#: outcomes with replies that do not depend on the time
 TIME_INDEPENDENT: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
 
 
 class CachedDecision(msgspec.Struct, frozen=True, gc=False):
-    """One decision that may be made again.
+    """One decision that can be repeated.
 
     Attributes:
-        places: of the records that it met.
-        seen: what stood there.
-        until: epoch seconds UTC at which time alone would change it.
-        stencil: its line in the log, but for what differs each time.
-        verdict: its answer, but for the credential: that one keeps this, and the garbage collector looks into neither,
-            so that the two would keep each other for ever.
+        places: keys of the records that it used.
+        seen: their versions.
+        until: expiry, epoch seconds UTC.
+        template: of its log line.
+        verdict: its result, without the credential. The credential holds this entry, and the garbage collector tracks
+            neither, so a reference back would never be freed.
     """
 
     places: tuple[bytes, ...]
@@ -49,41 +49,41 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
 
 
 class DecisionCache:
-    """Where decisions are remembered: with the very credential that was judged, or with the way in which it lacks."""
+    """Stores decisions in the checked credential, or by the reason why there is none."""
 
     __slots__ = ("_decided", "_scopes", "_unproven")
 
     def __init__(self) -> None:
-        """Begin with none."""
-        #: by the code of the reason, and not by the reason: an enumeration's member is slow to hash
+        """Start empty."""
+        #: keyed by the reason's code, since hashing an enumeration member is slow
         self._unproven: dict[tuple[str, str, bytes], CachedDecision] = {}
-        #: what many remembered decisions hold is held once: the beginnings of their lines, and their scopes
+        #: values that many entries share: the start of their log lines, and their scopes
         self._decided: dict[bytes, bytes] = {}
         self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
-    def find(self, credential: Credential, about: bytes) -> CachedDecision | None:
-        """Find a decision; ``None`` says that there is none, and is no verdict.
+    def get(self, credential: Credential, key: bytes) -> CachedDecision | None:
+        """Return the cached decision; ``None`` for a cache miss, which is not a refusal.
 
         Args:
-            credential: the very value that was judged; another check gives another, with notes of its own.
-            about: identity of the operation, and the channel.
+            credential: the result of the credential check; a new check has a new cache.
+            key: identity of the operation, and the channel.
         """
         if isinstance(credential, NotProven):
-            return self._unproven.get((credential.condition, credential.reason.code, about))
-        found = credential.notes.get(about)
+            return self._unproven.get((credential.condition, credential.reason.code, key))
+        found = credential.notes.get(key)
         return found if isinstance(found, CachedDecision) else None
 
-    def keep(self, credential: Credential, about: bytes, recollection: CachedDecision) -> None:
-        """Remember a decision."""
+    def store(self, credential: Credential, key: bytes, recollection: CachedDecision) -> None:
+        """Store a decision."""
         if isinstance(credential, Proven):
-            credential.notes[about] = self._intern(recollection)
+            credential.notes[key] = self._intern(recollection)
             return
         if len(self._unproven) >= MAX_ENTRIES:
             self._unproven.clear()
-        self._unproven[credential.condition, credential.reason.code, about] = recollection
+        self._unproven[credential.condition, credential.reason.code, key] = recollection
 
     def _intern(self, recollection: CachedDecision) -> CachedDecision:
-        """Share what decisions on other customers hold too: with many of them, memory is what a request waits for."""
+        """Return the entry with shared values for its log line and scopes, to save memory."""
         verdict, template = recollection.verdict, recollection.template
         for shared in (self._decided, self._scopes):
             if len(shared) >= MAX_ENTRIES:
@@ -98,7 +98,7 @@ class DecisionCache:
 
 
 def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:
-    """Whether a step only wrote the session's last own act, of which no decision hears but by its timers."""
+    """Return whether a step changed only the session's last-activity time, on which decisions depend only by timers."""
     return (
         after.service is before.service
         and after.account is before.account
@@ -108,7 +108,7 @@ def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:
 
 
 def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, plan: Plan, before: Snapshot) -> bool:
-    """Whether judging again, with nothing changed, could only give the same plan."""
+    """Return whether evaluating again without changes could only produce the same plan."""
     return (
         (plan.after is before or is_last_seen_only(before, plan.after))
         and not facts.has_body
@@ -122,7 +122,7 @@ def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, p
 
 
 def expires_at(policy: Policy, verdict: Verdict) -> float:
-    """Tell when time alone would change a decision that moved nothing: a timer, an age, the write of an own act.
+    """Return when time alone could change a decision: by a timer, an age, or a write of the last-activity time.
 
     Returns:
         Epoch seconds UTC; infinity for never.

@@ -49,7 +49,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         credential: the closed result of its check.
         has_body: whether the body was read, so that `binding` binds it.
         binding: to a transaction, with the parsed body.
-        said: account source -> its report.
+        reports: account source -> its report.
         unmapped: account source -> its status, bounded, where the policy does not map it.
         unreachable: whether a directory gave no answer.
         channel: where the caller speaks from, as far as it is believed.
@@ -60,7 +60,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     credential: Credential
     has_body: bool = False
     binding: RequestBinding = UNBOUND
-    said: Mapping[str, Report] = {}
+    reports: Mapping[str, Report] = {}
     unmapped: Mapping[str, str] = {}
     unreachable: bool = False
     channel: str = ""
@@ -181,7 +181,7 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
     acting = conditions.classify_actor(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, acts=acting == "subject")
     apply_roles(evaluation, principal)
-    apply_reports(evaluation, facts.said, unreachable=facts.unreachable)
+    apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
     if acting == "stranger" and delegations.covers(evaluation.snapshot.account, principal, request.operation):
         acting = "agent"
     if is_new and principal.person and not is_in_doubt(evaluation):

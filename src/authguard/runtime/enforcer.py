@@ -228,7 +228,7 @@ class Enforcer:
                 return None
             channel = self._channels.find(request, credential) if self._declares_channels else ""
             about = self._cache_key(request, channel) if channel else operation.identity
-            found = self._decision_cache.find(credential, about)
+            found = self._decision_cache.get(credential, about)
             if found is None or now >= found.until or self._store.peek_versions(found.places) != found.seen:
                 return None
             record = self._cover_by_window(
@@ -260,7 +260,7 @@ class Enforcer:
         keys = Keys()
         decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._needs_body(request, credential) else None
         if isinstance(credential, Proven):
-            facts = await self._account_lookup.look_up(facts, credential.principal, now)
+            facts = await self._account_lookup.collect(facts, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
             if request.operation.ledger_dimensions and decided is None:
                 facts, keys = self._with_ledgers(request, facts, keys)
@@ -387,7 +387,9 @@ class Enforcer:
             told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._cipher)
             verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
         if not verdict.admits:
-            self._ticket_opener.remember(keys.session, now, request.operation.name, plan.fallback.kind.value, record)
+            self._ticket_opener.add_decision(
+                keys.session, now, request.operation.name, plan.fallback.kind.value, record
+            )
         if before.places and is_repeatable(self.policy, request, facts, plan, before.snapshot):
             self._cache_decision(verdict, self._cache_key(request, facts.channel), before, make_template(entry))
         return verdict
@@ -401,4 +403,4 @@ class Enforcer:
         if met is not None:
             answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=met.snapshot)
             recollection = CachedDecision(met.places, met.seen, expires_at(self.policy, verdict), template, answer)
-            self._decision_cache.keep(verdict.credential, about, recollection)
+            self._decision_cache.store(verdict.credential, about, recollection)

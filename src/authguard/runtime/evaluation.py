@@ -1,7 +1,7 @@
-"""One request's walk through the machines: what is known becomes events, in the order that DESIGN 2 gives.
+"""Evaluation of one request: turns facts into events of the state machines, in the order that DESIGN 2 defines.
 
-Pure: everything comes in as values, the time too. The order of the functions below is the order in which they run:
-timers, credential, account reports, channel, timers again; the decision and its own events are the enforcer's.
+Pure: all input is values, including the time. The functions below are in the order in which they run: timers,
+credential, account reports, channel, timers again. `runtime.decision_point` then sends the events of the decision.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import LedgerEntry
     from authguard.policy.compiled_policy import Policy
 
-#: the source under which reports of the app itself are kept
+#: source name of the app's reports
 APP: Final = "app"
-#: the source where the policy declares that there are no accounts to ask
+#: source name if the policy declares no account source
 NO_SOURCE: Final = "none"
-#: events after which nothing that the session waited for may run
+#: events that void the transactions held for the session
 ENDING_EVENTS: Final = frozenset({"revoked", "ended"})
 
 
 class Evaluation:
-    """Where the machines stand while one request is being judged, and what has happened so far."""
+    """The state of one evaluation: the snapshot so far, the events sent and the transitions made."""
 
     __slots__ = ("events", "now", "policy", "snapshot", "transitions")
 
     def __init__(self, policy: Policy, snapshot: Snapshot, now: float) -> None:
-        """Begin from what the store holds."""
+        """Start from the stored snapshot."""
         self.policy = policy
         self.snapshot = snapshot
         self.now = now
@@ -46,7 +46,7 @@ class Evaluation:
         self.transitions: list[Transition] = []
 
     def send(self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = ()) -> bool:
-        """Let one event happen now; tell whether its machine moved."""
+        """Send an event to its machine at the current time; return whether the machine moved."""
         self.events.append(name)
         event = Event(name=name, at=self.now, cause=cause, moments=moments)
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
@@ -56,7 +56,7 @@ class Evaluation:
         return bool(transitions)
 
     def can(self, name: str) -> bool:
-        """Tell whether an event would move its machine from where it stands."""
+        """Return whether an event would move its machine from the current state."""
         machine, _, trigger = name.partition(".")
         record, field, _ = STATE_FIELDS[machine]
         state = getattr(getattr(self.snapshot, record), field)
@@ -68,12 +68,12 @@ class Evaluation:
         self.snapshot = msgspec.structs.replace(self.snapshot, **{record: changed})
 
     def update_ledger(self, key: bytes, ledger: tuple[LedgerEntry, ...]) -> None:
-        """Replace what a ledger of its own holds."""
+        """Replace the entries of a separately stored ledger."""
         record = msgspec.structs.replace(self.snapshot.ledgers.get(key, EMPTY_LEDGER), ledger=ledger)
         self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
     def run_timers(self) -> None:
-        """Let every timer happen that is due."""
+        """Send the events of all timers that are due."""
         self.snapshot, transitions = self.policy.timers.fire_due(self.policy.machines, self.snapshot, self.now)
         for transition in transitions:
             if transition.cause == "timer":
@@ -82,7 +82,7 @@ class Evaluation:
 
 
 def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
-    """End the session, or end it once more: what was signed in between the two is void as well."""
+    """End the session; if it has ended already, void all sign-ins since then."""
     if not evaluation.send(event, cause):
         session = evaluation.snapshot.session
         evaluation.update_record(
@@ -91,27 +91,27 @@ def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
 
 
 def authenticated_at(policy: Policy, principal: Principal) -> float:
-    """Tell when the person authenticated, by what the issuer's policy takes as proof; 0 where nothing proves it."""
+    """Return when the person authenticated, by the claim that the issuer's policy accepts as proof; 0 for none."""
     if policy.issuers[principal.issuer].renewal == "auth_time":
         return principal.auth_time
     return principal.issued_at
 
 
 def is_fresh(policy: Policy, principal: Principal, snapshot: Snapshot) -> bool:
-    """Whether the person authenticated after the session's state began, in a sign-in not counted before.
+    """Return whether the person authenticated after the session's state began, in a sign-in not counted before.
 
-    Strictly later on both counts: the sign-in that the session already knows never revives it, whatever the clocks say.
+    Both comparisons are strict: the sign-in that the session already has never reopens it, whatever the clocks show.
     """
     if policy.issuers[principal.issuer].renewal == "sid":
-        return False  # a fresh sign-in is a new `sid`, hence another session
+        return False  # a fresh sign-in is a new `sid`, so another session
     proof = authenticated_at(policy, principal)
     return proof > snapshot.session.entered and proof > snapshot.session.signed_in
 
 
 def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) -> bool:
-    """Return whether a credential is of a sign-in that a sign-out ended, in a session that a later sign-in began again.
+    """Return whether a sign-out ended this credential's sign-in, and a later sign-in began the session again.
 
-    Such a credential neither continues the later sign-in nor ends it: it proves nobody.
+    Such a credential neither continues the later sign-in nor ends it: it proves no principal.
     """
     session = snapshot.session
     if not isinstance(credential, Proven) or not session.version:
@@ -121,15 +121,16 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
 
 
 def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool) -> bool:
-    """Let a proven credential move its session.
+    """Send the session events of a proven credential.
 
     Args:
         evaluation: of this request.
-        principal: proven; nothing unproven comes here.
-        acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4 5.1.2).
+        principal: proven.
+        acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4, section
+            5.1.2).
 
     Returns:
-        Whether this sign-in is met for the first time, so that it may prove what it has not proved yet.
+        Whether the session sees this sign-in for the first time, so that it may prove identity.
     """
     session, account, policy = evaluation.snapshot.session, evaluation.snapshot.account, evaluation.policy
     proof = authenticated_at(policy, principal)
@@ -161,10 +162,9 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
 
 
 def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
-    """Keep which roles the newest credential names, so that an approver who lost theirs no longer counts.
-
-    Its time is kept though it names the same as the one before, or an older one that names another would be taken.
-    """
+    """Store the roles of the newest credential, so that approvers who lost their role no longer count."""
+    # the time is stored even if the roles are the same as the last ones,
+    # or an older credential with other roles would count as newer
     account, issued = evaluation.snapshot.account, principal.issued_at
     named = tuple(sorted(parse_roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
     if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
@@ -172,27 +172,27 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
 
 
 def _seen_before_cutoff(snapshot: Snapshot, proof: float) -> bool:
-    """Whether the session knew this sign-in before the account's ``not_before``, though an issuer's clock is ahead."""
+    """Return whether the session had this sign-in before the account's ``not_before``, by a fast issuer clock."""
     session = snapshot.session
     return bool(session.version) and session.entered <= snapshot.account.not_before and proof <= session.signed_in
 
 
-def apply_reports(evaluation: Evaluation, said: Mapping[str, Report], *, unreachable: bool) -> None:
-    """Keep what the sources say of the account, and raise the strictest of their last reports.
+def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unreachable: bool) -> None:
+    """Store the reports of the account's sources, and send the event of the strictest one.
 
     Args:
         evaluation: of this request.
-        said: source -> report. An older report than the kept one, or than a person's decision, changes nothing.
-        unreachable: whether a directory gave no answer.
+        reports: source -> report. A report older than the stored one, or than a person's decision, changes nothing.
+        unreachable: whether a directory did not answer.
     """
     account = evaluation.snapshot.account
     kept = account.reports or {}
     if not evaluation.policy.accounts and (NO_SOURCE not in kept or evaluation.can("account.normal")):
-        said = {**said, NO_SOURCE: Report("normal", evaluation.now)}
+        reports = {**reports, NO_SOURCE: Report("normal", evaluation.now)}
     rank = evaluation.policy.strictness
     newer = {
         source: report
-        for source, report in said.items()
+        for source, report in reports.items()
         if report.at > account.decided and _is_newer_report(report, kept.get(source), rank)
     }
     if unreachable:
@@ -203,7 +203,7 @@ def apply_reports(evaluation: Evaluation, said: Mapping[str, Report], *, unreach
     strictest = max(reports.values(), key=lambda report: rank[report.state])
     evaluation.update_record("account", reports=reports)
     newest = max(report.at for report in reports.values())
-    # who holds the state is told, and not who spoke last: the newest word may have been a laxer one
+    # the log names the sources of the strictest state, since the newest report may be a laxer one
     holders = (source for source, report in reports.items() if report.state == strictest.state)
     evaluation.send(f"account.{strictest.state}", ",".join(sorted(holders)), (("reported", newest),))
 
@@ -217,11 +217,9 @@ def _is_newer_report(report: Report, last: Report | None, rank: Mapping[str, int
 
 
 def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -> None:
-    """Let a strong enough sign-in that is met for the first time prove identity itself, where nothing was proven yet.
-
-    A sign-in that is older than the verification's state proves nothing: what aged or moved since wants a new proof.
-    Doubt of the person, in whichever session it came up, is not laundered by signing in (`is_in_doubt`).
-    """
+    """Send the verification events of a strong enough new sign-in, if no identity is proven yet."""
+    # A sign-in older than the verification's state proves nothing: an aged or changed state needs a new proof.
+    # The caller checks for doubt first (`is_in_doubt`): a sign-in does not clear a doubt raised in any session.
     policy, session = evaluation.policy, evaluation.snapshot.session
     if not policy.identity or session.verification != policy.initial["verification"]:
         return
@@ -235,7 +233,7 @@ def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -
 
 
 def apply_channel(evaluation: Evaluation, current: str) -> str:
-    """Compare the channel with where trust was earned, and let the trust lapse where it does not carry.
+    """Compare the channel with the verified one, and lapse the verification if the policy does not trust the switch.
 
     Returns:
         The condition ``channel``.

@@ -1,9 +1,9 @@
-"""Failure is an event: an exception anywhere in the guard becomes a record and the policy's `on_fault`.
+"""Faults of the guard: an exception anywhere becomes a record and the policy's `on_fault` response.
 
 Rules of this file:
-- Nothing passes. The log gets the class of the exception and the part that failed, never its message.
-- A fault of store, keys or log raises `service.faulted` at once. Any other exception may be the work of one caller's
-  input, so it does so only when it met several accounts (DESIGN 2, amended).
+- No request passes. The log has the class of the exception and the part that failed, never its message.
+- A fault of store, keys or log sends `service.faulted` immediately. Any other exception may be caused by one caller's
+  input, so it does so only after it occurred for several accounts (DESIGN 2, amended).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
-#: seconds between two writes of `service.faulted`, so that a storm of faults is no storm of writes
+#: minimum time between two writes of `service.faulted`, so that many faults do not cause many writes
 FAULT_INTERVAL_S: Final = 1.0
-#: accounts that an exception of the guard's own code has to meet within `FAULT_WINDOW_S` to count against the service
+#: number of accounts with an exception of the guard's code within `FAULT_WINDOW_S` that faults the service
 MIN_FAULT_ACCOUNTS: Final = 3
 FAULT_WINDOW_S: Final = 60.0
 
@@ -33,29 +33,29 @@ _WHERE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (MachineFaultError, "machine"),
     (TimeoutError, "deadline"),
 )
-#: parts that everybody depends on
+#: parts that all requests depend on
 SHARED_PARTS: Final = frozenset({"audit", "store", "deadline"})
 
 
 class Faults:
-    """Turns what was raised into a record, an event and the policy's answer."""
+    """Converts exceptions into a record, an event and the policy's response."""
 
     __slots__ = ("_accounts", "_last", "_repository")
 
     def __init__(self, repository: StateRepository) -> None:
-        """Keep the standing that a fault moves."""
+        """Store the repository."""
         self._repository = repository
         self._last = float("-inf")
-        #: account that met an exception of the guard's own code -> when it last did; at most `MIN_FAULT_ACCOUNTS`
+        #: account -> time of its last exception of the guard's code; at most `MIN_FAULT_ACCOUNTS` entries
         self._accounts: dict[bytes, float] = {}
 
     async def verdict(self, operation: Operation, error: Exception, credential: Credential = NO_CREDENTIAL) -> Verdict:
-        """Refuse a request whose judging failed.
+        """Record the fault, and return the refusal of a request that failed with an exception.
 
         Args:
-            operation: what was asked.
-            error: what was raised.
-            credential: of the request, as far as it was checked.
+            operation: the requested operation.
+            error: the exception.
+            credential: of the request, if it was checked.
         """
         reason = Reason.GUARD_TIMEOUT if isinstance(error, TimeoutError) else Reason.GUARD_FAULT
         record = await self.record(reason, error, operation.name, credential)
@@ -74,11 +74,11 @@ class Faults:
     async def record(
         self, reason: Reason, error: Exception, operation: str, credential: Credential = NO_CREDENTIAL
     ) -> str:
-        """Record a fault and raise `service.faulted`, as far as log and store still work.
+        """Write the record of a fault and send `service.faulted`, if log and store still work.
 
         Returns:
-            The record's id; empty where the log cannot be written, which refuses all the same. A store that cannot be
-            written loses the event, not the record; the next fault tries again.
+            The record's id; empty if the log cannot be written, and the request is refused nevertheless. If the store
+            cannot be written, the event is lost and the record is not; the next fault tries again.
         """
         where = next((name for kind, name in _WHERE if isinstance(error, kind)), "guard")
         now = self._repository.clock.now()
@@ -88,12 +88,12 @@ class Faults:
             if self._affects_service(where, credential, now) and abs(now - self._last) >= FAULT_INTERVAL_S:
                 self._last = now
                 await self._repository.change(Keys(), _fault)
-        except Exception:  # noqa: BLE001 - the last resort (ASVS 16.5.4): the refusal stands whatever fails here
+        except Exception:  # noqa: BLE001 - the last resort (ASVS 16.5.4): the request is refused even if this fails
             return record
         return record
 
     def _affects_service(self, where: str, credential: Credential, now: float) -> bool:
-        """Return whether a fault counts against the service, and not only against the request that met it."""
+        """Return whether a fault counts against the service, and not only against its request."""
         if where in SHARED_PARTS:
             return True
         account = credential.principal.account_key if isinstance(credential, Proven) else b""

@@ -1,4 +1,4 @@
-"""Handing a customer to a person: a ticket with what was verified so far, the states and the last decisions."""
+"""Hand-off tickets: identity so far, states and last decisions of a customer who is handed to a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.runtime.decision_point import Plan
     from authguard.runtime.journal import Journal
 
-#: sessions whose last decisions are remembered, and how many of each
+#: maximum number of sessions with stored decisions, and of decisions for each
 MAX_SESSIONS: Final = 4_096
 MAX_DECISIONS: Final = 5
 
@@ -23,19 +23,19 @@ RecentDecision = tuple[float, str, str, str]
 
 
 class TicketOpener:
-    """Opens tickets, and remembers what a person who takes over wants to see first."""
+    """Opens tickets, and holds the last decisions of each session for them."""
 
     __slots__ = ("_desk", "_ids", "_journal", "_recent")
 
     def __init__(self, desk: HandoffDesk, journal: Journal, ids: Ids) -> None:
-        """Keep the parts."""
+        """Store the parts."""
         self._desk = desk
         self._journal = journal
         self._ids = ids
         self._recent: OrderedDict[bytes, deque[RecentDecision]] = OrderedDict()
 
-    def remember(self, session: bytes, now: float, operation: str, outcome: str, record: str) -> None:
-        """Remember a decision of a session; the sessions that were quiet the longest are forgotten first."""
+    def add_decision(self, session: bytes, now: float, operation: str, outcome: str, record: str) -> None:
+        """Store a decision of a session; the sessions without recent decisions are dropped first."""
         if not session:
             return
         decisions = self._recent.get(session)
@@ -50,10 +50,10 @@ class TicketOpener:
     async def open_ticket(
         self, request: AccessRequest, principal: Principal, plan: Plan, record: str, now: float
     ) -> str:
-        """Open a ticket, or find the one that is open; give its id.
+        """Open a ticket, or find the open one; return its id.
 
         Raises:
-            StoreError: the desk cannot keep it.
+            StoreError: the desk cannot store it.
         """
         asked = Ticket(
             id=self._ids.secret(),

@@ -1,4 +1,4 @@
-"""Writing the audit log: every kind of line has one function here, and each gives back what its caller must keep."""
+"""Writer of audit records: one method for each kind of record."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.decision_point import Plan, RequestFacts
 
-#: characters of a note that are kept
+#: longer notes are cut
 MAX_NOTE_LENGTH = 500
-#: machines whose moves name the session; a transaction's is the one in which it was asked for
+#: machines with the session in their records; for a transaction, the session of its request
 _OF_SESSIONS = frozenset({"session", "verification", "transaction"})
 
 
 class Journal:
-    """The log as the guard writes it: one policy's digest, one sink."""
+    """Writes audit records to a sink, with the policy's digest."""
 
     __slots__ = ("_append_again", "_ids", "_policy", "_sink")
 
     def __init__(self, policy: str, sink: AuditSink, ids: Ids) -> None:
-        """Keep the parts.
+        """Store the parts.
 
         Args:
-            policy: digest that every line names.
-            sink: where lines go.
-            ids: for their ids.
+            policy: digest for every record.
+            sink: receives the records.
+            ids: source of record ids.
         """
         self._policy = policy
         self._sink = sink
@@ -58,7 +58,7 @@ class Journal:
     def record_decision(  # noqa: PLR0917 - the parts of one line
         self, record: str, request: AccessRequest, facts: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
     ) -> tuple[DecisionEntry, int]:
-        """Write the decision on a request; give the line and its position."""
+        """Write the decision on a request; return its record and position."""
         credential = facts.credential
         principal = credential.principal if isinstance(credential, Proven) else None
         entry = DecisionEntry(
@@ -84,7 +84,7 @@ class Journal:
         return entry, self._sink.append(entry)
 
     def record_cached_decision(self, template: LineTemplate, now: float, trace: str) -> str:
-        """Write a decision that is the same as an earlier one but for its time, its id and its trace; give its id."""
+        """Write a decision that differs from an earlier one only in time, id and trace; return its id."""
         record = self._ids.record(now)
         self._append_again(template, record, now, trace)
         return record
@@ -98,7 +98,7 @@ class Journal:
         decision: str = "",
         note: str = "",
     ) -> tuple[str, ...]:
-        """Write the transitions of one step; give the ids of their lines."""
+        """Write the transitions of one step; return the ids of their records."""
         written = []
         for transition in transitions:
             record = self._ids.record(transition.at)
@@ -124,7 +124,7 @@ class Journal:
         return tuple(written)
 
     def record_withdrawal(self, records: Sequence[str], now: float) -> None:
-        """Say that lines are void, because another request changed the same standing first."""
+        """Write that records are void, because their changes were not saved."""
         self._sink.append(
             WithdrawalEntry(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
         )
@@ -132,7 +132,7 @@ class Journal:
     def record_refusal(
         self, request: AccessRequest | None, reason: Reason, credential: Credential, now: float, *, trace: str = ""
     ) -> str:
-        """Write a refusal that has no cell; give its id."""
+        """Write a refusal that has no cell; return its id."""
         record = self._ids.record(now)
         self._sink.append(
             RefusalEntry(
@@ -149,7 +149,7 @@ class Journal:
         return record
 
     def open_window(self, reason: Reason, now: float, operation: str, most: int) -> str:
-        """Write a record that covers up to `most` requests of nobody; return its id."""
+        """Write a record that covers up to `most` unproven requests; return its id."""
         record = self._ids.record(now)
         entry = RefusalEntry(
             id=record,
@@ -164,7 +164,7 @@ class Journal:
         return record
 
     def close_window(self, reason: Reason, now: float, operation: str, window: str, count: int) -> None:
-        """Write how many requests a window covered."""
+        """Write the number of requests that a window covered."""
         entry = RefusalEntry(
             id=self._ids.record(now),
             at=now,
@@ -178,7 +178,7 @@ class Journal:
         self._sink.append(entry)
 
     def record_fault(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
-        """Write a fault of the guard: the class of what was raised, never its message."""
+        """Write a fault of the guard, with the class of the exception and never its message; return its id."""
         record = self._ids.record(now)
         self._sink.append(
             FaultEntry(
@@ -207,7 +207,7 @@ class Journal:
         decision: str = "",
         over: tuple[str, ...] = (),
     ) -> str:
-        """Write what a person or the deployment did; give its id."""
+        """Write an act of a person or of the deployment; return its id."""
         record = self._ids.record(now)
         self._sink.append(
             ActEntry(
@@ -229,15 +229,15 @@ class Journal:
 
 
 def _status(reason: Reason) -> int:
-    """Return the status of a window's requests; a public admission has the app's own, for which 200 stands."""
+    """Return the status of a window's requests; 200 for a public admission, which has the app's status."""
     return reason.status or 200
 
 
 def escape_text(text: str) -> str:
-    """Write another system's word so that it can be told again and forges nothing: as ASCII, the rest as escapes."""
+    """Return text of another system as ASCII with escapes, so that it cannot forge a log line."""
     return text.encode("unicode_escape").decode("ascii")[:MAX_NOTE_LENGTH]
 
 
 def sanitize_text(text: str) -> str:
-    """Bound a person's text and take out what could forge a line or turn its direction (ASVS 16.4.1)."""
+    """Return a person's text, cut and without characters that could forge a line or its direction (ASVS 16.4.1)."""
     return "".join(character if character.isprintable() else " " for character in text[:MAX_NOTE_LENGTH])

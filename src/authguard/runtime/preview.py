@@ -1,6 +1,6 @@
-"""What a caller could do next: each operation's outcome as the table would give it now, and the same in sentences.
+"""Preview of a caller's options: the current outcome of each operation, and a summary for a model's prompt.
 
-Neither tells a state, a score or a rule: only operations by name, and the next step for those that need one.
+Neither contains a state, a score or a rule: only names of operations, and the next step for those that need one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import Verdict
 
-#: operations that are told of at the most, so that a prompt stays short
+#: maximum number of operations listed, so that a prompt stays short
 MAX_OPERATIONS: Final = 40
 
 _NOW: Final = "now"
-#: next step -> how to ask for what needs it
+#: next step -> sentence for the prompt
 _INSTRUCTIONS: Final[Mapping[str, str]] = {
     "authenticate": "for {names} they have to sign in again, or more strongly (point to it)",
     "retry": "for {names} they have to come back a little later (say so)",
@@ -35,14 +35,14 @@ _STOP: Final = "stop"
 
 
 def preview(policy: Policy, verdict: Verdict) -> dict[str, str]:
-    """Tell, for each operation that the policy names, what its caller would have to do next.
+    """Return the next step that each operation of the policy would need.
 
     Args:
-        policy: proved.
-        verdict: of the request in whose light this is told; nobody proven can do nothing yet.
+        policy: checked.
+        verdict: of the caller's request; an unproven caller can do nothing yet.
 
     Returns:
-        Operation -> ``now``, or the next action of the reply that it would get.
+        Operation -> ``now``, or the next action of its reply.
     """
     return {
         operation.name: _next(policy, verdict, operation)
@@ -57,12 +57,12 @@ def _next(policy: Policy, verdict: Verdict, operation: Operation) -> str:
 
 
 def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
-    """Tell what the table would answer to an operation, asked for now and within its limits.
+    """Return the fallback that the table would give for an operation now, if its limits permit it.
 
     Args:
-        policy: proved.
-        verdict: of the request in whose light this is told.
-        operation: to ask for.
+        policy: checked.
+        verdict: of the caller's request.
+        operation: to preview.
     """
     states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
     principal = verdict.principal
@@ -83,7 +83,7 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
             "good",
             operation.risk,
             operation.effect,
-            # what a restriction cut is back in the next request
+            # the next request has the scopes that a restriction removed from this one
             conditions.check_scope(operation, principal.token_scopes, held),
             conditions.check_assurance(operation, principal, policy.assurance.rank, verdict.at),
             "within",
@@ -94,10 +94,11 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:
-    """Tell a model, in two or three sentences, what this customer may do now, what not, and how to ask.
+    """Return a summary for a model: what this customer may do now, what not, and what to offer.
 
-    It is safe to put in a prompt: names of operations from the policy, fixed words, nothing that a customer may not
-    read. Whoever would get the same answers gets the same briefing, whatever they are refused for.
+    It is safe in a prompt: it contains names of operations from the policy and fixed words, and nothing that the
+    customer may not read. All callers with the same outcomes have the same summary, whatever the reason of their
+    refusals.
     """
     groups: dict[str, list[str]] = {}
     for name, step in preview(policy, verdict).items():
