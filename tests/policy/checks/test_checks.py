@@ -240,14 +240,13 @@ def test_a_check_says_what_is_wrong(
     said = [str(problem) for problem in problems if problem.code == code]
     assert any(re.search(says, text) for text in said), [str(problem) for problem in problems]
     assert all("\n" not in str(problem) and not problem.message.endswith(".") for problem in problems)
+    assert {problem.code for problem in problems} <= set(CODES)
 
 
-def test_every_code_is_documented_and_has_a_case(standard_draft: Draft) -> None:
+def test_every_code_is_documented_and_has_a_case() -> None:
     tried = {code for code, _, _ in CASES}
     elsewhere = {"overridden", "undecided"}
     assert tried | elsewhere == set(CODES)
-    given_ = {problem.code for _, change, _ in CASES for problem in run_checks(change(complete(standard_draft)))}
-    assert given_ <= set(CODES)
     assert list(CODES) == sorted(CODES)
     assert len(set(CHECKS)) == len(CHECKS)
 
