@@ -14,6 +14,7 @@ from authguard.audit.write import jsonl, memory
 from authguard.testing import mint, process
 from tests.support import harness
 from tests.support.deadlines import lengthen_deadlines
+from tests.support.environment import isolate
 from tests.support.hypothesis_profile import choose
 from tests.support.policy_cache import cache_certificates, cache_parsed_files
 from tests.support.record_check import RecordValidator
@@ -21,6 +22,7 @@ from tests.support.record_check import RecordValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+isolate()
 choose()  # a busy machine is no failure, so no profile has a deadline
 _for_good = pytest.MonkeyPatch()  # some test files load a policy as they are imported
 cache_parsed_files(_for_good)

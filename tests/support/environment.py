@@ -1,0 +1,42 @@
+"""The environment that every test has, whatever the shell that started the run has set.
+
+A developer's deployment, proxies and terminal reach neither the tests nor the processes that they start.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+#: of a deployment, which a developer's shell may have set
+DEPLOYMENT: Final = (
+    "AUTHGUARD_ANCHORS",
+    "AUTHGUARD_ANCHOR_TOKEN",
+    "AUTHGUARD_AUDIT_LOG",
+    "AUTHGUARD_ENCRYPTION_KEYS",
+    "AUTHGUARD_POLICY",
+    "AUTHGUARD_PROXIES",
+    "AUTHGUARD_PSEUDONYM_KEY",
+    "AUTHGUARD_PUBLIC_URL",
+    "AUTHGUARD_SIGNING_KEY",
+    "AUTHGUARD_STORE",
+    "AUTHGUARD_TOKEN_CACHE_SIZE",
+)
+#: proxies would carry requests to loopback elsewhere; the others make Rich and Typer colour or wrap their output
+_REMOVED: Final = (
+    *(name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
+    "CLICOLOR_FORCE",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "PY_COLORS",
+    "TERMINAL_WIDTH",
+    "TTY_COMPATIBLE",
+)
+_SET: Final = {"COLUMNS": "80", "LINES": "24", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def isolate() -> None:
+    """Remove and set the variables, for this process and those that it starts."""
+    for name in (*_REMOVED, *DEPLOYMENT):
+        os.environ.pop(name, None)
+    os.environ.update(_SET)
