@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _FILE = re.compile(r"#\s*([\w./-]+\.(?:py|yaml))\s*$", re.MULTILINE)
 _SECONDS = 600
+#: ports in README, which another run or server on the same machine may be using
+_PORTS = ("9417", "9418")
 _TOGETHER = ("tests/faults/",)
 
 
@@ -38,6 +42,7 @@ def _enter(namespace: dict[str, Any]) -> None:
     namespace["folder"] = tempfile.TemporaryDirectory(prefix="authguard-docs-")
     namespace["cwd"] = Path.cwd()
     namespace["environ"] = dict(os.environ)
+    namespace["ports"] = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
     os.chdir(namespace["folder"].name)
     sys.path.insert(0, namespace["folder"].name)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -54,8 +59,23 @@ def _leave(namespace: dict[str, Any]) -> None:
     namespace["folder"].cleanup()
 
 
+def _free_ports(number: int) -> list[str]:
+    """Return ports of loopback on which nothing listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [str(one.getsockname()[1]) for one in sockets]
+
+
+def _source(example: Example) -> str:
+    """Return a block's text, with free ports for those of the page."""
+    text = str(example.parsed)
+    for port, free in example.namespace["ports"].items():
+        text = text.replace(port, free)
+    return text
+
+
 def _keep(source: str) -> bool:
-    """Write a block that names its file; tell whether it did."""
+    """Write a block that names its file; return whether it did."""
     named = _FILE.match(source)
     if named:
         path = Path(named.group(1))
@@ -65,26 +85,28 @@ def _keep(source: str) -> bool:
 
 
 def _python(example: Example) -> None:
-    if not _keep(example.parsed):
-        code = compile(example.parsed, f"{example.path}:{example.line}", "exec")
+    source = _source(example)
+    if not _keep(source):
+        code = compile(source, f"{example.path}:{example.line}", "exec")
         exec(code, example.namespace)  # noqa: S102 - that is what a test of the documentation does
 
 
 def _yaml(example: Example) -> None:
-    assert _keep(example.parsed), "a YAML block in the docs names its file, so that something reads it"  # noqa: S101
+    assert _keep(_source(example)), "a YAML block in the docs names its file, so that something reads it"  # noqa: S101
 
 
 def _shell(example: Example) -> None:
-    folders = [str(command_folder())] if "authguard" in example.parsed else []
+    source = _source(example)
+    folders = [str(command_folder())] if "authguard" in source else []
     done = subprocess.run(  # noqa: S603 - the documentation's own commands
-        ["/bin/sh", "-eu", "-c", example.parsed],
+        ["/bin/sh", "-eu", "-c", source],
         env=os.environ | {"PATH": os.pathsep.join([*folders, os.environ["PATH"]])},
         capture_output=True,
         text=True,
         timeout=_SECONDS,
         check=False,
     )
-    assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"  # noqa: S101
+    assert done.returncode == 0, f"{source}\n{done.stdout}\n{done.stderr}"  # noqa: S101
 
 
 @pytest.hookimpl(wrapper=True)
