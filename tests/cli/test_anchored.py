@@ -148,7 +148,7 @@ def test_an_anchor_of_another_log_or_of_nothing_is_said_so(served: Anchored, tmp
     (tmp_path / "nothing").write_text("{}\n")
     assert "holds no checkpoint of this log's key" in served.verify(str(tmp_path / "other")).output
     done = served.verify(str(tmp_path / "nothing"))
-    assert "holds 1 lines that are no checkpoint" in done.output
+    assert "holds 1 lines that are not checkpoints" in done.output
     assert isinstance(served.verify(str(tmp_path / "none")).exception, SettingsError)
 
 

@@ -53,7 +53,7 @@ def run(*words: str) -> Result:
 def test_show_tells_a_record_in_full_and_what_it_moved() -> None:
     done = run("show", "b")
     assert done.exit_code == 0
-    for told in ("outcome      deny", "account normal", "it moved:", "event=idled", "has the hash that it states"):
+    for told in ("outcome      deny", "account normal", "transitions:", "event=idled", "hash of the line: correct"):
         assert told in done.output
 
 
@@ -73,13 +73,13 @@ def test_show_tells_a_line_whose_bytes_were_changed_and_an_id_that_stands_twice(
     content = log.read_bytes().replace(b'"outcome":"deny"', b'"outcome":"none"')
     log.write_bytes(content + content.splitlines(keepends=True)[1])
     done = run("show", "b")
-    assert "DOES NOT HAVE THE HASH" in done.output
+    assert "hash of the line: WRONG" in done.output
     assert "2 records have this id" in done.stderr
 
 
 @pytest.mark.usefixtures("log")
 def test_a_record_that_was_withdrawn_says_so_in_every_form() -> None:
-    assert "VOID: it was withdrawn" in run("query", "--operation", "pay").output
+    assert "VOID: withdrawn" in run("query", "--operation", "pay").output
     assert [one.get("void") for one in json.loads(run("query", "-f", "json", "--kind", "decision").stdout)] == [
         None,
         True,
@@ -96,7 +96,7 @@ def test_a_subject_is_found_by_the_name_that_its_issuer_has_for_it(monkeypatch: 
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
     done = run("query", "--subject", "bob", "--issuer", ISSUER, "-f", "json")
     assert [one["id"] for one in json.loads(done.stdout)] == ["b", "c"]
-    assert "no record answers" in run("query", "--subject", "bob", "--issuer", "https://other.example").stderr
+    assert "no record matches" in run("query", "--subject", "bob", "--issuer", "https://other.example").stderr
     assert [one["id"] for one in json.loads(run("query", "--subject", BOB, "-f", "json").stdout)] == ["b", "c"]
 
 
@@ -117,7 +117,7 @@ def test_the_issuers_of_the_policy_are_tried_where_none_is_named(monkeypatch: py
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
     assert "--issuer" in str(run("query", "--subject", "bob").exception)
     assert run("query", "--subject", "bob", "--policy", "standard").exit_code == 0  # which has no issuer
-    assert "no record answers" in run("query", "--subject", "bob", "--policy", "standard").stderr
+    assert "no record matches" in run("query", "--subject", "bob", "--policy", "standard").stderr
 
 
 @pytest.mark.usefixtures("log")
@@ -131,8 +131,8 @@ def test_a_session_is_found_by_its_first_digits() -> None:
 def test_a_query_takes_times_as_people_type_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("authguard.clock.SystemClock.now", lambda _: 1_861_920_000.0)  # 2029
     assert "id=b" in run("query", "--since", "2027-01-15T08:00:01", "--until", "2027-01-15").output
-    assert run("query", "--since", "2028-01-01").stderr == "no record answers this\n"
-    assert "lies in the future" in " ".join(run("query", "--since", "2029-12-31").stderr.split())
+    assert run("query", "--since", "2028-01-01").stderr == "no record matches\n"
+    assert "is in the future" in " ".join(run("query", "--since", "2029-12-31").stderr.split())
     assert run("query", "--since", "whenever").exit_code == 2
     assert run("query", "--since", "2027-01-02", "--until", "2027-01-01").exit_code == 2
 

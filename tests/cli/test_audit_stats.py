@@ -55,12 +55,12 @@ def run(*words: str) -> Result:
 def test_stats_are_told_with_rates_and_as_json() -> None:
     done = run("stats")
     assert done.exit_code == 0
-    for told in ("decisions: 2", "withdrawn, and not counted: 1", "session.idled: active -> idle", "an hour"):
+    for told in ("decisions: 2", "withdrawn, not counted: 1", "session.idled: active -> idle", "an hour"):
         assert told in done.output
     found = json.loads(run("stats", "-f", "json").stdout)
     assert found["records"] == {"act": 1, "decision": 2, "refusal": 1, "transition": 2, "withdrawn": 1}
     assert found["stays"][0] == {"machine": "session", "state": "active", "count": 1, "mean": 1.0, "longest": 1.0}
-    assert "no record stands in this period" in run("stats", "--until", "2020-01-01").output
+    assert "no records in this period" in run("stats", "--until", "2020-01-01").output
 
 
 @pytest.mark.usefixtures("log")
@@ -129,6 +129,6 @@ def test_replay_fails_on_what_got_looser(log: Path) -> None:
     done = run("replay", "--policy", "support-desk", "--fail-on", "looser")
     assert done.exit_code == 3
     assert f"looser: 1 x {OPERATION}: deny -> allow" in done.output
-    assert "for instance x" in done.output
+    assert "for example x" in done.output
     found = json.loads(run("replay", "--policy", "support-desk", "-f", "json").stdout)
     assert found["differences"][0]["direction"] == "looser"

@@ -30,7 +30,7 @@ def test_a_store_that_may_not_be_written_is_a_want_of_authority(
     )
     code, _, err = app.call(*ENGAGE)
     assert code == UNAUTHORISED
-    assert "you may not write the store" in err
+    assert "no write access to the store" in err
     assert app.log() == []
 
 
@@ -46,5 +46,5 @@ def test_somebody_else_is_refused_by_the_operating_system(tmp_path: Path, capsys
         [sys.executable, "-c", program, *ENGAGE, *app.options], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == UNAUTHORISED, done.stderr
-    assert "you may not write the store" in done.stderr
+    assert "no write access to the store" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
-"""The command line: one file per command group, loaded only when its group is called, so that `--help` stays quick.
+"""The command line: one module per command group.
 
-Adding a group is one line in `GROUPS`: its name, the module that holds its Typer `app`, and what `--help` says of it.
+A module is imported only if its group is called, so that `--help` stays fast. To add a group, add one line to `GROUPS`:
+its name, the module with its Typer `app`, and its help text.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from authguard.errors import AuthguardError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: group -> (module with its ``app``, one line of help)
+#: group -> (module with its ``app``, help text)
 GROUPS: Final[dict[str, tuple[str, str]]] = {
-    "accounts": ("authguard.cli.accounts", "See where an account stands, lift its state, sign it out."),
-    "audit": ("authguard.cli.audit_group", "Ask the audit log, and verify that nothing in it was changed."),
-    "handoff": ("authguard.cli.handoff", "See who waits for a person, take them over, and close."),
-    "policy": ("authguard.cli.policy", "Check what a policy proves, and run its scenarios."),
-    "rollback": ("authguard.cli.rollback", "Pull the agent back to human service, and let it act again."),
-    "sessions": ("authguard.cli.sessions", "See where a session stands, reset its verification, end it."),
-    "transactions": ("authguard.cli.transactions", "See what waits for people, and decide it."),
+    "accounts": ("authguard.cli.accounts", "Inspect and override account state."),
+    "audit": ("authguard.cli.audit_group", "Query and verify the audit log."),
+    "handoff": ("authguard.cli.handoff", "List, take and close hand-off tickets."),
+    "policy": ("authguard.cli.policy", "Create, check, test, compare and explain policies."),
+    "rollback": ("authguard.cli.rollback", "Roll back to human service, and release the agent."),
+    "sessions": ("authguard.cli.sessions", "Inspect, reset and end sessions."),
+    "transactions": ("authguard.cli.transactions", "List and decide pending transactions."),
 }
 
 
@@ -38,18 +39,20 @@ def _version(wanted: bool) -> None:
 
 
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
-    """Put an explicit, total, checked state machine between the world and an AI agent's endpoints."""
+    """Operate an app that authguard protects: policies, audit log, transactions, sessions and accounts."""
     del version
 
 
 def build(wanted: str, command: str = "") -> typer.Typer:
-    """Build the command tree with the commands of one group; the others show their help line only.
+    """Build the command tree with the commands of one group; every other group has only its help text.
 
     Args:
-        wanted: the group that is called; empty, or anything else, for none.
-        command: the word after it, for a group that loads each of its commands by itself.
+        wanted: name of the called group; any other text loads no group.
+        command: word after the group, for a group that imports each command separately.
     """
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
@@ -66,13 +69,13 @@ def _group(module: str, command: str) -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the console script; what authguard raises on purpose is told in words, without a traceback.
+    """Run the console script; print an `AuthguardError` as one message without a traceback.
 
     Args:
-        arguments: without the program's name; the process's own by default.
+        arguments: command-line words without the program name; default: those of the process.
 
     Raises:
-        SystemExit: always, with one of the codes of `authguard.cli.output`.
+        SystemExit: always, with an exit code of `authguard.cli.output`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     wanted, command, *_ = (*(word for word in given if not word.startswith("-")), "", "")

@@ -1,6 +1,7 @@
-"""Which account a command means: a subject of an issuer, or whoever a ticket, a session or a transaction is for.
+"""Select the account of a command: by subject and issuer, or by ticket, session or transaction.
 
-A name that a caller chose and an id that the guard made are never taken for each other: each has an option of its own.
+A subject is a name from the issuer; the other selectors are ids of the guard. Each has a separate option, so that
+one is never read as the other.
 """
 
 from __future__ import annotations
@@ -20,31 +21,25 @@ if TYPE_CHECKING:
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 
-#: tickets that are looked through for one id
-MOST = 100_000
+#: most tickets that are searched for one id
+MAX_TICKETS = 100_000
 
-SubjectArgument = Annotated[str, typer.Argument(help="The account's subject: the `sub` that its issuer gives it.")]
-TicketOption = Annotated[
-    str, typer.Option("--ticket", help="Instead of a subject: whom this ticket is for, by its id.")
-]
-SessionOption = Annotated[
-    str, typer.Option("--session", help="Instead of a subject: whose session this is, by its key.")
-]
-TransactionOption = Annotated[
-    str, typer.Option("--transaction", help="Instead of a subject: who asked for this transaction, by its id.")
-]
+SubjectArgument = Annotated[str, typer.Argument(help="The subject of the account: `sub` in the tokens of its issuer.")]
+TicketOption = Annotated[str, typer.Option("--ticket", help="Id of a hand-off ticket; selects its account.")]
+SessionOption = Annotated[str, typer.Option("--session", help="Key of a session; selects its account.")]
+TransactionOption = Annotated[str, typer.Option("--transaction", help="Id of a transaction; selects its account.")]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSelector:
-    """How a command named an account; all but one are empty.
+    """The selection of an account on the command line; exactly one of subject, ticket, session and transaction is set.
 
     Attributes:
-        subject: as its issuer names it.
-        issuer: of the subject; empty for the only one.
-        ticket: id of a hand-off.
-        session: key, hexadecimal.
-        transaction: id.
+        subject: name of the subject at its issuer.
+        issuer: issuer of the subject; empty for the only issuer of the policy.
+        ticket: id of a hand-off ticket.
+        session: key of a session, hexadecimal.
+        transaction: id of a transaction.
     """
 
     subject: str = ""
@@ -56,12 +51,12 @@ class AccountSelector:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account that a command means.
+    """The selected account.
 
     Attributes:
-        key: from `authguard.core.snapshot.account_key`.
-        name: as the log names it; empty where only its subject would tell.
-        record: as stored.
+        key: result of `authguard.core.snapshot.account_key`.
+        name: pseudonym in the log; empty if it cannot be computed without the subject.
+        record: the stored record.
     """
 
     key: bytes
@@ -70,47 +65,45 @@ class Account:
 
 
 async def find_account(repository: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
-    """Find the account that a command means.
+    """Load the selected account.
 
     Raises:
-        typer.BadParameter: none is named, or several are.
-        typer.Exit: the ticket, session or transaction is unknown; that was said.
+        typer.BadParameter: not exactly one account is selected.
+        typer.Exit: the ticket, session or transaction is unknown; the message has been printed.
     """
-    ways = [word for word in (asked.subject, asked.ticket, asked.session, asked.transaction) if word]
-    if len(ways) != 1:
-        raise typer.BadParameter("name one account: a subject, or --ticket, --session or --transaction")
+    selected = [word for word in (asked.subject, asked.ticket, asked.session, asked.transaction) if word]
+    if len(selected) != 1:
+        raise typer.BadParameter("select one account: a subject, --ticket, --session or --transaction")
     if asked.subject:
         issuer = pick_issuer(repository.policy, asked.issuer)
         key, name = account_key(issuer, asked.subject), naming.subject(issuer, asked.subject)
     else:
-        key, name = await _led_to(repository, asked)
+        key, name = await _resolve_id(repository, asked)
         name = naming.account(key) or name
     found = (await repository.load(Keys(account=key))).snapshot
     return Account(key, name, effective_snapshot(repository, found).account if found.account.version else found.account)
 
 
 async def find_known_account(repository: StateRepository, naming: Pseudonymizer, asked: AccountSelector) -> Account:
-    """Find an account that was seen here, as `find_account`.
+    """Load the selected account, which must be in the store.
 
     Raises:
-        typer.BadParameter: none is named, or several are.
-        typer.Exit: nobody of that name was ever seen here; that was said.
+        typer.BadParameter: not exactly one account is selected.
+        typer.Exit: the store has no such account; the message has been printed.
     """
     found = await find_account(repository, naming, asked)
     if not found.record.version:
-        print_error(
-            f"no such account was ever seen here{await suggest_option(repository, asked.subject)}; nothing was done"
-        )
+        print_error(f"the store has no such account{await suggest_option(repository, asked.subject)}; nothing was done")
         raise typer.Exit(FAILED)
     return found
 
 
-async def _led_to(repository: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
-    """Give the account's key and the name that stands there."""
+async def _resolve_id(repository: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
+    """Return the key of the account and the subject name of the selected record."""
     key, name, what = b"", "", ""
     if asked.ticket:
         what = "ticket"
-        for filed in await StoreDesk(repository.store).tickets(MOST):
+        for filed in await StoreDesk(repository.store).tickets(MAX_TICKETS):
             if filed.ticket.id == asked.ticket:
                 key, name = bytes.fromhex(filed.ticket.account), filed.ticket.subject
     elif asked.session:
@@ -121,7 +114,7 @@ async def _led_to(repository: StateRepository, asked: AccountSelector) -> tuple[
         record = (await repository.load(Keys(transaction=asked.transaction))).snapshot.transaction
         key, name = record.account, record.subject
     if not key:
-        print_error(f"there is no such {what}, or it is over and was forgotten; nothing was done")
+        print_error(f"there is no such {what}, or it has expired; nothing was changed")
         raise typer.Exit(FAILED)
     return key, name
 
@@ -135,16 +128,16 @@ def _session(word: str) -> bytes:
 
 
 async def suggest_option(repository: StateRepository, word: str) -> str:
-    """Say what else a word is that is nobody's name."""
+    """Return a hint which option fits a word that is not a subject; empty if none does."""
     if not word:
         return ""
-    for filed in await StoreDesk(repository.store).tickets(MOST):
+    for filed in await StoreDesk(repository.store).tickets(MAX_TICKETS):
         if word == filed.ticket.id:
-            return ": that is a ticket, say --ticket"
+            return ": this is a ticket, use --ticket"
         if word == filed.ticket.subject:
-            return f": that is the pseudonym on the ticket {filed.ticket.id}, say --ticket {filed.ticket.id}"
+            return f": this is the pseudonym of ticket {filed.ticket.id}, use --ticket {filed.ticket.id}"
     if _session(word) and (await repository.load(Keys(session=_session(word)))).snapshot.session.version:
-        return ": that is a session, say --session"
+        return ": this is a session, use --session"
     if (await repository.load(Keys(transaction=word))).snapshot.transaction.version:
-        return ": that is a transaction, say --transaction"
+        return ": this is a transaction, use --transaction"
     return ""

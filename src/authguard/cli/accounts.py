@@ -1,6 +1,6 @@
-"""`authguard accounts`: where an account stands and who said so; a person lifts its state, or signs it out everywhere.
+"""`authguard accounts`: show, reinstate and sign out accounts.
 
-An account is its issuer and its subject; a ticket, a session and a transaction lead to it too.
+An account is identified by issuer and subject, or through a ticket, a session or a transaction.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Unseen = Annotated[bool, typer.Option("--unseen", help="Also an account that was never seen here.")]
+Unseen = Annotated[bool, typer.Option("--unseen", help="Accept an account that the store does not have.")]
 
 
 @app.command("show")
-def show(  # noqa: PLR0917 - a command's parts
+def show(  # noqa: PLR0917 - Typer passes options by name
     subject: SubjectArgument = "",
     issuer: IssuerOption = "",
     ticket: TicketOption = "",
@@ -58,19 +58,19 @@ def show(  # noqa: PLR0917 - a command's parts
     log: LogOption = "",
     whole: JsonOption = False,
 ) -> None:
-    """Show where an account stands, since when, and what each source last said. Nothing is changed or recorded."""
+    """Show the state of an account, its age and the last report of each source. Change and record nothing."""
 
-    async def look() -> Account:
-        async with open_staff_actions(policy, store, log, records=False) as (lifts, repository):
+    async def load() -> Account:
+        async with open_staff_actions(policy, store, log, records=False) as (actions, repository):
             return await find_account(
-                repository, lifts.naming, AccountSelector(subject, issuer, ticket, session, transaction)
+                repository, actions.naming, AccountSelector(subject, issuer, ticket, session, transaction)
             )
 
-    found = anyio.run(look)
+    found = anyio.run(load)
     if whole:
         typer.echo(_document(found))
     else:
-        for line in _told(found.name, found.record):
+        for line in _format_account(found.name, found.record):
             typer.echo(line)
 
 
@@ -88,17 +88,17 @@ def reinstate(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Lift an account's state: what was reported before counts no more, what is reported later does.
+    """Reinstate an account: earlier reports of its state are ignored, later reports count.
 
-    Exit 1 where no such account was ever seen here.
+    Exit 1 if the store has no such account.
     """
     (name,) = parse_names([by])
 
     async def act() -> str:
-        async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
+        async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
-            found = await find_known_account(repository, lifts.naming, asked)
-            return (await lifts.reinstate(found.key, found.name, name, reason)).account.state
+            found = await find_known_account(repository, actions.naming, asked)
+            return (await actions.reinstate(found.key, found.name, name, reason)).account.state
 
     typer.echo(f"the account is {anyio.run(act)}")
 
@@ -118,34 +118,34 @@ def sign_out(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """End every session of an account, those never seen here too: no sign-in from before now is taken again.
+    """End all sessions of an account, also unknown ones: a sign-in from before now is no longer accepted.
 
-    Exit 1 where no such account was ever seen here, unless `--unseen` is said.
+    Exit 1 if the store has no such account, unless `--unseen` is given.
     """
     (name,) = parse_names([by])
 
     async def act() -> float:
-        async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
+        async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
-            found = await (find_account if unseen else find_known_account)(repository, lifts.naming, asked)
-            after = await lifts.sign_out(found.key, found.name, name, reason)
+            found = await (find_account if unseen else find_known_account)(repository, actions.naming, asked)
+            after = await actions.sign_out(found.key, found.name, name, reason)
             await sign_out_delay.wait_for_next_second(repository.clock, after)
             return after.account.not_before
 
-    typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is taken")
+    typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is accepted")
 
 
-def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
-    seen = f"since {format_time(record.entered)}" if record.version else "never seen here"
+def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
+    seen = f"since {format_time(record.entered)}" if record.version else "not in the store"
     yield f"{pseudonym} {record.state}, {seen}"
     for source, report in sorted((record.reports or {}).items()):
-        yield f"  {source} said {report.state} at {format_time(report.at)}"
+        yield f"  {source} reported {report.state} at {format_time(report.at)}"
         for one in report.delegations:
             yield f"    {one.actor.hex()} may act for {', '.join(sanitize_text(name) for name in one.names)}"
     if record.decided:
-        yield f"  a person reinstated it at {format_time(record.decided)}; earlier reports count no more"
+        yield f"  reinstated by staff at {format_time(record.decided)}; earlier reports are ignored"
     if record.not_before:
-        yield f"  no sign-in from before {format_time(record.not_before)} is taken"
+        yield f"  no sign-in from before {format_time(record.not_before)} is accepted"
     for name, tally in sorted((record.tallies or {}).items()):
         yield f"  {tally.count} attempts at {name} since {format_time(tally.since)}"
     if record.roles:
@@ -154,7 +154,7 @@ def _told(pseudonym: str, record: AccountRecord) -> Iterator[str]:
 
 def _document(account: Account) -> str:
     record = account.record
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "account": account.key.hex(),
         "subject": account.name,
         "seen": bool(record.version),
@@ -165,13 +165,15 @@ def _document(account: Account) -> str:
         "not_before": record.not_before,
         "reports": {
             source: {
-                "state": one.state,
-                "at": one.at,
-                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in one.delegations],
+                "state": report.state,
+                "at": report.at,
+                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in report.delegations],
             }
-            for source, one in (record.reports or {}).items()
+            for source, report in (record.reports or {}).items()
         },
-        "attempts": {name: {"count": one.count, "since": one.since} for name, one in (record.tallies or {}).items()},
+        "attempts": {
+            name: {"count": tally.count, "since": tally.since} for name, tally in (record.tallies or {}).items()
+        },
         "roles": list(record.roles),
     }
-    return json.dumps(told)
+    return json.dumps(document)

@@ -1,4 +1,4 @@
-"""`authguard audit accept`: a person answers for lines that no writer vouched for when they were written."""
+"""`authguard audit accept`: accept recovered, adopted or foreign lines of the audit log."""
 
 from __future__ import annotations
 
@@ -24,29 +24,31 @@ from authguard.core.handover import ACCEPTED, format_accepted_note
 from authguard.errors import SettingsError
 from authguard.settings import Settings
 
-#: characters of a reason
-REASON_BOUND = 300
+#: most characters of a reason
+MAX_REASON_CHARS = 300
 
 
 def accept(
     place: Annotated[
         str,
-        typer.Argument(metavar="RANGE", help="As `audit verify` names it: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
+        typer.Argument(metavar="RANGE", help="Range from `audit verify`: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
     ],
-    by: Annotated[list[str], typer.Option("--by", help="Who accepts it; again for each further person.")],
-    reason: Annotated[str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept in the log.")],
+    by: Annotated[list[str], typer.Option("--by", help="Name of the person who accepts; may be repeated.")],
+    reason: Annotated[
+        str, typer.Option("--reason", callback=parse_reason, help="The reason; it is recorded in the log.")
+    ],
     *,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Accept lines that were recovered, adopted or foreign, so that `audit verify --strict` passes; it is recorded.
+    """Accept recovered, adopted or foreign lines, so that `audit verify --strict` passes; the log records it.
 
-    Exit 1 where the log says nothing of such lines.
+    Exit 1 if verification does not report this range.
     """
     names, why = ", ".join(parse_names(by)), " ".join(reason.split())
-    if not 0 < len(why) <= REASON_BOUND:
-        raise typer.BadParameter(f"a reason has 1 to {REASON_BOUND} characters", param_hint="--reason")
+    if not 0 < len(why) <= MAX_REASON_CHARS:
+        raise typer.BadParameter(f"a reason has 1 to {MAX_REASON_CHARS} characters", param_hint="--reason")
     settings = Settings.resolve(policy, store=store, audit_log=log)
     path = Path(settings.audit_log)
     trust = load_trust(path, load_keys(None, settings.store, path), (), settings.store)
@@ -55,7 +57,7 @@ def accept(
     found = verify(path, trust=trust)
     marks = [mark for chain in found.chains for mark in chain.marks if mark.place == place]
     if not marks:
-        print_error(f"the log says nothing of `{escape(place)}`: `authguard audit verify` names what it does")
+        print_error(f"verification does not report `{escape(place)}`: run `authguard audit verify` to list the ranges")
         raise typer.Exit(FAILED)
 
     async def record() -> None:
@@ -66,4 +68,4 @@ def accept(
                 )
 
     anyio.run(record)
-    typer.echo(f"accepted, and recorded: {escape(place)}")
+    typer.echo(f"accepted and recorded: {escape(place)}")

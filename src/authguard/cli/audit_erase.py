@@ -1,4 +1,4 @@
-"""`authguard audit erase`: forget one subject, by destroying the key that leads from their name to their records."""
+"""`authguard audit erase`: make the records of one subject anonymous by destroying the key of the pseudonym."""
 
 from __future__ import annotations
 
@@ -47,30 +47,31 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 ACT: Final = "subject.erased"
-#: transactions that are renamed at a time
-PAGE: Final = 500
+#: transactions renamed per page
+PAGE_SIZE: Final = 500
 
 
 def erase(
-    subject: Annotated[str, typer.Option("--subject", help="Who: as the issuer names them.")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="The subject: `sub` in the tokens of the issuer.")] = "",
     *,
-    by: Annotated[list[str], typer.Option("--by", help="Who orders it; again for each further person.")],
+    by: Annotated[list[str], typer.Option("--by", help="Name of the person who orders it; may be repeated.")],
     note: Annotated[
-        str, typer.Option("--note", callback=parse_reason, help="Why; it goes to the log, so name nobody in it.")
+        str,
+        typer.Option("--note", callback=parse_reason, help="The reason; the log records it, so do not name a person."),
     ],
-    issuer: Annotated[str, typer.Option("--issuer", help="Whose subject; else the only issuer's.")] = "",
+    issuer: Annotated[str, typer.Option("--issuer", help="Issuer of the subject; default: the only issuer.")] = "",
     ticket: TicketOption = "",
     session: SessionOption = "",
     transaction: TransactionOption = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; erasure is permanent.")] = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Forget one subject: their records stay in the log, and nobody can tell any more whose they are.
+    """Erase one subject: the records stay in the log, but can no longer be attributed to the subject.
 
-    The key of their pseudonym is destroyed, and that is recorded without saying whose it was. What waits for them in
-    the store gets their new name. Exit 1 where nobody of that name is known, or where records still lead to them.
+    The key of the pseudonym is destroyed; the log records the erasure without the subject. Pending transactions and
+    tickets get the new pseudonym. Exit 1 if the subject is unknown, or if other records can still be attributed.
     """
     names = ", ".join(parse_names(by))
     settings = Settings.resolve(policy, store=store, audit_log=log)
@@ -78,27 +79,27 @@ def erase(
     asked = AccountSelector(subject, issuer, ticket, session, transaction)
     keys = _keys(settings, declared)
 
-    async def look() -> tuple[Account, str]:
+    async def load_account() -> tuple[Account, str]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             await require_same_pseudonyms(repository.store, keys.check)
             found = await find_account(repository, keys, asked)
             return found, await suggest_option(repository, asked.subject)
 
-    account, hint = anyio.run(look)
+    account, hint = anyio.run(load_account)
     known = keys.look_up(account.key)
     count = _count(settings, known.pseudonym)
     older = _count(settings, KeyedPseudonyms(load_pseudonym_key(settings)).account(account.key)) if known.since else 0
     if not (count or older or account.record.version):
-        print_error(f"nobody of that name is in the log or in the store{hint}; nothing was done")
+        print_error(f"neither the log nor the store has this subject{hint}; nothing was changed")
         raise typer.Exit(FAILED)
     if not yes:
-        typer.confirm(f"{count} records will never be told to be theirs again. Go on?", abort=True)
+        typer.confirm(f"{count} records will be permanently anonymous. Continue?", abort=True)
 
     async def record() -> None:
         async with open_deployment(policy, store, log, records=True) as (repository, _):
             repository.journal.record_act(ACT, repository.clock.now(), by=names, note=note)
 
-    # closing the log signs the record and brings it to the disk; only then is the key destroyed
+    # closing the log signs the record and syncs it to disk; destroy the key only after that
     keys.erase(account.key, SystemClock().now(), lambda: anyio.run(record))
 
     async def rename() -> None:
@@ -107,35 +108,35 @@ def erase(
 
     anyio.run(rename)
     typer.echo(
-        f"forgotten: {count} records cannot be told to be theirs any more; the log says that somebody was forgotten"
+        f"erased: {count} records can no longer be attributed to the subject; the log records that a subject was erased"
     )
     if older:
         print_error(
-            f"{older} records from before {format_time_ms(known.since)} name them by the deployment's key, which is"
-            " everybody's: they go when their time is over (`audit: {retention: ...}`)"
+            f"{older} records from before {format_time_ms(known.since)} have a pseudonym of the deployment's"
+            " shared key: they stay attributable until they are retired (`audit: {retention: ...}`)"
         )
     guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)
     if not subject:
-        print_error("note: name them with --subject to be told whether session keys in the log can be guessed")
+        print_error("note: use --subject to check whether session keys in the log can be guessed")
     if older or guessable:
         raise typer.Exit(FAILED)
 
 
 def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
-    """Open the keys of the deployment's names.
+    """Open the pseudonym keys of the deployment.
 
     Raises:
-        SettingsError: names are no pseudonyms here, or have no keys of their own.
+        SettingsError: the policy writes plain names, or the pseudonyms share one key.
     """
     if not policy.pseudonymous:
         raise SettingsError(
-            "the policy writes subjects by their names (`audit: {subjects: plain}`): no key leads to them"
+            "the policy writes plain subject names (`audit: {subjects: plain}`): there is no key to destroy"
         )
     found = None if settings.pseudonym_key else create_pseudonyms(settings, plain=False)
     if not isinstance(found, ErasablePseudonyms):
         raise SettingsError(
-            f"there are no keys of single names beside `{settings.store}`: under AUTHGUARD_PSEUDONYM_KEY one key names"
-            " everybody; without that variable the app makes the file when it starts"
+            f"there are no keys of single pseudonyms next to `{settings.store}`: AUTHGUARD_PSEUDONYM_KEY is one key for"
+            " all subjects; without that variable the app creates the key file when it starts"
         )
     return found
 
@@ -146,13 +147,9 @@ def _count(settings: Settings, pseudonym: str) -> int:
 
 
 async def _rename(repository: StateRepository, account: bytes, old: str, new: str) -> None:
-    """Replace the old name where the store has it beside the account: in transactions and tickets.
-
-    Raises:
-        AuditError, StoreError: a timer that was due could not be recorded, or one could not be saved.
-    """
+    """Replace the old pseudonym of an account in stored transactions and tickets."""
     place = FIRST
-    while page := await repository.store.transactions(subject=old, after=place, limit=PAGE):
+    while page := await repository.store.transactions(subject=old, after=place, limit=PAGE_SIZE):
         place = (page[-1][1].place, page[-1][0])
         for name, record in page:
             if record.account == account:
@@ -165,7 +162,7 @@ async def _rename(repository: StateRepository, account: bytes, old: str, new: st
 
 
 def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str) -> bool:
-    """Tell whether records name a session whose key can be computed from the subject alone; give whether any does."""
+    """Return whether records have a session key that can be computed from the subject; print a note for each."""
     found = False
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
@@ -175,7 +172,7 @@ def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str)
             found = True
             shown = f" with `{escape(client)}`" if client else ""
             print_error(
-                f"{count} records name a session{shown} to which the issuer gave no `sid`: whoever guesses the subject"
-                " can compute its key; they go when their time is over"
+                f"{count} records have a session key{shown} without a `sid` of the issuer: it can be computed from a"
+                " guessed subject until the records are retired"
             )
     return found

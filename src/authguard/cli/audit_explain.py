@@ -20,19 +20,22 @@ from authguard.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PolicyOption = Annotated[str, typer.Option("--policy", help="The policy that decided; else AUTHGUARD_POLICY.")]
+PolicyOption = Annotated[str, typer.Option("--policy", help="The policy that decided; default: AUTHGUARD_POLICY.")]
 
 
 def explain(
-    record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
+    record: Annotated[str, typer.Argument(metavar="ID", help="Id of a record: `instance` in a reply.")],
     log: LogOption = None,
     *,
     policy: PolicyOption = "",
     form: FormOption = Form.TEXT,
-    everything: Annotated[bool, typer.Option("--all", help="Show every rule above the one that decided.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show all rules before the rule that decided.")] = False,
     reindex: ReindexOption = False,
 ) -> None:
-    """Explain one record: the rule, why none above it matched, the policy's line, what would have to change."""
+    """Explain one record: its rule, the rules before it, the policy line and the changes needed to be allowed.
+
+    Exit 1 if the log has no such record.
+    """
     with open_log_index(log, reindex=reindex) as index:
         found = find_by_id(index, record)
     if not found:
@@ -40,11 +43,14 @@ def explain(
         raise typer.Exit(FAILED)
     one = found[0]
     if one.void:
-        print_error("note: this record is void, it was withdrawn: another request was faster, and it was judged again")
+        print_error(
+            "note: this record was withdrawn and is void: a concurrent request was saved first,"
+            " and this one was decided again"
+        )
     if not one.intact:
-        print_error("note: the line does not have the hash that it states; `authguard audit verify` tells more")
+        print_error("note: the hash of this line is wrong; run `authguard audit verify`")
     source = resolve_policy(policy)
-    from authguard.cli.policy_explain import Form as ExplainForm  # noqa: PLC0415 - the workshop loads for this alone
+    from authguard.cli.policy_explain import Form as ExplainForm  # noqa: PLC0415 - import the policy tools for this command only
     from authguard.cli.policy_explain import explain_record  # noqa: PLC0415
     from authguard.policy.compiler import load  # noqa: PLC0415
 
@@ -52,13 +58,13 @@ def explain(
         explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
         return
     loaded = load(source)
-    said = {"kind": one.template.kind, "at": utc(one.at), "reason": one.template.reason or one.template.act}
-    said |= _meaning(str(said["reason"])) | _window(one.record)
+    fields = {"kind": one.template.kind, "at": utc(one.at), "reason": one.template.reason or one.template.act}
+    fields |= _meaning(str(fields["reason"])) | _window(one.record)
     if one.template.machine in loaded.machines:
         machine = loaded.machines[one.template.machine]
         edge = machine.table.get((one.template.source, one.template.event))
         line = f"line:{one.template.machine}:{edge.line}" if edge else ""
-        said = {
+        fields = {
             "kind": "transition",
             "at": utc(one.at),
             "moved": f"{one.template.machine}.{one.template.event}: {one.template.source} -> {one.template.dest}",
@@ -68,22 +74,22 @@ def explain(
             "decision": str(one.record.get("decision", "")),
         }
     if loaded.digest != one.template.policy:
-        said["note"] = f"recorded under another policy, {one.template.policy[:12]}; explained under this one"
+        fields["note"] = f"recorded under another policy, {one.template.policy[:12]}; explained under this one"
     if form is Form.JSON:
-        typer.echo(json.dumps(said, indent=2))
+        typer.echo(json.dumps(fields, indent=2))
         return
-    for name, value in said.items():
+    for name, value in fields.items():
         if value:
             typer.echo(f"{name.replace('_', ' ')}: {escape(value)}")
 
 
 def _meaning(code: str) -> dict[str, str]:
-    """Return what a reason means; nothing for what is none."""
+    """Return the meaning of a reason; empty for an unknown code."""
     return {"means": describe_reason(code)} if describe_reason(code) else {}
 
 
 def _window(record: Mapping[str, object]) -> dict[str, str]:
-    """Return which requests a window's record covers, or counts; nothing for any other record."""
+    """Return the requests that a window record covers or counts; empty for other records."""
     if record.get("most"):
         return {"covers": f"at most {record['most']} requests without a proven caller, within one second"}
     if record.get("window"):
@@ -92,12 +98,12 @@ def _window(record: Mapping[str, object]) -> dict[str, str]:
 
 
 def resolve_policy(given: str) -> str:
-    """Choose the policy.
+    """Return the policy of the option, or else of the variable.
 
     Raises:
-        SettingsError: none is named.
+        SettingsError: neither is set.
     """
     source = given or os.environ.get("AUTHGUARD_POLICY", "")
     if not source:
-        raise SettingsError("there is no policy: name it with --policy, or set AUTHGUARD_POLICY")
+        raise SettingsError("no policy is given: use --policy, or set AUTHGUARD_POLICY")
     return source

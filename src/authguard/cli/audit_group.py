@@ -1,4 +1,4 @@
-"""`authguard audit`: one file for what belongs together; this one only names the commands."""
+"""`authguard audit`: the commands of the group; each module implements related commands."""
 
 from __future__ import annotations
 

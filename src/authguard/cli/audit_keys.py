@@ -13,7 +13,7 @@ from authguard.cli.audit_trust import StoreOption, file_prefix
 from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
 
-KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; else the one beside the store.")]
+KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; default: the file next to the store.")]
 
 app = typer.Typer()
 
@@ -29,7 +29,7 @@ def _file(given: Path | None, store: str) -> Path:
 
 @app.command("show")
 def show(file: KeyFile = None, store: StoreOption = "") -> None:
-    """Print the public keys of the log, the signing one last: give them to whoever verifies."""
+    """Print the public keys of the log, the signing key last; a verifier needs them."""
     for one in signing_key.load_key_file(_file(file, store)):
         typer.echo(one.key.text())
 
@@ -37,22 +37,22 @@ def show(file: KeyFile = None, store: StoreOption = "") -> None:
 @app.command("generate")
 def generate(
     file: KeyFile = None,
-    name: Annotated[str, typer.Option("--name", help="The key's name; else one of its own.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the key; default: a generated name.")] = "",
     store: StoreOption = "",
 ) -> None:
-    """Make the key that signs the log, readable by its owner alone, and print its public half."""
+    """Generate the key that signs the log in a file with mode 0600, and print the public key."""
     path = _file(file, store)
     if name and (set(name) & set("+ \t\n") or not name.isprintable()):
-        raise SettingsError("a key's name has no spaces and no plus signs")
+        raise SettingsError("the name of a key must not contain spaces or plus signs")
     made = signing_key.generate_key(name)
     if not signing_key.write_key_file(path, (made,)):
-        raise SettingsError(f"`{path}` is there already: `authguard audit keys rotate` adds a key to it")
+        raise SettingsError(f"`{path}` already exists: `authguard audit keys rotate` adds a key to it")
     typer.echo(made.key.text())
 
 
 @app.command("rotate")
 def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
-    """Add a new signing key to the file; the old one signs the first checkpoint with it. Restart the app then."""
+    """Add a new signing key to the file; both keys sign the first checkpoint. Restart the app afterwards."""
     path = _file(file, store)
     keys = signing_key.load_key_file(path)
     made = signing_key.generate_key(keys[-1].key.name)

@@ -1,4 +1,4 @@
-"""`authguard audit maintain`: keep the chains of a log that nobody writes any more as the policy says."""
+"""`authguard audit maintain`: apply rotation, compression and retention to chains without a writer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from authguard.settings import Settings
 
 
 def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
-    """Close, compress and retire what is due in chains whose writers are gone; a running app keeps its own.
+    """Rotate, compress and retire due segments of chains without a running writer.
 
-    A command, or a worker that is not started again, leaves such a chain: run it daily where
-    `audit.retention` is a promise.
+    A running app maintains its chain itself. A command, or a worker that is not restarted, leaves a chain without a
+    writer: run this command daily if `audit.retention` is a commitment. Exit 1 if a chain could not be maintained.
     """
     failed = False
     for chain, why in maintain_log(Settings.resolve(policy, store=store, audit_log=log)):
-        typer.echo(f"{escape(chain.name)}: {escape(why) or 'kept as the policy says'}")
+        typer.echo(f"{escape(chain.name)}: {escape(why) or 'maintained'}")
         failed |= bool(why) and "living process" not in why
     if failed:
-        print_error("not all chains could be kept as the policy says")
+        print_error("some chains could not be maintained")
         raise typer.Exit(FAILED)

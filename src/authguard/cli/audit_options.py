@@ -1,4 +1,4 @@
-"""What the commands that ask a log share: the log and its index opened, times read, words of a record shown."""
+"""Options and helpers of the commands that query the audit log."""
 
 from __future__ import annotations
 
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
     from authguard.audit.query.search import Match
 
 LogOption = Annotated[
-    Path | None, typer.Option("--log", help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}.")
+    Path | None, typer.Option("--log", help=f"The log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")
 ]
 ReindexOption = Annotated[bool, typer.Option("--reindex", help="Rebuild the log's index first.")]
-SinceOption = Annotated[str, typer.Option("--since", help=f"From when: {FORMS}. UTC.".replace("`", ""))]
-UntilOption = Annotated[str, typer.Option("--until", help="Until when, in the same forms; a day counts whole.")]
+SinceOption = Annotated[str, typer.Option("--since", help=f"Start of the period, UTC: {FORMS}.".replace("`", ""))]
+UntilOption = Annotated[
+    str, typer.Option("--until", help="End of the period, in the same forms; a day is included whole.")
+]
 
 
 class Form(StrEnum):
-    """How records are shown."""
+    """Output formats of records."""
 
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
 
 
-FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is shown.")]
+FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.")]
 
 
 @contextmanager
 def open_log_index(log: Path | None, *, reindex: bool = False) -> Iterator[Index]:
-    """Open the index of a log, in step with it, and say so where it had to be made anew for a reason.
+    """Open the up-to-date index of a log; print a note if it had to be rebuilt.
 
     Raises:
-        AuditError: there is no log, or it cannot be read.
+        AuditError: the log does not exist, or cannot be read.
     """
     with (
         progress_bar("reading the log") as progress,
         open_index(resolve_log_path(log), fresh=reindex, progress=progress) as index,
     ):
         if index.rebuild_reason:
-            print_error(
-                f"note: the index was made anew: {escape(index.rebuild_reason)}; `authguard audit verify` tells more"
-            )
+            print_error(f"note: the index was rebuilt: {escape(index.rebuild_reason)}; run `authguard audit verify`")
         for name, why in index.unreadable:
             print_error(
-                f"note: `{escape(name)}` cannot be read now ({why}): records that were not indexed yet are left out"
+                f"note: `{escape(name)}` cannot be read now ({why}): records that are not in the index are missing"
             )
         yield index
 
 
 def parse_period(since: str, until: str) -> tuple[float, float]:
-    """Read the ends of a period.
+    """Parse `--since` and `--until` into epoch seconds.
 
     Raises:
-        typer.BadParameter: one cannot be read.
+        typer.BadParameter: a time cannot be parsed, or the period is empty.
     """
     now = SystemClock().now()
     ends = []
@@ -80,14 +80,14 @@ def parse_period(since: str, until: str) -> tuple[float, float]:
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint=hint) from None
     if ends[0] > now:
-        raise typer.BadParameter(f"{utc(ends[0])} lies in the future, and the log ends before it", param_hint="--since")
+        raise typer.BadParameter(f"{utc(ends[0])} is in the future", param_hint="--since")
     if ends[0] > ends[1]:
-        raise typer.BadParameter("the end lies before the beginning", param_hint="--until")
+        raise typer.BadParameter("--until is before --since", param_hint="--until")
     return ends[0], ends[1]
 
 
 def print_records(found: Iterable[Match], form: Form) -> int:
-    """Show records; give how many there were."""
+    """Print records; return their number."""
     count = 0
 
     def counted() -> Iterator[Match]:
@@ -95,7 +95,7 @@ def print_records(found: Iterable[Match], form: Form) -> int:
         for one in found:
             count += 1
             if not one.intact:
-                print_error(f"record `{escape(str(one.record.get('id', '?')))}` does not have the hash that it states")
+                print_error(f"record `{escape(str(one.record.get('id', '?')))}` has a wrong hash")
             yield one
 
     if form is Form.TEXT:
@@ -108,12 +108,12 @@ def print_records(found: Iterable[Match], form: Form) -> int:
 
 
 def format_record(one: Match) -> str:
-    """Tell a record in one line."""
-    return f"{format_record_line(one.record, one.line)}{' VOID: it was withdrawn' if one.void else ''}"
+    """Format a record as one line."""
+    return f"{format_record_line(one.record, one.line)}{' VOID: withdrawn' if one.void else ''}"
 
 
 def format_fields(record: dict[str, Any]) -> Iterator[str]:
-    """Tell every member of a record, a line each."""
+    """Format every member of a record, one line each."""
     for name, value in record.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         yield f"  {escape(name):<12} {escape(shown)}"

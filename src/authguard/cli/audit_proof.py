@@ -1,8 +1,8 @@
-"""`authguard audit prove` and `check-proof`: one record, proved to somebody who must not see the others."""
+"""`authguard audit prove` and `check-proof`: inclusion proofs that disclose one record and no other."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path  # noqa: TC003 - Typer evaluates the annotations
 from typing import Annotated
 
 import typer
@@ -25,20 +25,20 @@ from authguard.errors import AuditError, SettingsError
 
 
 def prove(
-    record: Annotated[str, typer.Argument(help="The record's id: a reply's `instance`.")],
+    record: Annotated[str, typer.Argument(help="Id of the record: `instance` in a reply.")],
     path: LogArgument = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the proof to a file.")] = None,
     key: KeyOption = None,
     store: StoreOption = "",
 ) -> None:
-    """Prove to a third party that the signed log holds a record. The proof shows that record, and no other.
+    """Write a proof for a third party that the signed log contains a record; it discloses no other record.
 
-    Exit 4 where the checkpoint that covers the record is not signed by the key, or the log does not lead to it.
+    Exit 4 if the checkpoint that covers the record is not signed by the key, or does not match the log.
     """
     log = find_log(path, store)
-    vouching = _demand(load_keys(key, store, log))
+    keys = _require_keys(load_keys(key, store, log))
     try:
-        proof = inclusion_proof.create_proof(log, record, vouching.keys, signing_key.verify_signature)
+        proof = inclusion_proof.create_proof(log, record, keys.keys, signing_key.verify_signature)
     except inclusion_proof.ProofError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
@@ -46,12 +46,12 @@ def prove(
 
 
 def check_proof(
-    proof: Annotated[Path, typer.Argument(help="The proof that `authguard audit prove` made.")],
+    proof: Annotated[Path, typer.Argument(help="A proof from `authguard audit prove`.")],
     key: KeyOption = None,
     store: StoreOption = "",
 ) -> None:
-    """Check a proof with the public key alone, without the log. Exit 4 where it proves nothing."""
-    vouching = _demand(load_keys(key, store, resolve_log_path(None)))
+    """Verify a proof with the public key, without the log. Exit 4 if it is not valid."""
+    keys = _require_keys(load_keys(key, store, resolve_log_path(None)))
     try:
         with proof.open("rb") as file:
             text = file.read(MAX_FILE_BYTES).decode()
@@ -59,17 +59,17 @@ def check_proof(
         print_error(f"`{proof}` cannot be read: {type(error).__name__}")
         raise typer.Exit(FAILED) from None
     try:
-        found = inclusion_proof.verify_proof(text, vouching.keys, signing_key.verify_signature)
+        found = inclusion_proof.verify_proof(text, keys.keys, signing_key.verify_signature)
     except AuditError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None
     typer.echo(escape(found.line.decode().rstrip("\n")))
     typer.echo(f"line {found.index + 1} of {found.size} of {escape(found.origin)}, signed {format_time_ms(found.at)}")
-    if vouching.note:
-        print_error(f"note: {vouching.note}")
+    if keys.note:
+        print_error(f"note: {keys.note}")
 
 
-def _demand(vouching: LogKeys) -> LogKeys:
-    if not vouching.keys:
+def _require_keys(keys: LogKeys) -> LogKeys:
+    if not keys.keys:
         raise SettingsError(NO_KEY)
-    return vouching
+    return keys

@@ -46,13 +46,15 @@ if TYPE_CHECKING:
     from authguard.audit.query.search import Match
 
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
-#: records shown unless more are asked for
-SHOWN: Final = 100
-#: how subjects are called where a policy of several issuers writes them by their names
+#: records shown by default
+DEFAULT_LIMIT: Final = 100
+#: subject names under `audit: {subjects: plain}` and several issuers
 _BY_NAME: Final = KeyedPseudonyms(b"", plain=True, several=True)
-#: digits of a pseudonym
-_PSEUDONYM: Final = 32
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many, the newest.")]
+#: hexadecimal digits of a pseudonym
+_PSEUDONYM_DIGITS: Final = 32
+LimitOption = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many records, the newest first.")
+]
 
 
 def _option(words: str, *names: str) -> object:
@@ -60,12 +62,12 @@ def _option(words: str, *names: str) -> object:
 
 
 def show(
-    record: Annotated[str, typer.Argument(metavar="ID", help="A record's id: the `instance` of a reply.")],
+    record: Annotated[str, typer.Argument(metavar="ID", help="Id of a record: `instance` in a reply.")],
     log: LogOption = None,
     reindex: ReindexOption = False,
     form: FormOption = Form.TEXT,
 ) -> None:
-    """Show one record in full, and what it moved. Exit 1 where there is none."""
+    """Show one record and the transitions that it caused. Exit 1 if there is no such record."""
     with open_log_index(log, reindex=reindex) as index:
         found = find_by_id(index, record)
         if not found:
@@ -80,7 +82,7 @@ def show(
         for one in found:
             _show(one)
         if moved:
-            typer.echo("it moved:")
+            typer.echo("transitions:")
         for one in moved:
             typer.echo(f"  {format_record(one)}")
 
@@ -91,19 +93,19 @@ def _show(one: Match) -> None:
         typer.echo(line)
     states = one.template.states()
     if states:
-        typer.echo("where things stood:")
+        typer.echo("states:")
         typer.echo("  " + escape(", ".join(f"{name} {value}" for name, value in states.items())))
-    intact = "has the hash that it states" if one.intact else "DOES NOT HAVE THE HASH THAT IT STATES"
-    typer.echo(f"the line {intact}; `authguard audit verify` checks its place in the chain")
+    intact = "hash of the line: correct" if one.intact else "hash of the line: WRONG"
+    typer.echo(f"{intact}; run `authguard audit verify` to verify the chain")
 
 
 def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
-    """Give the pseudonyms that a subject may have.
+    """Yield the pseudonyms that a subject can have.
 
     Raises:
-        SettingsError: there is no key to compute them with, or nobody says whose subject it is.
+        SettingsError: the key of the pseudonyms is missing, or neither an issuer nor a policy is given.
     """
-    if len(name) == _PSEUDONYM and set(name) <= set("0123456789abcdef") and not issuer:
+    if len(name) == _PSEUDONYM_DIGITS and set(name) <= set("0123456789abcdef") and not issuer:
         return
     issuers = (issuer,) if issuer else _issuers(policy)
     settings = Settings.resolve("unread", store=store)
@@ -127,7 +129,7 @@ def _issuers(policy: str) -> tuple[str, ...]:
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     if not source:
         raise SettingsError("name the subject's issuer with --issuer, or the app's policy with --policy")
-    from authguard.policy.compiler import load  # noqa: PLC0415 - only where no issuer is named
+    from authguard.policy.compiler import load  # noqa: PLC0415 - needed only without --issuer
 
     return tuple(load(source).issuers)
 
@@ -158,7 +160,7 @@ def query(
     store: Annotated[str, typer.Option("--store", help="The app's store, whose key makes the pseudonyms.")] = "",
     text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
     form: FormOption = Form.TEXT,
-    limit: LimitOption = SHOWN,
+    limit: LimitOption = DEFAULT_LIMIT,
     reindex: ReindexOption = False,
 ) -> None:
     """Find records by session, subject, time, state, event, outcome, rule, operation, channel, reason, kind and text.
@@ -187,17 +189,17 @@ def query(
     with open_log_index(log, reindex=reindex) as index:
         if not any(map(asked.matches, index.templates().values())):
             _hint(asked, index)
-        _answer(index, asked, form, limit)
+        _print_found(index, asked, form, limit)
 
 
 def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ...]) -> None:
     for one in typed:
         if one not in known:
-            raise typer.BadParameter(f"`{one}` is none; {did_you_mean(one, known)}", param_hint=option)
+            raise typer.BadParameter(f"`{one}` is unknown; {did_you_mean(one, known)}", param_hint=option)
 
 
 def _hint(asked: Query, index: Index) -> None:
-    """Say of each value that no record has, what records have instead."""
+    """Print a note for each value that no record has, with the closest known value."""
     shapes = list(index.templates().values())
     for name, typed, known in (
         ("operation", asked.operations, {shape.operation for shape in shapes}),
@@ -217,20 +219,20 @@ def _all_states(shape: RecordTemplate) -> set[str]:
     return {shape.dest, *list(shape.states().values())[:5]}
 
 
-def _answer(index: Index, asked: Query, form: Form, limit: int) -> None:
+def _print_found(index: Index, asked: Query, form: Form, limit: int) -> None:
     try:
         found = last(index, asked, limit + 1)
     except LookupError as error:
         print_error(escape(str(error.args[0])))
         raise typer.Exit(FAILED) from None
     if not print_records(found[-limit:], form):
-        print_error("no record answers this")
+        print_error("no record matches")
     if len(found) > limit:
-        print_error(f"these are the newest {limit}; --limit shows more")
+        print_error(f"only the newest {limit} records are shown; --limit shows more")
 
 
 class Exported(StrEnum):
-    """What an export is written as."""
+    """Export formats."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -239,16 +241,18 @@ class Exported(StrEnum):
 def export(
     log: LogOption = None,
     *,
-    form: Annotated[Exported, typer.Option("--format", "-f", help="As what.")] = Exported.CSV,
+    form: Annotated[Exported, typer.Option("--format", "-f", help="Output format.")] = Exported.CSV,
     since: SinceOption = "",
     until: UntilOption = "",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file to write; mode 0600.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many, the oldest; 0 for all.")] = 0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, mode 0600.")] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="How many records, the oldest first; 0 for all.")
+    ] = 0,
     reindex: ReindexOption = False,
 ) -> None:
-    """Write the records of a period for a spreadsheet or another program, the oldest first; void ones say so.
+    """Export the records of a period as CSV or JSON lines, oldest first; withdrawn records are marked void.
 
-    No cell of the CSV can be a formula: one that could be begins with an apostrophe.
+    A CSV cell that a spreadsheet could read as a formula is prefixed with an apostrophe.
     """
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:

@@ -1,4 +1,4 @@
-"""`authguard audit replay`: the recorded decisions under another policy, and what would have come out differently."""
+"""`authguard audit replay`: evaluate recorded decisions under another policy and report the differences."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.replay import ReplayResult
 
-#: differences that are told in text
-SHOWN = 50
-TAKEN = (
-    "taken as recorded: what a token held (scope, assurance), limits, channels, who acted, and when timers fired;"
-    " `authguard policy diff` compares those"
+#: kinds of differences in the text report
+MAX_SHOWN = 50
+AS_RECORDED = (
+    "as recorded: token scopes and assurance, limits, channels, actors and times of timers;"
+    " use `authguard policy diff` to compare those"
 )
 
 
 class FailOn(StrEnum):
-    """Which differences fail the command."""
+    """Differences that make the command exit with 3."""
 
     LOOSER = "looser"
     STRICTER = "stricter"
@@ -46,12 +46,12 @@ def replay(
     since: SinceOption = "",
     until: UntilOption = "",
     form: FormOption = Form.TEXT,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 when there is any such difference.")] = None,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 if there is such a difference.")] = None,
     reindex: ReindexOption = False,
 ) -> None:
-    """Run recorded decisions and transitions through another policy, and tell what would differ, the worst first.
+    """Replay recorded decisions and transitions under another policy; print the differences, the most permissive first.
 
-    Exit 3 when the policy cannot be used, or as `--fail-on` asks.
+    Exit 3 if the policy is not valid, or if `--fail-on` matches.
     """
     begin, end = parse_period(since, until)
     loaded = load(policy)
@@ -60,7 +60,7 @@ def replay(
     if form is Form.JSON:
         typer.echo(json.dumps(_builtins(found), indent=2))
     else:
-        for line in _told(found):
+        for line in _format_result(found):
             typer.echo(escape(line))
     failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
     if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
@@ -84,16 +84,16 @@ def _builtins(found: ReplayResult) -> dict[str, Any]:
             for one in found.differences
         ],
         "moved_otherwise": [
-            {"transition": told, "to": dest, "count": count, "ids": list(ids)}
-            for (told, dest), (count, ids) in found.changed_transitions.items()
+            {"transition": transition, "to": dest, "count": count, "ids": list(ids)}
+            for (transition, dest), (count, ids) in found.changed_transitions.items()
         ],
         "not_replayed": [
-            {"why": told, "count": count, "ids": list(ids)} for told, (count, ids) in found.not_replayable.items()
+            {"why": why, "count": count, "ids": list(ids)} for why, (count, ids) in found.not_replayable.items()
         ],
     }
 
 
-def _told(found: ReplayResult) -> Iterator[str]:
+def _format_result(found: ReplayResult) -> Iterator[str]:
     differ = sum(one.count for one in found.differences)
     counted = f"{found.decisions:,} decisions and {found.transitions:,} transitions"
     if not (differ or found.changed_transitions or found.not_replayable):
@@ -101,15 +101,15 @@ def _told(found: ReplayResult) -> Iterator[str]:
     else:
         by = {way: sum(one.count for one in found.differences if one.direction is way) for way in Direction}
         yield f"{counted} replayed: {differ:,} decisions differ ({', '.join(f'{n:,} {way}' for way, n in by.items())})"
-    for one in found.differences[:SHOWN]:
+    for one in found.differences[:MAX_SHOWN]:
         names = "" if one.was != one.now else f" ({one.fallback_was} -> {one.fallback_now})"
         yield f"{one.direction}: {one.count:,} x {one.operation}: {one.was} -> {one.now}{names}"
-        yield f"  rule {one.rule_was} -> {one.rule_now}; for instance {', '.join(one.ids)}"
-    if len(found.differences) > SHOWN:
-        yield f"and {len(found.differences) - SHOWN} more kinds of difference, which --format json tells"
-    for (told, dest), (count, ids) in found.changed_transitions.items():
-        yield f"moved otherwise: {count:,} x {told}, now to {dest}; for instance {', '.join(ids)}"
-    for told, (count, ids) in found.not_replayable.items():
-        yield f"not replayed: {count:,} x {told}; for instance {', '.join(ids)}"
+        yield f"  rule {one.rule_was} -> {one.rule_now}; for example {', '.join(one.ids)}"
+    if len(found.differences) > MAX_SHOWN:
+        yield f"and {len(found.differences) - MAX_SHOWN} more kinds of differences; --format json shows all"
+    for (transition, dest), (count, ids) in found.changed_transitions.items():
+        yield f"transition differs: {count:,} x {transition}, now to {dest}; for example {', '.join(ids)}"
+    for why, (count, ids) in found.not_replayable.items():
+        yield f"not replayed: {count:,} x {why}; for example {', '.join(ids)}"
     if not found.same_policy:
-        yield TAKEN
+        yield AS_RECORDED

@@ -1,4 +1,4 @@
-"""`authguard audit report`: a period as one self-contained HTML page."""
+"""`authguard audit report`: a self-contained HTML report of a period."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from authguard.clock import SystemClock
 from authguard.policy.compiler import load
 
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The file to write; mode 0600. Else it is printed.")
+    Path | None, typer.Option("--out", "-o", help="Write to this file, mode 0600; default: standard output.")
 ]
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="File and line for each rule; else AUTHGUARD_POLICY, else none.")
+    str, typer.Option("--policy", help="The policy that supplies rule lines; default: AUTHGUARD_POLICY.")
 ]
 
 
@@ -49,11 +49,11 @@ def report(
     store: StoreOption = "",
     reindex: ReindexOption = False,
 ) -> None:
-    """Write a period as one HTML page to read, to print and to file: it needs no network and runs nothing.
+    """Write an HTML report of a period, to read, print and archive. It needs no network and contains no script.
 
-    Counts, plots, the machines with their traffic, denials by rule, proofs that failed, what was held and how it ended,
-    what people did, how far the log is vouched for, and the policies in force. Exit 4 where the log does not verify, or
-    where no key is at hand.
+    The report has counts, plots, transitions of each machine, denials by rule, failed proofs, held transactions and
+    their results, acts of staff, the verified part of the log and the policies in force. Exit 4 if the log does not
+    verify, or if there is no public key.
     """
     begin, end = parse_period(since, until)
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
@@ -84,7 +84,7 @@ def report(
     )
     write_output(render_page(cover, data), output)
     if not found.ok:
-        print_error("the log does not verify: the report says so, and `authguard audit verify` tells where")
+        print_error("the log does not verify, as the report states; run `authguard audit verify` for details")
     elif trust is None:
         print_error(NO_KEY)
     if not found.ok or trust is None:

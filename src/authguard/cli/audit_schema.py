@@ -1,4 +1,4 @@
-"""`authguard audit schema`: what a line of the log may hold, for whoever reads it by a program."""
+"""`authguard audit schema`: the JSON Schema of a line of the audit log."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from authguard.core.record_schema import schema_text
 
 
 def print_schema() -> None:
-    """Print the JSON Schema of a line of the log: closed, and of one version."""
+    """Print the versioned JSON Schema of a line of the log; it allows no other members."""
     typer.echo(schema_text(), nl=False)

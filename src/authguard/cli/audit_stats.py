@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Form(StrEnum):
-    """How numbers are shown."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
 
 
-FormOption = Annotated[Form, typer.Option("--format", "-f", help="How it is shown.")]
+FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.")]
 
 
 def stats(
@@ -37,7 +37,7 @@ def stats(
     form: FormOption = Form.TEXT,
     reindex: ReindexOption = False,
 ) -> None:
-    """Count a period: the rate of each outcome and transition, failures and doubt, how long states last.
+    """Print statistics of a period: rates of outcomes, transitions and failed verifications, and time in each state.
 
     Withdrawn records are not counted.
     """
@@ -47,12 +47,12 @@ def stats(
     if form is Form.JSON:
         typer.echo(json.dumps(as_builtins(found), indent=2))
         return
-    for line in _told(found):
+    for line in _format_stats(found):
         typer.echo(escape(line))
 
 
 def as_builtins(found: Stats) -> dict[str, Any]:
-    """Give the numbers for other programs."""
+    """Return the statistics as JSON values."""
     return {
         "since": found.since,
         "until": found.until,
@@ -82,24 +82,24 @@ def as_builtins(found: Stats) -> dict[str, Any]:
     }
 
 
-def _told(found: Stats) -> Iterator[str]:
+def _format_stats(found: Stats) -> Iterator[str]:
     if not found.kinds:
-        yield "no record stands in this period"
+        yield "no records in this period"
         return
     yield f"from {utc(found.since)} to {utc(found.until)}"
     yield "records: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
     if found.void:
-        yield f"withdrawn, and not counted: {found.void:,}, in all of the log"
+        yield f"withdrawn, not counted: {found.void:,} in the whole log"
     if found.unparsed_lines:
-        yield f"lines that are no record: {found.unparsed_lines:,}; `authguard audit verify` tells where"
+        yield f"lines that are not records: {found.unparsed_lines:,}; run `authguard audit verify` to locate them"
     yield from _rates("decisions", found.outcomes, found)
-    yield from _rates("refused, or failed, without a decision", found.reasons, found)
+    yield from _rates("refused or failed without a decision", found.reasons, found)
     yield ""
-    yield "of what was proved:"
+    yield "proofs:"
     yield f"  {found.bad_credential_rate:7.2%} of the credentials sent were expired or rejected"
     verdicts = sum(found.verdicts.values())
-    yield f"  {found.failure_rate:7.2%} of the verdicts on identity were failures ({verdicts:,} verdicts)"
-    yield f"  {found.ambiguity_rate:7.2%} of them were doubt or contradiction"
+    yield f"  {found.failure_rate:7.2%} of the identity verdicts were failures ({verdicts:,} verdicts)"
+    yield f"  {found.ambiguity_rate:7.2%} of them were ambiguous or contradictory"
     moves = {
         f"{machine}.{event}: {source} -> {dest}": count
         for (machine, event, source, dest), count in found.transitions.items()
@@ -107,9 +107,10 @@ def _told(found: Stats) -> Iterator[str]:
     yield from _rates("transitions", moves, found)
     if found.dwell_times:
         yield ""
-        yield "time in a state, of stays that ended:"
+        yield "time in each state, for completed stays:"
     for (machine, state), stay in found.dwell_times.items():
-        yield f"  {machine} {state}: mean {spoken(stay.mean)}, longest {spoken(stay.longest)} ({stay.count:,} stays)"
+        mean, longest = format_duration(stay.mean), format_duration(stay.longest)
+        yield f"  {machine} {state}: mean {mean}, longest {longest} ({stay.count:,} stays)"
 
 
 def _rates(title: str, counted: Mapping[str, int], found: Stats) -> Iterator[str]:
@@ -122,8 +123,8 @@ def _rates(title: str, counted: Mapping[str, int], found: Stats) -> Iterator[str
         yield f"  {count:>9,}  {ratio(count, whole):7.2%}  {count / found.hours:>10,.1f} an hour  {name}"
 
 
-def spoken(seconds: float) -> str:
-    """Tell a length of time in one unit."""
+def format_duration(seconds: float) -> str:
+    """Format seconds in the largest fitting unit."""
     for size, unit in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""`authguard audit tail`: the last lines of a log, and those that come."""
+"""`authguard audit tail`: print the last lines of a log, and new lines as they are written."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from authguard.settings import DEFAULT_LOG
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: seconds between looks at a log that is followed
-POLL: Final = 0.5
-#: most lines that are asked for at once
-LINES_BOUND: Final = 10_000
+#: seconds between two reads of a followed log
+POLL_INTERVAL_S: Final = 0.5
+#: most lines of `--lines`
+MAX_LINES: Final = 10_000
 _COLOURS: Final = {"decision": None, "transition": "cyan", "refusal": "yellow", "withdrawn": "yellow", "fault": "red"}
 
 Log = Annotated[
     Path | None,
-    typer.Argument(help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}. Chains beside it are read too."),
+    typer.Argument(help=f"The log with all its chains; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}."),
 ]
 
 
 def tail(
     path: Log = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=LINES_BOUND, help="How many lines.")] = 20,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come, until interrupted.")] = False,
-    raw: Annotated[bool, typer.Option("--json", help="Show the lines as they stand in the log.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=MAX_LINES, help="Number of lines.")] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Print new lines until interrupted.")] = False,
+    raw: Annotated[bool, typer.Option("--json", help="Print the lines as stored.")] = False,
 ) -> None:
-    """Show the last lines of a log, of all its chains, by time. They are shown, not verified."""
+    """Print the last lines of all chains of a log, ordered by time, without verification."""
     log = resolve_log_path(path)
     reader = LogReader(log)
     shown = reader.read_last(lines)
@@ -44,7 +44,7 @@ def tail(
     _show(shown, raw)
     try:
         while follow:
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL_S)
             _show(reader.read_new(), raw)
     except KeyboardInterrupt:
         raise typer.Exit from None

@@ -17,7 +17,7 @@ MAX_RECORDS: Final = 10_000
 
 
 def timeline(
-    key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or as much as tells it.")],
+    key: Annotated[str, typer.Argument(metavar="SESSION", help="A session's key, or its first digits.")],
     log: LogOption = None,
     *,
     since: SinceOption = "",

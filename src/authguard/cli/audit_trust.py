@@ -1,4 +1,4 @@
-"""What the commands that vouch for a log share: the log's path, its public keys, its memory and its anchors."""
+"""Keys, writer memory and anchors with which commands verify a log."""
 
 from __future__ import annotations
 
@@ -24,33 +24,35 @@ from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, deployment_file_prefi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: most bytes of a proof or a key file that are read
+#: most bytes read from a proof or a key file
 MAX_FILE_BYTES: Final = 1_048_576
-#: said where no key is at hand
+#: message if there is no public key
 NO_KEY: Final = (
-    "no key is at hand, so nothing vouches for this log: whoever can write it can write it anew."
-    " Name its public key with --key (`authguard audit keys show` prints it)"
+    "no public key, so the log is not verified against a rewrite: anyone who can write the log can rewrite it."
+    " Give its public key with --key (`authguard audit keys show` prints it)"
 )
 
-LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; else AUTHGUARD_AUDIT_LOG, else {DEFAULT_LOG}.")]
+LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")]
 KeyOption = Annotated[
     list[str] | None,
-    typer.Option("--key", help="A public key, or a file of them; else the deployment's own, beside the store."),
+    typer.Option("--key", help="A public key, or a file of keys; default: the deployment's key next to the store."),
 ]
-StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", help=f"The app's store; default: AUTHGUARD_STORE, or {DEFAULT_STORE}.")
+]
 AnchorOption = Annotated[
-    list[str] | None, typer.Option("--anchor", help="What was kept elsewhere: a file of checkpoints, or a URL.")
+    list[str] | None, typer.Option("--anchor", help="Checkpoints kept elsewhere: a file or a URL.")
 ]
-AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="A log that was archived, verified too.")]
+AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="An archived log to verify as well.")]
 
 
 @dataclass(frozen=True, slots=True)
 class LogKeys:
-    """The keys that vouch for a log, and where they were read.
+    """Public keys for the verification of a log.
 
     Attributes:
-        keys: public keys; empty where none is at hand.
-        source: the file or variable of the deployment's own key; empty where the keys were pinned with ``--key``.
+        keys: public keys; empty if there are none.
+        source: file or variable of the deployment's key; empty for keys that were pinned with ``--key``.
     """
 
     keys: tuple[Key, ...]
@@ -58,28 +60,28 @@ class LogKeys:
 
     @property
     def note(self) -> str:
-        """What the keys do not vouch against; empty where they were pinned."""
+        """The limit of unpinned keys, as a message; empty for pinned keys."""
         if not self.keys or not self.source:
             return ""
         return (
-            f"the key was read from {self.source}: it vouches against others only, not against whoever can write there."
-            " To hold the log against a key of your own keeping, pin it with --key"
+            f"the key was read from {self.source}: anyone who can write there can replace the key and rewrite the log."
+            " To verify against a key that you keep elsewhere, pin it with --key"
         )
 
 
 def file_prefix(store: str, log: Path) -> str:
-    """Return what the names of the deployment's own files begin with."""
+    """Return the path prefix of the deployment's key and memory files."""
     return deployment_file_prefix(store or os.environ.get("AUTHGUARD_STORE") or DEFAULT_STORE, str(log))
 
 
 def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
-    """Read the public keys that were named; else the deployment's own, none where it has none.
+    """Read the given public keys, or else those of the deployment, if it has any.
 
     Raises:
-        SettingsError: one cannot be read.
+        SettingsError: a key cannot be read.
     """
     if given:
-        return LogKeys(tuple(key for one in given for key in _named(one)))
+        return LogKeys(tuple(key for one in given for key in _read_keys(one)))
     base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     beside = signing_key.key_file_path(base)
@@ -89,7 +91,7 @@ def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
     return LogKeys(tuple(one.key for one in signing_key.load_keys(variable, base)), source)
 
 
-def _named(given: str) -> tuple[Key, ...]:
+def _read_keys(given: str) -> tuple[Key, ...]:
     try:
         return (parse_key(given),)
     except ValueError as error:
@@ -101,26 +103,26 @@ def _named(given: str) -> tuple[Key, ...]:
 
 
 def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path:
-    """Return the path of the log that was named, or of the default one.
+    """Return the path of the given log, or of the default log.
 
     Raises:
-        typer.BadParameter: there is no log there, and no sign that there was one.
+        typer.BadParameter: the path is a folder, or neither a log nor a trace of a log exists there.
     """
     log = resolve_log_path(given)
     if log.is_dir():
-        raise typer.BadParameter(f"`{escape(str(log))}` is a folder: name the log's first file in it", param_hint=hint)
+        raise typer.BadParameter(f"`{escape(str(log))}` is a folder: name the first file of the log", param_hint=hint)
     there = any(segment_file.list_chains(log)) or any(
         checkpoint_file.checkpoint_path(chain).exists() for chain in chain_paths(log)
     )
-    if not there and not (log.parent.is_dir() and _was_there(log, store)):
+    if not there and not (log.parent.is_dir() and _is_read_memory(log, store)):
         raise typer.BadParameter(
             f"there is no log at `{escape(str(log))}`: name one, or set AUTHGUARD_AUDIT_LOG", param_hint=hint
         )
     return log
 
 
-def _was_there(log: Path, store: str) -> bool:
-    """Whether a writer remembers a file of this name."""
+def _is_read_memory(log: Path, store: str) -> bool:
+    """Return whether the memory of a writer names this file."""
     try:
         heads = list(checkpoint_file.load_heads(signing_key.checkpoint_memory_path(file_prefix(store, log))))
     except (OSError, ValueError):
@@ -128,22 +130,22 @@ def _was_there(log: Path, store: str) -> bool:
     return any(head.file == log.name for head in heads)
 
 
-def load_trust(log: Path, vouching: LogKeys, anchors: Iterable[str] | None, store: str) -> Trust | None:
-    """Gather what a log is held against; ``None`` where there is no key.
+def load_trust(log: Path, log_keys: LogKeys, anchors: Iterable[str] | None, store: str) -> Trust | None:
+    """Load keys, writer memory and anchors for verification; return ``None`` without a key.
 
     Raises:
         SettingsError: an anchor cannot be read.
     """
-    keys = vouching.keys
+    keys = log_keys.keys
     if not keys:
         return None
-    held, files, blind = _remembered(signing_key.checkpoint_memory_path(file_prefix(store, log)))
-    anchored = group_by_origin(_anchored(anchors or (), {key.name for key in keys}))
+    held, files, blind = _read_memory(signing_key.checkpoint_memory_path(file_prefix(store, log)))
+    anchored = group_by_origin(_read_anchors(anchors or (), {key.name for key in keys}))
     return Trust(keys, signing_key.verify_signature, held, anchored, files, blind)
 
 
-def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Finding, ...]]:
-    """Read what the writers remember: checkpoints by chain, the chains' files, and what cannot be read of it."""
+def _read_memory(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str], tuple[Finding, ...]]:
+    """Read the writers' memory: checkpoints by chain, files by chain, and findings of unreadable entries."""
     heads: list[checkpoint_file.Head] = []
     try:
         heads += checkpoint_file.load_heads(folder)
@@ -153,18 +155,20 @@ def _remembered(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str
         return {}, {}, (Finding(where, ChainBreak(0, violation)),)
     except ValueError:
         return {}, {}, (Finding(folder, ChainBreak(0, Violation.MEMORY_UNREADABLE)),)
-    said = ((parse_checkpoint(head.note), head.file) for head in heads)
-    files = {one.origin: file for one, file in said if one is not None}
+    bodies = ((parse_checkpoint(head.note), head.file) for head in heads)
+    files = {one.origin: file for one, file in bodies if one is not None}
     return group_by_origin(head.note for head in heads), files, ()
 
 
-def _anchored(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
-    """Read what anchors hold, and say so where one does not vouch for this log."""
+def _read_anchors(anchors: Iterable[str], names: set[str]) -> Iterator[str]:
+    """Yield the checkpoints of the anchors; print a note for an anchor without a checkpoint of this log."""
     for anchor in anchors:
         notes = list(read_anchor(anchor, os.environ.get("AUTHGUARD_ANCHOR_TOKEN", "")))
-        said = [parse_checkpoint(note) for note in notes]
-        if None in said:
-            print_error(f"note: the anchor `{escape(anchor)}` holds {said.count(None)} lines that are no checkpoint")
-        if not any(one is not None and one.origin.rpartition("/")[0] in names for one in said):
+        bodies = [parse_checkpoint(note) for note in notes]
+        if None in bodies:
+            print_error(
+                f"note: the anchor `{escape(anchor)}` holds {bodies.count(None)} lines that are not checkpoints"
+            )
+        if not any(one is not None and one.origin.rpartition("/")[0] in names for one in bodies):
             print_error(f"note: the anchor `{escape(anchor)}` holds no checkpoint of this log's key")
         yield from notes

@@ -1,4 +1,4 @@
-"""`authguard audit verify`: whether a log is what was written, and who vouches for it."""
+"""`authguard audit verify`: verify hash chains, signatures and anchors of a log."""
 
 from __future__ import annotations
 
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
     from authguard.audit.verify.result import ChainReport, Verification
 
 SignedOption = Annotated[
-    bool, typer.Option("--require-signed", help="Fail where a line is under no checkpoint of the key.")
+    bool, typer.Option("--require-signed", help="Fail if a line is not covered by a checkpoint of the key.")
 ]
 AnchoredOption = Annotated[
-    bool, typer.Option("--require-anchored", help="Fail where a signed line is under no checkpoint of an --anchor.")
+    bool,
+    typer.Option("--require-anchored", help="Fail if a signed line is not covered by a checkpoint of an --anchor."),
 ]
 StrictOption = Annotated[
     bool,
-    typer.Option(
-        "--strict", help="Fail where lines were foreign, or recovered or adopted, and no person accepted that."
-    ),
+    typer.Option("--strict", help="Fail if lines are foreign, recovered or adopted, and have not been accepted."),
 ]
 HashesOption = Annotated[
     bool,
-    typer.Option("--hashes-only", help="Follow the hashes without a key: a cut tail or a full rewrite goes unseen."),
+    typer.Option("--hashes-only", help="Verify only the hashes: does not detect truncation or a full rewrite."),
 ]
 
 
@@ -60,22 +59,22 @@ def check(
     strict: StrictOption = False,
     hashes_only: HashesOption = False,
 ) -> None:
-    """Verify a log and its signatures: nothing was edited, deleted, re-ordered, cut or written anew. Else exit 4.
+    """Verify that no line of a log was edited, deleted, reordered, truncated or rewritten.
 
-    Without the log's public key nothing vouches for it, which is exit 4 too. What cannot be read now is exit 1.
+    Exit 4 if verification fails, or if there is no public key. Exit 1 if a file cannot be read now.
     """
     log = find_log(path, store)
     if hashes_only and (key or anchor or require_signed or require_anchored):
-        raise typer.BadParameter("without a key nothing is signed or anchored", param_hint="--hashes-only")
-    vouching = LogKeys(()) if hashes_only else load_keys(key, store, log)
-    trust = load_trust(log, vouching, anchor, store)
+        raise typer.BadParameter("signatures and anchors need a key", param_hint="--hashes-only")
+    log_keys = LogKeys(()) if hashes_only else load_keys(key, store, log)
+    trust = load_trust(log, log_keys, anchor, store)
     with progress_bar("verifying the log") as progress:
         found = verify(
             log,
             trust=trust,
             also=also or (),
             progress=progress,
-            reload_trust=lambda: load_trust(log, vouching, anchor, store),
+            reload_trust=lambda: load_trust(log, log_keys, anchor, store),
         )
     unread = list(broken(found)) if found.is_inaccessible else []
     failures = [] if unread else list(broken(found))
@@ -89,16 +88,16 @@ def check(
         failures += _unaccepted(found)
     for failure in (*failures, *unread):
         print_error(failure)
-    for line in _told(found, signed=trust is not None):
+    for line in _format_result(found, signed=trust is not None):
         typer.echo(escape(line))
-    if vouching.note:
-        typer.echo(f"note: {vouching.note}")
+    if log_keys.note:
+        typer.echo(f"note: {log_keys.note}")
     if failures or unread:
         raise typer.Exit(UNVERIFIED if failures else FAILED)
 
 
 def broken(found: Verification) -> Iterator[str]:
-    """Describe every flaw of a log: file, line and what is wrong."""
+    """Yield a message for each broken chain and missing file."""
     for chain in found.chains:
         if isinstance(chain.result, ChainBreak):
             yield _broken(chain, chain.result)
@@ -107,24 +106,24 @@ def broken(found: Verification) -> Iterator[str]:
 
 
 def _uncovered(found: Verification, how: str) -> Iterator[str]:
-    """Describe the lines that a requirement asks more of."""
+    """Yield a message for each range of lines that `--require-signed` or `--require-anchored` rejects."""
     for chain in found.chains:
         signed = max(chain.ranges.signed, chain.ranges.anchored)
         begin, end = (signed, chain.lines) if how == "signed" else (chain.ranges.anchored, max(signed, 1))
         if end > begin:
-            yield f"{escape(str(chain.path))}: lines {begin + 1} to {end} are not {how}, as --require-{how} demands"
+            yield f"{escape(str(chain.path))}: lines {begin + 1} to {end} are not {how}, but --require-{how} is set"
 
 
 def _unaccepted(found: Verification) -> Iterator[str]:
-    """Describe what nobody vouched for and no person accepted."""
+    """Yield a message for each range of lines that has not been accepted."""
     for mark in found.unaccepted():
         yield (
-            f"{escape(mark.place)}: {escape(mark.words)}; look into it, then"
+            f"{escape(mark.place)}: {escape(mark.words)}; investigate, then run"
             f" `authguard audit accept '{escape(mark.place)}' --by NAME --reason WHY`"
         )
 
 
-def _told(found: Verification, *, signed: bool) -> Iterator[str]:
+def _format_result(found: Verification, *, signed: bool) -> Iterator[str]:
     for chain in found.chains:
         if not isinstance(chain.result, ChainBreak):
             files = f" in {chain.segments + 1} files" if chain.segments else ""
@@ -136,19 +135,19 @@ def _told(found: Verification, *, signed: bool) -> Iterator[str]:
     if found.outcomes:
         yield "outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
     if found.repairs:
-        yield f"repairs: {_counted(found.repairs, 'torn line')} cut off after a crash or a full disk"
+        yield f"repairs: {_counted(found.repairs, 'torn line')} removed after a crash or a full disk"
     if not signed:
         yield UNSIGNED_WARNING
 
 
 def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> Iterator[str]:
-    """Describe a chain without a flaw: what is left of it, who vouches for which lines, what the log says of others."""
+    """Yield details of an intact chain: retired lines, unfinished bytes, signed ranges and marked ranges."""
     count, since, until = chain.retired
     if count:
         times = f"{format_time_ms(since)} to {format_time_ms(until)}"
-        yield f"retired: lines 1 to {count}, {times}: only their hashes were kept"
+        yield f"retired: lines 1 to {count}, {times}: only their hashes are kept"
     if chain.unfinished:
-        yield f"unfinished: {chain.unfinished} bytes after the last line: a crash or a full disk; they will be cut off"
+        yield f"unfinished: {chain.unfinished} bytes after the last line: a crash or a full disk; they will be removed"
     if signed:
         yield from _ranges(chain.ranges, chain.lines)
     for mark in chain.marks:
@@ -156,7 +155,7 @@ def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> I
 
 
 def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
-    """Tell the ranges apart, each with its first and last line."""
+    """Yield anchored, signed and unsigned ranges, each with its first and last line."""
     edges = (
         ("anchored", 0, ranges.anchored),
         ("signed but unanchored", ranges.anchored, max(ranges.signed, ranges.anchored)),
@@ -165,12 +164,12 @@ def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
     for name, begin, end in edges:
         if end > begin:
             yield f"{name}: lines {begin + 1} to {end}"
-    yield f"newest checkpoint {format_time_ms(ranges.at)}, longest silence {ranges.silence} s"
+    yield f"newest checkpoint {format_time_ms(ranges.at)}, longest gap {ranges.silence} s"
 
 
 def _broken(chain: ChainReport, result: ChainBreak) -> str:
     where = f", line {result.line}" if result.line else ""
-    before = f" ({_counted(chain.lines, 'line')} of the log before it verified)" if result.line else ""
+    before = f" ({_counted(chain.lines, 'line')} verified before it)" if result.line else ""
     return f"{escape(str(chain.where))}{where}: {result.violation.message}{before}"
 
 

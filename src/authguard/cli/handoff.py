@@ -1,4 +1,4 @@
-"""`authguard handoff`: who waits for a person, and how far people have come with them."""
+"""`authguard handoff`: list, take and close hand-off tickets."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-#: tickets that are shown, and looked through, at the most
-MOST: Final = 100_000
+#: most tickets that are listed or searched
+MAX_TICKETS: Final = 100_000
 
-TicketArgument = Annotated[str, typer.Argument(help="The ticket's id, as `handoff list` and the reply show it.")]
-ByOption = Annotated[str, typer.Option("--by", help="Who it is, as the log will name them.")]
-NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="What was done; it goes to the log.")]
+TicketArgument = Annotated[str, typer.Argument(help="Id of the ticket, from `handoff list` or the reply.")]
+ByOption = Annotated[str, typer.Option("--by", help="Name of the staff member; recorded in the log.")]
+NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="What was done; recorded in the log.")]
 Override = Annotated[
-    bool, typer.Option("--override", help="Close what nobody took, or somebody else did; the log says so.")
+    bool, typer.Option("--override", help="Close a ticket that is open or taken by another person; the log records it.")
 ]
 
 
@@ -42,23 +42,23 @@ def show(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
-    whole: Annotated[bool, typer.Option("--json", help="Show each ticket whole, one JSON document a line.")] = False,
+    whole: Annotated[bool, typer.Option("--json", help="Print each ticket as one line of JSON.")] = False,
 ) -> None:
-    """Show who waits or is being helped, whoever has waited the longest first. Nothing is changed or recorded."""
+    """List open and taken tickets, the oldest first. Change and record nothing."""
 
-    async def look() -> tuple[FiledTicket, ...]:
+    async def load() -> tuple[FiledTicket, ...]:
         async with open_deployment(policy, store, log, records=False) as (_, opened):
-            return await StoreDesk(opened).tickets(MOST)
+            return await StoreDesk(opened).tickets(MAX_TICKETS)
 
-    for filed in anyio.run(look):
-        typer.echo(msgspec.json.encode(filed).decode("ascii", "backslashreplace") if whole else _told(filed))
+    for filed in anyio.run(load):
+        typer.echo(msgspec.json.encode(filed).decode("ascii", "backslashreplace") if whole else _format_ticket(filed))
 
 
 @app.command("take")
 def take(
     ticket: TicketArgument, *, by: ByOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
 ) -> None:
-    """Take a ticket: whoever takes it first keeps it. Exit 1 where somebody else has it."""
+    """Take a ticket. Exit 1 if another person has taken it."""
     anyio.run(_act, "take", ticket, by, "", policy, store, log)
 
 
@@ -73,14 +73,14 @@ def close(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Close a ticket that you took: the customer was helped. What their machines say is not changed by it.
+    """Close a ticket that you took, after the customer was helped. The state of the customer does not change.
 
-    Exit 1 where nobody took it, or somebody else did.
+    Exit 1 if the ticket is open, or if another person has taken it.
     """
     anyio.run(_act, "close", ticket, by, note, policy, store, log, override)
 
 
-async def _act(  # noqa: PLR0917 - a command's parts
+async def _act(  # noqa: PLR0917 - options of a command
     act: Literal["take", "close"],
     ticket: str,
     by: str,
@@ -90,11 +90,11 @@ async def _act(  # noqa: PLR0917 - a command's parts
     log: str,
     override: bool = False,
 ) -> None:
-    """Record, then change; what another did first is withdrawn from the record."""
+    """Record the act, then change the ticket; withdraw the record if the change is refused."""
     (name,) = parse_names([by])
     async with open_deployment(policy, store, log, records=True) as (repository, opened):
         desk, journal, now = StoreDesk(opened), repository.journal, repository.clock.now()
-        found = next((filed for filed in await desk.tickets(MOST) if filed.ticket.id == ticket), None)
+        found = next((filed for filed in await desk.tickets(MAX_TICKETS) if filed.ticket.id == ticket), None)
         if found is None:
             print_error("there is no such ticket: it was closed, or never opened")
             raise typer.Exit(FAILED)
@@ -107,24 +107,26 @@ async def _act(  # noqa: PLR0917 - a command's parts
             filed = await desk.take(ticket, name, now)
         else:
             filed = await desk.close(ticket, name, now, override=override)
-        trouble = "the ticket is closed" if isinstance(filed, NoTicket) else _trouble(act, filed, name)
-        if isinstance(filed, NoTicket) or trouble:
+        refusal = "the ticket is closed" if isinstance(filed, NoTicket) else _refusal(act, filed, name)
+        if isinstance(filed, NoTicket) or refusal:
             journal.record_withdrawal((record,), now)
-            print_error(trouble)
+            print_error(refusal)
             raise typer.Exit(FAILED)
-        typer.echo(_told(filed))
+        typer.echo(_format_ticket(filed))
 
 
-def _trouble(act: Literal["take", "close"], filed: FiledTicket, name: str) -> str:
-    """Say why it could not be done; nothing where it was."""
+def _refusal(act: Literal["take", "close"], filed: FiledTicket, name: str) -> str:
+    """Return why the act was refused; empty if it was done."""
     if filed.state == "open":
-        return "nobody has taken the ticket: take it first, or say --override"
+        return "the ticket has not been taken: take it first, or use --override"
     if normalize_name(filed.by) != normalize_name(name):
-        return f"{filed.by} has taken it already" + (": let them close it, or say --override" if act == "close" else "")
+        return f"{filed.by} has taken it already" + (
+            ": only they can close it, or use --override" if act == "close" else ""
+        )
     return ""
 
 
-def _told(filed: FiledTicket) -> str:
+def _format_ticket(filed: FiledTicket) -> str:
     ticket = filed.ticket
     how = f"{filed.state} by {filed.by}" if filed.by else filed.state
     states = " ".join(f"{machine}={state}" for machine, state in ticket.states.items())

@@ -1,7 +1,7 @@
-"""What the operator's commands share: the deployment's own store and log, found and opened, or a word about why not.
+"""Open the store and log of a deployment for an operator's command.
 
-Rules: a command never makes a store, since an empty one would be nobody's and the running app would not hear of it; who
-may write the store may operate, so a store that cannot be written is a want of authority (exit code 5).
+A command never creates a store: the running app would not use it. Write access to the store is the authority to
+operate, so that a store without write access is an `AuthorityError` (exit code 5).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from authguard.core.person_name import distinct_names, has_letters, normalize_na
 from authguard.errors import AuthorityError, SettingsError
 from authguard.factory import build_state_repository, create_staff_actions
 from authguard.runtime.journal import sanitize_text
-from authguard.settings import MEMORY, Settings
+from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, MEMORY, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,51 +29,53 @@ if TYPE_CHECKING:
 
 
 def parse_reason(word: str) -> str:
-    """Take a reason or a note, as the log will keep it.
+    """Return a reason or note for the log.
 
     Raises:
-        typer.BadParameter: it says nothing.
+        typer.BadParameter: the text has no content.
     """
     if not has_letters(word):
-        raise typer.BadParameter("say why, in words: it is kept in the log")
+        raise typer.BadParameter("give a reason in words: it is recorded in the log")
     return word
 
 
-PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; else AUTHGUARD_POLICY.")]
-StoreOption = Annotated[str, typer.Option("--store", help="The app's store; else AUTHGUARD_STORE, else the default.")]
+PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; default: AUTHGUARD_POLICY.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", help=f"The app's store; default: AUTHGUARD_STORE, or {DEFAULT_STORE}.")
+]
 LogOption = Annotated[
-    str, typer.Option("--log", help="The app's audit log; else AUTHGUARD_AUDIT_LOG, else the default.")
+    str, typer.Option("--log", help=f"The app's audit log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")
 ]
 IssuerOption = Annotated[
-    str, typer.Option("--issuer", help="Of the account; not needed where the policy has only one.")
+    str, typer.Option("--issuer", help="Issuer of the account; default: the only issuer of the policy.")
 ]
-ByOption = Annotated[str, typer.Option("--by", help="Who decides, as the log will name them.")]
-ReasonOption = Annotated[str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept in the log.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Show it whole, as one JSON document.")]
+ByOption = Annotated[str, typer.Option("--by", help="Name of the person who decides; recorded in the log.")]
+ReasonOption = Annotated[str, typer.Option("--reason", callback=parse_reason, help="The reason; recorded in the log.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-#: characters of a person's name
-NAME_BOUND: Final = 100
+#: most characters of a person's name
+MAX_NAME_CHARS: Final = 100
 
 
 @asynccontextmanager
 async def open_deployment(
     policy: str, store: str, log: str, *, records: bool
 ) -> AsyncIterator[tuple[StateRepository, Store]]:
-    """Open what the app itself uses; let go of it at the end.
+    """Open the store, and for a change the log, of the deployment; close them at the end.
 
     Args:
-        policy: as typed, or empty.
-        store: as typed, or empty.
-        log: as typed, or empty.
-        records: whether the command changes something, so that the log is written.
+        policy: value of `--policy`; may be empty.
+        store: value of `--store`; may be empty.
+        log: value of `--log`; may be empty.
+        records: whether the command changes state, so that the log must be open.
 
     Raises:
-        SettingsError: there is no such store, or it lives in the memory of another process.
-        AuthorityError: whoever calls may not write it.
-        AuthguardError: anything else that a policy, a store or a log cannot do now.
+        SettingsError: the store does not exist, or is in the memory of another process.
+        AuthorityError: the caller has no write access to the store.
+        AuthguardError: the policy, the store or the log cannot be used.
     """
     settings = Settings.resolve(policy, store=store, audit_log=log)
-    _demand(settings.store)
+    _require_access(settings.store)
     repository, opened, journal = build_state_repository(settings)
     await opened.open()
     try:
@@ -89,16 +91,16 @@ async def open_deployment(
 async def open_staff_actions(
     policy: str, store: str, log: str, *, records: bool
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
-    """Open what an operator needs to lift states, as `open_deployment`."""
+    """Open a deployment as `open_deployment`, with its staff actions."""
     async with open_deployment(policy, store, log, records=records) as (repository, _):
         yield await create_staff_actions(repository, Settings.resolve(policy, store=store, audit_log=log)), repository
 
 
 def pick_issuer(policy: Policy, issuer: str) -> str:
-    """Take the issuer that was named, or the only one.
+    """Return the given issuer, or the only issuer of the policy.
 
     Raises:
-        typer.BadParameter: the policy does not know it, or there are several to choose from.
+        typer.BadParameter: the policy does not have this issuer, or has several and none is given.
     """
     if issuer in policy.issuers:
         return issuer
@@ -107,10 +109,10 @@ def pick_issuer(policy: Policy, issuer: str) -> str:
     raise typer.BadParameter(f"name one of {', '.join(policy.issuers)}", param_hint="--issuer")
 
 
-def _demand(store: str) -> None:
-    """Demand that the store is there and may be written by whoever calls."""
+def _require_access(store: str) -> None:
+    """Raise unless the store exists and the caller may write it."""
     if store == MEMORY:
-        raise SettingsError("a store in memory is its app's alone: name the app's SQLite file with --store")
+        raise SettingsError("a store in memory belongs to one process: name the app's SQLite file with --store")
     path = Path(store)
     try:
         path.stat()
@@ -118,24 +120,26 @@ def _demand(store: str) -> None:
         raise _unauthorised(store) from None
     except OSError:
         raise SettingsError(f"there is no store at `{store}`: name the app's with --store, or start the app") from None
-    # SQLite writes its log beside the file
+    # SQLite writes its journal next to the file
     if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
         raise _unauthorised(store)
 
 
 def _unauthorised(store: str) -> AuthorityError:
-    return AuthorityError(f"you may not write the store `{store}`: act as an account that may")
+    return AuthorityError(f"no write access to the store `{store}`: run the command as a user who has it")
 
 
 def parse_names(names: list[str]) -> tuple[str, ...]:
-    """Take the names of who acts, each person once, fit to be printed and kept.
+    """Return the names of the acting persons, printable, each person once.
 
-    Names that differ in case, width, blanks or signs alone are one person's.
+    Names that differ only in case, width, blanks or punctuation are one person.
 
     Raises:
-        typer.BadParameter: one is empty or too long.
+        typer.BadParameter: a name is empty or too long.
     """
     given = distinct_names(" ".join(sanitize_text(name).split()) for name in names)
-    if any(not normalize_name(name) or len(name) > NAME_BOUND for name in given):
-        raise typer.BadParameter(f"a name has 1 to {NAME_BOUND} characters, and a letter or a digit", param_hint="--by")
+    if any(not normalize_name(name) or len(name) > MAX_NAME_CHARS for name in given):
+        raise typer.BadParameter(
+            f"a name has 1 to {MAX_NAME_CHARS} characters, and a letter or a digit", param_hint="--by"
+        )
     return given

@@ -1,4 +1,4 @@
-"""How lines of a log are made safe to show, and where the log is."""
+"""Formatting of records, times and untrusted text for a terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: characters of one value that are shown
-VALUE_BOUND: Final = 200
+#: most characters of one value
+MAX_VALUE_CHARS: Final = 200
 
-#: what a line is known by, in the order shown; a member that is empty or absent is left out
+#: members of a record in the order shown; empty and absent members are omitted
 _SHOWN: Final = (
     *("operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause"),
@@ -26,14 +26,14 @@ _SHOWN: Final = (
 
 
 def resolve_log_path(given: Path | None) -> Path:
-    """Choose the log: as typed, else the variable, else the default."""
+    """Return the given log path, or else that of AUTHGUARD_AUDIT_LOG, or else the default."""
     return given or Path(os.environ.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)
 
 
 def escape(text: str) -> str:
-    """Make text safe for a terminal: what does not print, and what turns the writing round, is shown by its code.
+    """Escape unprintable and bidirectional control characters of untrusted text.
 
-    The codes are JSON's, so that an escaped line of JSON is still the same JSON.
+    The escapes are those of JSON, so that an escaped line of JSON has the same value.
     """
     return "".join(char if char.isprintable() else _codes(char) for char in text)
 
@@ -44,7 +44,7 @@ def _codes(char: str) -> str:
 
 
 def format_time_ms(at: object) -> str:
-    """Show epoch seconds as UTC to the millisecond."""
+    """Format epoch seconds as UTC with milliseconds."""
     try:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
     except (TypeError, ValueError, OverflowError, OSError):
@@ -52,12 +52,12 @@ def format_time_ms(at: object) -> str:
 
 
 def format_time(at: float) -> str:
-    """Show epoch seconds as UTC, to the second."""
+    """Format epoch seconds as UTC with seconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "the beginning"
 
 
 def format_record_line(record: Mapping[str, Any], line: bytes) -> str:
-    """Tell a record in one printable line; what is no record is shown as it stands."""
+    """Format a record as one printable line; a line that is not a record is shown escaped."""
     if "kind" not in record:
         return f"not a record: {_bounded(line.decode('utf-8', 'backslashreplace').rstrip())}"
     values = " ".join(f"{name}={_value(record[name])}" for name in _SHOWN if record.get(name))
@@ -65,7 +65,7 @@ def format_record_line(record: Mapping[str, Any], line: bytes) -> str:
 
 
 def _value(value: object) -> str:
-    """Show one value; one that could pass for several, or for another's name, is quoted."""
+    """Format one value; quote it if it could be read as several values or as another member."""
     items = [f"{name}:{item}" for name, item in value.items()] if isinstance(value, dict) else value
     text = _bounded(",".join(str(item) for item in items) if isinstance(items, list) else str(items))
     if not set(text) & set(' ="'):
@@ -74,4 +74,4 @@ def _value(value: object) -> str:
 
 
 def _bounded(text: str) -> str:
-    return escape(text if len(text) <= VALUE_BOUND else text[: VALUE_BOUND - 1] + "…")
+    return escape(text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 1] + "…")
