@@ -25,7 +25,7 @@ def test_chains_are_named_beside_the_first_and_bounded(tmp_path: Path) -> None:
 def test_the_first_free_chain_is_taken_and_there_is_a_most(tmp_path: Path) -> None:
     held = [acquire(tmp_path / "audit.jsonl") for _ in range(MAX_CHAINS)]
     assert [one.path for one in held] == list(chain_paths(tmp_path / "audit.jsonl"))
-    with pytest.raises(AuditError, match=f"{MAX_CHAINS} living writers"):
+    with pytest.raises(AuditError, match=f"{MAX_CHAINS} running writers"):
         acquire(tmp_path / "audit.jsonl")
     release(held[5])
     again = acquire(tmp_path / "audit.jsonl")
@@ -75,7 +75,7 @@ def test_a_log_that_is_deleted_whenever_it_is_opened_is_an_error_and_not_a_loop(
         return fd
 
     monkeypatch.setattr("authguard.audit.chain_file.os.open", open_and_delete)
-    with pytest.raises(AuditError, match="replaced all the time"):
+    with pytest.raises(AuditError, match="replaced repeatedly"):
         acquire(tmp_path / "audit.jsonl")
 
 

@@ -1,1 +1,1 @@
-"""The audit log: writing it as a hash chain of JSON lines, reading it, and verifying it."""
+"""The audit log: a hash chain of JSON lines, with its writer, its verifier and its queries."""

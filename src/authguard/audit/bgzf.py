@@ -1,8 +1,10 @@
-"""Compressed segments: gzip in blocks that say their own length, so that one line is read without all before it.
+"""Compressed segments: BGZF, a gzip format of blocks with random access.
 
-The form is BGZF (SAM specification 4.1, over RFC 1952): members of at most 64 KiB whose extra field ``BC`` holds the
-member's length; ``zcat`` reads it. Rule: nothing is inflated beyond what its block may hold and says that it holds,
-and no file beyond `MAX_SEGMENT_BYTES`, so that no file can exhaust whoever reads it.
+The format is BGZF (SAM specification 4.1, based on RFC 1952): gzip members of at most 64 KiB whose extra field
+``BC`` contains the length of the member. ``zcat`` reads it.
+
+Rule: a reader inflates at most the length that a block states and may have, and opens no file that inflates to more
+than `MAX_SEGMENT_BYTES`, so that no file can exhaust its memory.
 """
 
 from __future__ import annotations
@@ -18,22 +20,22 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 if TYPE_CHECKING:
     from typing import Any
 
-#: bytes of the log in one block: so many that even what cannot be compressed fits a 16-bit length
+#: uncompressed bytes of a block; incompressible data of this size still fits the 16-bit length
 BLOCK_BYTES: Final = 0xFF00
-#: most bytes that a block may inflate to
+#: maximum of inflated bytes in a block
 _MAX_INFLATED_BYTES: Final = 0x10000
-#: most bytes of a segment, inflated
+#: maximum of inflated bytes in a segment
 MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024 * 1024
-#: before the length, which is the last member of the header, and the whole header
+#: a block's header up to the length, which is its last field, and the size of the whole header
 _HEADER_PREFIX: Final = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0"
 _HEADER_BYTES: Final = len(_HEADER_PREFIX) + 2
-#: checksum and inflated length, which end a block
+#: end of a block: checksum and inflated length
 _TRAILER: Final = struct.Struct("<II")
 _LENGTH: Final = struct.Struct("<H")
 
 
 def _damaged_error() -> OSError:
-    return OSError(errno.EBADMSG, "it is no compressed segment of a log, or was damaged")
+    return OSError(errno.EBADMSG, "the file is not a compressed segment of a log, or is damaged")
 
 
 def _compress_block(data: bytes, level: int = 6) -> bytes:
@@ -46,31 +48,31 @@ def _compress_block(data: bytes, level: int = 6) -> bytes:
 
 
 def compress(source: BinaryIO, target: BinaryIO) -> None:
-    """Compress a file into another.
+    """Compress a file to another file.
 
     Raises:
-        OSError: one cannot be read or written.
+        OSError: a file cannot be read or written.
     """
     while data := source.read(BLOCK_BYTES):
         target.write(_compress_block(data))
-    target.write(_compress_block(b""))  # the mark of the end, which BGZF asks for
+    target.write(_compress_block(b""))  # the end-of-file marker that BGZF requires
 
 
 class BgzfReader(io.RawIOBase):
-    """A compressed segment, read as if it were not.
+    """Seekable reader of a compressed segment.
 
     Args:
-        file: the compressed file, which this owns.
+        file: the compressed file; `close` closes it.
 
     Raises:
-        OSError: it is none of ours.
+        OSError: the file is not a compressed segment.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
         self._file = file
         self._place = 0
-        #: of each block: where it begins inflated, and in the file
+        #: for each block, its offset in the inflated data and in the file
         self._starts: list[int] = []
         self._offsets: list[int] = []
         self._length = 0
@@ -83,7 +85,7 @@ class BgzfReader(io.RawIOBase):
             raise
 
     def _index_blocks(self) -> None:
-        """Walk over the headers."""
+        """Read the headers of all blocks."""
         fd = self._file.fileno()
         whole = os.fstat(fd).st_size
         offset, header = 0, os.pread(fd, _HEADER_BYTES, 0)
@@ -91,9 +93,9 @@ class BgzfReader(io.RawIOBase):
             if len(header) != _HEADER_BYTES or not header.startswith(_HEADER_PREFIX):
                 raise _damaged_error()
             after = offset + _LENGTH.unpack_from(header, len(_HEADER_PREFIX))[0] + 1
-            # the end of this block and the header of the next in one call
-            seen = os.pread(fd, 4 + _HEADER_BYTES, after - 4)
-            inflated = int.from_bytes(seen[:4], "little")
+            # one read for the end of this block and the header of the next
+            chunk = os.pread(fd, 4 + _HEADER_BYTES, after - 4)
+            inflated = int.from_bytes(chunk[:4], "little")
             if after > whole or after < offset + _HEADER_BYTES + _TRAILER.size or inflated > _MAX_INFLATED_BYTES:
                 raise _damaged_error()
             self._starts.append(self._length)
@@ -101,30 +103,30 @@ class BgzfReader(io.RawIOBase):
             self._length += inflated
             if self._length > MAX_SEGMENT_BYTES:
                 raise _damaged_error()
-            offset, header = after, seen[4:]
+            offset, header = after, chunk[4:]
         self._offsets.append(offset)
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
         super().close()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go to a place of what is inflated."""
+        """Move to an offset of the inflated data."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._length}[whence]
         self._place = max(0, base + offset)
         return self._place
 
     def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - whatever the caller can write to
-        """Read what is there up to the end of a block.
+        """Read up to the end of the current block.
 
         Raises:
             OSError: the block is damaged.
@@ -135,10 +137,10 @@ class BgzfReader(io.RawIOBase):
         if block != self._at:
             self._data, self._at = self._inflate(block), block
         begin = self._place - self._starts[block]
-        piece = self._data[begin : begin + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._place += len(piece)
-        return len(piece)
+        part = self._data[begin : begin + len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
 
     def _inflate(self, block: int) -> bytes:
         begin, end = self._offsets[block], self._offsets[block + 1]
@@ -149,19 +151,19 @@ class BgzfReader(io.RawIOBase):
             data = inflate.decompress(raw[_HEADER_BYTES : -_TRAILER.size], length + 1)
         except zlib.error:
             raise _damaged_error() from None
-        # a block may end in an empty one: of those that begin alike the last is the one that was found
+        # an empty block may share its start with the next block; bisect returns the last one
         if len(data) != length or not inflate.eof or zlib.crc32(data) != checksum:
             raise _damaged_error()
         return data
 
 
 def open_decompressed(file: BinaryIO) -> BinaryIO:
-    """Read a compressed file as what was compressed.
+    """Open a compressed file for reading its inflated data.
 
     Args:
-        file: which what is given back owns.
+        file: the compressed file; closing the result closes it.
 
     Raises:
-        OSError: it is none of ours.
+        OSError: the file is not a compressed segment.
     """
     return io.BufferedReader(BgzfReader(file), _MAX_INFLATED_BYTES)

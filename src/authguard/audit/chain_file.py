@@ -21,21 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: most chains beside each other, so most living writers
+#: maximum of chains of a log, and so of running writers
 MAX_CHAINS: Final = 64
-#: how often a file may vanish between being opened and being locked
+#: attempts to open and lock a file that another process removes in between
 MAX_LOCK_ATTEMPTS: Final = 8
 
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class ForkCounter:
-    """How often this process descends by forking: tells a child from its parent without a system call per line."""
+    """Count the forks between the first process and this one.
+
+    The count tells a child from its parent without a system call for each line.
+    """
 
     forks = 0
 
     def increment(self) -> None:
-        """Count, in the child."""
+        """Count a fork; runs in the child."""
         self.forks += 1
 
 
@@ -45,12 +48,12 @@ os.register_at_fork(after_in_child=fork_counter.increment)
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A file that this process alone writes to.
+    """A file that only this process writes.
 
     Attributes:
-        fd: open for reading and appending, with the lock.
-        path: its name.
-        identity: device and inode; a descriptor that no longer has them was closed under us and is somebody else's.
+        fd: descriptor for reading and appending; it has the lock.
+        path: path of the file.
+        identity: device and inode. A descriptor with another identity was closed and reused by other code.
     """
 
     fd: int
@@ -60,12 +63,12 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a log.
+    """The end of a log file.
 
     Attributes:
-        end: bytes of whole lines.
-        last: the last whole line with its newline; empty where there is none.
-        torn: the bytes after it.
+        end: size of the complete lines in bytes.
+        last: the last complete line with its newline; empty if there is none.
+        torn: the bytes after the last complete line.
     """
 
     end: int
@@ -74,17 +77,19 @@ class Tail:
 
 
 def chain_paths(path: Path) -> Iterator[Path]:
-    """Name every file that may hold a chain of this log, in the order in which writers take them."""
+    """Yield the path of every possible chain of a log, in the order in which writers try them."""
     yield path
     for number in range(1, MAX_CHAINS):
         yield path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def acquire(path: Path) -> LockedFile:
-    """Take the first chain that no living process holds; the file gets mode 0600, its folder 0700.
+    """Lock the first chain that no running process holds.
+
+    The file gets mode 0600 and its folder 0700.
 
     Raises:
-        AuditError: none can be taken.
+        AuditError: no chain can be locked.
     """
     try:
         make_folder(path.parent)
@@ -94,11 +99,11 @@ def acquire(path: Path) -> LockedFile:
                 return LockedFile(fd, candidate, _identity(os.fstat(fd)))
     except OSError as error:
         raise AuditError(f"the audit log `{path}` cannot be opened: {error.strerror}") from error
-    raise AuditError(f"the audit log `{path}` has {MAX_CHAINS} living writers, which is the most: stop one")
+    raise AuditError(f"the audit log `{path}` has {MAX_CHAINS} running writers, the maximum: stop one")
 
 
 def _try_lock(path: Path) -> int:
-    """Open a file and lock it; -1 where another holds it."""
+    """Open and lock a file; return -1 if another process holds it."""
     for _ in range(MAX_LOCK_ATTEMPTS):
         fd = os.open(path, _FLAGS, 0o600)
         try:
@@ -106,7 +111,7 @@ def _try_lock(path: Path) -> int:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if get_size(LockedFile(fd, path, _identity(os.fstat(fd)))) >= 0:
                 return fd
-            # deleted or replaced between the two calls: the lock is on a file that nobody will ever find
+            # the file was deleted or replaced before the lock: the lock is on a file without a name
             os.close(fd)
         except BlockingIOError:
             os.close(fd)
@@ -114,21 +119,21 @@ def _try_lock(path: Path) -> int:
         except BaseException:
             os.close(fd)
             raise
-    raise AuditError(f"the audit log `{path}` is being replaced all the time: find out by whom")
+    raise AuditError(f"the audit log `{path}` is replaced repeatedly: find out which program does it")
 
 
 def rotate(file: LockedFile, segment: Path) -> LockedFile:
-    """Close a file under another name and begin a new one in its place; at no moment is there none.
+    """Rename a locked file to a segment, and create a new file in its place; the path exists at every moment.
 
     Args:
-        file: the file.
-        segment: its name from now on.
+        file: the locked file.
+        segment: path of the segment.
 
     Returns:
-        The new file, which is empty and ours.
+        The new file, empty and locked.
 
     Raises:
-        OSError: it cannot be done now, and nothing has changed.
+        OSError: the rotation failed, and nothing was changed.
     """
     new = file.path.with_name(f".{file.path.name}.next")
     new.unlink(missing_ok=True)
@@ -149,10 +154,10 @@ def rotate(file: LockedFile, segment: Path) -> LockedFile:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable.
+    """Make the directory entries of a folder durable.
 
     Raises:
-        OSError: it cannot be done.
+        OSError: the folder cannot be synced.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -162,10 +167,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def recover_rotation(file: LockedFile, segment: Path) -> None:
-    """Take the second name off a file whose writer died between the two steps of `turn`.
+    """Remove the segment's name from a file whose writer ended between the two steps of `rotate`.
 
     Raises:
-        OSError: it cannot be done.
+        OSError: the name cannot be removed.
     """
     try:
         second = segment.lstat()
@@ -176,7 +181,7 @@ def recover_rotation(file: LockedFile, segment: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process writes to a file."""
+    """Return whether a running process writes to a file."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -193,9 +198,9 @@ def is_locked(path: Path) -> bool:
 
 
 def _require_regular_file(path: Path, fd: int) -> None:
-    """Refuse what cannot be read back: a pipe, a terminal, a device."""
+    """Refuse a file that cannot be read again, such as a pipe, a terminal or a device."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise AuditError(f"the audit log `{path}` is not a regular file: name one")
+        raise AuditError(f"the audit log `{path}` is not a regular file: name a regular file")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -203,7 +208,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def get_size(file: LockedFile) -> int:
-    """Measure the file in bytes; -1 where it is gone: its name or its descriptor leads elsewhere or nowhere."""
+    """Return the size of the file in bytes; -1 if its path or its descriptor refers to another file or to none."""
     try:
         named, opened = file.path.lstat(), os.fstat(file.fd)
     except OSError:
@@ -212,11 +217,11 @@ def get_size(file: LockedFile) -> int:
 
 
 def release(file: LockedFile, *, forked: bool = False) -> None:
-    """Close, and unlock also where a copy of the descriptor is still being synced.
+    """Close a file, and unlock it even if a copy of the descriptor is still open for a sync.
 
     Args:
-        file: the file.
-        forked: the lock is the parent's, and stays.
+        file: the locked file.
+        forked: whether this process is a child, and the lock belongs to its parent.
     """
     try:
         if _identity(os.fstat(file.fd)) != file.identity:
@@ -225,16 +230,16 @@ def release(file: LockedFile, *, forked: bool = False) -> None:
             fcntl.flock(file.fd, fcntl.LOCK_UN)
         os.close(file.fd)
     except OSError:
-        # closed under us: there is nothing left to let go of
+        # other code closed the descriptor: there is nothing to release
         return
 
 
 def read_tail(fd: int) -> Tail:
-    """Read the end of a log: two lines' worth of bytes, however long the file.
+    """Read the last lines of a log; reads at most the length of two lines.
 
     Raises:
-        AuditError: what is there is longer than any line, so nobody of us wrote it.
-        OSError: it cannot be read.
+        AuditError: the last line is longer than a line can be, so another program wrote it.
+        OSError: the file cannot be read.
     """
     length = os.fstat(fd).st_size
     start = max(0, length - 2 * MAX_LINE_BYTES)
@@ -242,5 +247,5 @@ def read_tail(fd: int) -> Tail:
     cut = data.rfind(b"\n") + 1
     before = data.rfind(b"\n", 0, max(cut - 1, 0)) + 1
     if len(data) - cut >= MAX_LINE_BYTES or (start > 0 and before == 0):
-        raise AuditError("the audit log does not end in a line of ours: look at it with `authguard audit verify`")
+        raise AuditError("the audit log does not end in a valid line: run `authguard audit verify`")
     return Tail(end=start + cut, last=data[before:cut], torn=data[cut:])

@@ -1,8 +1,8 @@
-"""The checkpoints beside a chain, and the writer's own memory of the newest: names, forms, reading and writing.
+"""Files of signed checkpoints, and of the writers' heads.
 
-``audit.jsonl`` has ``audit.checkpoints`` beside it: one line ``{"v":1,"note":"..."}`` per checkpoint, oldest first.
-The writer's memory is a file per chain in a folder beside the signing key: whoever can write the log alone cannot make
-a cut log look whole by cutting its checkpoints too.
+``audit.jsonl`` has a file ``audit.checkpoints`` with one line ``{"v":1,"note":"..."}`` per checkpoint, the oldest
+first. The head of each chain is in a separate folder, next to the signing key. An attacker who can only write the
+log cannot hide a truncated log by truncating its checkpoints, because the head still has the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from authguard.paths import make_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: version of the form of checkpoint lines and heads
+#: format version of checkpoint lines and heads
 VERSION: Final = 1
-#: most bytes of a checkpoint's line, of a head, and most heads that are read
+#: maximum of bytes in a checkpoint line and in a head, and of heads that are read
 MAX_LINE_BYTES: Final = 2 * MAX_NOTE_CHARS
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADS: Final = 10_000
@@ -30,10 +30,10 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the checkpoints' file.
+    """A line of a checkpoint file.
 
     Attributes:
-        v: version of the form.
+        v: format version.
         note: the signed note.
     """
 
@@ -42,16 +42,16 @@ class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a writer remembers of a chain: enough to go on signing it without reading it again.
+    """A writer's memory of a chain; with it the writer continues to sign without reading the chain again.
 
     Attributes:
-        v: version of the form.
+        v: format version.
         file: name of the chain's file.
         note: the newest checkpoint.
-        offset: bytes of the lines under it.
-        last: hash of the last of them.
-        edge: of the tree over them, in hexadecimal.
-        base: number of the first line of the file that the offset is in.
+        offset: bytes of the file that the checkpoint covers.
+        last: hash of the last line that the checkpoint covers.
+        edge: right edge of the Merkle tree over these lines, in hexadecimal.
+        base: number of the first line of the file to which the offset belongs.
     """
 
     v: int
@@ -68,31 +68,31 @@ _head: Final = msgspec.json.Decoder(Head).decode
 
 
 def checkpoint_path(chain: Path) -> Path:
-    """Name the checkpoints' file of a chain."""
+    """Return the path of a chain's checkpoint file."""
     return chain.with_name(f"{chain.stem}.checkpoints")
 
 
 def chain_origin(name: str, first: str) -> str:
-    """Name a chain: the key's name, and the hash of its first line, so that no two chains share one.
+    """Return the origin of a chain: the name of the key and the hash of the first line, which makes it unique.
 
     Args:
-        name: of the signing key.
-        first: hash of the first line, hexadecimal.
+        name: name of the signing key.
+        first: hash of the first line, in hexadecimal.
     """
     return f"{name}/{first[:32]}"
 
 
 def read_notes(path: Path) -> Iterator[str]:
-    """Read the checkpoints that a file holds now, in their order; what is no checkpoint is an empty text.
+    """Yield the checkpoints of a file in order; an empty text for a line that is not a checkpoint.
 
-    A last line without its end is left out: its writer died at it. Where the writer remembers it, or an anchor has it,
-    it is missed all the same.
+    An incomplete last line is skipped, because its writer crashed. If a head or an anchor has that checkpoint,
+    verification still reports it as missing.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        # those that come meanwhile sign lines that the reader may not have seen
+        # do not read checkpoints that are added from now on: they cover lines that the caller may not have read
         left = os.fstat(file.fileno()).st_size
         while left > 0 and (line := file.readline(MAX_LINE_BYTES + 1)):
             left -= len(line)
@@ -105,7 +105,7 @@ def read_notes(path: Path) -> Iterator[str]:
 
 
 def parse_notes(data: bytes) -> Iterator[str]:
-    """Read checkpoints that were kept elsewhere: lines as `notes` reads them, or one bare note."""
+    """Parse checkpoints from another place: lines as in `read_notes`, or one note without JSON."""
     if not data.lstrip().startswith(b"{"):
         text = data.decode("utf-8", "replace")
         yield text if parse_checkpoint(text) is not None else ""
@@ -124,15 +124,15 @@ def _decode_note(line: bytes) -> str:
 
 
 def encode_line(note: str) -> bytes:
-    """Write one line of the checkpoints' file."""
+    """Encode a line of a checkpoint file."""
     return msgspec.json.encode(CheckpointLine(VERSION, note)) + b"\n"
 
 
 def append_note(path: Path, note: str) -> None:
-    """Add a checkpoint to a file, cutting off what a crash tore, and bring it to the disk.
+    """Append a checkpoint durably, after removing an incomplete last line.
 
     Raises:
-        OSError: it cannot be written whole.
+        OSError: the line cannot be written completely.
     """
     line = encode_line(note)
     fd = os.open(path, (_FLAGS & ~os.O_WRONLY) | os.O_RDWR, 0o600)
@@ -144,17 +144,17 @@ def append_note(path: Path, note: str) -> None:
         if tail.endswith(line):
             return
         if os.pwrite(fd, line, end) != len(line):
-            raise OSError(28, "only a part was written")
+            raise OSError(28, "the line was written only in part")
         os.fsync(fd)
     finally:
         os.close(fd)
 
 
 def save_head(folder: Path, head: Head, chain: str) -> None:
-    """Replace the memory of a chain, whole or not at all.
+    """Replace the head of a chain atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the head cannot be written.
     """
     make_folder(folder)
     path = _head_path(folder, chain)
@@ -171,11 +171,11 @@ def save_head(folder: Path, head: Head, chain: str) -> None:
 
 
 def load_head(folder: Path, chain: str) -> Head | None:
-    """Read the memory of a chain; ``None`` where there is none.
+    """Load the head of a chain; ``None`` if there is none.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is damaged.
+        OSError: the head cannot be read.
+        ValueError: the head is damaged or of another version.
     """
     try:
         return _decode_head_file(_head_path(folder, chain))
@@ -184,11 +184,11 @@ def load_head(folder: Path, chain: str) -> Head | None:
 
 
 def load_heads(folder: Path) -> Iterator[Head]:
-    """Read every memory in a folder.
+    """Yield all heads of a folder.
 
     Raises:
-        OSError: one cannot be read.
-        ValueError: one is damaged.
+        OSError: a head cannot be read.
+        ValueError: a head is damaged or of another version.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
@@ -203,11 +203,11 @@ def _head_path(folder: Path, chain: str) -> Path:
 
 
 def read_head(path: str) -> Head:
-    """Read one memory by its file.
+    """Read a head from a path.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is damaged.
+        OSError: the head cannot be read.
+        ValueError: the head is damaged or of another version.
     """
     return _decode_head_file(Path(path))
 

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: digits of the number of a segment's first line, so that names sort
+#: digits of a segment's number in its name; fixed, so that names sort by number
 NAME_DIGITS: Final = 12
 GZIP_SUFFIX: Final = ".gz"
 TOMBSTONE_SUFFIX: Final = ".tombstone"
-#: suffix of tombstones in version 1 of the format, which is refused
+#: suffix of tombstones of version 1 of the format, which are refused
 _OLD_TOMBSTONE_SUFFIX: Final = ".stub"
-#: most bytes of a stub
+#: maximum of bytes in a tombstone
 MAX_TOMBSTONE_BYTES: Final = 524_288
-#: looks at a folder that changes meanwhile
+#: attempts to list a folder that changes at the same time
 MAX_LIST_ATTEMPTS: Final = 5
-#: most segments of a chain
+#: maximum of segments of a chain
 MAX_SEGMENTS: Final = 1_000_000
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-#: forms in which a segment is looked for, the fullest first: a crash may leave two of one
+#: forms of a segment in order of preference; a crash may leave two of them
 _FORMS: Final = ("", GZIP_SUFFIX, TOMBSTONE_SUFFIX, _OLD_TOMBSTONE_SUFFIX)
 _NAME: Final = re.compile(r"\.([0-9]{12,18})(\.gz|\.tombstone|\.stub)?$")
 
@@ -47,11 +47,11 @@ class Segment:
     """One file of a chain.
 
     Attributes:
-        path: of the file.
-        base: number of its first line in the chain, from 0; -1 where a file that is written says none.
-        form: empty, ``.gz`` or ``.tombstone``.
-        live: whether it is the one that is written.
-        inode: of the file that is written; 0 for any.
+        path: path of the file.
+        base: number of its first line in the chain, from 0; -1 if the written file has no line to tell it.
+        form: suffix: empty, ``.gz`` or ``.tombstone``.
+        live: whether this is the file that is written.
+        inode: inode of the written file; 0 for any.
     """
 
     path: Path
@@ -62,18 +62,18 @@ class Segment:
 
     @property
     def is_tombstone(self) -> bool:
-        """Whether only what proves the lines is left of them."""
+        """Return whether the segment is a tombstone, so its lines are gone."""
         return self.form in {TOMBSTONE_SUFFIX, _OLD_TOMBSTONE_SUFFIX}
 
     @property
     def key(self) -> str:
-        """What the lines are known by, in whichever form they are."""
+        """Return the identifier of the lines, which is the same in every form of the segment."""
         chain = self.path.name if self.live else _NAME.sub("", self.path.name)
         return f"{chain}:{self.base + 1}" if self.base > 0 else chain
 
 
 def segment_path(chain: Path, base: int, form: str = "") -> Path:
-    """Name a segment of a chain."""
+    """Return the path of a segment."""
     return chain.with_name(f"{chain.name}.{base:0{NAME_DIGITS}}{form}")
 
 
@@ -87,22 +87,22 @@ def list_closed(chain: Path) -> tuple[Segment, ...]:
     begins = f"{chain.name}."
     with os.scandir(chain.parent) as entries:
         for entry in entries:
-            if entry.name.startswith(begins) and (said := _NAME.fullmatch(entry.name[len(begins) - 1 :])):
+            if entry.name.startswith(begins) and (match := _NAME.fullmatch(entry.name[len(begins) - 1 :])):
                 if len(found) >= MAX_SEGMENTS:
-                    raise OSError(errno.EFBIG, "there are more segments than a chain has")
-                found.setdefault(int(said[1]), set()).add(said[2] or "")
+                    raise OSError(errno.EFBIG, "the chain has too many segments")
+                found.setdefault(int(match[1]), set()).add(match[2] or "")
     segments = []
     for base, forms in sorted(found.items()):
         form = next(form for form in _FORMS if form in forms)
         path = segment_path(chain, base, form)
-        # a crash between the two steps of closing a segment leaves the written file under both names
+        # a crash during rotation leaves the written file with both names
         if form or not _is_same_file(path, chain):
             segments.append(Segment(path, base, form))
     return tuple(segments)
 
 
 def make_version_error(violation: Violation) -> OSError:
-    """Build the error for a file of another version of the format; its errno is ``EPROTONOSUPPORT``."""
+    """Build the error for a file of another format version; its errno is ``EPROTONOSUPPORT``."""
     return OSError(errno.EPROTONOSUPPORT, violation.message)
 
 
@@ -115,7 +115,7 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 
 def list_segments(chain: Path) -> tuple[Segment, ...]:
-    """List every file of a chain, the one that is written last; what is not there is not listed.
+    """List all files of a chain, the written file last; missing files are left out.
 
     Raises:
         OSError: the folder cannot be read.
@@ -133,14 +133,14 @@ def list_segments(chain: Path) -> tuple[Segment, ...]:
         if not before:
             return found
         live = Segment(chain, _read_first_seq(chain) if found else 0, live=True, inode=before)
-        # its writer may close it meanwhile
+        # the writer may rotate the file at the same time
         if _inode(chain) == before:
             break
     return (*found, live)
 
 
 def try_list_segments(chain: Path) -> tuple[Segment, ...]:
-    """List every file of a chain; none where the folder cannot be read."""
+    """List all files of a chain; empty if the folder cannot be read."""
     try:
         return list_segments(chain)
     except OSError:
@@ -155,7 +155,7 @@ def _inode(path: Path) -> int:
 
 
 def list_chains(log: Path) -> Iterator[Path]:
-    """Name the chains of a log of which any file is there, in the order in which writers take them."""
+    """Yield the chains of a log that have a file, in the order in which writers try them."""
     try:
         names = {_NAME.sub("", entry.name) for entry in log.parent.iterdir()}
     except OSError:
@@ -173,27 +173,27 @@ def _read_first_seq(path: Path) -> int:
 
 
 def open_segment(segment: Segment) -> BinaryIO:
-    """Open the lines of a file, in whichever form they are.
+    """Open a segment of any form for reading its lines.
 
     Raises:
-        FileNotFoundError: it has another name by now.
-        OSError: it cannot be read, is no regular file, or no segment of ours.
+        FileNotFoundError: the file has been renamed.
+        OSError: the file cannot be read, or is not a regular file or not a valid segment.
     """
-    # the file that is written is the reader's to name, a segment is whatever lies beside it
+    # the caller chose the path of the written file; other files of the folder may be links of an attacker
     fd = os.open(segment.path, _FLAGS if segment.live else _FLAGS | os.O_NOFOLLOW)
     file = os.fdopen(fd, "rb")
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "it is not a regular file")
+        raise OSError(errno.EINVAL, "the file is not regular")
     if segment.inode not in {0, status.st_ino}:
         file.close()
-        raise FileNotFoundError(errno.ENOENT, "it is a segment by now, and another is written")
+        raise FileNotFoundError(errno.ENOENT, "the file was rotated")
     return open_decompressed(file) if segment.form == GZIP_SUFFIX else file
 
 
 def get_length(file: BinaryIO) -> int:
-    """Measure what can be read of a file, bytes; its place stays."""
+    """Return the readable length of a file in bytes; its position does not change."""
     here = file.tell()
     end = file.seek(0, os.SEEK_END)
     file.seek(here)
@@ -201,10 +201,10 @@ def get_length(file: BinaryIO) -> int:
 
 
 def read_tombstone(segment: Segment) -> tuple[Tombstone, bytes]:
-    """Read a stub; give its bytes too.
+    """Read a tombstone; return it with its bytes.
 
     Raises:
-        OSError: it cannot be read, or is none.
+        OSError: the file cannot be read, is not a tombstone, or is of another version.
     """
     if segment.form == _OLD_TOMBSTONE_SUFFIX:
         raise make_version_error(Violation.OLDER_VERSION)
@@ -212,23 +212,23 @@ def read_tombstone(segment: Segment) -> tuple[Tombstone, bytes]:
         raw = file.read(MAX_TOMBSTONE_BYTES + 1)
     found = parse_tombstone(raw) if len(raw) <= MAX_TOMBSTONE_BYTES else None
     if found is None:
-        raise OSError(errno.EBADMSG, "it is no stub of a segment")
+        raise OSError(errno.EBADMSG, "the file is not a tombstone")
     return found, raw
 
 
 def index_by_key(log: Path) -> dict[str, Segment]:
-    """List the files of a log that hold lines, by what these are known by in whichever form they are.
+    """Map the keys of a log's segments to the segments; without tombstones.
 
     Raises:
         OSError: a folder cannot be read.
     """
     found = (segment for chain in list_chains(log) for segment in list_segments(chain))
-    # one that is written and says no number has no line yet, or cannot be read
+    # a written file without a number has no line yet, or cannot be read
     return {segment.key: segment for segment in found if not segment.is_tombstone and segment.base >= 0}
 
 
 def list_retired_keys(log: Path) -> frozenset[str]:
-    """List what lines that gave way to stubs were known by.
+    """Return the keys of all segments that were replaced by tombstones.
 
     Raises:
         OSError: a folder cannot be read.
@@ -239,7 +239,7 @@ def list_retired_keys(log: Path) -> frozenset[str]:
 
 
 def list_unreadable(log: Path) -> tuple[tuple[str, str], ...]:
-    """Name the files of a log that cannot be read now, each with the reason.
+    """List the files of a log that cannot be read now, each with the reason.
 
     Raises:
         OSError: a folder cannot be read.
@@ -258,10 +258,10 @@ def list_unreadable(log: Path) -> tuple[tuple[str, str], ...]:
 
 
 def reopen(log: Path, key: str, segment: Segment) -> tuple[BinaryIO, Segment] | None:
-    """Open a file, by the name that it has now where its writer changed that; ``None`` where its time is over.
+    """Open a segment by its current path if the writer renamed it; ``None`` if it was retired.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     for now in (segment, index_by_key(log).get(key)):
         try:
@@ -273,10 +273,10 @@ def reopen(log: Path, key: str, segment: Segment) -> tuple[BinaryIO, Segment] | 
 
 
 def read_first_hash(chain: Path) -> str:
-    """Give the hash of a chain's first line; empty where there is none.
+    """Return the hash of a chain's first line; empty if it has none.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     for segment in list_segments(chain):
         if segment.is_tombstone:
@@ -290,14 +290,16 @@ def read_first_hash(chain: Path) -> str:
 
 
 def repair_tail(chain: Path) -> bytes:
-    """Cut off what a power cut tore from the file that was closed last, when nothing of the next one was kept either.
+    """Truncate an incomplete line at the end of the newest closed segment.
+
+    Such a line is left if the power fails before any line of the next file is on the disk.
 
     Returns:
-        What was torn.
+        The removed bytes.
 
     Raises:
-        AuditError: it ends in something that nobody of us wrote.
-        OSError: it cannot be read or cut.
+        AuditError: another program wrote the last line.
+        OSError: the file cannot be read or truncated.
     """
     torn = b""
     while (found := list_closed(chain)) and not found[-1].form:
@@ -316,26 +318,26 @@ def repair_tail(chain: Path) -> bytes:
 
 
 def read_closed_end(chain: Path) -> tuple[int, str]:
-    """Give how many lines the closed segments of a chain hold, and the hash of the last: where the next one begins.
+    """Return the number of lines in the closed segments of a chain, and the hash of the last line.
 
     Raises:
-        OSError: they cannot be read, or do not end in a line of ours.
+        OSError: the segments cannot be read, or do not end in a valid line.
     """
     found = list_closed(chain)
     if not found:
         return 0, GENESIS
     if found[-1].is_tombstone:
-        stub, _ = read_tombstone(found[-1])
-        return stub.base + stub.count, stub.last
+        tombstone, _ = read_tombstone(found[-1])
+        return tombstone.base + tombstone.count, tombstone.last
     last = _read_last(found[-1])
     return last.seq + 1, last.hash
 
 
 def read_last_time(segment: Segment) -> float:
-    """Give the time of a file's last line, epoch seconds UTC.
+    """Return the time of the last line of a segment, epoch seconds UTC.
 
     Raises:
-        OSError: it cannot be read, or does not end in a line of ours.
+        OSError: the segment cannot be read, or does not end in a valid line.
     """
     return _read_last(segment).entry.at
 
@@ -348,5 +350,5 @@ def _read_last(segment: Segment) -> ChainedLine:
     if isinstance(last, Violation) and last in VERSION_VIOLATIONS:
         raise make_version_error(last)
     if not isinstance(last, ChainedLine):
-        raise OSError(errno.EBADMSG, "it does not end in a line of ours")
+        raise OSError(errno.EBADMSG, "the file does not end in a valid line")
     return last

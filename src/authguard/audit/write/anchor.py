@@ -102,7 +102,7 @@ class FileAnchor:
             # a line that a crash tore stays, since the file may be one that can only be added to
             line = line if not tail or tail.endswith(b"\n") else b"\n" + line
             if os.write(fd, line) != len(line):
-                raise OSError(28, "only a part was written")
+                raise OSError(28, "the line was written only in part")
             os.fsync(fd)
         finally:
             # also where a child that was forked meanwhile has a copy of the descriptor

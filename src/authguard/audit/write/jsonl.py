@@ -374,7 +374,7 @@ class JsonlSink:
             if not taken.must_reacquire:
                 return acts
             release(file)
-        raise AuditError(f"the audit log `{self._path}` is being replaced all the time: find out by whom")
+        raise AuditError(f"the audit log `{self._path}` is replaced repeatedly: find out which program does it")
 
     def _resume(self) -> None:
         """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
