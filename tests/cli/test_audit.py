@@ -76,7 +76,7 @@ def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) 
     assert "records: 2 act, 1 decision" in done.output
     assert "from 2027-01-15T07:59:00.000Z to 2027-01-15T08:00:01.000Z" in done.output
     assert "outcomes: 1 deny" in done.output
-    assert "no signature was looked at: a cut tail" in done.output
+    assert "no signature was verified: a truncated end" in done.output
 
 
 def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: Path) -> None:

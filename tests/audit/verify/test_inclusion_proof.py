@@ -97,7 +97,7 @@ def test_a_log_that_was_changed_proves_nothing(log: Path, tmp_path: Path) -> Non
     lines = log.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5], lines[6], lines[5], *lines[7:]]))
     checkpoint_file.checkpoint_path(path).write_bytes(checkpoint_file.checkpoint_path(log).read_bytes())
-    with pytest.raises(AuditError, match="does not lead"):
+    with pytest.raises(AuditError, match="does not match its checkpoint"):
         create_proof(path, "r9", KEYS, signing_key.verify_signature)
 
 

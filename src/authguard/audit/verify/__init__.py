@@ -1,1 +1,1 @@
-"""That nothing in a log was changed: verified whole, proved line by line, read back."""
+"""Verification of a log: hash chains, signed checkpoints, inclusion proofs; and a reader of its lines."""

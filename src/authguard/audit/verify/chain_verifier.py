@@ -1,4 +1,4 @@
-"""One way through a chain, over all its files, in constant memory, to its end or its first finding."""
+"""Verification of one chain over all its files, in constant memory, up to its end or its first finding."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from authguard.core.checkpoint_retention import RetentionNote
     from authguard.core.handover import Anomaly
 
-#: how often, and after how many seconds, a line without an end is read again: its writer may be at it
+#: attempts to read an incomplete last line, which its writer may complete, and seconds between them
 MAX_READ_ATTEMPTS: Final = 3
 RETRY_INTERVAL_S: Final = 0.01
-#: bytes that are read at once, and lines that are gone through one by one where they cannot be taken at once
+#: bytes of a read; and lines that are checked one by one before the next attempt to verify a batch
 READ_BYTES: Final = 1 << 18
-#: of errors that say nothing about what is in a file
+#: errors that tell nothing about the content of a file
 _TRANSIENT_ERRNOS: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EINTR}
 )
@@ -43,7 +43,15 @@ SINGLE_STEP_LINES: Final = 16
 
 
 class ChainVerifier:
-    """One way through a chain, over all its files."""
+    """Verifier of one chain.
+
+    Args:
+        path: path of the chain.
+        checkpoints: verifier of its checkpoints; ``None`` to verify the hash chain only.
+        tally: counter of the verified records.
+        seen: receives the origins of verified chains.
+        pause: waits the given seconds before an incomplete line is read again.
+    """
 
     def __init__(
         self,
@@ -62,21 +70,21 @@ class ChainVerifier:
         self.retired = (0, 0.0, 0.0)
         self._pause = pause
         self._line = b""
-        #: digest of a stub -> the file; and of those that a record names -> that record's line
+        #: digest of a tombstone -> its file; and digest that a record names -> the number of that record
         self._tombstones: dict[str, Segment] = {}
         self._retired_by: dict[str, int] = {}
         self.marks: list[Anomaly] = []
         self._accepted: dict[str, int] = {}
-        #: what the log says was kept of its checkpoints, the last two times, with the numbers of the lines
+        #: the last two records of kept checkpoints, with their numbers
         self._thinned: list[tuple[int, RetentionNote]] = []
-        #: bytes of a last line without its end
+        #: bytes of an incomplete last line
         self.unfinished = 0
-        #: the line before is the last of its writer; the first is the first of one that has the key
+        #: whether the previous line is the last of its writer; and whether the first line is of a writer with the key
         self._closed = self._begun = False
 
     def run(self, segments: Sequence[Segment]) -> Finding | None:
-        """Follow the chain to its end or its first finding."""
-        left, tries = list(segments), 0
+        """Verify the chain up to its end or its first finding."""
+        left, attempts = list(segments), 0
         while left:
             begin = self.lines
             try:
@@ -87,12 +95,12 @@ class ChainVerifier:
                 finding = Finding(left[0].path, ChainBreak(0, classify_error(error)))
             if finding is None:
                 del left[0]
-                tries = 0
+                attempts = 0
                 continue
-            relisted = self._relist(left[0]) if self.lines == begin and tries < MAX_READ_ATTEMPTS else []
+            relisted = self._relist(left[0]) if self.lines == begin and attempts < MAX_READ_ATTEMPTS else []
             if not relisted:
                 return self._locate(finding, segments)
-            left, tries = relisted, tries + 1
+            left, attempts = relisted, attempts + 1
         if not segments or not segments[-1].live:
             return Finding(self.path, ChainBreak(0, Violation.MISSING))
         finding = self.checkpoints.finish() if self.checkpoints else None
@@ -102,13 +110,13 @@ class ChainVerifier:
             and self._begun
             and is_locked(self.path)
         ):
-            finding = None  # its writer has just begun, and signs in a moment
+            finding = None  # the writer has just started, and has not signed yet
         return (
             self._check_retirements() or self._check_thinning() if finding is None else self._locate(finding, segments)
         )
 
     def _relist(self, segment: Segment) -> list[Segment]:
-        """List what is left where the writer changed a file's name or form meanwhile; nothing where it did not."""
+        """List the remaining files if the writer renamed one; empty if it did not."""
         try:
             listed = segment_file.list_segments(self.path)
         except OSError:
@@ -117,7 +125,7 @@ class ChainVerifier:
         return left if segment not in listed and left and left[0].base == self.lines else []
 
     def _locate(self, finding: Finding, segments: Sequence[Segment]) -> Finding:
-        """Say in which of the chain's files a line of the chain is, and which of that file's it is."""
+        """Convert a line number of the chain to the file and the line number in it."""
         line = finding.broken.line
         if finding.path != self.path or not line:
             return finding
@@ -129,33 +137,35 @@ class ChainVerifier:
         )
 
     def _verify_tombstone(self, segment: Segment) -> Finding | None:
-        """Take a stub in the place of its lines."""
-        stub, raw = segment_file.read_tombstone(segment)
-        if (stub.base, stub.prev) != (self.lines, self.head):
+        """Verify a tombstone instead of its lines."""
+        tombstone, raw = segment_file.read_tombstone(segment)
+        if (tombstone.base, tombstone.prev) != (self.lines, self.head):
             return Finding(
                 segment.path,
-                ChainBreak(0, Violation.TOMBSTONE_MISMATCH if stub.base <= self.lines else Violation.SEGMENT_MISSING),
+                ChainBreak(
+                    0, Violation.TOMBSTONE_MISMATCH if tombstone.base <= self.lines else Violation.SEGMENT_MISSING
+                ),
             )
         finding = None
         if self.checkpoints is not None:
-            finding = self._start(self.checkpoints, stub.first) or self.checkpoints.add_tombstone(stub)
+            finding = self._start(self.checkpoints, tombstone.first) or self.checkpoints.add_tombstone(tombstone)
         self._closed = False
         self._tombstones[sha256(raw).hexdigest()] = segment
-        # the line that named an older stub may be gone itself: the stub that took its place names that stub in turn
-        self._retired_by.update(dict.fromkeys(stub.retired, stub.base))
+        # the record of an older tombstone may be in retired lines; the newer tombstone then names the older one
+        self._retired_by.update(dict.fromkeys(tombstone.retired, tombstone.base))
         count, since, _ = self.retired
-        self.retired = (count + stub.count, since if count else stub.since, stub.until)
-        self.lines, self.head = stub.base + stub.count, stub.last
+        self.retired = (count + tombstone.count, since if count else tombstone.since, tombstone.until)
+        self.lines, self.head = tombstone.base + tombstone.count, tombstone.last
         return finding
 
     def _verify_file(self, segment: Segment) -> Finding | None:
-        """Follow the lines of one file."""
+        """Verify the lines of one file."""
         if not segment.live and segment.base > self.lines:
             return Finding(segment.path, ChainBreak(0, Violation.SEGMENT_MISSING))
         begin = self.lines
         with segment_file.open_segment(segment) as file:
             while True:
-                # the first line names the chain, so it is never part of a stride
+                # the first line names the chain, so it is checked alone
                 finding = self._verify_batches(file) if self.lines else None
                 if finding is not None:
                     return finding
@@ -163,7 +173,7 @@ class ChainVerifier:
                 for found in iter_chain(some, self.lines, self.head):
                     if isinstance(found, ChainBreak):
                         if found.violation is Violation.EMPTY and (self.lines > begin or (segment.live and begin)):
-                            # the end; or its writer died when it had begun it, and it is asked later if more was signed
+                            # the end of the file; if more lines were signed, `finish` reports it
                             return None
                         if found.violation is Violation.TORN and self._is_unfinished(segment):
                             return None
@@ -180,23 +190,23 @@ class ChainVerifier:
                         return finding
 
     def _verify_batches(self, file: BinaryIO) -> Finding | None:
-        """Take lines at once as far as that goes; the file is left at the first line that was not taken."""
+        """Verify as many batches as possible; leave the file at the first line that no batch covered."""
         while not self._closed:
             data = file.read(READ_BYTES)
             end = data.rfind(b"\n") + 1
-            taken, finding = self._verify_batch(BytesIO(data[:end]).readlines())
-            if taken < len(data):
-                file.seek(taken - len(data), os.SEEK_CUR)
-            if finding is not None or taken < end or not end:
+            size_read, finding = self._verify_batch(BytesIO(data[:end]).readlines())
+            if size_read < len(data):
+                file.seek(size_read - len(data), os.SEEK_CUR)
+            if finding is not None or size_read < end or not end:
                 return finding
         return None
 
     def _verify_batch(self, lines: list[bytes]) -> tuple[int, Finding | None]:
-        """Take what can be taken of some lines; give how many bytes, and what is wrong with the log up to there."""
+        """Verify a prefix of some lines; return its bytes and the first finding."""
         size = place = 0
         while place < len(lines):
-            room = self.checkpoints.lines_until_checkpoint() if self.checkpoints else len(lines)
-            found = verify_batch(lines[place : place + room], self.lines, self.head, tree=self.checkpoints is not None)
+            limit = self.checkpoints.lines_until_checkpoint() if self.checkpoints else len(lines)
+            found = verify_batch(lines[place : place + limit], self.lines, self.head, tree=self.checkpoints is not None)
             if found is None:
                 break
             self.lines, self.head = self.lines + found.lines, found.head
@@ -213,14 +223,15 @@ class ChainVerifier:
             yield line
 
     def _is_unfinished(self, segment: Segment) -> bool:
-        """Whether a line without its end may be what a crash or a full disk leaves; what was signed is missed later."""
+        """Return whether a crash or a full disk may have left this line."""
+        # if the line was signed, `finish` reports that the chain is truncated
         if not segment.live or self._closed or not (self.checkpoints or is_locked(self.path)):
             return False
         self.unfinished = len(self._line)
         return True
 
     def _check_writer(self, found: ChainedLine, segment: Segment, begin: int) -> Finding | None:
-        """Find a line behind a writer's last one that is not another writer's first."""
+        """Find a line after a writer's last line that is not the first line of another writer."""
         if not self._closed:
             return None
         keys, check = (self.checkpoints.keys, self.checkpoints.check) if self.checkpoints else (None, None)
@@ -231,7 +242,7 @@ class ChainVerifier:
         return Finding(path, ChainBreak(line if segment.live else line - begin, Violation.UNAUTHORIZED_WRITER))
 
     def _on_record(self, found: ChainedLine) -> None:
-        """Keep what a line says of other lines."""
+        """Store what a record states about other lines."""
         self._closed = is_closed(found)
         entry = found.entry
         if type(entry) is not ActEntry:
@@ -239,26 +250,26 @@ class ChainVerifier:
         if entry.act == RETIRED and entry.by == AUDIT_ACTOR:
             self._retired_by[parse_retired_note(entry.note)] = found.seq
         elif (
-            entry.act == THINNED and entry.by == AUDIT_ACTOR and (said := parse_retention_note(entry.note)) is not None
+            entry.act == THINNED and entry.by == AUDIT_ACTOR and (kept := parse_retention_note(entry.note)) is not None
         ):
-            self._thinned = [*self._thinned[-1:], (found.seq, said)]
+            self._thinned = [*self._thinned[-1:], (found.seq, kept)]
         elif (mark := parse_anomaly(found, self.path.name)) is not None:
             self.marks.append(mark)
         elif record := parse_accepted_note(entry):
             self._accepted[record] = found.seq
 
     def accepted(self) -> frozenset[str]:
-        """Give the records that a person accepted: in lines that are signed, and that their writer vouched for."""
+        """Return the ids of the records that a person accepted, from signed lines with a known writer."""
         return frozenset(record for record, seq in self._accepted.items() if self._is_signed(seq))
 
     def _is_signed(self, seq: int) -> bool:
-        """Whether a line is signed, and its writer vouched for it when it was written."""
+        """Return whether a line is signed and was written by a known writer."""
         ranges = self.checkpoints.ranges() if self.checkpoints else NO_RANGES
         upto = max(ranges.signed, ranges.anchored) if self.checkpoints else self.lines
         return seq < upto and not any(mark.first <= seq + 1 <= mark.last for mark in self.marks)
 
     def _check_retirements(self) -> Finding | None:
-        """Find a stub that no line names, or only one that nothing vouches for."""
+        """Find a tombstone that no signed record names."""
         ranges = self.checkpoints.ranges() if self.checkpoints else NO_RANGES
         vouched = max(ranges.signed, ranges.anchored) if self.checkpoints else self.lines
         for digest, segment in self._tombstones.items():
@@ -267,12 +278,12 @@ class ChainVerifier:
         return None
 
     def _check_thinning(self) -> Finding | None:
-        """Find that checkpoints were taken away which the newest signed record says were kept."""
-        said = [one for seq, one in self._thinned if self._is_signed(seq)]
-        return self.checkpoints.check_thinning(said[-1]) if self.checkpoints and said else None
+        """Find that checkpoints are missing which the newest signed record lists as kept."""
+        notes = [one for seq, one in self._thinned if self._is_signed(seq)]
+        return self.checkpoints.check_thinning(notes[-1]) if self.checkpoints and notes else None
 
     def _start(self, checkpoints: CheckpointVerifier, first: str) -> Finding | None:
-        """Let the first line name the chain."""
+        """Name the chain by its first line."""
         if self.lines:
             return None
         finding = checkpoints.start(first)
@@ -280,34 +291,34 @@ class ChainVerifier:
         return finding
 
     def _check_line(self, checkpoints: CheckpointVerifier, found: ChainedLine) -> Finding | None:
-        """Hold a line against what vouches for it."""
+        """Verify a line against the checkpoints."""
         if not self.lines:
             self._begun = is_opened(found, checkpoints.keys, checkpoints.check)
         return self._start(checkpoints, found.hash) or checkpoints.add_line(self._line, found)
 
 
 def classify_error(error: OSError) -> Violation:
-    """Tell a file that cannot be read now from one that is not what it should be."""
+    """Return the violation for a file that cannot be read: of access, of version or of content."""
     if error.errno == errno.EPROTONOSUPPORT:
         return Violation.OLDER_VERSION
     return Violation.INACCESSIBLE if error.errno in _TRANSIENT_ERRNOS else Violation.UNREADABLE
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
-    """Read lines, none longer than a line may be."""
+    """Yield lines of at most the maximal length."""
     while line := _line(file, pause):
         yield line
 
 
 def _line(file: BinaryIO, pause: Callable[[float], None]) -> bytes:
-    """Read one line; one without an end is read again, for a living log is read while it is written."""
+    """Read a line; an incomplete line is read again, because its writer may be at work."""
     line = file.readline(MAX_LINE_BYTES + 1)
     for _ in range(MAX_READ_ATTEMPTS):
         if not line or line.endswith(b"\n") or len(line) > MAX_LINE_BYTES:
             break
         pause(RETRY_INTERVAL_S)
         place = file.tell() - len(line)
-        file.seek(0, os.SEEK_END)  # forgets what was read ahead, which the writer may have cut off since
+        file.seek(0, os.SEEK_END)  # discard the read buffer, because the writer may have truncated these bytes since
         file.seek(place)
         line = file.readline(MAX_LINE_BYTES + 1)
     return line

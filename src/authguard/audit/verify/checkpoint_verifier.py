@@ -1,7 +1,7 @@
-"""Holding one chain against its checkpoints while its lines go by: what is signed, anchored, or neither.
+"""Verification of one chain against its checkpoints: which lines are signed, which anchored.
 
-Rules: every checkpoint has to be good, not only the newest; nothing that only the file says is believed about its end:
-the writer's memory and the anchors are asked too.
+Rules: every checkpoint must be valid, not only the newest. The checkpoint file alone is not trusted about the end of
+the chain; the writers' heads and the anchors are checked, too.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
     from authguard.core.signed_note import Check, Key, VerifiedNote
     from authguard.core.tombstone import Tombstone
 
-#: most keys that a chain may be rotated to while it is verified
+#: maximum of keys to which a chain may be rotated during a verification
 MAX_ROTATIONS: Final = 64
-#: most checkpoints that are held against what the log says was kept of them, and signature lines of one key
+#: maximum of checkpoints that are compared with the record of kept checkpoints; and signature lines of a single key
 MAX_CHECKED: Final = 200_000
 SINGLE_KEY_SIGNATURES: Final = 2
-#: lines that are taken at once where nothing is to be compared
+#: lines of a batch if no checkpoint is left to compare
 BATCH_LINES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding with its place.
+    """A violation with its file.
 
     Attributes:
-        path: of the file in which it is.
-        broken: line and finding.
+        path: file of the violation.
+        broken: line number and violation.
     """
 
     path: Path
@@ -56,15 +56,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """How far a chain is vouched for, in lines from the first.
+    """How many lines of a chain are covered, counted from the first.
 
     Attributes:
-        anchored: lines under a checkpoint that an anchor holds.
+        anchored: lines under a checkpoint of an anchor.
         signed: lines under a checkpoint of the key.
-        adopted: of them, lines that were not signed when they were written.
-        at: time of the newest checkpoint, epoch seconds UTC; 0 where there is none.
-        silence: longest time between two checkpoints, seconds.
-        retired: lines that gave way to stubs when their time was over.
+        adopted: signed lines that were not signed when they were written.
+        at: time of the newest checkpoint, epoch seconds UTC; 0 if there is none.
+        silence: longest time between two checkpoints, in seconds.
+        retired: lines that were replaced by tombstones.
     """
 
     anchored: int = 0
@@ -75,21 +75,21 @@ class Ranges:
     retired: int = 0
 
 
-#: of a chain that nothing was held against
+#: ranges of a chain without checkpoints
 NO_RANGES: Final = Ranges()
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a log is held against.
+    """The keys and checkpoints to verify a log against.
 
     Attributes:
-        keys: that may have signed it; each may name its successor in the log.
-        check: of signatures.
-        remembered: origin of a chain -> checkpoints of it that the writer remembers.
-        anchored: origin of a chain -> checkpoints of it that were handed on.
-        files: origin of a chain -> name of its file, as the writer remembers it.
-        blind: what of the writers' memory could not be read, and how.
+        keys: keys that may have signed the log; each may name its successor in the log.
+        check: verifies signatures.
+        remembered: origin of a chain -> its checkpoints in the writers' heads.
+        anchored: origin of a chain -> its checkpoints at the anchors.
+        files: origin of a chain -> name of its file in the writers' heads.
+        unreadable: heads that could not be read.
     """
 
     keys: tuple[Key, ...]
@@ -101,20 +101,20 @@ class Trust:
 
 
 def group_by_origin(notes: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Arrange notes by the chain that they sign; what is no note is under the empty name."""
+    """Group notes by their origin; the empty origin has the texts that are not notes."""
     found: dict[str, list[str]] = {}
     for note in notes:
-        said = parse_checkpoint(note)
-        found.setdefault(said.origin if said else "", []).append(note)
+        checkpoint = parse_checkpoint(note)
+        found.setdefault(checkpoint.origin if checkpoint else "", []).append(note)
     return {name: tuple(many) for name, many in found.items()}
 
 
 class CheckpointVerifier:
-    """One chain, held against what vouches for it.
+    """Verifier of one chain against its checkpoints.
 
     Args:
-        path: of the chain.
-        trust: what it is held against.
+        path: path of the chain.
+        trust: keys and checkpoints to verify against.
     """
 
     def __init__(self, path: Path, trust: Trust) -> None:
@@ -141,16 +141,16 @@ class CheckpointVerifier:
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The keys that may have signed up to here, and those that the log says will."""
+        """Return the keys that may have signed up to here, and the announced successors."""
         return (*self._keys, *self._offered)
 
     @property
     def check(self) -> Check:
-        """What checks signatures."""
+        """Return the function that verifies signatures."""
         return self._trust.check
 
     def start(self, first: str) -> Finding | None:
-        """Take the hash of the first line: it names the chain."""
+        """Start with the hash of the first line, which names the chain."""
         self.origins = tuple({checkpoint_file.chain_origin(key.name, first): None for key in self._keys})
         try:
             self._notes = checkpoint_file.read_notes(self._checkpoints)
@@ -164,23 +164,23 @@ class CheckpointVerifier:
             return finding
         for notes, anchored in ((self._trust.remembered, False), (self._trust.anchored, True)):
             for note in (note for name in self.origins for note in notes.get(name, ())):
-                said = parse_checkpoint(note)
-                if said is not None:
-                    self._outside_roots.setdefault(said.size, []).append((said.root, anchored))
+                checkpoint = parse_checkpoint(note)
+                if checkpoint is not None:
+                    self._outside_roots.setdefault(checkpoint.size, []).append((checkpoint.root, anchored))
         self._schedule()
         return None
 
     def _read_next(self) -> Finding | None:
-        """Open the next checkpoint of the file."""
+        """Read the next checkpoint of the file."""
         note = next(self._notes, None)
         if note is None:
             self._next = None
             return None
         self._number += 1
-        said = parse_checkpoint(note)
-        if said is None:
+        checkpoint = parse_checkpoint(note)
+        if checkpoint is None:
             return Finding(self._checkpoints, ChainBreak(self._number, Violation.BAD_SIGNATURE))
-        if said.origin not in self.origins:
+        if checkpoint.origin not in self.origins:
             return Finding(self._checkpoints, ChainBreak(self._number, Violation.WRONG_ORIGIN))
         found = open_note(note, self._keys, self._trust.check)
         if found is None:
@@ -194,18 +194,18 @@ class CheckpointVerifier:
             self._checked.append(CheckpointInfo(found.checkpoint.size, found.at, pivotal, digest))
         return None
 
-    def check_thinning(self, said: RetentionNote) -> Finding | None:
-        """Hold the checkpoints against what the log says was kept of them."""
+    def check_thinning(self, kept: RetentionNote) -> Finding | None:
+        """Compare the checkpoints with the record of kept checkpoints."""
         if len(self._checked) >= MAX_CHECKED:
             return None
-        old = [one for one in self._checked if said.covers(one)]
-        if digest_checkpoints(old[place] for place in select_retained(old, said.first)) != said.digest:
+        old = [one for one in self._checked if kept.covers(one)]
+        if digest_checkpoints(old[place] for place in select_retained(old, kept.first)) != kept.digest:
             return Finding(self._checkpoints, ChainBreak(0, Violation.CHECKPOINTS_INCOMPLETE))
-        self._silence = max(said.silence, longest_gap([*old[-1:], *self._checked[len(old) :]]))
+        self._silence = max(kept.silence, longest_gap([*old[-1:], *self._checked[len(old) :]]))
         return None
 
     def _accept_keys(self) -> Finding | None:
-        """Trust the successors that the log names, where a key that is trusted signed beside them."""
+        """Trust announced successor keys if a trusted key signed the same checkpoint."""
         found = open_note(self._note, [*self._keys, *self._offered], self._trust.check)
         if found is None:
             return Finding(self._checkpoints, ChainBreak(self._number, Violation.BAD_SIGNATURE))
@@ -214,14 +214,14 @@ class CheckpointVerifier:
         return None
 
     def _schedule(self) -> None:
-        """Choose at which size something is to be compared next."""
+        """Find the next size at which roots are compared."""
         sizes = [size for size in self._outside_roots if size > self._tree.size]
         if self._next is not None:
             sizes.append(self._next.checkpoint.size)
         self._next_size = min(sizes, default=-1)
 
     def add_line(self, line: bytes, found: ChainedLine) -> Finding | None:
-        """Take one line that the chain let pass."""
+        """Add a line of the verified hash chain."""
         self._tree.add(leaf(line[:-1]))
         entry = found.entry
         if type(entry) is ActEntry and entry.by == "audit":
@@ -231,21 +231,24 @@ class CheckpointVerifier:
         return self._compare_roots()
 
     def lines_until_checkpoint(self) -> int:
-        """Say how many lines may be taken at once: no more than up to the next comparison; at least one."""
+        """Return how many lines, at least one, may be added before the next comparison of roots."""
         return self._next_size - self._tree.size if self._next_size > self._tree.size else BATCH_LINES
 
     def add_leaves(self, leaves: Sequence[bytes]) -> Finding | None:
-        """Take lines in which the log says nothing of itself, by their leaves; no more of them than there is room."""
+        """Add lines without records of the log itself, as leaves; at most `lines_until_checkpoint`."""
         self._tree.extend(leaves)
         return self._compare_roots() if self._tree.size == self._next_size else None
 
-    def add_tombstone(self, stub: Tombstone) -> Finding | None:
-        """Take a stub in the place of its lines: what was signed inside is not compared, what was signed later is."""
-        end = stub.base + stub.count
-        stub.append_to(self._tree)
-        for note in stub.offered[:MAX_ROTATIONS]:
+    def add_tombstone(self, tombstone: Tombstone) -> Finding | None:
+        """Add a tombstone instead of its lines.
+
+        Checkpoints inside the retired lines are not compared, later ones are.
+        """
+        end = tombstone.base + tombstone.count
+        tombstone.append_to(self._tree)
+        for note in tombstone.offered[:MAX_ROTATIONS]:
             self._offer_key(note)
-        self._adopted = max(self._adopted, stub.adopted)
+        self._adopted = max(self._adopted, tombstone.adopted)
         while self._next is not None and self._next.checkpoint.size < end:
             if self._at:
                 self._silence = max(self._silence, self._next.at - self._at)
@@ -259,14 +262,14 @@ class CheckpointVerifier:
         return self._compare_roots() if signed or end in self._outside_roots else None
 
     def _on_record(self, entry: ActEntry) -> None:
-        """Hear what the log says of itself."""
+        """Handle a record of the log about itself."""
         if entry.act == "adopted":
             self._adopted = self._tree.size - 1
         elif entry.act == "key.rotated":
             self._offer_key(entry.note)
 
     def _offer_key(self, text: str) -> None:
-        """Hear of a key that may follow, if one that is trusted signs beside it."""
+        """Add a key that may follow if a trusted key signs the same checkpoint."""
         if len(self._offered) < MAX_ROTATIONS:
             with suppress(ValueError):
                 self._offered.append(parse_key(text))
@@ -293,7 +296,7 @@ class CheckpointVerifier:
         return None
 
     def finish(self) -> Finding | None:
-        """Say what is missing at the end."""
+        """Return what is missing at the end."""
         if self._next is not None or any(size > self._tree.size for size in self._outside_roots):
             return Finding(self._path, ChainBreak(self._tree.size + 1, Violation.TRUNCATED))
         if self._signed < self._verified:
@@ -303,5 +306,5 @@ class CheckpointVerifier:
         return None
 
     def ranges(self) -> Ranges:
-        """Say how far the chain is vouched for."""
+        """Return the covered ranges."""
         return Ranges(self._anchored, self._signed, min(self._adopted, self._signed), self._at, self._silence)

@@ -1,7 +1,7 @@
-"""One record with the proof that a signed log holds it, which a third party checks without the log.
+"""Inclusion proofs: a record with the proof that a signed log contains it, verifiable without the log.
 
-The form is C2SP's tlog-proof (``c2sp.org/tlog-proof@v1``): the record's line as ``extra``, its ``index``, the hashes of
-its siblings from the leaf up, and the signed checkpoint.
+The format is C2SP tlog-proof (``c2sp.org/tlog-proof@v1``): the record's line as ``extra``, its ``index``, the hashes
+of its siblings from the leaf to the root, and the signed checkpoint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.signed_note import Check, Key
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
-#: most characters of a proof
+#: maximum of characters in a proof
 MAX_PROOF_CHARS: Final = 2 * MAX_LINE_BYTES + 64 * merkle.LEVELS + MAX_NOTE_CHARS
 _PROOF: Final = re.compile(
     re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
@@ -34,20 +34,20 @@ _PROOF: Final = re.compile(
 
 
 class ProofError(AuditError):
-    """A record cannot be proved: its checkpoint is not signed by the key, or the log does not lead to it."""
+    """A record cannot be proved: the key did not sign the checkpoint, or the log does not match it."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRecord:
-    """A record that a signed log holds.
+    """A record that a signed log contains.
 
     Attributes:
-        line: of the log, its newline among it.
-        index: its place, from 0.
-        origin: of the log.
-        size: lines that the checkpoint signs.
-        at: when it was signed, epoch seconds UTC.
-        key: whose checkpoint it is.
+        line: the line of the log with its newline.
+        index: number of the line, from 0.
+        origin: origin of the chain.
+        size: lines that the checkpoint covers.
+        at: time of the signature, epoch seconds UTC.
+        key: key of the checkpoint.
     """
 
     line: bytes
@@ -59,19 +59,19 @@ class VerifiedRecord:
 
 
 def create_proof(log: Path, record: str, keys: Collection[Key], check: Check) -> str:
-    """Make the proof of a record, under the first checkpoint that covers it.
+    """Create the proof of a record, under the first checkpoint that covers it.
 
     Args:
-        log: path of its first chain.
-        record: id.
-        keys: public keys, one of which has to have signed the checkpoint.
-        check: of signatures.
+        log: path of the log's first chain.
+        record: id of the record.
+        keys: public keys, one of which must have signed the checkpoint.
+        check: verifies signatures.
 
     Raises:
-        UnprovenError: the checkpoint is not signed by a key, or the log does not lead to it.
+        ProofError: none of the keys signed the checkpoint, or the log does not match it.
         AuditError: no chain has the record, or no checkpoint covers it yet.
     """
-    wanted = record.encode("utf-8", "surrogatepass")
+    needle = record.encode("utf-8", "surrogatepass")
     retired = False
     for path in segment_file.list_chains(log):
         try:
@@ -80,41 +80,41 @@ def create_proof(log: Path, record: str, keys: Collection[Key], check: Check) ->
                 if isinstance(item, Tombstone):
                     index, retired = index + item.count, True
                     continue
-                if wanted in item and decode_line(item).get("id") == record:
+                if needle in item and decode_line(item).get("id") == record:
                     return _prove(path, index, item, keys, check)
                 index += 1
         except OSError as error:
             raise AuditError(f"the log `{path}` cannot be read: {error.strerror}") from error
-    hint = "; the lines of its oldest segments are gone, their time was over" if retired else ""
+    hint = "; the lines of its oldest segments were retired" if retired else ""
     raise AuditError(f"no chain of `{log}` has a record of that id{hint}")
 
 
 def _prove(path: Path, index: int, line: bytes, keys: Collection[Key], check: Check) -> str:
     try:
         for note in checkpoint_file.read_notes(checkpoint_file.checkpoint_path(path)):
-            said = parse_checkpoint(note)
-            if said is not None and said.size > index:
+            checkpoint = parse_checkpoint(note)
+            if checkpoint is not None and checkpoint.size > index:
                 break
         else:
             raise AuditError(
-                "no checkpoint covers the record yet: wait for the next, at most as long as the policy says"
+                "no checkpoint covers the record yet: wait for the next one, at most `checkpoint.max_interval`"
             )
     except FileNotFoundError:
-        raise AuditError(f"there are no checkpoints beside `{path}`: the log is not signed") from None
+        raise AuditError(f"`{path}` has no checkpoints: the log is not signed") from None
     if open_note(note, keys, check) is None:
         raise ProofError("the checkpoint that covers the record is not signed by the key, or was changed")
     try:
-        found = merkle.prove(_iter_leaves(path), index, said.size)
+        found = merkle.prove(_iter_leaves(path), index, checkpoint.size)
     except ValueError:
         found = ()
-    if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, found) != said.root:
-        raise ProofError("the log does not lead to its checkpoint: look at it with `authguard audit verify`")
+    if merkle.root_of(merkle.leaf(line[:-1]), index, checkpoint.size, found) != checkpoint.root:
+        raise ProofError("the log does not match its checkpoint: run `authguard audit verify`")
     hashes = "".join(f"{b64encode(one).decode()}\n" for one in found)
     return f"{HEADER}\nextra {b64encode(line).decode()}\nindex {index}\n{hashes}\n{note}"
 
 
 def _iter_items(path: Path) -> Iterator[bytes | Tombstone]:
-    """Read a chain through all its files: lines, and stubs where lines were."""
+    """Yield the lines of a chain over all its files, and tombstones in place of retired lines."""
     for segment in segment_file.list_segments(path):
         if segment.is_tombstone:
             yield segment_file.read_tombstone(segment)[0]
@@ -125,7 +125,7 @@ def _iter_items(path: Path) -> Iterator[bytes | Tombstone]:
 
 
 def _iter_leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
-    """Hash lines to leaves; of a stub there are the roots of its subtrees."""
+    """Yield the leaf hashes of a chain, and the subtree roots of tombstones with their levels."""
     for item in _iter_items(path):
         if isinstance(item, Tombstone):
             for level, block in zip(subtree_levels(item.base, item.base + item.count), item.blocks, strict=True):
@@ -135,14 +135,14 @@ def _iter_leaves(path: Path) -> Iterator[bytes | tuple[bytes, int]]:
 
 
 def verify_proof(text: str, keys: Collection[Key], check: Check) -> VerifiedRecord:
-    """Check a proof.
+    """Verify a proof.
 
     Raises:
-        AuditError: it proves nothing, and why.
+        AuditError: the proof is invalid.
     """
     found = _PROOF.match(text) if len(text) <= MAX_PROOF_CHARS else None
     if found is None:
-        raise AuditError("this is no proof: one begins with `c2sp.org/tlog-proof@v1`")
+        raise AuditError("this is not a proof: a proof begins with `c2sp.org/tlog-proof@v1`")
     try:
         line = decode_base64(found[1])
         path = [decode_base64(one) for one in found[3].split()]
@@ -152,9 +152,9 @@ def verify_proof(text: str, keys: Collection[Key], check: Check) -> VerifiedReco
     if note is None:
         raise AuditError("the checkpoint in the proof is not signed by the key, or was changed")
     record = parse_line(line)
-    said, index = note.checkpoint, int(found[2])
+    checkpoint, index = note.checkpoint, int(found[2])
     if not isinstance(record, ChainedLine) or record.seq != index:
         raise AuditError("the record in the proof was changed")
-    if merkle.root_of(merkle.leaf(line[:-1]), index, said.size, path) != said.root:
+    if merkle.root_of(merkle.leaf(line[:-1]), index, checkpoint.size, path) != checkpoint.root:
         raise AuditError("the checkpoint does not cover this record: the record or the proof was changed")
-    return VerifiedRecord(line, index, said.origin, said.size, note.at, note.keys[0])
+    return VerifiedRecord(line, index, checkpoint.origin, checkpoint.size, note.at, note.keys[0])

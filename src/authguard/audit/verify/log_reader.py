@@ -1,6 +1,6 @@
-"""Reading a log for people: the last lines of all its chains, and those that come after.
+"""Reader of a log's lines for people: the last lines of all chains, and the lines that are added.
 
-Nothing is verified here: lines are shown as they stand, also those that `proving.verify` would not pass.
+Nothing is verified. Lines that `log_verifier` would report are shown, too.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from authguard.audit.segment_file import Segment
 
-#: most bytes that are read of one file at once, from its end or since the last look
+#: maximum of bytes in a read of one file, from its end or from the last position
 MAX_READ_BYTES: Final = 16 * 1024 * 1024
 
 
 def get_time(line: bytes) -> float:
-    """Read a line's time, epoch seconds UTC; 0 where it has none."""
+    """Return the time of a line, epoch seconds UTC; 0 if it has none."""
     at = decode_line(line).get("at")
     return float(at) if isinstance(at, int | float) else 0.0
 
 
 def decode_line(line: bytes) -> dict[str, Any]:
-    """Decode a line; empty where it is no JSON object."""
+    """Decode a line; empty if it is not a JSON object."""
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
@@ -39,70 +39,70 @@ def decode_line(line: bytes) -> dict[str, Any]:
 
 
 def merge_by_time(runs: Iterable[list[bytes]]) -> list[bytes]:
-    """Merge the lines of several chains by their times; each chain keeps its own order."""
+    """Merge the lines of several chains by time; the order within a chain stays."""
     return list(merge(*runs, key=get_time))
 
 
 def find_record(path: Path, record: str) -> dict[str, Any]:
-    """Find the record of an id in all chains of a log, however long they are; empty where there is none.
+    """Find a record by its id in all chains of a log; empty if there is none.
 
     Args:
-        path: of the log's first chain.
-        record: the id, as a reply's ``instance`` and the log name it.
+        path: path of the log's first chain.
+        record: the id, as in a reply's ``instance`` and in the log.
     """
-    wanted = record.encode("utf-8", "surrogatepass")
+    needle = record.encode("utf-8", "surrogatepass")
     for chain in segment_file.list_chains(path):
         with suppress(OSError):
             for segment in segment_file.list_segments(chain):
-                if not segment.is_tombstone and (found := _find(segment, wanted, record)):
+                if not segment.is_tombstone and (found := _find(segment, needle, record)):
                     return found
     return {}
 
 
-def _find(segment: Segment, wanted: bytes, record: str) -> dict[str, Any]:
+def _find(segment: Segment, needle: bytes, record: str) -> dict[str, Any]:
     with segment_file.open_segment(segment) as stream:
         while line := stream.readline(MAX_LINE_BYTES + 1):
-            if wanted in line and (found := decode_line(line)).get("id") == record:
+            if needle in line and (found := decode_line(line)).get("id") == record:
                 return found
     return {}
 
 
 class LogReader:
-    """Reads the chains of a log, over all their files, and remembers how far it came in each.
+    """Reader of all chains of a log that keeps its position in each.
 
     Args:
-        path: of the log's first chain.
+        path: path of the log's first chain.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        #: chain -> number of the first line of the file that was read last, its inode, and the place in it
+        #: chain -> number of the first line of the last file, its inode, and the position in it
         self._positions: dict[Path, tuple[int, int, int]] = {}
 
     def read_last(self, count: int) -> list[bytes]:
-        """Give the last whole lines of all chains, merged by time."""
+        """Return the last complete lines of all chains, merged by time."""
         lines = merge_by_time([self._read_last(chain, count) for chain in segment_file.list_chains(self._path)])
         return lines[len(lines) - min(count, len(lines)) :]
 
     def read_new(self) -> list[bytes]:
-        """Give the whole lines that came since the last call, merged by time; also those of files that are new."""
+        """Return the complete lines since the last call, merged by time; new files are included."""
         return merge_by_time([self._read_new(chain) for chain in segment_file.list_chains(self._path)])
 
     def _read_last(self, chain: Path, count: int) -> list[bytes]:
-        """Read a chain from its end, over as many of its files as are needed."""
+        """Read a chain backwards, over as many files as needed."""
         lines: list[bytes] = []
         with suppress(OSError):
             for number, segment in enumerate(reversed(segment_file.list_segments(chain))):
                 if segment.is_tombstone or len(lines) > count:
                     break
-                found, come = _read(segment, 0)
+                found, position = _read(segment, 0)
                 if number == 0:
-                    self._positions[chain] = come
+                    self._positions[chain] = position
                 lines = found[-count - 1 :] + lines
         return lines
 
     def _read_new(self, chain: Path) -> list[bytes]:
-        """Read on from where the reader came to, over the files that were begun since."""
+        """Read a chain from the last position, over the files that were started since."""
         lines: list[bytes] = []
         base, inode, offset = self._positions.get(chain, (0, 0, 0))
         with suppress(OSError):
@@ -115,17 +115,17 @@ class LogReader:
         return lines
 
 
-def _read(segment: Segment, come: int) -> tuple[list[bytes], tuple[int, int, int]]:
-    """Read a file from a place, or from so many bytes before its end as are read at once; give where that is then."""
+def _read(segment: Segment, position: int) -> tuple[list[bytes], tuple[int, int, int]]:
+    """Read a file from a position, at most its last `MAX_READ_BYTES`; return the lines and the new position."""
     with segment_file.open_segment(segment) as stream:
         size = segment_file.get_length(stream)
-        come = come if come <= size else 0  # cut: from its beginning
-        begin = max(come, size - MAX_READ_BYTES)
+        position = position if position <= size else 0  # a truncated file is read from the start
+        begin = max(position, size - MAX_READ_BYTES)
         stream.seek(begin)
         data = stream.read(MAX_READ_BYTES)
     end = data.rfind(b"\n") + 1
-    # a line that began before what was read is left out, and one longer than any of ours is not waited for
-    start = data.find(b"\n") + 1 if begin > come else 0
+    # skip a line that starts before the read bytes, and do not wait for the end of a line that is too long
+    start = data.find(b"\n") + 1 if begin > position else 0
     stuck = end == 0 and len(data) > MAX_LINE_BYTES
     place = begin + (len(data) if stuck else end)
     return (data[start:end].splitlines(keepends=True) if end else []), (max(segment.base, 0), segment.inode, place)

@@ -1,8 +1,8 @@
-"""Verifying a log: every chain of it from its genesis, in constant memory, with counts and the first break of each.
+"""Verification of a log: all its chains from their first lines, in constant memory, with counts.
 
-Without a key, what is verified is that nothing was edited, deleted, inserted or re-ordered before the end of each file.
-With the key, the lines are held against the signed checkpoints, and those against what the writer remembers and what
-anchors hold: a tail that was cut, a chain removed and a chain written anew show too.
+Without a key, it detects lines that were edited, deleted, inserted or reordered before the end of a file. With the
+key, it verifies the lines against the signed checkpoints, and these against the writers' heads and the anchors. Then
+it also detects a truncated end, a removed chain and a chain that was rewritten.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ if TYPE_CHECKING:
     from authguard.audit.verify.checkpoint_verifier import Trust
     from authguard.audit.verify.result import Progress
 
-#: how often a chain is read whose files change meanwhile, and seconds before the next time, once more each time
+#: attempts to read a chain that changes at the same time, and seconds before the next attempt, multiplied by its number
 MAX_ATTEMPTS: Final = 6
 RETRY_INTERVAL_S: Final = 0.02
-UNSIGNED_WARNING: Final = "no signature was looked at: a cut tail, a removed chain or a full rewrite goes unseen"
+UNSIGNED_WARNING: Final = (
+    "no signature was verified: a truncated end, a removed chain or a full rewrite is not detected"
+)
 
 
 def _no_progress(_done: int, _whole: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def _estimate_size(chain: Path) -> int:
-    """Measure a chain, about: compressed files are smaller than what is read of them."""
+    """Return the size of a chain's files; compressed files count as they are."""
     try:
         return sum(segment.path.stat().st_size for segment in segment_file.list_segments(chain))
     except OSError:
@@ -52,18 +54,18 @@ def verify(
     progress: Progress = _no_progress,
     reload_trust: Callable[[], Trust | None] | None = None,
 ) -> Verification:
-    """Verify a log: the file and the chains beside it.
+    """Verify a log: the given chain and the other chains of the log.
 
-    A chain whose files changed while they were read, and in which a finding was found, is read again: the writer of a
-    living log closes, compresses and retires files meanwhile.
+    A chain with a finding is read again if its files changed in between, because the writer of a running log closes,
+    compresses and retires files.
 
     Args:
-        path: of the log's first chain; it has to exist, its siblings need not.
-        trust: what to hold it against; else the chains alone are followed.
-        also: logs that were archived, whose chains are not missing.
-        pause: waits before an unfinished line, or a chain, is read again.
-        progress: told now and then how many bytes of how many went by.
-        reload_trust: gathers `trust` anew, before a chain is read again; else the first is used.
+        path: path of the log's first chain, which must exist; the other chains need not.
+        trust: keys and checkpoints to verify against; ``None`` to verify the hash chains only.
+        also: archived logs, which provide chains that are missing here.
+        pause: waits the given seconds before an incomplete line or a chain is read again.
+        progress: called with the bytes that were verified, and all bytes.
+        reload_trust: loads `trust` again before a chain is read again; by default the first `trust` is used.
     """
     seen: set[str] = set()
     roots = (path, *also)
@@ -74,19 +76,19 @@ def verify(
     new_chains: set[Path] = set()
     done = 0
     for file in files:
-        held = trust
+        current_trust = trust
         for attempt in range(MAX_ATTEMPTS):
             before = _snapshot_files(file)
             counted = RecordCounter(progress, whole, done)
-            report = _verify_chain(file, counted, pause, held, seen)
+            report = _verify_chain(file, counted, pause, current_trust, seen)
             if isinstance(report.result, IntactChain) or attempt == MAX_ATTEMPTS - 1 or _snapshot_files(file) == before:
                 break
             pause(RETRY_INTERVAL_S * (attempt + 1))
-            held = reload_trust() if reload_trust is not None else trust
+            current_trust = reload_trust() if reload_trust is not None else trust
         if file in roots or segment_file.try_list_segments(file) or checkpoint_file.checkpoint_path(file).exists():
             tally.merge(counted)
             reports.append(report)
-            # by what there was when it was read: its first checkpoint may come before the other chains are read
+            # use the files from before the read: the first checkpoint may appear before the other chains are read
             if _is_new(report) and checkpoint_file.checkpoint_path(file).name not in {name for name, *_ in before}:
                 new_chains.add(file)
         done += _estimate_size(file)
@@ -108,7 +110,7 @@ def verify(
 
 
 def _snapshot_files(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
-    """Describe what the system sees of a chain's files: equal where nothing was done to them in between."""
+    """Return the file status of a chain's files; it is equal if nothing changed in between."""
     found = []
     for path in (
         *(segment.path for segment in segment_file.try_list_segments(chain)),
@@ -123,13 +125,13 @@ def _snapshot_files(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
 
 
 def _is_new(report: ChainReport) -> bool:
-    """Return whether a chain is one file whose writer has not written a line yet."""
+    """Return whether a chain is one file without a line: its writer has just started."""
     empty = isinstance(report.result, ChainBreak) and report.result.violation is Violation.EMPTY
     return empty and not report.segments and report.where == report.path
 
 
 def _find_missing(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Finding]:
-    """Name what should be there and is not."""
+    """Yield the chains and files that are missing."""
     yield from trust.unreadable
     files = {report.path for report in reports}
     unread = {
@@ -141,13 +143,13 @@ def _find_missing(path: Path, trust: Trust, seen: set[str], reports: Iterable[Ch
     }
     for origin in sorted({*trust.remembered, *trust.anchored} - seen):
         name = trust.files.get(origin, "")
-        # of a chain that cannot be read it is not known which it is
+        # the origin of an unreadable chain is unknown, so it may be this one
         if name in unread or (not name and unread):
             continue
         chain = f"the chain {origin.rpartition('/')[2] or 'of an anchor'}{f' of {name}' if name else ''}"
         yield Finding(path.parent / chain, ChainBreak(0, Violation.CHAIN_MISSING))
     for file in chain_paths(path):
-        # a log is made before its checkpoints, so it is looked for after them
+        # a chain's file is created before its checkpoints, so check for it after them
         if file not in files and checkpoint_file.checkpoint_path(file).exists() and not file.exists():
             yield Finding(file, ChainBreak(0, Violation.MISSING))
 
@@ -155,7 +157,6 @@ def _find_missing(path: Path, trust: Trust, seen: set[str], reports: Iterable[Ch
 def _verify_chain(
     path: Path, tally: RecordCounter, pause: Callable[[float], None], trust: Trust | None, seen: set[str]
 ) -> ChainReport:
-    """Verify one chain."""
     verifier = ChainVerifier(path, CheckpointVerifier(path, trust) if trust else None, tally, seen, pause)
     try:
         segments = segment_file.list_segments(path)

@@ -1,4 +1,4 @@
-"""What a verification finds: a report for each chain, what is missing as a whole, and counts of what was verified."""
+"""The result of a verification: a report for each chain, missing chains, and counts of the verified records."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What was found in one file.
+    """The result of one chain.
 
     Attributes:
-        path: of the file that is written.
-        lines: verified before the break, or in all, those of stubs among them.
-        result: intact, or the first break; its line counts within the file in which it is.
-        where: the file in which the break is: one of the chain's own, or that of its checkpoints.
-        ranges: how far it is vouched for.
-        segments: how many closed files were before the one that is written.
-        retired: what gave way to stubs: lines, time of the first and of the last.
-        unfinished: bytes of a last line without its end.
-        marks: lines that nobody vouched for when they were written, as the log says itself.
+        path: the file that is written.
+        lines: lines verified up to the first break, or all; retired lines count.
+        result: intact, or the first break with its line number in its file.
+        where: file of the break: a file of the chain, or its checkpoint file.
+        ranges: which lines are signed and anchored.
+        segments: number of closed files.
+        retired: number of retired lines, and the times of the first and the last one.
+        unfinished: bytes of an incomplete last line.
+        marks: records about lines of an unknown writer, or unsigned ones.
         accepted: ids of records that a person accepted, in signed lines.
     """
 
@@ -53,16 +53,16 @@ class ChainReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found in a log, over all its chains; counts are of verified lines only.
+    """The result of a log over all its chains; only verified records are counted.
 
     Attributes:
-        chains: one report per file, the one asked for first.
-        kinds: kind of record -> how many.
-        outcomes: outcome of a decision -> how many.
-        repairs: how often a torn line was cut off after a crash.
-        first: earliest time of a record, epoch seconds UTC; infinite where there is none.
-        last: latest; minus infinite where there is none.
-        missing: what is missing as a whole.
+        chains: a report for each chain, the given one first.
+        kinds: kind of record -> count.
+        outcomes: outcome of a decision -> count.
+        repairs: how often an incomplete line was removed after a crash.
+        first: earliest time of a record, epoch seconds UTC; infinite if there is none.
+        last: latest time of a record, epoch seconds UTC; minus infinite if there is none.
+        missing: chains and files that are missing.
     """
 
     chains: tuple[ChainReport, ...]
@@ -75,36 +75,36 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether every chain is intact and none is missing."""
+        """Return whether every chain is intact and none is missing."""
         return not self.missing and all(isinstance(chain.result, IntactChain) for chain in self.chains)
 
     @property
     def findings(self) -> Iterator[Finding]:
-        """Every flaw, and where it is."""
+        """Yield every violation with its file."""
         yield from (Finding(one.where, one.result) for one in self.chains if isinstance(one.result, ChainBreak))
         yield from self.missing
 
     @property
     def is_inaccessible(self) -> bool:
-        """Whether all that keeps it from being verified is that something cannot be read now."""
+        """Return whether the only findings are files that cannot be read now."""
         return not self.ok and all(one.broken.violation is Violation.INACCESSIBLE for one in self.findings)
 
     @property
     def accepted(self) -> frozenset[str]:
-        """The ids of records that a person accepted, in any chain."""
+        """Return the ids of records that a person accepted, in any chain."""
         return frozenset().union(*(chain.accepted for chain in self.chains))
 
     def unaccepted(self) -> Iterator[Anomaly]:
-        """Yield what a strict verification fails for: grave marks that nobody accepted."""
+        """Yield the marks that fail a strict verification: grave ones that no person accepted."""
         accepted = self.accepted
         return (mark for chain in self.chains for mark in chain.marks if mark.severe and mark.id not in accepted)
 
 
 class RecordCounter:
-    """Counts while lines go by."""
+    """Counts of records, with progress."""
 
     def __init__(self, progress: Progress, whole: int, done: int = 0) -> None:
-        """Begin at nothing; tell how much of the whole is done."""
+        """Start at zero."""
         self.kinds: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.repairs = 0
@@ -115,7 +115,7 @@ class RecordCounter:
         self._done = done
 
     def add_batch(self, taken: Batch) -> None:
-        """Count the records of a stride."""
+        """Count the records of a batch."""
         self.kinds.update(taken.kinds)
         self.outcomes.update(taken.outcomes)
         self.first = min(self.first, taken.first)
@@ -124,7 +124,7 @@ class RecordCounter:
         self._progress(min(self._done, self._whole), self._whole)
 
     def merge(self, other: RecordCounter) -> None:
-        """Count what another counted."""
+        """Add the counts of another counter."""
         self.kinds.update(other.kinds)
         self.outcomes.update(other.outcomes)
         self.repairs += other.repairs
@@ -146,5 +146,5 @@ class RecordCounter:
 
 
 def get_kind(entry: Entry) -> str:
-    """Name a record's kind as its line does."""
+    """Return a record's kind, as in its line."""
     return str(type(entry).__struct_config__.tag)
