@@ -151,5 +151,5 @@ def test_another_record_under_the_same_proof_is_not_taken(log: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", HEADER, "x" * (MAX_PROOF_CHARS + 1), HEADER + "\nextra !!\nindex 0\n\n"])
 def test_what_is_no_proof_is_said_so(text: str) -> None:
-    with pytest.raises(AuditError, match="no proof"):
+    with pytest.raises(AuditError, match="not a proof"):
         verify_proof(text, [KEY.key], signing_key.verify_signature)
