@@ -1,6 +1,6 @@
-"""An explicit, total, checked authentication state machine between the world and an AI agent's endpoints.
+"""An explicit, total and statically checked authentication state machine in front of an AI agent's endpoints.
 
-The public names load lazily, so that importing the core never loads Starlette.
+Public names load lazily, so that importing the core does not load Starlette.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from authguard.middleware import AuthGuard, audit_processor
 
-_HOMES: Final = {
+_MODULES: Final = {
     "AuthGuard": "authguard.middleware",
     "Control": "authguard.asgi.control",
     "Guard": "authguard.asgi.guard",
@@ -60,10 +60,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
-    """Load a public name when it is first asked for (PEP 562)."""
-    import importlib  # noqa: PLC0415 - only when a name is asked for
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - an attribute of a module has any type
+    """Load a public name on first access (PEP 562)."""
+    import importlib  # noqa: PLC0415 - only on access to a name
 
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module `authguard` has no attribute `{name}`")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

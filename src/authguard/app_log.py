@@ -1,7 +1,7 @@
-"""Telling the app's own log pipeline what the audit log was told: transitions, acts, faults and withdrawals.
+"""Forwarding of audit records to the app's structlog pipeline: transitions, acts, faults and withdrawals.
 
-Decisions are not announced: a structlog line costs more than the whole decision does. Rules: the chain comes first; no
-processor of the app's can lose an admission or hide a record, so what it raises is caught and counted.
+Decisions are not forwarded: a structlog line costs more than the whole decision. Rules: the record is written first. No
+processor of the app can prevent an admission or hide a record, so its exceptions are caught and counted.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ FAULTED: Final = "authguard.faulted"
 WITHDRAWN: Final = "authguard.withdrawn"
 UNNAMED: Final = "authguard.unnamed"
 
-_ANNOUNCED: Final[dict[type, tuple[str, int]]] = {
+_FORWARDED: Final[dict[type, tuple[str, int]]] = {
     TransitionEntry: (TRANSITIONED, logging.INFO),
     ActEntry: (ACTED, logging.INFO),
     FaultEntry: (FAULTED, logging.ERROR),
     WithdrawalEntry: (WITHDRAWN, logging.INFO),
 }
 
-#: where the app has not configured structlog, records go to the standard logger, which is silent below a warning
-_SILENT_BELOW: Final = logging.getLogger("authguard")
-_STANDARD: Final = structlog.wrap_logger(
-    _SILENT_BELOW,
+#: without a structlog configuration, events go to the standard logger, which drops levels below a warning
+_STANDARD_LOGGER: Final = logging.getLogger("authguard")
+_FALLBACK: Final = structlog.wrap_logger(
+    _STANDARD_LOGGER,
     processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
     context_class=dict,
@@ -43,19 +43,19 @@ _STANDARD: Final = structlog.wrap_logger(
 
 
 class LoggingSink:
-    """Implements `authguard.ports.AuditSink`: writes to another sink, then announces what it wrote.
+    """Implements `authguard.ports.AuditSink`: writes to another sink, then logs the record through structlog.
 
     Args:
-        inner: the sink that keeps the record.
+        inner: the sink that stores the record.
 
     Attributes:
-        failed_events: how many announcements the app's pipeline raised on.
+        failed_events: number of events on which the app's pipeline raised.
     """
 
     def __init__(self, inner: AuditSink) -> None:
         self._inner: Final = inner
         self.failed_events = 0
-        #: writes a decision that was made before; decisions are not announced, so nothing comes in between
+        #: writes a cached decision; decisions are not forwarded, so the inner method serves
         self.append_cached: Final = inner.append_cached
 
     def open(self) -> None:
@@ -71,18 +71,18 @@ class LoggingSink:
         self._inner.close()
 
     def append(self, entry: Entry) -> int:
-        """Write the record, then announce it where its kind is announced.
+        """Write the record, then log it if its kind is forwarded.
 
         Returns:
-            The line's position.
+            Position of the line.
 
         Raises:
-            AuditError: it was not written; then nothing is announced.
+            AuditError: the record was not written; then nothing is logged.
         """
         position = self._inner.append(entry)
-        announced = _ANNOUNCED.get(type(entry))
-        if announced is not None:
-            self._announce(*announced, entry)
+        event = _FORWARDED.get(type(entry))
+        if event is not None:
+            self._log(*event, entry)
         return position
 
     async def flush(self, position: int) -> None:
@@ -93,31 +93,30 @@ class LoggingSink:
         """
         await self._inner.flush(position)
 
-    def _announce(self, name: str, level: int, entry: Entry) -> None:
-        """Hand a record to the app's pipeline; whatever that raises stays here."""
+    def _log(self, name: str, level: int, entry: Entry) -> None:
         try:
             if structlog.is_configured():
                 structlog.get_logger("authguard").log(level, name, **_fields(entry))
-            elif _SILENT_BELOW.isEnabledFor(level):  # asked first, since a line that nobody reads costs as much
-                _STANDARD.log(level, name, **_fields(entry))
-        except Exception:  # noqa: BLE001 - the record is kept; a processor of the app's must not undo an admission
+            elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
+                _FALLBACK.log(level, name, **_fields(entry))
+        except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
             self.failed_events += 1
 
 
 def warn_unmapped_route(route: str, advice: str) -> None:
-    """Warn a developer of a route of the app that no operation names; whatever the app's pipeline raises stays here.
+    """Warn a developer of a route of the app that no operation names; exceptions of the app's pipeline are suppressed.
 
     Args:
         route: method and template, never a raw path.
-        advice: what to type.
+        advice: text to add to the policy.
     """
     with suppress(Exception):
-        logger = structlog.get_logger("authguard") if structlog.is_configured() else _STANDARD
+        logger = structlog.get_logger("authguard") if structlog.is_configured() else _FALLBACK
         logger.warning(UNNAMED, route=route, advice=advice)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:
-    """Give a record's filled fields; ``event`` is structlog's own key, so a transition's is called ``trigger``."""
+    """Return the non-empty fields; ``event`` becomes ``trigger``, since structlog uses the key ``event``."""
     fields = {name: value for name, value in msgspec.structs.asdict(entry).items() if value not in {"", ()}}
     if "event" in fields:
         fields["trigger"] = fields.pop("event")

@@ -1,4 +1,4 @@
-"""The only place that chooses adapters: a policy and settings become one enforcer."""
+"""The composition root, the only place that chooses adapters: builds an enforcer from a policy and settings."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     from authguard.settings import Settings
 
 
-#: characters of a secret by which a gateway proves itself, and how many may be good at a time
-SECRET_LEAST: Final = 32
-SECRET_MOST: Final = 256
-SECRETS_BOUND: Final = 4
+#: length of a secret that authenticates a gateway, and the number of secrets that are valid at a time
+MIN_SECRET_LENGTH: Final = 32
+MAX_SECRET_LENGTH: Final = 256
+MAX_SECRETS: Final = 4
 
 
 def build_enforcer(
@@ -73,7 +73,7 @@ def build_enforcer(
     client: httpx2.AsyncClient | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Enforcer:
-    """Choose the adapters and put the enforcer together.
+    """Build the enforcer with its adapters.
 
     Raises:
         PolicyError: the policy has a problem.
@@ -81,24 +81,22 @@ def build_enforcer(
     """
     policy = load(settings.policy)
     if not policy.issuers:
-        raise SettingsError(
-            f"the policy `{policy.name}` is a base that names no issuer: extend it, and say who may speak"
-        )
+        raise SettingsError(f"the policy `{policy.name}` is a base without issuers: extend it, and add `issuers`")
     if settings.public_url:
         policy = replace(policy, public_url=settings.public_url)
     if not policy.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
-        raise SettingsError("proofs of possession name the address that callers use: set AUTHGUARD_PUBLIC_URL")
+        raise SettingsError("proofs of possession name the URL that callers use: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
     store = create_store(settings, policy)
     key = load_pseudonym_key(settings, create=True)
     several = len(policy.issuers) > 1
-    named = create_pseudonyms(settings, plain=not policy.pseudonymous, several=several, clock=clock)
-    # read now: what a variable says later is for the next guard
+    pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=several, clock=clock)
+    # copied now: later changes of a variable apply to the next guard
     variables = dict(os.environ if environ is None else environ)
     jwt = JwtValidator(
         policy.issuers,
-        pseudonym=named.subject,
+        pseudonym=pseudonyms.subject,
         fingerprint=KeyedPseudonyms(key).fingerprint,
         environ=variables,
         client=client,
@@ -137,32 +135,35 @@ def build_enforcer(
             ids=ids,
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
-        naming=named,
+        naming=pseudonyms,
         channel_secrets=load_channel_secrets(policy, variables),
     )
 
 
 def load_channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Read the secrets by which a gateway that names the channel proves itself; several while one is being changed.
+    """Return the secrets that authenticate a gateway that names the channel; several during a rotation.
 
     Raises:
-        SettingsError: there is none, or one is short or not of printable ASCII.
+        SettingsError: there is no secret, or one is too short or not printable ASCII.
     """
     name = policy.channels.secret_env
     if not name:
         return ()
     secrets = environ.get(name, "").split()
-    sound = all(SECRET_LEAST <= len(one) <= SECRET_MOST and one.isascii() and one.isprintable() for one in secrets)
-    if not 0 < len(secrets) <= SECRETS_BOUND or not sound:
+    are_valid = all(
+        MIN_SECRET_LENGTH <= len(one) <= MAX_SECRET_LENGTH and one.isascii() and one.isprintable() for one in secrets
+    )
+    if not 0 < len(secrets) <= MAX_SECRETS or not are_valid:
         raise SettingsError(
-            f"set {name} to the secret that the gateway sends in `{policy.channels.secret_header}`: {SECRET_LEAST} to"
-            f" {SECRET_MOST} characters of ASCII without blanks; up to {SECRETS_BOUND} of them, separated by blanks"
+            f"set {name} to the secret that the gateway sends in `{policy.channels.secret_header}`: {MIN_SECRET_LENGTH}"
+            f" to {MAX_SECRET_LENGTH} characters of ASCII without blanks; up to {MAX_SECRETS} secrets, separated by"
+            " blanks"
         )
     return tuple(one.encode() for one in secrets)
 
 
 def build_state_repository(settings: Settings) -> tuple[StateRepository, Store, Journal]:
-    """Put together what an operator's command needs: the same store and its own chain of the same log."""
+    """Build the state repository of an operator's command: the app's store, and a separate chain of the app's log."""
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
     store = create_store(settings, policy)
@@ -171,48 +172,51 @@ def build_state_repository(settings: Settings) -> tuple[StateRepository, Store, 
 
 
 async def create_staff_actions(repository: StateRepository, settings: Settings) -> StaffActions:
-    """Choose what lifts states for an operator: the same names in the log as the app's own.
+    """Create the staff actions of an operator's command; they use the pseudonyms of the app.
 
     Raises:
-        SettingsError: they cannot be read, or are not those that the app writes.
+        SettingsError: the pseudonym keys cannot be read, or are not those of the app.
     """
     policy = repository.policy
-    named = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
-    await require_same_pseudonyms(repository.store, named.check)
-    return StaffActions(repository, named)
+    pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
+    await require_same_pseudonyms(repository.store, pseudonyms.check)
+    return StaffActions(repository, pseudonyms)
 
 
 def create_cipher(settings: Settings, key: bytes = b"") -> PayloadCipher:
-    """Choose the keys under which what was asked and first answers are sealed.
+    """Create the cipher for stored requests and first responses.
 
-    What was sealed before the deployment named keys of its own still opens with the one that was derived.
+    The key derived from the pseudonym key stays last, so that content from before the deployment had its own encryption
+    keys can be decrypted.
 
     Args:
         settings: of the deployment.
-        key: of its pseudonyms, where it was read already.
+        key: the pseudonym key, if it was loaded already.
     """
-    return PayloadCipher((*settings.encryption_keys, _derived(key or load_pseudonym_key(settings, create=True))))
+    return PayloadCipher(
+        (*settings.encryption_keys, _derive_encryption_key(key or load_pseudonym_key(settings, create=True)))
+    )
 
 
 def create_decryption_cipher(settings: Settings) -> PayloadCipher:
-    """Choose the keys with which an operator's command opens what was sealed; none is made here."""
-    beside = Path(settings.store).with_name(Path(settings.store).name + ".key")
-    is_kept = not settings.pseudonym_key and settings.store != MEMORY and beside.exists()
-    key = load_or_create_key(Path(settings.store)) if is_kept else settings.pseudonym_key or os.urandom(32)
-    return PayloadCipher((*settings.encryption_keys, _derived(key)))
+    """Create the cipher with which an operator's command decrypts stored content; it creates no key file."""
+    key_file = Path(settings.store).with_name(Path(settings.store).name + ".key")
+    has_key_file = not settings.pseudonym_key and settings.store != MEMORY and key_file.exists()
+    key = load_or_create_key(Path(settings.store)) if has_key_file else settings.pseudonym_key or os.urandom(32)
+    return PayloadCipher((*settings.encryption_keys, _derive_encryption_key(key)))
 
 
-def _derived(key: bytes) -> bytes:
+def _derive_encryption_key(key: bytes) -> bytes:
     return sha256(b"authguard sealing\n" + key).digest()
 
 
 def create_directories(
     policy: Policy, settings: Settings, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
 ) -> dict[str, AccountDirectory]:
-    """Choose an adapter for each source of account states that is asked.
+    """Create the adapter of each source of account states that the guard queries.
 
     Raises:
-        SettingsError: a function is not allowed or cannot be imported, or a service's credentials are missing.
+        SettingsError: a function is not allowed or cannot be imported, or the credentials of a service are missing.
     """
 
     def lookup(source: AccountSource) -> Lookup:
@@ -236,20 +240,20 @@ def create_verifiers(
     ids: Ids,
     key: bytes,
 ) -> dict[str, Verifier]:
-    """Choose an adapter for each verifier that a method of the policy combines.
+    """Create the adapter of each verifier that a method of the policy uses.
 
     Args:
-        policy: that declares them.
+        policy: the policy that declares them.
         settings: with the modules whose functions may be called.
-        clock: for breakers.
-        environ: where our credentials for services are.
-        client: to ask services with, where it is not their own.
-        store: where used steps and hashes of codes are kept.
-        ids: where codes come from.
-        key: secret, shared by all processes of the deployment.
+        clock: for the circuit breakers.
+        environ: variables that hold the guard's credentials for services.
+        client: HTTP client to use instead of each service's own.
+        store: stores used time steps and hashes of codes.
+        ids: generator of codes.
+        key: secret that all processes of the deployment share.
 
     Raises:
-        SettingsError: a function is not allowed or cannot be imported, or a service's credentials are missing.
+        SettingsError: a function is not allowed or cannot be imported, or the credentials of a service are missing.
     """
 
     def service(declared: Declared, target: str) -> Service:
@@ -275,7 +279,7 @@ def create_verifiers(
 
 
 def create_store(settings: Settings, policy: Policy) -> Store:
-    """Choose the store: a SQLite file, or memory."""
+    """Create the store: a SQLite file, or memory."""
     keep, answers, ended = policy.retention, policy.response_retention, policy.final_transaction_states
     if settings.store == MEMORY:
         return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
@@ -283,19 +287,19 @@ def create_store(settings: Settings, policy: Policy) -> Store:
 
 
 def create_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
-    """Choose the log: chained JSON lines, signed, with what moves announced through structlog.
+    """Create the audit log: signed chains of JSON lines, with events for structlog.
 
     Raises:
-        SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
+        SettingsError: the signing key cannot be read or created, or an anchor is invalid.
     """
     retention = RetentionPolicy(
         max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
     every, within = policy.checkpoint_every, policy.checkpoint_max_interval
-    return LoggingSink(_chain(settings, clock, ids, retention, policy.digest, every, within))
+    return LoggingSink(_create_chain(settings, clock, ids, retention, policy.digest, every, within))
 
 
-def _chain(  # noqa: PLR0917 - what a chain is made of
+def _create_chain(  # noqa: PLR0917 - the parts of a chain
     settings: Settings,
     clock: Clock,
     ids: Ids,
@@ -305,9 +309,9 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
     within: float = DEFAULT_INTERVAL_S,
     *,
     path: Path | None = None,
-    by_hand: list[CheckpointSigner] | None = None,
+    manual_signers: list[CheckpointSigner] | None = None,
 ) -> JsonlSink:
-    """Make a chain, the log's first that is free where none is named; what signs one that is kept by hand is listed."""
+    """Create a chain: the given one, else the first free one of the log; append its signer to `manual_signers`."""
     base = deployment_file_prefix(settings.store, settings.audit_log)
     signers = [(one.key, one.sign) for one in signing_key.load_keys(settings.signing_key, base)]
 
@@ -324,10 +328,10 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
             within=within,
             publisher=publisher,
             retention=SegmentRetention(path, retention, clock.now),
-            threaded=by_hand is None,
+            threaded=manual_signers is None,
         )
-        if by_hand is not None:
-            by_hand.append(signer)
+        if manual_signers is not None:
+            manual_signers.append(signer)
         return signer
 
     anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
@@ -343,10 +347,10 @@ def _chain(  # noqa: PLR0917 - what a chain is made of
 
 
 def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
-    """Keep every chain of a log that no living process writes: sign, close, compress and retire what is due.
+    """Maintain every chain of a log that no running process writes: sign, close, compress and retire what is due.
 
     Yields:
-        The chain, and why that could not be done; empty where it was.
+        The chain, and the error that prevented it; empty if there was none.
 
     Raises:
         AuthguardError: the policy, a key or the log cannot be read.
@@ -356,26 +360,26 @@ def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tup
         max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
     for chain in segment_file.list_chains(Path(settings.audit_log)):
-        made: list[CheckpointSigner] = []
-        sink = _chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, by_hand=made)
+        signers: list[CheckpointSigner] = []
+        sink = _create_chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, manual_signers=signers)
         try:
             sink.open()
             if sink.path != chain:
-                yield chain, "a living process writes it, and keeps it itself"
+                yield chain, "a running process writes it and maintains it itself"
                 continue
             sink.maintain()
-            while made[-1].run_once():
+            while signers[-1].run_once():
                 sink.maintain()
-            yield chain, made[-1].signing_error or made[-1].retention_error
+            yield chain, signers[-1].signing_error or signers[-1].retention_error
         finally:
             sink.close()
 
 
 def create_log_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
-    """Choose what keeps the app's own lines: a chain of its own, signed and anchored as the log is.
+    """Create the processor of the app's log events: a separate chain, signed and anchored like the log.
 
     Raises:
-        SettingsError: the key that signs it cannot be read or made, or an anchor cannot be one.
+        SettingsError: the signing key cannot be read or created, or an anchor is invalid.
     """
     clock, ids = clock or SystemClock(), SystemIds()
-    return ChainProcessor(_chain(settings, clock, ids, RetentionPolicy()), clock=clock, ids=ids)
+    return ChainProcessor(_create_chain(settings, clock, ids, RetentionPolicy()), clock=clock, ids=ids)

@@ -1,6 +1,6 @@
-"""The one line that an engineer adds: an ASGI app, guarded by a policy.
+"""`AuthGuard`, the public ASGI middleware, and the structlog processor for the audit log.
 
-Rule: what a guard is made of loads when one is built, so that importing the name costs next to nothing.
+Rule: adapters are imported when a guard is built, so that importing the name is cheap.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class AuthGuard:
-    """Guards an ASGI app by a policy: ``app = AuthGuard(app, policy="support-desk.yaml")``.
+    """ASGI middleware that guards an app by a policy: ``app = AuthGuard(app, policy="support-desk.yaml")``.
 
-    Works as Starlette middleware too: ``app.add_middleware(AuthGuard, policy=...)``.
+    It is also Starlette middleware: ``app.add_middleware(AuthGuard, policy=...)``.
     """
 
     def __init__(
@@ -50,34 +50,36 @@ class AuthGuard:
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Load and prove the policy, and build the guard; nothing is opened before the app starts.
+        """Load and check the policy, and build the guard; files and connections are opened when the app starts.
 
         Args:
             app: any ASGI app.
-            policy: a shipped policy's name or a file's path; else ``AUTHGUARD_POLICY``.
+            policy: name of a shipped policy, or path of a file; else ``AUTHGUARD_POLICY``.
             store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
             audit_log: path of the audit log; else ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
-            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else kept beside the store.
-            signing_key: file of the key that signs the log, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept
-                beside the store.
+            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else a file beside the store.
+            signing_key: the key that signs the log, or the path of its file; else ``AUTHGUARD_SIGNING_KEY``, else a
+                file beside the store.
             prefix: path prefix of the guard's own endpoints.
-            allowed_modules: the modules whose functions the policy's ``call:`` may name.
+            allowed_modules: modules whose functions the policy's ``call:`` may name.
             token_cache_size: verified tokens that this process caches, about 6 KB each; else
                 ``AUTHGUARD_TOKEN_CACHE_SIZE``, else 65,536. With more live tokens than that, some are verified again;
                 nothing else changes.
-            public_url: by which callers reach what is served; else ``AUTHGUARD_PUBLIC_URL``, else the policy's.
-            anchors: where the log's signed checkpoints are kept elsewhere, so that who has this machine cannot rewrite
-                the log unseen: paths, https addresses (POST), functions, sync or async, that take a signed note; else
-                ``AUTHGUARD_ANCHORS``, separated by blanks. ``AUTHGUARD_ANCHOR_TOKEN`` is a bearer token for addresses.
+            public_url: external base URL of the app; else ``AUTHGUARD_PUBLIC_URL``, else the policy's.
+            anchors: places outside this machine that keep the log's signed checkpoints, so that an attacker on this
+                machine cannot rewrite the log undetected: paths, https addresses (POST), or functions, sync or async,
+                that take a signed note; else ``AUTHGUARD_ANCHORS``, separated by blanks. ``AUTHGUARD_ANCHOR_TOKEN`` is
+                the bearer token for the addresses.
             expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential, for tools that
-                exchange it (RFC 8693); else it is empty.
-            control: by which the app reports on the service and settles transactions; else one is made, `control`.
-            clock: instead of the machine's, for tests.
-            client: the HTTP client for keys, instead of one of its own.
-            environ: instead of the process's variables.
+                exchange it (RFC 8693); otherwise it is empty.
+            control: object with which the app reports on the service and settles transactions; else the guard creates
+                one, the attribute `control`.
+            clock: clock for tests, instead of the system clock.
+            client: HTTP client for keys, instead of the guard's own.
+            environ: variables to read instead of those of the process.
 
         Raises:
-            PolicyError: the policy has a problem; every problem is in the message.
+            PolicyError: the policy has problems; the message lists all of them.
             SettingsError: an argument or a variable cannot be used.
         """
         settings = Settings.resolve(
@@ -94,7 +96,7 @@ class AuthGuard:
             expose_token=expose_token,
             environ=environ,
         )
-        from authguard.factory import build_enforcer  # noqa: PLC0415 - adapters load when a guard is built, not with its name
+        from authguard.factory import build_enforcer  # noqa: PLC0415 - see the rule at the top
 
         self.app = app
         self.enforcer = build_enforcer(settings, clock=clock, client=client, environ=environ)
@@ -104,7 +106,7 @@ class AuthGuard:
         self._serve = with_cors(guarded.serve, self.enforcer.policy.cors)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
-        """Serve one ASGI connection; ``async``, since that is how servers tell ASGI 3 from ASGI 2."""
+        """Serve one ASGI connection; a coroutine function, because servers detect ASGI 3 by that."""
         await self._serve(scope, receive, send)
 
 
@@ -116,17 +118,18 @@ def audit_processor(
     anchors: Sequence[str | Path | Callable[[str], object]] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ChainProcessor:
-    """Make a structlog processor that keeps the app's own lines in a hash chain, signed and anchored as the guard's.
+    """Return a structlog processor that writes the app's log events to a hash chain, signed and anchored.
 
-    Without a path the lines go into a chain of their own in the guard's log, so that one question finds both. With one
-    they have a log of their own, with its key and memory beside it: verify it with ``--store memory``.
+    Without a path, the lines go to a chain of the guard's own log, so that one query finds both. With a path, they go
+    to a separate log, with its key and checkpoint memory beside it: verify it with ``--store memory``.
 
     Args:
-        log: path of a log of the app's own; else the guard's, ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
-        store: beside which the signing key is; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
-        signing_key: file of the key that signs, or the key; else ``AUTHGUARD_SIGNING_KEY``, else kept beside the store.
-        anchors: where signed checkpoints are kept elsewhere; else ``AUTHGUARD_ANCHORS``.
-        environ: instead of the process's variables.
+        log: path of a separate log for the app; else the guard's, ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
+        store: store beside which the signing key is; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
+        signing_key: the signing key, or the path of its file; else ``AUTHGUARD_SIGNING_KEY``, else a file beside the
+            store.
+        anchors: places that keep the signed checkpoints; else ``AUTHGUARD_ANCHORS``.
+        environ: variables to read instead of those of the process.
 
     Raises:
         SettingsError: an argument or a variable cannot be used.

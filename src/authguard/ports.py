@@ -1,6 +1,7 @@
-"""The ports: what the guard asks of the world, as Protocols, with the values that cross them.
+"""The ports: protocols of everything outside the guard, and the values that they exchange.
 
-Adapters implement these at the rim; `authguard.factory` alone chooses them. A method says what its caller must do.
+Adapters implement them; only `authguard.factory` chooses adapters. A method's docstring states the duties of its
+caller.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Clock(Protocol):
     """The only source of time."""
 
     def now(self) -> float:
-        """Give the time, epoch seconds UTC; it may step back, and the guard bears it."""
+        """Return the time, epoch seconds UTC; it may step back, and the guard tolerates that."""
         ...
 
 
@@ -30,11 +31,11 @@ class Ids(Protocol):
     """The only source of randomness."""
 
     def record(self, now: float) -> str:
-        """Make a record's id: unique, sorting by time, no secret."""
+        """Return a new record id: unique, sorted by time, not secret."""
         ...
 
     def secret(self) -> str:
-        """Make an id that nobody can guess: at least 128 bits from the system's generator (ASVS 7.2.3)."""
+        """Return an unguessable id: at least 128 bits from the system's generator (ASVS 7.2.3)."""
         ...
 
 
@@ -168,10 +169,10 @@ class Store(Protocol):
 
 
 class AuditSink(Protocol):
-    """Where records go: write-only. No record, no admission."""
+    """The audit log, write-only. Without a record, no request is admitted."""
 
     def open(self) -> None:
-        """Make ready, repair a torn last line and continue the chain; safe to call again.
+        """Open the log, repair a torn last line and continue the chain; safe to call again.
 
         Raises:
             AuditError: the log cannot be opened for writing.
@@ -179,58 +180,58 @@ class AuditSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file; everything appended is on its way to the disk."""
+        """Close the file; every appended line is on its way to the disk."""
         ...
 
     def append(self, entry: Entry) -> int:
-        """Hand one line to the operating system before returning.
+        """Write one line to the operating system before returning.
 
         Returns:
-            The line's position, for `flush`.
+            Position of the line, for `flush`.
 
         Raises:
-            AuditError: it could not be written whole.
+            AuditError: the line could not be written completely.
         """
         ...
 
     def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
-        """Write a decision that is the same as an earlier one but for its id, its time and its trace, as `append` does.
+        """Write a decision that equals an earlier one but for its id, time and trace, as `append` does.
 
         Raises:
-            AuditError: it could not be written whole.
+            AuditError: the line could not be written completely.
         """
         ...
 
     async def flush(self, position: int) -> None:
-        """Wait until a line is on the disk (fsync shared with others who wait).
+        """Wait until a line is on the disk; callers that wait share one fsync.
 
         Raises:
-            AuditError: it could not be made durable.
+            AuditError: the line could not be made durable.
         """
         ...
 
 
 class CredentialCheck(Protocol):
-    """Is the credential good? The answer is closed: proven, or one of four ways of not being so."""
+    """Validator of credentials. The result is closed: proven, or one of four reasons why not."""
 
     async def open(self) -> None:
-        """Make ready (load key files); must not need the issuer to be up."""
+        """Load key files; must work while the issuer is down."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...
 
     def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Give a verdict that is still remembered, or needs nothing from outside; never waits."""
+        """Return a cached result, or one that needs no validation; never waits."""
         ...
 
     def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Check for the first time with the keys that are at hand; never waits. Called after `recall` said `Unseen`."""
+        """Validate with the keys in the cache; never waits. Call it if `recall` returned `Unseen`."""
         ...
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        """Check for the first time; may fetch keys. Called after `examine` said `Unseen`."""
+        """Validate; may fetch keys. Call it if `examine` returned `Unseen`."""
         ...
 
 
@@ -251,74 +252,75 @@ class AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The directory gave no answer that can be used.
+    """The directory returned no usable answer.
 
     Attributes:
-        cause: closed code, of those of `authguard.core.verification.Cause`.
+        cause: closed code, one of `authguard.core.verification.Cause`.
     """
 
     cause: str
 
 
 class AccountDirectory(Protocol):
-    """What state is this account in? One per declared source that is asked and not told."""
+    """A source of account states; one for each declared source that the guard queries."""
 
     async def open(self) -> None:
-        """Make ready; must not need the directory to be up."""
+        """Open connections; must work while the directory is down."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        """Ask for the status; never raises, never waits longer than the policy's time-out."""
+        """Return the status of an account; never raises, and never waits longer than the policy's time-out."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DecryptionFailure:
-    """What was sealed cannot be opened.
+    """Stored content that cannot be decrypted.
 
     Attributes:
-        cause: ``key``: sealed under a key that this deployment does not have; ``changed``: not what was sealed.
+        cause: ``key``: encrypted under a key that this deployment does not have; ``changed``: altered, or of another
+            context.
     """
 
     cause: str
 
 
 class Cipher(Protocol):
-    """Keeps what customers and the app said from whoever reads the store."""
+    """Encryption of stored requests and responses, so that readers of the store learn nothing from them."""
 
     def encrypt(self, content: bytes, about: bytes) -> bytes:
-        """Cipher.
+        """Return the content encrypted.
 
         Args:
-            content: to be kept.
-            about: what it belongs to; opens only with the same.
+            content: plaintext.
+            about: context of the content; decryption needs the same one.
         """
         ...
 
     def keyed_digest(self, content: bytes) -> str:
-        """Return a keyed digest, hex: equal for equal contents, and no help to whoever guesses them without the key."""
+        """Return a keyed digest, hex: equal for equal contents; without the key, it helps no guess of the content."""
         ...
 
-    def decrypt(self, sealed: bytes, about: bytes) -> bytes | DecryptionFailure:
-        """Open; never gives anything but what was sealed about this."""
+    def decrypt(self, ciphertext: bytes, about: bytes) -> bytes | DecryptionFailure:
+        """Return the content, or a failure; never content that was encrypted for another context."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a verifier is asked: is it them?
+    """One request to a verifier.
 
     Attributes:
         issuer: ``iss`` of the proven credential.
         subject: ``sub`` of the proven credential.
         session: the session's key, hex.
-        attempt: id of the attempt; whatever a verifier keeps for this question it keeps under it.
-        answers: what the customer said to this verifier, by field; bounded.
-        channel: as believed; empty for none.
+        attempt: id of the attempt; a verifier stores its data for this question under it.
+        answers: the customer's answers for this verifier, by field; bounded.
+        channel: authenticated channel; empty for none.
         at: epoch seconds UTC.
     """
 
@@ -331,17 +333,17 @@ class Question:
     at: float
 
     def __repr__(self) -> str:
-        """Tell nothing of the person and nothing that they answered."""
+        """Return a text without personal data and without answers."""
         return f"Question(attempt={self.attempt[:4]!r}...)"
 
 
 class Verifier(Protocol):
-    """A service that answers "is it them?"; time-outs, retries, breaker and bulkhead are its own.
+    """A service that verifies the identity of a customer; it handles time-outs, retries, breaker and bulkhead.
 
     Attributes:
-        asks: whether the customer has to answer something, so that without answers there is nothing to verify.
-        sends: whether `begin` must have sent something first (a one-time code), which answers are then about.
-        longest: seconds after which it has answered whatever happens.
+        asks: whether the customer has to answer something; without answers there is nothing to verify.
+        sends: whether `begin` has to send something first, such as a one-time code, to which the answers refer.
+        longest: seconds after which `verify` has returned in any case.
     """
 
     asks: bool
@@ -349,37 +351,37 @@ class Verifier(Protocol):
     longest: float
 
     async def open(self) -> None:
-        """Make ready; must not need the service to be up."""
+        """Open connections; must work while the service is down."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...
 
     async def begin(self, question: Question) -> Passed | Unavailable:
-        """Send what the answers will be about; `Passed` says that it is on its way. Only asked where it `sends`."""
+        """Send the code to which the answers refer; `Passed` means sent. Call it only if `sends` is set."""
         ...
 
     async def verify(self, question: Question) -> Passed | Failed | Doubted | Unavailable:
-        """Answer; never raises but for cancellation, and never gives anything else."""
+        """Return the verdict; raises nothing but cancellation."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One hand-off to a person, with what was verified so far.
+    """One hand-off to a person, with the verified facts so far.
 
     Attributes:
         id: unguessable.
-        queue: where it waits.
+        queue: queue of the ticket.
         opened: epoch seconds UTC.
-        operation: what the caller wanted.
+        operation: requested operation.
         subject: pseudonym.
         account: the account's key, hex.
         session: the session's key, hex.
         states: machine -> state.
-        assurance: the credential's ``acr`` and authentication time as verified.
-        decisions: the last decisions in this session, oldest first: ``(at, operation, outcome, record id)``.
+        assurance: ``acr`` and authentication time of the credential, as verified.
+        decisions: the last decisions of this session, oldest first: ``(at, operation, outcome, record id)``.
         record: id of the decision that handed off.
     """
 
@@ -397,12 +399,12 @@ class Ticket:
 
 
 class HandoffDesk(Protocol):
-    """Where people take over."""
+    """The tickets with which people take over."""
 
     async def open_ticket(self, ticket: Ticket) -> Ticket:
-        """Keep a ticket; one that is open for the same account and queue is given back instead, so none multiply.
+        """Store a ticket; return the open one of the same account and queue instead, if there is one.
 
         Raises:
-            StoreError: it cannot be kept now.
+            StoreError: the ticket cannot be stored now.
         """
         ...

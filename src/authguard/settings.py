@@ -1,4 +1,4 @@
-"""Settings: explicit arguments first, ``AUTHGUARD_*`` variables second, embedded defaults last.
+"""Settings of a deployment: arguments first, ``AUTHGUARD_*`` variables second, defaults last.
 
 Nothing is read at import; variables are read once, when a guard is built.
 """
@@ -18,51 +18,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-#: ``memory`` instead of a file keeps nothing over a restart
+#: value of `store` that keeps nothing over a restart
 MEMORY: Final = "memory"
 DEFAULT_STORE: Final = "var/authguard.db"
 DEFAULT_LOG: Final = "var/audit.jsonl"
 DEFAULT_PREFIX: Final = "/.authguard"
 DEFAULT_TOKEN_CACHE_SIZE: Final = 65_536
 MAX_TOKEN_CACHE_SIZE: Final = 10_000_000
-#: bytes of the key under which subjects are pseudonymised (as long as SHA-256's output, RFC 2104 3)
+#: bytes of the pseudonym key (as long as SHA-256's output, RFC 2104 3)
 KEY_BYTES: Final = 32
-#: keys under which something may still be sealed
+#: maximum number of encryption keys, the rotated ones included
 MAX_ENCRYPTION_KEYS: Final = 16
-#: anchors of a log
+#: maximum number of anchors of a log
 MAX_ANCHORS: Final = 8
 
 
 def deployment_file_prefix(store: str, log: str) -> str:
-    """Name what the deployment's own files begin with: the store's, or the log's where the store is in memory."""
+    """Return the prefix of the deployment's own files: the store's path, or the log's if the store is in memory."""
     return log if store == MEMORY else store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a deployment chooses; build it with `resolve`.
+    """The settings of a deployment; build them with `resolve`.
 
     Attributes:
-        policy: a shipped policy's name, or the path of a file.
+        policy: name of a shipped policy, or path of a file.
         store: path of the SQLite file, or ``memory``. Variable: ``AUTHGUARD_STORE``.
         audit_log: path of the audit log. Variable: ``AUTHGUARD_AUDIT_LOG``.
-        pseudonym_key: key under which subjects are pseudonymised in the log, at least 32 bytes; empty keeps one beside
-            the store. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
-        signing_key: what signs the log's checkpoints: the path of a key file, or the key itself; empty keeps one beside
-            the store. Variable: ``AUTHGUARD_SIGNING_KEY``.
+        pseudonym_key: key of the subjects' pseudonyms in the log, at least 32 bytes; if empty, a file beside the store
+            holds it. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
+        signing_key: the key that signs the log's checkpoints, or the path of its file; if empty, a file beside the
+            store holds it. Variable: ``AUTHGUARD_SIGNING_KEY``.
         prefix: path prefix of the guard's own endpoints.
-        allowed_modules: the modules whose functions a policy's ``call:`` may name.
-        token_cache_size: verified tokens that one process caches, so that it does not verify them again; about 6 KB
-            of memory each. Variable: ``AUTHGUARD_TOKEN_CACHE_SIZE``.
-        public_url: by which callers reach the root of what is served; empty takes the policy's. Variable:
-            ``AUTHGUARD_PUBLIC_URL``.
-        encryption_keys: under which held requests and first answers are sealed in the store, 32 bytes each: the first
-            seals, all open; none derives one from the pseudonym key. Variable: ``AUTHGUARD_ENCRYPTION_KEYS``, in hex,
-            separated by commas.
-        anchors: where the log's checkpoints are kept elsewhere: paths, addresses, functions that take a signed note.
-            Variable: ``AUTHGUARD_ANCHORS``, separated by blanks.
-        anchor_token: bearer token for addresses among them. Variable: ``AUTHGUARD_ANCHOR_TOKEN``.
-        expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential; else it is empty.
+        allowed_modules: modules whose functions a policy's ``call:`` may name.
+        token_cache_size: verified tokens that one process caches, so that it does not verify them again; about 6 KB of
+            memory each. Variable: ``AUTHGUARD_TOKEN_CACHE_SIZE``.
+        public_url: external base URL of the app; empty for the policy's. Variable: ``AUTHGUARD_PUBLIC_URL``.
+        encryption_keys: keys for the held requests and first responses in the store, 32 bytes each: the first encrypts,
+            all decrypt; if there are none, one is derived from the pseudonym key. Variable:
+            ``AUTHGUARD_ENCRYPTION_KEYS``, in hex, separated by commas.
+        anchors: places that keep the log's checkpoints: paths, addresses, functions that take a signed note. Variable:
+            ``AUTHGUARD_ANCHORS``, separated by blanks.
+        anchor_token: bearer token for the addresses among them. Variable: ``AUTHGUARD_ANCHOR_TOKEN``.
+        expose_token: whether `AccessToken.token` of the MCP SDK holds the caller's credential; otherwise it is empty.
     """
 
     policy: str
@@ -96,7 +95,7 @@ class Settings:
         expose_token: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Settings:
-        """Choose each setting: the argument, else its variable, else the default; a path is made absolute here.
+        """Resolve each setting: the argument, else its variable, else the default; paths become absolute here.
 
         Args:
             policy: or ``AUTHGUARD_POLICY``.
@@ -105,25 +104,25 @@ class Settings:
             pseudonym_key: or ``AUTHGUARD_PSEUDONYM_KEY`` (hex).
             signing_key: or ``AUTHGUARD_SIGNING_KEY``.
             prefix: of the guard's own endpoints.
-            allowed_modules: that a policy's ``call:`` may name.
+            allowed_modules: modules that a policy's ``call:`` may name.
             token_cache_size: or ``AUTHGUARD_TOKEN_CACHE_SIZE``.
             public_url: or ``AUTHGUARD_PUBLIC_URL``.
             anchors: or ``AUTHGUARD_ANCHORS``.
             expose_token: to the MCP SDK.
-            environ: instead of the process's own variables.
+            environ: variables to read instead of those of the process.
 
         Raises:
-            SettingsError: there is no policy, a key is too short, a number is none, the prefix is no path, the
-                public URL is no address, ``AUTHGUARD_PROXIES`` is unknown, or a path is relative to a folder that is
-                gone.
+            SettingsError: there is no policy, a key is too short, a value is not a number, the prefix is not a path,
+                the public URL is not a URL, ``AUTHGUARD_PROXIES`` is unknown, or a path is relative to a folder that no
+                longer exists.
         """
         variables = os.environ if environ is None else environ
         uses_environment_proxies(variables)
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
         if not chosen:
-            raise SettingsError("there is no policy: pass `policy=` or set AUTHGUARD_POLICY to a name or a path")
+            raise SettingsError("there is no policy: pass `policy=`, or set AUTHGUARD_POLICY to a name or a path")
         if not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix:
-            raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a slash at its end")
+            raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a trailing slash")
         return cls(
             policy=chosen,
             store=_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
@@ -141,58 +140,57 @@ class Settings:
         )
 
 
-def _store(given: str) -> str:
-    return given if given == MEMORY else str(absolute(given))
+def _store(value: str) -> str:
+    return value if value == MEMORY else str(absolute(value))
 
 
 def _anchors(
-    given: Sequence[str | Path | Callable[[str], object]],
+    value: Sequence[str | Path | Callable[[str], object]],
 ) -> tuple[str | Path | Callable[[str], object], ...]:
-    """Take anchors; what each is, is seen where it is chosen."""
-    if isinstance(given, str) or len(given) > MAX_ANCHORS or not all(given):
+    if isinstance(value, str) or len(value) > MAX_ANCHORS or not all(value):
         raise SettingsError(f"`anchors` has to be a list of up to {MAX_ANCHORS} paths, addresses and functions")
-    return tuple(given)
+    return tuple(value)
 
 
 def _keys(variable: str) -> tuple[bytes, ...]:
-    """Take keys by which something is sealed, the newest first."""
-    words = "AUTHGUARD_ENCRYPTION_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
+    """Parse the encryption keys, the newest first."""
+    message = "AUTHGUARD_ENCRYPTION_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
     try:
         keys = tuple(bytes.fromhex(key.strip()) for key in variable.split(",")) if variable.strip() else ()
     except ValueError:
-        raise SettingsError(words) from None
+        raise SettingsError(message) from None
     if any(len(key) != KEY_BYTES for key in keys) or len(keys) > MAX_ENCRYPTION_KEYS:
-        raise SettingsError(words)
+        raise SettingsError(message)
     return keys
 
 
-def _address(given: str) -> str:
-    """Take an address that stands for the whole deployment: no user, no query, nothing of a caller."""
-    if not given:
+def _address(value: str) -> str:
+    """Parse the public URL; it names the deployment, so it has no user, query or fragment."""
+    if not value:
         return ""
     try:
-        parts = urlsplit(given)
-        known = parts.scheme in {"https", "http"} and parts.hostname and given.isascii() and given.isprintable()
-        plain = parts.username is None and not parts.query and not parts.fragment and " " not in given
+        parts = urlsplit(value)
+        known = parts.scheme in {"https", "http"} and parts.hostname and value.isascii() and value.isprintable()
+        plain = parts.username is None and not parts.query and not parts.fragment and " " not in value
         _ = parts.port
     except ValueError:
         known, plain = False, False
     if not known or not plain:
         raise SettingsError("`public_url` (AUTHGUARD_PUBLIC_URL) has to be an address such as https://support.example")
-    return given
+    return value
 
 
-def _count(given: int | None, variable: str) -> int:
-    if given is None and variable and not (variable.isascii() and variable.isdigit()):
+def _count(value: int | None, variable: str) -> int:
+    if value is None and variable and not (variable.isascii() and variable.isdigit()):
         raise SettingsError("AUTHGUARD_TOKEN_CACHE_SIZE has to be a number of credentials, such as 65536")
-    count = given if given is not None else int(variable[:9] or DEFAULT_TOKEN_CACHE_SIZE)
+    count = value if value is not None else int(variable[:9] or DEFAULT_TOKEN_CACHE_SIZE)
     if not 0 <= count <= MAX_TOKEN_CACHE_SIZE:
         raise SettingsError(f"`token_cache_size` has to be a number from 0 to {MAX_TOKEN_CACHE_SIZE}")
     return count
 
 
-def _key(given: bytes | None, variable: str) -> bytes:
-    key = given or b""
+def _key(value: bytes | None, variable: str) -> bytes:
+    key = value or b""
     if not key and variable:
         try:
             key = bytes.fromhex(variable)

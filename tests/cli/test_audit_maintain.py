@@ -119,7 +119,7 @@ def test_a_chain_that_is_written_is_left_to_its_writer(desk: Deployment) -> None
     writer = lived(desk, 20)
     code, out, _ = desk.call("audit", "maintain")
     assert code == 0
-    assert "audit.jsonl: a living process writes it, and keeps it itself" in out
+    assert "audit.jsonl: a running process writes it and maintains it itself" in out
     assert sorted(path.name for path in desk.folder.glob("audit*.jsonl")) == ["audit.1.jsonl", "audit.jsonl"]
     writer.close()
     assert verified(desk).ok
