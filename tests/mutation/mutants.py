@@ -356,8 +356,8 @@ MUTANTS: Final = (
         "a decision and its credential keep each other",
         SOAK,
         ENFORCER,
-        "            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=met.snapshot)\n",
-        "            answer = replace(verdict, snapshot=met.snapshot)\n",
+        "            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)\n",
+        "            answer = replace(verdict, snapshot=stored.snapshot)\n",
     ),
     # cancellation
     Mutant(
@@ -385,7 +385,7 @@ MUTANTS: Final = (
         "a turn is not given back by who leaves",
         TURNS,
         CHANGES,
-        "        finally:\n            turn.release()\n",
+        "        finally:\n            lock.release()\n",
         "        except Exception:\n            turn.release()\n            raise\n",
     ),
     Mutant(

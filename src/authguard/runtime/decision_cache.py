@@ -33,16 +33,16 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
     """One decision that can be repeated.
 
     Attributes:
-        places: keys of the records that it used.
-        seen: their versions.
+        record_keys: of the records that it used.
+    versions: their versions.
         until: expiry, epoch seconds UTC.
         template: of its log line.
         verdict: its result, without the credential. The credential holds this entry, and the garbage collector tracks
             neither, so a reference back would never be freed.
     """
 
-    places: tuple[bytes, ...]
-    seen: tuple[object, ...]
+    record_keys: tuple[bytes, ...]
+    versions: tuple[object, ...]
     until: float
     template: LineTemplate
     verdict: Verdict
@@ -73,25 +73,25 @@ class DecisionCache:
         found = credential.notes.get(key)
         return found if isinstance(found, CachedDecision) else None
 
-    def store(self, credential: Credential, key: bytes, recollection: CachedDecision) -> None:
+    def store(self, credential: Credential, key: bytes, entry: CachedDecision) -> None:
         """Store a decision."""
         if isinstance(credential, Proven):
-            credential.notes[key] = self._intern(recollection)
+            credential.notes[key] = self._intern(entry)
             return
         if len(self._unproven) >= MAX_ENTRIES:
             self._unproven.clear()
-        self._unproven[credential.condition, credential.reason.code, key] = recollection
+        self._unproven[credential.condition, credential.reason.code, key] = entry
 
-    def _intern(self, recollection: CachedDecision) -> CachedDecision:
+    def _intern(self, entry: CachedDecision) -> CachedDecision:
         """Return the entry with shared values for its log line and scopes, to save memory."""
-        verdict, template = recollection.verdict, recollection.template
+        verdict, template = entry.verdict, entry.template
         for shared in (self._decided, self._scopes):
             if len(shared) >= MAX_ENTRIES:
                 shared.clear()
         decided = self._decided.setdefault(template.decided, template.decided)
         scopes, token_scopes = self._scopes.setdefault(verdict.scopes, (verdict.scopes, frozenset(verdict.scopes)))
         return replace(
-            recollection,
+            entry,
             template=replace(template, decided=decided),
             verdict=replace(verdict, scopes=scopes, token_scopes=token_scopes),
         )

@@ -1,7 +1,7 @@
-"""Judging one request: the facts walk the machines, meet a cell of the table, and become a plan.
+"""The policy decision point: evaluates one request to a plan.
 
-Pure: a plan says what is to be recorded, saved and answered; the enforcer does it. Judging again after a lost race is
-judging from the start.
+Pure: a plan describes what to record, save and reply; the enforcer does it. After a conflict, the request is evaluated
+again from the start.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What was found out about a request before the machines were loaded.
+    """Facts about a request that are known before its records are loaded.
 
     Attributes:
-        credential: the closed result of its check.
-        has_body: whether the body was read, so that `binding` binds it.
+        credential: the closed result of the credential check.
+        has_body: whether the body was read, so that `binding` is set.
         binding: to a transaction, with the parsed body.
         reports: account source -> its report.
-        unmapped: account source -> its status, bounded, where the policy does not map it.
-        unreachable: whether a directory gave no answer.
-        channel: where the caller speaks from, as far as it is believed.
-        lacks_quorum: whether too few of those who approved the transaction may still do so.
-        ledgers: what limits count by, and the key of that ledger.
+        unmapped: account source -> its status, cut, if the policy does not map it.
+        unreachable: whether a directory did not answer.
+        channel: the trusted channel; empty for none.
+        lacks_quorum: whether too few approvers of the transaction may still approve it.
+        ledgers: dimension of a limit -> key of its ledger.
     """
 
     credential: Credential
@@ -69,21 +69,21 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is to be recorded, saved and answered.
+    """What to record, save and reply.
 
     Attributes:
-        after: where the machines stand if it is saved.
-        cell: the cell that was met.
-        rule: the rule's name.
-        fallback: taken.
+        after: the snapshot to save.
+        cell: of the request.
+        rule: the matching rule's name.
+        fallback: of the rule, or its `then`.
         reason: closed code.
-        events: raised, in order.
-        transitions: machines that moved, in order.
-        token_scopes: what is left of the token's scopes.
-        acr_values: to ask for.
-        max_age: to ask for, seconds; -1 for none.
-        running: whether the app's answer settles a transaction.
-        opened: whether there is a transaction to speak of.
+        events: sent, in order.
+        transitions: in order.
+        token_scopes: the token's scopes after a restriction.
+        acr_values: assurance levels to request.
+        max_age: maximum authentication age to request, in seconds; -1 for none.
+        running: whether the app's response settles a transaction.
+        opened: whether the request has a transaction.
     """
 
     after: Snapshot
@@ -110,16 +110,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ticket: str = "",
         saved: Snapshot | None = None,
     ) -> Verdict:
-        """Return the verdict on a request whose plan was recorded and saved.
+        """Return the verdict on a request, after its plan was recorded and saved.
 
         Args:
             request: the request.
-            facts: what was found out about it.
-            keys: of the records met.
-            record: id of the audit record that stands for it.
-            at: when it was decided, epoch seconds UTC.
-            ticket: of the hand-off; empty for none.
-            saved: where the machines stand in the store now, for a transaction that runs.
+            facts: about the request.
+            keys: of the records.
+            record: id of the audit record.
+            at: time of the decision, epoch seconds UTC.
+            ticket: id of the hand-off ticket; empty for none.
+            saved: the stored snapshot, for a transaction that runs.
         """
         credential = facts.credential
         return Verdict(
@@ -147,27 +147,27 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class NeedsBody:
-    """The plan binds the exact request, so its body has to be read first."""
+    """The transaction binds the exact request, so the body must be read first."""
 
 
 NEEDS_BODY: Final = NeedsBody()
 
 
-def evaluate(  # noqa: PLR0917 - what a request is judged by
+def evaluate(  # noqa: PLR0917 - the parts of one evaluation
     policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, now: float, cipher: Cipher
 ) -> Plan | Reason | NeedsBody:
-    """Judge a request.
+    """Evaluate a request.
 
     Args:
-        policy: proved.
+        policy: checked.
         request: the request.
-        facts: what was found out about it.
-        before: where the machines stand.
+        facts: about the request.
+        before: the loaded snapshot.
         now: epoch seconds UTC.
-        cipher: of what is kept of the request.
+        cipher: encrypts the stored request.
 
     Returns:
-        A plan; or the reason why this request has no cell; or that its body has to be read.
+        A plan; the reason why the request has no cell; or that its body must be read.
     """
     evaluation = Evaluation(policy, before, now)
     evaluation.run_timers()
@@ -219,11 +219,13 @@ def evaluate(  # noqa: PLR0917 - what a request is judged by
 
 
 def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, principal: Principal) -> Reason | None:
-    """Void what must not run as it was approved; tell the reason where the request itself is refused."""
+    """Void a transaction that may no longer run; return a reason if the request itself is refused."""
     record = evaluation.snapshot.transaction
     if transactions.is_altered(evaluation, facts.binding):
         if record.session != principal.session_key:
-            return transactions.refusal_reason(record, facts.binding)  # one session voids nothing of another's
+            return transactions.refusal_reason(
+                record, facts.binding
+            )  # a session cannot void a transaction of another session
         if not evaluation.send("transaction.altered", "caller"):
             return Reason.TRANSACTION_ALTERED
     transactions.expire_response(evaluation)
@@ -239,7 +241,7 @@ def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, princip
 
 
 def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Evaluation) -> tuple[str, ...]:
-    """Make the cell of a request that proves nobody: nothing that it lacks is taken for granted."""
+    """Return the cell of an unproven request; each unmet requirement counts against it."""
     return (
         *evaluation.snapshot.states(),
         credential.condition,
@@ -264,7 +266,7 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     record = evaluation.snapshot.transaction
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
         return found
-    # what was booked within its limits stays within, whatever others booked since (ADR 28)
+    # an amount booked within its limits stays within them, even if others booked since (ADR 28)
     return replace(found, condition="exceeded" if record.over else "within")
 
 
@@ -324,7 +326,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
     cipher: Cipher,
     measured: Measure,
 ) -> bool | Reason | NeedsBody:
-    """Open the transaction of a request that is admitted or held; tell whether the app's answer settles it."""
+    """Open the transaction of an admitted or held request; return whether the app's response settles it."""
     admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
     binds = holds or (admits and _is_transactional(evaluation, request))
     if binds and not facts.has_body:
@@ -345,7 +347,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
 
 
 def _is_transactional(evaluation: Evaluation, request: AccessRequest) -> bool:
-    """Every high write and every write that demands a key is a transaction, and so is whatever once was held."""
+    """Return whether the request is a transaction: a high-risk write, a write with a key, or one that was held."""
     return request.operation.transactional or evaluation.snapshot.transaction.version > 0
 
 
@@ -354,14 +356,14 @@ def _has_transaction_id(request: AccessRequest) -> bool:
 
 
 def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
-    """Give what was spent, by what limits count by."""
+    """Return the spent amounts by the dimension of the limit."""
     snapshot = evaluation.snapshot
     found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in facts.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
 def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> None:
-    """Count what is about to be spent before the app runs."""
+    """Reserve the costs before the app runs."""
     keys = dict(facts.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
@@ -377,7 +379,7 @@ def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> 
 
 
 def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:
-    """Cut the token's scopes to those of the named effects: an intersection, never an addition."""
+    """Return the token's scopes that the fallback's effects permit: an intersection, never an addition."""
     if principal is None:
         return frozenset()
     scopes = principal.token_scopes
@@ -388,7 +390,7 @@ def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> 
 
 
 def _acr_values(policy: Policy, operation: Operation, fallback: Fallback) -> tuple[str, ...]:
-    """List the values that satisfy the level, the policy's own name first (RFC 9470 3: any one suffices)."""
+    """Return the values that satisfy the level, the policy's name first (RFC 9470, section 3: any one suffices)."""
     if fallback.kind is not Outcome.STEP_UP:
         return ()
     level = fallback.acr or operation.acr

@@ -1,9 +1,9 @@
-"""The one choke point: every way in is decided here, and nothing is admitted that was not recorded first.
+"""The policy enforcement point: every request is decided here, and none is admitted without a record.
 
 Rules of this file:
-- Order: prove, load, judge, record (as durably as the risk demands), save if unchanged, then admit.
-- Every await has the policy's deadline; a store that is `nonblocking_reads` never suspends and needs none.
-- Whatever is raised becomes the policy's `on_fault`; only cancellation passes, and then nothing was admitted.
+- Order: verify the credential, load, evaluate, record (as durably as the risk requires), save if unchanged, admit.
+- Every await has the policy's deadline; a store with `immediate` reads never suspends and needs none.
+- Every exception becomes the policy's `on_fault`. Only cancellation propagates, and then nothing was admitted.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 class Enforcer:
-    """Decides requests; everything that a request may meet is handed in."""
+    """Decides requests, with all dependencies passed in."""
 
     def __init__(
         self,
@@ -115,12 +115,12 @@ class Enforcer:
         self.fair_worker: Final = FairWorker()
         self._opening = anyio.Lock()
         self._opened = False
-        self._begun = False  # whether a part may be open
-        #: what the log raised where nobody was there to answer it; the next request that is judged is refused for it
+        self._may_be_open = False  # set before the first part is opened
+        #: error of the log in `decide_cached`, which cannot refuse; the next evaluated request is refused for it
         self._pending_error: AuditError | None = None
 
     async def open(self) -> None:
-        """Open the log, the store and the keys, once; record the start.
+        """Open the log, the store and the keys, once, and record the start.
 
         Raises:
             AuditError: the log cannot be written.
@@ -129,7 +129,7 @@ class Enforcer:
         async with self._opening:
             if self._opened:
                 return
-            self._begun = True
+            self._may_be_open = True
             self.journal.open()
             await self._store.open()
             await store_pseudonym_check(self._store, self.staff_actions.naming.check)
@@ -140,11 +140,11 @@ class Enforcer:
             self._opened = True
 
     async def close(self) -> None:
-        """Record the stop and let go of everything, also where only some of it could be opened, or closed."""
+        """Record the stop and close all parts, even if only some could be opened or closed."""
         async with self._opening, AsyncExitStack() as parts:
-            if not self._begun:
+            if not self._may_be_open:
                 return
-            opened, self._opened, self._begun = self._opened, False, False
+            opened, self._opened, self._may_be_open = self._opened, False, False
             parts.callback(self.journal.close)
             for part in (self._store, self._checker, *self._services):
                 parts.push_async_callback(part.close)
@@ -155,25 +155,25 @@ class Enforcer:
                 self.journal.record_act("stopped", self.clock.now(), by=self.policy.name)
 
     async def decide(self, request: AccessRequest) -> Verdict | Refusal:
-        """Decide one request; never raises but for cancellation.
+        """Decide one request; raise nothing except cancellation.
 
         Args:
-            request: the request as the shell understood it.
+            request: as the shell parsed it.
 
         Returns:
-            What happens, recorded and saved; the shell only carries it out.
+            The verdict, recorded and saved; the shell only carries it out.
         """
         pending_error, self._pending_error = self._pending_error, None
         credential: Credential = NO_CREDENTIAL
         try:
             if pending_error is not None:
-                raise pending_error  # noqa: TRY301 - answered in the one place where faults are
+                raise pending_error  # noqa: TRY301 - handled with all other faults
             if not self._opened:
                 await self.repository.with_deadline(self.open())
             now = self.clock.now()
             credential = await self._verify_credential(request, now)
-            with self._in_flight.slot(credential) as is_free:
-                if not is_free:
+            with self._in_flight.slot(credential) as is_reserved:
+                if not is_reserved:
                     return self.refuse(request, Reason.ACCOUNT_BUSY, credential)
                 return await self._decide(request, credential, now)
         except BusyError:
@@ -184,13 +184,13 @@ class Enforcer:
     def refuse(
         self, request: AccessRequest | None, reason: Reason, credential: Credential = NO_CREDENTIAL, *, trace: str = ""
     ) -> Refusal:
-        """Refuse a request that has no cell, and record it; a log that cannot be written refuses all the same.
+        """Refuse a request that has no cell, and record it; it is refused even if the log cannot be written.
 
         Args:
-            request: the request, where it could be understood.
+            request: the request, if it could be parsed.
             reason: closed code.
-            credential: the closed result of its check, where there was one.
-            trace: W3C trace id, for what has no `request` that names one.
+            credential: the closed result of its check, if there was one.
+            trace: W3C trace id, if there is no `request`.
         """
         now = self.clock.now()
         try:
@@ -201,22 +201,22 @@ class Enforcer:
         return Refusal(record=record, reason=reason, operation=request.operation if request else None)
 
     async def refuse_unmatched(self, reason: Reason, trace: str) -> Refusal:
-        """Refuse what is no request, or none that the policy names: no credential and no record is looked at.
+        """Refuse a request that matches no operation; check no credential and load no record.
 
         Args:
             reason: closed code.
             trace: W3C trace id; empty for none.
         """
-        if not self._opened:  # where no lifespan runs, the first request opens the log
-            with suppress(Exception):  # what fails here fails in the log, and refuses all the same
+        if not self._opened:  # without a lifespan, the first request opens the log
+            with suppress(Exception):  # writing the record fails too, and the request is refused
                 await self.repository.with_deadline(self.open())
         return self.refuse(None, reason, trace=trace)
 
     def decide_cached(self, request: AccessRequest) -> Verdict | None:
-        """Decide as a moment ago, where judging could only give the same; ``None`` says that `decide` has to be asked.
+        """Return a cached decision if evaluating could only repeat it; ``None`` if `decide` must be called.
 
-        Nothing here waits, so what is seen in the store is what the record is about. What the log raises here refuses
-        the request that is judged next, which is this one; anything else is met again there.
+        Nothing here suspends, so the checked versions are those at the time of the record. An error of the log refuses
+        the request that is evaluated next, which is this one. Any other error recurs in `decide`.
         """
         if not self._opened or not self._store.nonblocking_reads or request.evidence.transaction:
             return None
@@ -229,21 +229,21 @@ class Enforcer:
             channel = self._channels.find(request, credential) if self._declares_channels else ""
             about = self._cache_key(request, channel) if channel else operation.identity
             found = self._decision_cache.get(credential, about)
-            if found is None or now >= found.until or self._store.peek_versions(found.places) != found.seen:
+            if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
                 return None
             record = self._cover_by_window(
                 request, credential, found.verdict.fallback.kind, now
             ) or self.journal.record_cached_decision(found.template, now, request.evidence.trace)
         except AuditError as error:
-            # a log that mends itself meanwhile must not hide that a record was lost
+            # a log that recovers before `decide` must not hide that a record was lost
             self._pending_error = error
             return None
-        except Exception:  # noqa: BLE001 - whatever it is, `decide` meets it and refuses
+        except Exception:  # noqa: BLE001 - the error recurs in `decide`, which refuses
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
 
     def _cover_by_window(self, request: AccessRequest, credential: Credential, kind: Outcome, now: float) -> str:
-        """Return the id of the window record that covers a request of nobody; empty where it has its own record."""
+        """Return the id of the window record that covers an unproven request; empty if it is recorded individually."""
         if isinstance(credential, Proven):
             return ""
         if kind not in ADMITTING:
@@ -252,7 +252,7 @@ class Enforcer:
 
     @staticmethod
     def _cache_key(request: AccessRequest, channel: str) -> bytes:
-        """Key what was asked and from where; an identity has a fixed length, so no two pairs share a key."""
+        """Return the cache key; an operation's identity has a fixed length, so two pairs never share a key."""
         return request.operation.identity + channel.encode()
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
@@ -284,11 +284,11 @@ class Enforcer:
 
     @staticmethod
     def _needs_body(request: AccessRequest, credential: Credential) -> bool:
-        """Whether the exact request must be known before the table is asked; a body is read for proven callers only."""
+        """Return whether the exact request must be known before evaluation; only proven callers' bodies are read."""
         return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
 
     def _with_ledgers(self, request: AccessRequest, facts: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
-        """Name the ledgers that the operation's limits count in, to be loaded and saved with the rest."""
+        """Return facts and keys with the ledgers that the operation's limits count in."""
         if not isinstance(facts.credential, Proven):
             return facts, keys
         document = facts.binding.body.document
@@ -298,13 +298,13 @@ class Enforcer:
     async def _evaluate_and_commit(
         self, request: AccessRequest, facts: RequestFacts, keys: Keys, now: float
     ) -> Verdict | Refusal | NeedsBody:
-        """Judge until nobody was faster; a bounded number of times."""
+        """Evaluate and commit until there is no conflict; a bounded number of times."""
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
             before = await self.repository.load(keys)
             held = before.snapshot.transaction
-            missing = bool(held.approvals) and await self.approvals.lacks_quorum(held)
-            current = replace(facts, lacks_quorum=True) if missing else facts
+            lacks_quorum = bool(held.approvals) and await self.approvals.lacks_quorum(held)
+            current = replace(facts, lacks_quorum=True) if lacks_quorum else facts
             if is_signed_out(self.policy, current.credential, before.snapshot):
                 current = replace(current, credential=NotProven("rejected", Reason.SIGNED_OUT))
             plan = evaluate(self.policy, request, current, before.snapshot, now, self._cipher)
@@ -324,7 +324,7 @@ class Enforcer:
     async def _queue_and_commit(  # noqa: PLR0917 - as `_commit`
         self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | Refusal | None:
-        """Carry out a plan by which one more transaction waits for approvers, if its account may have one more."""
+        """Commit a plan that holds a new transaction, if its account may hold one more."""
         if not isinstance(facts.credential, Proven):
             return await self._commit(request, facts, keys, before, plan, now)
         state = plan.after.transaction.state
@@ -333,12 +333,14 @@ class Enforcer:
                 return self.refuse(request, Reason.TOO_MANY_HELD, facts.credential)
             placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
             decided = await self._commit(request, facts, keys, before, placed, now)
-        with suppress(AuditError, BusyError, StoreError, TimeoutError):  # this request is decided, whoever sweeps next
+        with suppress(
+            AuditError, BusyError, StoreError, TimeoutError
+        ):  # this request is decided; a later one can sweep
             await self.hold_queue.sweep(state, MAX_SWEPT_ON_PLACE)
         return decided
 
     async def _verify_credential(self, request: AccessRequest, now: float) -> Credential:
-        """Check the credential; a public operation's is not looked at, so that nothing outside can delay it."""
+        """Check the credential; for a public operation it is ignored, so that no external service can delay it."""
         if request.operation.risk == "public":
             return NO_CREDENTIAL
         credential = self._checker.recall(request.evidence, now)
@@ -354,7 +356,7 @@ class Enforcer:
     async def _commit(  # noqa: PLR0917 - one request's parts, in their order
         self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
     ) -> Verdict | None:
-        """Record, save, then admit; nothing comes back where another request was faster."""
+        """Record, save, then return the verdict; ``None`` after a conflict."""
         if plan.after is before.snapshot:
             covered = self._cover_by_window(request, facts.credential, plan.fallback.kind, now)
             if covered:
@@ -362,8 +364,8 @@ class Enforcer:
         record = self._ids.record(now)
         ticket = ""
         if plan.fallback.kind is Outcome.HANDOFF and isinstance(facts.credential, Proven):
-            handing = self._ticket_opener.open_ticket(request, facts.credential.principal, plan, record, now)
-            ticket = await self.repository.with_deadline(handing)
+            opening = self._ticket_opener.open_ticket(request, facts.credential.principal, plan, record, now)
+            ticket = await self.repository.with_deadline(opening)
         subject = facts.credential.principal.pseudonym if isinstance(facts.credential, Proven) else ""
         written = self.journal.record_transitions(plan.transitions, keys, subject=subject, decision=record)
         written += record_unmapped(self.journal, facts, before.snapshot, plan.after, record, now)
@@ -373,7 +375,7 @@ class Enforcer:
                 await self.repository.with_deadline(self.journal.flush(position))
             saved = await self.repository.save(keys, before.snapshot, plan.after)
         except BaseException as error:
-            # this decision is void; what it moved may be saved all the same, where a deadline or a cancellation cut in
+            # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
             failed = isinstance(error, AuditError | StoreError)
             unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)
             self.journal.record_withdrawal((*written, record) if unsaved else (record,), now)
@@ -384,23 +386,27 @@ class Enforcer:
         saved_now = with_bumped_versions(before.snapshot, plan.after) if plan.running else None
         verdict = plan.verdict(request, facts, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
-            told, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._cipher)
-            verdict = replace(verdict, snapshot=replace(plan.after, transaction=told), headers=headers)
+            record_with_response, headers = transactions.decrypt_response(
+                plan.after.transaction, keys.transaction, self._cipher
+            )
+            verdict = replace(verdict, snapshot=replace(plan.after, transaction=record_with_response), headers=headers)
         if not verdict.admits:
             self._ticket_opener.add_decision(
                 keys.session, now, request.operation.name, plan.fallback.kind.value, record
             )
-        if before.places and is_repeatable(self.policy, request, facts, plan, before.snapshot):
+        if before.record_keys and is_repeatable(self.policy, request, facts, plan, before.snapshot):
             self._cache_decision(verdict, self._cache_key(request, facts.channel), before, make_template(entry))
         return verdict
 
     def _cache_decision(self, verdict: Verdict, about: bytes, before: LoadedState, template: LineTemplate) -> None:
-        """Remember a decision with what stands in the store now; where that cannot be told, it is judged next time."""
+        """Cache a decision with the stored versions; skip it if they cannot be read."""
         try:
-            met = self.repository.reload_after_save(before, verdict.snapshot)
+            stored = self.repository.reload_after_save(before, verdict.snapshot)
         except StoreError:
             return
-        if met is not None:
-            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=met.snapshot)
-            recollection = CachedDecision(met.places, met.seen, expires_at(self.policy, verdict), template, answer)
-            self._decision_cache.store(verdict.credential, about, recollection)
+        if stored is not None:
+            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)
+            entry = CachedDecision(
+                stored.record_keys, stored.versions, expires_at(self.policy, verdict), template, answer
+            )
+            self._decision_cache.store(verdict.credential, about, entry)

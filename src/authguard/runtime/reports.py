@@ -158,7 +158,7 @@ class Reports:
                 ),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,
-                known=verdict.saved,
+                last_saved=verdict.saved,
             )
         except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)

@@ -1,6 +1,7 @@
-"""What moves a machine outside the decision on a request: the app's report, its answer, an operator, a fault.
+"""Repository of the machines' states, with optimistic concurrency, and with the audit log kept consistent.
 
-The same order holds as for a request: load, step, record, save if unchanged; a lost race is withdrawn and done again.
+Changes outside a request (the app's reports and responses, operators, faults) use the same order as a request: load,
+step, record, save if unchanged. On a conflict, the records are withdrawn and the change is attempted again.
 """
 
 from __future__ import annotations
@@ -25,31 +26,31 @@ if TYPE_CHECKING:
     from authguard.ports import Clock, Store
     from authguard.runtime.journal import Journal
 
-#: how often something is done again because another changed the same standing first
+#: maximum number of attempts after a conflict with another change
 MAX_ATTEMPTS: Final = 16
 
-#: the records of a snapshot
+#: names of a snapshot's records
 RECORDS: Final = ("service", "account", "session", "transaction")
 
 T = TypeVar("T")
 
 
 class LoadedState(msgspec.Struct, frozen=True, gc=False):
-    """Where the machines stood, and by what that can be told again.
+    """A loaded snapshot, with the versions by which a change of it can be detected.
 
     Attributes:
-        snapshot: as put together.
-        places: of the records in an immediate store; none for another.
-        seen: what stood there.
+        snapshot: of all records.
+        record_keys: keys of the records in a store with `immediate` reads; empty for other stores.
+        versions: of these records.
     """
 
     snapshot: Snapshot
-    places: tuple[bytes, ...] = ()
-    seen: tuple[object, ...] = ()
+    record_keys: tuple[bytes, ...] = ()
+    versions: tuple[object, ...] = ()
 
 
 def with_bumped_versions(before: Snapshot, after: Snapshot) -> Snapshot:
-    """Give what stands in the store once `after` was saved over `before`: what differs has a new version."""
+    """Return the stored snapshot after `after` was saved over `before`: each changed record has the next version."""
     fields: dict[str, object] = {}
     for name in RECORDS:
         old, new = getattr(before, name), getattr(after, name)
@@ -65,21 +66,21 @@ def with_bumped_versions(before: Snapshot, after: Snapshot) -> Snapshot:
 
 
 class StateRepository:
-    """Where the machines stand, as loaded from and saved to the store, with the log kept in step."""
+    """Loads and saves the machines' states, and withdraws the records of changes that were not saved."""
 
-    __slots__ = ("_answers", "_locks", "blank", "clock", "journal", "policy", "store")
+    __slots__ = ("_completed", "_locks", "blank", "clock", "journal", "policy", "store")
 
     def __init__(self, *, policy: Policy, store: Store, journal: Journal, clock: Clock) -> None:
-        """Keep the parts."""
+        """Store the parts."""
         self.policy = policy
         self.store = store
         self.journal = journal
         self.clock = clock
         self.blank: Snapshot = blank(policy.initial)
-        #: account, or the widest ledger -> whose turn it is among those who lost a race for it
+        #: account, or the widest ledger -> lock for the retries after a conflict
         self._locks: WeakValueDictionary[bytes, anyio.Lock] = WeakValueDictionary()
-        #: how many reads and writes the store has answered
-        self._answers = 0
+        #: number of completed reads and writes of the store
+        self._completed = 0
 
     async def with_deadline(self, awaitable: Awaitable[T]) -> T:
         """Await with the policy's deadline.
@@ -91,67 +92,63 @@ class StateRepository:
             return await awaitable
 
     async def _call_store(self, awaitable: Awaitable[T]) -> T:
-        """Await the store with the policy's deadline.
-
-        Raises:
-            BusyError: the deadline passed while the store answered others: its queue is full.
-            TimeoutError: the deadline passed and the store answered nobody.
-        """
-        answers = self._answers
+        """Await the store with the policy's deadline."""
+        # a deadline that passed while other calls completed means a full queue (`BusyError`), and not a dead store
+        completed = self._completed
         try:
             answer = await self.with_deadline(awaitable)
         except TimeoutError:
-            if self._answers == answers:
+            if self._completed == completed:
                 raise
             raise BusyError("the store's queue is full; try again") from None
-        self._answers += 1
+        self._completed += 1
         return answer
 
     async def load(self, keys: Keys) -> LoadedState:
-        """Load where the machines stand, in one trip; an immediate store never suspends, so it needs no deadline."""
+        """Load a snapshot in one call; a store with `immediate` reads never suspends, so it needs no deadline."""
         store = self.store
         if not store.nonblocking_reads:
             return LoadedState(await self._call_store(store.load(keys, self.blank)))
-        places = store.record_keys(keys)
-        seen = store.peek_versions(places)
-        return LoadedState(store.decode(places, seen, self.blank), places, seen)
+        record_keys = store.record_keys(keys)
+        versions = store.peek_versions(record_keys)
+        return LoadedState(store.decode(record_keys, versions, self.blank), record_keys, versions)
 
     def reload_after_save(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
-        """Look again at an immediate store after a save; ``None`` where what stands there is not what was saved.
+        """Read a store with `immediate` reads again after a save; return ``None`` if another change followed the save.
 
         Args:
-            before: as loaded; given back where nothing was to be saved.
-            after: as saved, with the versions that it was loaded with; of its records only the session's changed.
+            before: as loaded; returned if nothing was to be saved.
+            after: as saved, with the versions that it was loaded with; only its session record was changed.
         """
         if after is before.snapshot:
             return before
-        seen = self.store.peek_versions(before.places)
-        found = self.store.decode(before.places, seen, self.blank)
+        versions = self.store.peek_versions(before.record_keys)
+        found = self.store.decode(before.record_keys, versions, self.blank)
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
-        return LoadedState(found, before.places, seen) if found == stands else None
+        return LoadedState(found, before.record_keys, versions) if found == stands else None
 
     async def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Save what differs; tell whether nobody was faster."""
+        """Save the changed records; return whether no other change came first."""
         if after is before:
             return True
         committing = self.store.commit(keys, before, after)
         return await (committing if self.store.nonblocking_writes else self._call_store(committing))
 
     def was_not_committed(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Whether a save that was left, or never begun, changed nothing for certain; where that is not known, False.
+        """Return whether an abandoned save certainly changed nothing; False if it is not known.
 
-        Looked up where looking never waits, since whoever leaves may not be kept.
+        Only a store with `immediate` reads is read, because a cancelled caller must not wait.
         """
         if after is before:
             return True
         if not self.store.nonblocking_reads:
             return False
         try:
-            places = self.store.record_keys(keys)
-            found = self.store.decode(places, self.store.peek_versions(places), self.blank)
+            record_keys = self.store.record_keys(keys)
+            found = self.store.decode(record_keys, self.store.peek_versions(record_keys), self.blank)
         except StoreError:
             return False
-        # all or none is saved, so any record that was to change tells
+        # a commit is atomic, so the version of any changed record shows whether it was saved
         return any(
             getattr(found, record).version == getattr(before, record).version
             for record in RECORDS
@@ -171,33 +168,33 @@ class StateRepository:
         decision: str = "",
         note: str = "",
         act: str = "",
-        known: Snapshot | None = None,
+        last_saved: Snapshot | None = None,
     ) -> Snapshot:
-        """Let something happen outside a request.
+        """Change records outside a request.
+
+        If the caller is cancelled, records of changes that were not saved are withdrawn, if the store can show that.
 
         Args:
-            keys: the records it meets.
-            make: raises the events on a walk whose timers have run; called again after a lost race.
+            keys: of the records.
+            make: sends the events to an evaluation whose timers have run; called again after a conflict.
             subject: pseudonym, for the log.
-            decision: id of the request's record that it belongs to.
-            note: a person's words, bounded.
-            act: id of the line that says what a person did; withdrawn where it comes to nothing.
-            known: where the machines stood when they were last saved; who changed meanwhile what this would change is
-                found out on saving, and then they are looked up. ``None`` where they have to be looked up first.
+            decision: id of the record of the request that it belongs to.
+            note: a person's text, bounded.
+            act: id of the record of a person's act; withdrawn if nothing was saved.
+            last_saved: the snapshot as last saved, so that the first attempt need not load; a change since then is
+                detected on saving. ``None`` to load it first.
 
         Returns:
-            Where the machines stand now.
+            The snapshot after the change.
 
         Raises:
-            AuditError: it cannot be recorded, so it did not happen.
-            BusyError: others changed the same records first, too often, or the store's queue is full.
+            AuditError: it cannot be recorded; nothing was changed.
+            BusyError: other changes of the same records came first too often, or the store's queue is full.
             StoreError: it cannot be saved.
-            TimeoutError: the store did not answer in time.
-
-        Who is cancelled meanwhile leaves no line that stands and was not saved, as far as the store can tell.
+            TimeoutError: the store did not respond in time.
         """
         unsaved = True
-        latest = [known] if known is not None else []
+        latest = [last_saved] if last_saved is not None else []
 
         async def attempt() -> Snapshot | None:
             nonlocal unsaved
@@ -229,35 +226,35 @@ class StateRepository:
             raise
 
     async def retry_on_conflict(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
-        """Attempt a change until nobody was faster: at once, then in turn with the others of this account who lost.
+        """Attempt a change until it succeeds: first immediately, then one retrying caller of the account at a time.
 
-        Without turns, all who lost would race again, and of 64 at once one would lose 63 times.
+        Without the lock, all callers that lost would conflict again: of 64 concurrent ones, one would lose 63 times.
 
         Args:
-            keys: the records that it meets.
-            attempt: gives what came of it, or nothing where another was faster; called again then.
+            keys: of the records.
+            attempt: returns the result, or ``None`` after a conflict; called again in that case.
 
         Raises:
-            BusyError: others were faster too often, or the turn did not come in time.
+            BusyError: there were too many conflicts, or the lock was not free in time.
         """
-        won = await attempt()
-        if won is not None:
-            return won
+        result = await attempt()
+        if result is not None:
+            return result
         contended = keys.ledgers[0][1] if keys.ledgers else keys.account
-        turn = self._locks.get(contended)
-        if turn is None:
-            turn = self._locks[contended] = anyio.Lock()
+        lock = self._locks.get(contended)
+        if lock is None:
+            lock = self._locks[contended] = anyio.Lock()
         try:
-            await self.with_deadline(turn.acquire())
+            await self.with_deadline(lock.acquire())
         except TimeoutError:
             raise BusyError("too many requests change the same records; try again") from None
         try:
             for _ in range(MAX_ATTEMPTS):
-                won = await attempt()
-                if won is not None:
-                    return won
+                result = await attempt()
+                if result is not None:
+                    return result
         finally:
-            turn.release()
+            lock.release()
         raise BusyError("the records changed too often to be saved; try again")
 
     def _withdraw(self, written: Sequence[str], now: float) -> None:
