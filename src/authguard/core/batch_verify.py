@@ -1,10 +1,11 @@
-"""A chain followed in strides: many lines at once where all is as a writer makes it; the rest is for `follow`.
+"""Batch verification of hash-chained lines; `authguard.core.chain.iter_chain` handles every mismatch.
 
 Rules of this file:
-- It names no flaw. Where anything in a stride is not byte for byte what the chain demands, it gives nothing, and
-  `authguard.core.chain.follow` goes through the same lines one by one and finds the flaw, or finds that there is none.
-- Of a record its kind, its time and its outcome are read; the other members have to be JSON, and are under the hashes.
-- What the log says of itself (``by: audit``), and what a person accepted, is left to `follow`: a reader may heed it.
+- It reports no flaw: if a batch is not byte for byte as a writer makes it, the result is None. `iter_chain` then checks
+  the same lines one by one and finds the flaw, or finds none.
+- Of an entry only kind, time and outcome are decoded. The other members must be valid JSON and are covered by the hash.
+- Entries about the log itself (``by: audit``) and acceptances by a person are left to `iter_chain`, since a reader may
+  act on them.
 """
 
 from __future__ import annotations
@@ -60,17 +61,17 @@ _decode: Final = msgspec.json.Decoder(_Decision | _Transition | _Refusal | _Faul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Lines that follow each other without a flaw.
+    """Consecutive lines without a flaw.
 
     Attributes:
-        lines: how many, at least one.
+        lines: number of lines, at least one.
         size: bytes.
-        head: the hash of the last, 64 hex digits.
-        leaves: their hashes as leaves of the tree; empty where none was asked for.
-        kinds: kind of record -> how many.
-        outcomes: outcome of a decision -> how many.
+        head: hash of the last line, 64 hex digits.
+        leaves: Merkle leaf hashes of the lines; empty if not requested.
+        kinds: kind of entry -> number of entries.
+        outcomes: outcome of a decision -> number of decisions.
         first: earliest time, epoch seconds UTC.
-        last: latest.
+        last: latest time.
     """
 
     lines: int
@@ -84,29 +85,29 @@ class Batch:
 
 
 def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> Batch | None:
-    """Follow lines at once, up to the first in which the log says something of itself.
+    """Verify lines together, up to the first entry about the log itself.
 
     Args:
         lines: each with its newline.
         seq: number of the first, from 0.
-        prev: hash of the line before, 64 hex digits.
-        tree: whether the hashes of the leaves are wanted too.
+        prev: hash of the previous line, 64 hex digits.
+        tree: whether to compute the leaf hashes too.
 
     Returns:
-        The lines taken, from the first; ``None`` where they have to be gone through one by one.
+        The verified lines, from the first; ``None`` if they must be checked one by one.
     """
     whole = b"".join(lines)
     try:
-        said = _decode(whole)
+        records = _decode(whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    kinds = Counter(map(type, said))
+    kinds = Counter(map(type, records))
     if kinds[_Act]:
-        own = next((place for place, one in enumerate(said) if type(one) is _Act and _needs_single_check(one)), None)
+        own = next((place for place, one in enumerate(records) if type(one) is _Act and _needs_single_check(one)), None)
         if own is not None:
-            lines, said = lines[:own], said[:own]
-            kinds, whole = Counter(map(type, said)), b"".join(lines)
-    if not lines or len(said) != len(lines) or max(map(len, lines)) > MAX_LINE_BYTES:
+            lines, records = lines[:own], records[:own]
+            kinds, whole = Counter(map(type, records)), b"".join(lines)
+    if not lines or len(records) != len(lines) or max(map(len, lines)) > MAX_LINE_BYTES:
         return None
     begun = sha256().copy
     for number, line in enumerate(lines, seq):
@@ -116,14 +117,14 @@ def verify_batch(lines: Sequence[bytes], seq: int, prev: str, *, tree: bool) -> 
         if not line.endswith(f',"v":2,"seq":{number},"prev":"{prev}","hash":"{digest}"}}\n'.encode()):
             return None
         prev = digest
-    times = [one.at for one in said]
+    times = [one.at for one in records]
     return Batch(
         lines=len(lines),
         size=len(whole),
         head=prev,
         leaves=_leaves(lines) if tree else (),
         kinds={_tag(kind): count for kind, count in kinds.items()},
-        outcomes=Counter([one.outcome for one in said if type(one) is _Decision]),
+        outcomes=Counter([one.outcome for one in records if type(one) is _Decision]),
         first=min(times),
         last=max(times),
     )
@@ -134,7 +135,7 @@ def _needs_single_check(one: _Act) -> bool:
 
 
 def _leaves(lines: Sequence[bytes]) -> list[bytes]:
-    """Hash lines without their newlines (`authguard.core.merkle.leaf`), each from a copy of what the mark comes to."""
+    """Hash lines without their newlines, as `authguard.core.merkle.leaf` does; copying a primed hash is faster."""
     marked = sha256(b"\x00").copy
     found = []
     for line in lines:

@@ -1,11 +1,13 @@
-"""The chain: how an entry becomes one line that names its predecessor, and where a run of lines first breaks.
+"""Hash chain of the audit log: format an entry as a line that names its predecessor, and find the first broken line.
 
-A line is the entry's JSON with ``,"v":2,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
-is the version of the form of lines; ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``; ``prev`` is
-the hash of the line before, `GENESIS` in the first; ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
+A line is the entry's JSON with ``,"v":1,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
+is the version of the line format. ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``. ``prev`` is the
+hash of the previous line, `GENESIS` in the first. ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
 
-Rules: the stored bytes are hashed, never a second encoding of them; a finding is a value, never an exception. What a
-chain alone cannot show is that its end was cut at a line, or that all of it was written anew.
+Rules of this file:
+- The stored bytes are hashed, never a second encoding of them.
+- A finding is a value, never an exception.
+- A chain alone does not reveal a cut at a line boundary or a complete rewrite; that takes signed checkpoints.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 GENESIS: Final = "0" * 64
-#: of the form of lines, as their ``v`` says; the hot path has it spelt out
+#: version of the line format, the ``v`` of each line; `format_line` and `render_line` spell it out for speed
 VERSION: Final = 2
-#: longest line in bytes, its newline among them: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
+#: longest line in bytes with its newline: an entry of a tile log has a 16-bit length (C2SP tlog-tiles)
 MAX_LINE_BYTES: Final = 65_535
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -37,7 +39,7 @@ _LINK: Final = re.compile(rb',"v":2,"seq":(0|[1-9][0-9]{0,17}),"prev":"([0-9a-f]
 _ANY_VERSION: Final = re.compile(
     rb',"v":([1-9][0-9]{0,8}),"seq":(?:0|[1-9][0-9]{0,17}),"prev":"[0-9a-f]{64}","hash":"([0-9a-f]{64})"\}\n'
 )
-#: how many bytes of a line come after those that are hashed: ``,"hash":"``, 64 digits, ``"}`` and the newline
+#: bytes of a line after the hashed ones: ``,"hash":"``, 64 digits, ``"}`` and the newline
 HASH_SUFFIX_BYTES: Final = 76
 
 
@@ -112,10 +114,10 @@ class ChainedLine:
     """One line whose bytes have the hash that it states.
 
     Attributes:
-        entry: what it says.
-        seq: its place in the chain, from 0.
-        prev: the hash of the line before.
-        hash: its own.
+        entry: the decoded entry.
+        seq: position in the chain, from 0.
+        prev: hash of the previous line.
+        hash: hash of this line.
     """
 
     entry: Entry
@@ -126,11 +128,11 @@ class ChainedLine:
 
 @dataclass(frozen=True, slots=True)
 class ChainBreak:
-    """Where a run of lines first breaks.
+    """The first break in a run of lines.
 
     Attributes:
-        line: from 1; 0 where there is no line at all.
-        flaw: how.
+        line: line number from 1; 0 if there is no line at all.
+        flaw: kind of break.
     """
 
     line: int
@@ -142,8 +144,8 @@ class IntactChain:
     """A run of lines without a break.
 
     Attributes:
-        lines: how many, at least one.
-        head: the hash of the last.
+        lines: number of lines, at least one.
+        head: hash of the last line.
     """
 
     lines: int
@@ -151,18 +153,18 @@ class IntactChain:
 
 
 def format_line(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
-    """Encode an entry as the next line of a chain.
+    """Format an entry as the next line of a chain.
 
     Args:
-        entry: what the line says.
-        seq: how many lines come before it.
-        prev: the hash of the line before, 64 hex digits; `GENESIS` where there is none.
+        entry: the content of the line.
+        seq: number of lines before it.
+        prev: hash of the previous line, 64 hex digits; `GENESIS` for the first.
 
     Returns:
         The line with its newline, and its hash, 64 hex digits.
 
     Raises:
-        ValueError: a text of the entry is not Unicode (a lone surrogate).
+        ValueError: a text of the entry is not valid Unicode (a lone surrogate).
     """
     hashed = _encode(entry)[:-1] + f',"v":2,"seq":{seq},"prev":"{prev}"'.encode()
     digest = sha256(hashed).hexdigest()
@@ -170,12 +172,11 @@ def format_line(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
 
 
 class LineTemplate(msgspec.Struct, frozen=True, gc=False):
-    """The line of a decision that is made again and again: all of it but its id, its time and its trace.
+    """The line of a repeated decision without its id, time and trace.
 
     Attributes:
-        decided: the bytes between the time and the subject: what is the same for everybody who is decided alike, so
-            that one copy serves them all.
-        about: the bytes from the subject on, up to the trace.
+        decided: bytes between the time and the subject; one copy is shared by all subjects with the same decision.
+        about: bytes from the subject to the trace.
     """
 
     decided: bytes
@@ -183,33 +184,33 @@ class LineTemplate(msgspec.Struct, frozen=True, gc=False):
 
 
 def make_template(entry: DecisionEntry) -> LineTemplate:
-    """Keep of a decision's line what does not change from one to the next."""
+    """Return the parts of a decision's line that do not change when it is repeated."""
     whole = _encode(replace(entry, trace_id=""))
     begins = whole.index(b',"policy":')
-    # a quote inside a text is escaped, so this can only be the field
+    # quotes inside a text are escaped, so this match is the field itself
     ends = whole.find(b',"subject":"', begins)
     ends = len(whole) - 1 if ends < 0 else ends
     return LineTemplate(whole[begins:ends], whole[ends:-1])
 
 
-def render_line(  # noqa: PLR0917 - the hot path: a name for each would cost as much as the hash
+def render_line(  # noqa: PLR0917 - hot path: keyword arguments would cost as much as the hash
     template: LineTemplate, record: str, at: float, trace: str, seq: int, prev: str
 ) -> tuple[bytes, str]:
-    """Make the line that `format_line` would make of the same decision with another id, time and trace.
+    """Render the line of a repeated decision; the result equals `format_line` for the same id, time and trace.
 
     Args:
         template: of the decision.
-        record: id, of the letters and digits that the port `authguard.ports.Ids` gives.
+        record: id, of the letters and digits that the port `authguard.ports.Ids` returns.
         at: epoch seconds UTC, finite.
         trace: W3C trace id; empty for none.
-        seq: how many lines come before it.
-        prev: the hash of the line before.
+        seq: number of lines before it.
+        prev: hash of the previous line.
     """
     traced = f',"trace_id":"{trace}"' if trace else ""
     hashed = b"".join(
         (
             f'{{"kind":"decision","id":"{record}","at":'.encode(),
-            _encode(at),  # a sixth of the time of a `repr`
+            _encode(at),  # takes a sixth of the time of `repr`
             template.decided,
             template.about,
             f'{traced},"v":2,"seq":{seq},"prev":"{prev}"'.encode(),
@@ -220,14 +221,14 @@ def render_line(  # noqa: PLR0917 - the hot path: a name for each would cost as 
 
 
 def parse_line(line: bytes) -> ChainedLine | Violation:
-    """Check one line by itself: its form, its hash, and that it is a record.
+    """Validate one line by itself: its format, its hash, and that it holds an entry.
 
     Args:
-        line: with its newline, where it has one.
+        line: with its newline, if it has one.
     """
     if not line.endswith(b"\n"):
         return Violation.TORN if len(line) <= MAX_LINE_BYTES else Violation.NOT_A_RECORD
-    # quotes inside a text are escaped, so the last of these can only be the link itself
+    # quotes inside a text are escaped, so the last match is the link itself
     found = _LINK.fullmatch(line, max(line.rfind(b',"v":2,"seq":'), 0))
     if len(line) > MAX_LINE_BYTES:
         return Violation.NOT_A_RECORD
@@ -252,15 +253,16 @@ def _classify_version(line: bytes) -> Violation:
 
 
 def iter_chain(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Iterator[ChainedLine | ChainBreak]:
-    """Walk a chain in constant memory.
+    """Validate a chain line by line, in constant memory.
 
     Args:
-        lines: of it.
+        lines: of the chain.
         seq: number of the first of them, from 0.
-        prev: hash of the line before that.
+        prev: hash of the line before the first.
 
     Yields:
-        Every line up to the first break, then the break, and no more; a break's line counts from the chain's first.
+        Every line up to the first break, then the break and nothing after it; a break's line counts from the chain's
+            first.
     """
     begin = seq
     for line in lines:
@@ -277,8 +279,8 @@ def iter_chain(lines: Iterable[bytes], seq: int = 0, prev: str = GENESIS) -> Ite
 
 
 def verify_chain(lines: Iterable[bytes]) -> IntactChain | ChainBreak:
-    """Find the first break of a chain; a chain without a line is broken."""
+    """Return the first break of a chain, or its length and head; a chain without a line is broken."""
     found: ChainedLine | ChainBreak = ChainBreak(0, Violation.EMPTY)
-    for found in iter_chain(lines):  # noqa: B007 - the last one found is the answer
+    for found in iter_chain(lines):  # noqa: B007 - only the last item counts
         pass
     return found if isinstance(found, ChainBreak) else IntactChain(found.seq + 1, found.hash)

@@ -1,8 +1,8 @@
-"""Which checkpoints of a chain are kept: all of the last hour, and of older ones the fewer the older they are.
+"""Retention of checkpoints: all of the last hour, and fewer of the older ones the older they are.
 
-A later checkpoint covers all that an earlier one does, so an earlier one is kept for its time alone. Rule: which are
-kept follows from what is there, and thinning what was thinned changes nothing; so whoever knows the digest of what
-was kept finds out that one was taken away, whether or not the others were already dropped.
+A later checkpoint covers everything that an earlier one does, so an earlier one is kept only for its time. Rule: the
+selection is a function of the checkpoints and is idempotent. So the digest of the kept ones reveals a missing
+checkpoint, whether or not the others were already dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 THINNED: Final = "thinned"
-#: seconds for which every checkpoint is kept, and parts into which each doubling of the age after that is cut
+#: seconds for which every checkpoint is kept; number of parts per doubling of the age after that
 KEEP_ALL_S: Final = 3_600
 PARTS: Final = 16
 _NOTE: Final = re.compile(
@@ -28,12 +28,12 @@ _NOTE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CheckpointInfo:
-    """What a checkpoint is judged by.
+    """The properties of a checkpoint that decide about its retention.
 
     Attributes:
-        size: lines that it covers.
-        at: when it was signed, epoch seconds UTC.
-        pivotal: whether more than one key signed it: whoever trusts the older one needs it.
+        size: number of lines that it covers.
+        at: signing time, epoch seconds UTC.
+        pivotal: whether several keys signed it: a verifier that only trusts the older key needs it.
         digest: of its note.
     """
 
@@ -45,14 +45,14 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class RetentionNote:
-    """What a log says of its checkpoints.
+    """The statement of a log about its kept checkpoints.
 
     Attributes:
-        first: line before which lines had given way to stubs, from 0.
-        last: lines under the newest checkpoint that was looked at.
-        until: its time, epoch seconds UTC.
-        silence: longest time between two of them before, seconds.
-        digest: of those that are kept, hexadecimal.
+        first: line, from 0, before which lines were retired.
+        last: lines under the newest checkpoint of the selection.
+        until: time of that checkpoint, epoch seconds UTC.
+        silence: longest time between two checkpoints before the selection, seconds.
+        digest: of the kept checkpoints, hex.
     """
 
     first: int
@@ -62,16 +62,16 @@ class RetentionNote:
     digest: str
 
     def covers(self, one: CheckpointInfo) -> bool:
-        """Whether a checkpoint is one of those that were looked at."""
+        """Return whether a checkpoint was part of the selection."""
         return one.size <= self.last and one.at <= self.until
 
 
 def select_retained(checkpoints: Sequence[CheckpointInfo], first: int) -> list[int]:
-    """Choose the checkpoints that are kept; return their places, in order.
+    """Select the checkpoints to keep; return their indexes, in order.
 
     Args:
-        checkpoints: in their order, the newest last.
-        first: lines that had given way to stubs: what only covers those goes.
+        checkpoints: in order, the newest last.
+        first: number of retired lines: checkpoints that only cover those are dropped.
     """
     if not checkpoints:
         return []
@@ -93,7 +93,7 @@ def select_retained(checkpoints: Sequence[CheckpointInfo], first: int) -> list[i
 
 
 def digest_checkpoints(checkpoints: Iterable[CheckpointInfo]) -> str:
-    """Hash the digests of checkpoints, in their order."""
+    """Hash the digests of checkpoints, in order."""
     return sha256(b"".join(one.digest for one in checkpoints)).hexdigest()
 
 
@@ -103,12 +103,12 @@ def longest_gap(checkpoints: Sequence[CheckpointInfo]) -> int:
 
 
 def format_retention_note(first: int, checkpoints: Sequence[CheckpointInfo], silence: int) -> str:
-    """Write what is kept.
+    """Format the statement about the kept checkpoints.
 
     Args:
         first: as in `select_retained`.
-        checkpoints: those that are kept.
-        silence: longest time between two before they were thinned, seconds.
+        checkpoints: the kept ones.
+        silence: longest time between two checkpoints before the selection, seconds.
     """
     last = checkpoints[-1]
     return (
@@ -118,9 +118,9 @@ def format_retention_note(first: int, checkpoints: Sequence[CheckpointInfo], sil
 
 
 def parse_retention_note(note: str) -> RetentionNote | None:
-    """Read what a record says was kept; ``None`` where it says nothing of the kind."""
-    said = _NOTE.fullmatch(note)
-    if said is None:
+    """Parse a statement about kept checkpoints; return ``None`` if the note is none."""
+    match = _NOTE.fullmatch(note)
+    if match is None:
         return None
-    first, last, until, silence = map(int, said.groups()[:4])
-    return RetentionNote(first, last, until, silence, said[5])
+    first, last, until, silence = map(int, match.groups()[:4])
+    return RetentionNote(first, last, until, silence, match[5])

@@ -1,8 +1,9 @@
-"""How a chain passes from one writer to the next: what a writer says when it begins, when it ends and what it found.
+"""Notes of the entries that mark a change of writer: its start, its end, and what it found.
 
-``opened`` names the line that it follows and is signed by itself, so that nobody without the key can begin; ``closed``
-is a writer's last line, so that only ``opened`` may follow it. What a crash left unsigned is ``recovered``, what nobody
-with the key wrote is ``foreign`` and was moved to a file beside the log, and a person may accept either.
+``opened`` names the line that it follows and has its own signature, so that a writer without the key cannot begin.
+``closed`` is a writer's last line, so that only ``opened`` may follow it. Lines that a crash left unsigned are
+``recovered``. Bytes that no writer with the key wrote are ``foreign`` and were moved to a file next to the log. A
+person may accept either.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ RECOVERED: Final = "recovered"
 FOREIGN: Final = "foreign"
 ADOPTED: Final = "adopted"
 ACCEPTED: Final = "accepted"
-#: acts that a strict verification looks at
+#: acts that a strict verification reports
 ANOMALY_ACTS: Final = frozenset({RECOVERED, FOREIGN, ADOPTED})
-#: who says what the log has to say of itself
+#: actor of entries about the log itself
 AUDIT_ACTOR: Final = "audit"
-#: seconds by which a thread may be late for a checkpoint
+#: seconds that the checkpoint thread may be late
 CHECKPOINT_TOLERANCE_S: Final = 1.0
 
 _OPENED: Final = re.compile(r"after ([0-9a-f]{64}), ([0-9a-f]{8}) ([A-Za-z0-9+/=]{1,100})")
@@ -44,16 +45,16 @@ _ACCEPTED: Final = re.compile(r"([0-9A-Za-z._-]{1,64}) .+: .+")
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """Something that a log says of lines that no writer of ours vouched for when they were written.
+    """A report in the log about lines that no writer with the key vouched for at the time of writing.
 
     Attributes:
         kind: ``recovered``, ``foreign`` or ``adopted``.
-        id: of the record that says so.
+        id: of the entry that reports it.
         place: names the lines: ``audit.jsonl:11-15``, or the file that they were moved to.
-        words: what an operator is told.
-        first: of the lines in the chain, from 1; 0 where they are not in it.
-        last: as much.
-        grave: whether a strict verification fails until a person accepts it.
+        words: description for operators.
+        first: first line in the chain, from 1; 0 if the lines are not in it.
+        last: last line, likewise.
+        severe: whether a strict verification fails until a person accepts it.
     """
 
     kind: str
@@ -70,42 +71,42 @@ def _message(prev: str, record: str, at: float) -> bytes:
 
 
 def format_opened_note(key: Key, sign: Sign, prev: str, record: str, at: float) -> str:
-    """Write what a writer begins with.
+    """Format the note of a writer's first entry.
 
     Args:
         key: that signs it.
-        sign: of that key.
-        prev: hash of the line that it follows.
-        record: id of the record.
-        at: time of the record.
+        sign: signing function of that key.
+        prev: hash of the previous line.
+        record: id of the entry.
+        at: time of the entry.
     """
     return f"after {prev}, {key.id(NOTE_SIGNATURE).hex()} {b64encode(sign(_message(prev, record, at))).decode()}"
 
 
 def is_opened(found: ChainedLine, keys: Collection[Key] | None, check: Check | None = None) -> bool:
-    """Whether a line is the first of a writer that has the key.
+    """Return whether a line is the first entry of a writer that has the key.
 
     Args:
         found: the line.
-        keys: one of which has to have signed it; ``None`` where there is none to hold it against.
-        check: of signatures.
+        keys: one of them must have signed it; ``None`` skips the signature.
+        check: verifies a signature.
     """
     entry = found.entry
-    said = _OPENED.fullmatch(entry.note) if _is_own(entry, OPENED) and isinstance(entry, ActEntry) else None
-    if said is None or said[1] != found.prev:
+    match = _OPENED.fullmatch(entry.note) if _is_own(entry, OPENED) and isinstance(entry, ActEntry) else None
+    if match is None or match[1] != found.prev:
         return False
     if keys is None or check is None:
         return True
     try:
-        signature = decode_base64(said[3])
+        signature = decode_base64(match[3])
     except ValueError:
         return False
     message = _message(found.prev, entry.id, entry.at)
-    return any(key.id(NOTE_SIGNATURE).hex() == said[2] and check(key.public, signature, message) for key in keys)
+    return any(key.id(NOTE_SIGNATURE).hex() == match[2] and check(key.public, signature, message) for key in keys)
 
 
 def is_closed(found: ChainedLine) -> bool:
-    """Whether a line is the last of a writer."""
+    """Return whether a line is a writer's last entry."""
     return _is_own(found.entry, CLOSED)
 
 
@@ -114,22 +115,22 @@ def _is_own(entry: object, act: str) -> bool:
 
 
 def format_recovered_note(first: int, last: int, seconds: float, every: int, within: float) -> str:
-    """Write what a crash left unsigned: the lines, from 1, how long they took, and what a checkpoint covers at most."""
+    """Format the note about unsigned lines after a crash: their range from 1, duration, and the checkpoint limits."""
     return f"lines {first} to {last}, {seconds:.0f} s; a checkpoint covers {every} lines or {within:.0f} s"
 
 
 def format_foreign_note(size: int, line: int, name: str, digest: str) -> str:
-    """Write what was moved aside: bytes, the line behind which they stood, the file, its SHA-256 in hexadecimal."""
+    """Format the note about moved bytes: size, the last line before them, the file, its SHA-256 in hex."""
     return f"{size} bytes behind line {line} are in {name}, sha256 {digest}"
 
 
 def format_accepted_note(mark: Anomaly, reason: str) -> str:
-    """Write what a person accepted, and why."""
+    """Format the note of an acceptance: the anomaly and a person's reason."""
     return f"{mark.id} {mark.place}: {reason}"
 
 
 def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
-    """Read what a line says of others; ``None`` where it says nothing of the kind.
+    """Return the anomaly that a line reports; ``None`` if it reports none.
 
     Args:
         found: the line.
@@ -141,10 +142,10 @@ def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
     if entry.act == ADOPTED:
         words = f"adopted: lines 1 to {found.seq} were signed later than they were written"
         return Anomaly(ADOPTED, entry.id, f"{chain}:1-{found.seq}", words, 1, found.seq, severe=True)
-    if entry.act == FOREIGN and (said := _FOREIGN.fullmatch(entry.note)):
-        return Anomaly(FOREIGN, entry.id, said[1], f"foreign: {entry.note}", 0, 0, severe=True)
-    if entry.act == RECOVERED and (said := _RECOVERED.fullmatch(entry.note)):
-        first, last, seconds, every, within = map(int, said.groups())
+    if entry.act == FOREIGN and (match := _FOREIGN.fullmatch(entry.note)):
+        return Anomaly(FOREIGN, entry.id, match[1], f"foreign: {entry.note}", 0, 0, severe=True)
+    if entry.act == RECOVERED and (match := _RECOVERED.fullmatch(entry.note)):
+        first, last, seconds, every, within = map(int, match.groups())
         severe = last - first + 1 > every or seconds > within + CHECKPOINT_TOLERANCE_S
         place = f"{chain}:{first}-{last}"
         words = f"recovered: lines {first} to {last} were unsigned when their writer ended, {seconds} s of them"
@@ -153,8 +154,8 @@ def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:
 
 
 def parse_accepted_note(entry: object) -> str:
-    """Read which record a person accepted; empty where the entry is no such act."""
+    """Return the id of the entry that a person accepted; empty if this entry is no acceptance."""
     if type(entry) is not ActEntry or entry.act != ACCEPTED or entry.by in {"", AUDIT_ACTOR}:
         return ""
-    said = _ACCEPTED.fullmatch(entry.note)
-    return said[1] if said else ""
+    match = _ACCEPTED.fullmatch(entry.note)
+    return match[1] if match else ""

@@ -1,7 +1,7 @@
-"""The Merkle tree over a log's lines (RFC 6962 2.1, RFC 9162 2.1): roots as lines come, and proofs that one is in it.
+"""Merkle tree over a log's lines (RFC 6962 2.1, RFC 9162 2.1): incremental roots and inclusion proofs.
 
-A leaf's data is one line without its newline. Rule: a tree grows by its right edge alone, so its state is the roots of
-the whole subtrees there, at most 64 of them, however long the log is.
+A leaf's data is one line without its newline. A tree grows only at its right edge, so its state is the roots of the
+complete subtrees there: at most 64, however long the log.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree that grows, in constant memory.
+    """A growing Merkle tree in constant memory.
 
     Attributes:
-        size: leaves.
-        edge: the roots of its whole subtrees, the largest first.
+        size: number of leaves.
+        edge: roots of its complete subtrees, the largest first.
     """
 
     __slots__ = ("edge", "size")
 
     def __init__(self, size: int = 0, edge: Iterable[bytes] = ()) -> None:
-        """Begin empty, or where another left off.
+        """Create an empty tree, or restore one.
 
         Raises:
-            ValueError: so many leaves have another number of whole subtrees.
+            ValueError: the number of roots does not fit the number of leaves.
         """
         self.size = size
         self.edge = list(edge)
@@ -51,7 +51,7 @@ class Tree:
             raise ValueError("the edge of a tree has one hash for each bit of its size")
 
     def add(self, hashed: bytes) -> None:
-        """Add one leaf by its hash."""
+        """Append one leaf by its hash."""
         edge, size = self.edge, self.size
         while size & 1:
             hashed = sha256(b"\x01" + edge.pop() + hashed).digest()
@@ -60,7 +60,7 @@ class Tree:
         self.size += 1
 
     def extend(self, hashes: Iterable[bytes]) -> None:
-        """Add many leaves by their hashes, a level at a time: what `add` would make of them, in half of its time."""
+        """Append many leaves by their hashes, a level at a time; as `add` for each, in half the time."""
         level, size, ends = list(hashes), self.size, []
         self.size += len(level)
         while level:
@@ -74,14 +74,14 @@ class Tree:
         self.edge += reversed(ends)
 
     def append_subtree(self, hashed: bytes, level: int) -> None:
-        """Add a whole subtree by its root.
+        """Append a complete subtree by its root.
 
         Args:
             hashed: the root.
-            level: so many levels over its leaves, which are 2 to the power of that.
+            level: height over its leaves, which number 2 to that power.
 
         Raises:
-            ValueError: the tree does not end where such a subtree may begin.
+            ValueError: the tree's size is not a multiple of the subtree's.
         """
         if self.size & ((1 << level) - 1):
             raise ValueError("a subtree begins at a multiple of its size")
@@ -93,7 +93,7 @@ class Tree:
         self.size += 1 << level
 
     def root(self) -> bytes:
-        """Give the root of all leaves so far."""
+        """Return the root of all leaves so far."""
         if not self.edge:
             return EMPTY
         found = self.edge[-1]
@@ -103,7 +103,7 @@ class Tree:
 
 
 def siblings(index: int, size: int) -> list[tuple[int, int]]:
-    """Name the subtrees whose roots prove a leaf, as ranges of leaves, the lowest level first (RFC 6962 2.1.1).
+    """Return the subtrees of an inclusion proof as ranges of leaves, the lowest level first (RFC 6962 2.1.1).
 
     Args:
         index: of the leaf, from 0.
@@ -122,15 +122,15 @@ def siblings(index: int, size: int) -> list[tuple[int, int]]:
 
 
 def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) -> tuple[bytes, ...]:
-    """Make the inclusion proof of a leaf from the hashes of all leaves, in one pass and constant memory.
+    """Build the inclusion proof of a leaf from the hashes of all leaves, in one pass and constant memory.
 
     Args:
-        leaves: their hashes; a root with its level stands for a whole subtree whose leaves are not at hand.
+        leaves: their hashes; a pair of root and level replaces a complete subtree of which the leaves are gone.
         index: of the leaf.
         size: of the tree.
 
     Raises:
-        ValueError: there are fewer leaves than that, or the leaf is none of them.
+        ValueError: there are fewer leaves than `size`, or the leaf is not among them.
     """
     if not 0 <= index < size:
         raise ValueError("a leaf can be proved in a tree that holds it")
@@ -143,7 +143,7 @@ def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) ->
             break
         if seen in ends:
             current = seen
-        # no sibling is a part of such a subtree: its parent would be one too, and that holds the leaf itself
+        # no sibling lies inside such a subtree: its parent would lie there too, and with it the leaf to prove
         hashed, level = (item, 0) if isinstance(item, bytes) else item
         if current >= 0 and seen < ends[current]:
             trees[current].append_subtree(hashed, level) if level else trees[current].add(hashed)
@@ -154,7 +154,7 @@ def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) ->
 
 
 def root_of(hashed: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Compute the root that a proof leads to; empty where the proof has the wrong length (RFC 9162 2.1.3.2)."""
+    """Return the root that a proof leads to; empty if the proof has the wrong length (RFC 9162 2.1.3.2)."""
     if not 0 <= index < size or size.bit_length() > LEVELS:
         return b""
     path = siblings(index, size)
@@ -166,5 +166,5 @@ def root_of(hashed: bytes, index: int, size: int, proof: Sequence[bytes]) -> byt
 
 
 def leaves(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Hash lines to leaves; the newline is the file's, not the record's."""
+    """Hash lines to leaves; the newline belongs to the file, not to the record."""
     return (leaf(line.removesuffix(b"\n")) for line in lines)

@@ -1,10 +1,11 @@
-"""Checkpoints of a log as signed notes: the words, the keys' names, and what makes a note good (C2SP, by name).
+"""Checkpoints of a log as signed notes (C2SP tlog-checkpoint, signed-note, tlog-cosignature).
 
 A note is three lines (origin, size, root: C2SP tlog-checkpoint), a blank line, and signature lines (C2SP signed-note).
 The log signs twice: the note itself (Ed25519, type 0x01), and the note with its time (C2SP tlog-cosignature, 0x04).
 
-Rules: an unknown key's signature says nothing; a known key's that is wrong spoils the note; nothing here signs or
-checks by itself: the mathematics are handed in.
+Rules of this file:
+- A signature of an unknown key is ignored; a wrong signature of a known key invalidates the note.
+- The functions for signing and verification are passed in; this file does no cryptography.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    #: message -> signature of 64 bytes
+    #: message -> 64-byte signature
     Sign = Callable[[bytes], bytes]
-    #: public key, signature, message -> whether it is right
+    #: public key, signature, message -> whether the signature is valid
     Check = Callable[[bytes, bytes, bytes], bool]
 
-#: most characters of a note, and most signatures that are looked at (signed-note: at least 16)
+#: largest note in characters, and most signatures that are checked (signed-note: at least 16)
 MAX_NOTE_CHARS: Final = 8_192
 MAX_SIGNATURES: Final = 16
 NOTE_SIGNATURE: Final = 0x01
 COSIGNATURE: Final = 0x04
 
-#: bytes of an encoded public key: the kind of signature, then Ed25519
+#: bytes of an encoded public key: kind of signature, Ed25519 key
 KEY_BYTES: Final = 33
 
-#: bytes of a signature with its time: the key's id, the time, Ed25519
+#: bytes of a cosignature: key id, time, Ed25519 signature
 _TIMED_BYTES: Final = 4 + 8 + 64
 
 _NAME: Final = re.compile(r"[^\s+]{1,200}")
@@ -41,14 +42,14 @@ _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,200}) ([A-Za-z0-9+/=]{1,400})\n")
 
 
 def decode_base64(text: str) -> bytes:
-    """Read base64 (RFC 4648 4) that is written in the one way in which it is written (RFC 4648 3.5).
+    """Decode base64 (RFC 4648 4), accepting only the canonical encoding (RFC 4648 3.5).
 
     Raises:
-        ValueError: it is not.
+        ValueError: the text is malformed or not canonical.
     """
     raw = b64decode(text, validate=True)
     if b64encode(raw).decode() != text:
-        raise ValueError("not the one way to write it")
+        raise ValueError("not canonical base64")
     return raw
 
 
@@ -65,20 +66,20 @@ class Key:
     public: bytes
 
     def id(self, kind: int) -> bytes:
-        """Name the key in a signature line: four bytes of a hash over name, kind and key (signed-note)."""
+        """Return the key id of a signature line: four bytes of a hash over name, kind and key (signed-note)."""
         return sha256(self.name.encode() + b"\n" + bytes([kind]) + self.public).digest()[:4]
 
     def text(self) -> str:
-        """Write the key as a verifier key: ``name+id+base64`` (signed-note)."""
+        """Format the key as a verifier key: ``name+id+base64`` (signed-note)."""
         coded = b64encode(bytes([NOTE_SIGNATURE]) + self.public).decode()
         return f"{self.name}+{self.id(NOTE_SIGNATURE).hex()}+{coded}"
 
 
 def parse_key(text: str) -> Key:
-    """Read a verifier key.
+    """Parse a verifier key.
 
     Raises:
-        ValueError: it is none, or its id is another key's.
+        ValueError: it is malformed, or its id belongs to another key.
     """
     parts = text.strip().split("+", 2)
     try:
@@ -89,18 +90,18 @@ def parse_key(text: str) -> Key:
     key = Key(name, raw[1:])
     has_form = _NAME.fullmatch(name) and len(raw) == KEY_BYTES and raw[0] == NOTE_SIGNATURE
     if not (has_form and key.id(NOTE_SIGNATURE).hex() == stated):
-        raise ValueError("the verifier key was changed: its id is not its own")
+        raise ValueError("the verifier key was changed: its id does not match")
     return key
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a note signs.
+    """The signed statement of a note.
 
     Attributes:
-        origin: which log.
-        size: how many lines, from the first.
-        root: of the tree over them.
+        origin: name of the log.
+        size: number of lines, from the first.
+        root: Merkle root over them.
     """
 
     origin: str
@@ -108,18 +109,18 @@ class Checkpoint:
     root: bytes
 
     def body(self) -> str:
-        """Write what is signed."""
+        """Format the text that is signed."""
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedNote:
-    """A good note.
+    """A note with valid signatures.
 
     Attributes:
-        checkpoint: what it signs.
-        at: when, epoch seconds UTC.
-        keys: the known keys that signed both ways.
+        checkpoint: the signed statement.
+        at: signing time, epoch seconds UTC.
+        keys: the known keys that signed in both forms.
     """
 
     checkpoint: Checkpoint
@@ -132,7 +133,7 @@ def _timed(body: str, at: int) -> bytes:
 
 
 def sign_note(checkpoint: Checkpoint, at: int, signers: Collection[tuple[Key, Sign]]) -> str:
-    """Write a note, signed by each key plainly and with the time."""
+    """Format a note, signed by each key in both forms: plain, and with the time."""
     body = checkpoint.body()
     lines = []
     for key, sign in signers:
@@ -143,7 +144,7 @@ def sign_note(checkpoint: Checkpoint, at: int, signers: Collection[tuple[Key, Si
 
 
 def parse_checkpoint(note: str) -> Checkpoint | None:
-    """Read what a note says, whoever signed it; ``None`` where it is no note of ours."""
+    """Parse a note's checkpoint without verifying signatures; return ``None`` if it is malformed."""
     found = _BODY.match(note) if len(note) <= MAX_NOTE_CHARS else None
     if found is None or not note.startswith("\n", found.end()):
         return None
@@ -154,12 +155,12 @@ def parse_checkpoint(note: str) -> Checkpoint | None:
 
 
 def count_signatures(note: str) -> int:
-    """Count the signature lines of a note."""
+    """Return the number of signature lines of a note."""
     return note.count("\n— ")
 
 
 def parse_time(note: str) -> int:
-    """Read when a note says that it was signed, whoever signed it, epoch seconds UTC; 0 where it says nothing."""
+    """Return a note's signing time without verifying it, epoch seconds UTC; 0 if it has none."""
     for line in note.split("\n"):
         found = _SIGNATURE.fullmatch(line + "\n")
         try:
@@ -172,7 +173,7 @@ def parse_time(note: str) -> int:
 
 
 def open_note(note: str, keys: Collection[Key], check: Check) -> VerifiedNote | None:
-    """Open a note; ``None`` where it is malformed, not signed by a known key both ways, or signed wrongly by one."""
+    """Verify a note; return ``None`` unless a known key signed both forms and no known key's signature is wrong."""
     checkpoint = parse_checkpoint(note)
     if checkpoint is None:
         return None
@@ -190,10 +191,10 @@ def open_note(note: str, keys: Collection[Key], check: Check) -> VerifiedNote | 
     return VerifiedNote(checkpoint, times[good[0]], good)
 
 
-def _verify_signature(  # noqa: PLR0917 - what one line adds to
+def _verify_signature(  # noqa: PLR0917 - the last two are accumulators
     line: str, body: str, keys: Collection[Key], check: Check, plain: set[Key], times: dict[Key, int]
 ) -> bool:
-    """Take one signature line; false where it is malformed, or a known key's and wrong."""
+    """Verify one signature line; return whether it is well-formed and, for a known key, valid."""
     found = _SIGNATURE.fullmatch(line)
     try:
         raw = decode_base64(found[2]) if found else b""

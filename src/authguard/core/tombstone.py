@@ -1,8 +1,8 @@
-"""What is kept of a segment whose time is over: enough to follow the chain past it and to compute the tree over it.
+"""Tombstones for retired log segments: the data needed to continue the hash chain and the Merkle tree past them.
 
-The lines' own hashes are gone, but the roots of the whole subtrees that they filled are not, so every later root, and
-every proof of a later line, comes out as before. Rule: a stub is believed for what a signed tree makes of it, and only
-where a line of the log says that it was made.
+The lines' own hashes are gone, but the roots of the complete subtrees that they filled remain. So every later root, and
+every proof of a later line, is unchanged. Rule: a tombstone is accepted only if a signed tree confirms its roots and a
+line of the log records its creation.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from authguard.core.merkle import LEVELS, Tree, leaf
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: most keys, and most older stubs, that the lines of a segment may name
+#: largest numbers of rotated keys and of older tombstones that the lines of one segment may name
 MAX_OFFERED_KEYS: Final = 64
 MAX_RETIRED: Final = 4_096
-#: of the record that goes before the lines do
+#: act of the entry that is written before the lines are removed
 RETIRED: Final = "retired"
 
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
@@ -31,21 +31,21 @@ _NOTE: Final = re.compile(r"lines [0-9]+ to [0-9]+, tombstone sha256 ([0-9a-f]{6
 
 
 class Tombstone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left of a segment.
+    """The summary of a retired segment.
 
     Attributes:
-        v: version of the form.
-        base: number of its first line in the chain, from 0.
-        count: lines.
+        v: version of the format.
+        base: number of the segment's first line in the chain, from 0.
+        count: number of lines.
         prev: hash of the line before the first.
         first: hash of the first line.
         last: hash of the last line.
         since: time of the first line, epoch seconds UTC.
-        until: time of the newest.
-        blocks: roots of the subtrees that the lines filled, in hexadecimal, from the first line on (`subtree_levels`).
-        offered: keys to which the lines say that the log's was rotated.
-        adopted: lines of the chain that were first signed later than written; 0 where the lines do not say.
-        retired: digests of the older stubs that the lines named.
+        until: time of the newest line.
+        blocks: hex roots of the complete subtrees that the lines fill, in order (`subtree_levels`).
+        offered: keys to which the log's key was rotated, as the lines state.
+        adopted: lines of the chain that were signed later than written; 0 if the lines state none.
+        retired: digests of the older tombstones that the lines named.
     """
 
     v: int
@@ -62,11 +62,11 @@ class Tombstone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retired: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """Write it as its file has it."""
+        """Return the content of the tombstone's file."""
         return msgspec.json.encode(self) + b"\n"
 
     def append_to(self, tree: Tree) -> None:
-        """Let a tree that ends where the stub begins grow by its lines."""
+        """Append the segment's lines to a tree that ends where the segment begins."""
         for level, block in zip(subtree_levels(self.base, self.base + self.count), self.blocks, strict=True):
             tree.append_subtree(bytes.fromhex(block), level)
 
@@ -75,7 +75,7 @@ _decode: Final = msgspec.json.Decoder(Tombstone).decode
 
 
 def parse_tombstone(raw: bytes) -> Tombstone | None:
-    """Read a stub; ``None`` where it is none, or does not fit together."""
+    """Parse a tombstone; return ``None`` if it is malformed or inconsistent."""
     try:
         found = _decode(raw)
     except msgspec.DecodeError:
@@ -91,12 +91,12 @@ def parse_tombstone(raw: bytes) -> Tombstone | None:
         and 0 <= found.adopted <= found.base + found.count
         and all(_HEX.fullmatch(one) for one in (found.prev, found.first, found.last, *found.blocks, *found.retired))
     )
-    # one form of bytes for one stub, so that what is hashed is what is read
+    # only the canonical encoding is accepted, so the hash covers the parsed bytes
     return found if fits and found.encode() == raw else None
 
 
 def subtree_levels(begin: int, end: int) -> list[int]:
-    """Cut a range of leaves into the fewest whole subtrees; give how many levels each has, from the first on."""
+    """Split a range of leaves into the fewest complete subtrees; return their levels, from the first on."""
     found = []
     while begin < end:
         fits = (end - begin).bit_length() - 1
@@ -107,12 +107,12 @@ def subtree_levels(begin: int, end: int) -> list[int]:
 
 
 def make_tombstone(lines: Iterable[bytes], base: int, count: int) -> Tombstone | None:
-    """Make the stub of a segment; ``None`` where its lines are not a chain of so many from there on.
+    """Build the tombstone of a segment; return ``None`` if its lines are not a chain of that length.
 
     Args:
         lines: of the segment, with their newlines.
         base: number of the first.
-        count: how many there have to be.
+        count: required number of lines.
     """
     wanted = subtree_levels(base, base + count)
     roots: list[str] = []
@@ -152,12 +152,12 @@ def make_tombstone(lines: Iterable[bytes], base: int, count: int) -> Tombstone |
 
 
 def format_retired_note(tombstone: Tombstone) -> str:
-    """Say in a record that a segment gives way to a stub."""
+    """Format the note of the entry that records a segment's retirement."""
     last = tombstone.base + tombstone.count
     return f"lines {tombstone.base + 1} to {last}, tombstone sha256 {sha256(tombstone.encode()).hexdigest()}"
 
 
 def parse_retired_note(note: str) -> str:
-    """Read which stub a record names; empty where it names none."""
+    """Return the digest of the tombstone that a note names; empty if it names none."""
     found = _NOTE.fullmatch(note)
     return found[1] if found else ""
