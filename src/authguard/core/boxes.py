@@ -1,11 +1,11 @@
-"""The algebra of rules: a rule is a box of cells, and subtracting boxes from the whole leaves exactly the gaps.
+"""Box algebra of decision rules: a rule is a box of cells, and subtracting all boxes from the space leaves the gaps.
 
-A box is one bit mask per dimension: bit *i* stands for the dimension's *i*-th value. A cell is in the box when each of
-its values is in that dimension's mask; a box with an empty mask holds nothing.
+A box is one bit mask per dimension: bit *i* stands for the dimension's *i*-th value. A cell is in the box if each of
+its values is in that dimension's mask. A box with an empty mask has no cells.
 
 Rules of this file:
 - Pure and exact: no sampling, no rounding, no order but the one given.
-- Work is bounded by a budget of boxes looked at; past it the answer is `Undecided`, and nothing is assumed.
+- Work is bounded by a number of boxes; past it the result is `Undecided`, and nothing is assumed.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 Box = tuple[int, ...]
 
-#: what stands for a rule in the cells that no rule decides
+#: index used instead of a rule's for cells that no rule decides
 GAP: Final = -1
 
-#: boxes looked at before a rule set counts as too tangled (about a second); the standard policy needs under a thousand
+#: boxes to process before rules count as too complex (about a second); the standard policy needs under a thousand
 MAX_BOXES: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class BoxCoverage:
-    """Who takes what, exactly.
+    """The exact cells of each rule.
 
     Attributes:
-        reaches: for each rule, in order, the cells that it decides: disjoint boxes, empty where it is shadowed.
-        gap: the cells that no rule decides: disjoint boxes.
-        nodes: boxes looked at on the way.
+        reaches: for each rule, in order, the disjoint boxes of cells that it decides; empty if it is shadowed.
+        gap: disjoint boxes of the cells that no rule decides.
+        nodes: number of boxes processed.
     """
 
     reaches: tuple[tuple[Box, ...], ...]
@@ -44,12 +44,12 @@ class BoxCoverage:
     nodes: int
 
     def deciders(self, box: Box) -> frozenset[int]:
-        """Give the rules that decide some cell of a box; `GAP` among them where none decides one."""
+        """Return the rules that decide some cell of a box, with `GAP` if no rule decides one of them."""
         found = {index for index, reached in enumerate(self.reaches) if _intersects(reached, box)}
         return frozenset(found | {GAP}) if _intersects(self.gap, box) else frozenset(found)
 
     def decides_any(self, rules: Iterable[int], box: Box) -> bool:
-        """Whether any of some rules decides a cell of a box."""
+        """Return whether any of some rules decides a cell of a box."""
         return any(_intersects(self._of(rule), box) for rule in rules)
 
     def cells(self, rule: int, box: Box) -> int:
@@ -57,10 +57,10 @@ class BoxCoverage:
         return sum(count(intersect(box, taken)) for taken in self._of(rule))
 
     def example(self, rule: int, box: Box) -> Box:
-        """Give cells of a box that one rule decides, as wide a box as there is at hand.
+        """Return cells of a box that one rule decides, as the widest box available.
 
         Raises:
-            ValueError: it decides none of them.
+            ValueError: the rule decides none of them.
         """
         return largest(both for taken in self._of(rule) if not is_empty(both := intersect(box, taken)))
 
@@ -80,11 +80,11 @@ def _intersects(taken: Iterable[Box], box: Box) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The rules are too tangled for the budget; nothing is known.
+    """The rules are too complex for the bound; nothing is known.
 
     Attributes:
-        rule: index of the rule at which the budget ran out.
-        nodes: boxes (or nodes of a diagram) looked at until then, and those still to look at.
+        rule: index of the rule at which the bound was reached.
+        nodes: boxes (or nodes of a diagram) processed until then, and those still pending.
     """
 
     rule: int
@@ -93,7 +93,7 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Dimensions and their closed sets of values: what turns words into boxes and back.
+    """Dimensions with their closed value sets; converts conditions to boxes and boxes to text.
 
     Attributes:
         values: dimension -> its values, in order.
@@ -107,15 +107,15 @@ class Space:
         return tuple((1 << len(known)) - 1 for known in self.values.values())
 
     def box(self, when: Mapping[str, Iterable[str]]) -> Box:
-        """Turn a condition into a box; a dimension that is not named takes any value.
+        """Convert a condition to a box; a dimension that is not named takes any value.
 
-        A value that is not in its dimension's set matches nothing, as at run time.
+        A value outside its dimension's set matches nothing, as at run time.
 
         Raises:
-            KeyError: a dimension that this space does not have.
+            KeyError: the space lacks a dimension of the condition.
         """
         for dimension in when:
-            self.values[dimension]  # an unknown dimension must not pass for "any"
+            self.values[dimension]  # an unknown dimension must not match any value
         return tuple(
             sum(1 << known.index(value) for value in set(when[dimension]) if value in known)
             if dimension in when
@@ -124,13 +124,13 @@ class Space:
         )
 
     def witness(self, box: Box) -> tuple[str, ...]:
-        """Choose one concrete cell of a box that holds any: the first value of each dimension."""
+        """Return one cell of a non-empty box: the first value of each dimension."""
         return tuple(
             known[(mask & -mask).bit_length() - 1] for mask, known in zip(box, self.values.values(), strict=True)
         )
 
     def words(self, box: Box) -> str:
-        """Describe a box: only the dimensions that it narrows; ``any cell`` for the whole."""
+        """Describe a box by the dimensions that it narrows; ``any cell`` for the whole space."""
         parts = [
             f"{dimension} {_describe_values(mask, known)}"
             for mask, (dimension, known) in zip(box, self.values.items(), strict=True)
@@ -144,7 +144,7 @@ class Space:
 
 
 def _describe_values(mask: int, known: Sequence[str]) -> str:
-    """Say a set of values; one that lacks fewer than it has is said by what it lacks."""
+    """Describe a set of values, by its complement if that is shorter."""
     held = [value for place, value in enumerate(known) if mask >> place & 1]
     lacking = [value for value in known if value not in held]
     if len(lacking) < len(held):
@@ -158,17 +158,17 @@ def count(box: Box) -> int:
 
 
 def intersect(left: Box, right: Box) -> Box:
-    """Give the cells in both; empty in some dimension where there are none (`is_empty`)."""
+    """Return the cells in both boxes; check the result with `is_empty`."""
     return tuple(a & b for a, b in zip(left, right, strict=True))
 
 
 def is_empty(box: Box) -> bool:
-    """Whether a box holds no cell."""
+    """Return whether a box has no cells."""
     return not all(box)
 
 
 def subtract(box: Box, cut: Box) -> Iterator[Box]:
-    """Give the cells of a box outside another, as disjoint boxes."""
+    """Yield the cells of a box outside another, as disjoint boxes."""
     if is_empty(intersect(box, cut)):
         if not is_empty(box):
             yield box
@@ -182,16 +182,16 @@ def subtract(box: Box, cut: Box) -> Iterator[Box]:
 
 
 def largest(boxes: Iterable[Box]) -> Box:
-    """Choose the box with the most cells; the first of equals.
+    """Return the box with the most cells; the first of equals.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no box.
     """
     return max(boxes, key=count)
 
 
 def widen_gap(box: Box, rules: Iterable[Box], whole: Box) -> Box:
-    """Widen an uncovered box as far as it stays uncovered, so that a gap is told in few words.
+    """Widen an uncovered box while it stays uncovered, so that its description is short.
 
     Args:
         box: cells that no rule decides.
@@ -208,12 +208,12 @@ def widen_gap(box: Box, rules: Iterable[Box], whole: Box) -> Box:
 
 
 def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCoverage | Undecided:
-    """Give each rule's exact reach, first match wins, and what is left over.
+    """Compute the exact cells of each rule, first match wins, and the remaining gap.
 
     Args:
         rules: in order.
         space: the dimensions and their values.
-        budget: boxes to look at, at the most.
+        budget: largest number of boxes to process.
 
     Raises:
         KeyError: a rule names a dimension that the space does not have.
@@ -221,9 +221,9 @@ def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCo
     return reach_of(tuple(space.box(rule.when) for rule in rules), space.whole, budget)
 
 
-@lru_cache(maxsize=16)  # several checks ask the same question of the same policy
+@lru_cache(maxsize=16)  # several checks query the same policy
 def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> BoxCoverage | Undecided:
-    """Give each box's exact reach, as `reach` does for rules."""
+    """Compute the exact cells of each box, as `reach` does for rules."""
     remaining: list[Box] = [] if is_empty(whole) else [whole]
     reaches: list[tuple[Box, ...]] = []
     nodes = 0

@@ -1,10 +1,10 @@
-"""What a request says, canonical and in words: the bytes that are digested, and the lines that an approver reads.
+"""Canonical form of a request: the bytes for its digest, and the lines that an approver reads.
 
 Rules of this file:
-- JSON that every parser reads alike has one form (RFC 8785); of anything else every byte counts (ADR 8).
-- The lines are made from the digested bytes and from nothing else: what is seen is what is approved. Equal digests have
+- JSON that every parser reads alike has one form (RFC 8785); in all other bodies every byte counts (ADR 8).
+- The lines are derived from the digested bytes alone, so approvers see exactly what they approve. Equal digests have
   equal lines, and different requests different ones.
-- Printable ASCII stands for itself; everything else is an escape, so that nothing is hidden, reordered or mistaken.
+- Printable ASCII stays as it is; everything else is escaped, so that nothing is hidden, reordered or mistaken.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: characters of one value that are shown whole; a longer one is shown by its beginning, its length and its hash
+#: characters of a value that is shown whole; a longer one is shown as a prefix, its length and its hash
 MAX_VALUE_CHARS: Final = 512
-#: characters of a longer value that are shown
+#: characters shown of a longer value
 PREFIX_CHARS: Final = 64
-#: lines, and characters in all of them, that an approver is asked to read
+#: lines, and characters in all of them, that an approver has to read at the most
 MAX_LINES: Final = 256
 MAX_TEXT_CHARS: Final = 16_384
-#: characters beyond ASCII that are called by their names on one line
+#: non-ASCII characters per line that are described by name
 MAX_NAMED_CHARS: Final = 4
-#: levels of a document that every parser is believed to take
+#: levels of a document that every parser is assumed to accept
 MAX_DEPTH: Final = 64
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9a-z-]+"
-#: the one form of a media type that says JSON in UTF-8 to every reader: no parameter can be taken for another charset
+#: the one form of a media type that means JSON in UTF-8 to every reader: no parameter can pass for another charset
 _PLAIN: Final = re.compile(
     rb"(?:application/json|%b/%b\+json)" % (_TOKEN, _TOKEN)
     + rb"(?:[ \t]*;[ \t]*(?:charset=(?:utf-8|\"utf-8\")|(?!charset)%b=(?:%b|\"[^\";\\]*\")))*[ \t]*" % (_TOKEN, _TOKEN)
@@ -46,20 +46,20 @@ _PLAIN: Final = re.compile(
 #: names of headers that may hold a credential
 _SECRET: Final = re.compile(r"auth|cookie|token|secret|key|session|signature|password|dpop|jwt|assertion|credential")
 
-#: the name of a header, and what is shown of each that was sent under it
+#: a header's name, and the shown value of each field with that name
 Header = tuple[str, tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class CanonicalBody:
-    """A body in the one form in which it is digested and shown.
+    """A body in the form in which it is digested and shown.
 
     Attributes:
-        content: RFC 8785 where it `is_json`, else as sent.
-        is_json: whether every parser reads it alike, so that `content` is its canonical form.
-        document: what it says, with exact decimals, where it is JSON in UTF-8 and nothing else by its headers and its
-            bytes, so that an amount or a payee can be read; else `NO_DOCUMENT`. A number that JavaScript rounds leaves
-            it readable, though every byte counts then.
+        content: RFC 8785 if `is_json`, else as sent.
+        is_json: whether every parser reads the body alike, so that `content` is its canonical form.
+        document: the value with exact decimals, for the amount and the payee; `NO_DOCUMENT` unless headers and bytes
+            mean JSON in UTF-8 and nothing else. A number that JavaScript rounds leaves it readable, though every byte
+            counts then.
     """
 
     content: bytes
@@ -68,13 +68,13 @@ class CanonicalBody:
 
 
 def canonicalize(content: bytes, media_type: str, form: bytes = b"") -> CanonicalBody:
-    """Give the canonical form of a body.
+    """Return the canonical form of a body.
 
     Args:
         content: as sent.
         media_type: lower-case, without parameters.
-        form: the headers that say how the body is to be read, as sent; several types, a coding, or a character set
-            beside UTF-8 make every byte count.
+        form: the headers about the body's encoding, as sent; several types, a content coding, or a charset other than
+            UTF-8 make every byte count.
     """
     if not is_json(media_type, form):
         return CanonicalBody(content, is_json=False)
@@ -89,15 +89,15 @@ def canonicalize(content: bytes, media_type: str, form: bytes = b"") -> Canonica
 
 
 def is_json(media_type: str, form: bytes) -> bool:
-    """Return whether the headers say JSON in UTF-8 (RFC 8259 8.1) to every reader, and no coding (RFC 9110 8.4)."""
+    """Return whether the headers mean JSON in UTF-8 (RFC 8259 8.1) to every reader, without a coding (RFC 9110 8.4)."""
     if media_type != "application/json" and not media_type.endswith("+json"):
         return False
     sent = form.lower()
     return not sent or (_PLAIN.fullmatch(sent) is not None and sent.count(b"charset") <= 1)
 
 
-def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON library takes is a private type of its own
-    """Give a parsed document the types that RFC 8785 knows, refusing what others may read otherwise."""
+def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - the JSON library's type is private
+    """Convert a parsed document to the types of RFC 8785; refuse numbers that others may read differently."""
     if not depth:
         raise AmountError
     match value:
@@ -114,25 +114,25 @@ def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - what the JSON 
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header of this name may hold a credential, so that its value is shown to nobody."""
+    """Return whether a header of this name may hold a credential, so that its value is never shown."""
     return _SECRET.search(name) is not None
 
 
 def render_request(
     method: str, target: bytes, form: bytes, body: CanonicalBody, headers: Sequence[Header] = ()
 ) -> tuple[str, ...]:
-    """Show a request to whoever approves it: method and target, how the body is to be read, then each value.
+    """Render a request for its approver: method and target, the body's encoding, then each value.
 
     Args:
         method: as sent.
         target: path and query, as sent.
-        form: the headers that say how the body is to be read, as sent.
+        form: the headers about the body's encoding, as sent.
         body: from `canonicalize`.
-        headers: that the operation binds, with what is to be shown of each value.
+        headers: bound by the operation, with the shown value of each field.
 
     Returns:
-        Lines of printable ASCII; none where they would be more than a person can be asked to read, so that nothing is
-        left out silently.
+        Lines of printable ASCII; none if they exceed what a person can be expected to read, so nothing is omitted
+            silently.
     """
     lines = [f"{_quoted(method)[1:-1]} {_raw(target)}"]
     if form:
@@ -152,14 +152,14 @@ def render_request(
 
 
 def _values(document: object) -> Iterator[str]:
-    """Show each value beside the JSON Pointer (RFC 6901) that leads to it, in the canonical order."""
+    """Render each value next to its JSON Pointer (RFC 6901), in canonical order."""
     ways = [iter([("", document)])]
     while ways:
         for pointer, value in ways[-1]:
             if value and isinstance(value, dict | list) and len(pointer) <= MAX_TEXT_CHARS:
                 ways.append(_members(pointer, value))
                 break
-            # what is not a text is a number, a word, something empty, or lies too deep to be shown
+            # anything but a string is a number, a literal, empty, or too deep to show
             shown = _text(value) if isinstance(value, str) else json.dumps(value)[:MAX_TEXT_CHARS]
             yield f"{_quoted(pointer)}{_remark(pointer)}: {shown}"
         else:
@@ -173,7 +173,7 @@ def _members(pointer: str, value: dict[str, object] | list[object]) -> Iterator[
 
 
 def _text(value: str) -> str:
-    """Show a text whole, or by its beginning, its length and its hash."""
+    """Render a string whole, or as a prefix, its length and its hash."""
     if len(value) <= MAX_VALUE_CHARS:
         return _quoted(value) + _remark(value)
     digest = sha256(value.encode("utf-8")).hexdigest()
@@ -182,7 +182,7 @@ def _text(value: str) -> str:
 
 
 def _raw(value: bytes) -> str:
-    """Show bytes: text as it is, and each byte that is none as an escape of its own."""
+    """Render bytes as text, with an escape for each byte that is not UTF-8."""
     text = value[: MAX_VALUE_CHARS if len(value) <= MAX_VALUE_CHARS else PREFIX_CHARS].decode(
         "utf-8", "surrogateescape"
     )
@@ -191,12 +191,12 @@ def _raw(value: bytes) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write a text as a JSON string of printable ASCII."""
+    """Return a text as a JSON string of printable ASCII."""
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
 def _remark(text: str) -> str:
-    """Name what is not ASCII, since a letter may look like another; a few by name, the rest by number."""
+    """Describe non-ASCII characters, since a letter may look like another: a few by name, the rest by number."""
     if text.isascii():
         return ""
     foreign = sorted({character for character in text[:MAX_VALUE_CHARS] if not character.isascii()})

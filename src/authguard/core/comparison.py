@@ -1,4 +1,4 @@
-"""Two tables over the same cells, compared exactly: where they answer differently, how often, and an example."""
+"""Exact comparison of two decision tables over the same cells: differing answers, their number, and an example."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDifference:
-    """Cells that one table answers in one way and the other in another.
+    """Cells in which the old table has one answer and the new table another.
 
     Attributes:
-        before: the old table's answer; empty where it has none.
-        after: the new one's.
-        slice: index of the part of the space that they lie in.
-        cells: how many.
-        box: some of them: one box, as wide as it gets.
+        before: the old table's answer; empty if it has none.
+        after: the new table's answer; empty if it has none.
+        slice: index of the slice of the space that contains the cells.
+        cells: number of cells.
+        box: some of the cells, as one wide box.
     """
 
     before: str
@@ -32,10 +32,10 @@ class TableDifference:
 
 
 class Comparison:
-    """Two tables in one forest, so that what they have in common is passed over unseen.
+    """Two tables in shared diagrams, so that equal parts are skipped.
 
     Attributes:
-        changes: every pair of answers that differ in some cell, for each slice.
+        changes: every pair of differing answers, for each slice.
     """
 
     __slots__ = ("_diagrams", "_leaves", "_roots", "_slices", "changes")
@@ -47,16 +47,16 @@ class Comparison:
         slices: Sequence[Box],
         nodes: int = MAX_NODES,
     ) -> None:
-        """Lay both tables and compare them.
+        """Build both tables and compare them.
 
         Args:
             whole: the box of all cells.
             tables: the old and the new one: box and answer of each rule, first match wins.
-            slices: disjoint boxes to tell apart.
-            nodes: of the forest, at the most.
+            slices: disjoint boxes to report separately.
+            nodes: largest number of nodes.
 
         Raises:
-            TooTangledError: the bound was reached.
+            NodeLimitError: the bound was reached.
         """
         answers = dict.fromkeys(answer for table in tables for _, answer in table)
         leaf = {answer: -2 - place for place, answer in enumerate(answers)}
@@ -76,14 +76,14 @@ class Comparison:
             for leaves, cells in self._diagrams.count_cells(self._roots, part, differing=True).items():
                 box = self._diagrams.example(self._roots, part, {leaves})
                 if box is None:
-                    raise NodeLimitError(0)  # a count without an example would be a fault of the algebra
+                    raise NodeLimitError(0)  # unreachable unless the algebra is wrong
                 before, after = (self._leaves[leaf] for leaf in leaves)
                 wide = self._diagrams.generalize(self._roots, box, part, {leaves})
                 found.append(TableDifference(before=before, after=after, slice=index, cells=cells, box=wide))
         return found
 
     def make_finder(self, change: TableDifference) -> Callable[[Box], Box | None]:
-        """Give a search for cells of one change within any box."""
+        """Return a function that finds cells of one difference within any box."""
         number = {answer: leaf for leaf, answer in self._leaves.items()}
         wanted = {(number[change.before], number[change.after])}
         part = self._slices[change.slice]
@@ -101,7 +101,7 @@ def compare(
     slices: Sequence[Box],
     nodes: int = MAX_NODES,
 ) -> Comparison | Undecided:
-    """Compare two tables, or say that they are too tangled; see `Comparison`."""
+    """Compare two tables (see `Comparison`); return `Undecided` if they are too complex."""
     try:
         return Comparison(whole, tables, slices, nodes)
     except NodeLimitError as tangled:

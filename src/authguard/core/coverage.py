@@ -1,8 +1,8 @@
-"""Who decides what, proved over every cell: by boxes where the rules are plain, by a diagram where they are tangled.
+"""Table coverage: which rule decides each cell, by box subtraction or, for complex tables, by decision diagrams.
 
-Both are exact and answer the same questions (`TableCoverage`). Boxes are faster for a few dozen rules;
-a diagram (`authguard.core.mdd`) stays small where thousands of pieces would be left. Past the bound of the diagram
-the answer is `Undecided`, and nothing is assumed.
+Both are exact and implement `TableCoverage`. Boxes are faster for a few dozen rules. A diagram (`authguard.core.mdd`)
+stays small for tables that box subtraction would split into thousands of boxes. Past the bound of nodes the result is
+`Undecided`, and nothing is assumed.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
 
-#: boxes looked at before a diagram takes over; the standard policy needs some 200
+#: boxes to process before a diagram takes over; the standard policy needs some 200
 MAX_BOXES: Final = 4_000
 
 
 class TableCoverage(Protocol):
-    """What a proof can be asked; a rule is named by its index, and `GAP` stands for no rule."""
+    """Queries on the coverage of a table; a rule is named by its index, `GAP` means no rule."""
 
     def deciders(self, box: Box) -> frozenset[int]:
-        """Give the rules that decide some cell of a box."""
+        """Return the rules that decide some cell of a box."""
 
     def decides_any(self, rules: Collection[int], box: Box) -> bool:
-        """Whether any of some rules decides a cell of a box."""
+        """Return whether any of some rules decides a cell of a box."""
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""
 
     def example(self, rule: int, box: Box) -> Box:
-        """Give cells of a box that a rule decides: one wide box of them.
+        """Return cells of a box that a rule decides, as one wide box.
 
         Raises:
-            ValueError: it decides none.
+            ValueError: the rule decides none.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class DiagramCoverage:
-    """A proof by a diagram.
+    """Coverage by a decision diagram.
 
     Attributes:
-        forest: that holds it.
+        diagrams: the nodes.
         root: of the table, with one leaf for each rule.
     """
 
@@ -56,11 +56,11 @@ class DiagramCoverage:
     root: int
 
     def deciders(self, box: Box) -> frozenset[int]:
-        """Give the rules that decide some cell of a box."""
+        """Return the rules that decide some cell of a box."""
         return frozenset(_rule(leaf) for (leaf,) in self.diagrams.leaves((self.root,), box))
 
     def decides_any(self, rules: Collection[int], box: Box) -> bool:
-        """Whether any of some rules decides a cell of a box."""
+        """Return whether any of some rules decides a cell of a box."""
         return not self.deciders(box).isdisjoint(rules)
 
     def cells(self, rule: int, box: Box) -> int:
@@ -68,10 +68,10 @@ class DiagramCoverage:
         return self.diagrams.count_cells((self.root,), box).get((_leaf(rule),), 0)
 
     def example(self, rule: int, box: Box) -> Box:
-        """Give cells of a box that a rule decides: one wide box of them.
+        """Return cells of a box that a rule decides, as one wide box.
 
         Raises:
-            ValueError: it decides none.
+            ValueError: the rule decides none.
         """
         wanted = {(_leaf(rule),)}
         found = self.diagrams.example((self.root,), box, wanted)
@@ -81,23 +81,23 @@ class DiagramCoverage:
 
 
 def _leaf(rule: int) -> int:
-    """Number a rule's leaf; `GAP` is its own, and the diagram's."""
+    """Map a rule to its leaf, or back; `GAP` maps to itself."""
     return -2 - rule if rule != GAP else GAP
 
 
-_rule = _leaf  # the numbering is its own inverse
+_rule = _leaf  # the mapping is an involution
 
 
 def compute_coverage(
     rules: Sequence[Rule], space: Space, *, boxes: int = MAX_BOXES, nodes: int = MAX_NODES
 ) -> TableCoverage | Undecided:
-    """Prove who decides every cell, first match wins.
+    """Compute which rule decides each cell, first match wins.
 
     Args:
         rules: in order.
         space: the dimensions and their values.
-        boxes: to look at before a diagram takes over.
-        nodes: of that diagram, at the most.
+        boxes: largest number of boxes before a diagram takes over.
+        nodes: largest number of nodes of that diagram.
 
     Raises:
         KeyError: a rule names a dimension that the space does not have.
@@ -105,7 +105,7 @@ def compute_coverage(
     return _prove(tuple(space.box(rule.when) for rule in rules), space.whole, boxes, nodes)
 
 
-@lru_cache(maxsize=8)  # several checks ask the same question of the same policy
+@lru_cache(maxsize=8)  # several checks query the same policy
 def _prove(rules: tuple[Box, ...], whole: Box, boxes: int, nodes: int) -> TableCoverage | Undecided:
     plain = reach_of(rules, whole, boxes)
     if not isinstance(plain, Undecided):

@@ -1,6 +1,6 @@
-"""Limits: amounts as decimals with currency, counts in sliding windows, reserved before and released after.
+"""Limits: decimal amounts with a currency and call counts in sliding windows, reserved first and released later.
 
-Money is never a float. What cannot be read exactly is ``unmeasured``, which a policy never treats as small.
+Money is never a float. An amount that cannot be read exactly is ``unmeasured``, which a policy never treats as small.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Limit, Operation
 
-#: entries kept per ledger; a fuller one counts as exceeded
+#: entries per ledger; a fuller one counts as exceeded
 MAX_LEDGER_ENTRIES: Final = 512
-#: entries up to which each keeps its own moment; of more, old ones that lie close together are merged
+#: entries up to which each keeps its time; beyond it, old entries close to each other are merged
 EXACT_ENTRIES: Final = 256
-#: youngest entries whose transactions may still be running, so that they can be released
+#: youngest entries of which the transactions may still run, so that they must stay releasable
 MAX_RELEASABLE: Final = 128
-#: digits before and after the decimal point of an amount that is believed
+#: accepted digits before and after the decimal point of an amount
 MAX_DIGITS: Final = 18
-#: sums of amounts are exact or an error, never rounded
+#: context of sums: exact or an error, never rounded
 EXACT: Final = Context(prec=200, traps=[Inexact])
 ONE: Final = Decimal(1)
 NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
 
 
-#: half of a surrogate pair, escaped
+#: escaped half of a surrogate pair
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class NoDocument(Enum):
-    """Stands for the document of a body that is not plainly JSON, or that was not read."""
+    """Type of `NO_DOCUMENT`: the body is not unambiguous JSON, or was not read."""
 
     NO_DOCUMENT = 0
 
 
 NO_DOCUMENT: Final = NoDocument.NO_DOCUMENT
-#: a text of JSON, up to its end or to the end of a body that does not end it
+#: JSON string, up to its end or to the end of a body that leaves it open
 _TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def exceeds_node_limit(body: bytes, most: int) -> bool:
     """Return whether a JSON body may hold more values than `most`, without parsing it.
 
-    A value follows a comma or an opening bracket, so those outside of texts bound their number.
+    A value follows a comma or an opening bracket, so those outside of strings bound the number of values.
     """
 
     def bound(content: bytes) -> int:
@@ -63,19 +63,19 @@ def exceeds_node_limit(body: bytes, most: int) -> bool:
 
 
 class AmountError(ValueError):
-    """The body is not JSON that every parser reads alike, or holds no amount where the policy says."""
+    """The body is not JSON that every parser reads alike, or has no amount at the policy's pointer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a request would spend, and whether it fits.
+    """The cost of a request, compared with its limits.
 
     Attributes:
         condition: ``within``, ``exceeded`` or ``unmeasured``.
-        spends: what it counts by -> entries to reserve in that ledger if it is admitted.
-        shown: the amount with its currency, for the approver; empty where there is none.
-        costs: what it counts against each limit, also against those of a single call.
-        tripped: names of the limits that it is over.
+        spends: ledger dimension -> entries to reserve in that ledger if the request is admitted.
+        shown: the amount with its currency, for the approver; empty for none.
+        costs: cost against each limit, including limits of a single call.
+        tripped: names of the exceeded limits.
     """
 
     condition: str
@@ -87,12 +87,12 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Where one limit stands.
+    """The current use of one limit.
 
     Attributes:
-        spent: decimal digits of what ran, or may still be running.
-        booked: decimal digits of what was approved and has not run yet.
-        exceeded: whether one more cost would go over it.
+        spent: decimal digits of completed, or possibly running, calls.
+        booked: decimal digits of approved calls that have not run yet.
+        exceeded: whether one more cost would exceed the limit.
     """
 
     spent: str
@@ -114,11 +114,11 @@ def measure(
     """Measure one request against the limits of its operation.
 
     Args:
-        operation: with its limits and where its amount stands.
-        document: of the body, from `parse_json`; `NO_DOCUMENT` where there is none that every reader reads alike.
-        ledgers: what limits count by -> what was spent there; whose is missing cannot be told.
+        operation: with its limits and the pointer to its amount.
+        document: of the body, from `parse_json`; `NO_DOCUMENT` if every reader would not read the same.
+        ledgers: ledger dimension -> entries; a missing dimension cannot be determined.
         now: epoch seconds UTC.
-        transaction: its own earlier reservation does not count against it.
+        transaction: the request's own transaction; its earlier reservation does not count.
     """
     if not operation.limits and not operation.amount_at:
         return WITHIN
@@ -139,7 +139,7 @@ def measure(
                 return Measure("unmeasured")
             ledger = ledgers[limit.by]
             reserved = spends.get(limit.by, ())
-            if all(entry.limit != limit.name for entry in reserved):  # two limits may share one count
+            if all(entry.limit != limit.name for entry in reserved):  # two limits may share one counter
                 spends[limit.by] = (*reserved, LedgerEntry(limit.name, now, f"{cost:f}", transaction))
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
         if usage(limit, cost, ledger, now, transaction).exceeded:
@@ -149,14 +149,14 @@ def measure(
 
 
 def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: float, transaction: str = "") -> Usage:
-    """Tell where a limit stands, and whether one more cost fits.
+    """Compute the use of a limit, and whether one more cost fits.
 
     Args:
         limit: of an operation.
-        cost: that would be added.
-        ledger: in which the limit counts; empty for a limit of a single call.
+        cost: to add.
+        ledger: of the limit; empty for a limit of a single call.
         now: epoch seconds UTC.
-        transaction: whose own entries are left out; empty for none.
+        transaction: its own entries are skipped; empty for none.
     """
     most = Decimal(limit.calls) if limit.calls else Decimal(limit.amount)
     spent = booked = Decimal(0)
@@ -174,24 +174,24 @@ def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: flo
 
 
 def has_booking(ledger: tuple[LedgerEntry, ...], limit: str, transaction: str, now: float) -> bool:
-    """Whether a transaction has a booking in force against a limit."""
+    """Return whether a transaction has an unexpired booking against a limit."""
     return any(entry.transaction == transaction and entry.limit == limit and now < entry.expires for entry in ledger)
 
 
 def _counts(entry: LedgerEntry, per: float, now: float) -> bool:
-    """Whether an entry counts: a booking until it expires, what was spent until it has left the window."""
+    """Return whether an entry counts: a booking until it expires, other entries until they leave the window."""
     return now < entry.expires if entry.expires else now - entry.at < per
 
 
 def reserve(
     ledger: tuple[LedgerEntry, ...], spends: tuple[LedgerEntry, ...], windows: Mapping[str, float], now: float
 ) -> tuple[LedgerEntry, ...]:
-    """Add reservations, dropping what has left the window of its limit and the transaction's earlier ones.
+    """Add reservations; drop entries outside their window and earlier reservations of the same transaction.
 
     Args:
         ledger: as loaded.
         spends: from `measure`.
-        windows: limit -> its window in seconds, of all limits that the policy has.
+        windows: limit -> its window in seconds, for all limits of the policy.
         now: epoch seconds UTC.
     """
     if not spends:
@@ -206,11 +206,9 @@ def reserve(
 
 
 def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> tuple[LedgerEntry, ...]:
-    """Merge old entries that lie close together into one as young as its youngest: counted longer, never shorter.
-
-    Each window is cut into pieces, as few as are needed; plain calls are merged first, then what transactions reserved,
-    but for the youngest, which the app may still be about to release. What was merged cannot be released any more.
-    """
+    """Merge old neighbouring entries; a merged entry has the youngest time, so it counts longer, never shorter."""
+    # the window is cut into as few pieces as needed: plain calls are merged first, then reservations of transactions,
+    # but never the youngest, which the app may still be about to release; a merged entry cannot be released any more
     open_from = len(ledger) - MAX_RELEASABLE
     for pieces, named in ((64, False), (64, True), (16, True), (4, True)):
         merged: dict[tuple[str, float, str], LedgerEntry] = {}
@@ -221,7 +219,7 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
             found = merged.get(key)
             if found is not None:
                 total = EXACT.add(Decimal(found.amount), Decimal(entry.amount))
-                entry = LedgerEntry(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - the sum of both
+                entry = LedgerEntry(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - replaced by the sum
             merged[key] = entry
         if len(merged) < EXACT_ENTRIES:
             break
@@ -229,7 +227,7 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
 
 
 def release(ledger: tuple[LedgerEntry, ...], transaction: str) -> tuple[LedgerEntry, ...]:
-    """Give back what a transaction reserved, because nothing happened."""
+    """Remove a transaction's reservations, because it had no effect."""
     return tuple(entry for entry in ledger if entry.transaction != transaction)
 
 
@@ -244,13 +242,13 @@ def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
 
 
 def parse_json(body: bytes) -> object:
-    """Read JSON so strictly that no other parser can read it differently.
+    """Parse JSON that every parser reads alike; refuse all other input.
 
     UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no half of a surrogate pair.
-    Decimals are kept exactly.
+    Decimals are exact.
 
     Raises:
-        UnreadableError: it is not such JSON.
+        AmountError: the body is not such JSON.
     """
     try:
         document = _strictly(body.decode("utf-8"))
@@ -262,7 +260,7 @@ def parse_json(body: bytes) -> object:
 
 
 def _refuse_halves(document: object) -> None:
-    """Refuse text that UTF-8 cannot write: parsers disagree on what half of a surrogate pair is (RFC 8259 8.2)."""
+    """Refuse unpaired surrogates: parsers disagree on them (RFC 8259 8.2)."""
     waiting = [document]
     while waiting:
         value = waiting.pop()
@@ -298,7 +296,7 @@ def _at(document: object, pointer: str) -> object:
 
 
 def _number(value: object) -> Decimal:
-    """Take whole and decimal numbers only: strings, booleans, negatives and monsters are not amounts."""
+    """Return an amount; refuse strings, booleans, negative numbers and numbers with too many digits."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise AmountError
     if isinstance(value, int) and not 0 <= value < 10**MAX_DIGITS:

@@ -1,13 +1,13 @@
-"""Decision diagrams: a whole table as one shared graph, so that tangled rules are proved and compared exactly.
+"""Multi-valued decision diagrams: a whole decision table as one shared graph, for exact proofs and comparisons.
 
-A diagram asks one dimension after another, always in the same order, and ends in a leaf, which is a negative number.
-Equal parts are one node (hash-consing), a node whose answers are all the same is left out, and values that no rule
-tells apart are one branch. So two diagrams of one forest are the same function exactly when they are the same number,
-and what box subtraction cuts into ever more pieces is visited once (Bryant 1986; with many values: Srinivasan 1990).
+A diagram branches on one dimension per level, always in the same order, and ends in a leaf, which is a negative number.
+Equal parts are one node (hash-consing). A node with equal branches is omitted, and values that no rule distinguishes
+share one branch. So two diagrams of one instance are the same function exactly if they are the same number, and each
+part is visited once, where box subtraction would split it (Bryant 1986; with many values: Srinivasan 1990).
 
 Rules of this file:
 - Pure and exact: counts are over the real values, an example is a box of real cells.
-- Nodes are bounded; past the bound `NodeLimitError` is raised, and nothing is assumed.
+- The number of nodes is bounded; past the bound `NodeLimitError` is raised, and nothing is assumed.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ if TYPE_CHECKING:
 
     from authguard.core.boxes import Box
 
-#: the leaf of the cells that no rule decides
+#: leaf of the cells that no rule decides
 GAP: Final = -1
-#: nodes of one forest before its rules count as too tangled (some 250 MB); the standard policy needs under a thousand
+#: nodes before the rules count as too complex (some 250 MB); the standard policy needs under a thousand
 MAX_NODES: Final = 500_000
 
-#: one node or leaf of each of the diagrams that are looked at together
+#: one node or leaf of each diagram that is traversed
 Nodes = tuple[int, ...]
 
 
 class NodeLimitError(Exception):
-    """A forest reached its bound.
+    """The diagrams reached their bound of nodes.
 
     Attributes:
-        rule: index of the rule that was being laid on a diagram.
+        rule: index of the rule that was being applied.
     """
 
     def __init__(self, rule: int) -> None:
-        """Keep the rule."""
-        super().__init__("the rules are too tangled to be proved within the bound")
+        """Store the rule's index."""
+        super().__init__("the rules are too complex to be proved within the bound")
         self.rule = rule
 
 
 class DecisionDiagrams:
-    """Diagrams over one space that share their nodes; nodes count from 0, leaves are negative.
+    """Diagrams over one space with shared nodes; nodes count from 0, leaves are negative.
 
     Attributes:
-        order: the place in a box of the dimension that each level asks.
-        classes: for each level, the masks of the values that no rule tells apart: together all, and disjoint.
+        order: for each level, the index of its dimension in a box.
+        classes: for each level, the masks of the values that no rule distinguishes: disjoint, and together all values.
     """
 
     __slots__ = ("_bound", "_branches", "_ids", "_levels", "classes", "order", "whole")
 
     def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = MAX_NODES, unordered: int = 0) -> None:
-        """Choose the order and the classes; no node exists yet.
+        """Choose the order of dimensions and the value classes; create no node yet.
 
-        The dimensions are asked in the order in which the rules first name them: a table that is written as a walk
-        through a request settles one thing after another, and what is settled is not asked again.
+        Dimensions are ordered by the first rule that names them. A table that follows the steps of a request decides
+        one dimension after another, so a decided one need not be tested again.
 
         Args:
             whole: the box of all cells.
-            boxes: of all rules that will be laid on diagrams of this forest, in their order.
-            bound: of nodes.
-            unordered: how many of the boxes, from the first, say nothing of the order: they only part values.
+            boxes: of all rules that will be applied to these diagrams, in order.
+            bound: largest number of nodes.
+            unordered: number of leading boxes that only split values and have no influence on the order.
         """
         listed = list(boxes)
         given, ordering = list(dict.fromkeys(listed)), list(dict.fromkeys(listed[unordered:]))
@@ -79,17 +79,17 @@ class DecisionDiagrams:
         self._branches: list[tuple[int, ...]] = []
 
     def __len__(self) -> int:
-        """Count the nodes."""
+        """Return the number of nodes."""
         return len(self._levels)
 
     def build_table(self, rules: Sequence[tuple[Box, int]]) -> int:
-        """Lay rules on one another, the first on top.
+        """Build the diagram of a table; return its root.
 
         Args:
             rules: box and leaf of each, first match wins.
 
         Raises:
-            TooTangledError: the bound was reached.
+            NodeLimitError: the bound was reached.
         """
         root = GAP
         for index in range(len(rules) - 1, -1, -1):
@@ -101,7 +101,7 @@ class DecisionDiagrams:
         return root
 
     def _apply(self, root: int, box: Box, leaf: int) -> int:
-        """Lay one box on a diagram."""
+        """Overlay one box on a diagram."""
         inside = [
             [bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)
         ]
@@ -146,7 +146,7 @@ class DecisionDiagrams:
         return found
 
     def _level(self, nodes: Nodes) -> int:
-        """The first level that any of the nodes asks; the number of levels for leaves."""
+        """Return the first level that any of the nodes tests; the number of levels for leaves."""
         return min(self._levels[node] if node >= 0 else len(self.order) for node in nodes)
 
     def _children(self, nodes: Nodes, level: int, branch: int) -> Nodes:
@@ -154,15 +154,15 @@ class DecisionDiagrams:
         return tuple(branches[node][branch] if node >= 0 and levels[node] == level else node for node in nodes)
 
     def count_cells(self, roots: Nodes, box: Box, *, differing: bool = False) -> dict[Nodes, int]:
-        """Count the cells of a box by what the diagrams say of them.
+        """Count the cells of a box by the leaves that they reach in each diagram.
 
         Args:
-            roots: of diagrams of this forest.
+            roots: of diagrams of this instance.
             box: the cells to count.
-            differing: leave out the cells of which all diagrams say the same.
+            differing: skip the cells in which all diagrams agree.
 
         Returns:
-            One leaf of each diagram -> cells, without zeros.
+            One leaf per diagram -> number of cells, without zeros.
         """
         if not all(box):
             return {}
@@ -188,7 +188,7 @@ class DecisionDiagrams:
         }
 
     def leaves(self, roots: Nodes, box: Box) -> frozenset[Nodes]:
-        """Give what the diagrams say of any cell of a box."""
+        """Return the leaves that the cells of a box reach, one per diagram."""
         if not all(box):
             return frozenset()
         seen = {roots}
@@ -206,7 +206,7 @@ class DecisionDiagrams:
         return frozenset(found)
 
     def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
-        """Find cells of a box of which the diagrams say something wanted: one box of them, or nothing."""
+        """Return a box of cells within `box` that reach one of the wanted leaves; ``None`` if no cell does."""
         way = self._find_path(roots, box, wanted, set()) if all(box) else None
         if way is None:
             return None
@@ -218,7 +218,7 @@ class DecisionDiagrams:
     def _find_path(
         self, nodes: Nodes, box: Box, wanted: Collection[Nodes], dead: set[Nodes]
     ) -> list[tuple[int, int]] | None:
-        """Go down to something wanted; what leads nowhere is remembered."""
+        """Return a path to a wanted leaf; `dead` caches the nodes without one."""
         level = self._level(nodes)
         if level == len(self.order):
             return [] if nodes in wanted else None
@@ -233,7 +233,7 @@ class DecisionDiagrams:
         return None
 
     def _branches_of(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
-        """Give what comes after one level, and by which of some values."""
+        """Return the successors at one level, each with its values among those of a mask."""
         answers: dict[Nodes, int] = {}
         for branch, values in enumerate(self.classes[level]):
             if both := values & mask:
@@ -242,12 +242,12 @@ class DecisionDiagrams:
         return answers
 
     def generalize(self, roots: Nodes, box: Box, within: Box, wanted: Collection[Nodes]) -> Box:
-        """Widen a box as long as the diagrams say something wanted of all of it, so that it is told in few words.
+        """Widen a box while all its cells reach wanted leaves, so that its description is short.
 
         Args:
-            roots: of diagrams of this forest.
-            box: cells of which they do.
-            within: what it may not outgrow.
+            roots: of diagrams of this instance.
+            box: cells that reach wanted leaves.
+            within: largest result.
             wanted: leaves.
         """
         for place, limit in enumerate(within):
@@ -259,7 +259,7 @@ class DecisionDiagrams:
 
 
 def _partition(full: int, masks: Iterable[int]) -> tuple[int, ...]:
-    """Part the values of one dimension by which masks hold them."""
+    """Split the values of one dimension by the masks that contain them."""
     parts = [full]
     for mask in dict.fromkeys(masks):
         parts = [part for whole in parts for part in (whole & mask, whole & ~mask) if part]

@@ -1,8 +1,10 @@
-"""How a record is kept: the name of its place, its bytes, and when it may be forgotten; the same in every store.
+"""Serialisation of store records: names, bytes and expiry, identical in every store.
 
-Rules: a name is one letter for the kind and then the key; a record is its fields in order, as MessagePack, its own
-version last; what cannot be read back whole is a `StoreError` and never a blank; what may be forgotten is listed, so
-that a state which nobody listed is kept for ever.
+Rules of this file:
+- A record's name is one letter for its kind, followed by its key.
+- A record is its fields in order, as MessagePack, including its version.
+- A record that cannot be decoded is a `StoreError`, never a blank record.
+- Only listed states may be deleted, so a state that nobody listed is stored for ever.
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
 
 SERVICE: Final = b"v"
 TRANSACTION: Final = b"t"
-#: states of an account that a new sign-in would find again by itself
+#: account states that a new sign-in would reach again
 DEFAULT_ACCOUNT_STATES: Final = frozenset({"unknown", "normal"})
-#: states of a transaction that nothing leads out of
+#: transaction states without a way out
 FINAL_TRANSACTION_STATES: Final = frozenset({"done", "denied", "lapsed", "failed"})
-#: bytes of one document on a shelf, and characters of its name
+#: largest document in bytes, and longest namespace and name together in characters
 MAX_DOCUMENT_BYTES: Final = 1_048_576
 MAX_KEY_CHARS: Final = 512
 
@@ -45,17 +47,17 @@ _account: Final = msgspec.msgpack.Decoder(AccountRecord).decode
 _session: Final = msgspec.msgpack.Decoder(SessionRecord).decode
 _ledger: Final = msgspec.msgpack.Decoder(LedgerRecord).decode
 _transaction: Final = msgspec.msgpack.Decoder(TransactionRecord).decode
-#: the letters as they are found in a name
+#: first bytes of record names
 _V, _A, _S, _L = b"vasl"
 
 
 class Change(NamedTuple):
-    """One record to be replaced.
+    """One record to replace.
 
     Attributes:
-        name: of its place.
-        version: that must be stored now; 0 for none.
-        value: the new record's bytes, of which the version is one more.
+        name: of the record.
+        version: expected stored version; 0 for none.
+        value: bytes of the new record, with the version increased by one.
     """
 
     name: bytes
@@ -64,7 +66,7 @@ class Change(NamedTuple):
 
 
 def record_keys(keys: Keys) -> list[bytes]:
-    """Name the places of all records that the keys name; the service's is always among them."""
+    """Return the names of all records that the keys address; the service's is always included."""
     found = [SERVICE]
     if keys.account:
         found.append(b"a" + keys.account)
@@ -78,12 +80,12 @@ def record_keys(keys: Keys) -> list[bytes]:
 
 
 def transaction_key(transaction: str) -> bytes:
-    """Name the place of a transaction by its id."""
+    """Return the record name of a transaction id."""
     return TRANSACTION + transaction.encode("utf-8", "surrogatepass")
 
 
 def decode_snapshot(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:
-    """Put what was found under its names into one snapshot; what was not found is as in `blank`.
+    """Decode records into one snapshot; a missing record is taken from `blank`.
 
     Raises:
         StoreError: a record is damaged.
@@ -91,7 +93,7 @@ def decode_snapshot(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Sna
     service, account, session, transaction = blank.service, blank.account, blank.session, blank.transaction
     ledgers: dict[bytes, LedgerRecord] = {}
     try:
-        for name, value in rows:  # the hot path: three records in about a microsecond
+        for name, value in rows:  # hot path: three records in about a microsecond
             kind = name[0]
             if kind == _S:
                 session = _session(value)
@@ -109,10 +111,10 @@ def decode_snapshot(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Sna
 
 
 def decode_record(name: bytes, value: bytes) -> Record:
-    """Read one record back.
+    """Decode one record.
 
     Raises:
-        StoreError: it is damaged.
+        StoreError: the record is damaged.
     """
     decoders: dict[int, Callable[[bytes], Record]] = {_V: _service, _A: _account, _S: _session, _L: _ledger}
     try:
@@ -122,10 +124,10 @@ def decode_record(name: bytes, value: bytes) -> Record:
 
 
 def decode_transaction(name: bytes, value: bytes) -> tuple[str, TransactionRecord]:
-    """Read a transaction back, with its id.
+    """Decode a transaction; return its id and record.
 
     Raises:
-        StoreError: it is damaged.
+        StoreError: the record is damaged.
     """
     record = decode_record(name, value)
     if name[:1] != TRANSACTION or not isinstance(record, TransactionRecord):
@@ -134,7 +136,7 @@ def decode_transaction(name: bytes, value: bytes) -> tuple[str, TransactionRecor
 
 
 def list_changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
-    """List what a commit replaces: every record that differs and has a key, each with the version it must find."""
+    """Return a commit's replacements: every record that differs and has a key, with its expected version."""
     found: list[Change] = []
     _change(found, SERVICE, before.service, after.service)
     if keys.account:
@@ -155,17 +157,17 @@ def _change(found: list[Change], name: bytes, before: Record, after: Record) -> 
 
 
 def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] = FINAL_TRANSACTION_STATES) -> bool:
-    """Tell whether a record may be forgotten without anything reviving (DESIGN 2).
+    """Return whether a record may be deleted without reviving an earlier state (DESIGN 2).
 
-    A session may go once it was last touched before that moment; an account also has to stand where a sign-in would
-    put it anyway and must hold no ``not_before``; a transaction must have ended; the service never goes.
+    A session expires by its last use. An account must also be in a state that a sign-in would reach, without
+    ``not_before``. A transaction must be in a final state. The service record never expires.
 
     Args:
-        name: of its place.
+        name: of the record.
         value: its bytes.
-        before: epoch seconds UTC; now less the longest that anything can still name the record: the life of a
-            credential, the window of a limit or of attempts.
-        ended: states of a transaction that nothing leads out of, or only time, and by then.
+        before: epoch seconds UTC: now minus the longest time for which a request can still name the record (life of a
+            credential, window of a limit or of attempts).
+        ended: transaction states that count as final, including those left only by time that has passed by then.
 
     Raises:
         StoreError: the record is damaged.
@@ -196,12 +198,12 @@ def _is_past(spent: LedgerEntry, before: float) -> bool:
 
 
 def without_response(name: bytes, value: bytes, before: float) -> bytes:
-    """Give a transaction's bytes without its first answer, if it was done before a moment; else, and of others, none.
+    """Return a transaction's bytes without its first response if it ended before a moment; else empty bytes.
 
-    Its status stays, and so does the transaction: it is never run again.
+    The response's status and the transaction itself stay: it never runs again.
 
     Args:
-        name: of its place.
+        name: of the record.
         value: its bytes.
         before: epoch seconds UTC.
 
@@ -219,7 +221,7 @@ def without_response(name: bytes, value: bytes, before: float) -> bytes:
 
 
 def latest_change(snapshot: Snapshot) -> float:
-    """Give the newest moment at which one of the machines moved: never later than now, in epoch seconds UTC."""
+    """Return the latest time at which a machine entered its state; never later than now, epoch seconds UTC."""
     session = snapshot.session
     return max(
         snapshot.service.entered,
@@ -231,7 +233,7 @@ def latest_change(snapshot: Snapshot) -> float:
 
 
 def check_document(namespace: str, name: str, value: bytes) -> None:
-    """Bound what is kept on a shelf.
+    """Validate the size of a document and of its name.
 
     Raises:
         StoreError: the name or the document is too large.
