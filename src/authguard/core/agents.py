@@ -1,4 +1,4 @@
-"""Who may act for a subject: registered agents, each by the issuer that vouches for it."""
+"""Registered agents, each with the issuer that vouches for it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Agent(NamedTuple):
     """One registered agent.
 
     Attributes:
-        issuer: whose tokens may name it.
+        issuer: the issuer of tokens that may name it.
         client: its name there: ``sub`` of the outermost ``act`` (RFC 8693 4.1), or the client of the token.
-        alone: whether it may also come without a person, as its own subject (RFC 6749 4.4).
+        alone: whether it may also be its own subject, without a person (RFC 6749 4.4).
     """
 
     issuer: str
@@ -22,15 +22,15 @@ class Agent(NamedTuple):
     alone: bool = False
 
     def __str__(self) -> str:
-        """Name it as a security owner reads it."""
+        """Format the agent for a security owner."""
         return f"{self.client} of {self.issuer or 'no issuer'}{' (alone)' if self.alone else ''}"
 
 
 def is_registered(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
-    """Whether an issuer's client is a registered agent; nobody without a name is."""
+    """Return whether an issuer's client is a registered agent; an empty name is not."""
     return bool(client) and (Agent(issuer, client) in agents or Agent(issuer, client, alone=True) in agents)
 
 
 def can_act_alone(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
-    """Whether an issuer's client may be its own subject."""
+    """Return whether an issuer's client may be its own subject."""
     return bool(client) and Agent(issuer, client, alone=True) in agents

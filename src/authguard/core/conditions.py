@@ -1,6 +1,6 @@
-"""The per-request dimensions of the table: how each condition of one request gets its value from a closed set.
+"""Request conditions: compute the decision table's per-request dimensions from closed sets of values.
 
-Every function answers for anything it is given; what cannot be told gets the strict value.
+Every function returns a value for any input; what cannot be determined gets the strictest value.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 
 def check_scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
-    """Compare what the token permits with what the operation needs (RFC 6750 3.1).
+    """Compare the token's scopes and the person's roles with the operation's needs (RFC 6750 3.1).
 
     Args:
-        operation: that may need scopes, and a role.
+        operation: with its scopes and roles.
         token_scopes: of the token.
-        held: roles of the person who acts; none where an agent does.
+        held: roles of the acting person; none for an agent.
 
     Returns:
-        ``granted`` where the token holds all scopes, and the person one of the roles; else ``missing``.
+        ``granted`` if the token has all scopes and the person one of the roles; else ``missing``.
     """
     return "granted" if operation.scopes <= token_scopes and has_role(operation, held) else "missing"
 
 
 def has_role(operation: Operation, held: frozenset[str]) -> bool:
-    """Whether a person has one of the roles that the operation needs, or it needs none."""
+    """Return whether a person has one of the operation's roles, or the operation needs none."""
     return not operation.roles or not operation.roles.isdisjoint(held)
 
 
 def check_assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:
-    """``insufficient`` by level, ``stale`` by age, else ``met`` (RFC 9470; ASVS 10.3.4).
+    """Return ``insufficient`` by level, ``stale`` by age, else ``met`` (RFC 9470; ASVS 10.3.4).
 
     Args:
-        operation: what it needs.
-        principal: what the credential proves; no ``auth_time`` is as old as can be.
-        rank: a level's place in the policy's order, 0 for unknown.
+        operation: with its needs.
+        principal: verified; without ``auth_time`` the sign-in counts as infinitely old.
+        rank: returns a level's rank in the policy's order, 0 for an unknown level.
         now: epoch seconds UTC.
     """
     if operation.acr and rank(principal.acr) < rank(operation.acr):
@@ -53,12 +53,12 @@ def check_assurance(operation: Operation, principal: Principal, rank: Callable[[
 
 
 def compare_channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> str:
-    """Compare where the customer speaks from with where trust was earned.
+    """Compare the request's channel with the channel of the identity verification.
 
     Args:
-        current: the channel of this request; empty where it cannot be told.
-        earned: the channel on which identity was proven; empty while it was not.
-        carry: channel -> the channels to which its trust carries.
+        current: channel of this request; empty if unknown.
+        earned: channel of the identity verification; empty without one.
+        carry: channel -> channels to which its trust extends.
     """
     if not current:
         return "unknown"
@@ -68,13 +68,13 @@ def compare_channel(current: str, earned: str, carry: Mapping[str, frozenset[str
 
 
 def classify_actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
-    """Tell who acts: the outermost ``act`` (RFC 8693 4.1), else the client if it is a registered agent.
+    """Classify the actor: the outermost ``act`` (RFC 8693 4.1), else the client if it is a registered agent.
 
-    An agent counts in the tokens of the issuer that it is registered with. A token that names no person (RFC 6749 4.4,
-    RFC 9068 5) has no subject to act for: its client acts, if it is registered to come alone, and is a stranger else.
+    An agent counts only in tokens of the issuer that it is registered with. A token without a person (RFC 6749 4.4, RFC
+    9068 5) has no subject to act for: its client acts if it is registered to act alone, and is a stranger otherwise.
 
     Args:
-        principal: proven.
+        principal: verified.
         agents: registered by the policy.
     """
     issuer, client = principal.issuer, principal.client
@@ -86,10 +86,10 @@ def classify_actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
 
 
 def restrict_actor(operation: Operation, acting: str) -> str:
-    """Hold who acts against whom the operation takes: one that it does not take is a stranger to it.
+    """Return ``stranger`` for an actor that the operation does not accept, else the actor.
 
     Args:
-        operation: that may demand an agent, or forbid one (RFC 8693 1.1: impersonation and delegation differ).
+        operation: that may require or forbid an agent (RFC 8693 1.1: impersonation and delegation differ).
         acting: from `classify_actor`.
     """
     taken = _TAKEN[operation.actor]

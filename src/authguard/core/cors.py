@@ -1,27 +1,27 @@
-"""How browsers reach the guarded app: what the CORS protocol (Fetch standard) lets pages of other origins do."""
+"""CORS options: access to the guarded app for pages of other origins (Fetch standard)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-#: the headers that a page has to send to be judged, beside those that any page may send
+#: request headers that the guard reads, in addition to those that any page may send
 ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "DPoP", "Idempotency-Key", "Authguard-Transaction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cors:
-    """The options of Starlette's `CORSMiddleware`, by the same names.
+    """The options of Starlette's `CORSMiddleware`, with the same names.
 
     Attributes:
-        declared: whether the policy has the key at all; if not, the guard sends no CORS header.
-        allow_origins: origins whose pages may read answers; ``*`` for any.
-        allow_origin_regex: a pattern that a whole origin may match instead; empty for none.
-        allow_methods: methods that a pre-flight allows; ``*`` for any.
-        allow_headers: request headers that a pre-flight allows; ``*`` for any.
-        allow_credentials: whether pages may send cookies along.
-        expose_headers: response headers that scripts may read, beside the guard's own.
-        max_age: seconds for which a browser remembers a pre-flight.
+        declared: whether the policy has the key; if not, the guard sends no CORS header.
+        allow_origins: origins with access to responses; ``*`` for any.
+        allow_origin_regex: pattern that may match a whole origin instead; empty for none.
+        allow_methods: methods that a preflight allows; ``*`` for any.
+        allow_headers: request headers that a preflight allows; ``*`` for any.
+        allow_credentials: whether pages may send cookies.
+        expose_headers: response headers that scripts may read, in addition to the guard's.
+        max_age: seconds for which a browser may cache a preflight.
     """
 
     declared: bool = False
@@ -34,5 +34,5 @@ class Cors:
     max_age: int = 600
 
 
-#: nothing is said to pages of other origins
+#: no CORS header is sent
 NO_CORS: Final = Cors()

@@ -1,6 +1,6 @@
-"""The decision table: an ordered list of rules over closed dimensions; the first that matches decides.
+"""Decision table: an ordered list of rules over closed dimensions; the first matching rule decides.
 
-The table answers a *cell* (one value per dimension) and remembers the answer, so that a request costs one look-up.
+The table is indexed by *cell* (one value per dimension) and caches the results, so that a request costs one look-up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from authguard.errors import MachineFaultError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: the conditions of one request, each a closed set (DESIGN 3); the five machines come before them in a cell
+#: per-request conditions, each with a closed set of values (DESIGN 3); in a cell they follow the five machine states
 CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     "credential": ("good", "missing", "expired", "rejected", "unproven"),
     "risk": ("public", "self", "routine", "sensitive", "high", "staff"),
@@ -27,7 +27,7 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
 
 DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
 
-#: more distinct cells than this in one process are an attack on its memory; the memo then starts anew
+#: cached cells per process; more distinct cells are an attack on memory, and the cache is cleared
 MEMO_BOUND: Final = 65_536
 
 Cell = tuple[str, ...]
@@ -38,10 +38,10 @@ class Rule:
     """One rule: a box of cells and the fallback for them.
 
     Attributes:
-        when: dimension -> the values that match; a dimension that is not named takes any value.
+        when: dimension -> matching values; a dimension that is not named matches any value.
         do: ``allow`` or a fallback's name.
         index: position in the merged table, from 0.
-        origin: where the rule was written, ``file:line``.
+        origin: source position, ``file:line``.
     """
 
     when: Mapping[str, frozenset[str]]
@@ -51,11 +51,11 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The rule as the log names it."""
+        """Name of the rule in the log."""
         return f"{self.index}:{self.do}"
 
     def matches(self, cell: Cell) -> bool:
-        """Whether this rule takes a cell, by the definition and without any memo."""
+        """Return whether the rule matches a cell, without the cache."""
         return all(cell[DIMENSIONS.index(dimension)] in values for dimension, values in self.when.items())
 
 
@@ -73,21 +73,21 @@ class Table:
     _memo: dict[Cell, tuple[Rule, Cell]] = field(default_factory=dict, compare=False, repr=False)
 
     def decide(self, cell: Cell) -> Rule:
-        """Find the rule that decides a cell.
+        """Return the rule that decides a cell.
 
         Args:
             cell: one value per dimension, in the order of `DIMENSIONS`.
 
         Raises:
-            MachineFaultError: no rule takes it, or a value is in no dimension's set.
+            MachineFault: no rule matches, or a value is not in its dimension's set.
         """
         return self.find(cell)[0]
 
     def find(self, cell: Cell) -> tuple[Rule, Cell]:
-        """Find the rule that decides a cell, and the one tuple that is kept for all cells equal to it.
+        """Return the rule that decides a cell, and the cached tuple equal to the cell.
 
         Raises:
-            MachineFaultError: no rule takes it, or a value is in no dimension's set.
+            MachineFault: no rule matches, or a value is not in its dimension's set.
         """
         found = self._memo.get(cell)
         if found is None:
@@ -108,7 +108,7 @@ class Table:
 
 
 def dimension_values(states: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Give every dimension's closed set: the machines' states, then the conditions.
+    """Return every dimension's closed set: the machines' states, then the conditions.
 
     Args:
         states: machine -> its states.

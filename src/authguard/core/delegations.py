@@ -1,7 +1,9 @@
-"""Who may act for an account, and for what: read from what its source says, bounded, and held against one request.
+"""Delegations: who may act for an account, and for which operations; parsed from the report of an account source.
 
-Rules: what cannot be read whole names nobody; a mandate covers the operations that it names, or those whose every scope
-it names, and nothing else; names are kept as digests. The form is that of ``may_act`` (RFC 8693 4.4) with ``for``.
+Rules of this file:
+- A malformed list delegates to nobody.
+- A delegation covers the operations that it names, or the operations of which it names every scope, and nothing else.
+- Names are stored as digests. The format is that of ``may_act`` (RFC 8693 4.4), with ``for`` added.
 """
 
 from __future__ import annotations
@@ -14,49 +16,49 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord
 
-#: states of an account for which somebody else may act
+#: account states in which another may act for the subject
 DELEGATED_STATES: Final = frozenset({"minor", "delegated"})
-#: mandates of one account, names in one of them, and characters of a name at the most
+#: delegations per account, names per delegation, and characters per name, at the most
 MAX_DELEGATIONS: Final = 16
 MAX_NAMES: Final = 32
 MAX_NAME_CHARS: Final = 255
 
 
 class DelegationError(Exception):
-    """What a source says of who may act is not in the form that is read."""
+    """The delegations of a source are malformed."""
 
 
-def parse_delegations(said: object, issuer: str) -> tuple[Delegation, ...]:
-    """Read mandates: ``{"sub": ..., "for": [...]}``, or a list of them; ``iss`` where it is not the account's own.
+def parse_delegations(value: object, issuer: str) -> tuple[Delegation, ...]:
+    """Parse delegations: ``{"sub": ..., "for": [...]}``, or a list of them, with ``iss`` for another issuer.
 
     Args:
-        said: by a source; ``None`` where it says nothing of them.
+        value: value from the source; ``None`` if it sends none.
         issuer: of the account.
 
     Raises:
-        Unreadable: anything in it is not of that form, or there is too much of it.
+        DelegationError: the value is malformed or too large.
     """
-    if said is None:
+    if value is None:
         return ()
-    listed = said if isinstance(said, list) else [said]
+    listed = value if isinstance(value, list) else [value]
     if len(listed) > MAX_DELEGATIONS:
         raise DelegationError
     return tuple(_parse_delegation(one, issuer) for one in listed)
 
 
-def _parse_delegation(said: object, issuer: str) -> Delegation:
-    if not isinstance(said, dict) or not set(said) <= {"sub", "iss", "for"}:
+def _parse_delegation(value: object, issuer: str) -> Delegation:
+    if not isinstance(value, dict) or not set(value) <= {"sub", "iss", "for"}:
         raise DelegationError
-    names, home = said.get("for"), said.get("iss", issuer)
+    names, home = value.get("for"), value.get("iss", issuer)
     if (
         not isinstance(names, list)
         or not 0 < len(names) <= MAX_NAMES
-        or not all(map(_is_name, (*names, said.get("sub"))))
+        or not all(map(_is_name, (*names, value.get("sub"))))
     ):
         raise DelegationError
     if not _is_name(home):
         raise DelegationError
-    return Delegation(account_key(home, said["sub"]), tuple(sorted(set(names))))
+    return Delegation(account_key(home, value["sub"]), tuple(sorted(set(names))))
 
 
 def _is_name(value: object) -> bool:
@@ -64,12 +66,12 @@ def _is_name(value: object) -> bool:
 
 
 def covers(account: AccountRecord, principal: Principal, operation: Operation) -> bool:
-    """Whether who acts was named, by the report that the account stands by, for this operation.
+    """Return whether the report behind the account's state delegates this operation to the actor.
 
     Args:
-        account: as it stands.
-        principal: with the outermost actor; a subject who acts alone needs no mandate.
-        operation: asked for.
+        account: current record.
+        principal: with the outermost actor; a subject that acts alone needs no delegation.
+        operation: requested.
     """
     if not principal.actor or not principal.person or account.state not in DELEGATED_STATES:
         return False

@@ -1,4 +1,4 @@
-"""JSON Pointers (RFC 6901): following one through a document, and putting a value where one leads."""
+"""JSON Pointer (RFC 6901): read and write a value within a document."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 
 class PointerError(ValueError):
-    """There is nothing where the pointer leads."""
+    """The pointer leads to no value."""
 
 
 def resolve_pointer(document: object, pointer: str) -> object:
-    """Follow a pointer; the empty one is the whole document.
+    """Return the value at a pointer; the empty pointer is the whole document.
 
     Raises:
-        Nothing: there is nothing there.
+        PointerError: there is no such value.
     """
     found = document
     for name in _names(pointer):
@@ -29,10 +29,10 @@ def resolve_pointer(document: object, pointer: str) -> object:
 
 
 def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
-    """Put a value where a pointer leads, making objects on the way.
+    """Set the value at a pointer, creating missing objects.
 
     Raises:
-        Nothing: another value stands in the way, or the pointer names the whole document.
+        PointerError: a value on the path is not an object, or the pointer is empty.
     """
     *way, last = _names(pointer) or [""]
     if not pointer:
@@ -47,5 +47,5 @@ def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
 
 
 def _names(pointer: str) -> list[str]:
-    """Take a pointer apart; ``~1`` is a slash and ``~0`` a tilde, in this order (RFC 6901 4)."""
+    """Split a pointer; decode ``~1`` to a slash, then ``~0`` to a tilde (RFC 6901 4)."""
     return [raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:]]

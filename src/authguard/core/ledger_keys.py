@@ -1,7 +1,7 @@
-"""Whose budget a request is counted against: the keys of the ledgers of its operation's limits.
+"""Ledger keys: the store records in which an operation's limits count.
 
-What a limit counts `by` is proven (subject, actor, client, issuer), read from the body like the amount (payee), or
-everybody's (operation, service). Where it cannot be told there is no key, and the request is `unmeasured`.
+A limit's dimension is verified (subject, actor, client, issuer), read from the body like the amount (payee), or shared
+by all (operation, service). If it cannot be determined there is no key, and the request is `unmeasured`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.request import Operation, Principal
 
-#: characters of a payee that are believed
+#: longest accepted payee in characters
 MAX_PAYEE_CHARS: Final = 256
-#: what needs a ledger of its own, widest first: who loses a race for several waits for the turn of the widest
+#: dimensions with a ledger record, widest first: a request that loses a race for several waits for the widest
 LEDGER_DIMENSIONS: Final = ("service", "issuer", "operation", "client", "payee", "actor")
 
 
 def find_ledger_keys(
     operation: Operation, principal: Principal, document: object, agents: AbstractSet[Agent]
 ) -> tuple[tuple[str, bytes], ...]:
-    """Name the ledgers that an operation's limits count in, beside the account's and the session's own.
+    """Return the ledgers of an operation's limits, except the account's and the session's.
 
     Args:
         operation: with its limits.
-        principal: proven.
-        document: of the body, from `authguard.core.limits.parse_json`; `NO_DOCUMENT` where there is none.
-        agents: registered actors: a client that is one acts itself (RFC 8693 4.1).
+        principal: verified.
+        document: of the body, from `authguard.core.limits.parse_json`; `NO_DOCUMENT` for none.
+        agents: registered actors: a client that is one counts as the actor (RFC 8693 4.1).
 
     Returns:
-        What it counts by and the key of the record, widest first; nothing for what cannot be told.
+        Dimension and record key, widest first; a dimension that cannot be determined is left out.
     """
     wanted = operation.ledger_dimensions
     if not wanted:
@@ -67,7 +67,7 @@ def find_ledger_keys(
 
 
 def _actor(principal: Principal, agents: AbstractSet[Agent]) -> tuple[str, ...]:
-    """Name who acts, so that an agent has one budget for all its customers."""
+    """Return the parts of the actor's key, so that an agent has one budget for all its customers."""
     if principal.actor:
         return principal.actor_issuer or principal.issuer, "agent", principal.actor
     if is_registered(agents, principal.issuer, principal.client):
@@ -76,7 +76,7 @@ def _actor(principal: Principal, agents: AbstractSet[Agent]) -> tuple[str, ...]:
 
 
 def _payee(operation: Operation, document: object) -> str:
-    """Read the payee so that no other spelling is another payee: compatible forms, no case, letters and digits only."""
+    """Return the payee with letters and digits only, NFKC and case-folded, so that every spelling is one payee."""
     if document is NO_DOCUMENT:
         return ""
     try:

@@ -1,9 +1,9 @@
-"""A machine declared as lines, expanded to a total table by way of `transitions`, and stepped by looking up.
+"""State machines: declared as lines, expanded to a total table by `transitions`, executed by table look-up.
 
 Rules of this file:
-- The only file that imports `transitions`; it is built with no auto transitions, no callbacks, no string callables.
-- The table is data; `step` looks things up and never asks which state it is in.
-- First match wins; a pair that no line answers is a hole, and a machine with a hole is not built.
+- Only this file imports `transitions`; machines are built without auto transitions, callbacks and string callables.
+- The table is data; `step` only looks up and has no code for particular states.
+- First match wins; a pair without a line is a hole, and a machine with a hole is refused.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 STAY: Final = "="
 ANY: Final = "*"
-#: the longest chain of raised events; the checker refuses loops, this bounds what it could miss
+#: longest chain of raised events; the checker refuses loops, this bounds what it could miss
 MAX_CHAIN_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a machine, in the field names of `transitions`.
+    """One line of a machine, with the field names of `transitions`.
 
     Attributes:
-        triggers: the events it answers; ``("*",)`` for all.
-        sources: the states it leaves; ``("*",)`` for all.
-        dest: the state it enters; ``=`` stays.
+        triggers: triggers that it handles; ``("*",)`` for all.
+        sources: states that it leaves; ``("*",)`` for all.
+        dest: the state it enters; ``=`` keeps the state.
         raises: events that it raises in other machines, ``machine.trigger``.
     """
 
@@ -47,11 +47,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A machine as declared.
+    """The declaration of a machine.
 
     Attributes:
         name: one of `authguard.core.events.MACHINES`.
-        initial: the state of what was never seen.
+        initial: state of an unknown record.
         states: all states; for ``account`` in order of strictness.
         lines: first match wins.
     """
@@ -63,19 +63,19 @@ class Spec:
 
     @property
     def triggers(self) -> tuple[str, ...]:
-        """The closed list that every state must answer."""
+        """All triggers that every state must handle."""
         return triggers(self.name, self.states)
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The answer of one state to one trigger.
+    """The transition of one state on one trigger.
 
     Attributes:
-        dest: the state afterwards.
-        moves: whether the state is entered (anew), so that `entered` moves and the log gets a transition.
-        raises: events raised in other machines, only where the edge moves.
-        line: index of the line that answers.
+        dest: next state.
+        moves: whether the state is entered (again), so that `entered` changes and the log gets a transition.
+        raises: events raised in other machines, only if the edge moves.
+        line: index of the declaring line.
     """
 
     dest: str
@@ -86,12 +86,12 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
-    """What the lines of a machine come to, before it is known to be total.
+    """The expanded lines of a machine, not yet checked for totality.
 
     Attributes:
-        edges: (state, trigger) -> the first line's answer.
-        holes: the pairs that nothing answers, in the order of triggers and states.
-        shadowed: indexes of the lines that answer no pair, because earlier ones do.
+        edges: (state, trigger) -> transition of the first matching line.
+        holes: pairs without a line, in the order of triggers and states.
+        shadowed: indexes of the lines that earlier lines shadow completely.
     """
 
     edges: Mapping[tuple[str, str], Edge]
@@ -101,10 +101,10 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A total machine, compiled: every state answers every trigger.
+    """A compiled, total machine: every state handles every trigger.
 
     Attributes:
-        spec: as declared.
+        spec: the declaration.
         table: (state, trigger) -> `Edge`.
     """
 
@@ -113,7 +113,7 @@ class Machine:
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """One state that changed (or was entered anew), as the log tells it."""
+    """One state change (or re-entry) for the log."""
 
     machine: str
     event: str
@@ -125,9 +125,9 @@ class Transition(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=64)
 def expand(spec: Spec) -> Expansion:
-    """Expand lists and wildcards; the first line that answers a pair wins.
+    """Expand lists and wildcards; the first line for a pair wins.
 
-    Names that do not resolve are the checker's to report; here they answer nothing.
+    Names that do not resolve match nothing here; the checker reports them.
     """
     edges: dict[tuple[str, str], Edge] = {}
     shadowed: list[int] = []
@@ -160,8 +160,8 @@ def _edge(machine: str, line: Line, index: int, source: str, trigger: str) -> Ed
 def build_engine(spec: Spec) -> TransitionsMachine:
     """Build the `transitions` machine of a specification.
 
-    It answers no more than its lines say: no ``to_STATE`` triggers, no callbacks, no queue, no model. The differential
-    tests drive it; requests run on the compiled table, which is a hundred times cheaper.
+    It has only the declared transitions: no ``to_STATE`` triggers, no callbacks, no queue, no model. The differential
+    tests run it. Requests use the compiled table, which is a hundred times faster.
     """
     expansion = expand(spec)
     return TransitionsMachine(
@@ -180,10 +180,10 @@ def build_engine(spec: Spec) -> TransitionsMachine:
 
 
 def compile_machine(spec: Spec) -> Machine:
-    """Compile a total machine to its table, reading every answer back from `transitions`.
+    """Compile a total machine to its table; check every transition against `transitions`.
 
     Raises:
-        MachineFaultError: the specification has a hole, names what does not exist, or the two disagree.
+        MachineFault: the specification has a hole, names an undeclared state, or disagrees with `transitions`.
     """
     expansion = expand(spec)
     if expansion.holes:
@@ -201,18 +201,18 @@ def compile_machine(spec: Spec) -> Machine:
 
 
 def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> tuple[Snapshot, tuple[Transition, ...]]:
-    """Let one event happen, and what it raises.
+    """Apply one event and the events that it raises.
 
     Args:
         machines: all five, by name.
-        snapshot: where they stand.
-        event: what happened, with its time.
+        snapshot: current records.
+        event: with its time.
 
     Returns:
-        The snapshot afterwards (the same object where nothing moved) and the transitions, in order.
+        The next snapshot (the same object if nothing changed) and the transitions, in order.
 
     Raises:
-        MachineFaultError: a record holds a state unknown to this policy, or a chain of events exceeds its bound.
+        MachineFault: a record holds a state that this policy does not know, or a chain of events exceeds its bound.
     """
     snapshot, moved, raised = _apply(machines, snapshot, event)
     if moved is None:

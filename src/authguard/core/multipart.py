@@ -1,7 +1,7 @@
-"""Multipart bodies apart from their boundary string, which a client draws anew each time it sends the same form.
+"""Multipart bodies without their boundary string, which a client generates anew for each request.
 
 Rule: nothing is parsed. Only the boundary string is replaced, in the header and in delimiter lines (RFC 2046 5.1.1),
-and only where that is reversible: two bodies become equal only if they differ in the boundary string alone.
+and only if that is reversible: two bodies become equal only if they differ in the boundary string alone.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: stands for every boundary; no prefix of it is also a suffix, so occurrences never overlap
+#: replaces every boundary; no prefix of it is also a suffix, so occurrences never overlap
 MARK: Final = b"authguard-boundary"
-#: delimiter lines in one body; of a body with more every byte counts
+#: delimiter lines per body; in a body with more, every byte counts
 DELIMITERS: Final = 4_096
 
-#: what follows the boundary string in a delimiter line
+#: what may follow the boundary string in a delimiter line
 _END: Final = re.compile(rb"(?:--)?[ \t]{0,64}(?:\r\n|\Z)")
-#: RFC 2046 5.1.1, without the blank, which few senders draw and few receivers take
+#: RFC 2046 5.1.1, without the space, which few senders generate and few receivers accept
 _BOUNDARY: Final = rb"[0-9A-Za-z'()+_,./:=?-]{1,70}"
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE: Final = re.compile(
@@ -30,13 +30,13 @@ def without_boundary(form: bytes, content: bytes) -> tuple[bytes, bytes]:
     """Replace the boundary string of a multipart body by `MARK`.
 
     Args:
-        form: the headers that say how the body is to be read, as sent.
+        form: the headers about the body's encoding, as sent.
         content: the body, as sent.
 
     Returns:
-        Header and body with `MARK` for the boundary; both unchanged where the header does not name exactly one boundary
-        plainly, where the boundary also stands anywhere but in delimiter lines, or where `MARK` itself is in the body.
-        Then every byte counts.
+        Header and body with `MARK` for the boundary. Both are unchanged, so that every byte counts, if the header does
+            not name exactly one boundary unambiguously, if the boundary also occurs outside delimiter lines, or if the
+            body contains `MARK`.
     """
     place = _find_boundary(form)
     if place is None:
@@ -56,7 +56,7 @@ def without_boundary(form: bytes, content: bytes) -> tuple[bytes, bytes]:
 
 
 def _find_boundary(form: bytes) -> tuple[int, int] | None:
-    """Find where the one boundary stands in a header that nobody can read in two ways."""
+    """Return the position of the boundary in an unambiguous header."""
     if not _TYPE.fullmatch(form):
         return None
     named = [found for found in _PARAMETER.finditer(form) if found[1].lower().startswith(b"boundary")]

@@ -1,4 +1,4 @@
-"""Names and reasons that people type: which names are one person, and which words say nothing."""
+"""Comparison of typed person names, and detection of reasons without content."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from unicodedata import normalize
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: letters by their category that leave no mark: fillers of Hangul
+#: letters by category that are invisible: fillers of Hangul
 _BLANK: Final = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 def normalize_name(name: str) -> str:
-    """Return what of a name tells people apart: its letters and digits, whatever their case and width (UAX 15, NFKC).
+    """Return the letters and digits of a name, whatever their case and width (UAX 15, NFKC).
 
     Args:
-        name: as somebody typed it.
+        name: as typed.
 
     Returns:
-        Empty where the name holds no letter and no digit.
+        Empty if the name has no letter and no digit.
     """
     plain = normalize("NFKC", normalize("NFKC", name).casefold())
     return "".join(character for character in plain if character.isalnum() and character not in _BLANK)
 
 
 def has_letters(text: str) -> bool:
-    """Whether a reason or a note holds at least one letter or digit."""
+    """Return whether a reason or a note has at least one letter or digit."""
     return bool(normalize_name(text))
 
 

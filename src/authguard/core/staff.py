@@ -1,4 +1,4 @@
-"""Which roles a proven person has, by the claim that the policy names; only an issuer's word makes anybody staff."""
+"""Staff roles of a verified person, from the policy's claim; only tokens of the named issuers grant roles."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from authguard.core.json_pointer import PointerError, resolve_pointer
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
 
-#: roles that are believed of one token, and characters of one
+#: roles accepted per token, and characters of one role
 ROLES_BOUND: Final = 256
 ROLE_CHARACTERS: Final = 256
 
 
 def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
-    """Read the roles out of verified claims (RFC 9068 2.2.3.1).
+    """Return the roles in verified claims (RFC 9068 2.2.3.1).
 
     Args:
-        principal: proven.
-        claim: the claim's name, or a JSON Pointer into the claims; empty where the policy knows no staff.
-        issuers: whose roles make staff.
+        principal: verified.
+        claim: the claim's name, or a JSON Pointer into the claims; empty if the policy has no staff.
+        issuers: issuers that may grant roles.
 
     Returns:
-        The roles; none where another issuer names them, where the subject is no person, and where the claim is missing
-        or is anything but a list of texts or one text.
+        The roles; none for another issuer, for a subject that is no person, and for a claim that is missing or is
+            neither a string nor a list of strings.
     """
     claims = principal.claims
     if not claim or principal.issuer not in issuers or not principal.person:
@@ -44,16 +44,16 @@ def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> fr
 def effective_roles(
     operation: Operation, principal: Principal, acting: str, claim: str, issuers: frozenset[str]
 ) -> frozenset[str]:
-    """Read the roles that count for an operation.
+    """Return the roles that count for an operation.
 
     Args:
-        operation: asked for.
-        principal: proven.
-        acting: from `authguard.core.conditions.classify_actor`; while an agent acts, no role of its customer's counts.
+        operation: requested.
+        principal: verified.
+        acting: from `authguard.core.conditions.classify_actor`; a customer's roles do not count while an agent acts.
         claim: as for `parse_roles`.
         issuers: as for `parse_roles`.
 
     Returns:
-        The roles; none where the operation asks for none.
+        The roles; none if the operation needs none.
     """
     return parse_roles(principal, claim, issuers) if operation.roles and acting == "subject" else frozenset()

@@ -1,7 +1,7 @@
-"""A moment in time becomes the events that are due: timers are events too, found on the next look.
+"""Timers: find and apply the events that are due at a point in time; evaluated when a record is loaded.
 
-An event raised by a timer bears the time at which it fell due, not the time of the look, so that a sign-in between the
-two counts as later (DESIGN 2, "Fresh sign-in").
+A timer's event has the time at which it fell due, not the time of evaluation, so that a sign-in between the two counts
+as later (DESIGN 2, "Fresh sign-in").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from authguard.errors import MachineFaultError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: more timers than this falling due on one look is a loop in the policy
+#: timers due in one evaluation; more means a loop in the policy
 MAX_ROUNDS: Final = 32
 
 
@@ -26,10 +26,10 @@ class Timer:
     """One timer of a policy.
 
     Attributes:
-        event: what it raises, ``machine.trigger``.
+        event: raised when due, ``machine.trigger``.
         after: seconds.
-        since: the moment that it counts from (`authguard.core.events.MOMENTS`).
-        states: the machine's states in which it runs; empty for any.
+        since: start of the countdown (`authguard.core.events.MOMENTS`).
+        states: the machine's states in which it runs; empty for all.
     """
 
     event: str
@@ -48,21 +48,21 @@ class _Armed:
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """The timers of a policy, arranged by the state in which they can do something.
+    """The timers of a policy, indexed by the states that they change.
 
     Attributes:
-        declared: as the policy says them.
-        armed: (machine, state) -> the timers that move that state; one that would stay put never falls due.
+        declared: timers of the policy.
+        armed: (machine, state) -> timers that change that state; one that would not change it never falls due.
     """
 
     declared: tuple[Timer, ...]
     armed: Mapping[tuple[str, str], tuple[_Armed, ...]]
-    #: where all five machines stand -> the timers that run then; filled as it is met, and finite as the machines are
+    #: cache: states of all five machines -> running timers; finite, since the machines are
     _running: dict[tuple[str, ...], tuple[_Armed, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def compile(cls, declared: Sequence[Timer], machines: Mapping[str, Machine]) -> Timers:
-        """Arrange timers over total machines."""
+        """Index timers over total machines."""
         armed: dict[tuple[str, str], tuple[_Armed, ...]] = {}
         for timer in declared:
             name, _, trigger = timer.event.partition(".")
@@ -78,7 +78,7 @@ class Timers:
         """Find the timer that falls due first.
 
         Returns:
-            When it falls due (epoch seconds UTC; infinity for never) and the event that it raises.
+            Its due time (epoch seconds UTC; infinity for never) and its event.
         """
         earliest, name = float("inf"), ""
         states = snapshot.states()
@@ -96,15 +96,15 @@ class Timers:
     def fire_due(
         self, machines: Mapping[str, Machine], snapshot: Snapshot, now: float
     ) -> tuple[Snapshot, tuple[Transition, ...]]:
-        """Let every timer happen that is due at a moment, in the order in which they fell due.
+        """Apply the events of all timers that are due, in the order of their due times.
 
         Args:
             machines: all five.
-            snapshot: where they stand.
+            snapshot: current records.
             now: epoch seconds UTC.
 
         Raises:
-            MachineFaultError: they do not come to rest.
+            MachineFault: the timers do not come to rest.
         """
         transitions: list[Transition] = []
         for _ in range(MAX_ROUNDS):

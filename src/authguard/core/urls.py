@@ -1,6 +1,6 @@
-"""One way to write the address of a request, so that what a proof names can be compared (RFC 3986 6.2.2 and 6.2.3).
+"""URL normalisation (RFC 3986 6.2.2 and 6.2.3), to compare the address in a DPoP proof with the request's.
 
-Rule: query and fragment do not count (RFC 9449 4.3, 9); whatever else differs after this is another address.
+Rule: query and fragment are ignored (RFC 9449 4.3, 9); any other remaining difference makes another address.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-#: characters of an address at the most
+#: longest accepted URL in characters
 MAX_URL_CHARS: Final = 2_048
 
 _PORTS: Final = {"https": 443, "http": 80}
-#: a handshake is an HTTP request, by whichever scheme its address is named (RFC 6455 3)
+#: a WebSocket handshake is an HTTP request, whichever scheme its address has (RFC 6455 3)
 _SCHEMES: Final = {"wss": "https", "ws": "http", "https": "https", "http": "http"}
 _WRITTEN: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_URL_CHARS}}}")
 _ENCODED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -23,10 +23,10 @@ _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 
 def normalize(address: str) -> str:
-    """Write an address in its normal form: ``https://host/path``, the port where it is not the scheme's own.
+    """Return the normal form of a URL: ``https://host/path``, with the port unless it is the scheme's default.
 
     Raises:
-        ValueError: it is no absolute address of HTTP, too long, or names a user.
+        ValueError: it is no absolute HTTP URL, is too long, or has user information.
     """
     if not _WRITTEN.fullmatch(address) or _STRAY.search(address):
         raise ValueError("not an address")
@@ -41,13 +41,13 @@ def normalize(address: str) -> str:
 
 
 def _plain(found: re.Match[str]) -> str:
-    """Write what needs no encoding plainly, and the rest in capitals (RFC 3986 6.2.2.1 and 6.2.2.2)."""
+    """Decode unreserved characters; write the other escapes in capitals (RFC 3986 6.2.2.1 and 6.2.2.2)."""
     character = chr(int(found[1], 16))
     return character if character in _UNRESERVED else found[0].upper()
 
 
 def is_secure(address: str) -> bool:
-    """Whether what is asked at an address goes over TLS, or stays on this very machine."""
+    """Return whether requests to a URL use TLS or stay on this machine."""
     try:
         parts = urlsplit(address)
         if parts.scheme == "https":

@@ -1,7 +1,9 @@
-"""What a verification service can answer, and what several answers amount to: closed, and never `None`.
+"""Results of verifiers and their combination by a method: a closed set, never `None`.
 
-Rules: only what passed counts for a pass; a service that is out of reach never counts against the customer; doubt is
-stricter than failure, since failing again may be tried again and doubt may not (DESIGN 2).
+Rules of this file:
+- Only `Passed` counts as a pass.
+- An unreachable service never counts against the customer.
+- Doubt is stricter than failure: after a failure the customer may retry, after doubt not (DESIGN 2).
 """
 
 from __future__ import annotations
@@ -17,15 +19,15 @@ Cause = Literal["timeout", "error", "refused", "nonsense", "too-large", "open", 
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """It is them."""
+    """The verifier confirmed the identity."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """It is not them, or they do not know what they should."""
+    """The verifier refused the identity or the answer."""
 
 
 class Doubted(msgspec.Struct, frozen=True):
-    """Between the thresholds.
+    """The score is between the thresholds.
 
     Attributes:
         score: 0 to 1; for the log, never for the caller.
@@ -35,11 +37,11 @@ class Doubted(msgspec.Struct, frozen=True):
 
 
 class Unavailable(msgspec.Struct, frozen=True):
-    """There is no answer that can be used; the customer is not to blame.
+    """There is no usable result; the customer is not to blame.
 
     Attributes:
-        cause: closed code: ``timeout``, ``error`` (the connection), ``refused`` (a status, our own credentials),
-            ``nonsense``, ``too-large``, ``open`` (the breaker), ``busy`` (the bulkhead), ``replayed``.
+        cause: closed code: ``timeout``, ``error`` (the connection), ``refused`` (a status, or our own credentials),
+            ``nonsense``, ``too-large``, ``open`` (circuit breaker), ``busy`` (concurrency limit), ``replayed``.
     """
 
     cause: Cause
@@ -47,12 +49,12 @@ class Unavailable(msgspec.Struct, frozen=True):
 
 VerifierVerdict = Passed | Failed | Doubted | Unavailable
 
-#: what a method amounts to: the trigger that it raises in the machine ``verification``
+#: result of a method: the trigger that it raises in the machine ``verification``
 MethodResult = Literal["passed", "failed", "doubted", "contradicted", "unavailable"]
 
 
 class IncompleteMethod(msgspec.Struct, frozen=True):
-    """The method is not through yet.
+    """The method needs more answers.
 
     Attributes:
         verifiers: those that the customer has to answer next, in order.
@@ -62,20 +64,20 @@ class IncompleteMethod(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
-    """How verifiers combine.
+    """A combination of verifiers.
 
     Attributes:
-        name: as the policy names it.
+        name: its name in the policy.
         verifiers: in order.
-        need: how many of them must pass.
-        in_order: whether each is asked only after the one before it passed.
+        need: number of verifiers that must pass.
+        in_order: whether each verifier is asked only after the previous one passed.
         alternatives: whether the customer chooses which to answer (``any``, ``quorum``).
-        on_contradiction: what one pass beside one failure among alternatives amounts to.
-        on_doubt: what a score between the thresholds amounts to.
-        on_unavailable: what answers that could have made it pass, had they come, amount to.
-        attempts: how many in vain within `per`; 0 for as many as the fallback allows.
+        on_contradiction: result of a pass and a failure among alternatives.
+        on_doubt: result of a score between the thresholds.
+        on_unavailable: result if the missing answers could have made it pass.
+        attempts: failed attempts within `per`; 0 for as many as the fallback allows.
         per: the window, seconds.
-        backoff: seconds to wait after the first attempt in vain, twice as long after each further one.
+        backoff: seconds to wait after the first failed attempt, doubled after each further one.
     """
 
     name: str
@@ -96,18 +98,18 @@ _UNAVAILABLE: Final[Mapping[str, MethodResult]] = {"ambiguous": "doubted", "unav
 _DOUBTED: Final[Mapping[str, MethodResult]] = {"ambiguous": "doubted", "failed": "failed"}
 
 
-def combine(method: Method, said: Mapping[str, VerifierVerdict]) -> MethodResult | IncompleteMethod:
-    """Tell what the answers so far amount to.
+def combine(method: Method, results: Mapping[str, VerifierVerdict]) -> MethodResult | IncompleteMethod:
+    """Combine the verifier results so far.
 
     Args:
         method: that combines them.
-        said: verifier -> its answer; those that were not asked yet are missing.
+        results: verifier -> its result; verifiers not yet asked are missing.
 
     Returns:
-        The trigger that it amounts to, or the verifiers that are wanting.
+        The trigger to raise, or the verifiers still to answer.
     """
-    answers = [said[name] for name in method.verifiers if name in said]
-    waiting = tuple(name for name in method.verifiers if name not in said)
+    answers = [results[name] for name in method.verifiers if name in results]
+    waiting = tuple(name for name in method.verifiers if name not in results)
     passes = sum(isinstance(answer, Passed) for answer in answers)
     fails = sum(isinstance(answer, Failed) for answer in answers)
     doubts = sum(isinstance(answer, Doubted) for answer in answers)
@@ -115,7 +117,7 @@ def combine(method: Method, said: Mapping[str, VerifierVerdict]) -> MethodResult
         return _CONTRADICTED[method.on_contradiction]
     if passes >= method.need:
         return "passed"
-    hopeless = method.alternatives and fails  # whatever the others say, it would contradict
+    hopeless = method.alternatives and fails  # any further pass would be a contradiction
     if passes + len(waiting) >= method.need and not hopeless:
         return IncompleteMethod(waiting[:1] if method.in_order else waiting)
     if doubts:
