@@ -73,7 +73,6 @@ def read_evidence(
 def _read_further(
     sent: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes], authorization: bytes, *, has_reserved_headers: bool
 ) -> Evidence | Reason:
-    """Read the headers other than the credential."""
     once: dict[bytes, str] = {}
     headers: dict[str, str] = {}
     languages = trace = ""

@@ -133,7 +133,6 @@ def _interpretations(path: str) -> set[tuple[str, ...]]:
 
 
 def _resolve(segments: Sequence[str]) -> tuple[str, ...]:
-    """Remove empty segments and resolve dot segments."""
     kept: list[str] = []
     for segment in segments:
         if segment == "..":

@@ -146,7 +146,6 @@ class GuardMiddleware:
         return self._apply_verdict(request, verdict, scope, receive, send)
 
     def _inspect_app(self) -> None:
-        """Read the host patterns of the app, once."""
         self._resolver.set_app_hosts(find_host_patterns(self._app))
         self._is_inspected = True
 
@@ -159,7 +158,6 @@ class GuardMiddleware:
         raise AuthguardError("a connection of this type cannot be guarded; serve it outside AuthGuard")
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open the guard before the app starts and close it after the app stops."""
         # If the guard cannot open, the start-up fails and the error is raised, as in Starlette: its test client would
         # otherwise wait forever. `Lifespan` answers the server for an app without lifespan support, so that the guard
         # is closed there too.
@@ -171,7 +169,6 @@ class GuardMiddleware:
             await self._enforcer.close()
 
     async def _decide(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        """Decide a request without a cached decision and apply the verdict."""
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
@@ -250,8 +247,6 @@ class GuardMiddleware:
         await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
     async def _answer_verification(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
-        """Answer an in-band message as a `POST verify`, through the same enforcer."""
-
         async def read() -> Body:
             return Body(content)
 
@@ -266,7 +261,6 @@ class GuardMiddleware:
         )
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
-        """Reply to a request that matches no operation."""
         await _send(await self._refusal(reason, scope), send, scope)
 
     async def _refusal(self, reason: Reason, scope: Scope) -> Reply:
@@ -288,7 +282,6 @@ class GuardMiddleware:
     async def _serve_endpoint(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve one of the guard's endpoints."""
         bound = min(self._body_bound, MAX_ENDPOINT_BODY_BYTES)
         request = replace(request, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
         call = EndpointRequest(
@@ -386,7 +379,7 @@ async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> Non
 
 
 def _with_outcome_header(send: Send) -> Send:
-    """Add the outcome header for restricted requests to the app's response (WIRE 2)."""
+    """Add the outcome header of `restrict` to the app's response (WIRE 2)."""
 
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -206,7 +206,6 @@ class ReplyBuilder:
     def _add_next(
         self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]], root: str
     ) -> None:
-        """Add the next step to the body, and the headers that belong to it."""
         fallback = verdict.fallback
         match fallback.kind:
             case Outcome.STEP_UP:

@@ -143,11 +143,9 @@ class Resolver:
         return Reason.HOST_MISDIRECTED if routed and not named else found
 
     def _is_routed(self, host: str) -> bool:
-        """Return whether the app has routes for a host."""
         return any(pattern.match(host) for pattern in self._app_hosts)
 
     def _is_host_specific(self, host: str) -> bool:
-        """Return whether an operation or a route of the app is for this host."""
         return bool(self._listed(host)) or self._is_routed(host)
 
     def _resolve(
@@ -166,7 +164,6 @@ class Resolver:
         return self._resolve_unnamed(method, path, find, self._http)
 
     def _resolve_unnamed(self, method: str, path: str, find: Find, named: LookalikeIndex) -> Operation | Reason:
-        """Resolve a path that no operation names."""
         other = path[:-1] if path.endswith("/") else f"{path}/"
         redirected = None if self._index.has_path(path) else find(other)
         # no framework redirects to the guard's endpoints

@@ -193,7 +193,6 @@ class WebSocketVerification:
             raise raised[0]
 
     async def _is_reserved(self, message: str | bytes) -> bool:
-        """Return `is_reserved`, for a long message computed in a thread."""
         return (
             await self._run_in_thread(partial(is_reserved, message))
             if len(message) > MAX_MESSAGE_CHARS
@@ -201,7 +200,6 @@ class WebSocketVerification:
         )
 
     async def _send_message(self, message: Message) -> None:
-        """Send a message of the app."""
         async with self._lock:
             if message["type"] in _ENDS:
                 self._open = False

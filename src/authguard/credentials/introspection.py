@@ -109,6 +109,7 @@ class Introspector:
         self._endpoint: IntrospectionEndpoint | None = None
         #: loaded at construction: it takes too long for a request, and depends on the environment
         self._tls: SSLContext | None = None if client is not None else load_trusted_certificates()
+        #: an own client and the semaphore belong to one event loop, and are replaced on another
         self._own_client: httpx2.AsyncClient | None = None
         self._own_client_loop: object = None
         self._semaphore: anyio.Semaphore | None = None
@@ -209,14 +210,12 @@ class Introspector:
                 self._inactive.popitem(last=False)
 
     def _get_semaphore(self) -> anyio.Semaphore:
-        """Return the semaphore of the running event loop."""
         loop = concurrency.current_loop_id()
         if self._semaphore is None or self._semaphore_loop != loop:
             self._semaphore, self._semaphore_loop = anyio.Semaphore(self._limits.max_concurrency), loop
         return self._semaphore
 
     def _get_client(self) -> httpx2.AsyncClient:
-        """Return the client; the connections of an own client belong to one event loop."""
         if self._client is not None:
             return self._client
         loop = concurrency.current_loop_id()

@@ -74,5 +74,5 @@ def matches_jwt(response: dict[str, Any], claims: dict[str, Any], issuer: Issuer
 
 
 def _is_for(audience: str, named: object) -> bool:
-    """Return whether ``aud`` contains our audience (RFC 7662 2.2)."""
+    """Return whether ``aud``, a string or a list, contains our audience (RFC 7662 2.2)."""
     return named == audience or (isinstance(named, list) and audience in named)

@@ -189,7 +189,6 @@ class JwksCache:
         return self._keys.choose(name, algorithm)
 
     async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        """Wait for the fetch in flight or a new one, and return its key."""
         await self._start_fetch(now, wait=True).done.wait()
         return self._get(name, algorithm, now)
 
@@ -213,7 +212,6 @@ class JwksCache:
         return found
 
     def _may_fetch(self, noted: int, now: float) -> bool:
-        """Return whether one more fetch is allowed for an unknown name."""
         if self._last_failed:
             return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
         if self._completed > noted:

@@ -155,7 +155,6 @@ class JwtValidator:
         return key if isinstance(key, NotProven) else self._verify_bearer(evidence.authorization, unverified, key, now)
 
     async def _find(self, unverified: UnverifiedToken, now: float) -> Key | NotProven:
-        """Find the key of a token; an outage makes the token ``unproven``."""
         jwks_cache = self._jwks_caches[unverified.issuer]
         key = await jwks_cache.find(self._key_id(unverified), unverified.header.algorithm, now)
         if isinstance(key, Reason):
@@ -200,7 +199,6 @@ class JwtValidator:
         self._cache.put(sha256(header).digest(), entry)
 
     def _verify_claims(self, unverified: UnverifiedToken, key: Key, now: float) -> ValidatedToken | NotProven:
-        """Verify the signature and validate the claims."""
         issuer = self._issuers[unverified.issuer]
         claims = verify_signature(unverified, key, issuer)
         if isinstance(claims, NotProven):
@@ -210,7 +208,6 @@ class JwtValidator:
         return validate_claims(claims, issuer, self.names, unverified.token, now)
 
     def _verify_bearer(self, header: bytes, unverified: UnverifiedToken, key: Key, now: float) -> Credential:
-        """Validate a bearer token and cache it if it is valid."""
         validated = self._verify_claims(unverified, key, now)
         if isinstance(validated, NotProven):
             return validated

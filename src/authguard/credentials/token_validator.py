@@ -216,7 +216,6 @@ class TokenValidator:
         return replace(entry.proven, nonce=proof.nonce) if proof.nonce else entry.proven
 
     async def _validate_bound(self, token: bytes, digest: bytes, now: float) -> Entry | NotProven:
-        """Validate a token that must be bound; cache it if it is valid."""
         result = await self._validate(token, digest, now)
         if isinstance(result, NotProven):
             return result
@@ -284,7 +283,6 @@ class TokenValidator:
     async def _introspect(
         self, issuer: Issuer, token: bytes, digest: bytes, now: float
     ) -> dict[str, object] | NotProven:
-        """Return the introspection response of an active token."""
         introspector = self._introspectors[issuer.issuer]
         if introspector.is_known_inactive(digest, now):
             return _INACTIVE

@@ -95,7 +95,6 @@ def _has_fingerprint(modulus: int) -> bool:
 
 
 def _has_close_primes(modulus: int) -> bool:
-    """Return whether a few rounds of Fermat's factorization find the primes."""
     middle = isqrt(modulus - 1) + 1
     for number in range(middle, middle + FERMAT_ROUNDS):
         rest = number * number - modulus
