@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authguard import AuthGuard, PolicyError
-from authguard.asgi.cors import EXPOSED
+from authguard.asgi.cors import EXPOSED_HEADERS
 from authguard.core.cors import ALLOWED_HEADERS
 from authguard.testing import FakeClock, Mint
 from tests.support.harness import POLICY
@@ -86,7 +86,7 @@ async def test_a_refusal_and_an_answer_of_the_app_can_be_read_by_the_page(tmp_pa
     assert [refused.status_code, answered.status_code, stranger.status_code] == [401, 200, 401]
     for answer in (refused, answered):
         assert answer.headers["access-control-allow-origin"] == SHOP
-        assert answer.headers["access-control-expose-headers"].split(", ") == [*EXPOSED, "X-Turn"]
+        assert answer.headers["access-control-expose-headers"].split(", ") == [*EXPOSED_HEADERS, "X-Turn"]
     assert "access-control-allow-origin" not in stranger.headers
     assert house.ran == ["POST"]
 

@@ -54,8 +54,8 @@ class Remembering(RuleBasedStateMachine):
         assert len(held) == len(self.cache) <= 4
         assert sum(kept.weight for kept in held) == self.cache._weight <= 20
         assert all(self.cache.find(digest) in (entry, None) for digest, entry in self.model.items())
-        assert len(self.cache._order) == len(self.cache._places) == len(held)
-        assert all(self.cache._order[place] == digest for digest, place in self.cache._places.items())
+        assert len(self.cache._order) == len(self.cache._positions) == len(held)
+        assert all(self.cache._order[place] == digest for digest, place in self.cache._positions.items())
 
 
 TestRemembering = Remembering.TestCase

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from authguard.credentials.weak_keys import _SMALL_ORDER, is_weak, is_weak_rsa
+from authguard.credentials.weak_keys import _SMALL_ORDER_POINTS, is_weak, is_weak_rsa
 from authguard.testing import SigningKey
 from tests.support import weak_keys
 
@@ -63,11 +63,11 @@ def _times_eight(y: int) -> tuple[int, int] | None:
 
 
 def test_the_listed_points_are_those_of_small_order() -> None:
-    assert {_times_eight(int.from_bytes(raw, "little")) for raw in _SMALL_ORDER} == {(0, 1)}
-    assert len(_SMALL_ORDER) == 7
+    assert {_times_eight(int.from_bytes(raw, "little")) for raw in _SMALL_ORDER_POINTS} == {(0, 1)}
+    assert len(_SMALL_ORDER_POINTS) == 7
 
 
-@pytest.mark.parametrize("raw", sorted(_SMALL_ORDER))
+@pytest.mark.parametrize("raw", sorted(_SMALL_ORDER_POINTS))
 @pytest.mark.parametrize("sign", [0, 0x80])
 def test_a_point_of_small_order_is_no_key(raw: bytes, sign: int) -> None:
     key = Ed25519PublicKey.from_public_bytes(raw[:-1] + bytes([raw[-1] | sign]))

@@ -71,13 +71,13 @@ class BodyReader:
                 if size > self._bound:
                     return BodyFailure(Reason.BODY_TOO_LARGE)
                 if len(messages) - whole == MAX_PARTS:
-                    messages[whole:] = [{**message, "body": _joined(messages[whole:])}]
+                    messages[whole:] = [{**message, "body": _join_bodies(messages[whole:])}]
                     whole += 1
                 if not message.get("more_body", False):
                     scope = self._scope
                     headers = bound_headers(scope, self._binds)
                     return Body(
-                        _joined(messages),
+                        _join_bodies(messages),
                         request_target(scope),
                         content_type(scope),
                         representation_headers(scope),
@@ -99,5 +99,5 @@ class BodyReader:
         return receive
 
 
-def _joined(messages: Sequence[Message]) -> bytes:
+def _join_bodies(messages: Sequence[Message]) -> bytes:
     return b"".join(message.get("body", b"") for message in messages)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     App = Callable[[Any, Any, Any], Awaitable[None]]
 
 #: response headers of the guard that a script in a page needs for its next step
-EXPOSED: Final = (
+EXPOSED_HEADERS: Final = (
     "WWW-Authenticate",
     "DPoP-Nonce",
     "Retry-After",
@@ -43,6 +43,6 @@ def with_cors(app: App, cors: Cors) -> App:
         allow_methods=cors.allow_methods,
         allow_headers=cors.allow_headers,
         allow_credentials=cors.allow_credentials,
-        expose_headers=tuple(dict.fromkeys((*EXPOSED, *cors.expose_headers))),
+        expose_headers=tuple(dict.fromkeys((*EXPOSED_HEADERS, *cors.expose_headers))),
         max_age=cors.max_age,
     )

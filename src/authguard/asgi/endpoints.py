@@ -50,6 +50,7 @@ async def _session(request: EndpointRequest) -> Reply:
 
 
 async def _session_end(request: EndpointRequest) -> Reply:
+    """End the caller's session."""
     await sign_out_delay.wait_for_next_second(
         request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict)
     )
@@ -57,6 +58,7 @@ async def _session_end(request: EndpointRequest) -> Reply:
 
 
 async def _sessions_end(request: EndpointRequest) -> Reply:
+    """End every session of the caller's account, on all devices."""
     await sign_out_delay.wait_for_next_second(
         request.enforcer.clock, await request.enforcer.reports.end_session(request.verdict, everywhere=True)
     )

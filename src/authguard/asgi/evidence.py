@@ -24,13 +24,13 @@ IDEMPOTENCY: Final = b"idempotency-key"
 METHOD_OVERRIDE_HEADERS: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 
 #: headers that the app must not get in another spelling
-_BODY: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
+_BODY_HEADERS: Final = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"})
 #: headers that determine how a body is parsed
-_READ_BY: Final = frozenset({b"content-type", b"content-encoding", b"transfer-encoding"})
-_ONCE: Final = frozenset({TRANSACTION, IDEMPOTENCY})
+_REPRESENTATION_HEADERS: Final = frozenset({b"content-type", b"content-encoding", b"transfer-encoding"})
+_UNIQUE_HEADERS: Final = frozenset({TRANSACTION, IDEMPOTENCY})
 #: headers that the guard reads under every policy
-GUARD_HEADERS: Final = _ONCE | METHOD_OVERRIDE_HEADERS | {AUTHORIZATION, b"accept-language", b"traceparent"}
-_PREFIXED: Final = len(PREFIX)
+GUARD_HEADERS: Final = _UNIQUE_HEADERS | METHOD_OVERRIDE_HEADERS | {AUTHORIZATION, b"accept-language", b"traceparent"}
+_PREFIX_LENGTH: Final = len(PREFIX)
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 #: W3C Trace Context 3.2: all-zero ids and version ff are invalid; a later version may have more fields after a dash
 _TRACEPARENT: Final = re.compile(
@@ -57,7 +57,7 @@ def read_evidence(
     further: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name not in known:  # most headers are irrelevant, and one lookup decides that
-            if name[:_PREFIXED] == PREFIX or b"_" in name:
+            if name[:_PREFIX_LENGTH] == PREFIX or b"_" in name:
                 has_reserved_headers = True
         elif name != AUTHORIZATION:
             further.append((name, value))
@@ -78,7 +78,7 @@ def _read_further(
     languages = trace = ""
     traces = 0
     for name, value in sent:
-        if name in _ONCE:
+        if name in _UNIQUE_HEADERS:
             if name in once or not _PRINTABLE.fullmatch(value):
                 return Reason.REQUEST_MALFORMED
             once[name] = value.decode("ascii")
@@ -137,7 +137,7 @@ def strip_guard_headers(
 def _is_reserved(name: bytes, known: frozenset[bytes]) -> bool:
     if b"_" in name:
         name = name.replace(b"_", b"-")
-        return name in known or name in _BODY or name.startswith(PREFIX)
+        return name in known or name in _BODY_HEADERS or name.startswith(PREFIX)
     return name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS
 
 
@@ -155,7 +155,8 @@ def representation_headers(scope: dict[str, Any]) -> bytes:
     sent = [
         (name, value)
         for name, value in scope["headers"]
-        if name in _READ_BY and not (name == b"transfer-encoding" and value.strip().lower() == b"chunked")
+        if name in _REPRESENTATION_HEADERS
+        and not (name == b"transfer-encoding" and value.strip().lower() == b"chunked")
     ]
     if not sent or (len(sent) == 1 and sent[0][0] == b"content-type"):
         return sent[0][1] if sent else b""

@@ -101,7 +101,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     def claims(self) -> Mapping[str, Any]:
         """The verified claims, deeply read-only; empty without a proven credential. Never log them."""
         principal = self._verdict.principal
-        return MappingProxyType({name: _frozen(value) for name, value in principal.claims.items()} if principal else {})
+        return MappingProxyType({name: _freeze(value) for name, value in principal.claims.items()} if principal else {})
 
     @property
     def actor(self) -> str:
@@ -257,11 +257,11 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         return "DPoP" if self._enforcer.policy.issuers[principal.issuer].sender_constraint == "dpop" else "Bearer"
 
 
-def _frozen(value: object) -> object:
+def _freeze(value: object) -> object:
     """Return a deeply read-only copy of a JSON value: the cached claims of a token are shared by its requests."""
     if isinstance(value, dict):
-        return MappingProxyType({name: _frozen(one) for name, one in value.items()})
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+        return MappingProxyType({name: _freeze(one) for name, one in value.items()})
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
 
 
 def current_guard(connection: HTTPConnection) -> Guard:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 METADATA: Final = "authguard.metadata"
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 #: scopes that the metadata of a resource server must not list (MCP, authorization: no ``offline_access``)
-_NOT_OURS: Final = frozenset({"offline_access"})
+_UNLISTED_SCOPES: Final = frozenset({"offline_access"})
 _HEADERS: Final = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"public, max-age=300"),
@@ -58,7 +58,7 @@ class Metadata:
         origin, root = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         paths = [operation.match.path for operation in policy.operations if operation.risk != "public"]
         below = [f"{root}{path.rstrip('/')}" for path in paths if path and "{" not in path]
-        common = _common(enforcer)
+        common = _common_members(enforcer)
         documents = {
             f"{WELL_KNOWN}{path}": msgspec.json.encode({"resource": f"{origin}{path}", **common})
             for path in dict.fromkeys((root, *below))
@@ -81,10 +81,12 @@ def schemes(enforcer: Enforcer) -> tuple[str, ...]:
     return tuple(names[constraint] for constraint in ("dpop", "none") if constraint in constraints) or ("Bearer",)
 
 
-def _common(enforcer: Enforcer) -> dict[str, Any]:
+def _common_members(enforcer: Enforcer) -> dict[str, Any]:
     """Return the common members of all documents, without the empty ones (RFC 9728 2)."""
     policy = enforcer.policy
-    scopes = frozenset[str]().union(policy.otherwise.scopes, *(one.scopes for one in policy.operations)) - _NOT_OURS
+    scopes = (
+        frozenset[str]().union(policy.otherwise.scopes, *(one.scopes for one in policy.operations)) - _UNLISTED_SCOPES
+    )
     accepted = schemes(enforcer)
     document: dict[str, Any] = {
         "resource_name": policy.name,

@@ -202,7 +202,7 @@ class GuardMiddleware:
             self._unnamed_routes.warn("", path)
         if isinstance(operation, Reason) or isinstance(evidence, Reason):
             reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
-            await _deny(await self._refusal(next(reasons), scope), scope, receive, send)
+            await _deny(await self._build_refusal(next(reasons), scope), scope, receive, send)
             return
         if self._proofs is not None:
             evidence = self._proofs.read(evidence, scope)
@@ -261,9 +261,9 @@ class GuardMiddleware:
         )
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
-        await _send(await self._refusal(reason, scope), send, scope)
+        await _send(await self._build_refusal(reason, scope), send, scope)
 
-    async def _refusal(self, reason: Reason, scope: Scope) -> Reply:
+    async def _build_refusal(self, reason: Reason, scope: Scope) -> Reply:
         """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
         return self._replies.of_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 

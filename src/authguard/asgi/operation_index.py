@@ -25,13 +25,13 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 class _Node:
     """One segment of the tree of templates."""
 
-    __slots__ = ("any", "here", "literal", "tail")
+    __slots__ = ("any", "leaves", "literal", "path_leaves")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.any: _Node | None = None
-        self.here: list[tuple[int, str]] = []
-        self.tail: list[tuple[int, str]] = []
+        self.leaves: list[tuple[int, str]] = []
+        self.path_leaves: list[tuple[int, str]] = []
 
 
 class OperationIndex:
@@ -94,19 +94,19 @@ class OperationIndex:
         best = len(self._operations)
         nodes = [root]
         for place, segment in enumerate(segments):
-            onward: list[_Node] = []
+            following: list[_Node] = []
             for node in nodes:
-                best = _first_match(node.tail, method, best)
+                best = _first_match(node.path_leaves, method, best)
                 if segment in node.literal:
-                    onward.append(node.literal[segment])
+                    following.append(node.literal[segment])
                 if node.any is not None and segment:
-                    onward.append(node.any)
-            nodes = onward
+                    following.append(node.any)
+            nodes = following
             if not nodes:
                 break
             if place == len(segments) - 1:
                 for node in nodes:
-                    best = _first_match(node.here, method, best)
+                    best = _first_match(node.leaves, method, best)
         return self._operations[best] if best < len(self._operations) else self._otherwise
 
 
@@ -114,10 +114,10 @@ def _find_all(root: _Node, segments: Sequence[str]) -> Iterator[int]:
     """Return the indices of all operations with a matching template, in no particular order."""
     nodes = [root]
     for segment in segments:
-        yield from (index for node in nodes for index, _ in node.tail)
-        onward = [node.literal[segment] for node in nodes if segment in node.literal]
-        nodes = [*onward, *(node.any for node in nodes if node.any is not None and segment)]
-    yield from (index for node in nodes for index, _ in node.here)
+        yield from (index for node in nodes for index, _ in node.path_leaves)
+        following = [node.literal[segment] for node in nodes if segment in node.literal]
+        nodes = [*following, *(node.any for node in nodes if node.any is not None and segment)]
+    yield from (index for node in nodes for index, _ in node.leaves)
 
 
 def _has_match(root: _Node, path: str) -> bool:
@@ -129,14 +129,14 @@ def _insert(root: _Node, template: str, index: int, method: str) -> None:
     for segment in template.split("/"):
         parameter = _PARAMETER.fullmatch(segment)
         if parameter and parameter.group(1):
-            node.tail.append((index, method))
+            node.path_leaves.append((index, method))
             return
         if parameter:
             node.any = node.any or _Node()
             node = node.any
         else:
             node = node.literal.setdefault(segment, _Node())
-    node.here.append((index, method))
+    node.leaves.append((index, method))
 
 
 def make_channel_finder(paths: Sequence[tuple[str, str]]) -> Callable[[str], str] | None:

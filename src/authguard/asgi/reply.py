@@ -46,7 +46,7 @@ CLOSE_CODES: Final[Mapping[Outcome, int]] = {
 }
 FORBIDDEN_CLOSE_CODE: Final = 3003
 #: a constant, since attribute access on an enumeration is slow
-FIRST_ANSWER: Final = Outcome.REPEAT
+REPEAT: Final = Outcome.REPEAT
 #: headers of a first response that are valid without its body
 BODYLESS_HEADERS: Final = frozenset({b"location", b"link"})
 #: statuses of responses without a body and without a content length (RFC 9110 8.6)
@@ -118,7 +118,7 @@ class ReplyBuilder:
             schemes: accepted authentication schemes, ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
             metadata: URL of the protected resource metadata (RFC 9728 5.1); empty for none.
         """
-        self._realm = _quotable(realm)
+        self._realm = _strip_unquotable(realm)
         self._origin = origin
         self._prefix = prefix
         self._schemes = schemes
@@ -135,7 +135,7 @@ class ReplyBuilder:
         """
         fallback = verdict.fallback
         kind = fallback.kind
-        if kind is FIRST_ANSWER:
+        if kind is REPEAT:
             return _build_repeat(verdict)
         text = RESUBMIT_TEXTS.get(verdict.reason) or customer_text(
             fallback, request.evidence.languages, verdict.channel
@@ -169,7 +169,7 @@ class ReplyBuilder:
             "type": f"urn:authguard:outcome:{kind.value}",
             "title": title,
             "status": status,
-            **_instance(record),
+            **_instance_member(record),
             "detail": text,
             "outcome": kind.value,
             "operation": verdict.operation.name,
@@ -197,7 +197,7 @@ class ReplyBuilder:
             "title": "The request cannot be judged",
             "status": reason.status,
             "detail": reason.public,
-            **_instance(refusal.record),
+            **_instance_member(refusal.record),
             "next": {"action": "retry" if reason.status in RETRYABLE_STATUSES else "stop"},
         }
         close = 1013 if reason.status in RETRYABLE_STATUSES else 1009 if reason in TOO_LARGE_REASONS else 1007
@@ -270,7 +270,7 @@ class ReplyBuilder:
         given = {"realm": self._realm, **parameters, "resource_metadata": self._metadata}
         if scheme == "DPoP":
             given["algs"] = " ".join(PROOF_ALGORITHMS)
-        parameter_list = ", ".join(f'{name}="{_quotable(value)}"' for name, value in given.items() if value)
+        parameter_list = ", ".join(f'{name}="{_strip_unquotable(value)}"' for name, value in given.items() if value)
         return f"{scheme} {parameter_list}".encode()
 
 
@@ -293,7 +293,7 @@ def with_retry_text(fallback: Fallback, method: str) -> Fallback:
     return replace(fallback, say=LocalizedText({("", "default"): RETRY_TEXT}))
 
 
-def _quotable(text: str) -> str:
+def _strip_unquotable(text: str) -> str:
     """Remove the characters that RFC 6750 3 does not allow inside quotes."""
     return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')
 
@@ -311,7 +311,7 @@ def _build_repeat(verdict: Verdict) -> Reply:
         return Reply.of(record.status, headers, record.answer, FORBIDDEN_CLOSE_CODE, "repeat")
     headers += [header for header in verdict.headers if header[0] in BODYLESS_HEADERS]
     headers.append((b"content-type", b"application/json"))
-    status = record.status or RESPONSES[FIRST_ANSWER][0]  # a person settled it, so the app's status is unknown
+    status = record.status or RESPONSES[REPEAT][0]  # a person settled it, so the app's status is unknown
     body = {"outcome": "repeat", "transaction": verdict.transaction, "status": status}
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "repeat")
 
@@ -322,6 +322,6 @@ def json_reply(status: int, body: Mapping[str, Any], more: Iterable[tuple[bytes,
     return Reply.of(status, headers, msgspec.json.encode(body), FORBIDDEN_CLOSE_CODE, "")
 
 
-def _instance(record: str) -> dict[str, str]:
+def _instance_member(record: str) -> dict[str, str]:
     """Return the member with the id of the record (RFC 9457 3.1.5); empty if the log could not be written."""
     return {"instance": f"{RECORD_URN_PREFIX.decode()}{record}"} if record else {}

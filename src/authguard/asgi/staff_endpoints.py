@@ -26,7 +26,7 @@ MAX_SUBJECT_CHARS: Final = 255
 MAX_ISSUER_CHARS: Final = 2_048
 
 #: end of the path of a reinstatement
-REINSTATE: Final = "/reinstate"
+REINSTATE_SUFFIX: Final = "/reinstate"
 
 _Key = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")]
 _ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
@@ -57,10 +57,11 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _reinstate(request: EndpointRequest) -> Reply | Reason:
+    """Reinstate an account."""
     body = await request.parse_body(Reinstatement)
     # a subject may contain slashes (OpenID Connect Core 2), which routers decode: everything in between is the subject
     subject, act, rest = request.path[len(request.verdict.operation.match.path.partition("{")[0]) :].rpartition(
-        REINSTATE
+        REINSTATE_SUFFIX
     )
     if isinstance(body, Reason):
         return body
@@ -71,6 +72,7 @@ async def _reinstate(request: EndpointRequest) -> Reply | Reason:
 
 
 async def _reset(request: EndpointRequest) -> Reply | Reason:
+    """Reset the verification of a session."""
     body = await request.parse_body(Reset)
     if isinstance(body, Reason):
         return body

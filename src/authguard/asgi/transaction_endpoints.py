@@ -113,6 +113,7 @@ def _parse_cursor(text: str) -> tuple[float, str] | None:
 
 
 async def _approve(request: EndpointRequest) -> Reply | Reason:
+    """Approve a transaction, possibly over further limits."""
     body = await request.parse_body(ApprovalBody)
     if isinstance(body, Reason):
         return body
@@ -125,10 +126,12 @@ async def _approve(request: EndpointRequest) -> Reply | Reason:
 
 
 async def _deny(request: EndpointRequest) -> Reply | Reason:
+    """Deny a transaction."""
     return await _decide(request, request.enforcer.approvals.deny, demands_reason=True)
 
 
 async def _withdraw(request: EndpointRequest) -> Reply | Reason:
+    """Withdraw a transaction of the caller."""
     return await _decide(request, request.enforcer.approvals.withdraw)
 
 

@@ -49,21 +49,21 @@ _WORD: Final = re.compile(
     ).encode()
 )
 #: start of a text that a lenient parser may accept as JSON: blanks, then a bracket or a comment; or blanks only
-_BEGINS: Final = re.compile(rb"[^!-~]*(?:[\[{/#]|\Z)")
+_JSON_LIKE_START: Final = re.compile(rb"[^!-~]*(?:[\[{/#]|\Z)")
 #: bytes of a long message that are searched in one step, and the longest spelling that may span two steps
 CHUNK_BYTES: Final = 16_384
 _MAX_SPELLING_BYTES: Final = 128
 #: messages of the app that end a WebSocket
-_ENDS: Final = frozenset({"websocket.close", "websocket.http.response.start"})
+_CLOSE_MESSAGES: Final = frozenset({"websocket.close", "websocket.http.response.start"})
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
     """A message to the guard: ``{"authguard": {"verify": {...}}}``."""
 
-    authguard: _Wanted
+    authguard: _GuardRequest
 
 
-class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class _GuardRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The request in a message to the guard, in the form of `POST verify`."""
 
     verify: msgspec.Raw
@@ -83,7 +83,7 @@ def is_reserved(message: str | bytes) -> bool:
         return False
     if _KEY.search(text):
         return True
-    return _BEGINS.match(text) is not None and not _is_json(text) and _WORD.search(text) is not None
+    return _JSON_LIKE_START.match(text) is not None and not _is_json(text) and _WORD.search(text) is not None
 
 
 def _is_long_reserved(raw: bytes) -> bool:
@@ -96,7 +96,7 @@ def _is_long_reserved(raw: bytes) -> bool:
         return False
     if _is_found(_ESCAPED, text) or (is_named and _is_found(_PLAIN_KEY, text)):
         return True
-    if _BEGINS.match(text, 0, CHUNK_BYTES) is None or not (is_named or _is_found(_LOOSELY_ESCAPED, text)):
+    if _JSON_LIKE_START.match(text, 0, CHUNK_BYTES) is None or not (is_named or _is_found(_LOOSELY_ESCAPED, text)):
         return False
     return not _is_json(text)
 
@@ -201,7 +201,7 @@ class WebSocketVerification:
 
     async def _send_message(self, message: Message) -> None:
         async with self._lock:
-            if message["type"] in _ENDS:
+            if message["type"] in _CLOSE_MESSAGES:
                 self._open = False
             await self._send(message)
             if message["type"] == "websocket.accept":

@@ -19,7 +19,12 @@ MAX_NODES: Final = 512
 _TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #: allowed last characters of a canonical segment by its length modulo 4: the trailing bits are zero
-_ENDS: Final = (frozenset(_ALPHABET), frozenset[int](), frozenset(_ALPHABET[::16]), frozenset(_ALPHABET[::4]))
+_LAST_CHARACTERS: Final = (
+    frozenset(_ALPHABET),
+    frozenset[int](),
+    frozenset(_ALPHABET[::16]),
+    frozenset(_ALPHABET[::4]),
+)
 
 
 def decode_base64url(segment: bytes) -> bytes:
@@ -31,7 +36,7 @@ def decode_base64url(segment: bytes) -> bytes:
     Raises:
         ValueError: the segment is not the canonical encoding of its bytes, or has an impossible length.
     """
-    if segment[-1] not in _ENDS[len(segment) % 4]:
+    if segment[-1] not in _LAST_CHARACTERS[len(segment) % 4]:
         raise ValueError("not canonical base64url")
     return a2b_base64(segment.translate(_TO_BASE64) + b"=" * (-len(segment) % 4))
 

@@ -77,17 +77,17 @@ class Cache:
         weight: maximum size of all headers in bytes; 0 for one kilobyte per entry.
     """
 
-    __slots__ = ("_bound", "_entries", "_moments", "_order", "_places", "_weight", "_weight_bound", "find")
+    __slots__ = ("_bound", "_entries", "_order", "_positions", "_times", "_weight", "_weight_bound", "find")
 
     def __init__(self, entries: int = MAX_ENTRIES, weight: int = 0) -> None:
         self._entries: dict[bytes, Entry] = {}
         self._order: list[bytes] = []
-        self._places: dict[bytes, int] = {}
+        self._positions: dict[bytes, int] = {}
         self._bound = entries
         self._weight_bound = weight or entries * MEAN_ENTRY_BYTES
         self._weight = 0
         #: tokens of one second share their time objects, which stay in the processor's caches
-        self._moments: dict[float, float] = {}
+        self._times: dict[float, float] = {}
         #: digest -> entry or ``None``; the bound method of the dictionary, since every request calls it
         self.find = self._entries.get
 
@@ -96,9 +96,9 @@ class Cache:
 
     def intern_time(self, at: float) -> float:
         """Return an equal time; all entries with that time share one object."""
-        if len(self._moments) >= MAX_TIMES:
-            self._moments.clear()
-        return self._moments.setdefault(at, at)
+        if len(self._times) >= MAX_TIMES:
+            self._times.clear()
+        return self._times.setdefault(at, at)
 
     def put(self, digest: bytes, entry: Entry) -> None:
         """Store a verified credential; evict others if the cache is full."""
@@ -108,23 +108,23 @@ class Cache:
         while len(self._order) >= self._bound or self._weight + entry.weight > self._weight_bound:
             self.remove(self._eviction_candidate(digest))
         self._entries[digest] = entry
-        self._places[digest] = len(self._order)
+        self._positions[digest] = len(self._order)
         self._order.append(digest)
         self._weight += entry.weight
 
     def remove(self, digest: bytes) -> None:
         """Remove a credential if it is cached."""
-        gone = self._entries.pop(digest, None)
-        if gone is None:
+        removed = self._entries.pop(digest, None)
+        if removed is None:
             return
-        self._weight -= gone.weight
-        place, last = self._places.pop(digest), self._order.pop()
+        self._weight -= removed.weight
+        position, last = self._positions.pop(digest), self._order.pop()
         if last != digest:
-            self._order[place] = last
-            self._places[last] = place
+            self._order[position] = last
+            self._positions[last] = position
 
     def _eviction_candidate(self, digest: bytes) -> bytes:
         # a digest is as good as random, and no caller can choose the digest of a token that an issuer signs
         number, size = int.from_bytes(digest), len(self._order)
-        few = [self._order[(number >> 32 * sample) % size] for sample in range(EVICTION_SAMPLES)]
-        return min(few, key=lambda one: self._entries[one].until)
+        candidates = [self._order[(number >> 32 * sample) % size] for sample in range(EVICTION_SAMPLES)]
+        return min(candidates, key=lambda one: self._entries[one].until)

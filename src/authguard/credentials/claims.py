@@ -28,12 +28,12 @@ MAX_SCOPES: Final = 512
 
 #: text without control characters, line breaks, bidirectional marks and lone surrogates: names of persons, clients and
 #: sessions are displayed and logged
-_SHOWN: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*\Z"
-_Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=_SHOWN)]
-_Loose = Annotated[str, Meta(max_length=255, pattern=_SHOWN)]
-_Line = Annotated[str, Meta(max_length=8_192)]
+_DISPLAYABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*\Z"
+_Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=_DISPLAYABLE)]
+_OptionalText = Annotated[str, Meta(max_length=255, pattern=_DISPLAYABLE)]
+_LongText = Annotated[str, Meta(max_length=8_192)]
 #: epoch seconds up to the year 5138; not a boolean, not infinite, not negative (RFC 7519 2)
-_Moment = Annotated[float, Meta(ge=0, le=1e11)]
+_Timestamp = Annotated[float, Meta(ge=0, le=1e11)]
 
 _MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
 _MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
@@ -58,23 +58,23 @@ class _Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     jkt: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
-class _Shape(msgspec.Struct):
+class _Claims(msgspec.Struct):
     """The claims that are used; a token with a claim of another type is refused."""
 
     sub: _Text
-    exp: _Moment
-    iat: _Moment | UnsetType = UNSET
-    nbf: _Moment = 0.0
-    auth_time: _Moment = 0.0
-    client_id: _Loose = ""
-    azp: _Loose = ""
-    cid: _Loose = ""
-    appid: _Loose = ""
-    sid: _Loose = ""
-    acr: _Loose = ""
-    amr: Annotated[tuple[_Loose, ...], Meta(max_length=32)] = ()
-    scope: _Line | UnsetType = UNSET
-    scp: _Line | Annotated[list[_Loose], Meta(max_length=MAX_SCOPES)] = ""
+    exp: _Timestamp
+    iat: _Timestamp | UnsetType = UNSET
+    nbf: _Timestamp = 0.0
+    auth_time: _Timestamp = 0.0
+    client_id: _OptionalText = ""
+    azp: _OptionalText = ""
+    cid: _OptionalText = ""
+    appid: _OptionalText = ""
+    sid: _OptionalText = ""
+    acr: _OptionalText = ""
+    amr: Annotated[tuple[_OptionalText, ...], Meta(max_length=32)] = ()
+    scope: _LongText | UnsetType = UNSET
+    scp: _LongText | Annotated[list[_OptionalText], Meta(max_length=MAX_SCOPES)] = ""
     act: _Act | UnsetType = UNSET
 
 
@@ -126,7 +126,7 @@ def validate_claims(
     if isinstance(thumbprint, NotProven):
         return thumbprint
     try:
-        shape = msgspec.convert(claims, _Shape)
+        shape = msgspec.convert(claims, _Claims)
     except msgspec.ValidationError:
         return _MALFORMED
     try:
@@ -136,7 +136,7 @@ def validate_claims(
     scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
     if len(scopes) > MAX_SCOPES or len(chain) > MAX_ACTORS:
         return _MALFORMED
-    span = _in_force(shape, issuer, now)
+    span = _validity_period(shape, issuer, now)
     if isinstance(span, NotProven):
         return span
     home, actor = chain[0] if chain else ("", "")
@@ -181,7 +181,7 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
         return BOUND_TOKEN
 
 
-def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
+def _validity_period(shape: _Claims, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
     """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6)."""
     if issuer.max_lifetime > 0:
         if shape.iat is UNSET:
@@ -195,7 +195,7 @@ def _in_force(shape: _Shape, issuer: Issuer, now: float) -> tuple[float, float] 
     return EXPIRED if until <= now else (since, until)
 
 
-def _scopes(shape: _Shape) -> frozenset[str]:
+def _scopes(shape: _Claims) -> frozenset[str]:
     """Read ``scope`` (RFC 9068 2.2.3), else ``scp`` of other issuers; never both, since the scopes would add up."""
     listed = shape.scp if shape.scope is UNSET else shape.scope
     return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))

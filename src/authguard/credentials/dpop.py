@@ -36,11 +36,11 @@ MAX_PROOF_BYTES: Final = 4_096
 MAX_PROOF_KEYS: Final = 1_024
 
 INVALID: Final = NotProven("rejected", Reason.PROOF_INVALID)
-_OTHER_KEY: Final = NotProven("rejected", Reason.BOUND_TOKEN)
+_WRONG_KEY: Final = NotProven("rejected", Reason.BOUND_TOKEN)
 
 _ALGORITHMS: Final = frozenset(PROOF_ALGORITHMS)
 #: members of a thumbprint, in the order of their names (RFC 7638 3.2, RFC 8037 2)
-_MEMBERS: Final = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+_THUMBPRINT_MEMBERS: Final = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _PARTS: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 
@@ -112,7 +112,7 @@ def verify_proof(  # noqa: PLR0911 - one return for each check
     if not hmac.compare_digest(claims.ath.encode(), urlsafe_b64encode(token_digest).rstrip(b"=")):  # 12
         return INVALID
     if not hmac.compare_digest(key.thumbprint.encode(), thumbprint.encode()):
-        return _OTHER_KEY  # a valid proof of another key: the token does not belong to this caller (RFC 9449 7.1)
+        return _WRONG_KEY  # a valid proof of another key: the token does not belong to this caller (RFC 9449 7.1)
     is_ours, following = nonces.validate(claims.nonce, now) if issuer.nonce else (True, "")
     if not is_ours:  # 10
         return NotProven("rejected", Reason.NONCE_WANTED, following)
@@ -135,6 +135,6 @@ def _proof_key(segment: bytes) -> _ProofKey:
     found = load_jwks({"keys": [named]}, frozenset({algorithm})).keys
     if len(found) != 1:
         raise ValueError("no strong public key for this algorithm")
-    numbers = {name: str(member[name]) for name in _MEMBERS[str(member["kty"])]}
+    numbers = {name: str(member[name]) for name in _THUMBPRINT_MEMBERS[str(member["kty"])]}
     thumbprint = sha256(msgspec.json.encode(numbers)).digest()
     return _ProofKey(urlsafe_b64encode(thumbprint).rstrip(b"=").decode(), found[0].verifiers[algorithm])

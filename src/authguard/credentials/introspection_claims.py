@@ -23,7 +23,7 @@ TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 _CONTRADICTIONS: Final = frozenset(
     {Reason.TOKEN_EXPIRED, Reason.TOKEN_NOT_YET_VALID, Reason.CLAIM_MISSING, Reason.CLAIM_MALFORMED}
 )
-_KINDS: Final = frozenset({"bearer", "dpop", "access_token"})
+_TOKEN_TYPES: Final = frozenset({"bearer", "dpop", "access_token"})
 #: claims that must be equal in a JWT and its introspection response, if the response has them
 _EQUAL_CLAIMS: Final = ("iss", "client_id", "cnf", "jti")
 
@@ -41,7 +41,11 @@ def validate_response(
         now: epoch seconds UTC.
     """
     kind = response.get("token_type", "bearer")
-    if not isinstance(kind, str) or kind.lower() not in _KINDS or not _is_for(issuer.audience, response.get("aud")):
+    if (
+        not isinstance(kind, str)
+        or kind.lower() not in _TOKEN_TYPES
+        or not _is_for(issuer.audience, response.get("aud"))
+    ):
         return UNCLEAR
     required = ("sub", "exp", *issuer.require)
     if response.get("iss") != issuer.issuer or any(response.get(name) is None for name in required):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: maximum size of a response
 MAX_RESPONSE_BYTES: Final = 65_536
 #: statuses that a gateway sends if its server is down or overloaded
-_OUT: Final = frozenset({429, 502, 503, 504})
+_OUTAGE_STATUSES: Final = frozenset({429, 502, 503, 504})
 
 UNREACHABLE: Final = NotProven("unproven", Reason.INTROSPECTION_UNREACHABLE)
 UNCLEAR: Final = NotProven("unproven", Reason.INTROSPECTION_UNCLEAR)
@@ -106,7 +106,7 @@ async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint
 
 
 async def _read(response: httpx2.Response) -> IntrospectionResult:
-    if response.status_code in _OUT:
+    if response.status_code in _OUTAGE_STATUSES:
         return UNREACHABLE
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/token-introspection+jwt":

@@ -31,7 +31,7 @@ MIN_SECRET_BYTES: Final[dict[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64
 
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 #: two names of one algorithm (RFC 9864 2.2)
-_EDWARDS: Final = frozenset({"Ed25519", "EdDSA"})
+_EDDSA_NAMES: Final = frozenset({"Ed25519", "EdDSA"})
 #: (kty, crv) -> the algorithms of such a key
 _ALGORITHMS_BY_TYPE: Final[dict[tuple[object, object], frozenset[str]]] = {
     ("RSA", None): _RSA,
@@ -39,13 +39,13 @@ _ALGORITHMS_BY_TYPE: Final[dict[tuple[object, object], frozenset[str]]] = {
     ("EC", "P-384"): frozenset({"ES384"}),
     ("EC", "P-521"): frozenset({"ES512"}),
     ("EC", "secp256k1"): frozenset({"ES256K"}),
-    ("OKP", "Ed25519"): _EDWARDS,
+    ("OKP", "Ed25519"): _EDDSA_NAMES,
 }
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 #: allowed ``key_ops`` of a signature key (RFC 7517 4.3: no unrelated operations)
-_OPERATIONS: Final = frozenset({"sign", "verify"})
+_KEY_OPERATIONS: Final = frozenset({"sign", "verify"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class PublishedKeys:
 def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:
     """Return the accepted ``alg`` names of a policy's list: never ``none``, and Ed25519 under both its names."""
     named = frozenset(name for name in algorithms if name.lower() != "none")
-    return named | _EDWARDS if named & _EDWARDS else named
+    return named | _EDDSA_NAMES if named & _EDDSA_NAMES else named
 
 
 def load_jwks(document: Mapping[str, object], algorithms: frozenset[str]) -> KeySet:
@@ -205,13 +205,13 @@ def build_secret_key(value: bytes, algorithms: frozenset[str]) -> KeySet:
 def _build(member: dict[str, object], algorithms: frozenset[str]) -> tuple[Key, ...]:
     """Build one key; return no key if it is weak or not for an accepted algorithm."""
     name = member.get("kid", "")
-    fitting = algorithms & _fitting(member)
+    fitting = algorithms & _usable_algorithms(member)
     if not isinstance(name, str) or len(name) > MAX_NAME_CHARS or not fitting:
         return ()
     try:
         # PyJWT supports Ed25519 only under its older name
         verifiers = {
-            each: SignatureVerifier.of(member, "EdDSA" if each in _EDWARDS else each) for each in sorted(fitting)
+            each: SignatureVerifier.of(member, "EdDSA" if each in _EDDSA_NAMES else each) for each in sorted(fitting)
         }
         if any(is_weak(verifier.key) for verifier in verifiers.values()):
             return ()
@@ -221,21 +221,21 @@ def _build(member: dict[str, object], algorithms: frozenset[str]) -> tuple[Key, 
     return (Key(name, identity, verifiers),)
 
 
-def _fitting(member: dict[str, object]) -> frozenset[str]:
+def _usable_algorithms(member: dict[str, object]) -> frozenset[str]:
     """Return the algorithms of a key by its type, curve, ``alg``, ``use`` and ``key_ops``; none if it is refused."""
     kty, crv, alg, ops = member.get("kty"), member.get("crv"), member.get("alg"), member.get("key_ops", ["verify"])
     if not isinstance(kty, str) or not isinstance(crv, str | None) or not isinstance(alg, str | None):
         return frozenset()
     if (
-        _PRIVATE & member.keys()
+        _PRIVATE_MEMBERS & member.keys()
         or member.get("use", "sig") != "sig"
         or not isinstance(ops, list)
         or "verify" not in ops
-        or not all(isinstance(each, str) and each in _OPERATIONS for each in ops)
+        or not all(isinstance(each, str) and each in _KEY_OPERATIONS for each in ops)
         or len(ops) != len(set(ops))
     ):
         return frozenset()
     fitting = _ALGORITHMS_BY_TYPE.get((kty, crv), frozenset[str]())
     if alg is None:
         return fitting
-    return fitting & (_EDWARDS if alg in _EDWARDS else {alg})
+    return fitting & (_EDDSA_NAMES if alg in _EDDSA_NAMES else {alg})

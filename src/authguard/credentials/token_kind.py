@@ -22,7 +22,7 @@ PLAIN_TYPES: Final = frozenset({"", "jwt", "jws", "jose"})
 #: claims in which providers state the use of a token: Cognito and others, Keycloak
 _USE_CLAIMS: Final = ("token_use", "typ")
 #: declared kind -> accepted values of these claims
-_USES: Final[Mapping[str, frozenset[str]]] = {
+_USE_VALUES: Final[Mapping[str, frozenset[str]]] = {
     "access": frozenset({"access", "access_token", "bearer", "dpop", "at+jwt", "application/at+jwt", "jwt"}),
     "id": frozenset({"id", "id_token", "id+jwt", "jwt"}),
     "assertion": frozenset({"assertion", "jwt"}),
@@ -32,7 +32,7 @@ _ID_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 _ACCESS_CLAIMS: Final = frozenset({"scope", "scp"})
 _EVENT_CLAIMS: Final = frozenset({"events"})
 #: declared kind -> claims of the other kinds
-_FOREIGN: Final[Mapping[str, frozenset[str]]] = {
+_FOREIGN_CLAIMS: Final[Mapping[str, frozenset[str]]] = {
     "access": _ID_CLAIMS,
     "id": _ACCESS_CLAIMS,
     "assertion": frozenset(),
@@ -69,5 +69,5 @@ def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
         return False
     uses = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
     if uses:
-        return all(isinstance(use, str) and use.lower() in _USES[token] for use in uses)
-    return kind == ACCESS_TYPE or _FOREIGN[token].isdisjoint(claims)
+        return all(isinstance(use, str) and use.lower() in _USE_VALUES[token] for use in uses)
+    return kind == ACCESS_TYPE or _FOREIGN_CLAIMS[token].isdisjoint(claims)

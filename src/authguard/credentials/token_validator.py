@@ -37,7 +37,7 @@ _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _INACTIVE: Final = NotProven("rejected", Reason.TOKEN_INACTIVE)
 _REPLAYED: Final = NotProven("rejected", Reason.PROOF_REPLAYED)
 #: base64url of the start of a JSON object, which is the header of any JWT
-_BEGINNINGS: Final = (b"ew", b"ex", b"ey", b"ez")
+_JSON_STARTS: Final = (b"ew", b"ex", b"ey", b"ez")
 #: seconds by which the times of two requests may be out of order without a step back of the clock
 CLOCK_TOLERANCE_S: Final = 1.0
 
@@ -308,7 +308,7 @@ def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
 
 def is_jwt(token: bytes) -> bool:
     """Return whether a token has the form of a JWT: three parts, the first the start of a JSON object."""
-    return token.startswith(_BEGINNINGS) and token.count(b".") == 2  # noqa: PLR2004 - RFC 7515 7.1
+    return token.startswith(_JSON_STARTS) and token.count(b".") == 2  # noqa: PLR2004 - RFC 7515 7.1
 
 
 def _is_bound(header: bytes) -> bool:

@@ -33,15 +33,15 @@ def _primes(below: int) -> Iterator[int]:
 
 
 #: product of the small primes; no real modulus has one as a factor
-_SMALL: Final = prod(_primes(1_000))
+_SMALL_PRIME_PRODUCT: Final = prod(_primes(1_000))
 #: prime -> residues of the powers of 65537; all primes of the weak generator are such residues modulo all these primes
-_FINGERPRINT: Final = {
+_ROCA_RESIDUES: Final = {
     prime: frozenset(pow(65_537, power, prime) for power in range(prime))
     for prime in _primes(168)
     if prime > 2  # noqa: PLR2004 - all numbers are odd
 }
 #: y of the points of an order that divides eight, canonical or not, without the sign of x
-_SMALL_ORDER: Final = frozenset(
+_SMALL_ORDER_POINTS: Final = frozenset(
     bytes.fromhex(text)
     for text in (
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -66,7 +66,7 @@ def is_weak(key: object) -> bool:
         return is_weak_rsa(numbers.n, numbers.e)
     if isinstance(key, Ed25519PublicKey):
         raw = key.public_bytes_raw()
-        return raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER
+        return raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER_POINTS
     return False
 
 
@@ -83,15 +83,15 @@ def is_weak_rsa(modulus: int, exponent: int) -> bool:
         and exponent >= RSA_MIN_EXPONENT
         and exponent % 2 == 1
         and exponent.bit_length() <= RSA_MAX_EXPONENT_BITS
-        and gcd(modulus, _SMALL) == 1
-        and not _has_fingerprint(modulus)
+        and gcd(modulus, _SMALL_PRIME_PRODUCT) == 1
+        and not _has_roca_fingerprint(modulus)
         and not _has_close_primes(modulus)
     )
 
 
-def _has_fingerprint(modulus: int) -> bool:
+def _has_roca_fingerprint(modulus: int) -> bool:
     """Return whether the modulus is from the generator of CVE-2017-15361 (Nemec et al., CCS 2017, section 3.3)."""
-    return all(modulus % prime in powers for prime, powers in _FINGERPRINT.items())
+    return all(modulus % prime in powers for prime, powers in _ROCA_RESIDUES.items())
 
 
 def _has_close_primes(modulus: int) -> bool:
