@@ -1,6 +1,6 @@
-"""What a policy file means: read strictly, checked wholly, compiled to the tables that requests run on.
+"""The policy language: load, check and compile policy files.
 
-The names load lazily: the values of a compiled policy never load the reader.
+Public names are imported lazily, so that a compiled policy does not import the YAML parser.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
     "scenario_schema",
 ]
 
-#: public name -> the module that holds it; none is a module's own name, which importing that would put in its place
+#: public name -> its module; no name equals a module's name, because importing that module would replace the name
 _HOMES = {
     "CheckResult": "checks.checker",
     "Place": "problem",
@@ -67,6 +67,6 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module."""
     if name not in _HOMES:
         raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
-    from importlib import import_module  # noqa: PLC0415 - only a public name that is asked for loads anything
+    from importlib import import_module  # noqa: PLC0415 - imported on first use
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""A policy that was proved and compiled: frozen values that requests run on, and nothing of the file's shape."""
+"""The compiled policy: immutable tables and settings that the enforcer uses for each request."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Durability = Literal["async", "group", "sync"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a policy makes of what it inherits, beside the lines that it adds.
+    """Changes that a policy makes to its base policy, other than added transitions and rules.
 
     Attributes:
-        fallbacks: inherited names that it answers with another kind.
-        states: machine -> the states that it adds.
+        fallbacks: fallbacks by name, including ``allow``.
+        states: machine -> added states.
     """
 
     fallbacks: frozenset[str] = frozenset()
@@ -41,63 +41,63 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A whole policy, proved and compiled.
+    """A checked and compiled policy.
 
     Attributes:
-        name: as the file names it.
-        digest: SHA-256 (hex) of the merged document in canonical form; every record names it.
-        machines: all five, total.
-        initial: each machine's initial state.
-        timers: arranged by state.
-        table: proved to decide every cell.
+        name: name in the file.
+        digest: SHA-256 (hex) of the merged document in canonical JSON; part of every record.
+        machines: the five state machines by name, each total.
+        initial: machine -> initial state.
+        timers: timers, indexed by state.
+        table: decision table; decides every cell.
         fallbacks: by name; ``allow`` is among them.
-        on_fault: the fallback for a fault of the guard itself.
-        operations: first match wins.
-        otherwise: what nobody named is judged as, where the policy admits it.
-        admits_unnamed: whether the policy does; else what nobody named is refused.
+        on_fault: name of the fallback if the guard fails.
+        operations: operations; the first match wins.
+        otherwise: operation for requests that match no other operation; used if `admits_unnamed`.
+        admits_unnamed: whether requests that match no operation are decided as `otherwise`; if not, they are refused.
         issuers: ``iss`` -> issuer.
-        agents: that may act for a subject, or alone.
-        accounts: sources; empty means that every account is ``normal``.
-        assurance: order and equivalence of levels.
-        verifiers: services that prove identity, by name.
-        methods: how they combine, by name.
-        identity: the level at which a sign-in proves identity itself; empty where only verifiers do.
-        channels: where the customer speaks from.
-        request_budget: seconds; every await of the guard ends within it.
-        body_budget: bytes of a body that the guard reads.
-        nodes_budget: values of a JSON body that the guard reads: members, elements and the containers around them.
-        in_flight_budget: requests of one account that are decided at once.
-        max_held: transactions of one account that wait for approvers at once.
-        durability: risk -> how a decision is kept before anything is admitted.
-        pseudonymous: whether the log holds keyed hashes instead of subjects.
-        public_windows: whether admissions to public operations are covered by window records above a rate.
-        checkpoint_every: lines after which the log's checkpoint is signed.
-        checkpoint_max_interval: seconds after which it is, if sooner.
-        rotate_size: bytes at which a file of the log is closed.
-        rotate_max_age: seconds after which it is, if sooner.
-        log_retention: seconds for which its lines are kept; infinite for ever.
-        response_retention: seconds for which first answers of transactions are kept.
+        agents: actors that may act for a subject or alone.
+        accounts: account sources; if empty, every account is ``normal``.
+        assurance: order of assurance levels.
+        verifiers: verifiers by name.
+        methods: combinations of verifiers by name.
+        identity: assurance level at which a sign-in proves identity; empty if only verifiers do.
+        channels: channel settings.
+        request_budget: seconds for all waits of the guard in one request.
+        body_budget: maximum bytes of a body that the guard reads.
+        nodes_budget: maximum values of a JSON body that the guard parses, including containers.
+        in_flight_budget: maximum concurrent requests of one account.
+        max_held: maximum transactions of one account that wait for approval.
+        durability: risk -> how a decision is stored before a request is admitted.
+        pseudonymous: whether the log contains keyed hashes instead of subjects.
+        public_windows: whether window records cover public admissions above a rate.
+        checkpoint_every: log lines after which a checkpoint is signed.
+        checkpoint_max_interval: maximum seconds between checkpoints.
+        rotate_size: size in bytes at which a log file is rotated.
+        rotate_max_age: age in seconds at which a log file is rotated.
+        log_retention: retention of log lines in seconds; infinite by default.
+        response_retention: retention of first responses of transactions in seconds.
         app_reports: account events that the app may report, ``account.STATE``.
-        public_url: the origin that callers use; empty where the policy does not say.
-        hosts: that a request may name; empty for any.
-        root_path: what stands before the operations' paths; empty for what the server says.
-        cors: what pages of other origins may do.
+        public_url: external origin of the app; empty if not set.
+        hosts: accepted hosts; empty for any.
+        root_path: prefix before the operations' paths; empty for the server's ``root_path``.
+        cors: CORS settings.
         rollback_roles: act (``engage``, ``release``) -> (role, count).
-        rollback_message: what the customer is told while rolled back.
-        staff_claim: the claim with the roles of staff, for `authguard.core.staff.roles`; empty where nobody is staff.
-        staff_issuers: whose roles make staff.
-        staff_roles: act (``reinstate``, ``reset``) -> the role that may; nobody where it is not there.
-        origins: where things were written, ``file:line`` by ``rule:INDEX``, ``fallback:NAME``, ``line:MACHINE:INDEX``.
-        file: the policy's own file, as `origins` names it; whatever stands elsewhere is inherited.
-        changes: what it makes of what it inherits.
-        strictness: account state -> its place in the list of states; the strictest report wins.
-        last_seen_tolerance: seconds by which the stored last act of a person may lag; 1/60 of the shortest idle time.
-        effect_scopes: effect -> the scopes that operations of that effect need, for ``restrict``.
-        rollback_state: state of the service once an operator engaged the rollback.
-        retention: seconds for which a record outlives its last change, so that nothing revives by being forgotten.
-        limit_windows: limit -> the seconds over which it counts.
-        final_transaction_states: states of a transaction that only a timer can leave, within the retention.
-        answer_timeouts: method -> seconds after which no answer of its verifiers is expected.
+        rollback_message: text for customers during a rollback.
+        staff_claim: claim with staff roles, for `authguard.core.staff.roles`; empty without staff.
+        staff_issuers: issuers whose staff roles count.
+        staff_roles: act (``reinstate``, ``reset``) -> required role; nobody may perform a missing act.
+        origins: ``rule:INDEX``, ``fallback:NAME`` or ``line:MACHINE:INDEX`` -> ``file:line`` of its definition.
+        file: the policy's own file, as named in `origins`; origins in other files are inherited.
+        changes: changes to inherited definitions.
+        strictness: account state -> its position in the list of states; the strictest report wins.
+        last_seen_tolerance: seconds by which the stored last activity may lag; 1/60 of the shortest idle time.
+        effect_scopes: effect -> scopes that operations with that effect need, for ``restrict``.
+        rollback_state: state of the service machine during a rollback.
+        retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
+        limit_windows: limit -> length of its window in seconds.
+        final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
+        answer_timeouts: method -> seconds after which its verifiers' results are no longer expected.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Policy:
     answer_timeouts: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive what requests ask for often."""
+        """Derive values that are read in each request."""
         derive = object.__setattr__
         derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
         derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
@@ -175,21 +175,19 @@ class Policy:
 
     @property
     def all_operations(self) -> tuple[Operation, ...]:
-        """Every operation that a request can be judged as."""
+        """All operations that a request can match."""
         return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 
     def _answer_timeout(self, method: Method) -> float:
-        """Tell how long one set of answers takes at the worst: each verifier sends, then answers, in its turn."""
+        """Return the maximum seconds for one set of answers: each verifier is called twice, one after the other."""
         asked = [self.verifiers[name].max_duration for name in method.verifiers if name in self.verifiers]
         return 2 * (sum(asked) + self.request_budget)
 
     def _retention(self) -> float:
-        """Tell how long a record may still be named (DESIGN 2, "Nothing revives by being forgotten").
-
-        A session that was forgotten is met as a new one; its old sign-in must by then be older than the absolute
-        time-out, so that the timer ends it on the same look. Where no such timer counts from the sign-in, or an
-        issuer proves sign-ins by ``sid`` alone, nothing can be forgotten.
-        """
+        """Return the seconds for which records must be kept (DESIGN 2, "Nothing revives by being forgotten")."""
+        # A request with a deleted session starts a new session. Its old sign-in must then be older than the absolute
+        # timeout, so that the timer ends the new session at once. Without such a timer, or if an issuer proves
+        # sign-ins by `sid` alone, records are kept for ever.
         absolute = [
             timer.after
             for timer in self.timers.declared
@@ -204,7 +202,7 @@ class Policy:
         return min(absolute) + max([*lives, *windows, *attempts, self.response_retention]) + 86_400.0
 
     def _expiring_states(self) -> Iterator[str]:
-        """Name the states of a transaction that end by themselves long before the record may be forgotten."""
+        """Yield the transaction states that a timer ends before the record may be deleted."""
         table = self.machines["transaction"].table
         for (machine, state), timers in self.timers.armed.items():
             if machine != "transaction":
@@ -215,5 +213,5 @@ class Policy:
                 yield state
 
     def has_idle_timer(self, state: str) -> bool:
-        """Whether a timer counts from the person's last act while the session is in a state."""
+        """Return whether a timer of this session state counts from the person's last activity."""
         return any(timer.moment == "last_seen" for timer in self.timers.armed.get(("session", state), ()))

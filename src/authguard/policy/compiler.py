@@ -1,4 +1,4 @@
-"""A draft that was proved becomes the tables that requests run on; a policy with an error becomes a `PolicyError`."""
+"""Compile a checked draft to a `Policy`; raise `PolicyError` for a policy with errors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def load(source: str | Path, *, text: bytes | None = None) -> Policy:
-    """Read, prove and compile a policy.
+    """Load, check and compile a policy.
 
     Args:
         source: a shipped name (``standard``, ``support-desk``) or a path.
-        text: the file's bytes, where they are at hand; `source` then only names it and its folder.
+        text: content of the file; if given, `source` only names the file and its folder.
 
     Raises:
-        PolicyError: it has errors; they come with every note, in the order of the files.
+        PolicyError: the policy has errors. The exception lists errors and notes, ordered by file and line.
     """
     reading = load_draft(source, text=text)
     found = [*reading.problems, *(run_checks(reading.draft) if reading.draft else ())]
@@ -38,10 +38,10 @@ def load(source: str | Path, *, text: bytes | None = None) -> Policy:
 
 
 def compile_draft(draft: Draft) -> Policy:
-    """Compile a draft in which the checks found no error.
+    """Compile a draft without errors.
 
     Raises:
-        MachineFaultError: a machine has a hole after all, or disagrees with its table; nothing is ever assumed.
+        MachineFaultError: a machine is not total, or differs from its table.
     """
     machines = {name: compile_machine(spec) for name, spec in draft.machines.items()}
     values = dimension_values({name: machine.spec.states for name, machine in machines.items()})

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Introspection:
-    """How an issuer is asked whether a token is active (RFC 7662).
+    """Token introspection settings of an issuer (RFC 7662).
 
     Attributes:
-        url: of its endpoint.
-        client_id: our name there.
-        secret_env: name of the variable that holds our secret.
-        cache: seconds that an answer is used again, ``exp`` at the most; 0 asks each time.
-        always: whether its JWTs are asked about too, after their own check; else only tokens that are no JWT.
+        url: introspection endpoint.
+        client_id: client id of the guard at the endpoint.
+        secret_env: environment variable with the client secret.
+        cache: seconds for which a response is cached, at most until ``exp``; 0 disables the cache.
+        always: whether JWTs are introspected too, after local validation; otherwise only opaque tokens are.
     """
 
     url: str
@@ -30,27 +30,27 @@ class Introspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Who may speak.
+    """An issuer whose tokens are accepted.
 
     Attributes:
-        issuer: ``iss``, compared exactly.
-        audience: ``aud`` must hold it.
-        algorithms: allowed ``alg`` names.
-        discovery: keys by discovery (RFC 8414, OpenID Connect Discovery).
-        jwks_uri: keys at this address; empty for none.
-        key_file: keys in this file (a JWK Set); empty for none. Resolved against the policy's folder.
-        secret_env: name of the variable that holds an HMAC secret (development only); empty for none.
-        leeway: seconds of clock skew.
-        stale_keys: seconds that known keys outlive an unreachable issuer.
-        token: the kind that is taken, and no other: ``access``, ``id`` or ``assertion``.
-        type: the ``typ`` header asked for of access tokens, ``at+jwt``, or ``any``.
-        max_lifetime: seconds; a credential that claims to live longer is refused.
-        renewal: what proves a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
-        require: names of further claims that a token must have, beside ``iss``, ``aud``, ``exp`` and ``sub``.
-        introspection: how it is asked; ``None`` where it is not.
-        sender_constraint: ``dpop`` where its tokens count only with a proof of possession (RFC 9449), else ``none``.
-        proof_window: seconds that a proof may be old.
-        nonce: whether a proof has to name a nonce of ours (RFC 9449 9).
+        issuer: expected ``iss``, compared exactly.
+        audience: value that ``aud`` must contain.
+        algorithms: allowed ``alg`` values.
+        discovery: whether keys are found by discovery (RFC 8414, OpenID Connect Discovery).
+        jwks_uri: address of the keys; empty for none.
+        key_file: file of the keys (a JWK Set), resolved against the policy's folder; empty for none.
+        secret_env: environment variable with an HMAC secret (development only); empty for none.
+        leeway: allowed clock skew in seconds.
+        stale_keys: seconds for which cached keys are used while the issuer is unreachable.
+        token: the only accepted kind of token: ``access``, ``id`` or ``assertion``.
+        type: required ``typ`` header of access tokens, ``at+jwt`` or ``any``.
+        max_lifetime: longest accepted lifetime of a credential in seconds.
+        renewal: evidence of a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
+        require: required claims, in addition to ``iss``, ``aud``, ``exp`` and ``sub``.
+        introspection: introspection settings; ``None`` without introspection.
+        sender_constraint: ``dpop`` if tokens need a proof of possession (RFC 9449), otherwise ``none``.
+        proof_window: maximum age of a proof in seconds.
+        nonce: whether a proof must contain a nonce issued by the guard (RFC 9449 9).
     """
 
     issuer: str
@@ -75,26 +75,26 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSource:
-    """Where account states come from.
+    """A source of account states.
 
     Attributes:
-        name: unique: ``claim:account_status``, ``python:module:function`` or ``http:ADDRESS``.
-        claim: the claim's name; empty where it is asked.
-        map: status -> account state, ``unrecognised`` where missing; empty where the source speaks our states.
+        name: unique name: ``claim:account_status``, ``python:module:function`` or ``http:ADDRESS``.
+        claim: name of the claim; empty for other sources.
+        map: status -> account state; a missing status is ``unrecognised``. Empty if the source sends account states.
         call: ``module:function``; empty for none.
-        url: of an HTTP directory; empty for none.
-        status_at: JSON Pointer to the status in its answer.
-        true_at: JSON Pointer to the moment at which it was true, epoch seconds UTC; empty where it does not say.
-        delegations_at: JSON Pointer to who may act for the account, in its answer or in the claims; empty for nobody.
-        max_age: seconds that an answer is used again.
-        timeout: seconds for one question.
-        failures: in a row, after which the breaker opens; 0 for no breaker.
-        open_for: seconds for which it stays open.
-        max_concurrency: questions that are open at the same time at the most.
-        bearer_env: name of the variable that holds our token; empty for none.
-        certificate: file of our certificate; empty for none. Resolved against the policy's folder.
-        key: file of its key.
-        authority: file of the certificate authority that it is held to; empty for the usual ones.
+        url: address of an HTTP directory; empty for none.
+        status_at: JSON Pointer to the status in the response.
+        true_at: JSON Pointer to the time of the status in epoch seconds (UTC); empty if the response has none.
+        delegations_at: JSON Pointer to the delegations of the account, in the response or the claims; empty for none.
+        max_age: seconds for which a response is cached.
+        timeout: seconds for one call.
+        failures: consecutive failures that open the circuit breaker; 0 for no breaker.
+        open_for: seconds for which the breaker stays open.
+        max_concurrency: maximum number of concurrent calls.
+        bearer_env: environment variable with the guard's token; empty for none.
+        certificate: file of the guard's certificate, resolved against the policy's folder; empty for none.
+        key: file of the certificate's key.
+        authority: file of the certificate authority of the service; empty for the system's authorities.
     """
 
     name: str
@@ -116,42 +116,42 @@ class AccountSource:
     authority: str = ""
 
 
-#: seconds before the first further question to a verifier; doubled for each further one
+#: seconds before the first retry of a verifier; doubled for each further retry
 RETRY_PAUSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """A service that answers "is it them?".
+    """A service that verifies identity.
 
     Attributes:
-        name: as the policy names it.
+        name: name in the policy.
         type: ``http``, ``python``, ``totp``, ``kba`` or ``code``.
-        url: of an HTTP service; empty for none.
+        url: address of an HTTP service; empty for none.
         call: ``module:function``; empty for none.
-        interactive: whether the customer has to answer something.
-        timeout: seconds for one question.
-        pass_at: the score from which on it is them, 0 to 1.
-        fail_at: the score up to which it is not.
-        retries: further questions where there was no answer.
-        failures: in a row, after which the breaker opens; 0 for no breaker.
-        open_for: seconds for which it stays open.
-        max_concurrency: questions that are open at the same time at the most.
-        hedge: where else to ask, an address or ``module:function``; empty for nowhere.
-        hedge_after: seconds after which.
-        request: where (JSON Pointer) to put what (``subject``, ``issuer``, ``session``, ``attempt``, ``channel``,
-            ``answers``, ``answers.FIELD``); empty for the usual shape.
-        answer_at: where in the answer it is said.
-        answer_as: what is said there: a ``score`` from 0 to 1, whether it ``passed``, or a word for the ``verdict``.
+        interactive: whether the customer must enter an answer.
+        timeout: seconds for one call.
+        pass_at: lowest score that passes, 0 to 1.
+        fail_at: highest score that fails; a score between the two is in doubt.
+        retries: maximum number of retries if the service does not respond.
+        failures: consecutive failures that open the circuit breaker; 0 for no breaker.
+        open_for: seconds for which the breaker stays open.
+        max_concurrency: maximum number of concurrent calls.
+        hedge: address or ``module:function`` of a second service; empty for none.
+        hedge_after: seconds without a response before the second service is called.
+        request: JSON Pointer -> value at that place of the request (``subject``, ``issuer``, ``session``, ``attempt``,
+            ``channel``, ``answers``, ``answers.FIELD``); empty for the default request.
+        answer_at: JSON Pointer to the result in the response.
+        answer_as: type of the result: a ``score`` from 0 to 1, a boolean (``passed``), or a word (``verdict``).
         map: word -> ``passed``, ``failed``, ``doubted`` or ``unavailable``.
-        bearer_env: name of the variable that holds our token for the service; empty for none.
-        certificate: file of our certificate for it; empty for none. Resolved against the policy's folder.
-        key: file of its key.
-        authority: file of the certificate authority that the service is held to; empty for the usual ones.
-        digits: of a ``totp`` or a ``code``.
-        window: steps that the clock of a ``totp`` may be off, each way.
-        expires: seconds for which a ``code`` counts.
-        questions: of a ``kba``, all of which have to be answered.
+        bearer_env: environment variable with the guard's token for the service; empty for none.
+        certificate: file of the guard's certificate, resolved against the policy's folder; empty for none.
+        key: file of the certificate's key.
+        authority: file of the certificate authority of the service; empty for the system's authorities.
+        digits: length of a ``totp`` or a ``code``.
+        window: accepted time steps before and after the current one of a ``totp``.
+        expires: lifetime of a ``code`` in seconds.
+        questions: questions of a ``kba``; each must be answered.
     """
 
     name: str
@@ -183,41 +183,41 @@ class Verifier:
 
     @property
     def max_duration(self) -> float:
-        """Seconds after which it has answered whatever happens: each question, the pauses, the hedge, a little more."""
+        """Maximum seconds until a result: all calls, the pauses between them, the hedge, and one second of margin."""
         pauses = RETRY_PAUSE_S * (2**self.retries - 1)
         return self.timeout * (self.retries + 1) + float(pauses) + self.hedge_after + 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assurance:
-    """How sign-in strength is compared; ``acr`` has no order of its own (RFC 9470 9).
+    """The order of assurance levels; ``acr`` values have no inherent order (RFC 9470 9).
 
     Attributes:
         order: levels, weakest first.
-        map: an issuer's ``acr`` value -> a level.
+        map: ``acr`` value of an issuer -> level.
     """
 
     order: tuple[str, ...] = ()
     map: Mapping[str, str] = field(default_factory=dict)
 
     def rank(self, acr: str) -> int:
-        """Give the level's place in the order, from 1; 0 for a value that the policy does not know."""
+        """Return the rank of a level, from 1; 0 for an unknown value."""
         level = self.map.get(acr, acr)
         return self.order.index(level) + 1 if level in self.order else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """Where the customer speaks from, and where trust may be carried.
+    """The channels through which customers contact the agent, and the trust between them.
 
     Attributes:
-        header: the header that names the channel, lower-case; empty for none. Believed only beside the secret.
-        secret_header: the header in which a gateway proves itself, lower-case; the app never sees it.
-        secret_env: name of the variable that holds the secret, or several, separated by blanks.
-        claim: the claim that names it; empty for none.
+        header: lower-case name of the header with the channel; empty for none. Ignored without the secret.
+        secret_header: lower-case name of the header with the gateway's secret; removed before the app runs.
+        secret_env: environment variable with the secret, or with several secrets separated by blanks.
+        claim: claim with the channel; empty for none.
         paths: path template -> channel.
-        trusts: channel -> the channels to which trust earned there carries.
-        declared: whether the policy declares channels at all; if not, every request's channel is ``same``.
+        trusts: channel -> other channels in which proof of identity from this channel counts.
+        declared: whether the policy declares channels; otherwise the channel of every request is ``same``.
     """
 
     header: str = ""

@@ -1,4 +1,4 @@
-"""A policy as merged and resolved, before anything about it is proved: what the checks look at."""
+"""The draft of a policy: merged and parsed, not yet checked."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invariant:
-    """Something that must never, or always, hold.
+    """A property that the checks prove over all cells.
 
     Attributes:
-        name: as the policy names it.
-        never: dimension -> values, over the dimensions of the table and ``outcome``; empty for the other kind.
-        always_reachable: outcomes; empty for the other kind.
-        by: whose events may be used: ``caller``, ``clock``, ``operator``.
+        name: name in the policy.
+        never: dimension (or ``outcome``) -> values that must not occur together; empty for `always_reachable`.
+        always_reachable: outcomes of which one must always be reachable; empty for `never`.
+        by: parties whose events may be used: ``caller``, ``clock``, ``operator``.
     """
 
     name: str
@@ -44,59 +44,59 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The merged document in core values, with the place of everything.
+    """The merged document as core values, with the place of each definition.
 
-    Names may still be unresolved, machines may have holes: the checks say so.
+    Names may be unresolved and machines may be incomplete; the checks report both.
 
     Attributes:
-        name: of the policy.
-        digest: SHA-256 (hex) of the merged document in canonical form.
-        base: made to be extended; what only a deployment can fill is not checked.
-        machines: by name, all five.
-        timers: merged.
-        rules: merged, in order.
-        fallbacks: merged by name, without ``allow``.
-        on_fault: fallback's name.
-        invariants: merged.
-        operations: first match wins.
-        otherwise: what nobody named is judged as, where the policy admits it.
-        admits_unnamed: whether the policy does; else what nobody named is refused.
-        issuers: in order.
-        agents: that may act for a subject, or alone.
-        accounts: sources.
-        accounts_declared: whether the policy says where account states come from (``accounts: none`` says so too).
-        assurance: order and equivalence.
-        identity: level, or empty.
-        methods: of proving identity, by name.
-        verifiers: services that prove identity, by name.
-        channels: where the customer speaks from.
-        request_budget: seconds.
-        body_budget: bytes.
-        nodes_budget: values of a JSON body.
-        in_flight_budget: requests of one account that are decided at once.
-        max_held: transactions of one account.
-        durability: by risk.
-        pseudonymous: of subjects in the log.
-        public_windows: of public admissions in the log.
-        checkpoint_every: lines.
-        checkpoint_max_interval: seconds.
-        rotate_size: bytes.
-        rotate_max_age: seconds.
-        log_retention: seconds.
-        response_retention: seconds.
+        name: name of the policy.
+        digest: SHA-256 (hex) of the merged document in canonical JSON.
+        base: whether the policy is made to be extended; settings of a deployment are then not checked.
+        machines: the five state machines by name.
+        timers: merged timers.
+        rules: merged decision rules, in order.
+        fallbacks: merged fallbacks by name, without ``allow``.
+        on_fault: name of the fallback if the guard fails.
+        invariants: merged invariants.
+        operations: operations; the first match wins.
+        otherwise: operation for requests that match no other operation; used if `admits_unnamed`.
+        admits_unnamed: whether requests that match no operation are decided as `otherwise`; if not, they are refused.
+        issuers: issuers, in order.
+        agents: actors that may act for a subject or alone.
+        accounts: account sources.
+        accounts_declared: whether the policy has the key ``accounts`` (``accounts: none`` counts).
+        assurance: order of assurance levels.
+        identity: assurance level at which a sign-in proves identity; or empty.
+        methods: combinations of verifiers by name.
+        verifiers: verifiers by name.
+        channels: channel settings.
+        request_budget: seconds for all waits of the guard in one request.
+        body_budget: maximum bytes of a body.
+        nodes_budget: maximum values of a JSON body.
+        in_flight_budget: maximum concurrent requests of one account.
+        max_held: maximum held transactions of one account.
+        durability: risk -> how a decision is stored.
+        pseudonymous: whether the log contains keyed hashes instead of subjects.
+        public_windows: whether window records cover public admissions above a rate.
+        checkpoint_every: log lines after which a checkpoint is signed.
+        checkpoint_max_interval: maximum seconds between checkpoints.
+        rotate_size: size in bytes at which a log file is rotated.
+        rotate_max_age: age in seconds at which a log file is rotated.
+        log_retention: retention of log lines in seconds.
+        response_retention: retention of first responses in seconds.
         app_reports: account events that the app may report.
-        public_url: or empty.
-        hosts: that a request may name; empty for any.
-        root_path: what stands before the operations' paths; or empty.
-        cors: what pages of other origins may do.
+        public_url: external origin of the app; or empty.
+        hosts: accepted hosts; empty for any.
+        root_path: prefix before the operations' paths; or empty.
+        cors: CORS settings.
         rollback_roles: act -> (role, count).
-        rollback_message: what the customer is told while rolled back.
-        staff_claim: with the roles of staff; empty for none.
-        staff_issuers: whose roles make staff.
-        staff_roles: act (``reinstate``, ``reset``) -> the role that may.
+        rollback_message: text for customers during a rollback.
+        staff_claim: claim with staff roles; empty for none.
+        staff_issuers: issuers whose staff roles count.
+        staff_roles: act (``reinstate``, ``reset``) -> required role.
         places: dotted path (``machines.session.transitions[3]``, ``decisions[4]``, ``fallbacks.sign_in``) -> place;
-            indexes are those of the merged lists.
-        changes: what it makes of what it extends.
+            indexes refer to the merged lists.
+        changes: changes to inherited definitions.
     """
 
     name: str
@@ -149,11 +149,11 @@ class Draft:
 
     @property
     def all_operations(self) -> tuple[Operation, ...]:
-        """Every operation that a request can be judged as."""
+        """All operations that a request can match."""
         return (*self.operations, self.otherwise) if self.admits_unnamed else self.operations
 
     def place(self, *paths: str) -> Place:
-        """Find where something was written: the first of these dotted paths that is known."""
+        """Return the place of the first of these dotted paths that exists; of the whole policy if none does."""
         for path in paths:
             if path in self.places:
                 return self.places[path]

@@ -1,6 +1,6 @@
-"""What is wrong with a policy file: where, what, and what to type instead.
+"""Problems of a policy file: place, message and advice.
 
-Messages are lower-case, without a final period, user input in backticks, no line breaks, no internal type names.
+Messages are lower-case and have no final period, line break or internal type name. User input is in backticks.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A place in a file; lines and columns count from 1, 0 where unknown."""
+    """A place in a file; line and column start at 1 and are 0 if unknown."""
 
     file: str = ""
     line: int = 0
     column: int = 0
 
     def __str__(self) -> str:
-        """Write it as editors read it."""
+        """Return ``FILE:LINE:COLUMN``, as editors parse it."""
         return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding.
+    """One problem.
 
     Attributes:
-        code: closed, kebab-case; documented in the reference.
-        place: where.
-        message: what is wrong.
-        advice: what to type instead; empty where the message says it.
-        severity: ``error`` refuses the policy, ``note`` informs.
-        box: the widest box of cells that it is about, in words; empty where it is about no cells.
-        cell: one of these cells, (dimension, value) in the table's order; empty where there is none.
-        path: the shortest events that lead from the initial states to that cell or to what the message names; empty
-            where one begins there, ``None`` where nothing is led to.
+        code: closed code in kebab-case; listed in the reference.
+        place: place in the file.
+        message: description of the problem.
+        advice: text to type instead; empty if the message contains it.
+        severity: ``error`` (the policy is refused) or ``note``.
+        box: largest affected box of cells as text; empty if no cells are affected.
+        cell: one affected cell as (dimension, value) pairs in the table's order; empty for none.
+        path: shortest sequence of events from the initial states to the cell or to the state that the message names;
+            empty if no event is needed, ``None`` if the problem has no such target.
     """
 
     code: str
@@ -52,11 +52,11 @@ class Problem:
     path: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        """Write one printable line."""
+        """Return one printable line."""
         return f"{self.place}: {self.severity}[{self.code}]: {self.describe()}"
 
     def describe(self) -> str:
-        """Say what is wrong, where in the table, how one gets there and what to type instead, on one line."""
+        """Return message, cells, event path and advice on one line."""
         evidence = "; ".join(self._evidence())
         return f"{self.message}{f' ({evidence})' if evidence else ''}{f'; {self.advice}' if self.advice else ''}"
 
@@ -70,11 +70,11 @@ class Problem:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Advise the nearest known word, or list a few.
+    """Return advice with the most similar known word, or with a list of known words.
 
     Args:
-        word: what was typed.
-        known: what may be typed.
+        word: word in the file.
+        known: accepted words.
     """
     words = sorted(set(known))
     near = get_close_matches(word, words, n=1, cutoff=0.6)

@@ -1,6 +1,6 @@
-"""A policy file as read: plain values, each with the place where it was written.
+"""The parsed tree of a policy file: values with their places.
 
-A path through a tree is a tuple of keys and indexes; written out it is dotted: ``machines.session.transitions[3]``.
+A path in a tree is a tuple of keys and indexes. `format_path` writes it as ``machines.session.transitions[3]``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-#: no message quotes more of what was typed than this
+#: longest quotation of user input in a message
 MAX_QUOTE_CHARS: Final = 60
 
 
@@ -25,8 +25,8 @@ class Node:
 
     Attributes:
         value: a scalar, or the nodes of a list or a mapping.
-        place: where it was written; for an entry of a mapping, where its key was.
-        is_valid: False where the reader has already said what is wrong with it.
+        place: place in the file; for an entry of a mapping, the place of its key.
+        is_valid: False if the parser already reported a problem of this value.
     """
 
     value: str | int | float | bool | tuple[Node, ...] | dict[str, Node]
@@ -34,15 +34,15 @@ class Node:
     is_valid: bool = True
 
     def entries(self) -> dict[str, Node]:
-        """Give the entries of a mapping; none where it is something else."""
+        """Return the entries of a mapping; empty for other values."""
         return self.value if isinstance(self.value, dict) else {}
 
     def items(self) -> tuple[Node, ...]:
-        """Give the items of a list; none where it is something else."""
+        """Return the items of a list; empty for other values."""
         return self.value if isinstance(self.value, tuple) else ()
 
     def to_plain(self) -> Any:  # noqa: ANN401 - JSON has no narrower type
-        """Give the value without its places."""
+        """Return the value without places, as JSON values."""
         if isinstance(self.value, dict):
             return {key: node.to_plain() for key, node in self.value.items()}
         if isinstance(self.value, tuple):
@@ -50,7 +50,7 @@ class Node:
         return self.value
 
     def iter_nodes(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-        """Give every node with its path, this one first."""
+        """Yield this node and all nodes below it, each with its path."""
         yield path, self
         for key, node in self.entries().items():
             yield from node.iter_nodes((*path, key))
@@ -58,7 +58,7 @@ class Node:
             yield from node.iter_nodes((*path, index))
 
     def find(self, path: Sequence[str | int]) -> Node:
-        """Follow a path as far as it goes, and give the last node on it."""
+        """Return the last existing node on a path."""
         node = self
         for step in path:
             if isinstance(step, str) and step in node.entries():
@@ -71,7 +71,7 @@ class Node:
 
 
 def format_path(path: Sequence[str | int]) -> str:
-    """Write a path out."""
+    """Format a path: ``machines.session.transitions[3]``."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -79,6 +79,6 @@ def format_path(path: Sequence[str | int]) -> str:
 
 
 def quote(typed: object) -> str:
-    """Quote what a person typed, on one line and bounded, for a message."""
+    """Quote user input for a message: one line, of limited length."""
     text = " ".join(str(typed).split())
     return f"`{text[:MAX_QUOTE_CHARS]}...`" if len(text) > MAX_QUOTE_CHARS else f"`{text}`"

@@ -1,1 +1,1 @@
-"""What may be typed in a policy file: its keys, its words and quantities, and the schemas for editors."""
+"""The schema of policy files: keys, value types, units, and JSON Schemas for editors."""

@@ -1,4 +1,4 @@
-"""What a deployment fills in, as pydantic models: who may speak, what can be asked, how sure one must be."""
+"""Pydantic models of deployment settings: issuers, operations, assurance, verifiers, channels and log."""
 
 from typing import Annotated, Final, Literal
 
@@ -36,24 +36,24 @@ from authguard.policy.schema.types import (
 Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
 
-#: more headers of one operation are more than a person reads
+#: maximum headers of one operation; an approver must be able to read them
 MAX_BINDS: Final = 16
-#: more roles of one operation are a mistake
+#: maximum roles of one operation
 MAX_ROLES: Final = 32
-#: more limits of one operation are a mistake; each is counted in every request of it
+#: maximum limits of one operation; each request counts against all of them
 MAX_LIMITS: Final = 32
-#: origins, methods or headers that one key lists
+#: maximum origins, methods, headers or hosts in one list
 MAX_ACCESS_ITEMS: Final = 200
 
 
 class StrictModel(BaseModel):
-    """A mapping of the document; the one base class, because pydantic asks for one."""
+    """Base class of all models: no unknown keys, no coercion, immutable."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class Keys(StrictModel):
-    """Where an issuer's keys come from."""
+    """Source of an issuer's keys."""
 
     discovery: Literal[True] | None = None
     jwks_uri: Address = ""
@@ -66,7 +66,7 @@ def _by_discovery(typed: object) -> object:
 
 
 class Introspection(StrictModel):
-    """How an issuer is asked whether a token is active (RFC 7662)."""
+    """Token introspection settings of an issuer (RFC 7662)."""
 
     url: Address
     client_id: Text
@@ -76,7 +76,7 @@ class Introspection(StrictModel):
 
 
 class SenderConstraint(StrictModel):
-    """What an issuer's tokens are bound to."""
+    """Proof of possession for an issuer's tokens."""
 
     type: Literal["none", "dpop"]
     window: Duration = 60.0
@@ -88,7 +88,7 @@ def _by_type(typed: object) -> object:
 
 
 class Issuer(StrictModel):
-    """Who may speak."""
+    """An issuer whose tokens are accepted."""
 
     issuer: Text
     audience: Text
@@ -117,19 +117,19 @@ class Agent(StrictModel):
 
 
 def agent_by_client(typed: object) -> object:
-    """Read a bare name as the client of the only issuer."""
+    """Convert a bare name to an agent of the only issuer."""
     return typed if isinstance(typed, dict) else {"client": typed}
 
 
 class Breaker(StrictModel):
-    """When a service is no longer asked."""
+    """Circuit breaker of a service."""
 
     failures: Annotated[int, Field(ge=1, le=1_000)]
     open_for: Duration
 
 
 class ServiceAuth(StrictModel):
-    """How the guard shows itself to a service: by a token, or by a certificate (mutual TLS)."""
+    """Credentials of the guard for a service: a token, or a certificate (mutual TLS)."""
 
     bearer_env: Variable = ""
     certificate: Text = ""
@@ -138,7 +138,7 @@ class ServiceAuth(StrictModel):
 
 
 class AccountSource(StrictModel):
-    """Where account states come from."""
+    """A source of account states."""
 
     source: Literal["claim", "python", "http"] = Field(alias="from")
     claim: Text = ""
@@ -156,12 +156,12 @@ class AccountSource(StrictModel):
 
 
 def accounts_or_none(typed: object) -> object:
-    """Read ``accounts: none`` as an empty list: it was said, and there are none."""
+    """Convert ``accounts: none`` to an empty list, which differs from a missing key."""
     return () if typed == "none" else tuple(typed) if isinstance(typed, list) else typed
 
 
 class Match(StrictModel):
-    """How an operation is recognised."""
+    """Requests of an operation."""
 
     path: Template = ""
     method: Literal["", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] = ""
@@ -169,21 +169,21 @@ class Match(StrictModel):
 
 
 class Need(StrictModel):
-    """How strongly and how freshly somebody must have signed in."""
+    """Required strength and age of a sign-in."""
 
     acr: Token = ""
     max_age: Duration = 0.0
 
 
 class Amount(StrictModel):
-    """Where in the body the amount stands."""
+    """Place of the amount in the body."""
 
     at: Pointer
     currency: Currency
 
 
 class Limit(StrictModel):
-    """The most that may be spent or called."""
+    """A limit on amounts or calls."""
 
     amount: Money | None = None
     calls: Annotated[int, Field(ge=1, le=1_000_000_000)] = 0
@@ -192,13 +192,13 @@ class Limit(StrictModel):
 
 
 class Payee(StrictModel):
-    """Where in the body the payee stands."""
+    """Place of the payee in the body."""
 
     at: Pointer
 
 
 class Otherwise(StrictModel):
-    """What nobody named is judged as, where it is not refused."""
+    """Properties of requests that match no operation, if they are not refused."""
 
     risk: Risk = "sensitive"
     effect: Effect = "write"
@@ -207,14 +207,14 @@ class Otherwise(StrictModel):
 
 
 def otherwise_or_deny(typed: object) -> object:
-    """Read ``otherwise: deny`` as nothing that what nobody named could be judged as."""
+    """Convert ``otherwise: deny`` to ``None``."""
     if isinstance(typed, dict) and isinstance(typed.get("scopes"), list):
-        return {**typed, "scopes": tuple(typed["scopes"])}  # past a validator of our own a list is no tuple any more
+        return {**typed, "scopes": tuple(typed["scopes"])}  # a validator turns JSON arrays into lists, not tuples
     return None if typed == "deny" else typed
 
 
 class Operation(StrictModel):
-    """What can be asked."""
+    """An operation of the app."""
 
     name: Name
     match: Match
@@ -234,20 +234,20 @@ class Operation(StrictModel):
 
 
 class Assurance(StrictModel):
-    """How sign-in strength is compared."""
+    """Order of assurance levels."""
 
     order: tuple[Token, ...]
     map: dict[str, Token] = Field(default_factory=dict)
 
 
 class Identity(StrictModel):
-    """What proves identity beside verifiers."""
+    """Sign-ins that prove identity without a verifier."""
 
     credential: Token
 
 
 class Hedge(StrictModel):
-    """Where else a question is asked if there is no answer in time."""
+    """Second service, called if the first does not respond in time."""
 
     url: Address = ""
     call: Callable_ = ""
@@ -255,7 +255,7 @@ class Hedge(StrictModel):
 
 
 class ServiceAnswer(StrictModel):
-    """Where in a service's answer it says what it found, and in what words."""
+    """Place and format of the result in a service's response."""
 
     score: Pointer = ""
     passed: Pointer = ""
@@ -264,7 +264,7 @@ class ServiceAnswer(StrictModel):
 
 
 class Verifier(StrictModel):
-    """A service that answers "is it them?"."""
+    """A service that verifies identity."""
 
     type: Literal["http", "python", "totp", "kba", "code"]
     url: Address = ""
@@ -287,7 +287,7 @@ class Verifier(StrictModel):
 
 
 class Method(StrictModel):
-    """How verifiers combine."""
+    """A combination of verifiers."""
 
     all: tuple[Name, ...] = ()
     any: tuple[Name, ...] = ()
@@ -303,14 +303,14 @@ class Method(StrictModel):
 
 
 class ChannelPath(StrictModel):
-    """A channel that is known by its path."""
+    """A channel that is identified by its path."""
 
     path: Template
     channel: Name
 
 
 class ChannelFrom(StrictModel):
-    """What names the channel."""
+    """Source of a request's channel."""
 
     header: Header = ""
     secret_header: Header = ""
@@ -320,14 +320,14 @@ class ChannelFrom(StrictModel):
 
 
 class Channels(StrictModel):
-    """Where the customer speaks from."""
+    """Channels of customers."""
 
     source: ChannelFrom = Field(alias="from")
     trusts: dict[Name, tuple[Name, ...]]
 
 
 class Budget(StrictModel):
-    """What the guard may spend on one request."""
+    """Resources that the guard may use for one request."""
 
     request: Duration = 2.0
     body: Size = 1_048_576
@@ -336,7 +336,7 @@ class Budget(StrictModel):
 
 
 class Cors(StrictModel):
-    """What pages of other origins may do, in the options of Starlette's `CORSMiddleware`."""
+    """CORS settings, named as the options of Starlette's `CORSMiddleware`."""
 
     allow_origins: Annotated[tuple[Origin, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ()
     allow_origin_regex: Annotated[Text, Field(max_length=500)] = ""
@@ -348,21 +348,21 @@ class Cors(StrictModel):
 
 
 class Settings(StrictModel):
-    """By what address callers reach the deployment."""
+    """External addresses of the app."""
 
     public_url: Address = ""
     root_path: RootPath = ""
 
 
 class Authority(StrictModel):
-    """Whose decision it is."""
+    """Role and number of persons for a rollback act."""
 
     role: Name
     count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 class Approvers(StrictModel):
-    """Whose approval a hold waits for."""
+    """Role, number and assurance level of the approvers of a hold."""
 
     role: Name
     count: Annotated[int, Field(ge=1, le=100)] = 1
@@ -370,7 +370,7 @@ class Approvers(StrictModel):
 
 
 class Staff(StrictModel):
-    """Where a person's roles stand in their token, and what may be lifted by which."""
+    """Claim with staff roles, and the roles that may perform staff actions."""
 
     claim: Text
     issuer: Texts | None = None
@@ -378,41 +378,41 @@ class Staff(StrictModel):
 
 
 class Rollback(StrictModel):
-    """How the agent is pulled back to people."""
+    """Rollback from the agent to human service."""
 
     authority: dict[Literal["engage", "release"], Authority] = Field(default_factory=dict)
     message: Message | None = None
 
 
 class Reports(StrictModel):
-    """What the app may report of a customer, though only a person lifts it."""
+    """Account events that the app may report; only staff can reverse them."""
 
     app: Annotated[tuple[EventName, ...], Field(max_length=100)] = ()
 
 
 class Transactions(StrictModel):
-    """How high-security transactions are kept."""
+    """Storage of transactions."""
 
     max_held: Annotated[int, Field(ge=1, le=10_000)] = 20
     response_retention: Annotated[Duration, Field(ge=60.0, le=2_592_000.0)] = 86_400.0
 
 
 class Checkpoints(StrictModel):
-    """When a log's checkpoint is signed: after so many lines or so long, whichever comes first."""
+    """When a checkpoint is signed: after a number of lines or a time, whichever is first."""
 
     every: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     max_interval: Annotated[Duration, Field(ge=1.0, le=3_600.0)] = 10.0
 
 
 class Rotate(StrictModel):
-    """When a file of the log is closed and a new one begun: at so many bytes or after so long, whichever is first."""
+    """When a log file is rotated: at a size or an age, whichever is first."""
 
     size: Annotated[Size, Field(ge=65_536)] = 67_108_864
     max_age: Annotated[Duration, Field(ge=60.0)] = 604_800.0
 
 
 class Audit(StrictModel):
-    """How the log is kept."""
+    """Storage of the audit log."""
 
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
     subjects: Literal["pseudonymous", "plain"] = "pseudonymous"

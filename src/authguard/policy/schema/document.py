@@ -57,9 +57,9 @@ Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "
 Outcome = Literal["allow", Kind]
 
 
-#: a machine with more states is a mistake; pairs grow with the square of the account's
+#: maximum states of a machine; the checks compare pairs of account states
 MAX_STATES: Final = 100
-#: more of anything is a mistake or an attack: what is proved of a policy grows with the square of some of these
+#: maximum sizes; the time of some checks grows with their square
 MAX_RULES: Final = 2_000
 MAX_OPERATIONS: Final = 1_000
 MAX_LINES: Final = 1_000
@@ -68,7 +68,7 @@ MAX_PARTS: Final = 200
 
 
 class Line(StrictModel):
-    """One transition, in the field names of `transitions`."""
+    """A transition, with the field names of the package `transitions`."""
 
     trigger: Patterns
     source: Patterns
@@ -77,7 +77,7 @@ class Line(StrictModel):
 
 
 class States(StrictModel):
-    """One machine."""
+    """A state machine."""
 
     initial: Name = ""
     states: Annotated[tuple[Name, ...], Field(max_length=MAX_STATES)] = ()
@@ -85,7 +85,7 @@ class States(StrictModel):
 
 
 class Timer(StrictModel):
-    """One timer."""
+    """A timer."""
 
     event: EventName
     after: Duration
@@ -94,14 +94,14 @@ class Timer(StrictModel):
 
 
 class Rule(StrictModel):
-    """One decision."""
+    """A rule of the decision table."""
 
     when: dict[Dimension, Names]
     do: Name
 
 
 class Invariant(StrictModel):
-    """Something that must never, or always, hold."""
+    """A property that the checks prove over all cells."""
 
     name: Text
     never: dict[Literal[Dimension, "outcome"], Names] | None = None
@@ -110,7 +110,7 @@ class Invariant(StrictModel):
 
 
 class Fallback(StrictModel):
-    """One named response; which keys go with which kind is `KIND_KEYS`."""
+    """A named response; `KIND_KEYS` lists the keys of each kind."""
 
     kind: Kind
     status: Annotated[int, Field(ge=200, le=599)] = 0
@@ -130,7 +130,7 @@ class Fallback(StrictModel):
     error: Token = ""
 
 
-#: kind -> the keys that it has beside those of every kind (POLICY, "Fallbacks")
+#: kind -> its keys in addition to the keys of every kind (POLICY, "Fallbacks")
 KIND_KEYS: Final[dict[str, frozenset[str]]] = {
     "step_up": frozenset({"acr", "max_age"}),
     "verify": frozenset({"methods"}),
@@ -143,7 +143,7 @@ KIND_KEYS: Final[dict[str, frozenset[str]]] = {
 
 
 class Document(StrictModel):
-    """A whole policy file, merged with what it extends."""
+    """A policy file, merged with its base policies."""
 
     authguard: Literal[1]
     name: Name

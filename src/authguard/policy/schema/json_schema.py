@@ -1,6 +1,6 @@
-"""JSON Schemas (2020-12) of policy files and of scenario files, so that editors complete and check them.
+"""JSON Schemas (2020-12) of policy files and scenario files, for completion and checks in editors.
 
-The reader is stricter than any schema: what names resolve to, and what is proved, only `authguard policy check` says.
+The schemas do not resolve names or prove properties; `authguard policy check` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
 
 
 def policy_schema() -> dict[str, Any]:
-    """Give the schema of one policy file, before it is merged with what it extends."""
+    """Return the schema of one policy file, before it is merged with its base policy."""
     written = Document.model_json_schema(by_alias=True)
     models = {"Document": written, **written["$defs"]}
     for model, schema in models.items():
@@ -30,10 +30,10 @@ def policy_schema() -> dict[str, Any]:
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """Take out what says nothing to who types: titles, values in the guard's own units, and null, which is refused."""
+    """Remove titles, defaults in internal units, and null, which is refused."""
     kept: dict[str, Any] = {key: inner for key, inner in value.items() if key not in {"title", "default"}}
     if "patternProperties" in kept:
-        kept["additionalProperties"] = False  # a name of another form is refused too
+        kept["additionalProperties"] = False  # names that do not match the pattern are refused
     choices = [choice for choice in kept.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         del kept["anyOf"]
@@ -42,7 +42,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def scenario_schema() -> dict[str, Any]:
-    """Give the schema of one file of scenarios; which states, events and operations there are, its policy says."""
+    """Return the schema of one scenario file; states, events and operations depend on the policy."""
     states = dict.fromkeys(MACHINES, _NAME)
     several = dict.fromkeys(MACHINES, _one_or_list(_NAME))
     asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
@@ -63,7 +63,7 @@ def scenario_schema() -> dict[str, Any]:
 
 
 def _closed(properties: dict[str, Any], least: int = 0) -> dict[str, Any]:
-    """Make the schema of a mapping of these keys and no others."""
+    """Return the schema of a mapping with exactly these keys."""
     described = {
         key: {"description": SCENARIO_KEY_DESCRIPTIONS.get(key, _about(key)), **value}
         for key, value in properties.items()

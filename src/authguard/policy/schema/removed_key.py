@@ -1,4 +1,4 @@
-"""Keys of an earlier release: each is refused by name, and the problem says what to write instead."""
+"""Keys of earlier releases: each is refused by name, with the replacement as advice."""
 
 from __future__ import annotations
 

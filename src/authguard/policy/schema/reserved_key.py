@@ -1,6 +1,6 @@
-"""Keys of the policy language whose machinery is not in this release: refused by name, never silently accepted.
+"""Reserved keys: keys of the policy language that this release does not enforce, and refuses by name.
 
-Each row is lifted by the change that enforces its key, which is then a field of `authguard.policy.schema.document`.
+A change that implements a key removes its row here and adds a field to `authguard.policy.schema.document`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from authguard.policy.tree import Node, Path, format_path, quote
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-#: path (``*``: any key or index; ``/``: any key that begins with a slash); the values that wait, none for any value;
-#: and how many steps further up make no sense without it, so that the rest of the policy can be checked all the same
+#: path (``*``: any key or index; ``/``: any key that begins with a slash); reserved values, empty for all values; and
+#: the number of parents to remove with the key, so that the rest of the policy can be checked
 RESERVED_KEYS: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
     (("accounts", "*", "from"), frozenset({"signals"}), 1),
     (("operations", "*", "match", "mcp_tool"), frozenset(), 2),
@@ -27,7 +27,7 @@ RESERVED_KEYS: Final[tuple[tuple[Path, frozenset[str], int], ...]] = (
 
 
 def report_reserved_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
-    """Report what is not enforced yet, one problem each, and give the tree without it."""
+    """Report reserved keys, one problem each, and return the tree without them."""
     problems: list[Problem] = []
     dropped: set[Path] = set()
     for pattern, waiting, up in RESERVED_KEYS:
@@ -42,14 +42,14 @@ def report_reserved_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
                     code="not-in-this-release",
                     place=node.place,
                     message=f"{written} is not enforced by this release",
-                    advice="take it out: a policy promises nothing that is not enforced",
+                    advice="remove it: a policy must not promise what is not enforced",
                 )
             )
     return (remove_paths(tree, dropped, ()) if dropped else tree), tuple(problems)
 
 
 def find_matches(node: Node, pattern: Path, path: Path) -> Iterator[tuple[Path, Node]]:
-    """Yield the paths below a node that match a pattern, and what stands there."""
+    """Yield the paths below a node that match a pattern, with their nodes."""
     if not pattern:
         yield path, node
         return

@@ -1,7 +1,6 @@
-"""The scalars of a policy as pydantic types: what may be typed where one name, address or text is asked for.
+"""Pydantic types of scalar values: names, addresses, texts, durations and amounts.
 
-A type refuses with a closed code and with what to type instead; `authguard.policy.loading.validation` turns that into a
-problem.
+A type rejects a value with a problem code and advice. `authguard.policy.loading.validation` converts both to a problem.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from authguard.policy.tree import quote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: the longest text that a policy says to a customer, in characters
+#: longest text for a customer, in characters
 MAX_TEXT_CHARS: Final = 2_000
 
 
 def _parser_validator(parse: Callable[[object], object], code: str, shape: object = str) -> PlainValidator:
-    """Make a validator from a parser whose `ValueError` says what to type."""
+    """Build a validator from a parser; the message of its `ValueError` is the advice."""
 
     def validate(typed: object) -> object:
         try:
@@ -35,7 +34,7 @@ def _parser_validator(parse: Callable[[object], object], code: str, shape: objec
 
 
 def _string_schema(pattern: str) -> object:
-    """Say to an editor what text has the form of a pattern; Python and JSON Schema write these alike."""
+    """Return the type of a string with a pattern for the JSON Schema; Python and JSON Schema share the syntax."""
     return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})]
 
 
@@ -46,7 +45,7 @@ def _value_error(code: str, typed: object, advice: str) -> PydanticCustomError:
 
 
 def _text_validator(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
-    """Make a validator for text of one shape."""
+    """Build a validator for text that matches a pattern."""
     whole = re.compile(pattern, re.ASCII)
 
     def parse(typed: object) -> str:
@@ -60,24 +59,21 @@ def _text_validator(pattern: str, advice: str, code: str = "malformed-value", sh
 def _positive_duration(typed: object) -> float:
     seconds = units.parse_duration(typed)
     if not seconds:
-        raise ValueError("write a duration longer than nothing, such as `30s`")
+        raise ValueError("write a positive duration, such as `30s`")
     return seconds
 
 
 def _parse_message(typed: object) -> dict[tuple[str, str], str]:
-    """Read ``message``: text, or texts per channel, or per language and channel (`authguard.core.outcomes.Words`).
-
-    A key whose value is a mapping is a language, any other a channel.
-    """
+    """Parse ``message`` to (language, channel) -> text; a key whose value is a mapping is a language."""
     texts: dict[tuple[str, str], str] = {}
-    said_per_name = typed if isinstance(typed, dict) else {"default": typed}
-    for name, said in said_per_name.items():
-        for channel, text in (said if isinstance(said, dict) else {name: said}).items():
+    texts_by_name = typed if isinstance(typed, dict) else {"default": typed}
+    for name, value in texts_by_name.items():
+        for channel, text in (value if isinstance(value, dict) else {name: value}).items():
             if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT_CHARS:
                 raise ValueError(f"write text of at most {MAX_TEXT_CHARS} characters")
-            key = name.lower() if isinstance(said, dict) else "", channel
+            key = name.lower() if isinstance(value, dict) else "", channel
             if key in texts:
-                raise ValueError("write each language once; upper and lower case are the same")
+                raise ValueError("write each language once; case is ignored")
             texts[key] = text
     if not texts:
         raise ValueError("write text, or `{default: ..., voice: ..., de: {default: ...}}`")
@@ -85,7 +81,7 @@ def _parse_message(typed: object) -> dict[tuple[str, str], str]:
 
 
 def _parse_currency(typed: object) -> tuple[str, str]:
-    """Read a currency: three letters, or ``{at: POINTER}``; gives the pointer and the letters, one of them empty."""
+    """Parse three letters or ``{at: POINTER}`` to (pointer, letters); one of both is empty."""
     if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed):
         return "", typed
     pointer = typed.get("at") if isinstance(typed, dict) and len(typed) == 1 else None
@@ -116,24 +112,24 @@ _CURRENCY_SCHEMA: Final = Annotated[
         }
     ),
 ]
-#: segments, each literal or one parameter, for that is what the guard tells apart; the rest of a path comes last
+#: path segments: literals or single parameters, as the router distinguishes them; ``:path`` only at the end
 _TEMPLATE: Final = (
     r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
     r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}(?::path)?\}))"
 )
 _ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
-#: longer than nothing, and with a unit
+#: a positive duration with its unit
 _POSITIVE_DURATION: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
 _Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS})]
 _MESSAGE: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
 
-#: longer than nothing: a core value of 0 means that nothing is asked for, and `0s` must not come to mean that
+#: a positive duration; the core uses 0 for "no requirement", so `0s` is refused
 Duration = Annotated[float, _parser_validator(_positive_duration, "duration", _string_schema(_POSITIVE_DURATION))]
-#: may be `0s`
+#: a duration, possibly `0s`
 Tolerance = Annotated[
     float, _parser_validator(units.parse_duration, "duration", _string_schema(units.DURATION_PATTERN.pattern))
 ]
-#: 0.0 is `call`
+#: a positive duration; `call` is 0.0
 Period = Annotated[
     float,
     _parser_validator(
@@ -142,7 +138,7 @@ Period = Annotated[
         _string_schema(f"call|{_POSITIVE_DURATION}"),
     ),
 ]
-#: -1.0 is `since_entered`
+#: a positive duration; `since_entered` is -1.0
 Freshness = Annotated[
     float,
     _parser_validator(
@@ -157,17 +153,17 @@ Money = Annotated[
 ]
 Message = Annotated[dict[tuple[str, str], str], _parser_validator(_parse_message, "message", _MESSAGE)]
 
-#: what a policy names: its machines' states, fallbacks, operations, methods
+#: name of a state, fallback, operation, method or verifier
 Name = Annotated[
     str,
-    _text_validator(r"[a-z][a-z0-9_-]{0,63}", "begin with a lower-case letter; letters, digits, `_` and `-` follow"),
+    _text_validator(r"[a-z][a-z0-9_-]{0,63}", "write a lower-case letter, then lower-case letters, digits, `_` or `-`"),
 ]
-#: a name, every name, or staying put
+#: a name, or `*` for all names
 Pattern = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
 Dest = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
 EventName = Annotated[str, _text_validator(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
 Text = Annotated[str, _text_validator(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
-#: what OAuth lets stand in a scope or an `acr`, and so in a quoted parameter of a challenge (RFC 6749 3.3)
+#: characters that OAuth allows in a scope or an `acr` (RFC 6749 3.3), safe in a quoted challenge parameter
 Token = Annotated[str, _text_validator(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
 Template = Annotated[str, _text_validator(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
 Source = Annotated[
@@ -185,18 +181,18 @@ Callable_ = Annotated[
     str, _text_validator(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
 ]
 Header = Annotated[str, _text_validator(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
-#: as browsers write one (RFC 6454 6.2): lower-case, without a path; `null` is no origin that anybody can name
+#: as browsers send it (RFC 6454 6.2): lower-case, without a path; `null` is refused
 Origin = Annotated[
     str,
     _text_validator(
         r"\*|[a-z][a-z0-9+.-]{0,30}://[a-z0-9._:\[\]-]{1,253}",
-        "write an origin such as `https://shop.example`, in small letters and without a path",
+        "write an origin such as `https://shop.example`, in lower case and without a path",
     ),
 ]
 RootPath = Annotated[
-    str, _text_validator(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a slash at its end")
+    str, _text_validator(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a trailing slash")
 ]
-#: one that the guard does not keep to itself
+#: a header name, except those that begin with `authguard-`
 BoundHeader = Annotated[
     str,
     _text_validator(
@@ -207,7 +203,7 @@ HostName = Annotated[
     str,
     _text_validator(
         r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}|\[[0-9a-f:.]{2,45}\]",
-        "write a host such as `shop.example` or `'*.shop.example'`, in small letters and without a port",
+        "write a host such as `shop.example` or `'*.shop.example'`, in lower case and without a port",
     ),
 ]
 AnyHeader = Annotated[
@@ -215,7 +211,7 @@ AnyHeader = Annotated[
 ]
 AnyMethod = Annotated[str, _text_validator(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 
-#: one, or a list
+#: one value or a list
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_list, json_schema_input_type=Text | list[Text])]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=Pattern | list[Pattern])]

@@ -1,6 +1,6 @@
-"""Durations, sizes and money as a policy writes them: text in, numbers out, nothing guessed.
+"""Parsers for durations, sizes and money in a policy.
 
-Each parser raises `ValueError` whose message is an example of what to type; a bare number is never a quantity.
+Each parser raises `ValueError` with advice and examples. A number without a unit is refused.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ DURATION_PATTERN: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)")
 SIZE_PATTERN: Final = re.compile(r"([1-9][0-9]{0,8})(B|KiB|MiB)")
 MONEY_PATTERN: Final = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ([A-Z]{3})")
 
-#: ten years in seconds: longer than anything that a session, a key or a drill lasts
+#: ten years in seconds
 MAX_DURATION_S: Final = 3_653 * 86_400.0
-#: a guard that reads more of a body than this is a way to exhaust it
+#: 64 MiB; larger bodies could exhaust the guard's memory
 MAX_SIZE_BYTES: Final = 64 * 1_048_576
 
 
 def parse_duration(typed: object) -> float:
-    """Read ``500ms``, ``30s``, ``15m``, ``12h`` or ``90d``.
+    """Parse ``500ms``, ``30s``, ``15m``, ``12h`` or ``90d``.
 
     Returns:
         Seconds.
 
     Raises:
-        ValueError: it is no duration, or longer than ten years.
+        ValueError: the value is not a duration, or is longer than ten years.
     """
     found = DURATION_PATTERN.fullmatch(typed) if isinstance(typed, str) else None
     seconds = int(found[1]) * _SECONDS_PER_UNIT[found[2]] if found else -1.0
@@ -37,13 +37,13 @@ def parse_duration(typed: object) -> float:
 
 
 def parse_size(typed: object) -> int:
-    """Read ``512B``, ``64KiB`` or ``1MiB``.
+    """Parse ``512B``, ``64KiB`` or ``1MiB``.
 
     Returns:
         Bytes.
 
     Raises:
-        ValueError: it is no size, or more than 64 MiB.
+        ValueError: the value is not a size, or is larger than 64 MiB.
     """
     found = SIZE_PATTERN.fullmatch(typed) if isinstance(typed, str) else None
     amount = int(found[1]) * _BYTES_PER_UNIT[found[2]] if found else 0
@@ -53,13 +53,13 @@ def parse_size(typed: object) -> int:
 
 
 def parse_money(typed: object) -> tuple[str, str]:
-    """Read ``500 EUR`` or ``0.50 EUR``; the digits stay text, so that no binary fraction ever rounds them.
+    """Parse ``500 EUR`` or ``0.50 EUR``; the digits stay text to avoid binary rounding.
 
     Returns:
         Decimal digits and the currency's three letters (ISO 4217).
 
     Raises:
-        ValueError: it is no amount of money.
+        ValueError: the value is not an amount of money.
     """
     found = MONEY_PATTERN.fullmatch(typed) if isinstance(typed, str) else None
     if found is None:
@@ -68,7 +68,7 @@ def parse_money(typed: object) -> tuple[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds as a policy does, in the largest unit that leaves no fraction: ``15m``, ``12h``, ``500ms``."""
+    """Format seconds in the largest unit without a fraction: ``15m``, ``12h``, ``500ms``."""
     for unit in ("d", "h", "m", "s"):
         if seconds and seconds % _SECONDS_PER_UNIT[unit] == 0:
             return f"{seconds / _SECONDS_PER_UNIT[unit]:g}{unit}"
