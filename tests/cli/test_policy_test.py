@@ -59,10 +59,10 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
     assert (code, err) == (OK, "")
     first, *missing = out.splitlines()
     assert (
-        "1 of 1 scenarios pass; they take 0 of 16 transitions and 0 of 4 rules of its own (82 are inherited)" in first
+        "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 4 rules of its own (82 are inherited)" in first
     )
-    assert missing[0] == f"{folder}/policy.yaml:14: no scenario takes rule 0:refuse"
-    assert f"{folder}/policy.yaml:12: no scenario takes transition account: on_hold: * -> on_hold" in missing
+    assert missing[0] == f"{folder}/policy.yaml:14: no scenario covers rule 0:refuse"
+    assert f"{folder}/policy.yaml:12: no scenario covers transition account: on_hold: * -> on_hold" in missing
     assert len(missing) == 20
 
 
@@ -77,9 +77,9 @@ def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.Captu
     folder = write(tmp_path, PASSES, OWN.replace("decisions:\n", f"decisions:\n{rules}"))
     code, out, _ = call(capsys, folder)
     assert code == OK
-    assert out.count("no scenario takes") == 20
+    assert out.count("no scenario covers") == 20
     assert "  and 12 more, which --all names" in out
-    assert call(capsys, "--all", folder)[1].count("no scenario takes") == 16 + 16
+    assert call(capsys, "--all", folder)[1].count("no scenario covers") == 16 + 16
 
 
 def test_it_names_the_scenario_that_fails_and_exits_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_misspelt_scenario_fails_even_where_all_others_pass(
 def test_a_draft_that_nobody_finished_fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = call(capsys, write(tmp_path, PASSES + HELD.replace("deny", "___")))
     assert code == INVALID
-    assert "one.yaml:2:72: error[scenario-unfinished]: what must come of this is still open" in out
+    assert "one.yaml:2:72: error[scenario-unfinished]: the expected answer is missing" in out
 
 
 def test_too_little_coverage_fails_where_a_share_is_asked_for(
@@ -181,4 +181,4 @@ def test_shipped_policies_are_tested_by_their_names(
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
     assert code == OK
-    assert "standard: 99 of 99 scenarios pass; they take 62 of 62 transitions and 38 of 38 rules" in out
+    assert "standard: 99 of 99 scenarios pass; they cover 62 of 62 transitions and 38 of 38 rules" in out

@@ -83,4 +83,5 @@ def test_what_nothing_leads_to_is_said_and_not_made_up() -> None:
 
 
 def test_where_everything_is_taken_there_is_nothing_to_propose() -> None:
-    assert format_drafts(load("standard"), ()) == "# Scenarios take everything: there is nothing to propose.\n"
+    expected = "# The scenarios cover every rule and transition: there is nothing to draft.\n"
+    assert format_drafts(load("standard"), ()) == expected

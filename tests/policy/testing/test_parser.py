@@ -38,7 +38,11 @@ REFUSED = [
     ("- {name: a, then: {outcome: allow}}", "scenario-incomplete", "asks for nothing"),
     ("- {name: a, ask: {risk: self}, then: {outcome: allow}}", "scenario-incomplete", "names no operation"),
     ("- {name: a, ask: {operation: chta}, then: {outcome: allow}}", "unknown-name", "did you mean `chat`?"),
-    ("- {name: a, ask: {operation: chat, risk: high}, then: {outcome: allow}}", "scenario-contradicts", "own risk"),
+    (
+        "- {name: a, ask: {operation: chat, risk: high}, then: {outcome: allow}}",
+        "scenario-contradicts",
+        "determines its risk",
+    ),
     ("- {name: a, ask: {operation: chat, scpe: missing}, then: {outcome: allow}}", "unknown-name", "`scope`"),
     ("- {name: a, ask: {operation: chat, scope: mising}, then: {outcome: allow}}", "unknown-name", "`missing`"),
     ("- {name: a, ask: {operation: chat}}", "scenario-incomplete", "expects nothing"),
@@ -54,19 +58,23 @@ REFUSED = [
     (
         "- {name: a, steps: [{then: {outcome: allow}}]}",
         "scenario-incomplete",
-        "an answer is expected and nothing asked",
+        "an answer is expected without a request",
     ),
     (f"- {{name: a, {ENDS}, steps: [{{{ENDS}}}]}}", "scenario-contradicts", "`ask` is next to `steps`"),
     (f"- {{name: a, steps: [{{wehn: [], {ENDS}}}]}}", "unknown-name", "did you mean `when`?"),
     (f"- {{name: a, after: 16, {ENDS}}}", "duration", "this is no duration; write a duration such as"),
-    (f"- {{name: a, given: {{account: []}}, {ENDS}}}", "wrong-type", "an empty list stands for nothing"),
+    (f"- {{name: a, given: {{account: []}}, {ENDS}}}", "wrong-type", "the list is empty"),
     (f"- {{name: a, given: {{account: [normal, nromal]}}, {ENDS}}}", "unknown-name", "did you mean `normal`?"),
     (
         "- {name: a, ask: {operation: chat}, then: {outcome: ___}}",
         "scenario-unfinished",
-        "is still open; write the answer",
+        "the expected answer is missing; replace",
     ),
-    ("- {name: a, ask: {operation: chat}, then: {states: {session: ___}}}", "scenario-unfinished", "still open"),
+    (
+        "- {name: a, ask: {operation: chat}, then: {states: {session: ___}}}",
+        "scenario-unfinished",
+        "the expected answer is missing",
+    ),
     (
         (
             "- {name: a, given: {account: [normal, minor, locked, closed, merged], session: [active, idle, expired]},"

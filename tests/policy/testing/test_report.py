@@ -113,7 +113,7 @@ def test_what_was_typed_stays_text(report: PolicyTestReport) -> None:
     assert "the outcome is `allow`, not `deny`" in (failure.text or "")
     (error,) = root.iter("error")
     assert error.get("type") == "wrong-type"
-    assert "no scenario takes rule" in (root[0].findtext("system-out") or "")
+    assert "no scenario covers rule" in (root[0].findtext("system-out") or "")
 
 
 def test_a_name_is_one_line_of_words(report: PolicyTestReport) -> None:

@@ -1,1 +1,1 @@
-"""A policy's own tests: scenarios are read, played and counted, and what none takes is proposed."""
+"""Run the scenarios of a policy, measure their coverage and draft scenarios for the rest."""

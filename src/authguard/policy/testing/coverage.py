@@ -1,8 +1,8 @@
-"""What scenarios leave out: of a policy's transitions and rules, those that no scenario takes, each with its place.
+"""Coverage of a policy by its scenarios: the transitions and rules that no scenario takes, each with its place.
 
-What counts is what a policy is answerable for: each transition and rule that it writes itself; each inherited rule that
-leads to a fallback to which it gives another kind; each inherited transition that answers for a state that it adds, and
-then taken from such a state. The rest is inherited as it was, and the scenarios of what it extends take it.
+A policy must cover each transition and rule in its file, each inherited rule with a fallback that the policy gives
+another kind, and each inherited transition from a state that the policy adds, taken from that state. Everything else
+is inherited unchanged, and the scenarios of the base policy cover it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageItem:
-    """One transition or one rule that a policy is answerable for.
+    """One transition or rule that the scenarios of a policy must cover.
 
     Attributes:
         kind: ``transition`` or ``rule``.
-        machine: of a transition; empty for a rule.
-        index: of the line in its machine, or of the rule in the table, from 0.
-        sources: of a transition, the states from which taking it counts.
-        words: as a person reads it.
-        origin: where it was written, ``file:line``.
+        machine: the machine of a transition; empty for a rule.
+        index: the line's index in its machine, or the rule's index in the table, from 0.
+        sources: the source states that count for a transition.
+        label: a readable description.
+        origin: the place in the policy, ``file:line``.
     """
 
     kind: str
@@ -43,13 +43,13 @@ class CoverageItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How much of a policy its scenarios take.
+    """The coverage of a policy by its scenarios.
 
     Attributes:
-        transitions: that it is answerable for.
-        rules: that it is answerable for.
-        untaken: of both, those that no scenario takes.
-        inherited: how many more transitions and rules it inherits unchanged.
+        transitions: the transitions that the scenarios must cover.
+        rules: the rules that the scenarios must cover.
+        uncovered: the transitions and rules that no scenario takes.
+        inherited: the number of transitions and rules that are inherited unchanged.
     """
 
     transitions: tuple[CoverageItem, ...]
@@ -58,25 +58,25 @@ class Coverage:
     inherited: int
 
     def count_covered(self, items: Iterable[CoverageItem]) -> int:
-        """Count those that some scenario takes."""
+        """Return the number of items that a scenario takes."""
         return sum(item not in self.uncovered for item in items)
 
     def percent(self, items: tuple[CoverageItem, ...]) -> float:
-        """Give the share that some scenario takes, 0 to 100; 100 of nothing."""
+        """Return the percentage of items that a scenario takes, 0 to 100; 100 if there are no items."""
         return 100.0 * self.count_covered(items) / len(items) if items else 100.0
 
     @property
     def min_percent(self) -> float:
-        """The lower of the two percentages."""
+        """Return the lower of the two percentages."""
         return min(self.percent(self.transitions), self.percent(self.rules))
 
 
 def measure_coverage(policy: Policy, run: ScenarioRun) -> Coverage:
-    """Hold what scenarios took against what a policy is answerable for.
+    """Compare what the scenarios took with what they must cover.
 
     Args:
-        policy: that they ran on.
-        run: what they came to (`authguard.policy.testing.scenario.run_scenarios`).
+        policy: the policy that the scenarios ran on.
+        run: their results (`authguard.policy.testing.scenario.run_scenarios`).
     """
     transitions = tuple(_transitions(policy))
     rules = tuple(
@@ -109,7 +109,7 @@ def _transitions(policy: Policy) -> Iterator[CoverageItem]:
             answers.setdefault(edge.line, set()).add(source)
         for index, line in enumerate(machine.spec.lines):
             origin = policy.origins[f"line:{name}:{index}"]
-            sources = answers.get(index, set())  # none for an inherited line that is overridden wholly
+            sources = answers.get(index, set())  # empty for an inherited line that is overridden completely
             counted = sources if _is_own(policy, origin) else sources & added
             if counted:
                 yield CoverageItem(

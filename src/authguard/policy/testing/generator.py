@@ -1,6 +1,6 @@
-"""A draft of scenarios for what none takes yet: the shortest events that lead there, a question, a hole for the answer.
+"""Drafts of scenarios for uncovered rules and transitions: shortest events, a request, a placeholder for the answer.
 
-What the policy answers today is left out on purpose: a person says what it should answer, and `policy test` compares.
+A draft omits today's answer on purpose: a person writes the expected answer, and `policy test` compares.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ HEADER: Final = f"""\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioDraft:
-    """A scenario for one transition or rule.
+    """A draft of a scenario for one transition or rule.
 
     Attributes:
-        piece: what it takes.
-        scenario: with nothing expected; ``None`` where no events lead there.
+        item: the transition or rule.
+        scenario: the scenario without an expectation; ``None`` if no events lead to the item.
     """
 
     item: CoverageItem
@@ -45,11 +45,11 @@ class ScenarioDraft:
 
 
 def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, ...]:
-    """Propose a scenario for everything that a policy is answerable for and none takes.
+    """Draft a scenario for every transition and rule that no scenario takes.
 
     Args:
-        policy: compiled.
-        coverage: of its scenarios.
+        policy: the compiled policy.
+        coverage: its coverage.
     """
     search = Reachability.of(policy)
     return tuple(
@@ -66,7 +66,7 @@ def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, 
 def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
     proof = reach(policy.table.rules, Space(policy.table.values))
     if not isinstance(proof, BoxCoverage):
-        return None  # too tangled for boxes: a person finds the way
+        return None  # the table exceeds the box budget, so a person has to find the path
     found = search.cell(proof.reaches[item.index])
     if isinstance(found, Unreachable):
         return None
@@ -94,7 +94,7 @@ def _draft_for_transition(policy: Policy, search: Reachability, item: CoverageIt
 
 
 def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]) -> ScenarioRequest:
-    """Choose a question whose answer tells before from after; else the first that is not public."""
+    """Return the first request whose answer differs between the two states, else the first that is not public."""
     asks = [ask for ask in _requests(policy) if ask.conditions["risk"] != "public"]
 
     def answer(states: Mapping[str, str], ask: ScenarioRequest) -> str:
@@ -105,7 +105,6 @@ def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]
 
 
 def _requests(policy: Policy) -> Iterator[ScenarioRequest]:
-    """Give what can be asked: each operation, and a sensitive write where the policy names none."""
     for one in policy.all_operations:
         yield ScenarioRequest(
             operation=one.name, conditions={**DEFAULT_CONDITIONS, "risk": one.risk, "effect": one.effect}
@@ -124,14 +123,16 @@ def _scenario(policy: Policy, item: CoverageItem, events: tuple[str, ...], ask: 
 
 
 def format_drafts(policy: Policy, drafts: tuple[ScenarioDraft, ...]) -> str:
-    """Write proposals as a file of scenarios that `policy test` refuses until a person has filled it.
+    """Format drafts as a scenario file, which `policy test` refuses until a person has completed it.
 
     Args:
-        policy: that they are for.
+        policy: the policy of the drafts.
         drafts: from `generate_drafts`.
     """
     blocks = [HEADER, *(_block(policy, draft) for draft in drafts)]
-    return "\n".join(blocks) if drafts else "# Scenarios take everything: there is nothing to propose.\n"
+    return (
+        "\n".join(blocks) if drafts else "# The scenarios cover every rule and transition: there is nothing to draft.\n"
+    )
 
 
 def _block(policy: Policy, draft: ScenarioDraft) -> str:

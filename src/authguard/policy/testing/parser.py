@@ -1,7 +1,7 @@
-"""Scenario files become scenarios, or problems: as strictly as policies are read, with the names of one policy.
+"""Parser of scenario files: as strict as the parser of policies, with the names of one policy.
 
-A scenario that is misspelt is worse than none, since it seems to hold; so nothing unknown is passed over. A list where
-a state, an operation or a condition stands means "each of these", and gives one scenario for each.
+A misspelt scenario would seem to hold, so an unknown key or name is a problem. A list in place of a state, an
+operation or a condition means "each of these" and yields one scenario per value.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.policy.tree import Node
 
-#: the codes that only scenarios have; what cannot be read at all has the reader's
+#: problem codes of scenario files; the YAML parser has its own codes for files that cannot be parsed
 CODES: Final[dict[str, str]] = {
     "not-a-list": "a scenario file is something other than a list",
-    "scenario-contradicts": "a scenario sets what the operation it asks for has settled",
+    "scenario-contradicts": "a scenario sets a condition that its operation determines",
     "scenario-incomplete": "a scenario lacks its name, what it asks for or what it expects",
-    "scenario-outside": "a file of scenarios is a link that leads out of the policy's own folder",
-    "scenario-too-wide": "the lists of a scenario stand for more cases than one scenario may",
-    "scenario-unfinished": "a draft: the expected answer is a hole (`___`) that a person has to fill",
-    "too-many-files": "more scenario files lie beside one policy than are read",
+    "scenario-outside": "a scenario file is a link to a place outside the policy's folder",
+    "scenario-too-wide": "the lists of a scenario expand to too many cases",
+    "scenario-unfinished": "a draft: the expected answer is the placeholder `___`",
+    "too-many-files": "a policy has more scenario files than are read",
 }
-#: more files than this beside one policy are a mistake
+#: most scenario files of one policy
 MAX_FILES: Final = 256
-#: a scenario whose lists stand for more cases says nothing that a person could sign
+#: most variants of one scenario: a person could not review more
 MAX_VARIANTS: Final = 100
-#: what a draft leaves open, and nobody may leave in
+#: placeholder for the expected answer in a draft; it must be replaced
 PLACEHOLDER: Final = "___"
 STEP: Final = ("after", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
@@ -52,14 +52,14 @@ EXPECTED: Final = ("outcome", "fallback", "states")
 
 
 def parse_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
-    """Read every scenario of a policy.
+    """Parse every scenario of a policy.
 
     Args:
-        files: YAML files, each a list of scenarios.
-        policy: whose states, events, operations and fallbacks they name.
+        files: YAML files, each with a list of scenarios.
+        policy: the policy that defines the states, events, operations and fallbacks.
 
     Returns:
-        The scenarios that make sense, and what is wrong with the others.
+        The valid scenarios, and the problems of the others.
     """
     parser = _ScenarioParser(policy)
     chosen = sorted(files)
@@ -72,12 +72,12 @@ def parse_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenar
     return tuple(parser.scenarios), tuple(sorted(parser.problems, key=lambda problem: problem.place))
 
 
-#: machine, condition or ``operation`` -> the values that stand there, one or several
+#: machine, condition or ``operation`` -> its value, or several values
 _Choices = dict[str, tuple[str, ...]]
 
 
 class _ScenarioParser:
-    """One reading: what was found so far, and the policy that gives the names their meaning."""
+    """Parses scenario files of one policy and collects scenarios and problems."""
 
     def __init__(self, policy: Policy) -> None:
         self.scenarios: list[Scenario] = []
@@ -91,11 +91,11 @@ class _ScenarioParser:
         self._operations: dict[str, Operation] = {item.name: item for item in policy.all_operations}
 
     def parse_file(self, file: Path) -> None:
-        """Read every scenario of one file; a pipe or a device would be read for ever, so it counts as missing."""
+        """Parse one file; a pipe or a device would block, so it counts as missing."""
         try:
             if not file.resolve().is_relative_to(file.parent.parent.resolve()):
-                message = f"{quote(file.name)} leads out of the policy's own folder"
-                advice = "copy the file, and link to nothing outside"
+                message = f"{quote(file.name)} links to a place outside the policy's folder"
+                advice = "copy the file into the folder"
                 problem = Problem(code="scenario-outside", place=Place(str(file)), message=message, advice=advice)
                 self.problems.append(problem)
                 return
@@ -103,7 +103,7 @@ class _ScenarioParser:
                 raise FileNotFoundError
             with file.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
-        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
+        except (OSError, RuntimeError) as error:  # a loop of links raises RuntimeError
             message = f"the scenario file cannot be read: {type(error).__name__}"
             self.problems.append(Problem(code="file-missing", place=Place(str(file)), message=message))
             return
@@ -112,11 +112,11 @@ class _ScenarioParser:
         kept = len(self.scenarios)
         for node in found.tree.items():
             self.parse_scenario(node)
-        if found.problems:  # what the reader refused may have been part of any of them
+        if found.problems:  # a syntax problem may affect any scenario of the file
             del self.scenarios[kept:]
 
     def parse_scenario(self, node: Node) -> None:
-        """Read one scenario; it counts only when nothing is wrong with it."""
+        """Parse one scenario and keep it if it has no problem."""
         before = len(self.problems)
         parts = self._mapping(node, KEYS, "a key of a scenario")
         name = self._text(parts["name"]) if "name" in parts else ""
@@ -132,12 +132,12 @@ class _ScenarioParser:
             self.scenarios.extend(self._variants(node, name, given, steps))
 
     def _variants(self, node: Node, name: str, given: _Choices, steps: list[tuple[Step, _Choices]]) -> list[Scenario]:
-        """Give one scenario for each combination of the listed values; none, and a problem, for too many."""
+        """Return one scenario per combination of the listed values; report a problem if there are too many."""
         choices = [(("", key), values) for key, values in given.items()]
         choices += [((str(at), key), values) for at, (_, asked) in enumerate(steps) for key, values in asked.items()]
         if prod(len(values) for _, values in choices) > MAX_VARIANTS:
-            message = f"the lists of this scenario stand for more than {MAX_VARIANTS} cases"
-            self._report("scenario-too-wide", node, message, "write several scenarios, each a sentence of its own")
+            message = f"the lists of this scenario expand to more than {MAX_VARIANTS} cases"
+            self._report("scenario-too-wide", node, message, "split it into several scenarios")
             return []
         scenarios = []
         for combination in product(*(values for _, values in choices)):
@@ -159,7 +159,7 @@ class _ScenarioParser:
         return scenarios
 
     def _request(self, asked: dict[str, str]) -> ScenarioRequest:
-        """Make a question of one value for each; an operation brings its own risk and effect."""
+        """Build a request; an operation determines its own risk and effect."""
         name = asked.pop("operation", "")
         if not name:
             return ScenarioRequest(conditions={**DEFAULT_CONDITIONS, **asked})
@@ -190,16 +190,15 @@ class _ScenarioParser:
     def _choice(self, node: Node, what: str, known: Iterable[str]) -> str:
         word, words = self._text(node), tuple(known)
         if word == PLACEHOLDER:
-            message = "what must come of this is still open"
-            self._report("scenario-unfinished", node, message, "write the answer that you would sign in place of `___`")
+            message = "the expected answer is missing"
+            self._report("scenario-unfinished", node, message, "replace `___` with the answer that you expect")
         elif word and word not in words:
             self._report("unknown-name", node, f"`{word}` is not {what}", did_you_mean(word, words))
         return word
 
     def _values(self, node: Node, what: str, known: Iterable[str]) -> tuple[str, ...]:
-        """Read one value, or a list that means each of them."""
         if isinstance(node.value, tuple) and not node.items():
-            self._report("wrong-type", node, "an empty list stands for nothing", "name at least one value")
+            self._report("wrong-type", node, "the list is empty", "name at least one value")
         return tuple(self._choice(item, what, known) for item in (node.items() or (node,)))
 
     def _choices(self, node: Node | None, known: dict[str, tuple[str, ...]]) -> _Choices:
@@ -209,7 +208,7 @@ class _ScenarioParser:
         return {name: self._values(entry, f"a value of `{name}`", known[name]) for name, entry in entries.items()}
 
     def _steps(self, scenario: Node, parts: dict[str, Node]) -> list[tuple[Step, _Choices]]:
-        """Read the steps of a story; a scenario without `steps` is its only step."""
+        """Parse the steps of a scenario; a scenario without `steps` is a single step."""
         if "steps" not in parts:
             for key, message, advice in (
                 ("ask", "a scenario asks for nothing", "add `ask: {operation: NAME}`"),
@@ -234,7 +233,7 @@ class _ScenarioParser:
         if "then" in parts and not expected:
             self._report("scenario-incomplete", parts["then"], "`then` expects nothing", "add `outcome: ...`")
         if "ask" not in parts and ("outcome" in expected or "fallback" in expected):
-            self._report("scenario-incomplete", node, "an answer is expected and nothing asked", "add `ask:`")
+            self._report("scenario-incomplete", node, "an answer is expected without a request", "add `ask:`")
         known = {"outcome": tuple(Outcome), "fallback": tuple(self._policy.fallbacks)}
         answer = {
             key: self._choice(expected[key], f"one of the {key}s", values)
@@ -279,7 +278,7 @@ class _ScenarioParser:
             asked["operation"] = self._values(entries["operation"], "an operation", self._operations)
             if own:
                 self._report(
-                    "scenario-contradicts", node, "an operation brings its own risk and effect", "leave them out"
+                    "scenario-contradicts", node, "an operation determines its risk and effect", "leave them out"
                 )
         elif len(own) < 2:  # noqa: PLR2004 - both of them
             self._report(

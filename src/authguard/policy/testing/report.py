@@ -1,6 +1,6 @@
-"""A policy with everything that its scenarios came to, for people and for programs.
+"""Results of a policy's scenarios and their coverage, as text, JSON and JUnit XML.
 
-The JUnit form keeps to what the schema of Ant's JUnit task takes, element by element, and so to what CI servers read.
+The JUnit XML follows the schema of Ant's JUnit task element by element, which CI servers read.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from authguard.policy.testing.coverage import Coverage, CoverageItem
     from authguard.policy.testing.scenario import ScenarioResult, ScenarioRun
 
-#: what no XML 1.0 document may hold, escaped or not
+#: characters that no XML 1.0 document may contain, escaped or not
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTestReport:
-    """What the scenarios of one policy came to.
+    """The results of the scenarios of one policy.
 
     Attributes:
-        source: the policy as it was asked for.
-        policy: compiled.
+        source: the policy as requested: a shipped name or a path.
+        policy: the compiled policy.
         run: the results of the scenarios that could be parsed.
-        problems: of those that could not.
-        coverage: of all that the policy is answerable for.
+        problems: the problems of the scenarios that could not be parsed.
+        coverage: the coverage of the policy.
     """
 
     source: str
@@ -48,7 +48,7 @@ class PolicyTestReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every scenario could be read and came out as expected."""
+        """Return whether every scenario was parsed and gave the expected answer."""
         return not self.run.failed and not self.problems
 
 
@@ -72,29 +72,29 @@ def run_tests(source: str) -> PolicyTestReport:
 
 
 def format_summary(report: PolicyTestReport) -> str:
-    """Say in one line how many scenarios pass and how much they take."""
+    """Format one line with the number of scenarios that pass and their coverage."""
     results, covered = report.run.results, report.coverage
     transitions, rules = (
         f"{covered.count_covered(items)} of {len(items)}" for items in (covered.transitions, covered.rules)
     )
     return (
         f"{report.source}: {len(results) - len(report.run.failed)} of {len(results)} scenarios pass; "
-        f"they take {transitions} transitions and {rules} rules of its own ({covered.inherited} are inherited)"
+        f"they cover {transitions} transitions and {rules} rules of its own ({covered.inherited} are inherited)"
     )
 
 
 def format_failure(result: ScenarioResult) -> str:
-    """Say in one line how a scenario failed."""
+    """Format one line about a failed scenario."""
     return f"{result.scenario.place}: failed: {result.scenario.title}: {'; '.join(result.differences)}"
 
 
 def format_uncovered(item: CoverageItem) -> str:
-    """Say in one line what no scenario takes."""
-    return f"{item.origin}: no scenario takes {item.kind} {item.label}"
+    """Format one line about an uncovered transition or rule."""
+    return f"{item.origin}: no scenario covers {item.kind} {item.label}"
 
 
 def as_json(report: PolicyTestReport) -> dict[str, Any]:
-    """Give everything as plain values: scenarios, problems, coverage."""
+    """Return scenarios, problems and coverage as JSON values."""
     covered = report.coverage
     return {
         "policy": report.source,
@@ -141,11 +141,11 @@ def _share(covered: Coverage, items: tuple[CoverageItem, ...]) -> dict[str, floa
 
 
 def as_junit(reports: Sequence[PolicyTestReport], at: str) -> str:
-    """Write a JUnit report: one suite for each policy, one case for each scenario.
+    """Format a JUnit report: one suite per policy, one case per scenario.
 
     Args:
-        reports: of each policy.
-        at: when they ran, ``2026-01-31T23:59:59`` (the schema takes no zone).
+        reports: one report per policy.
+        at: the time of the run, ``2026-01-31T23:59:59`` (the schema has no time zone).
     """
     root = ET.Element("testsuites")
     for index, report in enumerate(reports):
@@ -200,5 +200,5 @@ def _case(suite: ET.Element, report: PolicyTestReport, name: str) -> ET.Element:
 
 
 def _text(typed: str) -> str:
-    """Replace what no XML can hold, and put it on one line, as the schema's names are; the rest is escaped later."""
+    """Put text on one line and replace the characters that XML forbids; ElementTree escapes the rest."""
     return _NO_XML.sub("\ufffd", " ".join(typed.split()))

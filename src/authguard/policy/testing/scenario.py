@@ -1,7 +1,7 @@
-"""A policy's own tests as values: each scenario is a story of steps, and what a person expects of them.
+"""Scenarios, the tests of a policy: steps with events, requests and expected answers.
 
-Everything is pure: no request, no clock, no store. `authguard.policy.testing.simulator` plays a scenario and
-`authguard.policy.testing.coverage` tells what none of them takes.
+Everything is pure: no ASGI request, no clock, no store. `authguard.policy.testing.simulator` runs a scenario and
+`authguard.policy.testing.coverage` lists what no scenario takes.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.policy.testing.simulator import ScenarioDecision
 
-#: what a scenario need not say: a live session; every other machine in its initial state
+#: default states of a scenario: an active session; every other machine is in its initial state
 DEFAULT_STATES: Final = {"session": "active"}
-#: what a request is unless the scenario says otherwise: the first value of each condition
+#: default conditions of a request: the first value of each condition
 DEFAULT_CONDITIONS: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a story: time passes, things happen, something is asked, something must come of it.
+    """One step of a scenario: time passes, events occur, a request is decided, the answer is compared.
 
     Attributes:
-        place: where it was written.
-        after: seconds that pass first, with every timer that falls due in them.
-        when: events, stepped in order.
-        ask: what is asked then; ``None`` for a step that asks for nothing.
-        outcome: expected; empty for no expectation.
-        fallback: expected name, ``allow`` for an admission; empty for no expectation.
-        states: machine -> state expected when the question is asked.
+        place: its place in the file.
+        after: seconds that pass first; timers that fall due in this time are raised.
+        when: events to raise, in order.
+        ask: the request to decide; ``None`` if the step has none.
+        outcome: the expected outcome; empty if any.
+        fallback: the expected fallback, ``allow`` for an admission; empty if any.
+        states: machine -> the expected state at the time of the request.
     """
 
     place: Place = field(default_factory=Place)
@@ -53,14 +53,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One expectation that a person would sign.
+    """One expectation about a policy.
 
     Attributes:
         name: a sentence.
-        place: where it was written.
-        given: machine -> state, in full.
-        steps: of the story, at least one.
-        variant: which of the listed values this one plays, as in ``operation `chat` ``; empty where none is listed.
+        place: its place in the file.
+        given: machine -> initial state, for every machine.
+        steps: at least one step.
+        variant: the chosen values of a scenario with lists, as in ``operation `chat` ``; empty if it has no list.
     """
 
     name: str
@@ -71,19 +71,19 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """The name, and the variant where there are several."""
+        """Return the name, with the variant if there are several."""
         return f"{self.name} ({self.variant})" if self.variant else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
-    """What one scenario came to.
+    """The result of one scenario.
 
     Attributes:
-        scenario: as read.
-        answers: one per step that asked; empty where none did.
+        scenario: as parsed.
+        answers: one decision per step with a request.
         states: machine -> state at the end.
-        differences: what was expected and not met, one phrase each; empty where it passed.
+        differences: one phrase per failed expectation; empty if the scenario passed.
     """
 
     scenario: Scenario
@@ -94,11 +94,11 @@ class ScenarioResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioRun:
-    """What all scenarios of a policy came to.
+    """The results of all scenarios of a policy.
 
     Attributes:
-        results: in the order given.
-        edges: (machine, index of the line, state that it left) of every line that answered.
+        results: in the given order.
+        edges: (machine, index of the line, source state) of every transition line that was taken.
         rules: indexes of the rules that decided.
     """
 
@@ -108,26 +108,26 @@ class ScenarioRun:
 
     @property
     def failed(self) -> tuple[ScenarioResult, ...]:
-        """The scenarios that did not come out as expected."""
+        """Return the scenarios with differences."""
         return tuple(result for result in self.results if result.differences)
 
     def uncovered_lines(self, policy: Policy) -> tuple[tuple[str, int], ...]:
-        """Give (machine, index) of each line, inherited ones too, that no scenario takes."""
+        """Return (machine, index) of each transition line, also inherited ones, that no scenario takes."""
         taken = {(machine, index) for machine, index, _ in self.edges}
         declared = ((name, index) for name in MACHINES for index in range(len(policy.machines[name].spec.lines)))
         return tuple(line for line in declared if line not in taken)
 
     def uncovered_rules(self, policy: Policy) -> tuple[Rule, ...]:
-        """Give each rule, inherited ones too, that no scenario takes."""
+        """Return each rule, also inherited ones, that no scenario takes."""
         return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
 
 
 def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
-    """Play scenarios against a compiled policy.
+    """Run scenarios against a compiled policy.
 
     Args:
-        policy: total, with a table that has no gap.
-        scenarios: whose names resolve in it (`authguard.policy.testing.parser.parse_scenarios`).
+        policy: total, with a table without gaps.
+        scenarios: with names that resolve in the policy (`authguard.policy.testing.parser.parse_scenarios`).
 
     Raises:
         MachineFaultError: a scenario names a state, event or value that the policy does not have.
@@ -171,5 +171,5 @@ def _compare(step: Step, answer: ScenarioDecision | None, states: Mapping[str, s
 
 
 def format_line(line: Line) -> str:
-    """Write a line of a machine as a person reads it."""
+    """Format a transition line for people."""
     return f"{' or '.join(line.triggers)}: {' or '.join(line.sources)} -> {line.dest}"

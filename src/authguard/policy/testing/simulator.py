@@ -1,8 +1,8 @@
-"""A story is played: time passes and timers fall due, events happen, questions are asked, and answers move things too.
+"""Simulator of a policy without requests: it advances time, raises events and decides, and decisions raise events too.
 
-Pure, and without a request: what a request would have proved stands in the story. It moves the machines as a request
-does (DESIGN 2, "Order within one request"): an answer that holds, admits or ends moves its machine, the customer's own
-question is a sign of life, attempts run out.
+It is pure: the scenario states what a request would have proved. It moves the machines as a request does (DESIGN 2,
+"Order within one request"): a decision that holds, admits or terminates raises its event, a request by the customer
+counts as activity of the session, and attempts run out.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
 
-#: when every story begins, epoch seconds UTC; any moment would do, and 0 would be "never"
+#: start of every simulation, epoch seconds UTC; any time but 0, which means "never"
 START_TIME: Final = 1_000_000_000.0
-#: verdicts that are no pass: each is an attempt to prove identity
+#: verdicts other than a pass; each counts as an attempt to prove identity
 FAILED_VERDICTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
-#: machine -> the moments that it has beside `entered`
+#: machine -> its moments besides `entered`
 MOMENTS: Final = {"session": ("signed_in", "last_seen"), "account": ("reported",), "service": ("faulted",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioRequest:
-    """One question.
+    """One request of a scenario.
 
     Attributes:
         operation: the operation's name; empty for one of the guard's own endpoints.
-        conditions: condition -> value, in full.
+        conditions: condition -> value, for every condition.
     """
 
     operation: str = ""
@@ -51,12 +51,12 @@ class ScenarioRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioDecision:
-    """What came of one question.
+    """The decision on one request.
 
     Attributes:
-        outcome: of the eleven.
-        fallback: its name, ``allow`` for an admission; once attempts have run out, their `then`.
-        rule: that decided.
+        outcome: one of the eleven outcomes.
+        fallback: its name, ``allow`` for an admission; the fallback's `then` once the attempts have run out.
+        rule: the rule that decided.
     """
 
     outcome: str
@@ -65,34 +65,34 @@ class ScenarioDecision:
 
 
 class Simulator:
-    """Where the machines stand in one story, and every line that has answered so far."""
+    """The states of all machines in one scenario, and the transition lines taken so far."""
 
     __slots__ = ("_counters", "_now", "_opened", "_pending_events", "_policy", "_snapshot", "edges")
 
     def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
-        """Begin in the given states, each entered, seen, signed in and reported just now."""
+        """Start in the given states, with every moment (entered, seen, signed in, reported) set to now."""
         self.edges: set[tuple[str, int, str]] = set()
         self._policy = policy
         self._now = START_TIME
         self._counters: dict[str, tuple[float, int]] = {}
         self._pending_events: tuple[str, ...] = ()
-        self._opened = ""  # the operation whose transaction the story follows
+        self._opened = ""  # the operation whose transaction is simulated
         self._snapshot: Snapshot = blank(policy.initial)
         for machine, state in given.items():
             record, field, entered = STATE_FIELDS[machine]
             self._update_record(record, **{field: state, entered: START_TIME})
-            if state != policy.initial[machine]:  # of what was never seen nothing counts
+            if state != policy.initial[machine]:  # a machine that never left its initial state has no moments
                 self._update_record(record, **dict.fromkeys(MOMENTS.get(machine, ()), START_TIME))
 
     def states(self) -> dict[str, str]:
-        """Give every machine's state."""
+        """Return the state of every machine."""
         return dict(zip(MACHINES, self._snapshot.states(), strict=True))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and every timer that falls due in it; first of all what the last answer moved.
+        """Raise the pending events of the last decision, then advance time and raise every timer that falls due.
 
         Raises:
-            MachineFaultError: the timers do not come to rest.
+            MachineFaultError: the timers form a cycle.
         """
         for event in self._pending_events:
             self._step(event, self._now)
@@ -106,7 +106,7 @@ class Simulator:
         raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")
 
     def raise_event(self, event: str) -> None:
-        """Let one event happen now, with the moments that it moves."""
+        """Raise one event now and set the moments that it moves."""
         machine, _, trigger = event.partition(".")
         moments: tuple[str, ...] = ()
         if event == "session.renewed" or (event == "session.accepted" and not self._snapshot.session.signed_in):
@@ -120,9 +120,9 @@ class Simulator:
         self._step(event, self._now, tuple((moment, self._now) for moment in moments))
 
     def ask(self, ask: ScenarioRequest) -> ScenarioDecision:
-        """Ask the table, and spend an attempt where the answer has them."""
+        """Decide a request and count an attempt if the fallback limits them."""
         states = self.states()
-        if self._opened not in ("", ask.operation):  # another request names no transaction of this one's
+        if self._opened not in ("", ask.operation):  # a request for another operation names no transaction of this one
             states["transaction"] = self._policy.initial["transaction"]
         cell = tuple({**states, **ask.conditions}[dimension] for dimension in DIMENSIONS)
         rule = self._policy.table.decide(cell)
@@ -135,13 +135,13 @@ class Simulator:
             and ask.conditions["actor"] == "subject"
             and self._policy.has_idle_timer(self._snapshot.session.state)
         ):
-            self._update_record("session", last_seen=self._now)  # an agent's traffic is no sign of the person
+            self._update_record("session", last_seen=self._now)  # an agent's requests are no activity of the customer
         if proven:
             self._pending_events = (*self._pending_events, *self._events_of(fallback, ask, begun=states["transaction"]))
         return ScenarioDecision(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
 
     def _events_of(self, fallback: Fallback, ask: ScenarioRequest, *, begun: str) -> tuple[str, ...]:
-        """Give the events of an answer itself; the next step begins with them."""
+        """Return the events that a decision raises; the next step starts with them."""
         transactional = (ask.conditions["risk"], ask.conditions["effect"]) == ("high", "write")
         transactional = transactional or begun != self._policy.initial["transaction"]
         if fallback.kind is Outcome.TERMINATE:
@@ -152,7 +152,7 @@ class Simulator:
         return ()
 
     def _count_attempt(self, fallback: Fallback, operation: str) -> Fallback:
-        """Take the fallback's `then` once its attempts have run out; each question of a story is another credential."""
+        """Return the fallback's `then` once its attempts have run out; each request counts as a new credential."""
         if fallback.kind is Outcome.VERIFY:
             spent = self._current_count("verification", fallback.per)[1] >= fallback.attempts
             if spent:
@@ -167,12 +167,12 @@ class Simulator:
         return count + 1
 
     def _current_count(self, name: str, per: float) -> tuple[float, int]:
-        """Give the running window: when it began and what was counted in it; a new one where none runs."""
+        """Return start and count of the current window; a new window if the last one is over."""
         since, count = self._counters.get(name, (self._now, 0))
         return (since, count) if self._now - since < per else (self._now, 0)
 
     def _verdict_window(self) -> float:
-        """Give the longest window that a `verify` fallback counts verdicts in."""
+        """Return the longest window in which a `verify` fallback counts verdicts."""
         verify = (item.per for item in self._policy.fallbacks.values() if item.kind is Outcome.VERIFY)
         return max(verify, default=0.0)
 
@@ -181,14 +181,14 @@ class Simulator:
         self._snapshot = msgspec.structs.replace(self._snapshot, **{record: changed})
 
     def _step(self, event: str, at: float, moments: tuple[tuple[str, float], ...] = ()) -> None:
-        """Step one event, and note each line that answers it or what it raises."""
+        """Raise one event and record each transition line that handles it or an event that it raises."""
         snapshot = self._snapshot
         self._snapshot, moved = step(
             self._policy.machines, snapshot, Event(name=event, at=at, cause="scenario", moments=moments)
         )
         sources = {(transition.machine, transition.event): transition.source for transition in moved}
         pending = [event]
-        for name in pending:  # grows: an event that stays put leaves no transition, so its line is looked up
+        for name in pending:  # the list grows; the line of an event without a transition is found by the state
             machine, _, trigger = name.partition(".")
             record, field, _ = STATE_FIELDS[machine]
             state = sources.get((machine, trigger), getattr(getattr(self._snapshot, record), field))
