@@ -1,4 +1,4 @@
-"""A small app behind the guard, for the tests of the shell: it says what it saw, and counts how often it ran."""
+"""A small app behind the guard for the tests of the shell: it returns what it saw, and counts its runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Shop:
-    """The desk's enforcer in front of an app that counts."""
+    """The desk's enforcer in front of an app that counts its runs."""
 
     def __init__(self, text: str = POLICY, **parts: Any) -> None:
         self.desk = EnforcerHarness(text, **parts)
@@ -31,7 +31,7 @@ class Shop:
         self.app = GuardMiddleware(self._app(), self.desk.enforcer, prefix="/.authguard")
 
     def client(self) -> httpx2.AsyncClient:
-        """Give a client that talks to the guarded app in this process."""
+        """Return a client of the guarded app in this process."""
         return httpx2.AsyncClient(transport=httpx2.ASGITransport(cast("Any", self.app)), base_url="http://shop.test")
 
     def _app(self) -> Starlette:

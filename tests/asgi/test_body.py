@@ -1,4 +1,4 @@
-"""A body that the guard reads reaches the app whole, however it came, and costs little more than its bytes."""
+"""A body that the guard reads reaches the app complete, in any number of parts, and takes little more memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUND = 1_048_576
 
 
 def reader(parts: list[bytes]) -> BodyReader:
-    """Make a reader of a body that comes in these parts, and of a client that then leaves."""
+    """Build a reader of a body in these parts, after which the client disconnects."""
     coming = iter(parts)
     left = len(parts)
 

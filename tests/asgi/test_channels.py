@@ -1,4 +1,4 @@
-"""Where the customer speaks from: believed only as the policy says; trust earned elsewhere does not always carry."""
+"""The channel of the customer: trusted only as the policy allows, and not transferred to other channels by default."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_channel_header_is_believed_beside_the_secret_alone(headers: lis
     async with httpx2.AsyncClient(transport=transport, base_url="http://shop.test") as client:
         answer = await client.get("/balance", headers=[("Authorization", token.decode()), *headers])
     assert answer.status_code == 403
-    # believed: the app runs and wants a scope of its own; not believed: the guard hands over
+    # trusted: the app runs and requires a scope; not trusted: the guard hands over
     assert shop.runs == []
     assert (answer.headers["content-type"] == "application/problem+json") is (headers in NOT_BELIEVED)
 

@@ -1,4 +1,4 @@
-"""`cors` in the policy: no code of the app runs for a pre-flight, and the pages that are named can read refusals."""
+"""`cors` in the policy: no code of the app runs for a pre-flight request, and the allowed pages can read refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOP = "https://shop.test"
 
 
 class House:
-    """A guarded app that notes what ran, under the policy and more lines."""
+    """A guarded app that records its requests, under the policy and further lines."""
 
     def __init__(self, folder: Path, more: str) -> None:
         clock = FakeClock()
@@ -48,13 +48,13 @@ class House:
         return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.guard), base_url="http://a.test")
 
     def signed_in(self) -> dict[str, str]:
-        """Return the header of a customer in good standing."""
+        """Return the header of a customer with a normal account."""
         token = self.mint.mint(scope="chat", acr="aal2", account_status="ok")
         return {"Authorization": f"Bearer {token}"}
 
 
 def preflight(origin: str, headers: str = "authorization,content-type", method: str = "POST") -> dict[str, str]:
-    """Return what a browser sends before a request of a page of that origin."""
+    """Return the headers of a browser's pre-flight request for a page of that origin."""
     return {
         "Origin": origin,
         "Access-Control-Request-Method": method,

@@ -1,4 +1,4 @@
-"""What a proof has to be for: the public address, whatever the caller says of the host; and the nonce that is told."""
+"""The URL of a proof is the public one, whatever `Host` the caller sends; the nonce is added to the response."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_several_fields_are_one_list_and_none_is_nothing() -> None:
 
 
 def verdict_of(nonce: str, kind: Outcome = Outcome.ALLOW) -> Verdict:
-    """Give as much of a verdict as counts here."""
+    """Return a verdict with the fields that matter here."""
     return Verdict(
         record="r",
         operation=Operation(name="chat"),

@@ -30,7 +30,7 @@ async def chat(request: Request) -> JSONResponse:
 
 
 class House:
-    """A guarded app on a folder of its own, that can be closed and opened again."""
+    """A guarded app on a separate folder, which can be closed and opened again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class House:
         self.guard = self.build()
 
     def build(self, **settings: Any) -> AuthGuard:
-        """Build the guard anew on what is on the disk."""
+        """Build the guard on the files of the folder."""
         app = Starlette(routes=[Route("/chat", chat, methods=["POST"])])
         given: dict[str, Any] = {
             "store": self.folder / "store.db",
@@ -52,16 +52,16 @@ class House:
         return self.guard
 
     def token(self, **claims: Any) -> str:
-        """Mint a token of a customer in good standing."""
+        """Mint a token of a customer with a normal account."""
         return self.mint.mint(**{"scope": "chat", "acr": "aal2", "account_status": "ok", **claims})
 
     async def chat(self, token: str) -> httpx2.Response:
-        """Chat over ASGI."""
+        """Send a chat message over ASGI."""
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.guard), base_url="http://a.test") as client:
             return await client.post("/chat", headers={"Authorization": f"Bearer {token}"})
 
     async def restart(self) -> None:
-        """Close everything, and open it again from the disk."""
+        """Close the guard, and open it again from the files."""
         await self.guard.enforcer.close()
         self.build()
 

@@ -1,9 +1,9 @@
-"""Accounts that are locked, merged, deceased ... are told apart in the log alone: same bytes, and the same work.
+"""Accounts that are locked, merged, deceased ... differ only in the log: the replies have equal bytes and equal work.
 
-Work is counted, not timed: every function of the guard that is called, and how often, with the store, the log and the
-hashes among them. What the shipped policy tells apart on purpose: an
-account of which nothing is known yet (`unknown`) is told to come back, since the next look may know it. A status that
-the policy does not map costs one more line of the log, with its value, in the first look at each report of it.
+Work is counted, not timed: each called function of the guard and its number of calls, including the store, the log and
+the hashes. The shipped policy makes one difference on purpose: a customer with an account of unknown state (`unknown`)
+is asked to come back, since the next lookup may return a state. A status that the policy does not map takes one more
+line of the log, with its value, at the first lookup of each report.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tests.support.harness import POLICY
 if TYPE_CHECKING:
     from types import FrameType
 
-#: where the guard's own functions are, wherever the checkout is
+#: folder of the guard's functions, independent of the checkout
 HOME = f"{Path(authguard.__file__).parent}/"
-#: states that the standard policy hands to a person, for one reason or another
+#: states for which the standard policy hands over to a person
 ALIKE = ("closed", "compromised", "deceased", "locked", "merged", "suspended", "unrecognised")
 TEXT = POLICY.replace(
     "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",
@@ -36,7 +36,7 @@ TEXT = POLICY.replace(
 
 
 class Work:
-    """What the guard did: its own functions, and functions of C that it called, by how often."""
+    """Counts of the called functions: those of the guard, and functions of C that it called."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -51,13 +51,13 @@ class Work:
 
 
 async def met(state: str, *, times: int = 1) -> tuple[Any, Work, Shop]:
-    """Have an account of a state ask for something sensitive, after another of the same state did."""
+    """Send a sensitive request of an account in a state, after a request of another account in that state."""
     shop = Shop(TEXT)
     async with shop.client() as client:
         for subject in ("carol", *["alice"] * times):
             token = shop.desk.login(subject, claims={"account_status": state}).decode()
             work = Work()
-            gc.disable()  # what is found to be garbage in these lines would be counted with them
+            gc.disable()  # garbage collection during these lines would be counted too
             sys.setprofile(work)
             try:
                 reply = await client.get("/balance", headers={"authorization": token})
@@ -81,7 +81,7 @@ async def test_accounts_that_a_person_must_look_at_get_the_same_bytes(times: int
 
 
 def _as(reply: Any, other: Any) -> bytes:
-    """Put the record id of another reply in the place of this one's."""
+    """Replace the record id of a reply by that of another reply."""
     mine, theirs = (one.json()["instance"].encode() for one in (reply, other))
     return bytes(reply.content.replace(mine, theirs))
 

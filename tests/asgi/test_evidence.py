@@ -1,4 +1,4 @@
-"""A trace id is taken from `traceparent` to the letter of W3C Trace Context, or not at all."""
+"""A trace id is read from `traceparent` strictly by W3C Trace Context, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a caller sends, wherever: the log gets whole lines, records by the schema, that print as what they are."""
+"""For any input of a caller the log contains complete lines, with valid records that print unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ fallbacks:
 audit: {subjects: SUBJECTS}
 """
 RECORDS = RecordValidator()
-#: no record of a decision is nearly as long, whatever is sent
+#: upper bound of a record of a decision, whatever the caller sends
 BOUND = 8_192
 CLAIMS = ("sid", "client_id", "jti", "acr", "scope", "account_status", "azp", "nonce", "name")
 HEADERS = (
@@ -61,7 +61,7 @@ HEADERS = (
 
 @dataclass
 class Door:
-    """A guarded app, its log, and how far that was read."""
+    """A guarded app, its log, and the position up to which the log was read."""
 
     guard: AuthGuard
     mint: Mint
@@ -71,7 +71,7 @@ class Door:
     read: int = 0
 
     def ask(self, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes = b"") -> None:
-        self.clock.advance(1)  # so that each refusal has a record of its own, and no window of them
+        self.clock.advance(1)  # so that each refusal has a record, and none becomes part of a window record
         self.loop.run_until_complete(self._ask(path, headers, body, query))
 
     async def _ask(self, path: str, headers: list[tuple[bytes, bytes]], body: bytes, query: bytes) -> None:
@@ -94,7 +94,7 @@ class Door:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(_: Any) -> None:
-            """Hear nothing of it."""
+            """Discard the response."""
 
         await self.guard(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The guard closes whatever the app does with its lifespan: knows none, raises, or returns at once."""
+"""The guard closes for every app: one without lifespan support, one that raises, and one that returns at once."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ async def answer(send: Any) -> None:
 
 
 async def raises(scope: Any, _receive: Any, send: Any) -> None:
-    """Know no lifespan, as Django does, and say so by raising."""
+    """Reject the lifespan with an exception, as Django does."""
     if scope["type"] != "http":
         raise ValueError(scope["type"])
     await answer(send)
 
 
 async def returns(scope: Any, _receive: Any, send: Any) -> None:
-    """Know no lifespan, and return."""
+    """Ignore the lifespan, and return."""
     if scope["type"] == "http":
         await answer(send)
 
 
 async def listens(scope: Any, receive: Any, send: Any) -> None:
-    """Hear that the server starts, and return."""
+    """Receive the startup message, and return."""
     if scope["type"] == "http":
         await answer(send)
     else:
@@ -51,13 +51,13 @@ async def listens(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def falls(scope: Any, receive: Any, _send: Any) -> None:
-    """Fall while it starts."""
+    """Raise during the startup."""
     await receive()
     raise LookupError(scope["type"])
 
 
 async def fails_to_stop(scope: Any, receive: Any, send: Any) -> None:
-    """Start, and fall while it stops."""
+    """Start, and raise during the shutdown."""
     if scope["type"] == "http":
         await answer(send)
         return
@@ -68,7 +68,7 @@ async def fails_to_stop(scope: Any, receive: Any, send: Any) -> None:
 
 
 def acts(site: Site) -> list[str]:
-    """List what the log says of starting and stopping."""
+    """List the records of the log about start and stop."""
     text = (site.folder / "audit.jsonl").read_text("utf-8")
     return [act for line in text.splitlines() for act in ("started", "stopped") if f'"act":"{act}"' in line]
 

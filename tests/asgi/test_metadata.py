@@ -1,4 +1,4 @@
-"""Protected resource metadata and challenges: from the policy and the public URL, whatever the caller says."""
+"""Protected resource metadata and challenges are built from the policy and the public URL, never from a request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def mint(clock: FakeClock) -> Mint:
 
 @pytest.fixture
 def guard_of(tmp_path: Path, clock: FakeClock, mint: Mint) -> Callable[..., AuthGuard]:
-    """Build a guard: by its public URL, and what follows the issuer's keys."""
+    """Build a guard with a public URL and further lines after the issuer's keys."""
 
     def build(
         public: str = "https://shop.test", issuer: str = "", issuers: str = "", store: str = "memory"
@@ -84,7 +84,7 @@ async def test_what_is_below_another_path_is_told_there(guard_of: Callable[..., 
     assert (await ask(guard, f"{WELL_KNOWN}/api/chat")).json()["resource"] == "https://shop.test/api/chat"
     for path in (WELL_KNOWN, f"{WELL_KNOWN}/evil"):
         assert (await ask(guard, path)).status_code == 401
-    # these read as named paths to a router that forgives a slash or a prefix
+    # a router that forgives a slash or a prefix would match these
     for path in (f"{WELL_KNOWN}/api/", f"{WELL_KNOWN}/api/orders/7/refund"):
         assert (await ask(guard, path)).status_code == 404
 

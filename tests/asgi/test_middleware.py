@@ -1,4 +1,4 @@
-"""The shell over ASGI: what goes over the wire for each outcome, and what the app sees."""
+"""The shell over ASGI: the reply for each outcome, and the scope that the app gets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bearer(token: bytes) -> dict[str, str]:
 
 
 def assert_problem(answer: httpx2.Response, status: int, outcome: str, action: str) -> dict[str, Any]:
-    """Every refusal has one shape (WIRE 2, RFC 9457)."""
+    """Assert the common form of refusals (WIRE 2, RFC 9457)."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
@@ -471,7 +471,7 @@ def test_starlettes_test_client_hears_that_the_guard_cannot_open() -> None:
 async def talk(
     shop: Shop, path: str, headers: dict[str, str], messages: list[dict[str, Any]], method: str = "POST"
 ) -> list[dict[str, Any]]:
-    """Speak ASGI by hand; after the messages, nothing comes any more."""
+    """Run the ASGI protocol without a client; after the messages, receive blocks."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -522,7 +522,7 @@ async def test_a_request_that_is_malformed_can_be_found_by_its_trace(kind: str, 
         return {"type": "websocket.connect"}
 
     async def send(_: Any) -> None:
-        """Hear nothing of it."""
+        """Discard the response."""
 
     await shop.app(scope | {"headers": headers}, receive, send)
     refused = [entry for entry in shop.desk.sink.entries if isinstance(entry, RefusalEntry)]

@@ -1,4 +1,4 @@
-"""Valid tokens mutated byte by byte, through the whole guard: never admitted, never a 500, and nobody is moved."""
+"""Valid tokens mutated byte by byte, through the whole guard: never admitted, never a 500, and no state changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[tuple[Scene, dict[str, bytes]]]:
-    """Stand one deployment up, with a good token of each kind that has been admitted."""
+    """Start one deployment, with a valid token of each kind that has been admitted."""
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(Path(folder), algorithms="algorithms: [ES256, RS256, EdDSA]")
         good = {alg: scene.good(alg=alg, jti="fixed").encode() for alg in ("ES256", "RS256", "EdDSA")}

@@ -1,4 +1,4 @@
-"""The operation that the guard matches is the route that the app's router takes."""
+"""The guard matches the operation of the route that the app's router selects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def operations(pairs: Sequence[tuple[str, str]]) -> list[Operation]:
 
 
 def by_definition(wanted: Sequence[Operation], method: str, path: str) -> Operation:
-    """Find by asking them all, in order."""
+    """Find the first match by a linear search."""
     for operation in wanted:
         match = operation.match
         takes = not match.method or match.method == method or (match.method == "GET" and method == "HEAD")
@@ -60,7 +60,7 @@ def test_the_index_finds_what_asking_all_in_order_finds(pairs: list[tuple[str, s
 @given(TEMPLATES, PATHS)
 def test_a_named_operation_matches_exactly_where_starlettes_route_does(template: str, path: str) -> None:
     if len({part for part in template.split("/") if part.startswith("{")}) < template.count("{"):
-        return  # a router takes each parameter's name once
+        return  # a router accepts each parameter name once
     index = OperationIndex(operations([(template, "GET")]), OTHERWISE)
     route = Route(template, endpoint=lambda _: None, methods=["GET"])
     scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}

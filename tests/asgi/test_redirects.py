@@ -1,4 +1,4 @@
-"""A framework that redirects a slash at the end runs nothing, so a payment sent there holds no money."""
+"""A framework that redirects a trailing slash runs nothing, so a payment sent there reserves no amount."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which operation a request is judged as: by its name, by one slash more or less, or as none at all."""
+"""The operation of a request: by its path, with one trailing slash more or less, or none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADMITS = DENY.replace("otherwise: deny", "otherwise: {risk: sensitive, effect: w
 
 
 class Resolved:
-    """What resolves requests under a policy, asked by a path alone."""
+    """A resolver for a policy, called with only a path."""
 
     def __init__(self, text: str, own: tuple[Operation, ...] = (), root: str = "", app_root: str = "") -> None:
         policy = policy_of(text)
@@ -42,11 +42,11 @@ class Resolved:
         )
 
     def route_host(self, host: str) -> None:
-        """Let the app route a host by itself."""
+        """Set a host that the app routes."""
         self._resolver.set_app_hosts([Host(host, app=Starlette()).host_regex])
 
     def of_host(self, host: str, path: str, method: str = "GET") -> str:
-        """Resolve a request that names a host."""
+        """Resolve a request with a host."""
         scope = {"path": path, "root_path": "", "headers": [(b"host", host.encode())] if host else []}
         return name(self._resolver.find(method, path, scope))
 
@@ -65,7 +65,7 @@ resolver = Resolved
 
 
 def name(found: Operation | Reason) -> str:
-    """Return the name of what was found, or the code of the reason."""
+    """Return the name of the operation, or the code of the reason."""
     return found.code if isinstance(found, Reason) else found.name
 
 
@@ -81,10 +81,10 @@ def name(found: Operation | Reason) -> str:
         ("GET", "/items/", "list_all"),
         ("GET", "/files", "files"),
         ("GET", "/files/a/", "files"),
-        # two spellings are named: neither is the other
+        # both spellings are named, so neither stands for the other
         ("POST", "/items", "add"),
         ("POST", "/items/", "operation-unnamed"),
-        # one slash, and no more than that
+        # a single slash, and not more
         ("POST", "/chat//", "operation-unnamed"),
         ("POST", "//chat", "operation-unnamed"),
         ("POST", "/CHAT", "operation-unnamed"),
@@ -159,7 +159,7 @@ def test_a_root_path_of_the_apps_own_is_refused_until_the_policy_names_it() -> N
     assert name(unsaid.find("POST", "/api/chat")) == "path-lookalike"
     assert name(unsaid.find("POST", "/api/export")) == "path-lookalike"
     assert name(unsaid.find("POST", "/chat")) == "chat"
-    # the app takes off its own and not the server's, so that its router sees another path than the server says
+    # the app strips its root path instead of the server's, so its router sees another path than the server reports
     assert name(unsaid.find("POST", "/x/chat", root_path="/x")) == "path-lookalike"
     assert name(said.find("POST", "/api/chat")) == "chat"
     assert name(said.find("POST", "/chat")) == "chat"

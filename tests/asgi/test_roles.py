@@ -1,4 +1,4 @@
-"""An app's staff route names a role: who has none of them is refused and told nothing of scopes."""
+"""A staff route requires a role: a caller without one is refused, and the reply contains no scopes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ operations:
 
 
 def asked(folder: Path, **claims: Any) -> Answer:
-    """Ask for the staff route with a token of these claims."""
+    """Request the staff route with a token with these claims."""
     site = Site(folder)
     site.policy(POLICY)
 

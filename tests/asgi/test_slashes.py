@@ -1,4 +1,4 @@
-"""A slash at the end: one operation where the framework redirects, two where the app has a route for each."""
+"""A trailing slash: one operation if the framework redirects, two if the app has a route for each."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ POLICY: Final = HEAD + "operations:\n  - {name: open, match: {path: /open, metho
 
 
 def up() -> str:
-    """Answer what anybody may know."""
+    """Return public data."""
     return "up"
 
 
 def secrets() -> str:
-    """Answer what nobody may know."""
+    """Return secret data."""
     return "everything"
 
 
 async def everything(_request: Any) -> PlainTextResponse:
-    """Answer what nobody may know."""
+    """Return secret data."""
     return PlainTextResponse("everything")
 
 
 async def plain(_request: Any) -> PlainTextResponse:
-    """Answer what anybody may know."""
+    """Return public data."""
     return PlainTextResponse("up")
 
 
 def of_fastapi() -> Any:
-    """Route both in one app."""
+    """Build one app with both routes."""
     api = FastAPI()
     api.get("/open")(up)
     api.get("/open/")(secrets)
@@ -48,7 +48,7 @@ def of_fastapi() -> Any:
 
 
 def of_routers() -> Any:
-    """Route the second in a router that is included."""
+    """Build an app with the second route in an included router."""
     api, router = FastAPI(), APIRouter(prefix="/open")
     router.get("/")(secrets)
     api.get("/open")(up)
@@ -57,7 +57,7 @@ def of_routers() -> Any:
 
 
 def of_mounts() -> Any:
-    """Route the second in an app that is mounted."""
+    """Build an app with the second route in a mounted app."""
     return Starlette(routes=[Route("/open", plain), Mount("/open", Router([Route("/", everything)]))])
 
 

@@ -1,4 +1,4 @@
-"""Staff lift states over HTTP: with the role, with a reason, never their own, and without telling who is known."""
+"""Staff override states over HTTP: with the role and a reason, never their own, and without disclosing accounts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHY = {"reason": "they came to the branch with a passport"}
 
 
 class Counter:
-    """A member of staff, and a customer whose account is frozen."""
+    """A member of staff, and a customer with a frozen account."""
 
     def __init__(self, text: str = TEXT) -> None:
         self.shop = Shop(text)
@@ -31,7 +31,7 @@ class Counter:
         return self.shop.desk.login(name, sid=f"s-{name}", claims=claims, **facts)
 
     async def freeze(self, status: str = "frozen") -> bytes:
-        """Have a customer met whose account is reported as frozen."""
+        """Send a request of a customer whose account is reported as frozen."""
         token = self.shop.desk.login("alice", claims={"account_status": status})
         await self.chat(token)
         assert await self.state() != "normal"
@@ -59,7 +59,7 @@ async def test_a_person_lifts_a_state_and_old_reports_count_no_more(status: str)
     reply = await desk.lift("accounts/alice/reinstate", desk.staff())
     assert (reply.status_code, reply.json()) == (200, {"reinstated": True})
     assert await desk.state() == "normal"
-    await desk.chat(customer)  # its claim is from before the decision
+    await desk.chat(customer)  # the claim is older than the decision
     assert await desk.state() == "normal"
     (act,) = [one for one in desk.shop.desk.sink.of(ActEntry) if one.act == "account.reinstated"]  # type: ignore[union-attr]
     assert (act.note, act.by != "", act.decision != "") == (WHY["reason"], True, True)  # type: ignore[union-attr]

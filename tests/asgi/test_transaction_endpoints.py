@@ -1,4 +1,4 @@
-"""Transactions over HTTP: a held one is seen, approved, denied, withdrawn; who may not see it sees nothing."""
+"""Held transactions over HTTP are inspected, approved, denied and withdrawn; other callers learn nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HELD = "/.authguard/transactions"
 
 
 class Counter:
-    """A customer, their supervisors, and the requests that they send."""
+    """A customer, their supervisors, and their requests."""
 
     def __init__(self, text: str = POLICY) -> None:
         self.shop = Shop(text)
@@ -35,12 +35,12 @@ class Counter:
         self.boss = self.staff("boss")
 
     def staff(self, name: str, *roles: str, **facts: Any) -> bytes:
-        """Sign a member of staff in, by default with the role that approves."""
+        """Sign a member of staff in, by default with the role of an approver."""
         claims = {"account_status": "ok", "roles": list(roles or ["supervisor"])}
         return self.shop.desk.login(name, sid=f"s-{name}", claims=claims, **facts)
 
     def again(self, header: bytes, **claims: Any) -> bytes:
-        """Issue a later credential to the same person, with other claims."""
+        """Mint a later credential of the same person, with other claims."""
         self.shop.desk.clock.advance(1)
         new = self.shop.desk.refreshed(header)
         known = self.shop.desk.check.known
@@ -50,7 +50,7 @@ class Counter:
         return new
 
     async def buy(self, body: Any = None, *, token: bytes = b"", **headers: str) -> httpx2.Response:
-        """Ask for a refund that is over the limit."""
+        """Request a refund over the limit."""
         return await self.http.post(
             "/orders/7/refund",
             json=body or OVER,
@@ -58,7 +58,7 @@ class Counter:
         )
 
     async def held(self) -> str:
-        """Have one held, and give its id."""
+        """Create a held transaction, and return its id."""
         reply = await self.buy()
         assert reply.status_code == 202, reply.text
         return str(reply.json()["next"]["transaction"])
@@ -70,7 +70,7 @@ class Counter:
         )
 
     async def refresh(self, path: str, token: bytes) -> httpx2.Response:
-        """Look at what is held."""
+        """List the held transactions."""
         return await self.http.get(f"{HELD}{path}", headers={"authorization": token.decode()})
 
 

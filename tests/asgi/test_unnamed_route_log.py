@@ -1,4 +1,4 @@
-"""A developer is told of each route that no operation names, once an hour, by its template."""
+"""The developer log contains each route that no operation names, once an hour, by its template."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ APP = Starlette(
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Return what was logged of which route."""
+    """Return the logged routes with their advice."""
     return [(record.route, record.advice) for record in caplog.records]  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""Who speaks, as the app and the MCP SDK see it."""
+"""The user of a request, for the app and the MCP SDK."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLAIMS = {"account_status": "ok", "name": "Alice", "realm": {"roles": ["customer
 async def seen(
     header: bytes = b"", *, path: str = "/chat", desk: EnforcerHarness | None = None, **settings: Any
 ) -> dict[str, Any]:
-    """Ask for something, and return what the app finds."""
+    """Send a request, and return the user that the app gets."""
     found: dict[str, Any] = {}
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:

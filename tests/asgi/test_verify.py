@@ -1,4 +1,4 @@
-"""Proving identity over HTTP and from inside a talk: the answer is the next step, and never a score."""
+"""Identity verification over HTTP and within a conversation: the reply is the next step, never a score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def shop(**verifier: Any) -> tuple[Shop, dict[str, str]]:
-    """Open a shop with one verifier, and sign somebody in weakly."""
+    """Build a shop with one verifier, and sign a customer in with low assurance."""
     made = Shop(verifiers={"otp": ScriptedVerifier(**verifier)})
     return made, {"Authorization": made.desk.login(acr="aal1").decode()}
 

@@ -1,4 +1,4 @@
-"""Proving identity on an open WebSocket: a real server, a real client, and an app that writes down all that it sees."""
+"""Identity verification on an open WebSocket, with a real server, a real client, and a recording app."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ WRONG = {"method": "default", "answers": {"it": "somebody else"}}
 
 
 class Talk:
-    """An app on a WebSocket: it writes down what it sees, echoes it, and does a few things when told to."""
+    """An app on a WebSocket: it records and echoes its messages, and runs a few commands."""
 
     def __init__(self) -> None:
         self.saw: list[Any] = []
 
     async def live(self, websocket: WebSocket) -> None:
-        """Talk."""
+        """Serve one connection."""
         await websocket.accept()
         guard = current_guard(websocket)
         while True:
@@ -64,7 +64,7 @@ class Talk:
 
 
 class Scene:
-    """A house with a talk in it."""
+    """A deployment with a WebSocket app."""
 
     def __init__(self, folder: Path) -> None:
         self.talk = Talk()
@@ -87,18 +87,18 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def verify(socket: ClientConnection, wanted: Any) -> dict[str, Any]:
-    """Say something to the guard, and hear its answer."""
+    """Send a message to the guard, and return its reply."""
     await socket.send(json.dumps({"authguard": {"verify": wanted}}))
     return heard(await socket.recv())
 
 
 def guesses(scene: Scene) -> int:
-    """Count what a verifier was asked, without the codes that were sent."""
+    """Count the checks of a verifier, without the codes that were sent."""
     return len(scene.house.told.asked) - len(scene.house.told.codes)
 
 
 def heard(said: str | bytes) -> dict[str, Any]:
-    """Read an answer of the guard."""
+    """Parse a reply of the guard."""
     inner: dict[str, Any] = json.loads(said)["authguard"]["verify"]
     return inner
 
@@ -253,7 +253,7 @@ async def test_whoever_leaves_before_the_answer_has_proved_what_they_proved(scen
     gate.set()
     async with asyncio.timeout(30):
         while (await scene.house.balance()).status_code != 200:
-            pass  # it is settled in a moment
+            pass  # the transaction is settled shortly afterwards
 
 
 async def test_a_credential_that_has_run_out_proves_nothing_though_the_socket_is_open(scene: Scene) -> None:
@@ -284,7 +284,7 @@ async def test_what_the_app_says_is_left_alone_and_moves_nothing(scene: Scene) -
 async def test_an_app_that_falls_falls_as_it_would_without_the_guard(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("ERROR", logger="uvicorn.error")  # the servers of other tests were told to be quiet
+    caplog.set_level("ERROR", logger="uvicorn.error")  # the servers of other tests have changed the log level
     async with scene.socket() as socket:
         await socket.send("fall")
         await socket.wait_closed()
@@ -302,13 +302,13 @@ async def test_after_the_end_nothing_is_said(scene: Scene) -> None:
 
 
 def holds(document: Any) -> bool:
-    """Tell whether the name is a key anywhere in a document."""
+    """Return whether the name is a key anywhere in a document."""
     if isinstance(document, list):
         return any(map(holds, document))
     return isinstance(document, dict) and ("authguard" in document or any(map(holds, document.values())))
 
 
-#: what a lenient parser takes for a message to the guard, and `json` of Python does in part
+#: texts that a lenient parser, and partly Python's `json`, parses as a message to the guard
 LENIENT = [
     '{"authguard": NaN}',
     '{"authguard": {"x": "\\ud800"}}',

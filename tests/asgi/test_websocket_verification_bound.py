@@ -1,4 +1,4 @@
-"""Whoever opened a WebSocket with a proof of possession says the rest of it without another, and nobody else does."""
+"""In-band messages of a WebSocket that was opened with a proof of possession need no further proof; all others do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASKED: Final = '{"authguard": {"verify": {"method": "default", "answers": {"otp"
 
 
 async def talk(site: Site, path: str, headers: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    """Open a WebSocket, ask the guard to verify twice, and return how it began and the last answer."""
+    """Open a WebSocket, send two verification requests, and return the handshake result and the last reply."""
     sent: list[dict[str, Any]] = []
     answered = anyio.Event()
     left = 2

@@ -1,4 +1,4 @@
-"""Long messages of a WebSocket: read in a thread, as strictly as short ones, and lost by no app that stops waiting."""
+"""Long WebSocket messages are searched in a thread, strictly, and not lost if the app cancels its receive."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LONG = MAX_MESSAGE_CHARS + 1
 
 
 async def unused(_said: Any) -> Any:
-    """Send and answer nothing."""
+    """Discard messages, and answer nothing."""
     raise AssertionError
 
 
 async def serve(receive: Any, app: Any) -> None:
-    """Let an app have a WebSocket that is looked through in a thread."""
+    """Run an app on a WebSocket that is searched in a thread."""
     apart = FairWorker()
     try:
         await WebSocketVerification(receive, unused, unused, partial(apart.run, b"alice")).serve(app)
@@ -50,12 +50,12 @@ async def test_an_app_that_stops_waiting_gets_the_long_message_the_next_time() -
 
 
 class Watched(str):
-    """A text that notes in which thread it is read."""
+    """A text that records the thread that encodes it."""
 
     __slots__ = ("threads",)
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Encode, and note the thread."""
+        """Encode, and record the thread."""
         self.threads = {*getattr(self, "threads", ()), get_ident()}
         return super().encode(encoding, errors)
 

@@ -1,4 +1,4 @@
-"""The customer's words are data: whatever stands in them comes out as typed or is refused, and never nothing at all."""
+"""Texts for the customer are data: they are sent as typed or refused by the checker, and never empty."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ ACCEPTED = st.one_of(st.text(max_size=40), st.sampled_from(["de-AT, en;q=0.5", "
 
 
 def saying(said: Any) -> LocalizedText:
-    """Give the words of a policy that says something when it denies."""
+    """Return the texts of a policy with a text for denials."""
     text = f"{POLICY}fallbacks: {{refuse: {{kind: deny, message: {json.dumps(said, ensure_ascii=False)}}}}}\n"
     return load("words.yaml", text=text.encode("utf-8", "surrogatepass")).fallbacks["refuse"].say
 
 
 @pytest.fixture(scope="module")
 def verdict() -> Verdict:
-    """Somebody was refused something."""
+    """Build a verdict that refuses."""
     desk = EnforcerHarness()
     return asyncio.run(desk.ask("balance", desk.login(acr="aal1"), method="GET"))
 

@@ -1,4 +1,4 @@
-"""What the tests of credentials share: an issuer in this process, a checker that knows its keys, a scripted network."""
+"""Shared fixtures of the credential tests: an issuer in this process, a validator with its keys, a scripted network."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.testing import FakeClock, Mint
 
-#: for properties: a busy machine is no failure, and a checker is the same for every example
+#: for property tests: no deadline on a busy machine, and one validator for all examples
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 
 def settle(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that has nothing to wait for."""
+    """Run a coroutine that never suspends."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -39,7 +39,7 @@ def settle(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 class Door:
-    """A checker as the enforcer uses it: `recall` first, then `check`."""
+    """A validator in the way that the enforcer calls it: `recall` first, then `check`."""
 
     def __init__(self, check: JwtValidator, clock: FakeClock) -> None:
         self.check = check
@@ -57,7 +57,7 @@ class Door:
         return await self.check.check(evidence(token), self.clock.now())
 
     def ask(self, token: str | bytes) -> Credential:
-        """Knock where keys are held, so that nothing waits."""
+        """Check a token with static keys, so that nothing waits."""
         answer: Credential = settle(self.knock(token))
         return answer
 
@@ -68,12 +68,12 @@ def evidence(token: str | bytes) -> Evidence:
 
 
 class Network:
-    """An issuer's metadata and keys over a scripted HTTP transport.
+    """The metadata and keys of an issuer over a scripted HTTP transport.
 
     Attributes:
-        documents: path -> what it answers: a document, raw bytes, a status, a response, or ``"hang"``.
-        asked: the paths asked for, in order.
-        gate: where set, answers wait for it.
+        documents: path -> its response: a document, raw bytes, a status, a response, or ``"hang"``.
+        asked: the requested paths, in order.
+        gate: if set, responses wait for it.
     """
 
     def __init__(self, issuer: str) -> None:
@@ -86,7 +86,7 @@ class Network:
 
     @property
     def fetches(self) -> int:
-        """How often the keys were asked for, or would have been."""
+        """Return how often the keys were requested, with failed connections."""
         return self.asked.count("/.well-known/openid-configuration")
 
     def publish(self, jwks: object) -> None:
@@ -113,7 +113,7 @@ class Network:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., JwtValidator]:
-    """Build checkers: of the issuer given, with names that can be told apart."""
+    """Return a builder of validators for an issuer, with distinguishable names in the log."""
 
     def build(*issuers: Issuer, **arguments: Any) -> JwtValidator:
         given: dict[str, Any] = {
@@ -129,7 +129,7 @@ def make(tmp_path: Path) -> Callable[..., JwtValidator]:
 
 @pytest.fixture
 def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
-    """Describe a mint as a policy would, its keys in a file."""
+    """Describe a mint as a policy would, with its keys in a file."""
 
     def describe(mint: Mint, **fields: Any) -> Issuer:
         if not {"discovery", "jwks_uri", "secret_env", "key_file"} & fields.keys():
@@ -148,7 +148,7 @@ def door_of(
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
 ) -> Callable[..., Door]:
-    """Open a door to the in-process issuer under a policy with these fields."""
+    """Build a validator for the in-process issuer under a policy with these fields."""
 
     def build(**fields: Any) -> Door:
         check = make(issuer_of(authguard_issuer, **fields))
@@ -160,7 +160,7 @@ def door_of(
 
 @pytest.fixture
 def door(door_of: Callable[..., Door]) -> Door:
-    """Open a door under an ordinary policy."""
+    """Build a validator under an ordinary policy."""
     return door_of()
 
 
@@ -180,7 +180,7 @@ def reach(
     authguard_clock: FakeClock,
     network: Network,
 ) -> Callable[..., Door]:
-    """Open a door to the issuer on the scripted network; no fetch that can succeed is cut on a busy machine."""
+    """Build a validator for the issuer on the scripted network, with a timeout for busy machines."""
 
     def build(timeout: float = 10.0) -> Door:
         described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)

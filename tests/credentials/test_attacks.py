@@ -1,4 +1,4 @@
-"""Every known attack on a bearer token is refused, and no mutation of a good one passes."""
+"""Every known attack on a bearer token is refused, and no mutation of a valid one passes."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_no_mutation_of_a_good_token_is_ever_proven(door: Door, alg: str, place:
         case _:
             mutant = good[:place] + good[place : place + 2][::-1] + good[place + 2 :]
     found = door.ask(mutant)
-    # blanks around a token belong to the header and not to the token
+    # blanks around a token are part of the header, not of the token
     if mutant.strip(b" \t") == good:
         assert isinstance(found, Proven)
     else:

@@ -1,4 +1,4 @@
-"""A header gives one token of the right form, or says why not."""
+"""The parser of a header returns a token of the right form, or the reason for its absence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Good credentials are remembered within bounds; of a few, the one that ends first goes."""
+"""The cache of credentials is bounded; of a few candidates it evicts the one that expires first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _entry(weight: int = 1, until: float = 1.0) -> Entry:
 
 
 class Remembering(RuleBasedStateMachine):
-    """The cache never holds more than it may, nor anything but what was kept last under a name."""
+    """The cache never exceeds its bounds, and returns only the last entry of a digest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def test_more_live_credentials_than_there_is_room_for_cost_only_what_is_missing(
                 cache.put(digest, _entry())
             else:
                 found += 1
-    assert found / (20 * 250) > 0.5  # forgetting the oldest first would find none at all
+    assert found / (20 * 250) > 0.5  # with FIFO eviction there would be no hit at all
 
 
 def test_what_has_ended_goes_before_what_has_not() -> None:
@@ -96,4 +96,4 @@ def test_what_has_ended_goes_before_what_has_not() -> None:
         cache.put(digest, _entry(until=1.0))
     for digest in live:
         cache.put(digest, _entry(until=100.0))
-    assert sum(cache.find(digest) is not None for digest in live) > 800  # by chance alone: about 730
+    assert sum(cache.find(digest) is not None for digest in live) > 800  # expected by chance: about 730

@@ -1,4 +1,4 @@
-"""What verified claims prove, and the order in which they are refused."""
+"""The principal of verified claims, and the order of the checks."""
 
 from __future__ import annotations
 

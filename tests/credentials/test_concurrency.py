@@ -1,4 +1,4 @@
-"""Work goes on after the one who asked for it is gone, on both event loops."""
+"""A background task continues after its caller was cancelled, on both event loops."""
 
 from __future__ import annotations
 

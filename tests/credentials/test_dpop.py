@@ -1,4 +1,4 @@
-"""Whatever is done to a good proof, it is a bad one: by one byte, by one claim, by one check at a time."""
+"""Any change to a valid proof makes it invalid: one byte, one claim, or one check at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against a real identity provider over real HTTP, on both event loops: discovery, rotation, every kind of outage."""
+"""A real identity provider over real HTTP, on both event loops: discovery, rotation, every kind of outage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEY_UNKNOWN = NotProven("rejected", Reason.KEY_UNKNOWN)
 
 @pytest.fixture
 def idp(authguard_fresh_idp: IdentityProvider, authguard_clock: FakeClock) -> IdentityProvider:
-    """Give the provider, at the test's own time."""
+    """Return the provider, with the clock of the test."""
     authguard_fresh_idp.set_clock(at=authguard_clock.now())
     return authguard_fresh_idp
 
@@ -35,7 +35,7 @@ def idp(authguard_fresh_idp: IdentityProvider, authguard_clock: FakeClock) -> Id
 def door_to(
     make: Callable[..., JwtValidator], idp: IdentityProvider, authguard_clock: FakeClock
 ) -> Callable[..., Door]:
-    """Open a door to the provider, with an HTTP client of its own."""
+    """Build a validator for the provider, with a separate HTTP client."""
 
     def build(timeout: float = 10.0, **keys: Any) -> Door:
         described = Issuer(

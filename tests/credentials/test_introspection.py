@@ -1,4 +1,4 @@
-"""Asking an issuer: once for all who wait, bounded in number and time, and not while it is out."""
+"""Introspection requests are shared by concurrent callers, bounded in number and time, and suspended in an outage."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Server:
     """An issuer behind a scripted transport.
 
     Attributes:
-        answer: what it answers, or raises.
-        asked: how often.
-        most: how many questions it had at once.
-        gate: where set, answers wait for it.
+        answer: the response, or the exception to raise.
+        asked: number of requests.
+        most: highest number of concurrent requests.
+        gate: if set, responses wait for it.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ async def test_too_many_who_wait_are_told_at_once(server: Server) -> None:
 async def test_an_issuer_that_hangs_costs_a_bounded_wait(server: Server) -> None:
     of, server.gate = introspector(server, timeout=0.02), anyio.Event()
     assert [await introspect(of, name) for name in "abcdef"] == [UNREACHABLE] * 6
-    assert server.asked == 3  # it is left alone then
+    assert server.asked == 3  # no request is sent then
     assert of._pending == {}
 
 
@@ -157,7 +157,7 @@ async def test_a_token_at_which_the_server_stumbles_does_not_shut_out_the_others
 
 
 async def test_a_turn_that_did_not_come_says_nothing_of_the_issuer(server: Server) -> None:
-    # on a busy machine a few get a turn so late that it ends at once; only if all eight counted would it rest
+    # on a busy machine some start so late that they time out at once; only eight failures would open the breaker
     of, server.gate = introspector(server, max_concurrency=1, timeout=0.05, failure_threshold=8), anyio.Event()
     assert await ask_at_once(of, list("abcdefgh")) == [UNREACHABLE] * 8
     server.gate = None
@@ -180,7 +180,7 @@ async def test_what_is_not_active_is_remembered_for_the_caches_time_and_no_longe
     assert of.is_known_inactive(digest, NOW)
     assert of.is_known_inactive(digest, NOW + 29.9)
     assert not of.is_known_inactive(digest, NOW + 30.0)
-    assert not of.is_known_inactive(digest, NOW)  # it is forgotten then
+    assert not of.is_known_inactive(digest, NOW)  # the entry is expired then
 
 
 async def test_nothing_is_remembered_where_the_policy_wants_no_cache(server: Server) -> None:

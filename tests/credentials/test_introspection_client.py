@@ -1,4 +1,4 @@
-"""One question to an authorization server: what is sent, and what each answer comes to."""
+"""One introspection request, and the result of each kind of response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key that is not sound is not there, and a sound one verifies only what it is for."""
+"""A weak key is left out of a set, and a strong one verifies only its algorithms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fetch for all who wait, none for made-up names, and an outage is never a forgery; on both event loops."""
+"""One fetch for all waiting requests, none for made-up names; an outage is never a rejection; on both event loops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1_000_000.0
 
 
 class Issuer:
-    """A source of keys that a test scripts; `hold` makes every fetch wait."""
+    """A scripted source of keys; `hold` makes every fetch wait."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -56,7 +56,7 @@ class Issuer:
 
 
 async def _landed(ring: JwksCache) -> None:
-    """Wait for the fetch that is on its way, if one is."""
+    """Wait for the fetch in flight, if there is one."""
     if ring._fetch is not None:
         await ring._fetch.done.wait()
 
@@ -145,7 +145,7 @@ def test_made_up_names_share_a_few_fetches_and_beyond_those_nobody_knows(run: Ca
         issuer = Issuer("a")
         ring = issuer.ring()
         found = [await _ask(ring, f"made-up-{number}", NOW + number / 100) for number in range(1_000)]
-        assert found[:4] == [UNKNOWN] * 4  # the first fetch was needed anyway
+        assert found[:4] == [UNKNOWN] * 4  # the first fetch was necessary anyway
         assert set(found[4:]) == {BUSY}
         assert issuer.fetches == 1 + PACE.burst
         assert await _ask(ring, "made-up", NOW + 40) == UNKNOWN
@@ -284,7 +284,7 @@ def test_keys_that_are_old_wait_for_a_fetch_where_the_issuer_is_not_known_to_be_
         issuer.is_down = True
         assert await _ask(ring, "b", NOW + 800) == "b"
         gate = issuer.hold()
-        assert await _ask(ring, "b", NOW + 810) == "b"  # nobody waits for an issuer that is known to be down
+        assert await _ask(ring, "b", NOW + 810) == "b"  # no request waits for an issuer whose last fetch failed
         gate.set()
         await _landed(ring)
 

@@ -1,4 +1,4 @@
-"""Keys come from the issuer itself, over TLS or this machine, in one exact form, or not at all."""
+"""Keys come from the issuer, over TLS or from this machine, in one exact form, or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OAUTH = "/.well-known/oauth-authorization-server"
 
 
 def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: Any) -> tuple[Any, list[str]]:
-    """Fetch from scripted answers, by URL; tell what came and what was asked."""
+    """Fetch from scripted responses by URL; return the result and the requested URLs."""
     asked: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -33,7 +33,7 @@ def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: 
         return httpx2.Response(200, content=found if isinstance(found, bytes) else json.dumps(found))
 
     async def scene() -> Any:
-        # an owner's client may follow redirects elsewhere; keys never do
+        # the owner's client may follow redirects elsewhere; fetches of keys never do
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True) as client:
             described = Issuer(issuer=issuer, audience="a", algorithms=("ES256",), **({"discovery": True} | fields))
             try:
@@ -78,7 +78,7 @@ def test_keys_are_found_where_a_path_is_put_behind_the_well_known_name() -> None
 
 
 def _ask(headers: dict[str, str], known: DocumentVersion = DocumentVersion(), status: int = 200) -> Any:  # noqa: B008 - frozen
-    """Fetch a set that is answered with these headers; tell the answer and what was sent with the request."""
+    """Fetch a set in a response with these headers; return the result and the request headers."""
     sent: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:

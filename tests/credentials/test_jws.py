@@ -1,4 +1,4 @@
-"""A token is taken apart strictly, and nothing in it is believed."""
+"""A token is parsed strictly, and remains unverified."""
 
 from __future__ import annotations
 

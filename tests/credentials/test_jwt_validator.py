@@ -1,4 +1,4 @@
-"""The port as the enforcer uses it: what is proven, what is remembered, and for how long."""
+"""The port as the enforcer calls it: which tokens are proven, and how long they are cached."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_many_good_tokens_are_remembered_within_bounds(
         assert isinstance(door.ask(token), Proven)
     assert len(cache) == 5
     assert isinstance(door.recall(tokens[-1]), Proven)
-    # which of the others are forgotten is as good as random; how many is not
+    # which of the others are evicted is random; how many is not
     assert sum(door.recall(token) is UNSEEN for token in tokens) == 15
 
 

@@ -1,4 +1,4 @@
-"""The port where keys are fetched: rotation, outages, floods, and what a warm token may still count on."""
+"""The port with fetched keys: rotation, outages, floods, and the validity of cached tokens."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_a_withdrawn_key_stops_serving_also_where_all_traffic_is_remembere
     assert isinstance(await door.knock(token), Proven)
     network.publish(authguard_issuer.rotated().jwks())
     door.clock.advance(300)
-    assert isinstance(await door.knock(token), Proven)  # nobody waits for the refresh
+    assert isinstance(await door.knock(token), Proven)  # no request waits for the refresh
     await anyio.wait_all_tasks_blocked()
     assert network.fetches == 2
     assert await door.knock(token) == _KEY_UNKNOWN
@@ -106,7 +106,7 @@ async def test_an_emptied_key_set_ends_everything(
     door.clock.advance(300)
     await door.knock(token)
     await anyio.wait_all_tasks_blocked()
-    assert await door.knock(token) == _UNREACHABLE  # nobody knows what the issuer signs with now
+    assert await door.knock(token) == _UNREACHABLE  # the current keys of the issuer are unknown
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_an_emptied_key_set_ends_everything(
 async def test_an_outage_is_unproven_and_known_keys_serve_until_they_are_stale(
     reach: Callable[..., Door], authguard_issuer: Mint, network: Network, failure: Any, place: str
 ) -> None:
-    # what hangs is waited for by the wall, so not for long
+    # a hanging response is timed by the real clock, so with a short timeout
     door = reach(timeout=0.02 if failure == "hang" else 10.0)
     token, fresh = authguard_issuer.mint(lifetime=30_000), authguard_issuer.mint(sub="bob", lifetime=30_000)
     whole, network.documents[place] = network.documents[place], failure

@@ -1,6 +1,6 @@
-"""The identity provider is killed, comes back and rotates its keys while requests come in, through the whole guard.
+"""The identity provider is killed, restarted and rotates its keys under traffic, through the whole guard.
 
-The provider is a process of its own on loopback. Wrong is a 401 for an outage, and a 503 where known keys could serve.
+The provider is a separate process on loopback. A 401 for an outage is wrong, and so is a 503 if known keys are usable.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Deployment:
-    """A guard that finds its keys by discovery at a real provider, both at one time that the test moves."""
+    """A guard that discovers its keys at a real provider; the test sets the clock of both."""
 
     def __init__(self, folder: Path, idp: IdentityProvider) -> None:
         self.clock = FakeClock()
@@ -46,24 +46,24 @@ class Deployment:
         self.transport = httpx2.ASGITransport(self.guard)
 
     def tick(self, seconds: float = 0.0) -> None:
-        """Let time pass, for the guard and for the provider where it runs."""
+        """Advance the clock of the guard, and of the provider if it runs."""
         self.clock.advance(seconds)
         if self.idp.pid is not None:
             self.idp.set_clock(at=self.clock.now())
 
     def tokens(self, number: int, **claims: Any) -> list[str]:
-        """Sign that many people in."""
+        """Mint tokens for this number of people."""
         given = {"scope": "chat", "acr": "aal2", "account_status": "ok", "lifetime": 3_000} | claims
         return [self.idp.sign_in(f"customer-{index}", **given).access_token for index in range(number)]
 
     async def chat(self, token: str) -> int:
-        """Ask once; the status."""
+        """Send one request, and return its status."""
         async with httpx2.AsyncClient(transport=self.transport, base_url="http://shop.test") as client:
             answer = await client.post("/chat", headers={"Authorization": f"Bearer {token}"})
         return answer.status_code
 
     async def all(self, tokens: Iterable[str]) -> Counter[int]:
-        """Ask with all tokens at once; the statuses."""
+        """Send requests with all tokens concurrently, and return their statuses."""
         found: Counter[int] = Counter()
 
         async def ask(token: str) -> None:
@@ -101,7 +101,7 @@ async def test_killing_the_provider_in_mid_traffic_drops_nothing_and_mis_answers
         for token in itertools.cycle(warm):
             served[await deployment.chat(token)] += 1
             served[await deployment.chat(next(first_sight, token))] += 1
-            await anyio.lowlevel.checkpoint()  # a warm request never suspends
+            await anyio.lowlevel.checkpoint()  # a request with a cached token never suspends
             if over.is_set():
                 return
 
@@ -110,13 +110,13 @@ async def test_killing_the_provider_in_mid_traffic_drops_nothing_and_mis_answers
             group.start_soon(traffic)
         await _until(lambda: served[200] > 50)
         await anyio.to_thread.run_sync(deployment.idp.stop)
-        for _ in range(7):  # keys fall due and old, and are asked for in vain
+        for _ in range(7):  # keys become due and stale, and fetches fail
             before = served[200]
             deployment.clock.advance(100)
             await _until(lambda before=before: served[200] > before + 20)  # type: ignore[misc]
         over.set()
     assert set(served) == {200}
-    # a key that nobody has seen: an outage, and no forgery
+    # an unknown key: an outage, not a forgery
     assert await deployment.chat(unseen) == 503
     deployment.clock.advance(STALE)
     assert await deployment.all(warm[:3]) == {503: 3}

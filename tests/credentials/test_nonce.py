@@ -1,4 +1,4 @@
-"""Nonces: known by all who share the key, for two steps of time, and by nobody else."""
+"""Nonces are valid for all holders of the key, for two steps of time, and for no other deployment."""
 
 from __future__ import annotations
 

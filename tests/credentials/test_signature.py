@@ -1,4 +1,4 @@
-"""PyJWT's algorithms are asked, and whatever they say of a token is a verdict."""
+"""PyJWT's algorithms verify the signature, and any error of theirs refuses the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys in a file and secrets in a variable are read when the checker opens, or the app does not start."""
+"""Keys in a file and secrets in the environment are loaded when the validator opens, or the app does not start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only the kind of token that an issuer's policy declares is taken, in the shapes that providers document."""
+"""Only the declared kind of token is accepted, in the forms that providers document."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ ID: dict[str, tuple[str, dict[str, Any]]] = {
     "with a hash of the code": ("", {"c_hash": "h"}),
     "with a hash of the state": ("", {"s_hash": "h"}),
 }
-#: of ID tokens that do not say so
+#: of ID tokens without a claim about their use
 SILENT_ID = {"firebase": ("jwt", {"user_id": "u", "firebase": {"sign_in_provider": "password"}})}
-#: of nobody who may be let in by them
+#: of tokens that are never accepted
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "refresh": ("jwt", {"typ": "Refresh"}),
     "offline": ("jwt", {"typ": "Offline"}),
@@ -70,7 +70,7 @@ def test_an_access_token_is_taken_as_one_and_as_nothing_else(name: str) -> None:
     assert taken("access", "any", kind, claims)
     assert taken("access", "at+jwt", kind, claims) is (kind == "at+jwt")
     assert not taken("assertion", "any", kind, claims)
-    if name != "supabase":  # which says nothing of what it is for
+    if name != "supabase":  # does not state the use of the token
         assert not taken("id", "any", kind, claims)
 
 

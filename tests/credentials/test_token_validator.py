@@ -1,4 +1,4 @@
-"""Opaque tokens, second opinions and bound tokens, as the enforcer asks about them."""
+"""Opaque tokens, introspected JWTs and bound tokens, in the way that the enforcer validates them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NONCES = NonceGenerator(b"k" * 32)
 
 
 class Door:
-    """A gate as the enforcer uses it, and the issuer that it asks."""
+    """A validator in the way that the enforcer calls it, and the issuer that it introspects at."""
 
     def __init__(self, mint: Mint, clock: FakeClock, make: Callable[..., JwtValidator], *issuers: Issuer) -> None:
         self.mint = mint
@@ -57,12 +57,12 @@ class Door:
         return httpx2.Response(200, json=self.said.get(token, {"active": False}))
 
     def vouch(self, token: str, **claims: Any) -> str:
-        """Let the issuer vouch for a token."""
+        """Make the introspection response of a token active."""
         self.said[token] = {"active": True, **self.mint.claims(**claims)}
         return token
 
     async def knock(self, authorization: str, proof: str = "") -> Credential:
-        """Ask as the enforcer does."""
+        """Validate as the enforcer does."""
         evidence = Evidence(
             authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normalize(URL)
         )
@@ -89,7 +89,7 @@ async def validate_response(
     issuer_of: Callable[..., Issuer],
     make: Callable[..., JwtValidator],
 ) -> Any:
-    """Build doors of one issuer, described by fields of the policy."""
+    """Return a builder of validators for one issuer, described by fields of the policy."""
 
     async def build(**fields: Any) -> Door:
         door = Door(authguard_issuer, authguard_clock, make, issuer_of(authguard_issuer, **fields))

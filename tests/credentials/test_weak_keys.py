@@ -1,4 +1,4 @@
-"""A key that others could sign with is not sound; an ordinary one is."""
+"""A key with a known weakness is refused; an ordinary one is accepted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_square_is_not_sound() -> None:
 
 
 def _times_eight(y: int) -> tuple[int, int] | None:
-    """Add a point of the curve of RFC 8032 5.1 to itself, three times; nothing where y is on no point."""
+    """Add a point of the curve of RFC 8032 5.1 to itself, three times; return `None` if y is on no point."""
     y %= _P
     square = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     x = pow(square, (_P + 3) // 8, _P)
